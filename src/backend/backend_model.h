@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/definition.h"
+#include "request/infer_request.h"
+
+namespace modelmill {
+
+/// What a loaded model said of itself.
+struct BackendModelInfo {
+  Signature signature;
+  bool inline_safe = false;
+  bool concurrent_execute = false;
+  bool stateful = false;
+  bool ragged = false;
+  bool decoupled = false;
+  bool rows_independent = false;
+  uint64_t memory_bytes = 0;
+  int recommended_instances = 0;
+  std::string platform;
+};
+
+/// How an execution went, told when its instance is free again.
+struct ExecutionResult {
+  TimePoint input_end{};  // default: the backend did not say
+  TimePoint infer_end{};
+};
+
+/// One execution context of a model: runs one batch at a time (any number with concurrent_execute). Owned by the
+/// scheduler; destroyed before its BackendModel, when nothing runs.
+class BackendInstance {
+ public:
+  virtual ~BackendInstance() = default;
+  using Done = std::function<void(const ExecutionResult&)>;
+
+  /// Runs the requests as one batch. Each is completed by the backend's answer, or with an error; afterwards `done` is
+  /// called, once, maybe on another thread, maybe before this returns. `requests` is moved from.
+  virtual void execute(std::vector<InferRequestPtr> requests, Done done) = 0;
+};
+
+/// A loaded model behind the wall. Thread-safe where the ABI says so. Destroying it unloads the model.
+class BackendModel {
+ public:
+  virtual ~BackendModel() = default;
+  virtual const BackendModelInfo& info() const = 0;
+  virtual Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind, int device_id) = 0;
+};
+
+}  // namespace modelmill

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace modelmill {
+
+using Clock = std::chrono::steady_clock;
+using TimePoint = Clock::time_point;
+using Duration = Clock::duration;
+
+/// "Never": a deadline that does not exist.
+inline constexpr TimePoint kNever = TimePoint::max();
+
+/// Where decisions take their time from, so that tests need not sleep. Thread-safe.
+class TimeSource {
+ public:
+  virtual ~TimeSource() = default;
+  virtual TimePoint now() const = 0;
+
+  /// The process's monotonic clock.
+  static TimeSource& steady();
+};
+
+/// Moves only when told to. Not thread-safe against advance().
+class ManualTime final : public TimeSource {
+ public:
+  TimePoint now() const override { return now_; }
+  void advance(Duration d) { now_ += d; }
+
+ private:
+  TimePoint now_{std::chrono::seconds(1'000)};
+};
+
+inline int64_t to_ns(Duration d) { return std::chrono::duration_cast<std::chrono::nanoseconds>(d).count(); }
+inline int64_t to_ns(TimePoint t) { return to_ns(t.time_since_epoch()); }
+inline double to_seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+}  // namespace modelmill

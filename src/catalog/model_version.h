@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catalog/version_stats.h"
+#include "model/definition.h"
+#include "model/signature.h"
+#include "request/infer_request.h"
+#include "runtime/gate.h"
+
+namespace modelmill {
+
+/// A loaded version of a model, as the request path sees it. Made by the control plane through a factory, run by the data
+/// plane's scheduler, which implements submit(). Its description is immutable; submit() is thread-safe.
+class ModelVersion {
+ public:
+  struct Description {
+    ModelDefinition definition;
+    Signature signature;
+    int64_t version = 1;
+    /// For outputs with a label file: class names by index.
+    std::map<std::string, std::vector<std::string>> labels;
+  };
+
+  ModelVersion(Description description, std::shared_ptr<VersionStats> stats)
+      : description_(std::move(description)), stats_(std::move(stats)) {}
+  virtual ~ModelVersion() = default;
+
+  const std::string& name() const { return description_.definition.name; }
+  int64_t version() const { return description_.version; }
+  const ModelDefinition& definition() const { return description_.definition; }
+  const Signature& signature() const { return description_.signature; }
+  const Description& description() const { return description_; }
+  VersionStats& stats() { return *stats_; }
+  const VersionStats& stats() const { return *stats_; }
+
+  /// Whoever uses the version is inside; closed when it is being unloaded.
+  Gate& gate() { return gate_; }
+
+  /// Takes the request over and sees to it that it completes, on any thread, maybe before returning. The caller is
+  /// inside the gate (see VersionPin) and has checked the inputs against the signature.
+  virtual void submit(InferRequestPtr request) = 0;
+
+ private:
+  Description description_;
+  std::shared_ptr<VersionStats> stats_;
+  Gate gate_;
+};
+
+/// Keeps a version loaded and its gate entered for as long as it lives. Movable; empty when the version was closing.
+class VersionPin {
+ public:
+  VersionPin() = default;
+  explicit VersionPin(std::shared_ptr<ModelVersion> version)
+      : version_(version && version->gate().enter() ? std::move(version) : nullptr) {}
+  VersionPin(VersionPin&& other) noexcept = default;
+  VersionPin& operator=(VersionPin&& other) noexcept {
+    std::swap(version_, other.version_);
+    return *this;
+  }
+  ~VersionPin() {
+    if (version_) version_->gate().leave();
+  }
+  explicit operator bool() const { return version_ != nullptr; }
+  ModelVersion* operator->() const { return version_.get(); }
+  ModelVersion& operator*() const { return *version_; }
+
+ private:
+  std::shared_ptr<ModelVersion> version_;
+};
+
+}  // namespace modelmill

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "backend/backend_model.h"
+#include "catalog/model_version.h"
+
+namespace modelmill {
+
+/// How a version is to be run, as decided at its loading from its definition, its backend and the probe.
+struct VersionPlan {
+  /// Rows of one execution, at most; 1 or less: every request runs alone.
+  int64_t max_batch_rows = 1;
+  /// Inputs and outputs have a batch dimension (also when max_batch_rows is 1).
+  bool has_batch_dimension = false;
+  /// Requests of unequal shapes may share an execution (a ragged backend).
+  bool ragged = false;
+  /// The backend declared itself inline-safe.
+  bool inline_safe = false;
+  bool concurrent_execute = false;
+  BatchingDefinition batching;
+  /// Bounds of the queue; the model's queue policy may lower the first.
+  int64_t max_queue_requests = 16'384;
+  int64_t max_queue_bytes = int64_t{4} << 30;
+};
+
+/// Makes the data plane's version of a loaded model: it owns the model and its instances (at least one), and outlives
+/// the requests inside its gate. Given to the control plane by the composition root, so that the planes stay apart.
+using VersionFactory = std::function<std::shared_ptr<ModelVersion>(
+    ModelVersion::Description, std::shared_ptr<VersionStats>, VersionPlan, std::unique_ptr<BackendModel>,
+    std::vector<std::unique_ptr<BackendInstance>>)>;
+
+}  // namespace modelmill

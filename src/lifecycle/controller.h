@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend_registry.h"
+#include "base/result.h"
+#include "catalog/catalog.h"
+#include "catalog/version_factory.h"
+#include "runtime/metrics.h"
+
+namespace modelmill {
+
+/// The control plane: what is wanted becomes loaded, warm and published, and goes away drained. Loads run on its own
+/// threads; the data plane sees only the tables it publishes. Thread-safe.
+class LifecycleController {
+ public:
+  struct Options {
+    /// Loads that run side by side.
+    int load_threads = 2;
+    /// Override of what is chosen from the cores: instances of each model, threads inside an instance. 0: choose.
+    int instances = 0;
+    int instance_threads = 0;
+    /// Refuse models whose configuration lacks what could be found out (Triton's --disable-auto-complete-config).
+    bool auto_complete_config = true;
+  };
+
+  LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics, VersionFactory factory, Options options);
+  ~LifecycleController();
+
+  /// Finds the models under the paths (a model file, a model's folder, or a folder of models) and loads them. The status
+  /// is an error only when a path is unusable as a whole (missing, or no model in it); a model that fails to load is in
+  /// the catalog with its reason and in the log, and the others are served.
+  Status load_paths(const std::vector<std::string>& paths);
+
+  /// Every model the catalog knows is published.
+  bool all_ready() const;
+
+  /// Closes, drains and unloads everything. Idempotent; the destructor calls it.
+  void shutdown();
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace modelmill

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/signature.h"
+
+namespace modelmill {
+
+/// Copies of a model that may run at the same time, and where.
+struct InstanceGroup {
+  enum class Kind { kAuto, kGpu, kCpu, kModel };
+  std::string name;
+  Kind kind = Kind::kAuto;
+  /// 0: chosen from the cores and what the backend recommends.
+  int count = 0;
+  /// Device ids, for kGpu.
+  std::vector<int> gpus;
+};
+
+/// What happens to a request that waits too long, and how many may wait. Triton's ModelQueuePolicy.
+struct QueuePolicy {
+  enum class TimeoutAction { kReject, kDelay };
+  TimeoutAction timeout_action = TimeoutAction::kReject;
+  /// 0: no time limit of the queue's own.
+  std::chrono::microseconds default_timeout{0};
+  bool allow_timeout_override = false;
+  /// In requests; 0: the server's default bound.
+  int64_t max_queue_size = 0;
+};
+
+/// Whether and how requests that arrive together run together.
+struct BatchingDefinition {
+  enum class Mode {
+    kAuto,      // decide at load by the signature and a probe
+    kDynamic,   // the model's author asked for dynamic_batching
+    kDisabled,  // one request an execution
+  };
+  Mode mode = Mode::kAuto;
+  /// Rows of one execution, at most. 0 in kAuto: chosen by the server.
+  int64_t max_batch_size = 0;
+  std::vector<int64_t> preferred_sizes;
+  std::chrono::microseconds max_queue_delay{0};
+  bool preserve_ordering = false;
+  QueuePolicy queue;
+};
+
+struct VersionPolicy {
+  enum class Kind { kLatest, kAll, kSpecific };
+  Kind kind = Kind::kLatest;
+  int64_t latest = 1;
+  std::vector<int64_t> specific;
+};
+
+/// One input or output as the configuration declares it (Triton's ModelInput and ModelOutput).
+struct ConfiguredTensor {
+  std::string name;
+  DataType dtype = DataType::kInvalid;
+  /// Without the batch dimension when the model's max_batch_size is above 0.
+  Shape dims;
+  bool optional = false;
+  /// Set when the runtime's shape differs from what clients send (`reshape`); without the batch dimension too.
+  std::optional<Shape> reshape;
+  /// Outputs: a file in the model's folder with one class name a line.
+  std::string label_filename;
+};
+
+/// What the configuration says of a model, completed with what its loading found: the one description that every layout
+/// is translated into and that the data plane obeys. A value; immutable once its version is published.
+struct ModelDefinition {
+  std::string name;
+  std::string platform;
+  std::string backend;
+  /// The file inside a version's folder; empty: the backend's usual name.
+  std::string default_model_filename;
+  /// As configured: nullopt when the configuration does not say (then it is decided at load), 0 means no batch dimension.
+  std::optional<int64_t> max_batch_size;
+  std::vector<ConfiguredTensor> inputs;
+  std::vector<ConfiguredTensor> outputs;
+  std::vector<InstanceGroup> instance_groups;
+  BatchingDefinition batching;
+  VersionPolicy version_policy;
+  bool decoupled = false;
+  /// Free-form, handed to the backend (Triton's `parameters`).
+  std::map<std::string, std::string> parameters;
+  std::map<std::string, std::string> metric_tags;
+  /// The configuration file as a serialised inference.ModelConfig, when there was one: fields that this server only
+  /// passes on (the config endpoint returns them) live here and nowhere else.
+  std::string triton_config;
+  /// Why the model is served unbatched although nobody asked for that; empty when it is batched or was told.
+  std::string unbatched_reason;
+};
+
+}  // namespace modelmill

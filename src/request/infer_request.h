@@ -1,0 +1,102 @@
+#pragma once
+
+#include <atomic>
+#include <boost/container/small_vector.hpp>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "base/clock.h"
+#include "request/infer_response.h"
+#include "request/parameters.h"
+#include "tensor/tensor.h"
+
+namespace modelmill {
+
+/// Tells everyone who holds a share that the answer is no longer wanted. Set once, never unset. Thread-safe.
+class CancelToken {
+ public:
+  enum class Reason : int { kNone = 0, kClientGone, kDeadline };
+  /// True for the call that set it.
+  bool cancel(Reason reason) {
+    Reason none = Reason::kNone;
+    return reason_.compare_exchange_strong(none, reason, std::memory_order_acq_rel);
+  }
+  bool cancelled() const { return reason_.load(std::memory_order_acquire) != Reason::kNone; }
+  Reason reason() const { return reason_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<Reason> reason_{Reason::kNone};
+};
+
+/// Receives a request's responses: any number with final=false and exactly one call with final=true (whose response may
+/// be empty of outputs when `has_response` is false). Calls of one request never overlap, but come from any thread.
+class ResponseSink {
+ public:
+  virtual ~ResponseSink() = default;
+  virtual void on_response(InferResponse response, bool final, bool has_response) = 0;
+};
+
+/// An output that the client named, with what the dialect wants done to it (opaque to the request path).
+struct RequestedOutput {
+  std::string name;
+  /// 0, or: replace the tensor by its top k classes (the V2 classification extension).
+  uint32_t classes = 0;
+};
+
+/// The number (0: none) or name of a sequence, and where in it this request stands.
+struct SequenceControl {
+  std::variant<uint64_t, std::string> id = uint64_t{0};
+  bool start = false;
+  bool end = false;
+  bool present() const {
+    return std::holds_alternative<std::string>(id) ? !std::get<std::string>(id).empty() : std::get<uint64_t>(id) != 0;
+  }
+};
+
+/// The one inference request of every dialect. Owned by whoever is to act on it next (unique_ptr moves along the path).
+/// It completes exactly once: complete() or the destructor, which answers INTERNAL for a request that was dropped.
+/// Not synchronised; only the CancelToken is shared.
+class InferRequest {
+ public:
+  explicit InferRequest(std::shared_ptr<ResponseSink> sink) : sink_(std::move(sink)) {}
+  ~InferRequest();
+  InferRequest(const InferRequest&) = delete;
+  InferRequest& operator=(const InferRequest&) = delete;
+
+  std::string model;
+  int64_t version = 0;  // 0: the version policy's default (the latest)
+  std::string id;
+  Parameters parameters;
+  boost::container::small_vector<Tensor, 2> inputs;
+  boost::container::small_vector<RequestedOutput, 2> outputs;  // empty: all
+  SequenceControl sequence;
+  uint64_t priority = 0;                   // 0: the model's default; 1 is the highest
+  std::chrono::microseconds timeout{0};    // of the queue (schedule policy extension); 0: the model's default
+  TimePoint deadline = kNever;             // of the whole request (gRPC deadline)
+  std::shared_ptr<CancelToken> cancel;     // null: cannot be cancelled
+  RequestTimes times;
+  /// Rows of the batch dimension; 1 for a model without one. Set by admission.
+  int64_t batch_rows = 1;
+
+  bool cancelled() const { return cancel && cancel->cancelled(); }
+  bool completed() const { return sink_ == nullptr; }
+
+  const Tensor* input(std::string_view name) const;
+
+  /// An intermediate answer of a model that gives several.
+  void respond(InferResponse response);
+  /// The last answer. A second call is a bug (CHECK).
+  void complete(InferResponse response);
+  /// The last answer is an error.
+  void fail(Status status);
+  /// The end without a further answer (a decoupled model's empty final response).
+  void finish();
+
+ private:
+  std::shared_ptr<ResponseSink> sink_;  // null once completed
+};
+
+using InferRequestPtr = std::unique_ptr<InferRequest>;
+
+}  // namespace modelmill

@@ -1,0 +1,17 @@
+#include "runtime/gate.h"
+
+namespace modelmill {
+
+void Gate::close() { state_.fetch_or(kClosed, std::memory_order_acq_rel); }
+
+void Gate::notify_empty() {
+  MutexLock lock(mutex_);
+  empty_.notify_all();
+}
+
+void Gate::wait_empty() {
+  MutexLock lock(mutex_);
+  while (state_.load(std::memory_order_acquire) != kClosed) empty_.wait(mutex_);
+}
+
+}  // namespace modelmill

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "catalog/catalog.h"
+#include "request/infer_request.h"
+
+namespace modelmill {
+
+/// The path of every inference request, from a parsed InferRequest to its version's scheduler. Thread-safe; holds no
+/// state but the catalog.
+class Inference {
+ public:
+  explicit Inference(Catalog& catalog) : catalog_(catalog) {}
+
+  const Catalog& catalog() const { return catalog_; }
+
+  /// Pins the version, checks the inputs against its signature, and hands the request over. Always completes the
+  /// request, with an error when it cannot be served.
+  void submit(InferRequestPtr request);
+
+ private:
+  Catalog& catalog_;
+};
+
+}  // namespace modelmill

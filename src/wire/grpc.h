@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "tensor/tensor.h"
+#include "wire/loop.h"
+
+namespace google::protobuf {
+class ServiceDescriptor;
+}
+
+namespace modelmill::wire {
+
+/// Metadata of a call: lower-case names; values of "-bin" names are already base64-decoded.
+using GrpcMetadata = std::vector<std::pair<std::string, std::string>>;
+
+/// The server's side of one gRPC call. All members are for the loop's thread. After the call has ended (finished,
+/// cancelled, connection lost) send() and finish() do nothing.
+class GrpcCall {
+ public:
+  virtual ~GrpcCall() = default;
+  virtual std::string_view method() const = 0;  // "/package.Service/Method"
+  virtual const GrpcMetadata& metadata() const = 0;
+  /// From grpc-timeout; kNever without one. When it passes the wire ends the call with DEADLINE_EXCEEDED by itself and
+  /// tells the handler with on_cancel().
+  virtual TimePoint deadline() const = 0;
+  virtual Loop& loop() = 0;
+  virtual const std::string& peer() const = 0;
+
+  /// Sends one message; `message` is the serialised protobuf in pieces, which are not copied. The length prefix is added.
+  virtual void send(Chunks message) = 0;
+  /// Ends the call with this status in the trailers. Once.
+  virtual void finish(const Status& status, const GrpcMetadata& trailers = {}) = 0;
+  /// send() and finish(OK) in one, the unary answer: headers, message and trailers leave together.
+  virtual void reply(Chunks message) = 0;
+
+  /// Bytes accepted by send() that the client's flow control has not yet let out.
+  virtual size_t unsent_bytes() const = 0;
+  /// Stops (true) or resumes (false) granting the client flow-control window for request bytes of this call.
+  virtual void pause_reading(bool paused) = 0;
+};
+
+/// What a method does with one call. Made when the headers arrive, destroyed after the call has ended on both sides.
+/// All calls come on the loop's thread. The bytes of a message are given as they arrive, so that a scanner can put each
+/// tensor where it belongs; compressed messages come inflated.
+class GrpcCallHandler {
+ public:
+  virtual ~GrpcCallHandler() = default;
+  virtual void on_message_begin(size_t length) = 0;
+  virtual void on_message_bytes(std::span<const std::byte> bytes) = 0;
+  virtual void on_message_end() = 0;
+  /// The client will send no more.
+  virtual void on_half_close() = 0;
+  /// The call has ended early: RST_STREAM, connection lost, or deadline. Not called after finish().
+  virtual void on_cancel(const Status& reason) = 0;
+};
+
+/// Gathers each message whole and gives it to on_message(): for every method where streaming the bytes would not pay.
+class WholeMessageHandler : public GrpcCallHandler {
+ public:
+  virtual void on_message(Bytes message) = 0;
+
+  void on_message_begin(size_t length) final;
+  void on_message_bytes(std::span<const std::byte> bytes) final;
+  void on_message_end() final;
+
+ private:
+  MemoryRef memory_;
+  size_t filled_ = 0;
+};
+
+using GrpcMethodFactory = std::function<std::unique_ptr<GrpcCallHandler>(std::shared_ptr<GrpcCall>)>;
+
+/// A unary method from a function on the whole message: answer through the call, now or later.
+GrpcMethodFactory unary_method(std::function<void(std::shared_ptr<GrpcCall>, Bytes)> function);
+
+/// The gRPC methods of the server, filled before it starts and constant afterwards.
+class GrpcMethods {
+ public:
+  /// `path` is "/package.Service/Method".
+  void add(std::string path, GrpcMethodFactory factory);
+  /// Makes the service visible to reflection.
+  void describe(const google::protobuf::ServiceDescriptor* service);
+
+  const GrpcMethodFactory* find(std::string_view path) const;
+  const std::vector<const google::protobuf::ServiceDescriptor*>& services() const { return services_; }
+
+ private:
+  std::map<std::string, GrpcMethodFactory, std::less<>> methods_;
+  std::vector<const google::protobuf::ServiceDescriptor*> services_;
+};
+
+/// Adds grpc.health.v1.Health (Check, Watch): `serving(service)` tells 1 SERVING, 2 NOT_SERVING, 3 SERVICE_UNKNOWN;
+/// "" is the whole server. Any thread may be the loop's.
+void add_health_service(GrpcMethods& methods, std::function<int(std::string_view service)> serving);
+/// Adds grpc.reflection.v1alpha and v1 over the services described so far and later.
+void add_reflection_service(GrpcMethods& methods);
+
+}  // namespace modelmill::wire

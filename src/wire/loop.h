@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "runtime/turn.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace modelmill::wire {
+
+/// One event loop on one thread: sockets, timers, and tasks from other threads. Work is done in turns (see Turn): all
+/// that is ready runs, then the turn's listeners do what is better done together (inline batches, one write for each
+/// connection). Owned by its LoopPool.
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  boost::asio::io_context& context();
+
+  /// Runs `task` on the loop's thread in a coming turn; tasks of one poster keep their order. Thread-safe. The loop is
+  /// woken once however many tasks are posted before it gets to them. After stop() tasks are dropped, not run.
+  void post(std::function<void()> task);
+
+  /// True on the loop's own thread.
+  bool on_thread() const;
+
+  /// Runs `task` on the loop at `when`, unless the returned timer is destroyed before. Loop thread only.
+  class Timer {
+   public:
+    virtual ~Timer() = default;
+  };
+  std::unique_ptr<Timer> run_at(TimePoint when, std::function<void()> task);
+
+  /// How busy: open connections. The acceptor gives a connection to the loop with the least.
+  int connections_approx() const;
+  void count_connection(int delta);
+
+  void start();  // begins the thread
+  void stop();   // ends it and joins; idempotent
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+/// The server's loops, started and stopped together.
+class LoopPool {
+ public:
+  explicit LoopPool(int count);
+  ~LoopPool();
+  Loop& least_busy();
+  std::vector<Loop*> loops();
+  void start();
+  void stop();
+
+ private:
+  std::vector<std::unique_ptr<Loop>> loops_;
+};
+
+}  // namespace modelmill::wire
