@@ -3,20 +3,24 @@
  * A backend is a shared library that exports one function, mm_backend_entry. It gets the host's table of functions and
  * gives its own. The host opens the library with RTLD_LOCAL and never closes it.
  *
- * Growth. Every table and every argument struct begins with `struct_size`, set by whoever fills it in to sizeof of the
- * struct as that side was compiled. Within a major version members are only ever appended; a reader that was compiled
- * later checks MM_HAS(struct, member) before it reads a member that 1.0 did not have. Another major version is refused at load.
+ * Growth. Every table and every struct begins with `struct_size`, set to sizeof of the struct as that side was compiled by
+ * the side that provides the memory; the caller does so also for a struct that the other side fills in (`out`), which then
+ * writes nothing beyond it. Within a major version members are only ever appended; a reader that was compiled later checks
+ * MM_HAS(struct, member) before it reads, or writes, a member that 1.0 did not have. mm_chunk, mm_tensor, mm_tensor_spec and
+ * mm_parameter stand in arrays and inside other structs, so they never grow. Another major version is refused at load.
  *
  * Errors. A function that can fail returns `mm_error*`: NULL for success, else an error made by host->error_new, which
  * passes to the one who receives it; the host frees what a backend returns, and a backend frees with host->error_free what
- * the host returns. Codes are gRPC's. A message names the object, the limit, and what to do.
+ * the host returns. Out members are then not read. Codes are gRPC's. A message names the object, the limit, and what to do.
  *
  * Text is UTF-8, zero-terminated. Sizes are 64-bit, in bytes. Times are nanoseconds of CLOCK_MONOTONIC. Shapes are
  * row-major, outermost dimension first; scalars have rank 0. No exception may cross this wall in either direction.
  *
- * Threads. Host functions may be called from any thread unless they say otherwise. The host calls model_load,
+ * Threads. Host functions may be called from any thread unless they say otherwise; calls that take the same request, or
+ * responses of the same request, do not overlap, except request_cancelled. The host calls model_load,
  * model_unload, instance_create and instance_destroy of one model one after another, never while that model executes;
- * it calls execute of one instance again only after its last execution is done, and of different instances at once.
+ * it calls execute of one instance again only after its last execution is done and its last call has returned, and of
+ * different instances at once.
  *
  * Nothing here assumes the host's address space beyond the pointers of one call: the same table is served to a worker process.
  */
@@ -157,6 +161,8 @@ typedef struct mm_tensor_spec {
 #define MM_CAP_DECOUPLED (1ull << 4)
 /* Every row of the first dimension is computed by itself by construction, so batching needs no proof by a probe. */
 #define MM_CAP_ROWS_INDEPENDENT (1ull << 5)
+/* The output shapes of model_info are what the model's file claims and may be wrong: the host does not hold answers to them. */
+#define MM_CAP_OUTPUT_SHAPES_UNSURE (1ull << 6)
 
 /* ---- the host's functions ----------------------------------------------------------------------------------------- */
 
@@ -180,7 +186,8 @@ typedef struct mm_output_args {
   void* data;          /* out: the output's final place, 64-byte aligned, to be filled before response_send */
 } mm_output_args;
 
-/* Releases memory that the backend lent. Called once, from any thread, maybe long after the request is done. */
+/* Releases memory that the backend lent. Called once, from any thread, maybe long after the request is done and even after
+ * model_unload: `context` holds all it needs by itself and does not point to the model or its instances. */
 typedef void (*mm_release_fn)(void* context);
 
 typedef struct mm_adopt_output_args {
@@ -202,6 +209,14 @@ typedef struct mm_string_output_args {
   const uint64_t* offsets; /* elements + 1; string i is [offsets[i], offsets[i + 1]) of bytes */
   const void* bytes;       /* copied */
 } mm_string_output_args;
+
+typedef struct mm_forward_output_args {
+  size_t struct_size;
+  const char* name;
+  uint32_t input_index; /* as for request_input */
+  uint32_t rank;        /* the output's shape, of as many elements as the input has */
+  const int64_t* shape;
+} mm_forward_output_args;
 
 typedef enum mm_parameter_kind { MM_PARAM_BOOL = 0, MM_PARAM_INT = 1, MM_PARAM_UINT = 2, MM_PARAM_DOUBLE = 3, MM_PARAM_STRING = 4 } mm_parameter_kind;
 
@@ -309,7 +324,9 @@ typedef struct mm_host {
   mm_error* (*state_write)(mm_request* request, const mm_tensor* value);
 
   /* Responses. Every request of an execution gets exactly one response_send with MM_RESPONSE_FINAL, or one
-   * request_finish; models that are not decoupled send just that one. After it the request and its tensors are gone. */
+   * request_finish; models that are not decoupled send just that one. After it the request and its tensors are gone.
+   * Outputs that the client did not ask for may be left out and are dropped. An output that does not fit model_info is an
+   * error, and the response then fails whatever else is done to it. */
   mm_error* (*response_new)(mm_request* request, mm_response** out);
   mm_error* (*output_allocate)(mm_response* response, mm_output_args* args);
   mm_error* (*output_adopt)(mm_response* response, const mm_adopt_output_args* args);
@@ -325,6 +342,9 @@ typedef struct mm_host {
 
   /* Another model of this server. */
   mm_error* (*call_model)(mm_host_model* caller, const mm_call_model_args* args);
+
+  /* Gives an input's bytes, of any type, as an output without copying them: the output shares the input's memory. */
+  mm_error* (*output_forward)(mm_response* response, const mm_forward_output_args* args);
 } mm_host;
 
 /* ---- the backend's functions ---------------------------------------------------------------------------------------- */
@@ -399,7 +419,7 @@ typedef struct mm_backend {
   const char* file_extensions; /* comma-separated, ".onnx": single files that this backend serves; "" for none */
 
   mm_error* (*initialize)(mm_initialize_args* args); /* once, before all others but runtime_info */
-  void (*runtime_info)(mm_backend_state* state, mm_runtime_info* out);
+  void (*runtime_info)(mm_backend_state* state, mm_runtime_info* out); /* `state` is NULL when initialize failed */
 
   mm_error* (*model_load)(mm_backend_state* state, mm_model_load_args* args);
   mm_error* (*model_info)(mm_model* model, mm_model_info* out);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 
@@ -22,14 +23,14 @@ class TimeSource {
   static TimeSource& steady();
 };
 
-/// Moves only when told to. Not thread-safe against advance().
+/// Moves only when told to. Thread-safe.
 class ManualTime final : public TimeSource {
  public:
-  TimePoint now() const override { return now_; }
-  void advance(Duration d) { now_ += d; }
+  TimePoint now() const override { return TimePoint(Duration(ticks_.load(std::memory_order_acquire))); }
+  void advance(Duration d) { ticks_.fetch_add(d.count(), std::memory_order_acq_rel); }
 
  private:
-  TimePoint now_{std::chrono::seconds(1'000)};
+  std::atomic<Duration::rep> ticks_{Duration(std::chrono::seconds(1'000)).count()};
 };
 
 inline int64_t to_ns(Duration d) { return std::chrono::duration_cast<std::chrono::nanoseconds>(d).count(); }

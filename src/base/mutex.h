@@ -24,6 +24,7 @@ class MM_TSA(capability("mutex")) Mutex {
   bool try_lock() MM_TSA(try_acquire_capability(true)) { return mutex_.try_lock(); }
 
  private:
+  friend class CondVar;
   std::mutex mutex_;
 };
 
@@ -41,16 +42,23 @@ class MM_TSA(scoped_lockable) MutexLock {
 /// A condition variable for Mutex. Waits need a loop around them, as ever.
 class CondVar {
  public:
-  void wait(Mutex& mutex) MM_REQUIRES(mutex) { cv_.wait(mutex); }
+  void wait(Mutex& mutex) MM_REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    cv_.wait(lock);
+    lock.release();
+  }
   template <typename TimePoint>
   std::cv_status wait_until(Mutex& mutex, TimePoint t) MM_REQUIRES(mutex) {
-    return cv_.wait_until(mutex, t);
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    const std::cv_status status = cv_.wait_until(lock, t);
+    lock.release();
+    return status;
   }
   void notify_one() { cv_.notify_one(); }
   void notify_all() { cv_.notify_all(); }
 
  private:
-  std::condition_variable_any cv_;
+  std::condition_variable cv_;
 };
 
 }  // namespace modelmill

@@ -36,20 +36,32 @@ struct ModelTable {
 };
 
 /// What the planes share: the control plane publishes tables, the data plane reads them. Thread-safe.
+///
+/// Readers hold no table between calls (a thread that sleeps must not keep an unloaded model): each reads, under a lock
+/// of its own that only a publish ever contends, one of a few copies of the pointer. So when publish() has returned,
+/// nobody can pin a version that the new table lacks, and whoever closes that version's gate then refuses nobody.
 class Catalog {
  public:
-  Catalog() : table_(std::make_shared<const ModelTable>()) {}
+  Catalog();
 
-  void publish(std::shared_ptr<const ModelTable> table) { table_.publish(std::move(table)); }
-  std::shared_ptr<const ModelTable> table() const { return table_.get(); }
-  const Snapshot<ModelTable>& snapshot() const { return table_; }
+  void publish(std::shared_ptr<const ModelTable> table);
+  std::shared_ptr<const ModelTable> table() const;
 
   /// Pins a version (0: the default one) for a request, or says in Triton's words what is missing:
-  /// NOT_FOUND for an unknown model, UNAVAILABLE for one that is known and not ready.
+  /// NOT_FOUND for an unknown model or version, UNAVAILABLE for one that is known and not ready.
   Result<VersionPin> pin(std::string_view model, int64_t version) const;
 
  private:
-  Snapshot<ModelTable> table_;
+  struct alignas(64) Slot {
+    mutable Mutex mutex;
+    std::shared_ptr<const ModelTable> table MM_GUARDED_BY(mutex);
+  };
+  static constexpr size_t kSlots = 16;
+
+  const Slot& slot() const;
+
+  Mutex publish_mutex_;  // publishes one after the other, so that all slots end with the same table
+  std::array<Slot, kSlots> slots_;
 };
 
 }  // namespace modelmill

@@ -28,6 +28,7 @@ class ModelVersion {
 
   ModelVersion(Description description, std::shared_ptr<VersionStats> stats)
       : description_(std::move(description)), stats_(std::move(stats)) {}
+  /// The gate is closed and empty by now, if anyone was ever inside: pins do not own.
   virtual ~ModelVersion() = default;
 
   const std::string& name() const { return description_.definition.name; }
@@ -51,13 +52,16 @@ class ModelVersion {
   Gate gate_;
 };
 
-/// Keeps a version loaded and its gate entered for as long as it lives. Movable; empty when the version was closing.
+/// Inside a version's gate for as long as it lives; so the version, whose owner waits for the gate to be empty before it
+/// drops it, lives as long. Movable; empty when the version was closing.
 class VersionPin {
  public:
   VersionPin() = default;
-  explicit VersionPin(std::shared_ptr<ModelVersion> version)
-      : version_(version && version->gate().enter() ? std::move(version) : nullptr) {}
-  VersionPin(VersionPin&& other) noexcept = default;
+  /// `version` must live while this constructor runs (the caller has it from a table it holds).
+  explicit VersionPin(ModelVersion& version) : version_(version.gate().enter() ? &version : nullptr) {}
+  explicit VersionPin(const std::shared_ptr<ModelVersion>& version)
+      : version_(version && version->gate().enter() ? version.get() : nullptr) {}
+  VersionPin(VersionPin&& other) noexcept : version_(std::exchange(other.version_, nullptr)) {}
   VersionPin& operator=(VersionPin&& other) noexcept {
     std::swap(version_, other.version_);
     return *this;
@@ -66,11 +70,20 @@ class VersionPin {
     if (version_) version_->gate().leave();
   }
   explicit operator bool() const { return version_ != nullptr; }
-  ModelVersion* operator->() const { return version_.get(); }
+  ModelVersion* operator->() const { return version_; }
   ModelVersion& operator*() const { return *version_; }
 
+  /// The request now pins the version, until its last answer is with its sink. Do this before submit():
+  ///   ModelVersion& version = *pin;
+  ///   std::move(pin).hand_to(*request);
+  ///   version.submit(std::move(request));
+  void hand_to(InferRequest& request) && {
+    if (version_)
+      request.hold(std::exchange(version_, nullptr), [](void* v) { static_cast<ModelVersion*>(v)->gate().leave(); });
+  }
+
  private:
-  std::shared_ptr<ModelVersion> version_;
+  ModelVersion* version_ = nullptr;
 };
 
 }  // namespace modelmill

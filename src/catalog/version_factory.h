@@ -20,6 +20,8 @@ struct VersionPlan {
   /// The backend declared itself inline-safe.
   bool inline_safe = false;
   bool concurrent_execute = false;
+  /// Executions at a time on each instance, for concurrent_execute. 0: one for each core.
+  int concurrency = 0;
   BatchingDefinition batching;
   /// Bounds of the queue; the model's queue policy may lower the first.
   int64_t max_queue_requests = 16'384;

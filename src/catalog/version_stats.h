@@ -15,31 +15,40 @@ namespace modelmill {
 
 /// Why a request failed, as the `reason` label of nv_inference_request_failure.
 enum class FailureReason { kRejected, kCanceled, kBackend, kOther };
+inline constexpr int kFailureReasons = 4;
+
+/// Why a batch was cut when it was.
+enum class CutReason { kFull, kIdleInstance, kDelayOver, kDeadline };
+inline constexpr int kCutReasons = 4;
+/// "full", "idle instance", "delay over", "deadline".
+const char* cut_reason_name(CutReason reason);
 
 /// One execution's numbers, as the statistics extension's batch_stats keep them.
 struct ExecutionRecord {
   int64_t rows = 0;
-  int64_t requests = 0;
+  int64_t requests = 0;  // of them...
+  int64_t failed = 0;    // ... so many failed
   Duration input{};
   Duration infer{};
   Duration output{};
 };
 
-/// The counters of one version: for /metrics (Prometheus) and the V2 statistics extension. Survives a reload of the same
-/// version. Thread-safe; recording is a few relaxed atomic adds and, per execution, one short lock.
+/// The counters of one version: for /metrics (Prometheus, with Triton's names) and the V2 statistics extension. Survives
+/// a reload of the same version. Thread-safe. Recording takes some ten relaxed adds to a part of the counters that few
+/// other threads use; an execution also one short lock, as little shared.
 class VersionStats {
  public:
   VersionStats(MetricRegistry& registry, const std::string& model, int64_t version,
                const std::map<std::string, std::string>& extra_labels = {});
   ~VersionStats();
 
-  void request_queued();                      // pending +1
-  void request_dequeued();                    // pending -1
-  /// A request completed; `rows` inferences. Phases come from `times`.
+  void request_queued();                // pending +1
+  void requests_dequeued(uint64_t n);   // pending -n
+  /// A request completed; `rows` inferences. Whole and queue time come from `times`; those of computing are recorded for
+  /// all requests of an execution by executed().
   void request_succeeded(const RequestTimes& times, int64_t rows);
   void request_failed(const RequestTimes& times, FailureReason reason);
-  /// Cut reasons are constant texts: "full", "instance idle", "delay over", "deadline".
-  void executed(const ExecutionRecord& record, const char* cut_reason);
+  void executed(const ExecutionRecord& record, CutReason reason);
 
   struct Phase {
     uint64_t count = 0;
@@ -53,6 +62,7 @@ class VersionStats {
     uint64_t last_inference_ms = 0;  // Unix time
     uint64_t inference_count = 0;
     uint64_t execution_count = 0;
+    uint64_t pending = 0;
     Phase success, fail, queue, compute_input, compute_infer, compute_output;
     std::map<int64_t, Batch> batches;  // by rows
   };
@@ -60,7 +70,8 @@ class VersionStats {
 
  private:
   struct Rep;
-  std::unique_ptr<Rep> rep_;
+  std::shared_ptr<Rep> rep_;  // shared with the readers of the series
+  std::vector<MetricRegistry::Handle> series_;
 };
 
 }  // namespace modelmill

@@ -63,6 +63,8 @@ struct ConfiguredTensor {
   /// Without the batch dimension when the model's max_batch_size is above 0.
   Shape dims;
   bool optional = false;
+  /// Requests whose shapes differ here may share an execution; needs a ragged backend.
+  bool allow_ragged = false;
   /// Set when the runtime's shape differs from what clients send (`reshape`); without the batch dimension too.
   std::optional<Shape> reshape;
   /// Outputs: a file in the model's folder with one class name a line.
@@ -85,6 +87,8 @@ struct ModelDefinition {
   BatchingDefinition batching;
   VersionPolicy version_policy;
   bool decoupled = false;
+  /// The configuration speaks of decoupled at all; without that the backend's own word counts.
+  bool decoupled_given = false;
   /// Free-form, handed to the backend (Triton's `parameters`).
   std::map<std::string, std::string> parameters;
   std::map<std::string, std::string> metric_tags;

@@ -1,5 +1,7 @@
 #include "request/infer_request.h"
 
+#include <utility>
+
 #include "base/check.h"
 
 namespace modelmill {
@@ -20,27 +22,36 @@ void InferRequest::respond(InferResponse response) {
   sink_->on_response(std::move(response), /*final=*/false, /*has_response=*/true);
 }
 
-void InferRequest::complete(InferResponse response) {
+void InferRequest::end(InferResponse response, bool has_response) {
   MM_CHECK(sink_, "a request completes exactly once");
+  if (times.compute_start != TimePoint{} && times.compute_end == TimePoint{}) times.compute_end = Clock::now();
+  if (observer) observer->on_completed(*this, response.status);
   response.times = times;
-  auto sink = std::move(sink_);
+  const std::shared_ptr<ResponseSink> sink = std::move(sink_);
   sink_ = nullptr;
-  sink->on_response(std::move(response), /*final=*/true, /*has_response=*/true);
+  sink->on_response(std::move(response), /*final=*/true, has_response);
+  if (const auto release = std::exchange(release_, nullptr)) release(held_);
 }
+
+void InferRequest::complete(InferResponse response) { end(std::move(response), /*has_response=*/true); }
 
 void InferRequest::fail(Status status) {
   InferResponse response;
   response.status = std::move(status);
-  complete(std::move(response));
+  end(std::move(response), /*has_response=*/true);
 }
 
-void InferRequest::finish() {
-  MM_CHECK(sink_, "a request completes exactly once");
-  InferResponse response;
-  response.times = times;
-  auto sink = std::move(sink_);
-  sink_ = nullptr;
-  sink->on_response(std::move(response), /*final=*/true, /*has_response=*/false);
+void InferRequest::finish() { end(InferResponse{}, /*has_response=*/false); }
+
+void InferRequest::hold(void* context, void (*release)(void*)) {
+  MM_CHECK(sink_ && !release_, "a request that is not completed holds one thing");
+  held_ = context;
+  release_ = release;
+}
+
+std::shared_ptr<ResponseSink> InferRequest::replace_sink(std::shared_ptr<ResponseSink> sink) {
+  MM_CHECK(sink_ && sink, "a completed request has no sink to replace");
+  return std::exchange(sink_, std::move(sink));
 }
 
 }  // namespace modelmill

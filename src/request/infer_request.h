@@ -54,6 +54,17 @@ struct SequenceControl {
   }
 };
 
+class InferRequest;
+
+/// Is told of the end of a request, before the client is: counters are right by the time the answer is seen. One object
+/// serves all requests of a model version, so a request costs nothing but the call.
+class RequestObserver {
+ public:
+  virtual ~RequestObserver() = default;
+  /// `request` still holds everything; `status` is that of its last answer (OK for finish()). On the completing thread.
+  virtual void on_completed(InferRequest& request, const Status& status) = 0;
+};
+
 /// The one inference request of every dialect. Owned by whoever is to act on it next (unique_ptr moves along the path).
 /// It completes exactly once: complete() or the destructor, which answers INTERNAL for a request that was dropped.
 /// Not synchronised; only the CancelToken is shared.
@@ -79,6 +90,16 @@ class InferRequest {
   /// Rows of the batch dimension; 1 for a model without one. Set by admission.
   int64_t batch_rows = 1;
 
+  /// Told once when the request completes. Outlives the request; null: nobody. Set by the scheduler.
+  RequestObserver* observer = nullptr;
+
+  /// Calls release(context) once, after the sink has got the last answer: what the request uses stays until then. A
+  /// version's pin is handed over by `std::move(pin).hand_to(*request)` (catalog/model_version.h).
+  void hold(void* context, void (*release)(void*));
+
+  /// Puts `sink` in the place of the present one, which it returns. For those who stand between a request and its client.
+  std::shared_ptr<ResponseSink> replace_sink(std::shared_ptr<ResponseSink> sink);
+
   bool cancelled() const { return cancel && cancel->cancelled(); }
   bool completed() const { return sink_ == nullptr; }
 
@@ -94,7 +115,11 @@ class InferRequest {
   void finish();
 
  private:
+  void end(InferResponse response, bool has_response);
+
   std::shared_ptr<ResponseSink> sink_;  // null once completed
+  void* held_ = nullptr;
+  void (*release_)(void*) = nullptr;
 };
 
 using InferRequestPtr = std::unique_ptr<InferRequest>;

@@ -4,9 +4,9 @@ namespace modelmill {
 
 void Gate::close() { state_.fetch_or(kClosed, std::memory_order_acq_rel); }
 
-void Gate::notify_empty() {
+void Gate::leave_closed() {
   MutexLock lock(mutex_);
-  empty_.notify_all();
+  if (state_.fetch_sub(1, std::memory_order_acq_rel) == (kClosed | 1)) empty_.notify_all();
 }
 
 void Gate::wait_empty() {

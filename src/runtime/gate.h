@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 
 #include "base/mutex.h"
 
@@ -21,19 +20,26 @@ class Gate {
     return false;
   }
   void leave() {
-    if (state_.fetch_sub(1, std::memory_order_acq_rel) == (kClosed | 1)) notify_empty();
+    uint64_t state = state_.load(std::memory_order_relaxed);
+    while ((state & kClosed) == 0)
+      if (state_.compare_exchange_weak(state, state - 1, std::memory_order_release, std::memory_order_relaxed)) return;
+    leave_closed();
   }
+  /// For one who is inside: enters once more, closed or not. Has its own leave().
+  void enter_again() { state_.fetch_add(1, std::memory_order_relaxed); }
 
   /// No one enters from now on. Idempotent.
   void close();
-  /// Blocks until the last one has left. Call after close().
+  /// Blocks until the last one has left; from then on the gate may be destroyed. Call after close().
   void wait_empty();
   bool closed() const { return (state_.load(std::memory_order_acquire) & kClosed) != 0; }
   uint64_t inside_approx() const { return state_.load(std::memory_order_relaxed) & ~kClosed; }
 
  private:
   static constexpr uint64_t kClosed = uint64_t{1} << 63;
-  void notify_empty();
+  /// The last one out counts itself out under the lock, so that the waiter, which may then destroy the gate, cannot
+  /// return before it is done.
+  void leave_closed();
 
   std::atomic<uint64_t> state_{0};
   Mutex mutex_;

@@ -55,6 +55,12 @@ class Histogram {
   std::atomic<double> sum_{0};
 };
 
+/// What a histogram whose counts are kept elsewhere reads as: one count for each bound and one for +Inf, not cumulated.
+struct HistogramValue {
+  std::vector<uint64_t> counts;
+  double sum = 0;
+};
+
 enum class MetricKind { kCounter, kGauge, kHistogram };
 
 /// The series of the process by name and labels, and their rendering as Prometheus text (exposition format 0.0.4).
@@ -67,6 +73,16 @@ class MetricRegistry {
   std::shared_ptr<Gauge> gauge(std::string_view name, std::string_view help, MetricLabels labels);
   std::shared_ptr<Histogram> histogram(std::string_view name, std::string_view help, MetricLabels labels,
                                        std::span<const double> bounds);
+
+  /// Series whose numbers are kept elsewhere and read at each rendering, on the rendering thread, under no lock. They
+  /// last as long as the handle; `read` may be called until shortly after, so it owns what it reads. One that comes with
+  /// the name and labels of an older one takes its place.
+  using Handle = std::shared_ptr<void>;
+  Handle counter_from(std::string_view name, std::string_view help, MetricLabels labels, std::function<double()> read);
+  Handle gauge_from(std::string_view name, std::string_view help, MetricLabels labels, std::function<double()> read);
+  Handle histogram_from(std::string_view name, std::string_view help, MetricLabels labels, std::span<const double> bounds,
+                        std::function<HistogramValue()> read);
+
   /// Called before each rendering, to set gauges that are read rather than kept (memory, CPU).
   void on_collect(std::function<void()> collect);
 
@@ -77,10 +93,12 @@ class MetricRegistry {
   struct Family;
   Family& family(std::string_view name, std::string_view help, MetricKind kind) MM_REQUIRES(mutex_);
   template <typename T, typename Make>
-  std::shared_ptr<T> find_or_make(std::string_view name, std::string_view help, MetricKind kind, MetricLabels labels, Make make);
+  std::shared_ptr<T> find_or_make(std::string_view name, std::string_view help, MetricKind kind, MetricLabels labels,
+                                  Make make);
+  Handle replace(std::string_view name, std::string_view help, MetricKind kind, MetricLabels labels, Handle source);
 
   mutable Mutex mutex_;
-  std::vector<std::unique_ptr<Family>> families_ MM_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<Family>> families_ MM_GUARDED_BY(mutex_);  // in order of first appearance
   std::vector<std::function<void()>> collectors_ MM_GUARDED_BY(mutex_);
 
  public:

@@ -14,8 +14,9 @@ class Inference {
   const Catalog& catalog() const { return catalog_; }
 
   /// Pins the version, checks the inputs against its signature, and hands the request over. Always completes the
-  /// request, with an error when it cannot be served.
-  void submit(InferRequestPtr request);
+  /// request, with an error when it cannot be served. `decoupled_refusal`: a dialect that can give one answer only says
+  /// here what a model with any number of answers is refused with (UNIMPLEMENTED); null: it takes any number.
+  void submit(InferRequestPtr request, const char* decoupled_refusal = nullptr);
 
  private:
   Catalog& catalog_;

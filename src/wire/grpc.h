@@ -76,8 +76,9 @@ class WholeMessageHandler : public GrpcCallHandler {
   void on_message_end() final;
 
  private:
-  MemoryRef memory_;
+  MemoryRef memory_;  // grows with what has arrived, so that a length that lies costs the server nothing
   size_t filled_ = 0;
+  size_t length_ = 0;
 };
 
 using GrpcMethodFactory = std::function<std::unique_ptr<GrpcCallHandler>(std::shared_ptr<GrpcCall>)>;

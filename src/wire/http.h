@@ -52,6 +52,9 @@ class HttpExchange {
   virtual void write(Chunks piece) = 0;
   virtual void end() = 0;
 
+  /// Bytes of the reply so far that the client has not yet taken; what is streamed should wait while this is large.
+  virtual size_t unsent_bytes() const { return 0; }
+
   /// Called once if the client goes away before the reply is complete; then reply() and write() do nothing.
   virtual void on_abandoned(std::function<void()> callback) = 0;
 };

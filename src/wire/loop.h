@@ -16,6 +16,15 @@ class io_context;
 
 namespace modelmill::wire {
 
+class DeadlineList;
+
+/// What has bytes to send: a connection. See Loop::flush_at_turn_end().
+class Flushable {
+ public:
+  virtual ~Flushable() = default;
+  virtual void flush() = 0;
+};
+
 /// One event loop on one thread: sockets, timers, and tasks from other threads. Work is done in turns (see Turn): all
 /// that is ready runs, then the turn's listeners do what is better done together (inline batches, one write for each
 /// connection). Owned by its LoopPool.
@@ -41,6 +50,12 @@ class Loop {
     virtual ~Timer() = default;
   };
   std::unique_ptr<Timer> run_at(TimePoint when, std::function<void()> task);
+
+  /// Calls `what->flush()` once, after this turn's listeners have run, so that all that became ready together leaves in
+  /// one write. The caller asks once per turn. Loop thread only.
+  void flush_at_turn_end(std::shared_ptr<Flushable> what);
+  /// Many deadlines that mostly do not pass, cheaper than a timer for each. Loop thread only.
+  DeadlineList& deadlines();
 
   /// How busy: open connections. The acceptor gives a connection to the loop with the least.
   int connections_approx() const;

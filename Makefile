@@ -1,0 +1,90 @@
+# The front door. `make` alone lists every task; each installs what it needs (tools/setup) and can be run again.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+JOBS ?= $(shell nproc)
+PYTHON := build/venv/bin/python
+
+# Compilations are remembered across build folders and checkouts where ccache is installed.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+configure = if command -v ccache >/dev/null; then \
+    export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi; \
+  [ -f build/$(1)/build.ninja ] || cmake --preset $(1) >build/$(1).configure.log 2>&1 || \
+    { cat build/$(1).configure.log; exit 1; }
+compile = mkdir -p build; $(call configure,$(1)); cmake --build build/$(1) -j $(JOBS)
+
+##@ Use
+.PHONY: demo build wheel
+demo: build ## start the server on a real model and show an answer
+	@$(PYTHON) tools/demo
+
+build: ## the server and its backends, into build/release
+	@tools/setup build
+	@$(call compile,release)
+
+wheel: build ## a pip wheel of the server, into build/wheel/dist
+	@tools/setup wheel
+	@$(PYTHON) tools/build-wheel
+
+##@ Check
+.PHONY: test test-all lint format asan tsan test-wheel
+test: ## build, and run the unit, structure and integration tests
+	@tools/setup test
+	@$(call compile,release)
+	@tools/test unit structure integration
+
+test-all: ## test, and the sanitizers and the wheel: all that can be checked
+	@$(MAKE) test
+	@$(MAKE) test-wheel
+	@$(MAKE) asan
+	@$(MAKE) tsan
+
+test-wheel: ## install the wheel outside the checkout, and use it there
+	@tools/setup test
+	@$(MAKE) wheel
+	@tools/test wheel
+
+asan: ## the unit and integration tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@tools/setup test
+	@$(call compile,asan-ubsan)
+	@tools/test --preset asan-ubsan unit integration
+
+tsan: ## the unit and integration tests under ThreadSanitizer
+	@tools/setup test
+	@$(call compile,tsan)
+	@tools/test --preset tsan unit integration
+
+lint: ## format, clang-tidy, thread-safety analysis and the structure tests
+	@tools/setup lint
+	@$(call compile,release)
+	@tools/lint
+
+format: ## lay out all C and C++ sources
+	@tools/setup lint
+	@tools/lint --fix-format
+
+##@ Measure
+.PHONY: bench
+bench: ## ratios against gRPC C++ and bare ONNX Runtime, into bench/results
+	@tools/setup bench
+	@$(call compile,bench)
+	@$(PYTHON) bench/run.py
+
+##@ Keep house
+.PHONY: help setup clean
+setup: ## install what building and testing need
+	@tools/setup test
+
+clean: ## remove everything built
+	rm -rf build
+
+help:
+	@awk 'BEGIN { print "modelmill: make TASK" } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); text = $$0; sub(/.*## /, "", text); \
+	    printf "  %-12s %s\n", name, text }' $(firstword $(MAKEFILE_LIST))

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "ort.h"
+
+namespace modelmill::ort {
+
+/// The vendor's shared library: found at run time, opened once, never closed. Thread-safe.
+class Library {
+ public:
+  /// `configured`: the operator's "library" setting, or empty. `plugin_dir`: the folder of this plugin, from where a
+  /// wheel or virtual environment around it is found.
+  Library(std::string configured, std::string plugin_dir)
+      : configured_(std::move(configured)), plugin_dir_(std::move(plugin_dir)) {}
+
+  struct Opened {
+    const OrtApi* api = nullptr;
+    OrtEnv* env = nullptr;  // one for the process, kept for ever: values of sessions long closed may still need it
+    std::string path;
+    std::string version;
+    std::vector<std::string> providers;
+  };
+
+  /// The library, opened at the first call; tried again while it fails, so that an installation is noticed. Null when it
+  /// can't be had, then `problem` says why.
+  const Opened* open(std::string* problem);
+
+  /// What a user does about a missing library.
+  static const char* remedy() {
+    return "pip install onnxruntime, or set MODELMILL_ONNXRUNTIME to the path of a libonnxruntime.so";
+  }
+
+ private:
+  bool try_open(const std::string& path, std::string* problem);
+
+  const std::string configured_;
+  const std::string plugin_dir_;
+  std::mutex mutex_;
+  bool ready_ = false;  // guarded by mutex_, as opened_ until it is ready
+  Opened opened_;
+};
+
+/// The files to try, best first: MODELMILL_ONNXRUNTIME alone if it is set, else the active virtual environment, the
+/// environments around `plugin_dir`, those of the `python3` on the PATH and of the user, and the system's.
+std::vector<std::string> library_candidates(const std::string& plugin_dir);
+
+}  // namespace modelmill::ort

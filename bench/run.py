@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Measures modelmill against its yardsticks and prints ratios: all in one run, interleaved, medians over the repeats.
+
+    bench/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--only identity,models,start] [--no-file]
+
+Identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same messages,
+both with two I/O threads. Models: modelmill with batching off and as it is by default against ONNX Runtime called in a
+loop (bare_ort). What serving adds to a model is its CPU per inference less what the identity costs at the same load with
+as many bytes, half of the model's input and output each way. Ratios are of one repeat; the table has their medians.
+"""
+
+import argparse
+import datetime
+import functools
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import numpy as np  # noqa: E402
+
+import load  # noqa: E402
+import workloads  # noqa: E402
+from load import Level  # noqa: E402
+from processes import ROOT, Process, environment, free_port  # noqa: E402
+
+IDENTITY_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8), Level(8, 16))
+LARGE_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8))
+MODEL_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8))
+# What must be reached: CPU of modelmill / CPU of the yardstick.
+IDENTITY_TARGETS = {Level(8, 1): 0.7, Level(8, 16): 0.5}
+MODEL_TARGETS = {"cnn": 1.12, "transformer": 1.03}
+START_TARGET_MS, RSS_TARGET_MB, BINARY_TARGET_MB = 100, 15, 15
+
+
+class Bench:
+    """The servers under measurement, and what has been measured."""
+
+    def __init__(self, options, folder):
+        self.options = options
+        self.folder = folder
+        self.build = pathlib.Path(options.build).resolve()
+        self.work = workloads.make_workloads(folder / "files")
+        self.cores = min(2, len(os.sched_getaffinity(0)))
+        repository = workloads.make_repository(folder / "models", self.work)
+        self.modelmill = Process(
+            "modelmill",
+            [self.build / "modelmill", "serve", repository, "--port", 0, "--io-threads", 2, "--log-level", "warning"],
+            folder / "modelmill.log",
+        )
+        try:
+            self.echo = Process("grpc_echo", [self.build / "bench/grpc_echo"], folder / "echo.log")
+        except BaseException:
+            self.modelmill.stop()
+            raise
+
+    def stop(self):
+        self.modelmill.stop()
+        self.echo.stop()
+
+    def request(self, label, model, tensors):
+        return load.grpc_request(self.folder, label, model, tensors)
+
+    @functools.cached_property
+    def ort_library(self):
+        import importlib.util
+
+        folder = pathlib.Path(importlib.util.find_spec("onnxruntime").origin).parent / "capi"
+        return next(folder.glob("libonnxruntime.so.*"))
+
+    def bare(self, workload, threads, **how):
+        """One run of bare_ort, as parsed JSON."""
+        arguments = [part for key, value in how.items() for part in (f"--{key}", str(value))]
+        command = [self.build / "bench/bare_ort", self.ort_library, workload.path, "--threads", threads, "--intra-op", 1]
+        command += [*arguments, *workload.bare_arguments(self.folder)]
+        result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
+        return json.loads(result.stdout)
+
+    def interleaved(self, measures):
+        """{name: [value of each repeat]}; every repeat takes all, each time beginning with another."""
+        values = {name: [] for name in measures}
+        names = list(measures)
+        for repeat in range(self.options.repeats):
+            for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
+                values[name].append(measures[name]())
+        return values
+
+
+def served(bench, server, request, level):
+    """A measure of one server at one level, calibrated once and checked against its first answer."""
+    answer = len(load.ask_once(server.url, request))
+    count = load.calibrate(server, request, level, bench.options.seconds)
+    return lambda: load.run(server, request, level, count, answer)
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def ratio(over, under, of):
+    return median([of(a) / of(b) for a, b in zip(over, under)])
+
+
+def cpu(outcome):
+    return outcome.cpu_us
+
+
+def speed(outcome):
+    return outcome.requests_per_second
+
+
+def verdict(value, target):
+    return "" if target is None else f"{target:g} {'reached' if value <= target else 'MISSED'}"
+
+
+def table(head, rows):
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(r) + " |" for r in rows)])
+
+
+def measure_identity(bench):
+    """modelmill against the gRPC C++ echo."""
+    rows = []
+    for label, size, levels in (("FP32[1,16]", 16, IDENTITY_LEVELS), ("1 MB", 262144, LARGE_LEVELS)):
+        tensors = {"x": np.random.default_rng(1).standard_normal((1, size)).astype(np.float32)}
+        request = bench.request(f"identity{size}", "identity", tensors)
+        for level in levels:
+            measured = bench.interleaved(
+                {server.name: served(bench, server, request, level) for server in (bench.modelmill, bench.echo)}
+            )
+            ours, echo = measured["modelmill"], measured["grpc_echo"]
+            value = ratio(ours, echo, cpu)
+            target = IDENTITY_TARGETS.get(level) if size == 16 else None
+            rows.append([
+                label, str(level), f"{median(map(cpu, ours)):.1f}", f"{median(map(cpu, echo)):.1f}", f"**{value:.2f}**",
+                verdict(value, target), f"{median(map(speed, ours)):,.0f}", f"{median(map(speed, echo)):,.0f}",
+                f"{ratio(ours, echo, speed):.2f}",
+            ])  # fmt: skip
+            progress("identity", rows[-1])
+    return "## Identity over gRPC, against a gRPC C++ callback echo\n\n" + table(
+        ["tensor", "connections x streams", "modelmill, CPU us", "echo, CPU us", "ratio", "target", "modelmill, req/s",
+         "echo, req/s", "ratio"], rows,
+    )  # fmt: skip
+
+
+def measure_models(bench):
+    """Batching off, and as by default, against bare ONNX Runtime."""
+    rows = []
+    for workload in bench.work:
+        moved = sum(array.nbytes for array in workload.inputs.values()) + workload.output_bytes
+        same_bytes = {"x": np.zeros((1, max(1, moved // 8)), np.float32)}
+        identity = bench.request(f"{workload.name}.identity", "identity", same_bytes)
+        for level in MODEL_LEVELS:
+            threads = min(level.in_flight, bench.cores)
+            measures = {"identity": served(bench, bench.modelmill, identity, level)}
+            for name in (f"{workload.name}_off", workload.name):
+                request = bench.request(name, name, workload.inputs)
+                measures[name] = served(bench, bench.modelmill, request, level)
+            measures["bare"] = functools.partial(bare_outcome, bench, workload, threads)
+            rows += model_rows(workload, level, bench.interleaved(measures))
+    return "## Models over gRPC, against bare ONNX Runtime\n\n" + table(
+        ["model", "connections x streams", "batching", "CPU us", "of it identity", "bare, CPU us",
+         "(CPU - identity) / bare", "target", "req/s", "bare, runs/s", "ratio"], rows,
+    )  # fmt: skip
+
+
+def bare_outcome(bench, workload, threads):
+    result = bench.bare(workload, threads, seconds=bench.options.seconds)
+    return load.Outcome(result["runs"] / result["seconds"], result["cpu_us"] / result["runs"])
+
+
+def model_rows(workload, level, measured):
+    rows = []
+    for name, batching in ((f"{workload.name}_off", "off"), (workload.name, "default")):
+        net = [
+            (a.cpu_us - i.cpu_us) / b.cpu_us
+            for a, i, b in zip(measured[name], measured["identity"], measured["bare"])
+        ]
+        target = MODEL_TARGETS.get(workload.name) if batching == "off" else None
+        rows.append([
+            workload.name, str(level), batching, f"{median(map(cpu, measured[name])):.1f}",
+            f"{median(map(cpu, measured['identity'])):.1f}", f"{median(map(cpu, measured['bare'])):.1f}",
+            f"**{median(net):.3f}**", verdict(median(net), target), f"{median(map(speed, measured[name])):,.0f}",
+            f"{median(map(speed, measured['bare'])):,.0f}", f"{ratio(measured[name], measured['bare'], speed):.2f}",
+        ])  # fmt: skip
+        progress("models", rows[-1])
+    return rows
+
+
+def first_answer_ms(bench, workload):
+    """From the start of the process to its first right answer over HTTP, and its memory then."""
+    port = free_port()
+    body = json.dumps({"x": [workload.inputs["x"][0].tolist()]}).encode()
+    head = (
+        f"POST /predict/{workload.name} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    began = time.perf_counter()
+    server = Process(
+        "modelmill",
+        [bench.build / "modelmill", "serve", workload.path, "--port", port, "--io-threads", 2],
+        bench.folder / "start.log",
+        url=f"http://127.0.0.1:{port}",
+    )
+    try:
+        while time.perf_counter() - began < 60:
+            reply = try_http(port, head + body)
+            if reply.startswith(b"HTTP/1.1 200"):
+                return (time.perf_counter() - began) * 1000, server.rss_kb()
+            time.sleep(0.0005)
+        raise RuntimeError(f"no answer in 60 s: {server.log.read_text()}")
+    finally:
+        server.stop()
+
+
+def try_http(port, request):
+    import socket
+
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(request)
+            return connection.makefile("rb").read()
+    except OSError:
+        return b""
+
+
+def measure_start(bench):
+    """Start to first answer, memory over the bare runtime's, sizes."""
+    workload = bench.work[0]
+    starts, extra = [], []
+    for _ in range(max(5, bench.options.repeats)):
+        milliseconds, rss_kb = first_answer_ms(bench, workload)
+        starts.append(milliseconds)
+        extra.append((rss_kb - bench.bare(workload, 1, runs=1)["rss_kb"]) / 1000)
+    binary = (bench.build / "modelmill").stat().st_size / 1e6
+    rows = [
+        ["start to first answer, ms", f"{median(starts):.0f}", verdict(median(starts), START_TARGET_MS)],
+        ["RSS over the bare runtime, MB", f"{median(extra):.1f}", verdict(median(extra), RSS_TARGET_MB)],
+        ["the binary, MB", f"{binary:.1f}", verdict(binary, BINARY_TARGET_MB)],
+    ]
+    for plugin in sorted(bench.build.glob("modelmill_*.so")):
+        rows.append([f"{plugin.name}, MB", f"{plugin.stat().st_size / 1e6:.1f}", ""])
+    for row in rows:
+        progress("start", row)
+    return "## Start and size, with the MLP\n\n" + table(["what", "measured", "target"], rows)
+
+
+SECTIONS = {"identity": measure_identity, "models": measure_models, "start": measure_start}
+
+
+def progress(section, row):
+    print(f"{section:9}", "  ".join(row), file=sys.stderr, flush=True)
+
+
+def command_output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
+
+
+def machine():
+    model = next(
+        (line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine()
+    )
+    return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
+
+
+def report(options, sections, commit):
+    import onnxruntime
+
+    when = datetime.datetime.now(datetime.timezone.utc)
+    return "\n".join([
+        f"# Bench of {when:%Y-%m-%d}, commit {commit}\n",
+        f"{machine()}; load from the same cores by h2load; gRPC C++ {command_output('pkg-config', '--modversion', 'grpc++')},"
+        f" ONNX Runtime {onnxruntime.__version__}. {options.repeats} repeats of about {options.seconds:g} s, interleaved;"
+        " medians. CPU is the server's user and system time for each request. Absolutes are this machine's at that hour;"
+        " ratios were measured side by side.\n",
+        *(section + "\n" for section in sections),
+    ])  # fmt: skip
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=ROOT / "build/bench", help="folder with modelmill, its plugins and bench/")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.5, help="about how long one measurement takes")
+    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
+    parser.add_argument("--no-file", action="store_true", help="print only; write nothing into bench/results")
+    options = parser.parse_args()
+    unknown = set(options.only.split(",")) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    return options
+
+
+def main():
+    options = parse()
+    commit = command_output("git", "rev-parse", "--short=10", "HEAD") or "unknown"
+    if command_output("git", "status", "--porcelain", "--", "src", "backends", "include"):
+        commit += "-dirty"
+    with tempfile.TemporaryDirectory(prefix="modelmill-bench-") as folder:
+        bench = Bench(options, pathlib.Path(folder))
+        try:
+            text = report(options, [SECTIONS[name](bench) for name in options.only.split(",")], commit)
+        finally:
+            bench.stop()
+    print(text)
+    if not options.no_file:
+        path = ROOT / f"bench/results/{datetime.date.today():%Y-%m-%d}-{commit}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        print(f"written to {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""modelmill: a model server in one binary. The package is its launcher; see `modelmill --help`."""

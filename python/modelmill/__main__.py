@@ -1,0 +1,5 @@
+"""`python -m modelmill` is `modelmill`."""
+
+from modelmill.launcher import main
+
+main()

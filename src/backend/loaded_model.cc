@@ -1,0 +1,161 @@
+#include "backend/loaded_model.h"
+
+#include <exception>
+
+#include "backend/host_table.h"
+#include "base/log.h"
+
+namespace modelmill {
+namespace {
+
+Result<TensorSpec> read_spec(const mm_tensor_spec& in) {
+  if (in.name == nullptr || *in.name == '\0') return internal("it has no name");
+  const std::string label = "'" + std::string(in.name) + "' ";
+  TensorSpec out;
+  out.name = in.name;
+  if (in.dtype <= MM_DTYPE_INVALID || in.dtype > MM_BF16)
+    return internal(label + "has the unknown type " + std::to_string(in.dtype));
+  out.dtype = static_cast<DataType>(in.dtype);
+  if (in.rank > kMaxRank)
+    return internal(label + "has rank " + std::to_string(in.rank) + "; the limit is " + std::to_string(kMaxRank));
+  if (in.rank > 0 && in.shape == nullptr) return internal(label + "has a rank but no shape");
+  out.shape.assign(in.shape, in.shape + in.rank);
+  for (int64_t size : out.shape)
+    if (size < -1) return internal(label + "has shape " + shape_text(dims(out.shape)) + "; -1 stands for any size");
+  if (in.symbols != nullptr && in.rank > 0)
+    for (uint32_t i = 0; i < in.rank; ++i) out.symbols.emplace_back(in.symbols[i] != nullptr ? in.symbols[i] : "");
+  out.optional = in.optional != 0;
+  return out;
+}
+
+Status read_specs(const mm_tensor_spec* specs, uint32_t count, const char* what, std::vector<TensorSpec>* out) {
+  if (count > 0 && specs == nullptr) return internal(std::string("it counts ") + what + "s but lists none");
+  for (uint32_t i = 0; i < count; ++i) {
+    auto spec = read_spec(specs[i]);
+    if (!spec.ok()) return spec.status().with_context(std::string(what) + " " + std::to_string(i));
+    for (const TensorSpec& other : *out)
+      if (other.name == spec->name) return internal(std::string(what) + " '" + spec->name + "' is there twice");
+    out->push_back(std::move(spec).value());
+  }
+  return ok_status();
+}
+
+mm_device_kind device_kind(InstanceGroup::Kind kind) {
+  switch (kind) {
+    case InstanceGroup::Kind::kGpu: return MM_DEVICE_GPU;
+    case InstanceGroup::Kind::kModel: return MM_DEVICE_MODEL;
+    case InstanceGroup::Kind::kCpu:
+    case InstanceGroup::Kind::kAuto: break;
+  }
+  return MM_DEVICE_CPU;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BackendModel>> LoadedModel::load(std::shared_ptr<Plugin> plugin, const BackendLoad& load,
+                                                        const BackendServices& services) {
+  std::unique_ptr<LoadedModel> model(new LoadedModel(std::move(plugin)));
+  Plugin& p = *model->plugin_;
+  mm_host_model& host = model->host_;
+  host.backend = p.name();
+  host.model = load.model;
+  host.version = load.version;
+  host.call_model = services.call_model;
+  host.registry = services.metrics;
+  host.metric_names = services.metric_names;
+
+  mm_model_load_args args{};
+  args.struct_size = sizeof args;
+  args.host_model = &host;
+  args.name = host.model.c_str();
+  args.version = load.version;
+  args.directory = load.directory.c_str();
+  args.file = load.file.c_str();
+  args.config_json = load.config_json.empty() ? "{}" : load.config_json.c_str();
+  args.instance_threads = load.instance_threads > 0 ? static_cast<uint32_t>(load.instance_threads) : 0;
+  const Status loaded = p.call([&] { return p.table().model_load(p.state(), &args); });
+  if (!loaded.ok()) return loaded;
+  if (args.model == nullptr) return internal(host.label() + ": model_load succeeded without a model");
+  model->model_ = args.model;
+  MM_RETURN_IF_ERROR(model->read_info().with_context(host.label() + " describes itself wrongly"));
+  return std::unique_ptr<BackendModel>(std::move(model));
+}
+
+Status LoadedModel::read_info() {
+  mm_model_info info{};
+  info.struct_size = sizeof info;
+  MM_RETURN_IF_ERROR(plugin_->call([&] { return plugin_->table().model_info(model_, &info); }));
+  BackendModelInfo& out = host_.info;
+  MM_RETURN_IF_ERROR(read_specs(info.inputs, info.input_count, "input", &out.signature.inputs));
+  MM_RETURN_IF_ERROR(read_specs(info.outputs, info.output_count, "output", &out.signature.outputs));
+  const auto has = [&](uint64_t capability) { return (info.capabilities & capability) != 0; };
+  out.inline_safe = has(MM_CAP_INLINE_SAFE);
+  out.concurrent_execute = has(MM_CAP_CONCURRENT_EXECUTE);
+  out.stateful = has(MM_CAP_STATEFUL);
+  out.ragged = has(MM_CAP_RAGGED);
+  out.decoupled = has(MM_CAP_DECOUPLED);
+  out.rows_independent = has(MM_CAP_ROWS_INDEPENDENT);
+  host_.output_shapes_unsure = has(MM_CAP_OUTPUT_SHAPES_UNSURE);
+  out.memory_bytes = info.memory_bytes;
+  out.recommended_instances = static_cast<int>(std::min<uint32_t>(info.recommended_instances, 4096));
+  out.platform = info.platform != nullptr ? info.platform : "";
+  return ok_status();
+}
+
+LoadedModel::~LoadedModel() {
+  if (model_ == nullptr) return;
+  const Status status = plugin_->call([&]() -> mm_error* {
+    plugin_->table().model_unload(model_);
+    return nullptr;
+  });
+  if (!status.ok()) Log::error("backend failed to unload a model", {{"model", host_.model}, {"error", status.to_string()}});
+}
+
+Result<std::unique_ptr<BackendInstance>> LoadedModel::create_instance(const std::string& name, InstanceGroup::Kind kind,
+                                                                      int device_id) {
+  mm_instance_args args{};
+  args.struct_size = sizeof args;
+  args.model = model_;
+  args.name = name.c_str();
+  args.kind = device_kind(kind);
+  args.device_id = device_id;
+  MutexLock lock(instances_);
+  const Status status = plugin_->call([&] { return plugin_->table().instance_create(&args); });
+  if (!status.ok()) return status.with_context("instance '" + name + "'");
+  return std::unique_ptr<BackendInstance>(std::make_unique<LoadedInstance>(*this, args.instance));
+}
+
+LoadedInstance::~LoadedInstance() {
+  {
+    MutexLock lock(model_.instances_);
+    const Status status = model_.plugin_->call([&]() -> mm_error* {
+      model_.plugin_->table().instance_destroy(instance_);
+      return nullptr;
+    });
+    if (!status.ok()) Log::error("backend failed to destroy an instance", {{"error", status.to_string()}});
+  }
+  delete spare_.load(std::memory_order_acquire);
+}
+
+void LoadedInstance::execute(std::vector<InferRequestPtr> requests, Done done) {
+  if (requests.empty()) return done({});
+  mm_execution* execution = spare_.exchange(nullptr, std::memory_order_acquire);
+  if (execution == nullptr) execution = new mm_execution(this, &model_.host_);
+  execution->begin(std::move(requests), std::move(done));
+
+  mm_execute_args args{};
+  args.struct_size = sizeof args;
+  args.instance = instance_;
+  args.execution = execution;
+  args.requests = execution->handles();
+  args.request_count = execution->size();
+  const Status status = model_.plugin_->call([&] { return model_.plugin_->table().execute(&args); });
+  if (!status.ok()) execution->refuse(status);
+  execution->call_returned();
+}
+
+void LoadedInstance::recycle(mm_execution* execution) {
+  delete spare_.exchange(execution, std::memory_order_acq_rel);
+}
+
+}  // namespace modelmill

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "backend/backend_model.h"
+#include "backend/backend_registry.h"
+#include "backend/handles.h"
+#include "backend/plugin.h"
+
+namespace modelmill {
+
+/// What the models of one registry share with it.
+struct BackendServices {
+  MetricRegistry* metrics = nullptr;
+  BackendMetricNames* metric_names = nullptr;
+  std::function<void(InferRequestPtr)> call_model;
+};
+
+/// A model inside a plugin.
+class LoadedModel final : public BackendModel {
+ public:
+  static Result<std::unique_ptr<BackendModel>> load(std::shared_ptr<Plugin> plugin, const BackendLoad& load,
+                                                    const BackendServices& services);
+  ~LoadedModel() override;
+
+  const BackendModelInfo& info() const override { return host_.info; }
+  Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
+                                                           int device_id) override;
+
+ private:
+  friend class LoadedInstance;
+  explicit LoadedModel(std::shared_ptr<Plugin> plugin) : plugin_(std::move(plugin)) {}
+  Status read_info();
+
+  const std::shared_ptr<Plugin> plugin_;
+  mm_host_model host_;
+  mm_model* model_ = nullptr;
+  Mutex instances_;  // instance_create and instance_destroy run one after another
+};
+
+/// An instance inside a plugin, with the execution object that it uses again and again.
+class LoadedInstance final : public BackendInstance {
+ public:
+  LoadedInstance(LoadedModel& model, mm_instance* instance) : model_(model), instance_(instance) {}
+  ~LoadedInstance() override;
+
+  void execute(std::vector<InferRequestPtr> requests, Done done) override;
+  /// Takes an execution back that nobody holds any more.
+  void recycle(mm_execution* execution);
+
+ private:
+  LoadedModel& model_;
+  mm_instance* const instance_;
+  std::atomic<mm_execution*> spare_{nullptr};
+};
+
+}  // namespace modelmill

@@ -1,0 +1,267 @@
+#include "catalog/version_stats.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+
+#include "base/mutex.h"
+#include "runtime/thread_slot.h"
+
+namespace modelmill {
+namespace {
+
+enum PhaseIndex { kRequest, kQueue, kInput, kInfer, kOutput, kPhases };
+
+constexpr size_t kLatencyBuckets = 20;  // latency_bounds_us() and +Inf
+constexpr size_t kSizeBuckets = 12;     // batch_size_bounds() and +Inf
+/// A power of two. Threads share a part when there are more of them; they only get in each other's way then.
+constexpr size_t kParts = 16;
+
+using Cell = std::atomic<uint64_t>;
+
+void add(Cell& cell, uint64_t n) { cell.fetch_add(n, std::memory_order_relaxed); }
+uint64_t get(const Cell& cell) { return cell.load(std::memory_order_relaxed); }
+
+uint64_t ns_between(TimePoint from, TimePoint to) {
+  return from == TimePoint{} || to <= from ? 0 : static_cast<uint64_t>(to_ns(to - from));
+}
+
+size_t bucket_of(std::span<const double> bounds, double value) {
+  return static_cast<size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin());
+}
+
+const char* failure_name(int reason) {
+  constexpr std::array<const char*, kFailureReasons> kNames{"REJECTED", "CANCELED", "BACKEND", "OTHER"};
+  return kNames[static_cast<size_t>(reason)];
+}
+
+}  // namespace
+
+const char* cut_reason_name(CutReason reason) {
+  switch (reason) {
+    case CutReason::kFull: return "full";
+    case CutReason::kIdleInstance: return "idle instance";
+    case CutReason::kDelayOver: return "delay over";
+    case CutReason::kDeadline: return "deadline";
+  }
+  return "";
+}
+
+/// All counters, in parts that are summed when read.
+struct VersionStats::Rep {
+  struct Latency {
+    Cell count{0};
+    Cell ns{0};
+    std::array<Cell, kLatencyBuckets> buckets{};
+
+    void record(uint64_t duration_ns, uint64_t times) {
+      if (times == 0) return;
+      add(count, times);
+      add(ns, duration_ns * times);
+      add(buckets[bucket_of(latency_bounds_us(), static_cast<double>(duration_ns) / 1e3)], times);
+    }
+  };
+
+  struct alignas(64) Part {
+    Cell queued{0};
+    Cell dequeued{0};
+    Cell rows{0};
+    std::array<Latency, kPhases> phases;
+    std::array<Cell, kFailureReasons> failures{};
+    Cell fail_ns{0};
+    Cell executions{0};
+    std::array<Cell, kSizeBuckets> sizes{};
+    Cell size_sum{0};
+    std::array<Cell, kCutReasons> cuts{};
+    Cell last_ms{0};
+    mutable Mutex mutex;
+    std::vector<std::pair<int64_t, Batch>> batches MM_GUARDED_BY(mutex);  // sorted by rows
+  };
+
+  std::array<Part, kParts> parts;
+
+  Part& here() { return parts[thread_slot() % kParts]; }
+
+  template <typename Read>
+  uint64_t sum(Read read) const {
+    uint64_t total = 0;
+    for (const Part& part : parts) total += get(read(part));
+    return total;
+  }
+  uint64_t pending() const {
+    // Dequeued first: a request counted there was counted as queued before, so the difference is never negative.
+    const uint64_t out = sum([](const Part& p) -> const Cell& { return p.dequeued; });
+    std::atomic_thread_fence(std::memory_order_acquire);
+    const uint64_t in = sum([](const Part& p) -> const Cell& { return p.queued; });
+    return in > out ? in - out : 0;
+  }
+  Phase phase(int i) const {
+    return {sum([i](const Part& p) -> const Cell& { return p.phases[i].count; }),
+            sum([i](const Part& p) -> const Cell& { return p.phases[i].ns; })};
+  }
+  HistogramValue phase_histogram(int i) const {
+    HistogramValue value;
+    for (size_t b = 0; b < kLatencyBuckets; ++b)
+      value.counts.push_back(sum([i, b](const Part& p) -> const Cell& { return p.phases[i].buckets[b]; }));
+    value.sum = static_cast<double>(phase(i).ns) / 1e3;
+    return value;
+  }
+  HistogramValue size_histogram() const {
+    HistogramValue value;
+    for (size_t b = 0; b < kSizeBuckets; ++b)
+      value.counts.push_back(sum([b](const Part& p) -> const Cell& { return p.sizes[b]; }));
+    value.sum = static_cast<double>(sum([](const Part& p) -> const Cell& { return p.size_sum; }));
+    return value;
+  }
+
+  std::vector<MetricRegistry::Handle> register_series(const std::shared_ptr<const Rep>& self, MetricRegistry& registry,
+                                                      const MetricLabels& labels) const;
+};
+
+std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std::shared_ptr<const Rep>& self,
+                                                                       MetricRegistry& registry,
+                                                                       const MetricLabels& labels) const {
+  std::vector<MetricRegistry::Handle> out;
+  const auto with = [&](const char* name, const char* value) {
+    MetricLabels more = labels;
+    more.emplace_back(name, value);
+    return more;
+  };
+  const auto number = [](uint64_t n) { return static_cast<double>(n); };
+  const auto counter = [&](const char* name, const char* help, auto read) {
+    out.push_back(registry.counter_from(name, help, labels, [self, read, number] {
+      return number(self->sum([read](const Part& p) -> const Cell& { return read(p); }));
+    }));
+  };
+  counter("nv_inference_request_success", "Inference requests that succeeded",
+          [](const Part& p) -> const Cell& { return p.phases[kRequest].count; });
+  for (int reason = 0; reason < kFailureReasons; ++reason) {
+    out.push_back(registry.counter_from(
+        "nv_inference_request_failure", "Inference requests that failed, by reason", with("reason", failure_name(reason)),
+        [self, reason, number] {
+          return number(self->sum([reason](const Part& p) -> const Cell& { return p.failures[reason]; }));
+        }));
+  }
+  counter("nv_inference_count", "Inferences done: a request with a batch of n counts n",
+          [](const Part& p) -> const Cell& { return p.rows; });
+  counter("nv_inference_exec_count", "Executions of the model: a batch of requests counts one",
+          [](const Part& p) -> const Cell& { return p.executions; });
+  static constexpr const char* kPhaseNames[kPhases] = {"request", "queue", "compute_input", "compute_infer",
+                                                       "compute_output"};
+  static constexpr const char* kPhaseHelp[kPhases] = {"whole request", "waiting in the queue", "preparing inputs",
+                                                      "running the model", "taking outputs"};
+  for (int i = 0; i < kPhases; ++i) {
+    const std::string name = std::string("nv_inference_") + kPhaseNames[i] + "_duration_us";
+    out.push_back(registry.counter_from(name, std::string("Microseconds spent: ") + kPhaseHelp[i], labels,
+                                        [self, i] { return static_cast<double>(self->phase(i).ns / 1'000); }));
+  }
+  for (int i = 0; i < kPhases; ++i) {
+    const std::string name = std::string("nv_inference_") + kPhaseNames[i] + "_duration_histogram_us";
+    out.push_back(registry.histogram_from(name, std::string("Microseconds a request: ") + kPhaseHelp[i], labels,
+                                          latency_bounds_us(), [self, i] { return self->phase_histogram(i); }));
+  }
+  out.push_back(registry.gauge_from("nv_inference_pending_request_count", "Requests that wait to be executed", labels,
+                                    [self, number] { return number(self->pending()); }));
+  out.push_back(registry.histogram_from("modelmill_batch_size", "Rows of an execution", labels, batch_size_bounds(),
+                                        [self] { return self->size_histogram(); }));
+  for (int reason = 0; reason < kCutReasons; ++reason) {
+    out.push_back(registry.counter_from("modelmill_batch_cut_total", "Batches, by why they were cut when they were",
+                                        with("reason", cut_reason_name(static_cast<CutReason>(reason))),
+                                        [self, reason, number] {
+                                          return number(self->sum(
+                                              [reason](const Part& p) -> const Cell& { return p.cuts[reason]; }));
+                                        }));
+  }
+  return out;
+}
+
+VersionStats::VersionStats(MetricRegistry& registry, const std::string& model, int64_t version,
+                           const std::map<std::string, std::string>& extra_labels)
+    : rep_(std::make_shared<Rep>()) {
+  MetricLabels labels{{"model", model}, {"version", std::to_string(version)}};
+  for (const auto& [name, value] : extra_labels) labels.emplace_back(name, value);
+  series_ = rep_->register_series(rep_, registry, labels);
+}
+
+VersionStats::~VersionStats() = default;
+
+void VersionStats::request_queued() { add(rep_->here().queued, 1); }
+void VersionStats::requests_dequeued(uint64_t n) { rep_->here().dequeued.fetch_add(n, std::memory_order_release); }
+
+void VersionStats::request_succeeded(const RequestTimes& times, int64_t rows) {
+  Rep::Part& part = rep_->here();
+  const TimePoint begin = times.received == TimePoint{} ? times.queued : times.received;
+  part.phases[kRequest].record(ns_between(begin, times.compute_end), 1);
+  part.phases[kQueue].record(ns_between(times.queued, times.compute_start), 1);
+  add(part.rows, static_cast<uint64_t>(rows));
+}
+
+void VersionStats::request_failed(const RequestTimes& times, FailureReason reason) {
+  Rep::Part& part = rep_->here();
+  const TimePoint begin = times.received == TimePoint{} ? times.queued : times.received;
+  add(part.failures[static_cast<size_t>(reason)], 1);
+  add(part.fail_ns, ns_between(begin, times.compute_end));
+}
+
+void VersionStats::executed(const ExecutionRecord& record, CutReason reason) {
+  using std::chrono::milliseconds;
+  using std::chrono::system_clock;
+  Rep::Part& part = rep_->here();
+  const auto ns = [](Duration d) { return static_cast<uint64_t>(std::max<int64_t>(0, to_ns(d))); };
+  const auto good = static_cast<uint64_t>(record.requests - record.failed);
+  part.phases[kInput].record(ns(record.input), good);
+  part.phases[kInfer].record(ns(record.infer), good);
+  part.phases[kOutput].record(ns(record.output), good);
+  add(part.executions, 1);
+  add(part.sizes[bucket_of(batch_size_bounds(), static_cast<double>(record.rows))], 1);
+  add(part.size_sum, static_cast<uint64_t>(record.rows));
+  add(part.cuts[static_cast<size_t>(reason)], 1);
+  const auto unix_time = std::chrono::duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+  part.last_ms.store(static_cast<uint64_t>(unix_time), std::memory_order_relaxed);
+
+  MutexLock lock(part.mutex);
+  auto it = std::lower_bound(part.batches.begin(), part.batches.end(), record.rows,
+                             [](const auto& batch, int64_t rows) { return batch.first < rows; });
+  if (it == part.batches.end() || it->first != record.rows) it = part.batches.insert(it, {record.rows, Batch{}});
+  const auto count = [](Phase& phase, uint64_t duration_ns) {
+    ++phase.count;
+    phase.ns += duration_ns;
+  };
+  count(it->second.input, ns(record.input));
+  count(it->second.infer, ns(record.infer));
+  count(it->second.output, ns(record.output));
+}
+
+VersionStats::View VersionStats::view() const {
+  View view;
+  const Rep& rep = *rep_;
+  view.pending = rep.pending();
+  view.inference_count = rep.sum([](const Rep::Part& p) -> const Cell& { return p.rows; });
+  view.execution_count = rep.sum([](const Rep::Part& p) -> const Cell& { return p.executions; });
+  view.success = rep.phase(kRequest);
+  view.queue = rep.phase(kQueue);
+  view.compute_input = rep.phase(kInput);
+  view.compute_infer = rep.phase(kInfer);
+  view.compute_output = rep.phase(kOutput);
+  for (int reason = 0; reason < kFailureReasons; ++reason)
+    view.fail.count += rep.sum([reason](const Rep::Part& p) -> const Cell& { return p.failures[reason]; });
+  view.fail.ns = rep.sum([](const Rep::Part& p) -> const Cell& { return p.fail_ns; });
+  const auto merge = [](Phase& into, const Phase& from) {
+    into.count += from.count;
+    into.ns += from.ns;
+  };
+  for (const Rep::Part& part : rep.parts) {
+    view.last_inference_ms = std::max(view.last_inference_ms, get(part.last_ms));
+    MutexLock lock(part.mutex);
+    for (const auto& [rows, batch] : part.batches) {
+      Batch& into = view.batches[rows];
+      merge(into.input, batch.input);
+      merge(into.infer, batch.infer);
+      merge(into.output, batch.output);
+    }
+  }
+  return view;
+}
+
+}  // namespace modelmill

@@ -1,0 +1,399 @@
+#include "cli/command_line.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "cli/suggestion.h"
+#include "server/version.h"
+
+namespace modelmill {
+namespace {
+
+constexpr char kGroupHidden[] = "";
+
+/// Names in the order they are shown.
+template <typename T>
+using Choices = std::vector<std::pair<std::string, T>>;
+
+const Choices<LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
+                                      {"info", LogLevel::kInfo},
+                                      {"warning", LogLevel::kWarning},
+                                      {"error", LogLevel::kError},
+                                      {"off", LogLevel::kOff}};
+const Choices<LogFormat> kLogFormats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
+const Choices<OutputFormat> kOutputFormats = {{"text", OutputFormat::kText},
+                                              {"json", OutputFormat::kJson},
+                                              {"csv", OutputFormat::kCsv},
+                                              {"npy", OutputFormat::kNpy}};
+const Choices<int> kShells = {{"bash", 0}, {"zsh", 1}, {"fish", 2}};
+
+template <typename T>
+const T* choice(const Choices<T>& choices, const std::string& name) {
+  for (const auto& [known, value] : choices) {
+    if (known == name) return &value;
+  }
+  return nullptr;
+}
+
+template <typename T>
+std::string joined(const Choices<T>& choices) {
+  std::string list;
+  for (const auto& [name, value] : choices) list += (list.empty() ? "" : "|") + name;
+  return list;
+}
+
+/// "'loud' is none of debug|info" as CLI11 wants it: empty when the name is good.
+template <typename T>
+CLI::Validator is_one_of(const Choices<T>& choices) {
+  return CLI::Validator(
+      [&choices](std::string& name) {
+        return choice(choices, name) ? std::string() : "'" + name + "' is none of " + joined(choices);
+      },
+      "");
+}
+
+/// Definitions of the command line and the variables that parsing fills. One parse each.
+class Definitions {
+ public:
+  Definitions();
+
+  Command parse(const std::vector<std::string>& arguments);
+  std::vector<CommandText> texts() const;
+
+ private:
+  struct Extra {
+    std::vector<std::string> choices;
+    bool takes_file = false;
+  };
+
+  void define_serve();
+  void define_predict();
+  void define_models();
+  void define_doctor();
+  void define_completion();
+  CLI::App* command(const std::string& name, const std::string& description, const std::string& examples);
+  void add_backend_options(CLI::App* app, ServerConfig& config);
+  template <typename T>
+  CLI::Option* add_choice(CLI::App* app, const std::string& names, const Choices<T>& choices, T& into,
+                          const std::string& description);
+  CLI::Option* add_seconds(CLI::App* app, const std::string& names, std::chrono::seconds& into,
+                           const std::string& description);
+  CommandText text_of(const CLI::App& app) const;
+  ParsedAnswer usage_error(const CLI::App& used, std::string message) const;
+  const CLI::App& used_command() const;
+  Command finish();
+  Command finish_predict();
+
+  CLI::App app_{"Serves trained models over HTTP and gRPC on one port: batched, versioned, observed.", "modelmill"};
+  std::map<const CLI::Option*, Extra> extras_;
+  std::vector<CLI::App*> commands_;
+  bool markdown_ = false;
+  bool version_ = false;
+  bool predict_json_ = false;
+  CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *doctor_app_ = nullptr,
+           *completion_app_ = nullptr;
+  CLI::Option* format_option_ = nullptr;
+  ServeCommand serve_;
+  PredictCommand predict_;
+  ModelsCommand models_;
+  DoctorCommand doctor_;
+  CompletionCommand completion_;
+};
+
+Definitions::Definitions() {
+  app_.set_help_flag("-h,--help", "Print this help");
+  app_.add_flag("--version", version_, "Print the version");
+  app_.add_flag("--help-markdown", markdown_, "Print the reference of all commands")->group(kGroupHidden);
+  app_.require_subcommand(0, 1);
+  define_serve();
+  define_predict();
+  define_models();
+  define_doctor();
+  define_completion();
+}
+
+CLI::App* Definitions::command(const std::string& name, const std::string& description, const std::string& examples) {
+  CLI::App* app = app_.add_subcommand(name, description);
+  app->set_help_flag("-h,--help", "Print this help");
+  app->footer(examples);
+  commands_.push_back(app);
+  return app;
+}
+
+template <typename T>
+CLI::Option* Definitions::add_choice(CLI::App* app, const std::string& names, const Choices<T>& choices, T& into,
+                                     const std::string& description) {
+  CLI::Option* option = app->add_option_function<std::string>(
+      names, [&choices, &into](const std::string& name) { into = *choice(choices, name); }, description);
+  option->type_name(joined(choices))->check(is_one_of(choices));
+  for (const auto& [name, value] : choices) extras_[option].choices.push_back(name);
+  return option;
+}
+
+CLI::Option* Definitions::add_seconds(CLI::App* app, const std::string& names, std::chrono::seconds& into,
+                                      const std::string& description) {
+  return app
+      ->add_option_function<int64_t>(
+          names, [&into](const int64_t& seconds) { into = std::chrono::seconds(seconds); },
+          description + " [" + std::to_string(into.count()) + "]")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(int64_t{0}, int64_t{86'400}).description(""));
+}
+
+void Definitions::add_backend_options(CLI::App* app, ServerConfig& config) {
+  CLI::Option* directories =
+      app->add_option("--backend-directory", config.backend_directories,
+                      "A folder with backends' plugins, searched before the usual ones; may be repeated");
+  directories->type_name("FOLDER")->allow_extra_args(false)->group("Backends");
+  extras_[directories].takes_file = true;
+  app->add_option_function<std::vector<std::string>>(
+         "--backend-config",
+         [&config](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             if (const Status status = add_backend_setting(text, config.backend_settings); !status.ok()) {
+               throw CLI::ValidationError("--backend-config", status.message());
+             }
+           }
+         },
+         "A setting of a backend; may be repeated")
+      ->type_name("BACKEND,SETTING=VALUE")
+      ->allow_extra_args(false)
+      ->group("Backends");
+}
+
+void Definitions::define_serve() {
+  serve_app_ = command("serve", "Serve models until a signal comes",
+                       "  modelmill serve model.onnx\n"
+                       "  modelmill serve models/ --port 9000 --access-log\n"
+                       "  modelmill serve a.onnx b.onnx --host 0.0.0.0 --log-format json");
+  ServerConfig& config = serve_.config;
+  CLI::Option* paths = serve_app_->add_option(
+      "PATH", config.paths, "Model files (x.onnx is model 'x', version 1), model folders, or folders of models");
+  paths->type_name("PATH")->required();
+  extras_[paths].takes_file = true;
+  serve_app_->add_option("--host", config.host, "Address or name to listen on; 0.0.0.0 for all [127.0.0.1]")
+      ->type_name("HOST")
+      ->group("Network");
+  serve_app_->add_option("--port", config.port, "Port of HTTP and gRPC; 0 takes a free one [8000]")
+      ->type_name("PORT")
+      ->group("Network");
+  serve_app_->add_option("--io-threads", config.io_threads, "Event loops; 0 chooses: one a core, at most 8")
+      ->type_name("N")
+      ->group("Network");
+  add_seconds(serve_app_, "--drain-timeout", config.drain_timeout, "How long requests may take to finish at a stop")
+      ->group("Network");
+  serve_app_->add_option("--instances", config.instances, "Copies of each model that run side by side; 0 chooses")
+      ->type_name("N")
+      ->group("Models");
+  serve_app_->add_option("--instance-threads", config.instance_threads, "Threads inside each copy; 0 chooses")
+      ->type_name("N")
+      ->group("Models");
+  serve_app_->add_option("--load-threads", config.load_threads, "Models that are loaded side by side [2]")
+      ->type_name("N")
+      ->group("Models");
+  serve_app_->add_option("--max-queue-size", config.max_queue_requests, "Requests that may wait for each model [16384]")
+      ->type_name("N")
+      ->group("Models");
+  serve_app_->add_option("--max-queue-bytes", config.max_queue_bytes, "Bytes of them [4294967296]")
+      ->type_name("BYTES")
+      ->group("Models");
+  add_backend_options(serve_app_, config);
+  add_choice(serve_app_, "--log-level", kLogLevels, config.log_level, "What is logged to standard error [info]")
+      ->group("Log");
+  add_choice(serve_app_, "--log-format", kLogFormats, config.log_format, "Lines for people or for machines [text]")
+      ->group("Log");
+  serve_app_->add_flag("--access-log", config.access_log, "Log each HTTP request")->group("Log");
+}
+
+void Definitions::define_predict() {
+  predict_app_ = command("predict", "Ask a model once and print its answer",
+                         "  modelmill predict model.onnx input.json\n"
+                         "  modelmill predict ocr page.png --server http://127.0.0.1:8000\n"
+                         "  echo '[[1,2,3]]' | modelmill predict model.onnx - --json\n"
+                         "  modelmill predict model.onnx rows.csv --output answer.npy");
+  CLI::Option* model = predict_app_->add_option(
+      "MODEL", predict_.model, "A model's file or folder, loaded in this process; with --server a model's name");
+  model->type_name("MODEL")->required();
+  extras_[model].takes_file = true;
+  CLI::Option* input = predict_app_->add_option(
+      "INPUT", predict_.input, ".json, .npy, .csv, .png or .txt; '-' reads standard input and looks at what it is");
+  input->type_name("INPUT")->required();
+  extras_[input].takes_file = true;
+  predict_app_->add_option("--server", predict_.server, "Ask this server, http://HOST:PORT")->type_name("URL");
+  predict_app_->add_option("--version", predict_.version, "The model's version; 0 for the default one")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber.description(""));
+  CLI::Option* output =
+      predict_app_->add_option("--output", predict_.output, "Where the answer goes; '-' is standard output [-]");
+  output->type_name("FILE");
+  extras_[output].takes_file = true;
+  format_option_ = add_choice(predict_app_, "--format", kOutputFormats, predict_.format,
+                              "How it is written; by --output's ending when that says it [text]");
+  predict_app_->add_flag("--json", predict_json_, "The same as --format json")->excludes(format_option_);
+  add_seconds(predict_app_, "--timeout", predict_.timeout, "How long a server may take to answer");
+  predict_app_
+      ->add_option("--instance-threads", predict_.config.instance_threads,
+                   "Threads of the model in this process; 0 chooses")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1'024).description(""));
+  add_backend_options(predict_app_, predict_.config);
+}
+
+void Definitions::define_models() {
+  models_app_ = command("models", "List a server's models",
+                        "  modelmill models\n"
+                        "  modelmill models --server http://10.0.0.5:8000 --json");
+  models_app_->add_option("--server", models_.server, "The server [http://127.0.0.1:8000]")->type_name("URL");
+  models_app_->add_flag("--json", models_.json, "Print JSON");
+  add_seconds(models_app_, "--timeout", models_.timeout, "How long the server may take to answer");
+}
+
+void Definitions::define_doctor() {
+  doctor_app_ = command("doctor", "Tell what this machine can run, what is missing, and what installs it",
+                        "  modelmill doctor\n"
+                        "  modelmill doctor --json");
+  doctor_app_->add_flag("--json", doctor_.json, "Print JSON");
+  add_backend_options(doctor_app_, doctor_.config);
+}
+
+void Definitions::define_completion() {
+  completion_app_ = command("completion", "Print a script that completes commands and options in a shell",
+                            "  source <(modelmill completion bash)\n"
+                            "  modelmill completion zsh > ~/.zfunc/_modelmill\n"
+                            "  modelmill completion fish > ~/.config/fish/completions/modelmill.fish");
+  CLI::Option* shell = completion_app_->add_option("SHELL", completion_.shell, "bash, zsh or fish");
+  shell->type_name("SHELL")->required()->check(is_one_of(kShells));
+  for (const auto& [name, value] : kShells) extras_[shell].choices.push_back(name);
+}
+
+const CLI::App& Definitions::used_command() const {
+  for (const CLI::App* command : commands_) {
+    if (command->parsed()) return *command;
+  }
+  return app_;
+}
+
+ParsedAnswer Definitions::usage_error(const CLI::App& used, std::string message) const {
+  const std::string name = &used == &app_ ? "modelmill" : "modelmill " + used.get_name();
+  return {ExitCode::kUsage, name + ": " + message + "\nRun '" + name + " --help' for what there is.\n"};
+}
+
+Command Definitions::parse(const std::vector<std::string>& arguments) {
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    app_.parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    const CLI::App& used = used_command();
+    return ParsedAnswer{ExitCode::kOk, &used == &app_ ? help_text(texts()) : help_text(text_of(used))};
+  } catch (const CLI::ExtrasError&) {
+    const CLI::App& used = used_command();
+    const std::vector<std::string> extras = app_.remaining(true);
+    const std::string wrong = extras.empty() ? std::string() : extras.front();
+    std::vector<std::string> known;
+    for (const CLI::App* command : commands_) {
+      if (&used == &app_) known.push_back(command->get_name());
+    }
+    for (const CLI::Option* option : used.get_options()) {
+      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    }
+    const bool option = !wrong.empty() && wrong.front() == '-';
+    const std::string kind = option ? "option" : &used == &app_ ? "command" : "argument";
+    return usage_error(used, "unknown " + kind + " '" + wrong + "'" + suggestion(wrong, known));
+  } catch (const CLI::ConversionError& error) {
+    // "Could not convert: --port = x"
+    std::string what = error.what();
+    if (const size_t colon = what.find(": "); colon != std::string::npos) what.erase(0, colon + 2);
+    return usage_error(used_command(), what + " is not what it takes");
+  } catch (const CLI::ParseError& error) {
+    return usage_error(used_command(), error.what());
+  }
+  return finish();
+}
+
+Command Definitions::finish() {
+  if (version_) return ParsedAnswer{ExitCode::kOk, std::string("modelmill ") + server_version() + "\n"};
+  if (markdown_) return ParsedAnswer{ExitCode::kOk, commands_markdown()};
+  if (serve_app_->parsed()) {
+    if (const Status status = check_server_config(serve_.config); !status.ok()) {
+      return usage_error(*serve_app_, status.message());
+    }
+    return serve_;
+  }
+  if (predict_app_->parsed()) return finish_predict();
+  if (models_app_->parsed()) return models_;
+  if (doctor_app_->parsed()) return doctor_;
+  if (completion_app_->parsed()) return completion_;
+  return ParsedAnswer{ExitCode::kUsage, help_text(texts())};
+}
+
+Command Definitions::finish_predict() {
+  if (predict_json_) {
+    predict_.format = OutputFormat::kJson;
+  } else if (format_option_->count() == 0) {
+    for (const auto& [name, format] : kOutputFormats) {
+      if (format != OutputFormat::kText && predict_.output.ends_with("." + name)) predict_.format = format;
+    }
+  }
+  return predict_;
+}
+
+/// "--port" of "port", "-h,--help" of both.
+std::string option_names(const CLI::Option& option) {
+  std::string names;
+  for (const std::string& name : option.get_snames()) names += (names.empty() ? "-" : ",-") + name;
+  for (const std::string& name : option.get_lnames()) names += (names.empty() ? "--" : ",--") + name;
+  return names;
+}
+
+CommandText Definitions::text_of(const CLI::App& app) const {
+  CommandText text;
+  text.name = app.get_name();
+  text.usage = "modelmill " + text.name;
+  text.description = app.get_description();
+  text.examples = app.get_footer();
+  for (const CLI::Option* option : app.get_options()) {
+    const auto it = extras_.find(option);
+    const Extra extra = it == extras_.end() ? Extra() : it->second;
+    if (!option->nonpositional()) {
+      text.usage += " " + option->get_type_name() + (option->get_items_expected_max() > 1 ? "..." : "");
+      text.takes_files = text.takes_files || extra.takes_file;
+      text.positional_choices = extra.choices;
+    }
+    OptionText one;
+    one.names = option->nonpositional() ? option_names(*option) : option->get_type_name();
+    if (option->nonpositional() && option->get_items_expected_max() > 0) one.value = option->get_type_name();
+    one.group = option->nonpositional() ? option->get_group() : "Arguments";
+    one.description = option->get_description();
+    one.choices = extra.choices;
+    one.takes_file = extra.takes_file;
+    text.options.push_back(std::move(one));
+  }
+  text.usage += " [OPTIONS]";
+  return text;
+}
+
+std::vector<CommandText> Definitions::texts() const {
+  std::vector<CommandText> texts;
+  for (const CLI::App* command : commands_) texts.push_back(text_of(*command));
+  return texts;
+}
+
+}  // namespace
+
+Command parse_command_line(const std::vector<std::string>& arguments) {
+  // "help serve" is what many programs take; it means the same here as "serve --help".
+  if (!arguments.empty() && arguments.front() == "help") {
+    std::vector<std::string> asked(arguments.begin() + 1, arguments.end());
+    asked.push_back("--help");
+    return Definitions().parse(asked);
+  }
+  return Definitions().parse(arguments);
+}
+
+std::vector<CommandText> command_texts() { return Definitions().texts(); }
+
+}  // namespace modelmill

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "cli/exit_code.h"
+#include "server/server_config.h"
+
+namespace modelmill {
+
+/// `modelmill serve`
+struct ServeCommand {
+  ServerConfig config;
+};
+
+/// How an answer is written.
+enum class OutputFormat { kText, kJson, kCsv, kNpy };
+
+/// `modelmill predict`
+struct PredictCommand {
+  std::string model;
+  std::string input;
+  /// Empty: the model is loaded in this process.
+  std::string server;
+  int64_t version = 0;  // 0: the default one
+  std::string output = "-";
+  OutputFormat format = OutputFormat::kText;
+  std::chrono::seconds timeout{300};
+  /// For the model in this process: backends and instance threads.
+  ServerConfig config;
+};
+
+/// `modelmill models`
+struct ModelsCommand {
+  std::string server = "http://127.0.0.1:8000";
+  bool json = false;
+  std::chrono::seconds timeout{30};
+};
+
+/// `modelmill doctor`
+struct DoctorCommand {
+  bool json = false;
+  ServerConfig config;
+};
+
+/// `modelmill completion`
+struct CompletionCommand {
+  std::string shell;
+};
+
+/// The command line was answered by its parsing: a help text, a version, or what is wrong with it.
+struct ParsedAnswer {
+  ExitCode exit_code = ExitCode::kOk;
+  std::string text;
+};
+
+using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, DoctorCommand, CompletionCommand>;
+
+/// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
+Command parse_command_line(const std::vector<std::string>& arguments);
+
+/// One option of a command as the reference and the completions show it.
+struct OptionText {
+  std::string names;  // "--port", "-h,--help"; of a positional argument "PATH"
+  std::string group;  // the heading it stands under
+  std::string value;  // "PORT", or empty for a flag
+  std::string description;
+  std::vector<std::string> choices;  // when only these are allowed
+  bool takes_file = false;
+};
+
+struct CommandText {
+  std::string name;
+  std::string usage;  // "modelmill serve PATH... [OPTIONS]"
+  std::string description;
+  std::string examples;  // lines
+  std::vector<OptionText> options;
+  std::vector<std::string> positional_choices;
+  bool takes_files = false;
+};
+
+/// Every command with its options, from the same definitions that parse them.
+std::vector<CommandText> command_texts();
+
+/// What `modelmill COMMAND --help` prints.
+std::string help_text(const CommandText& command);
+/// What `modelmill --help` prints.
+std::string help_text(const std::vector<CommandText>& commands);
+
+/// The reference of docs/cli.md: a table of commands, then one of each command's options, in Markdown.
+std::string commands_markdown();
+
+}  // namespace modelmill

@@ -1,0 +1,125 @@
+#include "cli/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "cli/suggestion.h"
+
+namespace modelmill {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+template <typename T>
+T parsed(const std::vector<std::string>& arguments) {
+  Command command = parse_command_line(arguments);
+  if (const auto* answer = std::get_if<ParsedAnswer>(&command)) {
+    if constexpr (!std::is_same_v<T, ParsedAnswer>) ADD_FAILURE() << answer->text;
+  }
+  if (T* wanted = std::get_if<T>(&command)) return *wanted;
+  ADD_FAILURE() << "another command";
+  return T();
+}
+
+TEST(CommandLine, ServeTakesPathsAndOptionsInAnyOrder) {
+  const auto serve = parsed<ServeCommand>({"serve", "a.onnx", "--host", "0.0.0.0", "--port=9000", "b", "--log-level",
+                                           "debug", "--log-format=json", "--access-log", "--io-threads", "3",
+                                           "--instances", "2", "--instance-threads", "4", "--max-queue-size", "10",
+                                           "--max-queue-bytes", "20", "--backend-directory", "/x",
+                                           "--backend-directory", "/y", "--backend-config", "onnxruntime,a=b",
+                                           "--drain-timeout", "5", "c"});
+  EXPECT_THAT(serve.config.paths, ElementsAre("a.onnx", "b", "c"));
+  EXPECT_EQ(serve.config.host, "0.0.0.0");
+  EXPECT_EQ(serve.config.port, 9000);
+  EXPECT_EQ(serve.config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(serve.config.log_format, LogFormat::kJson);
+  EXPECT_TRUE(serve.config.access_log);
+  EXPECT_EQ(serve.config.io_threads, 3);
+  EXPECT_EQ(serve.config.instances, 2);
+  EXPECT_EQ(serve.config.instance_threads, 4);
+  EXPECT_EQ(serve.config.max_queue_requests, 10);
+  EXPECT_EQ(serve.config.max_queue_bytes, 20);
+  EXPECT_THAT(serve.config.backend_directories, ElementsAre("/x", "/y"));
+  EXPECT_EQ(serve.config.backend_settings.at("onnxruntime").at("a"), "b");
+  EXPECT_EQ(serve.config.drain_timeout, std::chrono::seconds(5));
+}
+
+TEST(CommandLine, PredictTakesItsFormatFromTheOutputsName) {
+  EXPECT_EQ(parsed<PredictCommand>({"predict", "m", "-"}).format, OutputFormat::kText);
+  EXPECT_EQ(parsed<PredictCommand>({"predict", "m", "-", "--json"}).format, OutputFormat::kJson);
+  EXPECT_EQ(parsed<PredictCommand>({"predict", "m", "-", "--output", "x.npy"}).format, OutputFormat::kNpy);
+  EXPECT_EQ(parsed<PredictCommand>({"predict", "m", "-", "--output", "x.npy", "--format", "csv"}).format, OutputFormat::kCsv);
+  const auto predict = parsed<PredictCommand>({"predict", "m", "i.png", "--server", "h:1", "--version", "7"});
+  EXPECT_EQ(predict.model, "m");
+  EXPECT_EQ(predict.input, "i.png");
+  EXPECT_EQ(predict.server, "h:1");
+  EXPECT_EQ(predict.version, 7);
+}
+
+TEST(CommandLine, ReadsTheOtherCommands) {
+  EXPECT_EQ(parsed<ModelsCommand>({"models"}).server, "http://127.0.0.1:8000");
+  EXPECT_TRUE(parsed<ModelsCommand>({"models", "--server", "x", "--json"}).json);
+  EXPECT_TRUE(parsed<DoctorCommand>({"doctor", "--json"}).json);
+  EXPECT_EQ(parsed<CompletionCommand>({"completion", "zsh"}).shell, "zsh");
+}
+
+TEST(CommandLine, HelpAndVersionAreAnswersThatSucceed) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, {"-h"}, {"serve", "--help"}, {"predict", "-h"}, {"doctor", "--help"}, {"help"}, {"help", "serve"}}) {
+    const auto answer = parsed<ParsedAnswer>(arguments);
+    EXPECT_EQ(answer.exit_code, ExitCode::kOk);
+    EXPECT_THAT(answer.text, HasSubstr("Usage: modelmill"));
+    EXPECT_THAT(answer.text, HasSubstr("Examples:"));
+  }
+  EXPECT_THAT(parsed<ParsedAnswer>({"--version"}).text, testing::MatchesRegex("modelmill [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+TEST(CommandLine, AWrongLineIsAUsageErrorThatSaysWhatIsWrong) {
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* text;
+  };
+  for (const Case& c : std::initializer_list<Case>{
+           {{}, "Usage: modelmill COMMAND"},
+           {{"serv", "x"}, "unknown command 'serv'; did you mean 'serve'?"},
+           {{"serve"}, "PATH is required"},
+           {{"serve", "x", "--prot", "1"}, "unknown option '--prot'; did you mean '--port'?"},
+           {{"serve", "x", "--port", "http"}, "--port = http"},
+           {{"serve", "x", "--port", "65536"}, "--port is 65536; it must be between 0 and 65535"},
+           {{"serve", "x", "--port"}, "--port"},
+           {{"serve", "x", "--log-level", "loud"}, "'loud' is none of debug|info|warning|error|off"},
+           {{"serve", "x", "--backend-config", "a"}, "expected BACKEND,SETTING=VALUE"},
+           {{"serve", "x", "--drain-timeout", "-1"}, "--drain-timeout"},
+           {{"predict", "m"}, "INPUT is required"},
+           {{"predict", "m", "i", "extra"}, "unknown argument 'extra'"},
+           {{"predict", "m", "i", "--json", "--format", "csv"}, "excludes"},
+           {{"predict", "m", "i", "--version", "-1"}, "--version"},
+           {{"completion", "tcsh"}, "'tcsh' is none of bash|zsh|fish"},
+           {{"doctor", "--jsn"}, "did you mean '--json'?"}}) {
+    const auto answer = parsed<ParsedAnswer>(c.arguments);
+    EXPECT_EQ(answer.exit_code, ExitCode::kUsage) << answer.text;
+    EXPECT_THAT(answer.text, HasSubstr(c.text));
+  }
+}
+
+TEST(CommandLine, TheReferenceInTheDocsIsWhatTheProgramTakes) {
+  std::ifstream file(MODELMILL_CLI_REFERENCE);
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_THAT(text.str(), HasSubstr(commands_markdown()))
+      << "docs/cli.md is behind; put the output of `modelmill --help-markdown` into it";
+}
+
+TEST(Suggestion, IsMadeOnlyForWhatIsNear) {
+  EXPECT_EQ(suggestion("--prot=1", {"--host", "--port"}), "; did you mean '--port'?");
+  EXPECT_EQ(suggestion("banana", {"serve", "doctor"}), "");
+  EXPECT_EQ(suggestion("", {"serve"}), "");
+  EXPECT_EQ(suggestion("x", {}), "");
+}
+
+}  // namespace
+}  // namespace modelmill

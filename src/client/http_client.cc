@@ -1,0 +1,161 @@
+#include "client/http_client.h"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <cctype>
+#include <optional>
+
+namespace modelmill {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using ErrorCode = boost::system::error_code;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+ClientReply to_reply(http::response<http::string_body>&& message) {
+  ClientReply reply;
+  reply.status = static_cast<int>(message.result_int());
+  for (const auto& field : message) {
+    const auto name = field.name_string();
+    const auto value = field.value();
+    reply.headers.emplace_back(lower({name.data(), name.size()}), std::string(value.data(), value.size()));
+  }
+  reply.body = std::move(message.body());
+  return reply;
+}
+
+}  // namespace
+
+std::string_view ClientReply::header(std::string_view name) const {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+/// Beast's timeouts work for asynchronous calls only, so every step is one, run to its end before the next begins.
+struct HttpClient::Rep {
+  Rep(BaseUrl u, Options o) : url(std::move(u)), options(o) {}
+
+  BaseUrl url;
+  Options options;
+  asio::io_context context{1};
+  std::optional<beast::tcp_stream> stream;  // connected, or none
+  beast::flat_buffer buffer;
+
+  template <typename Start>
+  ErrorCode run(Start start) {
+    ErrorCode outcome;
+    start([&outcome](ErrorCode error, auto&&...) { outcome = error; });
+    context.restart();
+    context.run();
+    return outcome;
+  }
+
+  Status unreachable(const std::string& why) {
+    return unavailable("cannot reach a server at " + url.text() + ": " + why);
+  }
+
+  Status connect() {
+    buffer.clear();
+    asio::ip::tcp::resolver resolver(context);
+    ErrorCode error;
+    const auto addresses = resolver.resolve(url.host, std::to_string(url.port), error);
+    if (error) return unreachable("the host name '" + url.host + "' is not known (" + error.message() + ")");
+    stream.emplace(context);
+    stream->expires_after(options.connect_timeout);
+    error = run([&](auto done) { stream->async_connect(addresses, std::move(done)); });
+    if (error) {
+      stream.reset();
+      if (error == beast::error::timeout) {
+        return unreachable("no connection within " + std::to_string(options.connect_timeout.count()) + " ms");
+      }
+      return unreachable(error.message());
+    }
+    stream->socket().set_option(asio::ip::tcp::no_delay(true), error);
+    return ok_status();
+  }
+
+  Status failed(const ErrorCode& error) {
+    stream.reset();
+    if (error == beast::error::timeout) {
+      return deadline_exceeded("the server at " + url.text() + " did not answer within " +
+                               std::to_string(options.call_timeout.count()) + " ms");
+    }
+    if (error == http::error::body_limit) {
+      return resource_exhausted("the answer of " + url.text() + " is larger than " +
+                                std::to_string(options.max_reply_bytes) + " bytes");
+    }
+    if (error == http::error::end_of_stream || error == asio::error::eof || error == asio::error::connection_reset ||
+        error == asio::error::broken_pipe || error == http::error::partial_message) {
+      return unavailable("the server at " + url.text() + " closed the connection before it had answered");
+    }
+    return unavailable("the answer of " + url.text() + " cannot be read: " + error.message());
+  }
+
+  /// One try on the open connection. `stale` is set when the server had closed a kept connection before our request.
+  Result<ClientReply> exchange(http::request<http::string_body>& request, bool kept, bool& stale) {
+    stream->expires_after(options.call_timeout);
+    ErrorCode error = run([&](auto done) { http::async_write(*stream, request, std::move(done)); });
+    if (error) {
+      stale = kept && error != beast::error::timeout;
+      return failed(error);
+    }
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(options.max_reply_bytes);
+    if (request.method() == http::verb::head) parser.skip(true);
+    error = run([&](auto done) { http::async_read(*stream, buffer, parser, std::move(done)); });
+    if (error) {
+      stale = kept && !parser.got_some() &&
+              (error == http::error::end_of_stream || error == asio::error::connection_reset);
+      return failed(error);
+    }
+    const bool keep = parser.get().keep_alive();
+    if (!keep) stream.reset();
+    return to_reply(parser.release());
+  }
+};
+
+HttpClient::HttpClient(BaseUrl url, Options options) : rep_(std::make_unique<Rep>(std::move(url), options)) {}
+HttpClient::HttpClient(BaseUrl url) : HttpClient(std::move(url), Options()) {}
+HttpClient::~HttpClient() = default;
+
+const BaseUrl& HttpClient::url() const { return rep_->url; }
+
+Result<ClientReply> HttpClient::call(std::string_view method, std::string_view path, Headers headers, std::string body) {
+  http::request<http::string_body> request;
+  request.version(11);
+  request.method_string({method.data(), method.size()});
+  request.target(rep_->url.prefix + std::string(path));
+  request.set(http::field::host, rep_->url.authority());
+  request.set(http::field::user_agent, "modelmill");
+  for (const auto& [name, value] : headers) request.insert(name, value);
+  request.body() = std::move(body);
+  request.prepare_payload();
+  try {
+    const bool kept = rep_->stream.has_value();
+    if (!kept) MM_RETURN_IF_ERROR(rep_->connect());
+    bool stale = false;
+    Result<ClientReply> reply = rep_->exchange(request, kept, stale);
+    if (reply.ok() || !stale) return reply;
+    // The server closed the kept connection while it was idle, so it has not seen this request.
+    MM_RETURN_IF_ERROR(rep_->connect());
+    return rep_->exchange(request, false, stale);
+  } catch (const std::exception& error) {
+    rep_->stream.reset();
+    return internal("HTTP call to " + rep_->url.text() + ": " + error.what());
+  }
+}
+
+}  // namespace modelmill

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "client/url.h"
+
+namespace modelmill {
+
+/// What a server answered, of any status.
+struct ClientReply {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in the order they came
+  std::string body;
+
+  /// The first header of that (lower-case) name; empty when there is none.
+  std::string_view header(std::string_view name) const;
+};
+
+/// A blocking HTTP/1.1 client of one server. It keeps its connection between calls and opens a new one when the server
+/// has closed it. For one thread at a time.
+class HttpClient {
+ public:
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+
+  struct Options {
+    std::chrono::milliseconds connect_timeout{5'000};
+    /// Of a whole call, sending and waiting for the answer included.
+    std::chrono::milliseconds call_timeout{300'000};
+    /// Answers above this many bytes are refused.
+    uint64_t max_reply_bytes = uint64_t{4} << 30;
+  };
+
+  HttpClient(BaseUrl url, Options options);
+  explicit HttpClient(BaseUrl url);
+  ~HttpClient();
+
+  const BaseUrl& url() const;
+
+  /// `path` begins with '/'; the URL's prefix is put before it. The status is UNAVAILABLE when the server cannot be
+  /// reached or hangs up, DEADLINE_EXCEEDED when it does not answer in time; an HTTP error is a reply, not an error here.
+  Result<ClientReply> call(std::string_view method, std::string_view path, Headers headers, std::string body);
+  Result<ClientReply> get(std::string_view path) { return call("GET", path, {}, {}); }
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace modelmill

@@ -1,0 +1,93 @@
+#include "client/url.h"
+
+#include <cctype>
+#include <charconv>
+
+namespace modelmill {
+namespace {
+
+Status bad_url(std::string_view text, std::string_view why) {
+  return invalid_argument("server URL '" + std::string(text) + "': " + std::string(why) +
+                          "; expected http://HOST:PORT, for example http://127.0.0.1:8000");
+}
+
+bool is_host_char(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_' || c == ':' || c == '%';
+}
+
+}  // namespace
+
+std::string BaseUrl::authority() const {
+  const bool ipv6 = host.find(':') != std::string::npos;
+  return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+std::string BaseUrl::text() const { return "http://" + authority() + prefix; }
+
+Result<BaseUrl> parse_base_url(std::string_view text) {
+  BaseUrl url;
+  std::string_view rest = text;
+  if (const size_t scheme_end = rest.find("://"); scheme_end != std::string_view::npos) {
+    const std::string_view scheme = rest.substr(0, scheme_end);
+    if (scheme != "http") return bad_url(text, "the scheme '" + std::string(scheme) + "' is not spoken here");
+    rest.remove_prefix(scheme_end + 3);
+    url.port = 80;
+  }
+  if (rest.find_first_of("?#@ ") != std::string_view::npos) {
+    return bad_url(text, "it may not hold a user, a query, a fragment or a space");
+  }
+  if (const size_t slash = rest.find('/'); slash != std::string_view::npos) {
+    url.prefix = rest.substr(slash);
+    while (!url.prefix.empty() && url.prefix.back() == '/') url.prefix.pop_back();
+    rest = rest.substr(0, slash);
+  }
+  std::string_view port;
+  if (!rest.empty() && rest.front() == '[') {
+    const size_t close = rest.find(']');
+    if (close == std::string_view::npos) return bad_url(text, "'[' without ']'");
+    url.host = rest.substr(1, close - 1);
+    rest.remove_prefix(close + 1);
+    if (!rest.empty() && rest.front() != ':') return bad_url(text, "only ':PORT' may follow ']'");
+    if (!rest.empty()) port = rest.substr(1);
+    if (rest == ":") return bad_url(text, "the port is missing after ':'");
+  } else {
+    const size_t colon = rest.find(':');
+    url.host = rest.substr(0, colon);
+    if (colon != std::string_view::npos) {
+      port = rest.substr(colon + 1);
+      if (port.empty()) return bad_url(text, "the port is missing after ':'");
+    }
+  }
+  if (url.host.empty()) return bad_url(text, "it names no host");
+  for (const char c : url.host) {
+    if (!is_host_char(c)) return bad_url(text, "'" + url.host + "' is not a host name");
+  }
+  if (!port.empty()) {
+    unsigned number = 0;
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    if (error != std::errc() || end != port.data() + port.size() || number == 0 || number > 65'535) {
+      return bad_url(text, "'" + std::string(port) + "' is not a port between 1 and 65535");
+    }
+    url.port = static_cast<uint16_t>(number);
+  }
+  return url;
+}
+
+std::string percent_encode(std::string_view text) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) || c == '-' || c == '_' || c == '.' || c == '~') {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+  return out;
+}
+
+}  // namespace modelmill

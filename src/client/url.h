@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace modelmill {
+
+/// Where a server is: "http://host:port/prefix". A value.
+struct BaseUrl {
+  std::string host;  // a name or an address; IPv6 without brackets
+  uint16_t port = 8000;
+  std::string prefix;  // what goes before every path: empty, or "/x" without a slash at the end
+
+  /// "host:port", with brackets around an IPv6 address: the Host header.
+  std::string authority() const;
+  /// "http://host:port/prefix".
+  std::string text() const;
+};
+
+/// Reads "http://host[:port][/prefix]" (port 80 when left out) or "host[:port]" (port 8000 when left out). The error names
+/// what is wrong with the text; only http is spoken.
+Result<BaseUrl> parse_base_url(std::string_view text);
+
+/// `text` with everything but letters, digits and "-_.~" as %XX: for one segment of a path or one value of a query.
+std::string percent_encode(std::string_view text);
+
+}  // namespace modelmill

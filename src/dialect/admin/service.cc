@@ -1,0 +1,64 @@
+#include "dialect/admin/service.h"
+
+#include <utility>
+
+namespace modelmill::admin {
+namespace {
+
+/// What the metrics are served as: Prometheus' text format.
+constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
+
+bool refuse_other_methods(wire::HttpExchange& exchange) {
+  if (exchange.request().method == "GET") return false;
+  wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
+  reply.headers.emplace_back("Allow", "GET");
+  exchange.reply(std::move(reply));
+  return true;
+}
+
+std::string signature_line(const std::vector<TensorSpec>& specs) {
+  std::string text;
+  for (const TensorSpec& spec : specs) {
+    text += (text.empty() ? "" : ", ") + spec.name + " " + std::string(dtype_name(spec.dtype)) + shape_text(dims(spec.shape));
+  }
+  return text;
+}
+
+std::string describe(const Catalog& catalog, const std::string& server_version) {
+  std::string text = "modelmill " + server_version + ", a model server\n\nModels\n";
+  const auto table = catalog.table();
+  for (const auto& [name, entry] : table->models) {
+    if (entry->versions.empty()) {
+      text += "  " + name + "  (not ready)\n";
+      continue;
+    }
+    const ModelVersion& version = *entry->versions.back();
+    text += "  " + name + "  version " + std::to_string(version.version()) + "\n    in:  " +
+            signature_line(version.signature().inputs) + "\n    out: " + signature_line(version.signature().outputs) + "\n";
+  }
+  if (table->models.empty()) text += "  none\n";
+  text +=
+      "\nPaths\n"
+      "  GET  /predict/MODEL            how to ask a model, with a command to paste\n"
+      "  POST /predict/MODEL            JSON, CSV or .npy in and out\n"
+      "  GET  /v2/models/MODEL          inputs and outputs (KServe V2 protocol; also by gRPC on this port)\n"
+      "  POST /v2/models/MODEL/infer    inference (KServe V2 protocol)\n"
+      "  GET  /v2/health/ready          200 when ready\n"
+      "  GET  /metrics                  for Prometheus\n";
+  return text;
+}
+
+}  // namespace
+
+void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& metrics, std::string server_version) {
+  router.add("metrics", [&metrics](std::shared_ptr<wire::HttpExchange> exchange) {
+    if (refuse_other_methods(*exchange)) return;
+    exchange->reply(wire::HttpReply::text(200, kMetricsType, metrics.render()));
+  });
+  router.add("", [&catalog, version = std::move(server_version)](std::shared_ptr<wire::HttpExchange> exchange) {
+    if (refuse_other_methods(*exchange)) return;
+    exchange->reply(wire::HttpReply::text(200, "text/plain; charset=utf-8", describe(catalog, version)));
+  });
+}
+
+}  // namespace modelmill::admin

@@ -1,0 +1,131 @@
+#include "dialect/http_compression.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <charconv>
+#include <climits>
+#include <string>
+
+namespace modelmill {
+namespace {
+
+constexpr int kGzipWindow = 15 + 16;
+constexpr int kZlibWindow = 15;
+
+/// zlib counts in 32 bits.
+uInt piece(size_t left) { return static_cast<uInt>(std::min<size_t>(left, size_t{1} << 30)); }
+
+Bytef* bytes_of(const std::byte* data) { return reinterpret_cast<Bytef*>(const_cast<std::byte*>(data)); }
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+/// The q of "gzip;q=0.5"; 1 without one, 0 when it makes no sense.
+double quality(std::string_view parameters) {
+  const size_t at = parameters.find("q=");
+  if (at == std::string_view::npos) return 1;
+  const std::string_view text = parameters.substr(at + 2);
+  double q = 0;
+  std::from_chars(text.data(), text.data() + text.size(), q);
+  return q;
+}
+
+Result<Bytes> inflate_all(const Bytes& body, int window, size_t limit) {
+  z_stream stream{};
+  if (inflateInit2(&stream, window) != Z_OK) return internal("zlib could not start");
+  std::string out;
+  size_t fed = 0;
+  int state = Z_OK;
+  while (state == Z_OK || state == Z_BUF_ERROR) {
+    if (stream.avail_in == 0 && fed < body.size()) {
+      stream.next_in = bytes_of(body.data() + fed);
+      stream.avail_in = piece(body.size() - fed);
+      fed += stream.avail_in;
+    }
+    const size_t filled = out.size();
+    out.resize(filled + std::clamp<size_t>(body.size() * 2, 4096, size_t{4} << 20));
+    stream.next_out = reinterpret_cast<Bytef*>(out.data() + filled);
+    stream.avail_out = piece(out.size() - filled);
+    const uInt room = stream.avail_out;
+    state = inflate(&stream, Z_NO_FLUSH);
+    out.resize(filled + (room - stream.avail_out));
+    if (out.size() > limit) break;
+    if (state == Z_BUF_ERROR && stream.avail_in == 0 && fed == body.size()) break;  // cut off
+  }
+  inflateEnd(&stream);
+  if (out.size() > limit) {
+    return Status(Code::kResourceExhausted, "the inflated body passes the limit of " + std::to_string(limit) +
+                                                " bytes; send it in parts or without compression");
+  }
+  if (state != Z_STREAM_END) return invalid_argument("the compressed body is broken or cut off");
+  MemoryRef memory = Memory::allocate(out.size());
+  std::copy_n(out.data(), out.size(), reinterpret_cast<char*>(memory->data()));
+  return Bytes(std::move(memory));
+}
+
+}  // namespace
+
+Result<Bytes> decode_body(const Bytes& body, std::string_view content_encoding, size_t limit) {
+  if (content_encoding.empty() || content_encoding == "identity") return body;
+  if (content_encoding == "gzip") return inflate_all(body, kGzipWindow, limit);
+  if (content_encoding == "deflate") return inflate_all(body, kZlibWindow, limit);
+  return unimplemented("Unsupported compression type: Content-Encoding '" + std::string(content_encoding) +
+                       "'; gzip and deflate are supported");
+}
+
+std::string_view choose_encoding(std::string_view accept_encoding) {
+  std::string_view best;
+  double best_quality = 0;
+  while (!accept_encoding.empty()) {
+    const size_t comma = accept_encoding.find(',');
+    const std::string_view item = accept_encoding.substr(0, comma);
+    accept_encoding.remove_prefix(comma == std::string_view::npos ? accept_encoding.size() : comma + 1);
+    const size_t semicolon = item.find(';');
+    const std::string_view coding = trimmed(item.substr(0, semicolon));
+    const double q = semicolon == std::string_view::npos ? 1 : quality(item.substr(semicolon));
+    if ((coding == "gzip" || coding == "deflate" || coding == "identity") && q > best_quality) {
+      best = coding;
+      best_quality = q;
+    }
+  }
+  return best == "identity" ? std::string_view() : best;
+}
+
+Result<Chunks> encode_body(const Chunks& body, std::string_view encoding) {
+  z_stream stream{};
+  const int window = encoding == "gzip" ? kGzipWindow : kZlibWindow;
+  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    return internal("zlib could not start");
+  }
+  std::string out;
+  const auto run = [&](int flush) {
+    int state = Z_OK;
+    do {
+      const size_t filled = out.size();
+      out.resize(filled + 16384);
+      stream.next_out = reinterpret_cast<Bytef*>(out.data() + filled);
+      stream.avail_out = 16384;
+      state = deflate(&stream, flush);
+      out.resize(out.size() - stream.avail_out);
+    } while (stream.avail_out == 0 && state == Z_OK);
+  };
+  for (const Bytes& chunk : body) {
+    for (size_t fed = 0; fed < chunk.size();) {
+      stream.next_in = bytes_of(chunk.data() + fed);
+      stream.avail_in = piece(chunk.size() - fed);
+      fed += stream.avail_in;
+      run(Z_NO_FLUSH);
+    }
+  }
+  run(Z_FINISH);
+  deflateEnd(&stream);
+  Chunks chunks;
+  chunks.push_back(Bytes::from_string(std::move(out)));
+  return chunks;
+}
+
+}  // namespace modelmill

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+#include "tensor/tensor.h"
+
+namespace modelmill {
+
+/// Inflates a body by its Content-Encoding: "gzip", "deflate"; "" and "identity" give it back as it is. UNIMPLEMENTED for
+/// another coding, INVALID_ARGUMENT for broken data, RESOURCE_EXHAUSTED above `limit` bytes.
+Result<Bytes> decode_body(const Bytes& body, std::string_view content_encoding, size_t limit);
+
+/// The coding that Accept-Encoding likes best of "gzip" and "deflate"; "" when it wants none of them more than nothing.
+std::string_view choose_encoding(std::string_view accept_encoding);
+
+/// The chunks deflated with "gzip" or "deflate" into one piece.
+Result<Chunks> encode_body(const Chunks& body, std::string_view encoding);
+
+}  // namespace modelmill

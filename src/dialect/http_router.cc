@@ -1,0 +1,181 @@
+#include "dialect/http_router.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/json_text.h"
+#include "base/log.h"
+
+namespace modelmill {
+namespace {
+
+size_t chunk_bytes(const Chunks& chunks) {
+  size_t total = 0;
+  for (const Bytes& chunk : chunks) total += chunk.size();
+  return total;
+}
+
+/// Passes everything on, and tells the access log when the reply is handed over. Loop thread.
+class LoggedExchange final : public wire::HttpExchange {
+ public:
+  LoggedExchange(std::shared_ptr<wire::HttpExchange> inner, const HttpRouter::AccessLog& log)
+      : inner_(std::move(inner)), log_(log), start_(Clock::now()) {}
+
+  wire::HttpRequest& request() override { return inner_->request(); }
+  wire::Loop& loop() override { return inner_->loop(); }
+
+  void reply(wire::HttpReply reply) override {
+    const int status = reply.status;
+    const uint64_t bytes = chunk_bytes(reply.body);
+    write_record(status, bytes);
+    inner_->reply(std::move(reply));
+  }
+
+  void begin(wire::HttpReply head) override {
+    status_ = head.status;
+    bytes_ = chunk_bytes(head.body);
+    inner_->begin(std::move(head));
+  }
+  void write(Chunks piece) override {
+    bytes_ += chunk_bytes(piece);
+    inner_->write(std::move(piece));
+  }
+  void end() override {
+    write_record(status_, bytes_);
+    inner_->end();
+  }
+
+  void on_abandoned(std::function<void()> callback) override { inner_->on_abandoned(std::move(callback)); }
+
+ private:
+  void write_record(int status, uint64_t bytes) {
+    const wire::HttpRequest& request = inner_->request();
+    AccessRecord record;
+    record.method = request.method;
+    record.path = request.path;
+    record.status = status;
+    record.bytes = bytes;
+    record.microseconds = to_ns(Clock::now() - start_) / 1000;
+    record.request_id = request.header("x-request-id");
+    record.peer = request.peer;
+    record.http2 = request.http2;
+    log_(record);
+  }
+
+  std::shared_ptr<wire::HttpExchange> inner_;
+  const HttpRouter::AccessLog& log_;
+  TimePoint start_;
+  int status_ = 0;
+  uint64_t bytes_ = 0;
+};
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+Result<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out.push_back(text[i]);
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+    if (high < 0 || low < 0) {
+      return invalid_argument("the path segment '" + std::string(text) +
+                              "' has a '%' without two hexadecimal digits after it; write a plain '%' as %25");
+    }
+    out.push_back(static_cast<char>(high * 16 + low));
+    i += 2;
+  }
+  return out;
+}
+
+}  // namespace
+
+void HttpRouter::add(std::string segment, wire::HttpHandler handler) {
+  const bool added = handlers_.emplace(std::move(segment), std::move(handler)).second;
+  MM_CHECK(added, "each first segment has one handler");
+}
+
+void HttpRouter::handle(std::shared_ptr<wire::HttpExchange> exchange) const {
+  if (access_log_) exchange = std::make_shared<LoggedExchange>(std::move(exchange), access_log_);
+  std::string_view path = exchange->request().path;
+  if (!path.empty() && path.front() == '/') path.remove_prefix(1);
+  const auto found = handlers_.find(path.substr(0, path.find('/')));
+  if (found == handlers_.end()) {
+    std::string known;
+    for (const auto& [segment, handler] : handlers_) known += (known.empty() ? "/" : ", /") + segment;
+    exchange->reply(error_reply(not_found("no such path: '" + exchange->request().path + "'; paths here begin with " + known)));
+    return;
+  }
+  found->second(std::move(exchange));
+}
+
+void log_access(const AccessRecord& record) {
+  Log::info("access", {{"method", record.method},
+                       {"path", record.path},
+                       {"status", record.status},
+                       {"bytes", record.bytes},
+                       {"us", record.microseconds},
+                       {"request_id", record.request_id},
+                       {"peer", record.peer},
+                       {"protocol", record.http2 ? "HTTP/2" : "HTTP/1.1"}});
+}
+
+int http_status(Code code) {
+  switch (code) {
+    case Code::kOk: return 200;
+    case Code::kInternal:
+    case Code::kDataLoss: return 500;
+    case Code::kNotFound: return 404;
+    case Code::kUnavailable: return 503;
+    case Code::kUnimplemented: return 501;
+    case Code::kDeadlineExceeded: return 504;
+    case Code::kCancelled: return 499;
+    case Code::kResourceExhausted: return 429;
+    case Code::kPermissionDenied: return 403;
+    case Code::kUnauthenticated: return 401;
+    default: return 400;
+  }
+}
+
+wire::HttpReply json_reply(int status, std::string body) {
+  wire::HttpReply reply;
+  reply.status = status;
+  reply.headers.emplace_back("Content-Type", "application/json");
+  reply.body.push_back(Bytes::from_string(std::move(body)));
+  return reply;
+}
+
+wire::HttpReply error_reply(const Status& status) {
+  JsonWriter json;
+  json.begin_object().field("error", status.message()).end_object();
+  wire::HttpReply reply = json_reply(http_status(status.code()), json.take());
+  if (status.code() == Code::kUnavailable || status.code() == Code::kResourceExhausted) {
+    reply.headers.emplace_back("Retry-After", "1");
+  }
+  return reply;
+}
+
+Result<std::vector<std::string>> split_path(std::string_view path) {
+  std::vector<std::string> segments;
+  while (!path.empty()) {
+    const size_t slash = path.find('/');
+    const std::string_view segment = path.substr(0, slash);
+    if (!segment.empty()) {
+      MM_ASSIGN_OR_RETURN(std::string decoded, percent_decode(segment));
+      segments.push_back(std::move(decoded));
+    }
+    if (slash == std::string_view::npos) break;
+    path.remove_prefix(slash + 1);
+  }
+  return segments;
+}
+
+}  // namespace modelmill

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "wire/http.h"
+
+namespace modelmill {
+
+/// One answered request, for the access log. Views live for the call.
+struct AccessRecord {
+  std::string_view method;
+  std::string_view path;
+  int status = 0;
+  uint64_t bytes = 0;       // of the reply's body
+  int64_t microseconds = 0;  // from the handler's start to the reply's hand-over to the wire
+  std::string_view request_id;  // the client's x-request-id header, else empty
+  std::string_view peer;
+  bool http2 = false;
+};
+
+/// Gives a request to the dialect that owns the first segment of its path ("/v2/models/x" -> "v2"; "/" -> ""). Filled
+/// before the server starts, then constant; handle() is thread-safe. Unknown first segments get a 404 with a JSON error.
+class HttpRouter {
+ public:
+  using AccessLog = std::function<void(const AccessRecord&)>;
+
+  /// `segment` without slashes; the empty one is the root path. Each once.
+  void add(std::string segment, wire::HttpHandler handler);
+
+  /// Called on the loop's thread for each answered request; null (the default) costs nothing.
+  void set_access_log(AccessLog log) { access_log_ = std::move(log); }
+
+  void handle(std::shared_ptr<wire::HttpExchange> exchange) const;
+
+  /// handle() as the function that wire::Server takes. The router must outlive the server.
+  wire::HttpHandler handler() {
+    return [this](std::shared_ptr<wire::HttpExchange> exchange) { handle(std::move(exchange)); };
+  }
+
+ private:
+  std::map<std::string, wire::HttpHandler, std::less<>> handlers_;
+  AccessLog access_log_;
+};
+
+/// Writes each record to the process's log as the event "access".
+void log_access(const AccessRecord& record);
+
+/// The HTTP status that Triton gives for a code (its map: 400 for whatever has no better one), with 429, 499 and 504 for
+/// what Triton has no code for.
+int http_status(Code code);
+
+/// {"error": "<message>"} with http_status(status.code()).
+wire::HttpReply error_reply(const Status& status);
+wire::HttpReply json_reply(int status, std::string body);
+
+/// The segments of a path, percent-decoded; empty ones are left out. INVALID_ARGUMENT for a broken escape.
+Result<std::vector<std::string>> split_path(std::string_view path);
+
+}  // namespace modelmill

@@ -1,0 +1,260 @@
+#include "dialect/json_input.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "tensor/float16.h"
+
+namespace modelmill {
+namespace {
+
+namespace dom = simdjson::dom;
+
+/// Deeper than any tensor, and shallow enough for the stack.
+constexpr int kMaxDepth = 100;
+/// A thread keeps buffers for documents up to this.
+constexpr size_t kKeptCapacity = size_t{1} << 20;
+
+/// The text with bare NaN and Infinity put in quotes; nullopt when there are none.
+std::optional<std::string> quote_special_numbers(std::string_view text) {
+  std::string out;
+  bool changed = false;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      out += c;
+      if (c == '\\' && i + 1 < text.size()) out += text[++i];
+      in_string = c != '"';
+      continue;
+    }
+    in_string = c == '"';
+    std::string_view special;
+    for (const std::string_view candidate : {"NaN", "-Infinity", "Infinity"}) {
+      if (text.substr(i, candidate.size()) == candidate) special = candidate;
+    }
+    if (special.empty()) {
+      out += c;
+      continue;
+    }
+    out += '"';
+    out += special;
+    out += '"';
+    i += special.size() - 1;
+    changed = true;
+  }
+  if (!changed) return std::nullopt;
+  return out;
+}
+
+/// A value as a short text for messages.
+std::string shown(dom::element value) {
+  std::string text = simdjson::minify(value);
+  if (text.size() > 40) text = text.substr(0, 37) + "...";
+  return text;
+}
+
+template <typename T>
+std::optional<T> special_number(std::string_view text) {
+  if (text == "NaN") return std::numeric_limits<T>::quiet_NaN();
+  if (text == "Infinity") return std::numeric_limits<T>::infinity();
+  if (text == "-Infinity") return -std::numeric_limits<T>::infinity();
+  return std::nullopt;
+}
+
+template <typename T>
+std::optional<T> as_real(dom::element value) {
+  double number = 0;
+  if (value.get_double().get(number) == simdjson::SUCCESS) return static_cast<T>(number);
+  std::string_view text;
+  if (value.get_string().get(text) == simdjson::SUCCESS) return special_number<T>(text);
+  return std::nullopt;
+}
+
+template <typename T>
+std::optional<T> as_integer(dom::element value, JsonNumbers numbers) {
+  if (value.is_int64()) {
+    const int64_t number = value.get_int64().value_unsafe();
+    if (std::in_range<T>(number)) return static_cast<T>(number);
+    return std::nullopt;
+  }
+  if (value.is_uint64()) {
+    const uint64_t number = value.get_uint64().value_unsafe();
+    if (std::in_range<T>(number)) return static_cast<T>(number);
+    return std::nullopt;
+  }
+  if (numbers == JsonNumbers::kExact || !value.is_double()) return std::nullopt;
+  const double number = value.get_double().value_unsafe();
+  if (number != std::floor(number) || number < static_cast<double>(std::numeric_limits<T>::min()) ||
+      number >= std::ldexp(1.0, std::numeric_limits<T>::digits)) {
+    return std::nullopt;
+  }
+  return static_cast<T>(number);
+}
+
+std::optional<uint8_t> as_bool(dom::element value, JsonNumbers numbers) {
+  bool flag = false;
+  if (value.get_bool().get(flag) == simdjson::SUCCESS) return flag ? 1 : 0;
+  if (numbers == JsonNumbers::kExact) return std::nullopt;
+  const auto number = as_integer<uint8_t>(value, numbers);
+  return number && *number <= 1 ? number : std::nullopt;
+}
+
+/// Walks nested arrays, giving each value to `put`, which returns false for a value that does not fit.
+template <typename Put>
+class Walker {
+ public:
+  Walker(Put put, int64_t expected) : put_(put), expected_(expected) {}
+
+  Status walk(dom::element value, int depth = 0) {
+    dom::array items;
+    if (value.get_array().get(items) != simdjson::SUCCESS) return put(value);
+    if (depth == kMaxDepth) {
+      return invalid_argument("JSON nesting depth exceeds maximum allowed limit (" + std::to_string(kMaxDepth) + ")");
+    }
+    for (const dom::element item : items) {
+      MM_RETURN_IF_ERROR(item.is_array() ? walk(item, depth + 1) : put(item));
+    }
+    return ok_status();
+  }
+
+  int64_t count() const { return count_; }
+
+ private:
+  Status put(dom::element value) {
+    if (count_ == expected_) return too_many();
+    if (!put_(value)) return invalid_argument("element " + std::to_string(count_) + " is " + shown(value));
+    ++count_;
+    return ok_status();
+  }
+  Status too_many() const {
+    return invalid_argument("there are more elements than the shape's " + std::to_string(expected_));
+  }
+
+  Put put_;
+  const int64_t expected_;
+  int64_t count_ = 0;
+};
+
+Status check_count(int64_t found, int64_t expected) {
+  if (found == expected) return ok_status();
+  return invalid_argument("there are " + std::to_string(found) + " elements, the shape calls for " +
+                          std::to_string(expected));
+}
+
+/// `convert(value) -> optional<T>`, with T as stored.
+template <typename T, typename Convert>
+Result<Bytes> read_fixed(dom::element data, int64_t count, Convert convert) {
+  MemoryRef memory = Memory::allocate(static_cast<size_t>(count) * sizeof(T));
+  T* out = reinterpret_cast<T*>(memory->data());
+  Walker walker(
+      [&](dom::element value) {
+        const std::optional<T> element = convert(value);
+        if (element) *out++ = *element;
+        return element.has_value();
+      },
+      count);
+  MM_RETURN_IF_ERROR(walker.walk(data));
+  MM_RETURN_IF_ERROR(check_count(walker.count(), count));
+  return Bytes(std::move(memory));
+}
+
+template <typename T>
+Result<Bytes> read_integers(dom::element data, int64_t count, JsonNumbers numbers) {
+  return read_fixed<T>(data, count, [numbers](dom::element value) { return as_integer<T>(value, numbers); });
+}
+
+Result<Bytes> read_halves(dom::element data, int64_t count, uint16_t (*narrow)(float)) {
+  return read_fixed<uint16_t>(data, count, [narrow](dom::element value) -> std::optional<uint16_t> {
+    const auto number = as_real<float>(value);
+    if (!number) return std::nullopt;
+    return narrow(*number);
+  });
+}
+
+Result<Bytes> read_strings(dom::element data, int64_t count) {
+  std::string out;
+  Walker walker(
+      [&](dom::element value) {
+        std::string_view text;
+        if (value.get_string().get(text) != simdjson::SUCCESS) return false;
+        const auto length = static_cast<uint32_t>(text.size());
+        out.append(reinterpret_cast<const char*>(&length), sizeof length);
+        out += text;
+        return true;
+      },
+      count);
+  MM_RETURN_IF_ERROR(walker.walk(data));
+  MM_RETURN_IF_ERROR(check_count(walker.count(), count));
+  return Bytes::copy_of(out);
+}
+
+Result<Bytes> read_elements(dom::element data, DataType dtype, int64_t count, JsonNumbers numbers) {
+  switch (dtype) {
+    case DataType::kBool:
+      return read_fixed<uint8_t>(data, count, [numbers](dom::element value) { return as_bool(value, numbers); });
+    case DataType::kUint8: return read_integers<uint8_t>(data, count, numbers);
+    case DataType::kUint16: return read_integers<uint16_t>(data, count, numbers);
+    case DataType::kUint32: return read_integers<uint32_t>(data, count, numbers);
+    case DataType::kUint64: return read_integers<uint64_t>(data, count, numbers);
+    case DataType::kInt8: return read_integers<int8_t>(data, count, numbers);
+    case DataType::kInt16: return read_integers<int16_t>(data, count, numbers);
+    case DataType::kInt32: return read_integers<int32_t>(data, count, numbers);
+    case DataType::kInt64: return read_integers<int64_t>(data, count, numbers);
+    case DataType::kFp32: return read_fixed<float>(data, count, as_real<float>);
+    case DataType::kFp64: return read_fixed<double>(data, count, as_real<double>);
+    case DataType::kFp16: return read_halves(data, count, float_to_half);
+    case DataType::kBf16: return read_halves(data, count, float_to_bfloat16);
+    case DataType::kBytes: return read_strings(data, count);
+    case DataType::kInvalid: break;
+  }
+  return invalid_argument("the datatype is not valid");
+}
+
+}  // namespace
+
+ThreadJsonParser::ThreadJsonParser()
+    : parser_([]() -> dom::parser& {
+        thread_local dom::parser parser;
+        return parser;
+      }()) {}
+
+ThreadJsonParser::~ThreadJsonParser() {
+  if (parser_.capacity() > kKeptCapacity) parser_ = dom::parser();
+}
+
+Result<dom::element> parse_json(dom::parser& parser, std::string_view text, size_t readable) {
+  if (text.empty()) return invalid_argument("the JSON document is empty");
+  const bool padded = readable >= text.size() + simdjson::SIMDJSON_PADDING;
+  dom::element document;
+  const auto error = parser.parse(text.data(), text.size(), !padded).get(document);
+  if (error == simdjson::SUCCESS) return document;
+  if (error != simdjson::CAPACITY && error != simdjson::MEMALLOC) {
+    if (const auto quoted = quote_special_numbers(text)) {
+      if (parser.parse(*quoted).get(document) == simdjson::SUCCESS) return document;
+    }
+  }
+  return invalid_argument(std::string("the text is no valid JSON: ") + simdjson::error_message(error));
+}
+
+Result<Bytes> read_json_elements(dom::element data, DataType dtype, int64_t count, JsonNumbers numbers) {
+  // An element takes a character of JSON at least, so a huge shape with little data is refused before memory is made for
+  // it. The text cannot be longer than 4 GiB, simdjson's own bound.
+  if (count < 0 || count > int64_t{UINT32_MAX}) {
+    return invalid_argument("the shape calls for " + std::to_string(count) +
+                            " elements, more than JSON can bring; send binary data");
+  }
+  if (count > 4096) {
+    // Count first: walking is cheap beside allocating what is never filled.
+    Walker counter([](dom::element) { return true; }, std::numeric_limits<int64_t>::max());
+    MM_RETURN_IF_ERROR(counter.walk(data));
+    MM_RETURN_IF_ERROR(check_count(counter.count(), count));
+  }
+  return read_elements(data, dtype, count, numbers);
+}
+
+}  // namespace modelmill

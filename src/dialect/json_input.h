@@ -1,0 +1,43 @@
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "tensor/tensor.h"
+
+namespace modelmill {
+
+/// Parses one JSON document. `readable` is how many bytes may be read from the text's start on; with 64 beyond its end
+/// nothing is copied. NaN, Infinity and -Infinity, which JSON lacks and Python writes, come out as strings of those names.
+/// The element lives until the parser's next use. INVALID_ARGUMENT says what is wrong.
+Result<simdjson::dom::element> parse_json(simdjson::dom::parser& parser, std::string_view text, size_t readable);
+
+/// A parser that is the thread's own, so that its buffers are made once; what a large document made it grow to is given
+/// back. One at a time on a thread, and not across calls that may parse.
+class ThreadJsonParser {
+ public:
+  ThreadJsonParser();
+  ~ThreadJsonParser();
+  ThreadJsonParser(const ThreadJsonParser&) = delete;
+  ThreadJsonParser& operator=(const ThreadJsonParser&) = delete;
+  simdjson::dom::parser& operator*() const { return parser_; }
+
+ private:
+  simdjson::dom::parser& parser_;
+};
+
+/// How JSON values become elements.
+enum class JsonNumbers {
+  kExact,  // the V2 protocol: integers for integer types, true and false for BOOL, no half-precision types
+  kCast,   // for people: whole numbers in any notation for integers, 0 and 1 for BOOL, FP16 and BF16 too
+};
+
+/// The elements of `data`, an array nested in any way (or one value), as `count` elements of `dtype` in 64-byte-aligned
+/// memory. INVALID_ARGUMENT names the first value that does not fit, or how many there are instead of `count`.
+Result<Bytes> read_json_elements(simdjson::dom::element data, DataType dtype, int64_t count, JsonNumbers numbers);
+
+}  // namespace modelmill

@@ -1,0 +1,131 @@
+#include "dialect/kserve_v2/grpc_control.h"
+
+#include <climits>
+#include <utility>
+
+namespace modelmill::kserve_v2 {
+namespace {
+
+template <typename Message>
+Chunks serialise(const Message& message) {
+  MemoryRef memory = Memory::allocate(message.ByteSizeLong());
+  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(memory->data()));
+  Chunks chunks;
+  chunks.emplace_back(std::move(memory));
+  return chunks;
+}
+
+/// A unary method from `answer(const Request&) -> Result<Response>`.
+template <typename Request, typename Answer>
+void add(wire::GrpcMethods& methods, std::string_view name, Answer answer) {
+  methods.add(method_path(name),
+              wire::unary_method([name, answer = std::move(answer)](std::shared_ptr<wire::GrpcCall> call, Bytes bytes) {
+                Request request;
+                if (bytes.size() > INT_MAX || !request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+                  call->finish(invalid_argument("the message does not parse as the request of " + std::string(name)));
+                  return;
+                }
+                const auto result = answer(request);
+                if (result.ok()) {
+                  call->reply(serialise(*result));
+                } else {
+                  call->finish(result.status());
+                }
+              }));
+}
+
+template <typename Request, typename Response>
+void add_refused(wire::GrpcMethods& methods, std::string_view name, Status (*refusal)()) {
+  add<Request>(methods, name, [refusal](const Request&) -> Result<Response> { return refusal(); });
+}
+
+void add_health(wire::GrpcMethods& methods, const std::shared_ptr<const ModelQueries>& queries) {
+  using namespace inference;
+  add<ServerLiveRequest>(methods, "ServerLive", [](const ServerLiveRequest&) -> Result<ServerLiveResponse> {
+    ServerLiveResponse out;
+    out.set_live(true);
+    return out;
+  });
+  add<ServerReadyRequest>(methods, "ServerReady", [queries](const ServerReadyRequest&) -> Result<ServerReadyResponse> {
+    ServerReadyResponse out;
+    out.set_ready(queries->server_ready());
+    return out;
+  });
+  add<ModelReadyRequest>(methods, "ModelReady", [queries](const ModelReadyRequest& in) -> Result<ModelReadyResponse> {
+    MM_ASSIGN_OR_RETURN(const bool ready, queries->model_ready(in.name(), in.version()));
+    ModelReadyResponse out;
+    out.set_ready(ready);
+    return out;
+  });
+}
+
+void add_descriptions(wire::GrpcMethods& methods, const std::shared_ptr<const ModelQueries>& queries) {
+  using namespace inference;
+  add<ServerMetadataRequest>(methods, "ServerMetadata",
+                             [queries](const ServerMetadataRequest&) -> Result<ServerMetadataResponse> {
+                               return queries->server_metadata();
+                             });
+  add<ModelMetadataRequest>(methods, "ModelMetadata", [queries](const ModelMetadataRequest& in) {
+    return queries->model_metadata(in.name(), in.version());
+  });
+  add<ModelConfigRequest>(methods, "ModelConfig",
+                          [queries](const ModelConfigRequest& in) -> Result<ModelConfigResponse> {
+                            ModelConfigResponse out;
+                            MM_ASSIGN_OR_RETURN(*out.mutable_config(), queries->model_config(in.name(), in.version()));
+                            return out;
+                          });
+  add<ModelStatisticsRequest>(methods, "ModelStatistics", [queries](const ModelStatisticsRequest& in) {
+    return queries->statistics(in.name(), in.version());
+  });
+  add<RepositoryIndexRequest>(methods, "RepositoryIndex",
+                              [queries](const RepositoryIndexRequest& in) -> Result<RepositoryIndexResponse> {
+                                if (!in.repository_name().empty()) {
+                                  return unimplemented("'repository_name' specification is not supported");
+                                }
+                                return queries->repository_index(in.ready());
+                              });
+}
+
+void add_shared_memory(wire::GrpcMethods& methods) {
+  using namespace inference;
+  add<SystemSharedMemoryStatusRequest>(
+      methods, "SystemSharedMemoryStatus",
+      [](const SystemSharedMemoryStatusRequest& in) -> Result<SystemSharedMemoryStatusResponse> {
+        if (in.name().empty()) return SystemSharedMemoryStatusResponse();
+        return not_found("Unable to find system shared memory region: '" + in.name() + "'");
+      });
+  add<CudaSharedMemoryStatusRequest>(
+      methods, "CudaSharedMemoryStatus",
+      [](const CudaSharedMemoryStatusRequest& in) -> Result<CudaSharedMemoryStatusResponse> {
+        if (in.name().empty()) return CudaSharedMemoryStatusResponse();
+        return not_found("Unable to find cuda shared memory region: '" + in.name() + "'");
+      });
+  add_refused<SystemSharedMemoryRegisterRequest, SystemSharedMemoryRegisterResponse>(
+      methods, "SystemSharedMemoryRegister", shared_memory_refused);
+  add_refused<SystemSharedMemoryUnregisterRequest, SystemSharedMemoryUnregisterResponse>(
+      methods, "SystemSharedMemoryUnregister", shared_memory_refused);
+  add_refused<CudaSharedMemoryRegisterRequest, CudaSharedMemoryRegisterResponse>(methods, "CudaSharedMemoryRegister",
+                                                                                shared_memory_refused);
+  add_refused<CudaSharedMemoryUnregisterRequest, CudaSharedMemoryUnregisterResponse>(
+      methods, "CudaSharedMemoryUnregister", shared_memory_refused);
+}
+
+}  // namespace
+
+std::string method_path(std::string_view method) {
+  return "/inference.GRPCInferenceService/" + std::string(method);
+}
+
+void add_control_methods(wire::GrpcMethods& methods, std::shared_ptr<const ModelQueries> queries) {
+  using namespace inference;
+  add_health(methods, queries);
+  add_descriptions(methods, queries);
+  add_shared_memory(methods);
+  add_refused<RepositoryModelLoadRequest, RepositoryModelLoadResponse>(methods, "RepositoryModelLoad", loading_refused);
+  add_refused<RepositoryModelUnloadRequest, RepositoryModelUnloadResponse>(methods, "RepositoryModelUnload",
+                                                                          loading_refused);
+  add_refused<TraceSettingRequest, TraceSettingResponse>(methods, "TraceSetting", tracing_refused);
+  add_refused<LogSettingsRequest, LogSettingsResponse>(methods, "LogSettings", logging_refused);
+}
+
+}  // namespace modelmill::kserve_v2

@@ -1,0 +1,141 @@
+#include "dialect/kserve_v2/grpc_infer.h"
+
+#include <climits>
+#include <utility>
+
+#include "dialect/kserve_v2/infer_request_codec.h"
+#include "dialect/kserve_v2/infer_response_codec.h"
+#include "dialect/kserve_v2/infer_scanner.h"
+#include "dialect/kserve_v2/output_selection.h"
+
+namespace modelmill::kserve_v2 {
+namespace {
+
+/// One ModelInfer call: scans the request as it comes, and is the sink of its answer. The scanning is the loop's; the
+/// answer comes on any thread, is encoded there, and goes to the loop. Owned by its handler and by the request in flight,
+/// so it outlives either.
+class InferCall final : public ResponseSink, public std::enable_shared_from_this<InferCall> {
+ public:
+  InferCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call)
+      : inference_(inference), call_(std::move(call)) {}
+
+  void begin(size_t length) {
+    if (submitted_) return;
+    scanner_.begin(length);
+  }
+  void feed(std::span<const std::byte> bytes) {
+    if (!submitted_) scanner_.feed(bytes);
+  }
+  void end();
+  void half_close() {
+    if (!submitted_) call_->finish(internal("the ModelInfer call ended without a request message"));
+  }
+  void cancel(const Status& reason) {
+    cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
+                                                            : CancelToken::Reason::kClientGone);
+  }
+
+  void on_response(InferResponse response, bool final, bool has_response) override;
+
+ private:
+  void encode_answer();
+  void deliver();
+
+  Inference& inference_;
+  const std::shared_ptr<wire::GrpcCall> call_;
+  InferScanner scanner_;
+  CancelToken cancel_;
+  bool submitted_ = false;
+
+  // What the answer needs of the request.
+  std::string model_;
+  std::string id_;
+  int64_t version_ = 0;
+  RequestedOutputs requested_;
+
+  // The answer; its parts are written by one thread after another.
+  int responses_ = 0;
+  InferResponse response_;
+  Chunks message_;
+};
+
+void InferCall::end() {
+  if (std::exchange(submitted_, true)) return;
+  auto request = std::make_unique<InferRequest>(shared_from_this());
+  InferOptions options;
+  Status status = scanner_.end();
+  if (status.ok()) status = parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, options);
+  request->times.received = Clock::now();
+  request->deadline = call_->deadline();
+  request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  if (!status.ok()) {
+    request->fail(std::move(status));
+    return;
+  }
+  model_ = request->model;
+  id_ = request->id;
+  version_ = request->version;
+  requested_ = request->outputs;
+  inference_.submit(std::move(request), "ModelInfer RPC doesn't support models with decoupled transaction policy");
+}
+
+void InferCall::on_response(InferResponse response, bool final, bool has_response) {
+  if (has_response && ++responses_ == 1) response_ = std::move(response);
+  if (!final) return;
+  encode_answer();
+  wire::Loop& loop = call_->loop();
+  if (loop.on_thread()) {
+    deliver();
+  } else {
+    loop.post([self = shared_from_this()] { self->deliver(); });
+  }
+}
+
+void InferCall::encode_answer() {
+  if (responses_ != 1) {
+    response_.status = internal("expected a single response, got " + std::to_string(responses_));
+  }
+  if (response_.status.ok()) response_.status = select_outputs(inference_.catalog(), model_, requested_, response_);
+  if (!response_.status.ok()) return;
+  const int64_t version = response_.version != 0 ? response_.version : version_;
+  message_ = encode_infer_response(response_, {model_, version, id_});
+  response_.outputs.clear();
+  size_t size = 0;
+  for (const Bytes& chunk : message_) size += chunk.size();
+  if (size > INT_MAX) {
+    response_.status = invalid_argument("Response has byte size " + std::to_string(size) +
+                                        " which exceeds gRPC's byte size limit " + std::to_string(INT_MAX) +
+                                        "; ask for fewer outputs or rows, or use HTTP with binary data");
+  }
+}
+
+void InferCall::deliver() {
+  if (response_.status.ok()) {
+    call_->reply(std::move(message_));
+  } else {
+    call_->finish(response_.status);
+  }
+}
+
+class InferHandler final : public wire::GrpcCallHandler {
+ public:
+  explicit InferHandler(std::shared_ptr<InferCall> call) : call_(std::move(call)) {}
+  void on_message_begin(size_t length) override { call_->begin(length); }
+  void on_message_bytes(std::span<const std::byte> bytes) override { call_->feed(bytes); }
+  void on_message_end() override { call_->end(); }
+  void on_half_close() override { call_->half_close(); }
+  void on_cancel(const Status& reason) override { call_->cancel(reason); }
+
+ private:
+  std::shared_ptr<InferCall> call_;
+};
+
+}  // namespace
+
+wire::GrpcMethodFactory model_infer_method(Inference& inference) {
+  return [&inference](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
+    return std::make_unique<InferHandler>(std::make_shared<InferCall>(inference, std::move(call)));
+  };
+}
+
+}  // namespace modelmill::kserve_v2

@@ -1,0 +1,264 @@
+#include "dialect/kserve_v2/grpc_stream.h"
+
+#include <atomic>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "dialect/kserve_v2/infer_request_codec.h"
+#include "dialect/kserve_v2/infer_response_codec.h"
+#include "dialect/kserve_v2/infer_scanner.h"
+#include "dialect/kserve_v2/output_selection.h"
+
+namespace modelmill::kserve_v2 {
+namespace {
+
+/// The client is not read while so much of this stream is unfinished; it is read again at half of it.
+constexpr size_t kMaxInFlight = 256;
+constexpr size_t kMaxUnsentBytes = size_t{16} << 20;
+/// A client that lets so many bytes of answers pile up without reading is let go.
+constexpr size_t kMostUnsentBytes = size_t{1} << 30;
+constexpr auto kLookAgain = std::chrono::milliseconds(10);
+
+struct StreamMessage {
+  Chunks bytes;
+  Status error;  // what the message tells, for streams that end at the first error
+};
+
+class StreamCall;
+
+/// One request of a stream and the sink of its answers. Answers are encoded on the thread they come on and handed to the
+/// stream on its loop. Owned by the request in flight and by the stream.
+class StreamRequest final : public ResponseSink, public std::enable_shared_from_this<StreamRequest> {
+ public:
+  explicit StreamRequest(std::shared_ptr<StreamCall> stream) : stream_(std::move(stream)) {}
+
+  void on_response(InferResponse response, bool final, bool has_response) override;
+
+  // Set before the request is submitted.
+  std::string model;
+  std::string id;
+  int64_t version = 0;
+  RequestedOutputs requested;
+  InferOptions options;
+  bool decoupled = false;
+
+  // Loop thread: answers that wait for their turn.
+  std::vector<StreamMessage> waiting;
+  bool done = false;
+
+ private:
+  StreamMessage encode(InferResponse response, bool final);
+
+  std::shared_ptr<StreamCall> stream_;
+  bool answered_ = false;
+  std::atomic<int> posted_{0};  // to the loop and not yet there
+};
+
+/// The stream. Everything but `cancel` is the loop's.
+class StreamCall final : public std::enable_shared_from_this<StreamCall> {
+ public:
+  StreamCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call)
+      : inference_(inference), call_(std::move(call)) {
+    for (const auto& [name, value] : call_->metadata()) {
+      if (name == "triton_grpc_error") ends_at_error_ = value == "true";
+    }
+  }
+
+  void begin(size_t length) { scanner_.begin(length); }
+  void feed(std::span<const std::byte> bytes) { scanner_.feed(bytes); }
+  void end();
+  void half_close() {
+    half_closed_ = true;
+    finish_if_done();
+  }
+  void cancel(const Status& reason) {
+    ended_ = true;
+    look_again_.reset();
+    cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
+                                                            : CancelToken::Reason::kClientGone);
+  }
+
+  /// An answer of `request` (none: only the end), on the loop.
+  void deliver(StreamRequest& request, std::optional<StreamMessage> message, bool final);
+
+  Inference& inference() { return inference_; }
+  wire::Loop& loop() { return call_->loop(); }
+
+ private:
+  void send(StreamMessage message);
+  void send_in_order();
+  void finish_if_done();
+  void finish(const Status& status);
+  void balance();
+
+  Inference& inference_;
+  const std::shared_ptr<wire::GrpcCall> call_;
+  InferScanner scanner_;
+  CancelToken cancel_;
+  std::deque<std::shared_ptr<StreamRequest>> ordered_;  // those whose answers keep the order
+  std::unique_ptr<wire::Loop::Timer> look_again_;
+  size_t in_flight_ = 0;
+  bool ends_at_error_ = false;
+  bool half_closed_ = false;
+  bool ended_ = false;
+  bool paused_ = false;
+};
+
+StreamMessage StreamRequest::encode(InferResponse response, bool final) {
+  StreamMessage message;
+  message.error = response.status;
+  if (message.error.ok()) message.error = select_outputs(stream_->inference().catalog(), model, requested, response);
+  if (!message.error.ok()) {
+    response.outputs.clear();
+    response.parameters = {};
+  }
+  response.parameters.set("triton_final_response", final);
+  const int64_t served = response.version != 0 ? response.version : version;
+  message.bytes = encode_stream_response(response, {model, served, id}, message.error.message());
+  return message;
+}
+
+void StreamRequest::on_response(InferResponse response, bool final, bool has_response) {
+  if (!has_response && !decoupled && !answered_) {
+    response.status = internal("expected a single response, got 0");
+    has_response = true;
+  }
+  answered_ = answered_ || has_response;
+  std::optional<StreamMessage> message;
+  if (has_response || (decoupled && options.empty_final_response)) message = encode(std::move(response), final);
+  // What comes on the loop must not overtake what was posted to it.
+  if (stream_->loop().on_thread() && posted_.load(std::memory_order_acquire) == 0) {
+    stream_->deliver(*this, std::move(message), final);
+    return;
+  }
+  posted_.fetch_add(1, std::memory_order_acq_rel);
+  stream_->loop().post([self = shared_from_this(), message = std::move(message), final]() mutable {
+    self->posted_.fetch_sub(1, std::memory_order_acq_rel);
+    self->stream_->deliver(*self, std::move(message), final);
+  });
+}
+
+void StreamCall::end() {
+  if (ended_) return;
+  auto answers = std::make_shared<StreamRequest>(shared_from_this());
+  auto request = std::make_unique<InferRequest>(answers);
+  Status status = scanner_.end();
+  if (status.ok()) status = parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, answers->options);
+  request->times.received = Clock::now();
+  request->deadline = call_->deadline();
+  request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  answers->model = request->model;
+  answers->id = request->id;
+  answers->version = request->version;
+  answers->requested = request->outputs;
+  {
+    const auto table = inference_.catalog().table();
+    const auto entry = table->models.find(request->model);
+    if (entry != table->models.end() && !entry->second->versions.empty()) {
+      answers->decoupled = entry->second->versions.back()->definition().decoupled;
+    }
+  }
+  ++in_flight_;
+  if (!answers->decoupled) ordered_.push_back(answers);
+  if (status.ok()) {
+    inference_.submit(std::move(request));
+  } else {
+    request->fail(std::move(status));
+  }
+  balance();
+}
+
+void StreamCall::deliver(StreamRequest& request, std::optional<StreamMessage> message, bool final) {
+  if (final) --in_flight_;
+  if (request.decoupled) {
+    if (message) send(std::move(*message));
+  } else {
+    if (message) request.waiting.push_back(std::move(*message));
+    request.done = request.done || final;
+    send_in_order();
+  }
+  finish_if_done();
+  balance();
+}
+
+void StreamCall::send_in_order() {
+  while (!ordered_.empty()) {
+    const std::shared_ptr<StreamRequest> first = ordered_.front();
+    for (StreamMessage& message : std::exchange(first->waiting, {})) send(std::move(message));
+    if (!first->done) return;
+    ordered_.pop_front();
+  }
+}
+
+void StreamCall::send(StreamMessage message) {
+  if (ended_) return;
+  if (ends_at_error_ && !message.error.ok()) {
+    finish(message.error);
+    return;
+  }
+  if (call_->unsent_bytes() > kMostUnsentBytes) {
+    finish(Status(Code::kResourceExhausted,
+                  "the client does not read its answers: more than " + std::to_string(kMostUnsentBytes) +
+                      " bytes of them are waiting; read the stream while sending, or keep fewer requests in flight"));
+    return;
+  }
+  call_->send(std::move(message.bytes));
+}
+
+void StreamCall::finish_if_done() {
+  if (half_closed_ && in_flight_ == 0 && !ended_) finish(ok_status());
+}
+
+void StreamCall::finish(const Status& status) {
+  ended_ = true;
+  look_again_.reset();
+  cancel_.cancel(CancelToken::Reason::kClientGone);  // nobody hears what is still in flight
+  call_->finish(status);
+}
+
+void StreamCall::balance() {
+  if (ended_) return;
+  const size_t unsent = call_->unsent_bytes();
+  const size_t share = paused_ ? 2 : 1;
+  const bool pause = in_flight_ >= kMaxInFlight / share || unsent >= kMaxUnsentBytes / share;
+  if (pause != paused_) {
+    paused_ = pause;
+    call_->pause_reading(pause);
+  }
+  // Bytes leave without our being told, so a stream that waits for that looks again by itself.
+  if (!paused_ || unsent < kMaxUnsentBytes / 2) {
+    look_again_.reset();
+  } else {
+    look_again_ = loop().run_at(Clock::now() + kLookAgain, [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      const auto fired = std::move(self->look_again_);  // outlives this call
+      self->balance();
+    });
+  }
+}
+
+class StreamHandler final : public wire::GrpcCallHandler {
+ public:
+  explicit StreamHandler(std::shared_ptr<StreamCall> call) : call_(std::move(call)) {}
+  void on_message_begin(size_t length) override { call_->begin(length); }
+  void on_message_bytes(std::span<const std::byte> bytes) override { call_->feed(bytes); }
+  void on_message_end() override { call_->end(); }
+  void on_half_close() override { call_->half_close(); }
+  void on_cancel(const Status& reason) override { call_->cancel(reason); }
+
+ private:
+  std::shared_ptr<StreamCall> call_;
+};
+
+}  // namespace
+
+wire::GrpcMethodFactory model_stream_infer_method(Inference& inference) {
+  return [&inference](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
+    return std::make_unique<StreamHandler>(std::make_shared<StreamCall>(inference, std::move(call)));
+  };
+}
+
+}  // namespace modelmill::kserve_v2

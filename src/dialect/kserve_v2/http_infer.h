@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "serve/inference.h"
+#include "wire/http.h"
+
+namespace modelmill::kserve_v2 {
+
+/// Answers one POST .../infer for the model and version (a text; empty: the default) that its path names.
+/// Loop thread; `inference` must outlive the exchange.
+void handle_http_infer(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
+                       std::string_view version);
+
+}  // namespace modelmill::kserve_v2

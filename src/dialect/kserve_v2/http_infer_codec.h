@@ -1,0 +1,41 @@
+#pragma once
+
+#include <boost/container/small_vector.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "dialect/kserve_v2/output_selection.h"
+#include "model/signature.h"
+#include "request/infer_request.h"
+#include "wire/http.h"
+
+namespace modelmill::kserve_v2 {
+
+/// How the client wants its outputs.
+struct HttpOutputs {
+  RequestedOutputs requested;  // empty: all
+  /// For each requested output whether it comes as binary data, in their order.
+  boost::container::small_vector<bool, 4> binary;
+  /// The same for outputs that are not named.
+  bool binary_by_default = false;
+
+  bool is_binary(std::string_view output) const;
+};
+
+/// Fills `request` from an infer request's body: JSON of `header_length` bytes, and behind it the binary data of the
+/// inputs that say so, of which the tensors are views. INVALID_ARGUMENT, in Triton's words where it has some, otherwise;
+/// the request's id is set where it could be read. Runs on any thread.
+Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& request, HttpOutputs& outputs);
+
+/// Fills `request` from a body that is nothing but the bytes of a model's one input (Inference-Header-Content-Length: 0).
+/// The shape comes from the signature: one row where there is a batch dimension, and at most one size left open.
+Status parse_http_raw(const Bytes& body, std::string_view model, const Signature& signature, bool has_batch_dimension,
+                      InferRequest& request);
+
+/// The answer: JSON, and behind it the outputs that go as binary data, uncopied, with the header that says how long the
+/// JSON is. What cannot be written is an error reply.
+wire::HttpReply write_http_infer(const InferResponse& response, std::string_view model, int64_t version,
+                                 std::string_view id, const HttpOutputs& outputs);
+
+}  // namespace modelmill::kserve_v2

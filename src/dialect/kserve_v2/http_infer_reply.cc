@@ -1,0 +1,72 @@
+#include "base/json_text.h"
+#include "dialect/http_router.h"
+#include "dialect/json_output.h"
+#include "dialect/kserve_v2/http_infer_codec.h"
+
+namespace modelmill::kserve_v2 {
+namespace {
+
+void write_parameters(JsonWriter& json, const Parameters& parameters) {
+  json.key("parameters").begin_object();
+  for (const auto& [name, value] : parameters) {
+    json.key(name);
+    std::visit([&](const auto& v) { json.value(v); }, value);
+  }
+  json.end_object();
+}
+
+Status write_output(JsonWriter& json, const Tensor& tensor, bool binary, Chunks& data) {
+  json.begin_object().field("name", tensor.name).field("datatype", dtype_name(tensor.dtype));
+  json.key("shape").begin_array();
+  for (const int64_t size : tensor.shape) json.value(size);
+  json.end_array();
+  if (binary) {
+    json.key("parameters").begin_object().field("binary_data_size", uint64_t{tensor.byte_size()}).end_object();
+    for (const Bytes& chunk : tensor.data) {
+      if (!chunk.empty()) data.push_back(chunk);
+    }
+  } else {
+    if (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16) {
+      return invalid_argument("sending " + std::string(dtype_name(tensor.dtype)) +
+                              " data via JSON is not supported. Please use the binary data format for output '" +
+                              tensor.name + "'");
+    }
+    std::string elements;
+    MM_RETURN_IF_ERROR(append_json_elements(elements, tensor, /*nested=*/false));
+    json.key("data").raw(elements);
+  }
+  json.end_object();
+  return ok_status();
+}
+
+}  // namespace
+
+wire::HttpReply write_http_infer(const InferResponse& response, std::string_view model, int64_t version,
+                                 std::string_view id, const HttpOutputs& outputs) {
+  JsonWriter json;
+  Chunks data;
+  json.begin_object();
+  if (!id.empty()) json.field("id", id);
+  json.field("model_name", model).field("model_version", std::to_string(version));
+  if (!response.parameters.empty()) write_parameters(json, response.parameters);
+  json.key("outputs").begin_array();
+  for (const Tensor& tensor : response.outputs) {
+    if (const Status status = write_output(json, tensor, outputs.is_binary(tensor.name), data); !status.ok()) {
+      return error_reply(status);
+    }
+  }
+  json.end_array().end_object();
+  std::string head = json.take();
+  wire::HttpReply reply;
+  if (data.empty()) {
+    reply.headers.emplace_back("Content-Type", "application/json");
+  } else {
+    reply.headers.emplace_back("Content-Type", "application/octet-stream");
+    reply.headers.emplace_back("Inference-Header-Content-Length", std::to_string(head.size()));
+  }
+  reply.body.push_back(Bytes::from_string(std::move(head)));
+  for (Bytes& chunk : data) reply.body.push_back(std::move(chunk));
+  return reply;
+}
+
+}  // namespace modelmill::kserve_v2

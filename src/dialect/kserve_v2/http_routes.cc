@@ -1,0 +1,208 @@
+#include "dialect/kserve_v2/http_routes.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "base/json_text.h"
+#include "dialect/http_router.h"
+#include "dialect/json_input.h"
+#include "dialect/kserve_v2/http_infer.h"
+#include "dialect/kserve_v2/http_json.h"
+#include "model/triton_config.h"
+
+namespace modelmill::kserve_v2 {
+namespace {
+
+using Path = std::span<const std::string>;
+
+wire::HttpReply empty_reply(int status) {
+  wire::HttpReply reply;
+  reply.status = status;
+  return reply;
+}
+
+wire::HttpReply plain_error(int status, std::string_view message) {
+  JsonWriter json;
+  json.begin_object().field("error", message).end_object();
+  return json_reply(status, json.take());
+}
+
+wire::HttpReply no_such_path() { return plain_error(404, "Not Found"); }
+
+wire::HttpReply wrong_method(std::string_view allowed) {
+  wire::HttpReply reply = plain_error(405, "Method Not Allowed");
+  reply.headers.emplace_back("Allow", allowed);
+  return reply;
+}
+
+template <typename T, typename Write>
+wire::HttpReply reply_with(const Result<T>& result, Write write) {
+  return result.ok() ? json_reply(200, write(*result)) : error_reply(result.status());
+}
+
+/// One request on its way through the paths under /v2.
+class Routes {
+ public:
+  Routes(const ModelQueries& queries, const wire::HttpRequest& request) : queries_(queries), request_(request) {}
+
+  /// `path` is what follows /v2. Inference has been taken out before.
+  wire::HttpReply answer(Path path) const {
+    if (path.empty()) return get([&] { return json_reply(200, to_json(queries_.server_metadata())); });
+    const std::string& first = path[0];
+    if (first == "health") return health(path.subspan(1));
+    if (first == "models") return models(path.subspan(1));
+    if (first == "repository") return repository(path.subspan(1));
+    if (first == "systemsharedmemory" || first == "cudasharedmemory") return shared_memory(first, path.subspan(1));
+    if (first == "logging" && path.size() == 1) return get_or_post([] { return error_reply(logging_refused()); });
+    if (first == "trace" && path.size() == 2 && path[1] == "setting") {
+      return get_or_post([] { return error_reply(tracing_refused()); });
+    }
+    return no_such_path();
+  }
+
+ private:
+  template <typename Reply>
+  wire::HttpReply get(Reply reply) const {
+    return request_.method == "GET" ? reply() : wrong_method("GET");
+  }
+  template <typename Reply>
+  wire::HttpReply post(Reply reply) const {
+    return request_.method == "POST" ? reply() : wrong_method("POST");
+  }
+  template <typename Reply>
+  wire::HttpReply get_or_post(Reply reply) const {
+    return request_.method == "GET" || request_.method == "POST" ? reply() : wrong_method("GET, POST");
+  }
+
+  wire::HttpReply health(Path path) const {
+    if (path.size() != 1 || (path[0] != "live" && path[0] != "ready")) return no_such_path();
+    return get([&] { return empty_reply(path[0] == "live" || queries_.server_ready() ? 200 : 400); });
+  }
+
+  /// MODEL[/versions/V][/KIND], or stats.
+  wire::HttpReply models(Path path) const {
+    if (path.empty()) return no_such_path();
+    if (path.size() == 1 && path[0] == "stats") return statistics("", "");
+    const std::string& model = path[0];
+    std::string version;
+    path = path.subspan(1);
+    if (path.size() >= 2 && path[0] == "versions") {
+      version = path[1];
+      if (!std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; })) return no_such_path();
+      path = path.subspan(2);
+    }
+    if (path.empty()) {
+      return get([&] {
+        return reply_with(queries_.model_metadata(model, version), [](const auto& m) { return to_json(m); });
+      });
+    }
+    if (path.size() == 2 && path[0] == "trace" && path[1] == "setting") {
+      return get_or_post([] { return error_reply(tracing_refused()); });
+    }
+    return path.size() == 1 ? model_question(model, version, path[0]) : no_such_path();
+  }
+
+  wire::HttpReply model_question(const std::string& model, const std::string& version, const std::string& kind) const {
+    if (kind == "ready") return get([&] { return model_ready(model, version); });
+    if (kind == "config") {
+      return get([&] {
+        return reply_with(queries_.model_config(model, version), [](const auto& c) { return triton_config_json(c); });
+      });
+    }
+    if (kind == "stats") return statistics(model, version);
+    if (kind == "generate" || kind == "generate_stream") {
+      return post([] { return error_reply(unimplemented("the generate extension is not supported by this server")); });
+    }
+    return no_such_path();
+  }
+
+  wire::HttpReply model_ready(const std::string& model, const std::string& version) const {
+    const Result<bool> ready = queries_.model_ready(model, version);
+    if (!ready.ok()) return error_reply(ready.status());
+    return *ready ? empty_reply(200) : plain_error(400, "Model version not ready");
+  }
+
+  wire::HttpReply statistics(const std::string& model, const std::string& version) const {
+    return get(
+        [&] { return reply_with(queries_.statistics(model, version), [](const auto& s) { return to_json(s); }); });
+  }
+
+  /// index, models/MODEL/load, models/MODEL/unload; a repository's name may stand in front of them.
+  wire::HttpReply repository(Path path) const {
+    const bool is_index = !path.empty() && path.size() <= 2 && path.back() == "index";
+    const bool is_control = path.size() >= 3 && path.size() <= 4 && path[path.size() - 3] == "models" &&
+                            (path.back() == "load" || path.back() == "unload");
+    if (!is_index && !is_control) return no_such_path();
+    return post([&] {
+      const bool named = path.size() == (is_index ? 2 : 4);
+      if (named) return error_reply(unimplemented("'repository_name' specification is not supported"));
+      return is_index ? index() : error_reply(loading_refused());
+    });
+  }
+
+  wire::HttpReply index() const {
+    bool ready_only = false;
+    if (!request_.body.empty()) {
+      const ThreadJsonParser parser;
+      const auto document = parse_json(*parser, request_.body.view(), request_.body.size());
+      if (!document.ok()) return error_reply(document.status().with_context("failed to parse the request JSON buffer"));
+      simdjson::dom::element ready;
+      if ((*document).at_key("ready").get(ready) == simdjson::SUCCESS &&
+          ready.get_bool().get(ready_only) != simdjson::SUCCESS) {
+        return error_reply(invalid_argument("Invalid value for 'ready': expected a boolean"));
+      }
+    }
+    return json_reply(200, to_json(queries_.repository_index(ready_only)));
+  }
+
+  wire::HttpReply shared_memory(std::string_view kind, Path path) const {
+    std::string region;
+    if (path.size() == 3 && path[0] == "region") {
+      region = path[1];
+      path = path.subspan(2);
+    }
+    if (path.size() != 1) return no_such_path();
+    if (path[0] == "register" || path[0] == "unregister") {
+      return post([] { return error_reply(shared_memory_refused()); });
+    }
+    if (path[0] != "status") return no_such_path();
+    return get([&] {
+      if (region.empty()) return json_reply(200, "[]");
+      const std::string_view name = kind == "systemsharedmemory" ? "system" : "cuda";
+      return error_reply(not_found("Unable to find " + std::string(name) + " shared memory region: '" + region + "'"));
+    });
+  }
+
+  const ModelQueries& queries_;
+  const wire::HttpRequest& request_;
+};
+
+/// v2/models/MODEL[/versions/V]/infer, with a version that is a number.
+bool is_infer(Path path) {
+  if (path.size() != 4 && path.size() != 6) return false;
+  if (path[1] != "models" || path.back() != "infer") return false;
+  if (path.size() == 4) return true;
+  return path[3] == "versions" &&
+         std::all_of(path[4].begin(), path[4].end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries) {
+  return [&inference, queries = std::move(queries)](std::shared_ptr<wire::HttpExchange> exchange) {
+    const wire::HttpRequest& request = exchange->request();
+    const Result<std::vector<std::string>> path = split_path(request.path);
+    if (!path.ok()) {
+      exchange->reply(error_reply(path.status()));
+    } else if (!is_infer(*path)) {
+      exchange->reply(Routes(*queries, request).answer(Path(*path).subspan(1)));
+    } else if (request.method != "POST") {
+      exchange->reply(wrong_method("POST"));
+    } else {
+      handle_http_infer(inference, std::move(exchange), (*path)[2], path->size() == 6 ? (*path)[4] : std::string());
+    }
+  };
+}
+
+}  // namespace modelmill::kserve_v2

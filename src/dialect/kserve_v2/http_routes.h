@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include "dialect/kserve_v2/model_queries.h"
+#include "serve/inference.h"
+#include "wire/http.h"
+
+namespace modelmill::kserve_v2 {
+
+/// Answers whatever path begins with /v2. `inference` must outlive the wire.
+wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries);
+
+}  // namespace modelmill::kserve_v2

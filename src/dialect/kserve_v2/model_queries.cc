@@ -1,0 +1,166 @@
+#include "dialect/kserve_v2/model_queries.h"
+
+#include <utility>
+
+#include "dialect/kserve_v2/infer_request_codec.h"
+#include "model/triton_config.h"
+
+namespace modelmill::kserve_v2 {
+namespace {
+
+/// The protocol extensions that work here, and no others: clients decide by this list what to try.
+constexpr const char* kExtensions[] = {"classification", "model_repository", "model_configuration",
+                                       "binary_tensor_data", "parameters", "statistics"};
+
+void add_tensor(const TensorSpec& spec, inference::ModelMetadataResponse::TensorMetadata& out) {
+  out.set_name(spec.name);
+  out.set_datatype(std::string(dtype_name(spec.dtype)));
+  for (const int64_t d : spec.shape) out.add_shape(d);
+}
+
+void set_phase(const VersionStats::Phase& phase, inference::StatisticDuration& out) {
+  out.set_count(phase.count);
+  out.set_ns(phase.ns);
+}
+
+void add_statistics(const ModelVersion& version, inference::ModelStatistics& out) {
+  const VersionStats::View view = version.stats().view();
+  out.set_name(version.name());
+  out.set_version(std::to_string(version.version()));
+  out.set_last_inference(view.last_inference_ms);
+  out.set_inference_count(view.inference_count);
+  out.set_execution_count(view.execution_count);
+  inference::InferStatistics& all = *out.mutable_inference_stats();
+  set_phase(view.success, *all.mutable_success());
+  set_phase(view.fail, *all.mutable_fail());
+  set_phase(view.queue, *all.mutable_queue());
+  set_phase(view.compute_input, *all.mutable_compute_input());
+  set_phase(view.compute_infer, *all.mutable_compute_infer());
+  set_phase(view.compute_output, *all.mutable_compute_output());
+  all.mutable_cache_hit();
+  all.mutable_cache_miss();
+  for (const auto& [rows, batch] : view.batches) {
+    inference::InferBatchStatistics& entry = *out.add_batch_stats();
+    entry.set_batch_size(static_cast<uint64_t>(rows));
+    set_phase(batch.input, *entry.mutable_compute_input());
+    set_phase(batch.infer, *entry.mutable_compute_infer());
+    set_phase(batch.output, *entry.mutable_compute_output());
+  }
+}
+
+const char* state_name(VersionState state) {
+  switch (state) {
+    case VersionState::kLoading: return "LOADING";
+    case VersionState::kReady: return "READY";
+    case VersionState::kUnloading: return "UNLOADING";
+    case VersionState::kUnavailable: return "UNAVAILABLE";
+  }
+  return "UNKNOWN";
+}
+
+}  // namespace
+
+ModelQueries::ModelQueries(const Catalog& catalog, std::string server_name, std::string server_version,
+                           std::function<bool()> ready)
+    : catalog_(catalog),
+      server_name_(std::move(server_name)),
+      server_version_(std::move(server_version)),
+      ready_(ready ? std::move(ready) : [] { return true; }) {}
+
+inference::ServerMetadataResponse ModelQueries::server_metadata() const {
+  inference::ServerMetadataResponse out;
+  out.set_name(server_name_);
+  out.set_version(server_version_);
+  for (const char* extension : kExtensions) out.add_extensions(extension);
+  return out;
+}
+
+Result<bool> ModelQueries::model_ready(std::string_view name, std::string_view version) const {
+  if (name.empty()) return invalid_argument("Missing model name in ModelReady request");
+  MM_ASSIGN_OR_RETURN(const int64_t number, parse_version(name, version));
+  const Result<VersionPin> pin = catalog_.pin(name, number);
+  if (pin.ok()) return true;
+  if (pin.status().code() == Code::kUnavailable) return false;
+  return pin.status();
+}
+
+Result<inference::ModelMetadataResponse> ModelQueries::model_metadata(std::string_view name,
+                                                                      std::string_view version) const {
+  if (name.empty()) return invalid_argument("Missing model name in ModelMetadata request");
+  MM_ASSIGN_OR_RETURN(const int64_t number, parse_version(name, version));
+  MM_ASSIGN_OR_RETURN(const VersionPin pin, catalog_.pin(name, number));
+  inference::ModelMetadataResponse out;
+  out.set_name(pin->name());
+  if (number != 0) {
+    out.add_versions(std::to_string(number));
+  } else {
+    const auto table = catalog_.table();
+    const auto entry = table->models.find(name);
+    if (entry != table->models.end()) {
+      for (const auto& ready : entry->second->versions) out.add_versions(std::to_string(ready->version()));
+    }
+  }
+  const ModelDefinition& definition = pin->definition();
+  out.set_platform(definition.platform.empty() ? definition.backend : definition.platform);
+  for (const TensorSpec& spec : pin->signature().inputs) add_tensor(spec, *out.add_inputs());
+  for (const TensorSpec& spec : pin->signature().outputs) add_tensor(spec, *out.add_outputs());
+  return out;
+}
+
+Result<inference::ModelConfig> ModelQueries::model_config(std::string_view name, std::string_view version) const {
+  if (name.empty()) return invalid_argument("Missing model name in ModelConfig request");
+  MM_ASSIGN_OR_RETURN(const int64_t number, parse_version(name, version));
+  MM_ASSIGN_OR_RETURN(const VersionPin pin, catalog_.pin(name, number));
+  return complete_triton_config(pin->definition(), pin->signature());
+}
+
+Result<inference::ModelStatisticsResponse> ModelQueries::statistics(std::string_view name,
+                                                                    std::string_view version) const {
+  MM_ASSIGN_OR_RETURN(const int64_t number, parse_version(name, version));
+  inference::ModelStatisticsResponse out;
+  const auto table = catalog_.table();
+  for (const auto& [model, entry] : table->models) {
+    if (!name.empty() && model != name) continue;
+    for (const auto& ready : entry->versions) {
+      if (number == 0 || ready->version() == number) add_statistics(*ready, *out.add_model_stats());
+    }
+  }
+  if (name.empty() || out.model_stats_size() != 0) return out;
+  const auto entry = table->models.find(name);
+  if (entry == table->models.end() || entry->second->versions.empty()) {
+    return invalid_argument("requested model '" + std::string(name) + "' is not available");
+  }
+  return invalid_argument("requested model version is not available for model '" + std::string(name) + "'");
+}
+
+inference::RepositoryIndexResponse ModelQueries::repository_index(bool ready_only) const {
+  inference::RepositoryIndexResponse out;
+  const auto table = catalog_.table();
+  for (const auto& [model, entry] : table->models) {
+    for (const VersionStatus& status : entry->statuses) {
+      if (ready_only && status.state != VersionState::kReady) continue;
+      auto& index = *out.add_models();
+      index.set_name(model);
+      index.set_version(std::to_string(status.version));
+      index.set_state(state_name(status.state));
+      index.set_reason(status.reason);
+    }
+    if (entry->statuses.empty() && !ready_only) out.add_models()->set_name(model);
+  }
+  return out;
+}
+
+Status loading_refused() {
+  return unavailable(
+      "explicit model load / unload is not allowed if polling is enabled; this server serves what it was started with");
+}
+
+Status shared_memory_refused() {
+  return unimplemented("Client shared memory is disabled. This server takes tensors in the request's body only.");
+}
+
+Status tracing_refused() { return unavailable("the server does not support trace"); }
+
+Status logging_refused() { return unavailable("the server does not support dynamic logging"); }
+
+}  // namespace modelmill::kserve_v2

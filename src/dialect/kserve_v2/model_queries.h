@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "catalog/catalog.h"
+#include "grpc_service.pb.h"
+
+namespace modelmill::kserve_v2 {
+
+/// The protocol's questions about the server and its models, answered as the gRPC messages; HTTP writes the same answers
+/// as JSON. Thread-safe: each reads one table of the catalog. Versions are texts as clients send them; empty: the
+/// default, or all where the answer is a list.
+class ModelQueries {
+ public:
+  ModelQueries(const Catalog& catalog, std::string server_name, std::string server_version, std::function<bool()> ready);
+
+  bool server_ready() const { return ready_(); }
+  inference::ServerMetadataResponse server_metadata() const;
+
+  /// Whether a version (the default one) takes requests. NOT_FOUND for an unknown one.
+  Result<bool> model_ready(std::string_view name, std::string_view version) const;
+  Result<inference::ModelMetadataResponse> model_metadata(std::string_view name, std::string_view version) const;
+  Result<inference::ModelConfig> model_config(std::string_view name, std::string_view version) const;
+  /// An empty name: all models.
+  Result<inference::ModelStatisticsResponse> statistics(std::string_view name, std::string_view version) const;
+  inference::RepositoryIndexResponse repository_index(bool ready_only) const;
+
+ private:
+  const Catalog& catalog_;
+  const std::string server_name_;
+  const std::string server_version_;
+  const std::function<bool()> ready_;
+};
+
+/// What is refused because this server does not have it, in Triton's words for a server where it is off.
+Status loading_refused();
+Status shared_memory_refused();
+Status tracing_refused();
+Status logging_refused();
+
+}  // namespace modelmill::kserve_v2

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "serve/inference.h"
+#include "wire/grpc.h"
+#include "wire/http.h"
+
+namespace modelmill::kserve_v2 {
+
+/// The KServe V2 (Open Inference) protocol with Triton's extensions, over HTTP and gRPC. Made once by the composition
+/// root; what it hands out keeps what it needs alive, except `inference`, which must outlive the wire. Thread-safe.
+class Service {
+ public:
+  struct Options {
+    std::string server_name = "modelmill";
+    std::string server_version;
+    /// Whether the server is ready for traffic (its start is over and it is not draining). Default: always.
+    std::function<bool()> ready;
+  };
+
+  Service(Inference& inference, Options options);
+  ~Service();
+
+  /// For HttpRouter::add("v2", ...).
+  wire::HttpHandler http() const;
+
+  /// Adds inference.GRPCInferenceService and describes it for reflection.
+  void add_to(wire::GrpcMethods& methods) const;
+
+  /// For wire::add_health_service(): "" and "inference.GRPCInferenceService" follow `ready`; others are unknown.
+  int health(std::string_view service) const;
+
+ private:
+  struct Rep;
+  std::shared_ptr<Rep> rep_;
+};
+
+}  // namespace modelmill::kserve_v2

@@ -1,0 +1,221 @@
+#include "dialect/predict/service.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "base/json_text.h"
+#include "dialect/http_compression.h"
+#include "dialect/http_router.h"
+#include "dialect/predict/reply_codec.h"
+#include "dialect/predict/request_codec.h"
+#include "dialect/predict/sample.h"
+
+namespace modelmill::predict {
+namespace {
+
+constexpr size_t kMaxInflated = size_t{4} << 30;
+
+/// What the path names.
+struct Target {
+  std::string model;
+  int64_t version = 0;  // 0: the default
+};
+
+/// predict/MODEL or predict/MODEL/versions/V.
+Result<Target> parse_target(std::string_view path) {
+  MM_ASSIGN_OR_RETURN(const std::vector<std::string> segments, split_path(path));
+  const auto unknown = [&] {
+    return not_found("no such path: '" + std::string(path) + "'; it is /predict/MODEL or /predict/MODEL/versions/V");
+  };
+  if (segments.size() != 2 && segments.size() != 4) return unknown();
+  Target target{segments[1]};
+  if (segments.size() == 2) return target;
+  const std::string& text = segments[3];
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), target.version);
+  if (segments[2] != "versions" || error != std::errc() || end != text.data() + text.size() || target.version < 1) {
+    return unknown();
+  }
+  return target;
+}
+
+std::string base_url(const wire::HttpRequest& request) {
+  std::string_view host = request.header("host");
+  if (host.empty()) host = request.header(":authority");
+  return "http://" + std::string(host.empty() ? "localhost:8000" : host);
+}
+
+void write_specs(JsonWriter& json, const char* key, const std::vector<TensorSpec>& specs) {
+  json.key(key).begin_array();
+  for (const TensorSpec& spec : specs) {
+    json.begin_object().field("name", spec.name).field("datatype", dtype_name(spec.dtype));
+    json.key("shape").begin_array();
+    for (const int64_t size : spec.shape) json.value(size);
+    json.end_array().end_object();
+  }
+  json.end_array();
+}
+
+/// An error with what the model takes and a command that works.
+wire::HttpReply teaching_reply(const Status& status, const Signature& signature, const std::string& example) {
+  JsonWriter json;
+  json.begin_object().field("error", status.message());
+  write_specs(json, "inputs", signature.inputs);
+  json.field("example", example).end_object();
+  return json_reply(http_status(status.code()), json.take() + "\n");
+}
+
+std::string spec_lines(const std::vector<TensorSpec>& specs) {
+  std::string text;
+  for (const TensorSpec& spec : specs) {
+    text += "  " + spec.name + "  " + std::string(dtype_name(spec.dtype)) + " " + shape_text(dims(spec.shape)) +
+            (spec.optional ? "  (optional)\n" : "\n");
+  }
+  return text;
+}
+
+std::string usage(const ModelVersion& version, const std::string& example) {
+  return "model " + version.name() + ", version " + std::to_string(version.version()) + "\n\nInputs (-1 is any size)\n" +
+         spec_lines(version.signature().inputs) + "\nOutputs\n" + spec_lines(version.signature().outputs) +
+         "\nSend a JSON object with a value for each input, CSV (text/csv), or a .npy file (application/x-npy).\n"
+         "Accept: text/csv or application/x-npy gives one output in that form (?output=NAME names it).\n\n  " +
+         example + "\n";
+}
+
+/// The values of `output` in a query such as "output=a&output=b".
+Status requested_outputs(std::string_view query, InferRequest& request) {
+  while (!query.empty()) {
+    const size_t end = query.find('&');
+    const std::string_view item = query.substr(0, end);
+    query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
+    if (!item.starts_with("output=")) {
+      return invalid_argument("'" + std::string(item) + "' is no parameter of this path; output=NAME is");
+    }
+    MM_ASSIGN_OR_RETURN(const std::vector<std::string> name, split_path(item.substr(7)));
+    std::string joined;
+    for (const std::string& segment : name) joined += (joined.empty() ? "" : "/") + segment;
+    request.outputs.push_back({std::move(joined)});
+  }
+  return ok_status();
+}
+
+/// One question: the sink of its answer, which is written on the thread it comes on and sent on the loop.
+class PredictCall final : public ResponseSink, public std::enable_shared_from_this<PredictCall> {
+ public:
+  PredictCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange)
+      : inference_(inference), exchange_(std::move(exchange)) {}
+
+  void start(const Target& target, const ModelVersion& version);
+  void on_response(InferResponse response, bool final, bool has_response) override;
+
+ private:
+  Status parse(const Signature& signature, InferRequest& request);
+  wire::HttpReply write();
+
+  Inference& inference_;
+  const std::shared_ptr<wire::HttpExchange> exchange_;
+  Signature signature_;
+  std::string example_;
+  Format format_ = Format::kJson;
+  bool added_dimension_ = false;
+  CancelToken cancel_;
+  boost::container::small_vector<RequestedOutput, 2> requested_;
+  int responses_ = 0;
+  InferResponse response_;
+};
+
+void PredictCall::start(const Target& target, const ModelVersion& version) {
+  exchange_->on_abandoned([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->cancel_.cancel(CancelToken::Reason::kClientGone);
+  });
+  signature_ = version.signature();
+  example_ = sample_curl(base_url(exchange_->request()), version);
+  auto request = std::make_unique<InferRequest>(shared_from_this());
+  request->model = target.model;
+  request->version = version.version();
+  request->id = exchange_->request().header("x-request-id");
+  request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  Status status = parse(version.signature(), *request);
+  request->times.received = Clock::now();
+  if (!status.ok()) {
+    request->fail(std::move(status));
+    return;
+  }
+  requested_ = request->outputs;
+  inference_.submit(std::move(request), "this model gives any number of answers to a request; ask it by gRPC ModelStreamInfer");
+}
+
+Status PredictCall::parse(const Signature& signature, InferRequest& request) {
+  const wire::HttpRequest& http = exchange_->request();
+  format_ = choose_format(http.header("accept"));
+  MM_RETURN_IF_ERROR(requested_outputs(http.query, request));
+  MM_ASSIGN_OR_RETURN(const Bytes body, decode_body(http.body, http.header("content-encoding"), kMaxInflated));
+  return parse_inputs(body, detect_format(http.header("content-type"), body.view()), signature, request,
+                      added_dimension_);
+}
+
+void PredictCall::on_response(InferResponse response, bool final, bool has_response) {
+  if (has_response && ++responses_ == 1) response_ = std::move(response);
+  if (!final) return;
+  wire::HttpReply reply = write();
+  wire::Loop& loop = exchange_->loop();
+  if (loop.on_thread()) {
+    exchange_->reply(std::move(reply));
+  } else {
+    loop.post([self = shared_from_this(), reply = std::move(reply)]() mutable { self->exchange_->reply(std::move(reply)); });
+  }
+}
+
+wire::HttpReply PredictCall::write() {
+  if (responses_ != 1) response_.status = internal("expected a single response, got " + std::to_string(responses_));
+  if (response_.status.ok() && !requested_.empty()) {
+    auto& outputs = response_.outputs;
+    const auto unwanted = [&](const Tensor& tensor) {
+      for (const RequestedOutput& wish : requested_) {
+        if (wish.name == tensor.name) return false;
+      }
+      return true;
+    };
+    outputs.erase(std::remove_if(outputs.begin(), outputs.end(), unwanted), outputs.end());
+  }
+  if (response_.status.ok()) {
+    Result<wire::HttpReply> reply = write_reply(std::move(response_), format_, added_dimension_);
+    if (reply.ok()) return std::move(reply).value();
+    response_ = {};
+    response_.status = reply.status();
+  }
+  if (response_.status.code() != Code::kInvalidArgument) return error_reply(response_.status);
+  return teaching_reply(response_.status, signature_, example_);
+}
+
+void handle(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange) {
+  const wire::HttpRequest& request = exchange->request();
+  if (request.method != "GET" && request.method != "POST") {
+    wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
+    reply.headers.emplace_back("Allow", "GET, POST");
+    exchange->reply(std::move(reply));
+    return;
+  }
+  const Result<Target> target = parse_target(request.path);
+  if (!target.ok()) {
+    exchange->reply(error_reply(target.status()));
+    return;
+  }
+  const Result<VersionPin> pin = inference.catalog().pin(target->model, target->version);
+  if (!pin.ok()) {
+    exchange->reply(error_reply(pin.status()));
+  } else if (request.method == "GET") {
+    const std::string example = sample_curl(base_url(request), **pin);
+    exchange->reply(wire::HttpReply::text(200, "text/plain; charset=utf-8", usage(**pin, example)));
+  } else {
+    std::make_shared<PredictCall>(inference, exchange)->start(*target, **pin);
+  }
+}
+
+}  // namespace
+
+wire::HttpHandler make_handler(Inference& inference) {
+  return [&inference](std::shared_ptr<wire::HttpExchange> exchange) { handle(inference, std::move(exchange)); };
+}
+
+}  // namespace modelmill::predict

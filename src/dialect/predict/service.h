@@ -1,0 +1,12 @@
+#pragma once
+
+#include "serve/inference.h"
+#include "wire/http.h"
+
+namespace modelmill::predict {
+
+/// The plain way in for people: POST /predict/MODEL[/versions/V] with JSON, CSV or .npy, and GET of the same path for a
+/// text that says how. `inference` must outlive the wire. Thread-safe. For HttpRouter::add("predict", ...).
+wire::HttpHandler make_handler(Inference& inference);
+
+}  // namespace modelmill::predict

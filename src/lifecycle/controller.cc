@@ -1,0 +1,42 @@
+#include "lifecycle/controller.h"
+
+#include <utility>
+
+#include "lifecycle/controller_core.h"
+
+namespace modelmill {
+namespace {
+
+BackendSource source_of(BackendRegistry& backends) {
+  return {[&backends] { return backends.available(); },
+          [&backends](const std::string& backend, const std::string& extra) { return backends.find(backend, extra); },
+          [&backends](const std::string& backend, const BackendLoad& load, const std::string& extra) {
+            return backends.load(backend, load, extra);
+          }};
+}
+
+LoadSettings settings_from(const LifecycleController::Options& options) {
+  LoadSettings settings = settings_of_this_machine();
+  settings.instances = options.instances;
+  settings.instance_threads = options.instance_threads;
+  settings.auto_complete_config = options.auto_complete_config;
+  return settings;
+}
+
+}  // namespace
+
+struct LifecycleController::Rep {
+  ControllerCore core;
+};
+
+LifecycleController::LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics, VersionFactory factory,
+                                         Options options)
+    : rep_(new Rep{{catalog, source_of(backends), metrics, std::move(factory), settings_from(options), options.load_threads}}) {}
+
+LifecycleController::~LifecycleController() = default;
+
+Status LifecycleController::load_paths(const std::vector<std::string>& paths) { return rep_->core.load_paths(paths); }
+bool LifecycleController::all_ready() const { return rep_->core.all_ready(); }
+void LifecycleController::shutdown() { rep_->core.shutdown(); }
+
+}  // namespace modelmill

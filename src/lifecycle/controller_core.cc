@@ -1,0 +1,168 @@
+#include "lifecycle/controller_core.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "repository/model_files.h"
+
+namespace modelmill {
+
+ControllerCore::ControllerCore(Catalog& catalog, BackendSource backends, MetricRegistry& metrics, VersionFactory factory,
+                               LoadSettings settings, int load_threads)
+    : catalog_(catalog),
+      backends_(std::move(backends)),
+      metrics_(metrics),
+      factory_(std::move(factory)),
+      settings_(std::move(settings)),
+      load_threads_(std::max(load_threads, 1)) {}
+
+ControllerCore::~ControllerCore() { shutdown(); }
+
+Status ControllerCore::load_paths(const std::vector<std::string>& paths) {
+  const std::vector<ModelFormat> formats = formats_of(backends_);
+  MM_ASSIGN_OR_RETURN(FoundModels found, find_models(paths, formats));
+  for (const std::string& note : found.notes) Log::warning("passed over", {{"reason", note}});
+  {
+    MutexLock lock(mutex_);
+    for (const FoundModel& model : found.models)
+      if (models_.contains(model.name)) return already_exists("a model named '" + model.name + "' is served already");
+  }
+  run(plan(std::move(found.models)));
+  return ok_status();
+}
+
+/// Reads the configurations and picks the versions; what fails already here is in the catalog with its reason.
+std::vector<ControllerCore::Job> ControllerCore::plan(std::vector<FoundModel> found) {
+  std::vector<Job> jobs;
+  for (FoundModel& model : found) {
+    if (!model.problem.ok()) {
+      refuse(model, model.problem);
+      continue;
+    }
+    auto definition = read_definition(model);
+    if (!definition.ok()) {
+      refuse(model, definition.status());
+      continue;
+    }
+    const VersionChoice choice = choose_versions(definition->version_policy, model.versions);
+    for (const int64_t missing : choice.missing)
+      Log::error("version of the version policy is not there", {{"model", definition->name}, {"version", missing}});
+    if (choice.versions.empty()) {
+      refuse(model, invalid_argument("at least one version must be available under the version policy of model '" + definition->name +
+                                     "': expected folders named by a number, such as 1, in '" + model.directory + "'"));
+      continue;
+    }
+    for (const FoundVersion& version : choice.versions) jobs.push_back({model, version, *definition});
+  }
+  MutexLock lock(mutex_);
+  std::erase_if(jobs, [&](const Job& job) MM_REQUIRES(mutex_) {
+    const bool fresh = models_[job.definition.name].try_emplace(job.version.version).second;
+    if (!fresh) Log::error("model not loaded", {{"model", job.definition.name}, {"version", job.version.version}, {"path", job.model.directory}, {"reason", "another model has this name"}});
+    return !fresh;
+  });
+  publish();
+  return jobs;
+}
+
+void ControllerCore::run(const std::vector<Job>& jobs) {
+  const std::vector<ModelFormat> formats = formats_of(backends_);
+  std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t i = next++; i < jobs.size(); i = next++)
+      if (!stopping_) load(jobs[i], formats);
+  };
+  std::vector<std::jthread> threads;
+  const size_t count = std::min(jobs.size(), static_cast<size_t>(load_threads_));
+  for (size_t i = 1; i < count; ++i) threads.emplace_back(work);
+  work();
+}
+
+void ControllerCore::load(const Job& job, const std::vector<ModelFormat>& formats) {
+  const VersionKey key{job.definition.name, job.version.version};
+  const TimePoint start = Clock::now();
+  auto loaded = load_version(job.model, job.version, job.definition, formats, backends_, settings_);
+  if (!loaded.ok()) return set_failed(key, loaded.status());
+  const ModelDefinition definition = loaded->description.definition;
+  const int64_t instances = static_cast<int64_t>(loaded->instances.size());
+  const auto stats = stats_of(key, definition);
+  auto version = factory_(std::move(loaded->description), stats, loaded->plan, std::move(loaded->model), std::move(loaded->instances));
+  if (!version) return set_failed(key, internal("the version could not be started"));
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) return;  // `version` goes after the lock
+    models_[key.first][key.second] = {VersionState::kReady, {}, version};
+    publish();
+  }
+  Log::info("model loaded", {{"model", key.first},
+                             {"version", key.second},
+                             {"backend", definition.backend},
+                             {"ms", static_cast<int64_t>(to_ns(Clock::now() - start) / 1'000'000)},
+                             {"instances", instances},
+                             {"max_batch", definition.max_batch_size.value_or(0)}});
+  if (!definition.unbatched_reason.empty())
+    Log::info("model is served unbatched", {{"model", key.first}, {"version", key.second}, {"reason", definition.unbatched_reason}});
+}
+
+void ControllerCore::refuse(const FoundModel& model, const Status& reason) {
+  if (model.versions.empty()) return set_failed({model.name, 0}, reason);
+  for (const FoundVersion& version : model.versions) set_failed({model.name, version.version}, reason);
+}
+
+void ControllerCore::set_failed(const VersionKey& key, const Status& reason) {
+  Log::error("model not loaded", {{"model", key.first}, {"version", key.second}, {"reason", reason.message()}});
+  MutexLock lock(mutex_);
+  if (stopping_) return;
+  models_[key.first][key.second] = {VersionState::kUnavailable, reason.message(), nullptr};
+  publish();
+}
+
+std::shared_ptr<VersionStats> ControllerCore::stats_of(const VersionKey& key, const ModelDefinition& definition) {
+  MutexLock lock(mutex_);
+  auto& stats = stats_[key];
+  if (!stats) stats = std::make_shared<VersionStats>(metrics_, key.first, key.second, definition.metric_tags);
+  return stats;
+}
+
+void ControllerCore::publish() {
+  auto table = std::make_shared<ModelTable>();
+  for (const auto& [name, versions] : models_) {
+    auto entry = std::make_shared<ModelEntry>();
+    entry->name = name;
+    for (const auto& [number, version] : versions) {
+      entry->statuses.push_back({number, version.state, version.reason});
+      if (version.loaded) entry->versions.push_back(version.loaded);
+    }
+    table->models.emplace(name, std::move(entry));
+  }
+  catalog_.publish(std::move(table));
+}
+
+bool ControllerCore::all_ready() const {
+  MutexLock lock(mutex_);
+  return std::all_of(models_.begin(), models_.end(), [](const auto& model) {
+    return std::all_of(model.second.begin(), model.second.end(), [](const auto& v) { return v.second.state == VersionState::kReady; });
+  });
+}
+
+void ControllerCore::shutdown() {
+  std::vector<std::shared_ptr<ModelVersion>> closing;
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    for (auto& [name, versions] : models_)
+      for (auto& [number, version] : versions) {
+        if (version.loaded) closing.push_back(std::move(version.loaded));
+        if (version.state != VersionState::kUnavailable) version = {VersionState::kUnavailable, "unloaded", nullptr};
+      }
+    if (!models_.empty()) publish();
+  }
+  for (const auto& version : closing) version->gate().close();
+  for (const auto& version : closing) {
+    version->gate().wait_empty();
+    Log::info("model unloaded", {{"model", version->name()}, {"version", version->version()}});
+  }
+}
+
+}  // namespace modelmill

@@ -1,0 +1,317 @@
+#include "lifecycle/version_loader.h"
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "lifecycle/adapting_instance.h"
+#include "lifecycle/batching_probe.h"
+#include "lifecycle/signature_merge.h"
+#include "lifecycle/warmup.h"
+#include "model/triton_config.h"
+#include "repository/model_files.h"
+
+namespace modelmill {
+namespace {
+
+/// Rows of one execution where nobody set a bound, and the memory that such a batch may take.
+constexpr int64_t kDefaultMaxBatch = 64;
+constexpr int64_t kDefaultBatchBytes = int64_t{256} << 20;
+/// Instances where neither the operator nor the model nor the backend says how many.
+constexpr int kMostDefaultInstances = 8;
+
+ModelFormat to_format(const BackendRegistry::Description& description) {
+  return {description.name, description.default_file, description.extensions};
+}
+
+/// The loading of one version, step by step. Each step adds to what the next one needs.
+class Loading {
+ public:
+  Loading(const FoundModel& found, const FoundVersion& version, ModelDefinition definition, const BackendSource& backends,
+          const LoadSettings& settings)
+      : found_(found), version_(version), definition_(std::move(definition)), backends_(backends), settings_(settings) {}
+
+  Result<LoadedVersion> run(std::span<const ModelFormat> formats) {
+    MM_RETURN_IF_ERROR(check_given());
+    MM_RETURN_IF_ERROR(choose_instance_kinds());
+    MM_RETURN_IF_ERROR(load_model(formats));
+    MM_RETURN_IF_ERROR(merge());
+    MM_RETURN_IF_ERROR(make_first_instance());
+    decide_batching();
+    MM_RETURN_IF_ERROR(make_other_instances());
+    MM_RETURN_IF_ERROR(warm_up());
+    MM_ASSIGN_OR_RETURN(auto labels, read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
+    return LoadedVersion{{std::move(definition_), std::move(signature_), version_.version, std::move(labels)},
+                         std::move(plan_), std::move(model_), std::move(instances_)};
+  }
+
+ private:
+  std::string what() const { return "model '" + definition_.name + "': "; }
+
+  /// With auto-completion off everything that could be found out must be written down.
+  Status check_given() {
+    if (settings_.auto_complete_config) return ok_status();
+    const char* missing = found_.config_file.empty()        ? "a config.pbtxt"
+                          : definition_.backend.empty()     ? "'platform' or 'backend'"
+                          : definition_.inputs.empty()      ? "'input'"
+                          : definition_.outputs.empty()     ? "'output'"
+                                                            : nullptr;
+    if (missing != nullptr) return invalid_argument(what() + "must specify " + missing + ", because completing configurations is turned off");
+    if (!definition_.max_batch_size) {
+      definition_.max_batch_size = 0;
+      definition_.batching.mode = BatchingDefinition::Mode::kDisabled;
+    }
+    return ok_status();
+  }
+
+  Status choose_instance_kinds() {
+    for (size_t i = 0; i < definition_.instance_groups.size(); ++i) {
+      InstanceGroup& group = definition_.instance_groups[i];
+      if (group.name.empty()) group.name = definition_.name + '_' + std::to_string(i);
+      if (group.kind == InstanceGroup::Kind::kAuto) {
+        group.kind = InstanceGroup::Kind::kCpu;
+        group.gpus.clear();
+      }
+      if (group.kind != InstanceGroup::Kind::kGpu) continue;
+      const std::string label = "instance group " + group.name + " of model " + definition_.name;
+      if (settings_.gpus.empty())
+        return invalid_argument(label + " has kind KIND_GPU but no GPUs are available; use kind: KIND_CPU or KIND_AUTO");
+      if (group.gpus.empty()) group.gpus = settings_.gpus;
+      for (const int gpu : group.gpus)
+        if (std::find(settings_.gpus.begin(), settings_.gpus.end(), gpu) == settings_.gpus.end())
+          return invalid_argument(label + " specifies invalid or unsupported gpu id " + std::to_string(gpu));
+    }
+    return ok_status();
+  }
+
+  Status load_model(std::span<const ModelFormat> formats) {
+    MM_ASSIGN_OR_RETURN(definition_.backend, infer_backend(definition_, version_, formats));
+    MM_ASSIGN_OR_RETURN(const auto description, backends_.find(definition_.backend, found_.directory));
+    MM_ASSIGN_OR_RETURN(const std::string file, find_model_file(definition_, version_, to_format(description)));
+    if (!file.empty()) definition_.default_model_filename = std::filesystem::path(file).lexically_relative(version_.directory).string();
+    BackendLoad load;
+    load.model = definition_.name;
+    load.version = version_.version;
+    load.directory = version_.directory;
+    load.file = file;
+    load.config_json = triton_config_json(complete_triton_config(definition_, {}));
+    load.instance_threads = settings_.instance_threads;
+    MM_ASSIGN_OR_RETURN(model_, backends_.load(definition_.backend, load, found_.directory));
+    if (definition_.platform.empty()) definition_.platform = model_->info().platform;
+    return ok_status();
+  }
+
+  Status merge() {
+    const BackendModelInfo& info = model_->info();
+    MM_ASSIGN_OR_RETURN(MergedSignature merged, merge_signature(definition_, info));
+    signature_ = std::move(merged.signature);
+    plan_.has_batch_dimension = merged.batch_declared;
+    if (definition_.decoupled && !info.decoupled)
+      return invalid_argument(what() + "backend '" + definition_.backend + "' gives one response to a request; remove decoupled from model_transaction_policy");
+    if (!definition_.decoupled_given) definition_.decoupled = info.decoupled;
+    const bool ragged = std::any_of(definition_.inputs.begin(), definition_.inputs.end(), [](const auto& t) { return t.allow_ragged; });
+    if (ragged && !info.ragged)
+      return unimplemented(what() + "backend '" + definition_.backend + "' can't batch inputs of unequal shapes; remove allow_ragged_batch");
+    plan_.ragged = info.ragged && (definition_.inputs.empty() || ragged);
+    plan_.inline_safe = info.inline_safe;
+    plan_.concurrent_execute = info.concurrent_execute;
+    return ok_status();
+  }
+
+  Result<std::unique_ptr<BackendInstance>> make_instance(const InstanceGroup& group, int index, int gpu) {
+    MM_ASSIGN_OR_RETURN(auto instance, model_->create_instance(group.name + '_' + std::to_string(index), group.kind, gpu));
+    if (!needs_adapting(definition_, model_->info().signature)) return instance;
+    return adapt_instance(std::move(instance), definition_, plan_.has_batch_dimension);
+  }
+
+  /// Where the model may run, one entry an instance.
+  struct Place {
+    const InstanceGroup* group;
+    int index;
+    int gpu;
+  };
+
+  std::vector<Place> places() const {
+    std::vector<Place> out;
+    for (const InstanceGroup& group : definition_.instance_groups) {
+      std::vector<int> devices = group.gpus;
+      if (devices.empty()) devices.push_back(0);
+      int index = 0;
+      for (const int device : devices)
+        for (int i = 0; i < std::max(group.count, 1); ++i) out.push_back({&group, index++, device});
+    }
+    if (plan_.concurrent_execute) out.resize(1);
+    return out;
+  }
+
+  int default_count(InstanceGroup::Kind kind) const {
+    if (model_->info().concurrent_execute) return 1;
+    if (settings_.instances > 0) return settings_.instances;
+    if (kind == InstanceGroup::Kind::kGpu) return 1;
+    if (model_->info().recommended_instances > 0) return model_->info().recommended_instances;
+    if (kind != InstanceGroup::Kind::kCpu) return 1;
+    return std::clamp(settings_.cores / std::max(settings_.instance_threads, 1), 1, kMostDefaultInstances);
+  }
+
+  /// The one that is tried out; it becomes the first of those that serve.
+  Status make_first_instance() {
+    if (definition_.instance_groups.empty())
+      definition_.instance_groups.push_back({definition_.name + "_0", InstanceGroup::Kind::kCpu, 0, {}});
+    for (InstanceGroup& group : definition_.instance_groups)
+      if (group.count == 0) group.count = default_count(group.kind);
+    const Place first = places().front();
+    MM_ASSIGN_OR_RETURN(auto instance, make_instance(*first.group, first.index, first.gpu));
+    instances_.push_back(std::move(instance));
+    return ok_status();
+  }
+
+  Status make_other_instances() {
+    const std::vector<Place> all = places();
+    for (size_t i = 1; i < all.size(); ++i) {
+      MM_ASSIGN_OR_RETURN(auto instance, make_instance(*all[i].group, all[i].index, all[i].gpu));
+      instances_.push_back(std::move(instance));
+    }
+    return ok_status();
+  }
+
+  void decide_batching() {
+    BatchingDefinition& batching = definition_.batching;
+    if (!definition_.max_batch_size) {
+      decide_by_probe();
+    } else if (*definition_.max_batch_size > 0) {
+      // The author promised a batch dimension, so requests that wait together run together, without waiting for it.
+      batching.mode = BatchingDefinition::Mode::kDynamic;
+    }
+    batching.max_batch_size = *definition_.max_batch_size;
+    plan_.max_batch_rows = std::max<int64_t>(batching.max_batch_size, 1);
+    plan_.batching = batching;
+    if (batching.queue.max_queue_size > 0)
+      plan_.max_queue_requests = std::min(plan_.max_queue_requests, batching.queue.max_queue_size);
+  }
+
+  void decide_by_probe() {
+    std::string reason = why_unbatchable(signature_, model_->info());
+    if (reason.empty() && !plan_.has_batch_dimension && has_reshape())
+      reason = "its configuration reshapes whole tensors, batch dimension included";
+    int64_t row_bytes = fixed_row_bytes();
+    if (reason.empty() && !model_->info().rows_independent) {
+      const ProbeReport report = probe_batching(signature_, runner(*instances_.front()));
+      reason = report.disagreement;
+      row_bytes = std::max(row_bytes, report.row_bytes);
+      open_size_ = report.open_size;
+    }
+    if (!reason.empty()) return stay_unbatched(reason);
+    if (!plan_.has_batch_dimension) leave_batch_out_of_dims();
+    plan_.has_batch_dimension = true;
+    int64_t rows = std::clamp<int64_t>(kDefaultBatchBytes / std::max<int64_t>(row_bytes, 1), 1, kDefaultMaxBatch);
+    for (const int64_t preferred : definition_.batching.preferred_sizes) rows = std::max(rows, preferred);
+    definition_.max_batch_size = rows;
+  }
+
+  void stay_unbatched(const std::string& reason) {
+    definition_.unbatched_reason = reason + "; set max_batch_size in config.pbtxt if its rows are independent";
+    definition_.max_batch_size = plan_.has_batch_dimension ? 1 : 0;
+    if (!plan_.has_batch_dimension) definition_.batching.mode = BatchingDefinition::Mode::kDisabled;
+  }
+
+  bool has_reshape() const {
+    const auto reshapes = [](const ConfiguredTensor& tensor) { return tensor.reshape.has_value(); };
+    return std::any_of(definition_.inputs.begin(), definition_.inputs.end(), reshapes) ||
+           std::any_of(definition_.outputs.begin(), definition_.outputs.end(), reshapes);
+  }
+
+  /// Whole configured shapes become those of a model with max_batch_size.
+  void leave_batch_out_of_dims() {
+    for (auto* tensors : {&definition_.inputs, &definition_.outputs})
+      for (ConfiguredTensor& tensor : *tensors)
+        if (!tensor.dims.empty()) tensor.dims.erase(tensor.dims.begin());
+  }
+
+  /// Bytes of a row as far as the signature tells; dimensions of any size count as 1.
+  int64_t fixed_row_bytes() const {
+    constexpr int64_t kHuge = int64_t{1} << 62;
+    int64_t total = 0;
+    for (const auto* specs : {&signature_.inputs, &signature_.outputs})
+      for (const TensorSpec& spec : *specs) {
+        Shape shape = spec.shape;
+        for (int64_t& d : shape) d = std::max<int64_t>(d, 1);
+        const int64_t count = element_count(dims(shape)).value_or(kHuge);
+        const auto element = static_cast<int64_t>(std::max<size_t>(dtype_size(spec.dtype), 1));
+        if (count > kHuge / element / 64) return kHuge;
+        total += count * element;
+      }
+    return total;
+  }
+
+  BatchRunner runner(BackendInstance& instance) const {
+    return [this, &instance](const std::vector<DirectRequest>& requests) {
+      return run_directly(instance, definition_.name, version_.version, requests);
+    };
+  }
+
+  Status warm_up() {
+    MM_ASSIGN_OR_RETURN(const auto samples, warmup_samples(definition_, signature_, found_.directory));
+    if (!samples.empty()) {
+      for (const auto& instance : instances_) MM_RETURN_IF_ERROR(run_warmup(*instance, definition_, version_.version, samples));
+      return ok_status();
+    }
+    if (model_->info().stateful || definition_.decoupled) return ok_status();
+    // One row is enough also where the first dimension is not known to be a batch.
+    const auto open = [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] == -1; };
+    const bool batched = plan_.has_batch_dimension || std::all_of(signature_.inputs.begin(), signature_.inputs.end(), open);
+    if (!open_size_) open_size_ = find_working_size(signature_, batched, runner(*instances_.front()));
+    if (!open_size_) {
+      Log::debug("model is not warmed up, made-up inputs don't run", {{"model", definition_.name}, {"version", version_.version}});
+      return ok_status();
+    }
+    for (const auto& instance : instances_)
+      run_default_warmup(*instance, definition_, version_.version, signature_, batched, *open_size_, plan_.max_batch_rows);
+    return ok_status();
+  }
+
+  const FoundModel& found_;
+  const FoundVersion& version_;
+  ModelDefinition definition_;
+  const BackendSource& backends_;
+  const LoadSettings& settings_;
+
+  Signature signature_;
+  VersionPlan plan_;
+  std::optional<int64_t> open_size_;
+  std::unique_ptr<BackendModel> model_;  // before the instances, so that it goes after them
+  std::vector<std::unique_ptr<BackendInstance>> instances_;
+};
+
+}  // namespace
+
+LoadSettings settings_of_this_machine() {
+  LoadSettings settings;
+  settings.cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  std::error_code error;
+  for (std::filesystem::directory_iterator it("/dev", error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    constexpr std::string_view kPrefix = "nvidia";
+    if (!name.starts_with(kPrefix) || name.size() == kPrefix.size() || name.size() > kPrefix.size() + 4) continue;
+    if (std::all_of(name.begin() + kPrefix.size(), name.end(), [](unsigned char c) { return std::isdigit(c) != 0; }))
+      settings.gpus.push_back(std::stoi(name.substr(kPrefix.size())));
+  }
+  std::sort(settings.gpus.begin(), settings.gpus.end());
+  return settings;
+}
+
+std::vector<ModelFormat> formats_of(const BackendSource& backends) {
+  std::vector<ModelFormat> formats;
+  for (const auto& description : backends.available()) formats.push_back(to_format(description));
+  return formats;
+}
+
+Result<LoadedVersion> load_version(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
+                                   std::span<const ModelFormat> formats, const BackendSource& backends, const LoadSettings& settings) {
+  return Loading(found, version, std::move(definition), backends, settings).run(formats);
+}
+
+}  // namespace modelmill

@@ -1,0 +1,305 @@
+#include "model/triton_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <tuple>
+
+namespace modelmill {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+Result<ModelDefinition> parse(const std::string& text) { return parse_triton_config(text, "m/config.pbtxt"); }
+
+std::string error_of(const std::string& text) {
+  const auto definition = parse(text);
+  return definition.ok() ? "no error" : definition.status().message();
+}
+
+constexpr const char* kImageModel = R"(
+name: "resnet"
+platform: "onnxruntime_onnx"
+max_batch_size: 32
+input [
+  {
+    name: "images"
+    data_type: TYPE_FP32
+    format: FORMAT_NCHW
+    dims: [ 3, 224, 224 ]
+  }
+]
+output [
+  {
+    name: "scores"
+    data_type: TYPE_FP32
+    dims: [ 1000 ]
+    label_filename: "labels.txt"
+    reshape { shape: [ 1000, 1, 1 ] }
+  }
+]
+instance_group [ { count: 2 kind: KIND_CPU } ]
+dynamic_batching {
+  preferred_batch_size: [ 8, 4 ]
+  max_queue_delay_microseconds: 500
+  preserve_ordering: true
+  default_queue_policy { default_timeout_microseconds: 2000 allow_timeout_override: true max_queue_size: 100 }
+}
+version_policy: { specific { versions: [ 3, 1 ] } }
+optimization { graph { level: 1 } cuda { graphs: true } execution_accelerators { cpu_execution_accelerator: [ { name: "openvino" } ] } }
+parameters { key: "intra_op_thread_count" value: { string_value: "2" } }
+metric_tags { key: "team" value: "vision" }
+model_warmup [ { name: "w" batch_size: 1 inputs { key: "images" value: { data_type: TYPE_FP32 dims: [ 3, 224, 224 ] zero_data: true } } } ]
+)";
+
+TEST(TritonConfig, ReadsAnImageModel) {
+  const auto parsed = parse(kImageModel);
+  ASSERT_TRUE(parsed.ok()) << parsed.status().to_string();
+  const ModelDefinition& d = *parsed;
+  EXPECT_EQ(d.name, "resnet");
+  EXPECT_EQ(d.backend, "onnxruntime");
+  EXPECT_EQ(d.platform, "onnxruntime_onnx");
+  EXPECT_EQ(d.max_batch_size, 32);
+  ASSERT_EQ(d.inputs.size(), 1U);
+  EXPECT_EQ(d.inputs[0].dtype, DataType::kFp32);
+  EXPECT_EQ(shape_text(dims(d.inputs[0].dims)), "[3,224,224]");
+  ASSERT_EQ(d.outputs.size(), 1U);
+  EXPECT_EQ(d.outputs[0].label_filename, "labels.txt");
+  ASSERT_TRUE(d.outputs[0].reshape);
+  EXPECT_EQ(shape_text(dims(*d.outputs[0].reshape)), "[1000,1,1]");
+  ASSERT_EQ(d.instance_groups.size(), 1U);
+  EXPECT_EQ(d.instance_groups[0].count, 2);
+  EXPECT_EQ(d.instance_groups[0].kind, InstanceGroup::Kind::kCpu);
+  EXPECT_EQ(d.batching.mode, BatchingDefinition::Mode::kDynamic);
+  EXPECT_THAT(d.batching.preferred_sizes, ElementsAre(4, 8));
+  EXPECT_EQ(d.batching.max_queue_delay, std::chrono::microseconds(500));
+  EXPECT_TRUE(d.batching.preserve_ordering);
+  EXPECT_EQ(d.batching.queue.default_timeout, std::chrono::microseconds(2000));
+  EXPECT_TRUE(d.batching.queue.allow_timeout_override);
+  EXPECT_EQ(d.batching.queue.max_queue_size, 100);
+  EXPECT_EQ(d.version_policy.kind, VersionPolicy::Kind::kSpecific);
+  EXPECT_THAT(d.version_policy.specific, ElementsAre(1, 3));
+  EXPECT_EQ(d.parameters.at("intra_op_thread_count"), "2");
+  EXPECT_EQ(d.metric_tags.at("team"), "vision");
+}
+
+TEST(TritonConfig, TellsZeroFromAbsentBatchSize) {
+  EXPECT_EQ(parse("max_batch_size: 0")->max_batch_size, 0);
+  EXPECT_EQ(parse("max_batch_size: 0")->batching.mode, BatchingDefinition::Mode::kDisabled);
+  EXPECT_EQ(parse("name: 'x'")->max_batch_size, std::nullopt);
+  EXPECT_EQ(parse("name: 'x'")->batching.mode, BatchingDefinition::Mode::kAuto);
+  EXPECT_EQ(parse("max_batch_size: 0 dynamic_batching { }")->batching.mode, BatchingDefinition::Mode::kDisabled);
+}
+
+TEST(TritonConfig, AcceptsAnEmptyFileAndComments) {
+  EXPECT_TRUE(parse("").ok());
+  EXPECT_TRUE(parse("# nothing to say\n").ok());
+}
+
+TEST(TritonConfig, LongDelaysDoNotOverflow) {
+  const auto d = parse("max_batch_size: 2 dynamic_batching { max_queue_delay_microseconds: 18446744073709551615 }");
+  ASSERT_TRUE(d.ok());
+  EXPECT_GT(d->batching.max_queue_delay.count(), 0);
+}
+
+TEST(TritonConfig, MapsPlatforms) {
+  EXPECT_EQ(backend_of_platform("onnxruntime_onnx"), "onnxruntime");
+  EXPECT_EQ(backend_of_platform("tensorflow_savedmodel"), "tensorflow");
+  EXPECT_EQ(backend_of_platform("mystery"), "");
+  EXPECT_EQ(platform_of_backend("onnxruntime"), "onnxruntime_onnx");
+  EXPECT_EQ(parse("platform: 'onnxruntime_onnx' backend: 'other'")->backend, "other");
+}
+
+struct BadText {
+  const char* text;
+  const char* message;
+};
+
+class BadTexts : public testing::TestWithParam<BadText> {};
+
+TEST_P(BadTexts, SayWhereAndWhat) { EXPECT_THAT(error_of(GetParam().text), HasSubstr(GetParam().message)); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Syntax, BadTexts,
+    testing::Values(
+        BadText{"\n  max_batchsize: 3", "m/config.pbtxt:2:3: unknown field 'max_batchsize' in ModelConfig; did you mean 'max_batch_size'?"},
+        BadText{"inputs [ { name: 'x' } ]", "did you mean 'input'?"},
+        BadText{"input [ { name: 'x' shape: [1] } ]", "unknown field 'shape' in ModelInput; did you mean 'dims'?"},
+        BadText{"input [ { name: 'x' dtype: TYPE_FP32 } ]", "did you mean 'data_type'?"},
+        BadText{"input [ { name: 'x' data_type: TYPE_FLOAT } ]", "unknown value 'TYPE_FLOAT' for field 'data_type'; did you mean TYPE_FP32?"},
+        BadText{"input [ { name: 'x' data_type: INT64 } ]", "did you mean TYPE_INT64?"},
+        BadText{"input [ { name: 'x' data_type: BANANA } ]", "it can be TYPE_BOOL, TYPE_UINT8"},
+        BadText{"instance_group [ { kind: KIND_CUP } ]", "did you mean KIND_CPU?"},
+        BadText{"max_queue_delay_microseconds: 5", "unknown field 'max_queue_delay_microseconds' in ModelConfig; it belongs in dynamic_batching"},
+        BadText{"dynamic_batching { max_batch_size: 8 }", "it belongs at the top of the file"},
+        BadText{"zzzzzz: 1", "unknown field 'zzzzzz' in ModelConfig"},
+        BadText{"max_batch_size: \"8\"", "m/config.pbtxt:1:17: "},
+        BadText{"max_batch_size: 99999999999", "m/config.pbtxt:1:"},
+        BadText{"input [ {", "m/config.pbtxt:1:"},
+        BadText{"name: 'a' name: 'b'", "name"},
+        BadText{"name: 'x'\nplatform: '\xff'", "m/config.pbtxt:2:12: not UTF-8 text"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Rules, BadTexts,
+    testing::Values(
+        BadText{"max_batch_size: -1", "m/config.pbtxt:1:1: max_batch_size: 'max_batch_size' must be non-negative value"},
+        BadText{"input { data_type: TYPE_FP32 dims: [1] }", "model input must specify 'name'"},
+        BadText{"input { name: 'x' dims: [1] }", "model input 'x' must specify 'data_type'"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 }", "model input 'x' must specify 'dims'"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32\n dims: [0] }",
+                "m/config.pbtxt:2:2: input[0].dims: model input 'x' dimension must be integer >= 1, or -1"},
+        BadText{"output { name: 'y' data_type: TYPE_FP32 dims: [-2] }", "model output 'y' dimension must be integer >= 1"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] reshape { shape: [3] } }", "has different size for dims and reshape"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4, -1] reshape { shape: [4] } }",
+                "has different number of variable-size dimensions for dims and reshape"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4, -1] reshape { shape: [-1, 4] } }", "has different size"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] reshape { } }", "empty reshape"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [9000000000000000000, 9000000000000000000] reshape { shape: [1] } }", "2^63"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] format: FORMAT_NHWC }", "NHWC/NCHW require 3 dims"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] is_shape_tensor: true }", "shape tensors are only supported for TensorRT"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] } input { name: 'x' data_type: TYPE_FP32 dims: [4] }", "two inputs named 'x'"},
+        BadText{"max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 0 ] }", "preferred size must be positive"},
+        BadText{"max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 8 ] }", "preferred size must be <= max batch size"},
+        BadText{"max_batch_size: 4 dynamic_batching { preserve_ordering: true default_queue_policy { timeout_action: DELAY default_timeout_microseconds: 1 } }",
+                "DELAY"},
+        BadText{"instance_group { kind: KIND_CPU gpus: [0] }", "has kind KIND_CPU but specifies one or more GPUs"},
+        BadText{"instance_group { kind: KIND_MODEL gpus: [0] }", "has kind KIND_MODEL but specifies one or more GPUs"},
+        BadText{"instance_group { count: -1 }", "negative count"},
+        BadText{"version_policy { latest { num_versions: 0 } }", "num_versions"},
+        BadText{"version_policy { specific { } }", "at least one of 'versions'"},
+        BadText{"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [-1] zero_data: true } } }", "-1 can't be made"},
+        BadText{"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [1] } } }", "zero_data, random_data or input_data_file"},
+        BadText{"model_metrics { metric_control { } }", "non-empty 'family'"}));
+
+class Unsupported : public testing::TestWithParam<BadText> {};
+
+TEST_P(Unsupported, IsRefusedWithItsNameAndARemedy) {
+  const auto definition = parse(GetParam().text);
+  ASSERT_FALSE(definition.ok());
+  EXPECT_EQ(definition.status().code(), Code::kUnimplemented);
+  EXPECT_THAT(definition.status().message(), StartsWith("m/config.pbtxt:1:"));
+  EXPECT_THAT(definition.status().message(), HasSubstr(GetParam().message));
+  EXPECT_THAT(definition.status().message(), HasSubstr("not supported; "));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Features, Unsupported,
+    testing::Values(BadText{"sequence_batching { }", "sequence_batching: "}, BadText{"ensemble_scheduling { }", "ensemble_scheduling: "},
+                    BadText{"platform: 'ensemble'", "platform: "}, BadText{"batch_input { target_name: 'b' }", "batch_input[0]: "},
+                    BadText{"batch_output { target_name: 'b' }", "batch_output[0]: "},
+                    BadText{"model_operations { op_library_filename: 'x.so' }", "model_operations: "},
+                    BadText{"response_cache { enable: true }", "response_cache: "},
+                    BadText{"model_repository_agents { agents { name: 'checksum' } }", "model_repository_agents: "},
+                    BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 default_priority_level: 1 }", "dynamic_batching.priority_levels: "},
+                    BadText{"instance_group { passive: true }", "instance_group[0].passive: "},
+                    BadText{"runtime: 'mine.so'", "runtime: "}));
+
+TEST(TritonConfig, AcceptsHints) {
+  for (const char* text : {"optimization { cuda { graphs: true busy_wait_events: true } priority: PRIORITY_MAX input_pinned_memory { enable: false } }",
+                           "metric_tags { key: 'a' value: 'b' }", "response_cache { enable: false }", "cc_model_filenames { key: '7.5' value: 'm.plan' }",
+                           "instance_group { rate_limiter { resources { name: 'R' count: 1 } priority: 2 } host_policy: 'cpu' }",
+                           "model_transaction_policy { decoupled: false }", "backend: 'onnxruntime' runtime: 'libtriton_onnxruntime.so'"})
+    EXPECT_EQ(error_of(text), "no error") << text;
+}
+
+TEST(ModelName, Rules) {
+  EXPECT_TRUE(check_model_name("resnet-50_v1.5").ok());
+  EXPECT_TRUE(check_model_name("模型").ok());
+  for (const std::string& bad : {std::string(), std::string("a/b"), std::string("a\\b"), std::string("a\nb"), std::string(".."),
+                                 std::string("."), std::string(256, 'x'), std::string("a\0b", 3)})
+    EXPECT_FALSE(check_model_name(bad).ok()) << bad;
+}
+
+Signature signature(Shape input, Shape output) {
+  return {{{"x", DataType::kFp32, std::move(input), {}, false}}, {{"y", DataType::kInt64, std::move(output), {}, false}}};
+}
+
+TEST(CompleteConfig, FillsInWhatANamelessModelLacks) {
+  ModelDefinition d;
+  d.name = "m";
+  d.backend = "onnxruntime";
+  d.default_model_filename = "model.onnx";
+  d.max_batch_size = 64;
+  d.instance_groups.push_back({"m_0", InstanceGroup::Kind::kCpu, 2, {}});
+  const inference::ModelConfig c = complete_triton_config(d, signature({-1, 4}, {-1}));
+  EXPECT_EQ(c.name(), "m");
+  EXPECT_EQ(c.platform(), "onnxruntime_onnx");
+  EXPECT_EQ(c.backend(), "onnxruntime");
+  EXPECT_EQ(c.default_model_filename(), "model.onnx");
+  EXPECT_EQ(c.version_policy().latest().num_versions(), 1U);
+  EXPECT_EQ(c.max_batch_size(), 64);
+  ASSERT_EQ(c.input_size(), 1);
+  EXPECT_THAT(c.input(0).dims(), ElementsAre(4));
+  EXPECT_EQ(c.input(0).data_type(), inference::TYPE_FP32);
+  ASSERT_EQ(c.output_size(), 1);
+  EXPECT_THAT(c.output(0).dims(), ElementsAre(1));
+  EXPECT_TRUE(c.output(0).has_reshape());
+  EXPECT_EQ(c.output(0).reshape().shape_size(), 0);
+  EXPECT_THAT(c.dynamic_batching().preferred_batch_size(), ElementsAre(64));
+  ASSERT_EQ(c.instance_group_size(), 1);
+  EXPECT_EQ(c.instance_group(0).name(), "m_0");
+  EXPECT_EQ(c.instance_group(0).count(), 2);
+  EXPECT_EQ(c.instance_group(0).kind(), inference::ModelInstanceGroup::KIND_CPU);
+  EXPECT_TRUE(c.optimization().input_pinned_memory().enable());
+  EXPECT_TRUE(c.optimization().output_pinned_memory().enable());
+}
+
+TEST(CompleteConfig, UnbatchedKeepsWholeShapesAndNoDynamicBatching) {
+  ModelDefinition d;
+  d.name = "m";
+  d.max_batch_size = 0;
+  d.batching.mode = BatchingDefinition::Mode::kDisabled;
+  const inference::ModelConfig c = complete_triton_config(d, signature({-1, 4}, {-1}));
+  EXPECT_THAT(c.input(0).dims(), ElementsAre(-1, 4));
+  EXPECT_THAT(c.output(0).dims(), ElementsAre(-1));
+  EXPECT_FALSE(c.has_dynamic_batching());
+}
+
+TEST(CompleteConfig, KeepsWhatTheSourceSaid) {
+  auto d = parse(kImageModel);
+  ASSERT_TRUE(d.ok());
+  Signature s{{{"images", DataType::kFp32, {-1, 3, 224, 224}, {}, false}}, {{"scores", DataType::kFp32, {-1, 1000}, {}, false}}};
+  const inference::ModelConfig c = complete_triton_config(*d, s);
+  EXPECT_EQ(c.input_size(), 1);
+  EXPECT_EQ(c.input(0).format(), inference::ModelInput::FORMAT_NCHW);
+  EXPECT_THAT(c.input(0).dims(), ElementsAre(3, 224, 224));
+  EXPECT_THAT(c.output(0).reshape().shape(), ElementsAre(1000, 1, 1));
+  EXPECT_EQ(c.output(0).label_filename(), "labels.txt");
+  EXPECT_EQ(c.optimization().graph().level(), 1);
+  EXPECT_THAT(c.dynamic_batching().preferred_batch_size(), ElementsAre(8, 4));
+  EXPECT_EQ(c.instance_group(0).name(), "resnet_0");
+  EXPECT_EQ(c.model_warmup_size(), 1);
+  EXPECT_THAT(c.version_policy().specific().versions(), ElementsAre(3, 1));
+}
+
+TEST(CompleteConfig, ItsJsonHasTritonsShape) {
+  auto d = parse(kImageModel);
+  ASSERT_TRUE(d.ok());
+  const std::string json = triton_config_json(complete_triton_config(*d, {}));
+  EXPECT_THAT(json, HasSubstr("\"dims\":[3,224,224]"));
+  EXPECT_THAT(json, HasSubstr("\"data_type\":\"TYPE_FP32\""));
+  EXPECT_THAT(json, HasSubstr("\"max_queue_delay_microseconds\":500"));
+  EXPECT_THAT(json, HasSubstr("\"specific\":{\"versions\":[3,1]}"));
+  EXPECT_THAT(json, HasSubstr("\"parameters\":{\"intra_op_thread_count\":{\"string_value\":\"2\"}}"));
+  EXPECT_THAT(json, HasSubstr("\"is_shape_tensor\":false"));
+  EXPECT_THAT(json, HasSubstr("\"batch_input\":[]"));
+  EXPECT_THAT(json, testing::Not(HasSubstr("sequence_batching")));
+  EXPECT_THAT(json, HasSubstr("\"zero_data\":true"));
+  EXPECT_THAT(json, testing::Not(HasSubstr("random_data")));
+}
+
+TEST(CompleteConfig, RoundTripsThroughItsOwnText) {
+  auto d = parse(kImageModel);
+  ASSERT_TRUE(d.ok());
+  const inference::ModelConfig c = complete_triton_config(*d, {});
+  const auto again = definition_from_triton_config(c, true);
+  ASSERT_TRUE(again.ok()) << again.status().to_string();
+  EXPECT_EQ(again->batching.preferred_sizes, d->batching.preferred_sizes);
+  EXPECT_EQ(complete_triton_config(*again, {}).SerializeAsString().size(), c.SerializeAsString().size());
+}
+
+}  // namespace
+}  // namespace modelmill

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "model/definition.h"
+#include "request/infer_request.h"
+#include "schedule/batch_policy.h"
+
+namespace modelmill {
+
+/// The requests of one version that wait, first come first served. Each belongs to a shape class; a batch is cut from
+/// the class of the oldest request and takes later ones of that class only, so that unequal shapes never meet.
+/// Passive and not synchronised: it decides and hands over, and never calls a request's sink.
+class RequestQueue {
+ public:
+  struct Limits {
+    int64_t max_requests = 0;
+    int64_t max_bytes = 0;
+    QueuePolicy policy;
+  };
+
+  /// A request that leaves without being served, and why.
+  struct Dropped {
+    InferRequestPtr request;
+    Status status;
+  };
+
+  /// `model` is for messages. With `by_shape` false all requests are of one class.
+  RequestQueue(std::string model, const Limits& limits, bool by_shape);
+  ~RequestQueue();
+  RequestQueue(const RequestQueue&) = delete;
+  RequestQueue& operator=(const RequestQueue&) = delete;
+
+  /// Takes the request, or says why not (and leaves it with the caller): UNAVAILABLE when the model's own bound is
+  /// reached, RESOURCE_EXHAUSTED when the server's is.
+  Status push(InferRequestPtr& request, TimePoint now);
+
+  struct Next {
+    BatchDecision decision;
+    std::vector<InferRequestPtr> batch;  // when the decision is to cut
+  };
+  /// Asks the policy, and takes out the batch that it cuts. Requests found cancelled or too late on the way go to
+  /// `dropped`.
+  Next next(const BatchPolicy& policy, TimePoint now, const InstanceView& instances, std::vector<Dropped>& dropped);
+
+  /// Takes out, or moves behind, every request whose time in the queue is over.
+  void expire(TimePoint now, std::vector<Dropped>& dropped);
+  /// When expire() has something to do next.
+  TimePoint next_expiry() const { return expiries_.empty() ? kNever : expiries_.begin()->first; }
+
+  /// Takes everything out.
+  std::vector<InferRequestPtr> drain();
+
+  bool empty() const { return size_ == 0; }
+  int64_t size() const { return size_; }
+  int64_t rows() const { return rows_; }
+  int64_t bytes() const { return bytes_; }
+  /// Rows of the class of the request that was pushed last.
+  int64_t rows_of_last_class() const { return last_class_rows_; }
+
+ private:
+  struct Node;
+  /// The requests of one class in one level, oldest first. Never empty.
+  struct Class {
+    uint64_t key = 0;
+    Node* first = nullptr;
+    Node* last = nullptr;
+    int64_t rows = 0;
+    uint64_t visited = 0;  // by which search it was last looked at
+  };
+  /// Requests in order; those of the second level, whose time was over and who may wait (TimeoutAction::kDelay), come
+  /// after all of the first.
+  struct Level {
+    Node* first = nullptr;
+    Node* last = nullptr;
+    std::unordered_map<uint64_t, Class> classes;
+  };
+
+  Node* new_node();
+  void link(Node* node, int level);
+  void unlink(Node* node);
+  InferRequestPtr take(Node* node);
+  void drop(Node* node, Status status, std::vector<Dropped>& dropped);
+  /// Drops or delays the node when it must not be served now; false when it is fit to be.
+  bool weed(Node* node, TimePoint now, std::vector<Dropped>& dropped);
+  bool weed_class(Class& c, const BatchPolicy& policy, TimePoint now, std::vector<Dropped>& dropped);
+  TimePoint expiry(const InferRequest& request, TimePoint now) const;
+
+  const std::string model_;
+  const Limits limits_;
+  const bool by_shape_;
+  std::deque<Node> nodes_;  // all there ever were at a time; the unused are in free_
+  std::vector<Node*> free_;
+  Level levels_[2];
+  std::set<std::pair<TimePoint, Node*>> expiries_;
+  std::vector<int64_t> view_rows_;
+  TimePoint view_deadline_ = kNever;
+  uint64_t search_ = 0;
+  int64_t size_ = 0;
+  int64_t rows_ = 0;
+  int64_t bytes_ = 0;
+  int64_t last_class_rows_ = 0;
+};
+
+/// What a request that is cancelled, or whose deadline has passed, is answered with; OK when it is neither.
+Status no_longer_wanted(const InferRequest& request, TimePoint now);
+
+}  // namespace modelmill

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+#include "catalog/model_version.h"
+#include "catalog/version_factory.h"
+#include "runtime/thread_slot.h"
+#include "runtime/turn.h"
+#include "schedule/batch_policy.h"
+#include "schedule/inline_governor.h"
+#include "schedule/request_queue.h"
+#include "schedule/response_order.h"
+
+namespace modelmill {
+
+/// A version that runs: its queue, its instances and their threads, and the short way that runs small work on the loop
+/// that received it.
+///
+/// A lane is one execution at a time on an instance, with a thread of its own: one lane for each instance, or several
+/// for one that executes concurrently. At any moment a lane is owned by its thread, by an execution, or by nobody (idle).
+/// Whoever makes work looks for an idle lane; a lane that has finished looks for work; so no request waits while a lane
+/// is idle, unless the batch policy wants it to.
+///
+/// Locks: `mutex_` guards the queue and the lanes' states; it is held for a few dozen instructions and never while a
+/// backend or a sink is called. Waking is done under it: once it is released, the requests may be complete and `*this`
+/// gone, for all that keeps it alive are the requests' pins.
+class VersionScheduler final : public ModelVersion, private RequestObserver {
+ public:
+  VersionScheduler(Description description, std::shared_ptr<VersionStats> stats, VersionPlan plan,
+                   std::unique_ptr<BackendModel> model, std::vector<std::unique_ptr<BackendInstance>> instances,
+                   TimeSource& time);
+  ~VersionScheduler() override;
+
+  void submit(InferRequestPtr request) override;
+
+  /// What of it runs on loops; for tests and reports.
+  InlineGovernor::State inline_state() const { return inline_state_.load(std::memory_order_relaxed); }
+
+ private:
+  class Lane;
+  class TurnBatch;
+
+  /// Of requests that fail before a lane has them.
+  void on_completed(InferRequest& request, const Status& status) override;
+
+  Status admit(const InferRequest& request) const;
+  Status unloading() const;
+  bool hold_for_turn(InferRequestPtr& request);
+  void enqueue(InferRequestPtr request);
+  static void fail(std::vector<RequestQueue::Dropped>& dropped);
+
+  /// The requests of `held` from one on that would share its batch.
+  struct Prefix {
+    int64_t rows = 0;
+    bool full = false;
+  };
+  TurnBatch* turn_batch();
+  void run_turn(Turn& turn, std::vector<InferRequestPtr>& held);
+  Prefix measure(const std::vector<InferRequestPtr>& held, size_t from, int64_t max_rows) const;
+  std::vector<InferRequestPtr> take_batch(std::vector<InferRequestPtr>& held, size_t from, int64_t max_rows) const;
+  Lane* begin_on_loop(int64_t first, int64_t wanted, Duration budget, int64_t& allowed, bool& watched);
+
+  void lane_thread(Lane& lane);
+  void rest(Lane& lane, TimePoint until) MM_REQUIRES(mutex_);
+  void execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, bool on_loop, bool watched);
+  void finished(Lane& lane, const ExecutionResult& result);
+  void wake_for_work() MM_REQUIRES(mutex_);
+  void wake_for_new_request(bool hurried) MM_REQUIRES(mutex_);
+
+  void expiry_thread();
+  void wait_until(CondVar& cv, TimePoint t) MM_REQUIRES(mutex_);
+
+  const VersionPlan plan_;
+  const BatchPolicy policy_;
+  const bool by_shape_;
+  const bool may_run_on_loop_;
+  TimeSource& time_;
+  const std::unique_ptr<BackendModel> model_;
+  const std::vector<std::unique_ptr<BackendInstance>> instances_;
+  const std::shared_ptr<ResponseOrder> order_;  // null unless asked for
+
+  Mutex mutex_;
+  RequestQueue queue_ MM_GUARDED_BY(mutex_);
+  std::vector<Lane*> idle_ MM_GUARDED_BY(mutex_);  // the last to become so is the next to work: its caches are warm
+  int woken_ MM_GUARDED_BY(mutex_) = 0;            // lanes told to look for work that did not yet
+  int watching_ MM_GUARDED_BY(mutex_) = 0;         // idle lanes that will look again when a delay is over
+  int running_ MM_GUARDED_BY(mutex_) = 0;
+  bool stopping_ MM_GUARDED_BY(mutex_) = false;
+  CondVar all_done_;
+  CondVar expiry_changed_;
+  InlineGovernor governor_ MM_GUARDED_BY(mutex_);
+
+  /// Copies that submit() reads without the lock.
+  std::atomic<InlineGovernor::State> inline_state_{InlineGovernor::State::kWarming};
+  std::atomic<bool> queue_empty_{true};
+
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::thread expiry_thread_;  // only for models whose queue has time limits
+  /// What each loop has gathered in its turn; made at need by the loop's thread, which alone uses it.
+  std::array<std::atomic<TurnBatch*>, kThreadSlots> turn_batches_{};
+};
+
+}  // namespace modelmill

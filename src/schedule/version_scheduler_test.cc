@@ -1,0 +1,483 @@
+#include "schedule/version_scheduler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <barrier>
+#include <random>
+#include <set>
+
+#include "catalog/catalog.h"
+#include "schedule/shape_class.h"
+#include "schedule/testing/fakes.h"
+
+namespace modelmill {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using testing::describe;
+using testing::FakeModel;
+using testing::make_request;
+using testing::PendingBatch;
+using testing::RecordingSink;
+using testing::Stage;
+using testing::StagedInstance;
+using testing::SyncInstance;
+
+using Instances = std::vector<std::unique_ptr<BackendInstance>>;
+
+VersionPlan batched(int64_t max_rows) {
+  VersionPlan plan;
+  plan.max_batch_rows = max_rows;
+  plan.has_batch_dimension = true;
+  return plan;
+}
+
+/// A version on instances that the test finishes batch by batch.
+class VersionSchedulerTest : public ::testing::Test {
+ protected:
+  void start(const VersionPlan& plan, int instances = 1, ModelVersion::Description description = describe()) {
+    Instances made;
+    for (int i = 0; i < instances; ++i) made.push_back(std::make_unique<StagedInstance>(stage_));
+    start(plan, std::move(made), std::move(description));
+  }
+  void start(const VersionPlan& plan, Instances instances, ModelVersion::Description description = describe()) {
+    stats_ = std::make_shared<VersionStats>(metrics_, "m", 1);
+    version_ = std::make_unique<VersionScheduler>(std::move(description), stats_, plan, std::make_unique<FakeModel>(),
+                                                  std::move(instances), time_);
+  }
+  std::shared_ptr<RecordingSink> submit(const std::string& id, int64_t rows = 1) {
+    auto sink = std::make_shared<RecordingSink>();
+    submit(make_request(sink, id, rows));
+    return sink;
+  }
+  void submit(InferRequestPtr request) {
+    VersionPin pin(*version_);
+    ASSERT_TRUE(pin);
+    std::move(pin).hand_to(*request);
+    version_->submit(std::move(request));
+  }
+  void unload() {
+    version_->gate().close();
+    version_->gate().wait_empty();
+    version_.reset();
+  }
+  uint64_t cuts(const char* reason) {
+    const std::string text = metrics_.render();
+    const std::string line =
+        "modelmill_batch_cut_total{model=\"m\",version=\"1\",reason=\"" + std::string(reason) + "\"} ";
+    const size_t at = text.find(line);
+    return at == std::string::npos ? 0 : std::stoull(text.substr(at + line.size()));
+  }
+
+  ManualTime time_;
+  MetricRegistry metrics_;
+  std::shared_ptr<VersionStats> stats_;
+  Stage stage_;
+  std::unique_ptr<VersionScheduler> version_;
+};
+
+TEST_F(VersionSchedulerTest, OneRequest) {
+  start(batched(8));
+  auto sink = submit("a");
+  PendingBatch batch = stage_.take();
+  EXPECT_THAT(batch.ids(), ElementsAre("a"));
+  EXPECT_EQ(version_->gate().inside_approx(), 1u) << "the request pins its version";
+  EXPECT_FALSE(sink->finished());
+  time_.advance(5ms);
+  batch.finish();
+  EXPECT_TRUE(sink->wait().ok());
+  const auto view = stats_->view();
+  EXPECT_EQ(view.success.count, 1u);
+  EXPECT_EQ(view.success.ns, 5'000'000u);
+  EXPECT_EQ(view.compute_infer.ns, 5'000'000u);
+  EXPECT_EQ(view.inference_count, 1u);
+  EXPECT_EQ(view.execution_count, 1u);
+  EXPECT_EQ(view.pending, 0u);
+  EXPECT_EQ(cuts("idle instance"), 1u);
+}
+
+TEST_F(VersionSchedulerTest, BatchesFormWhileTheInstanceIsBusy) {
+  start(batched(3));
+  auto first = submit("a");
+  PendingBatch running = stage_.take();
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  for (const char* id : {"b", "c", "d", "e"}) sinks.push_back(submit(id));
+  EXPECT_EQ(stage_.size(), 0u) << "one instance runs one batch";
+  EXPECT_EQ(stats_->view().pending, 4u);
+  running.finish();
+  PendingBatch full = stage_.take();
+  EXPECT_THAT(full.ids(), ElementsAre("b", "c", "d"));
+  full.finish();
+  PendingBatch rest = stage_.take();
+  EXPECT_THAT(rest.ids(), ElementsAre("e"));
+  rest.finish();
+  for (auto& sink : sinks) EXPECT_TRUE(sink->wait().ok());
+  EXPECT_EQ(cuts("full"), 1u);
+  unload();
+  const auto view = stats_->view();
+  EXPECT_EQ(view.execution_count, 3u);
+  EXPECT_EQ(view.batches.at(3).infer.count, 1u);
+  EXPECT_EQ(view.batches.at(1).infer.count, 2u);
+}
+
+TEST_F(VersionSchedulerTest, EveryIdleInstanceWorks) {
+  start(batched(1), 3);
+  for (const char* id : {"a", "b", "c", "d"}) submit(id);
+  std::vector<PendingBatch> running;
+  for (int i = 0; i < 3; ++i) running.push_back(stage_.take());
+  EXPECT_EQ(stage_.size(), 0u);
+  running[1].finish();
+  stage_.take().finish();
+  running[0].finish();
+  running[2].finish();
+}
+
+TEST_F(VersionSchedulerTest, OneConcurrentInstanceRunsSeveral) {
+  VersionPlan plan = batched(1);
+  plan.concurrent_execute = true;
+  plan.concurrency = 2;
+  start(plan);
+  for (const char* id : {"a", "b", "c"}) submit(id);
+  PendingBatch one = stage_.take(), two = stage_.take();
+  EXPECT_EQ(stage_.size(), 0u);
+  one.finish();
+  stage_.take().finish();
+  two.finish();
+}
+
+TEST_F(VersionSchedulerTest, FailuresAreCountedByReason) {
+  VersionPlan plan = batched(8);
+  plan.batching.queue.max_queue_size = 1;
+  start(plan);
+  auto failing = submit("a");
+  PendingBatch running = stage_.take();
+  auto waiting = submit("b");
+  auto refused = submit("c");
+  EXPECT_EQ(refused->wait().code(), Code::kUnavailable);
+  auto request = make_request(refused = std::make_shared<RecordingSink>(), "d");
+  request->cancel = std::make_shared<CancelToken>();
+  request->cancel->cancel(CancelToken::Reason::kClientGone);
+  submit(std::move(request));
+  EXPECT_EQ(refused->wait().code(), Code::kCancelled);
+  running.finish(internal("broken"));
+  EXPECT_EQ(failing->wait().message(), "broken");
+  stage_.take().finish();
+  EXPECT_TRUE(waiting->wait().ok());
+  unload();
+  const std::string text = metrics_.render();
+  const auto count = [&](const char* reason) {
+    return "nv_inference_request_failure{model=\"m\",version=\"1\",reason=\"" + std::string(reason) + "\"} 1\n";
+  };
+  EXPECT_THAT(text, ::testing::HasSubstr(count("REJECTED")));
+  EXPECT_THAT(text, ::testing::HasSubstr(count("CANCELED")));
+  EXPECT_THAT(text, ::testing::HasSubstr(count("BACKEND")));
+  EXPECT_EQ(stats_->view().fail.count, 3u);
+  EXPECT_EQ(stats_->view().pending, 0u);
+}
+
+TEST_F(VersionSchedulerTest, CancelledWhileQueuedNeverRuns) {
+  start(batched(1));
+  submit("a");
+  PendingBatch running = stage_.take();
+  auto sink = std::make_shared<RecordingSink>();
+  auto request = make_request(sink, "b");
+  const auto cancel = std::make_shared<CancelToken>();
+  request->cancel = cancel;
+  submit(std::move(request));
+  auto late_sink = std::make_shared<RecordingSink>();
+  auto late = make_request(late_sink, "c");
+  late->deadline = time_.now() + 1ms;
+  submit(std::move(late));
+  submit("d");
+  cancel->cancel(CancelToken::Reason::kClientGone);
+  time_.advance(1ms);
+  running.finish();
+  PendingBatch next = stage_.take();
+  EXPECT_THAT(next.ids(), ElementsAre("d"));
+  EXPECT_EQ(sink->wait().code(), Code::kCancelled);
+  EXPECT_EQ(late_sink->wait().code(), Code::kDeadlineExceeded);
+  next.finish();
+}
+
+TEST_F(VersionSchedulerTest, TooManyRowsAreRefused) {
+  auto description = describe();
+  description.definition.max_batch_size = 4;
+  start(batched(4), 1, std::move(description));
+  auto sink = submit("a", 5);
+  EXPECT_EQ(sink->wait(), invalid_argument("inference request batch-size must be <= 4 for 'm'"));
+}
+
+TEST_F(VersionSchedulerTest, ADelayEndsWhenTheBatchIsFull) {
+  VersionPlan plan = batched(3);
+  plan.batching.max_queue_delay = 1h;
+  start(plan);
+  submit("a");
+  submit("b");
+  submit("c");
+  PendingBatch batch = stage_.take();
+  EXPECT_THAT(batch.ids(), ElementsAre("a", "b", "c"));
+  batch.finish();
+  EXPECT_EQ(cuts("full"), 1u);
+}
+
+TEST_F(VersionSchedulerTest, ADelayEndsWhenItIsOver) {
+  VersionPlan plan = batched(30);
+  plan.batching.max_queue_delay = 1h;
+  start(plan, 2);
+  submit("a");
+  auto request = make_request(std::make_shared<RecordingSink>(), "b");
+  request->deadline = time_.now() + 24h;
+  time_.advance(1h);
+  submit(std::move(request));  // its deadline makes them look, as the passing of time would
+  PendingBatch batch = stage_.take();
+  EXPECT_THAT(batch.ids(), ElementsAre("a", "b"));
+  batch.finish();
+  EXPECT_EQ(cuts("delay over"), 1u);
+}
+
+TEST_F(VersionSchedulerTest, ADelayEndsForADeadline) {
+  VersionPlan plan = batched(30);
+  plan.batching.max_queue_delay = 1h;
+  start(plan);
+  submit("a");
+  auto request = make_request(std::make_shared<RecordingSink>(), "b");
+  request->deadline = time_.now() + 1s;
+  submit(std::move(request));
+  PendingBatch batch = stage_.take();
+  EXPECT_THAT(batch.ids(), ElementsAre("a", "b"));
+  batch.finish();
+  EXPECT_EQ(cuts("deadline"), 1u);
+}
+
+TEST_F(VersionSchedulerTest, ADelayEndsByItself) {
+  VersionPlan plan = batched(30);
+  plan.batching.max_queue_delay = 1ms;
+  stats_ = std::make_shared<VersionStats>(metrics_, "m", 1);
+  Instances instances;
+  instances.push_back(std::make_unique<SyncInstance>());
+  version_ = std::make_unique<VersionScheduler>(describe(), stats_, plan, std::make_unique<FakeModel>(),
+                                                std::move(instances), TimeSource::steady());
+  EXPECT_TRUE(submit("a")->wait().ok());
+  unload();
+  EXPECT_EQ(cuts("delay over"), 1u);
+}
+
+TEST_F(VersionSchedulerTest, TimeInTheQueueEndsThoughAllInstancesAreBusy) {
+  VersionPlan plan = batched(1);
+  plan.batching.queue.default_timeout = 1ms;
+  Instances instances;
+  instances.push_back(std::make_unique<StagedInstance>(stage_));
+  version_ = std::make_unique<VersionScheduler>(describe(), std::make_shared<VersionStats>(metrics_, "m", 1), plan,
+                                                std::make_unique<FakeModel>(), std::move(instances),
+                                                TimeSource::steady());
+  submit("a");
+  PendingBatch running = stage_.take();
+  const Status status = submit("b")->wait();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_EQ(status.message().find("Request timeout expired"), 0u);
+  running.finish();
+}
+
+TEST_F(VersionSchedulerTest, OrderIsKeptWhenAsked) {
+  VersionPlan plan = batched(1);
+  plan.batching.preserve_ordering = true;
+  start(plan, 2);
+  auto a = submit("a");
+  PendingBatch first = stage_.take();
+  auto b = submit("b");
+  PendingBatch second = stage_.take();
+  second.finish();
+  EXPECT_FALSE(b->finished());
+  first.finish();
+  EXPECT_TRUE(a->wait().ok());
+  EXPECT_TRUE(b->wait().ok());
+}
+
+TEST_F(VersionSchedulerTest, UnloadingAnswersWhatIsQueued) {
+  start(batched(1));
+  auto sink = std::make_shared<RecordingSink>();
+  version_->submit(make_request(sink, "a"));  // without a pin, as only a test does
+  PendingBatch running = stage_.take();
+  auto queued = std::make_shared<RecordingSink>();
+  version_->submit(make_request(queued, "b"));
+  std::thread unloading([this] { version_.reset(); });
+  running.finish();
+  unloading.join();
+  EXPECT_TRUE(sink->wait().ok());
+  // Either the instance took it before it stopped, or it was refused.
+  if (stage_.size() > 0) stage_.take().finish();
+  EXPECT_EQ(queued->finals(), 1);
+}
+
+TEST_F(VersionSchedulerTest, ARequestThatTheBackendDropsIsAnswered) {
+  Instances instances;
+  instances.push_back(std::make_unique<SyncInstance>([](auto& requests) { requests.clear(); }));
+  start(batched(8), std::move(instances));
+  EXPECT_EQ(submit("a")->wait().code(), Code::kInternal);
+  unload();
+  EXPECT_EQ(stats_->view().fail.count, 1u);
+}
+
+TEST_F(VersionSchedulerTest, UnequalShapesDoNotMeet) {
+  auto description = describe(-1);
+  start(batched(8), 1, std::move(description));
+  submit("a");
+  PendingBatch running = stage_.take();
+  for (const auto& [id, inner] : {std::pair{"b4", 4}, {"c8", 8}, {"d4", 4}})
+    submit(make_request(std::make_shared<RecordingSink>(), id, 1, {inner}));
+  running.finish();
+  PendingBatch fours = stage_.take();
+  EXPECT_THAT(fours.ids(), ElementsAre("b4", "d4"));
+  fours.finish();
+  PendingBatch eights = stage_.take();
+  EXPECT_THAT(eights.ids(), ElementsAre("c8"));
+  eights.finish();
+}
+
+// ---- many threads -------------------------------------------------------------------------------------------------
+
+struct StormPlan {
+  const char* name;
+  VersionPlan plan;
+  int instances;
+  bool staged;  // completed by another thread
+  bool turns;   // submitted from threads that have turns
+};
+
+class StormTest : public ::testing::TestWithParam<int> {};
+
+VersionPlan inline_safe(VersionPlan plan) {
+  plan.inline_safe = true;
+  return plan;
+}
+
+StormPlan storm(int i) {
+  VersionPlan ordered = batched(4);
+  ordered.batching.preserve_ordering = true;
+  VersionPlan delayed = batched(8);
+  delayed.batching.max_queue_delay = 20us;
+  delayed.batching.preferred_sizes = {4};
+  VersionPlan bounded = batched(2);
+  bounded.max_queue_requests = 8;
+  VersionPlan timed = batched(4);
+  timed.batching.queue.default_timeout = 200us;
+  VersionPlan concurrent = inline_safe(batched(4));
+  concurrent.concurrent_execute = true;
+  concurrent.concurrency = 3;
+  const StormPlan plans[] = {
+      {"sync", batched(4), 2, false, false},        {"async", batched(4), 2, true, false},
+      {"ordered", ordered, 3, false, false},        {"delayed", delayed, 2, false, false},
+      {"bounded", bounded, 1, false, false},        {"timed", timed, 1, true, false},
+      {"on loops", inline_safe(batched(4)), 2, false, true}, {"on loops, unbatched", inline_safe(batched(1)), 1, false, true},
+      {"concurrent on loops", concurrent, 1, false, true},
+  };
+  return plans[i];
+}
+constexpr int kStorms = 9;
+
+/// Eight threads submit and cancel at random; whatever happens, every request is answered exactly once, no batch mixes
+/// shapes or exceeds its rows, and nothing is left behind.
+TEST_P(StormTest, EveryRequestIsAnsweredExactlyOnce) {
+  const StormPlan storm = modelmill::storm(GetParam());
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(std::string(storm.name) + ", seed " + std::to_string(seed));
+  constexpr int kThreads = 8, kEach = 300;
+
+  MetricRegistry metrics;
+  const auto stats = std::make_shared<VersionStats>(metrics, "m", 1);
+  std::atomic<int> bad_batches{0};
+  std::atomic<int> running{0};
+  const int lanes = storm.instances * std::max(1, storm.plan.concurrency);
+  const auto check = [&](const std::vector<InferRequestPtr>& requests) {
+    int64_t rows = 0;
+    for (const auto& r : requests) {
+      rows += r->batch_rows;
+      if (!same_shape_class(*requests.front(), *r)) ++bad_batches;
+    }
+    if (rows > storm.plan.max_batch_rows && requests.size() > 1) ++bad_batches;
+  };
+  Stage stage;
+  Instances instances;
+  for (int i = 0; i < storm.instances; ++i) {
+    if (storm.staged) {
+      instances.push_back(std::make_unique<StagedInstance>(stage));
+    } else {
+      instances.push_back(std::make_unique<SyncInstance>([&](std::vector<InferRequestPtr>& requests) {
+        if (running.fetch_add(1) >= lanes) ++bad_batches;
+        check(requests);
+        running.fetch_sub(1);
+      }));
+    }
+  }
+  auto version = std::make_unique<VersionScheduler>(describe(-1), stats, storm.plan, std::make_unique<FakeModel>(),
+                                                    std::move(instances), TimeSource::steady());
+  std::thread finisher;
+  if (storm.staged)
+    finisher = std::thread([&] {
+      while (true) {
+        PendingBatch batch = stage.take();
+        if (!batch.done) return;  // the sign to stop
+        check(batch.requests);
+        batch.finish();
+      }
+    });
+
+  std::vector<std::vector<std::shared_ptr<RecordingSink>>> sinks(kThreads);
+  std::vector<std::shared_ptr<CancelToken>> tokens;
+  for (int i = 0; i < 64; ++i) tokens.push_back(std::make_shared<CancelToken>());
+  std::barrier begin(kThreads);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(seed + static_cast<unsigned>(t));
+      const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+      Turn turn;
+      if (storm.turns) Turn::set_current(&turn);
+      begin.arrive_and_wait();
+      for (int i = 0; i < kEach;) {
+        turn.begin(1ms);
+        for (int n = pick(1, 6); n > 0 && i < kEach; --n, ++i) {
+          auto sink = std::make_shared<RecordingSink>();
+          auto request = make_request(sink, std::to_string(i), pick(1, 3), {pick(1, 3)});
+          if (pick(0, 9) == 0) request->cancel = tokens[static_cast<size_t>(pick(0, 63))];
+          if (pick(0, 9) == 0) request->deadline = Clock::now() + std::chrono::microseconds(pick(0, 500));
+          sinks[static_cast<size_t>(t)].push_back(std::move(sink));
+          VersionPin pin(*version);
+          std::move(pin).hand_to(*request);
+          version->submit(std::move(request));
+        }
+        if (pick(0, 20) == 0) tokens[static_cast<size_t>(pick(0, 63))]->cancel(CancelToken::Reason::kClientGone);
+        turn.end();
+      }
+      Turn::set_current(nullptr);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  version->gate().close();
+  version->gate().wait_empty();
+  version.reset();
+  if (finisher.joinable()) {
+    stage.put({});
+    finisher.join();
+  }
+
+  EXPECT_EQ(bad_batches, 0);
+  uint64_t answered = 0;
+  for (const auto& list : sinks)
+    for (const auto& sink : list) {
+      ASSERT_EQ(sink->finals(), 1);
+      ASSERT_EQ(sink->after_final(), 0);
+      ++answered;
+    }
+  EXPECT_EQ(answered, static_cast<uint64_t>(kThreads * kEach));
+  const auto view = stats->view();
+  EXPECT_EQ(view.success.count + view.fail.count, answered);
+  EXPECT_EQ(view.pending, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Plans, StormTest, ::testing::Range(0, kStorms));
+
+}  // namespace
+}  // namespace modelmill

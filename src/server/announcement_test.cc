@@ -1,0 +1,77 @@
+#include "server/announcement.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace modelmill {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class IdleVersion final : public ModelVersion {
+ public:
+  using ModelVersion::ModelVersion;
+  void submit(InferRequestPtr request) override { request->fail(internal("not asked")); }
+};
+
+std::shared_ptr<ModelVersion> version_of(MetricRegistry& registry, const std::string& unbatched_reason) {
+  ModelVersion::Description description;
+  description.definition.name = "ocr";
+  description.definition.backend = "onnxruntime";
+  description.definition.unbatched_reason = unbatched_reason;
+  description.version = 3;
+  description.signature.inputs = {{"image", DataType::kFp32, {-1, 3, 48, -1}, {}, false},
+                                  {"n", DataType::kInt64, {1}, {}, true}};
+  description.signature.outputs = {{"text", DataType::kBytes, {-1}, {}, false}};
+  return std::make_shared<IdleVersion>(description, std::make_shared<VersionStats>(registry, "ocr", 3));
+}
+
+ModelTable table_of(std::shared_ptr<ModelVersion> version, std::vector<VersionStatus> statuses) {
+  auto entry = std::make_shared<ModelEntry>();
+  entry->name = "ocr";
+  if (version) entry->versions = {std::move(version)};
+  entry->statuses = std::move(statuses);
+  ModelTable table;
+  table.models["ocr"] = entry;
+  return table;
+}
+
+TEST(Announcement, TellsWhatIsServedAndHow) {
+  MetricRegistry registry;
+  const ModelTable table = table_of(version_of(registry, ""), {{3, VersionState::kReady, ""}});
+  const std::string text = announcement("127.0.0.1", 8001, table, {{{"ocr", 3}, {64, 2}}});
+  EXPECT_THAT(text, HasSubstr("serves 1 model at http://127.0.0.1:8001\n"));
+  EXPECT_THAT(text, HasSubstr("\n  ocr  version 3  (onnxruntime)\n"));
+  EXPECT_THAT(text, HasSubstr("    inputs     image  FP32    [-1,3,48,-1]\n"
+                              "               n      INT64   [1]  optional\n"
+                              "    outputs    text  BYTES   [-1]\n"
+                              "    batching   up to 64 rows\n"
+                              "    instances  2\n"));
+  EXPECT_THAT(text, HasSubstr("http://127.0.0.1:8001/predict/ocr"));
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+}
+
+TEST(Announcement, SaysWhyAModelIsNotBatched) {
+  MetricRegistry registry;
+  const ModelTable table = table_of(version_of(registry, "output 'text' does not share it"), {});
+  EXPECT_THAT(announcement("h", 1, table, {{{"ocr", 3}, {1, 1}}}),
+              HasSubstr("batching   off: output 'text' does not share it\n"));
+}
+
+TEST(Announcement, SaysWhatCouldNotBeLoaded) {
+  const ModelTable table = table_of(nullptr, {{1, VersionState::kUnavailable, "the file is damaged"}});
+  const std::string text = announcement("127.0.0.1", 8000, table, {});
+  EXPECT_THAT(text, HasSubstr("serves 0 models"));
+  EXPECT_THAT(text, HasSubstr("  ocr  version 1  NOT SERVED\n    the file is damaged\n"));
+}
+
+TEST(ClientUrl, IsOneThatWorksOnThisMachine) {
+  EXPECT_EQ(client_url("0.0.0.0", 80), "http://127.0.0.1:80");
+  EXPECT_EQ(client_url("::", 80), "http://[::1]:80");
+  EXPECT_EQ(client_url("::1", 80), "http://[::1]:80");
+  EXPECT_EQ(client_url("box", 80), "http://box:80");
+}
+
+}  // namespace
+}  // namespace modelmill

@@ -1,0 +1,90 @@
+#include "server/engine.h"
+
+#include <algorithm>
+
+#include "base/json_text.h"
+#include "schedule/scheduled_version.h"
+
+namespace modelmill {
+namespace {
+
+int64_t bounded(int64_t planned, int64_t configured) {
+  return configured > 0 ? configured : planned;
+}
+
+std::string settings_json(const std::map<std::string, std::string>& settings) {
+  JsonWriter json;
+  json.begin_object();
+  for (const auto& [name, value] : settings) json.field(name, value);
+  json.end_object();
+  return json.take();
+}
+
+/// Why each model that is not served is not, one a line; empty when all are.
+std::string failures(const ModelTable& table) {
+  std::string text;
+  for (const auto& [name, entry] : table.models) {
+    for (const VersionStatus& status : entry->statuses) {
+      if (status.state == VersionState::kReady || status.reason.empty()) continue;
+      text += "\n  model '" + name + "' version " + std::to_string(status.version) + ": " + status.reason;
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& config, MetricRegistry* metrics,
+                                                       std::function<void(InferRequestPtr)> call_model) {
+  BackendRegistry::Options options;
+  options.directories = backend_directories(config, program_directory());
+  for (const auto& [backend, settings] : config.backend_settings) options.settings[backend] = settings_json(settings);
+  options.metrics = metrics;
+  options.call_model = std::move(call_model);
+  return std::make_unique<BackendRegistry>(std::move(options));
+}
+
+Engine::Engine(const ServerConfig& config) : config_(config) {
+  backends_ = make_backend_registry(config_, &metrics_,
+                                    [this](InferRequestPtr request) { inference_.submit(std::move(request)); });
+  LifecycleController::Options options;
+  options.load_threads = config_.load_threads;
+  options.instances = config_.instances;
+  options.instance_threads = config_.instance_threads;
+  lifecycle_ = std::make_unique<LifecycleController>(catalog_, *backends_, metrics_, factory(), options);
+}
+
+Engine::~Engine() { shutdown(); }
+
+VersionFactory Engine::factory() {
+  return [this](ModelVersion::Description description, std::shared_ptr<VersionStats> stats, VersionPlan plan,
+                std::unique_ptr<BackendModel> model, std::vector<std::unique_ptr<BackendInstance>> instances) {
+    plan.max_queue_requests = bounded(plan.max_queue_requests, config_.max_queue_requests);
+    plan.max_queue_bytes = bounded(plan.max_queue_bytes, config_.max_queue_bytes);
+    {
+      MutexLock lock(layouts_mutex_);
+      layouts_[{description.definition.name, description.version}] = {plan.max_batch_rows,
+                                                                      static_cast<int>(instances.size())};
+    }
+    return make_scheduled_version(std::move(description), std::move(stats), std::move(plan), std::move(model),
+                                  std::move(instances));
+  };
+}
+
+Status Engine::load() {
+  MM_RETURN_IF_ERROR(lifecycle_->load_paths(config_.paths));
+  const auto table = catalog_.table();
+  const bool any = std::any_of(table->models.begin(), table->models.end(),
+                               [](const auto& model) { return !model.second->versions.empty(); });
+  if (any) return ok_status();
+  return failed_precondition("no model could be loaded" + failures(*table));
+}
+
+void Engine::shutdown() { lifecycle_->shutdown(); }
+
+VersionLayouts Engine::layouts() const {
+  MutexLock lock(layouts_mutex_);
+  return layouts_;
+}
+
+}  // namespace modelmill

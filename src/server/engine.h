@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/backend_registry.h"
+#include "base/mutex.h"
+#include "catalog/catalog.h"
+#include "catalog/version_factory.h"
+#include "lifecycle/controller.h"
+#include "runtime/metrics.h"
+#include "serve/inference.h"
+#include "server/server_config.h"
+
+namespace modelmill {
+
+/// How a loaded version runs, as its plan decided; see VersionPlan.
+struct VersionLayout {
+  int64_t max_batch_rows = 1;
+  int instances = 1;
+};
+
+/// The layouts of versions by model and version.
+using VersionLayouts = std::map<std::pair<std::string, int64_t>, VersionLayout>;
+
+/// The models and everything that runs them, without a wire: both planes wired together. Thread-safe.
+/// What submits requests must be stopped before it is destroyed.
+class Engine {
+ public:
+  explicit Engine(const ServerConfig& config);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Loads what the configuration's paths hold. An error when a path is unusable, or when no model at all could be
+  /// loaded: then it says why for each.
+  Status load();
+  /// Drains and unloads every model. Idempotent.
+  void shutdown();
+
+  MetricRegistry& metrics() { return metrics_; }
+  Catalog& catalog() { return catalog_; }
+  Inference& inference() { return inference_; }
+  BackendRegistry& backends() { return *backends_; }
+  LifecycleController& lifecycle() { return *lifecycle_; }
+  VersionLayouts layouts() const;
+
+ private:
+  VersionFactory factory();
+
+  const ServerConfig config_;
+  MetricRegistry metrics_;
+  Catalog catalog_;
+  Inference inference_{catalog_};
+  mutable Mutex layouts_mutex_;
+  VersionLayouts layouts_ MM_GUARDED_BY(layouts_mutex_);
+  // Models hold on to their backends' libraries, which are never closed; the lifecycle goes first all the same.
+  std::unique_ptr<BackendRegistry> backends_;
+  std::unique_ptr<LifecycleController> lifecycle_;
+};
+
+/// The registry of backends that `config` asks for. `metrics` and `call_model` may be null.
+std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& config, MetricRegistry* metrics,
+                                                       std::function<void(InferRequestPtr)> call_model);
+
+}  // namespace modelmill

@@ -1,0 +1,136 @@
+#include "server/model_server.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include "dialect/admin/service.h"
+#include "dialect/http_router.h"
+#include "dialect/kserve_v2/service.h"
+#include "dialect/predict/service.h"
+#include "server/announcement.h"
+#include "server/engine.h"
+#include "server/host_info.h"
+#include "server/process_metrics.h"
+#include "server/signal_watcher.h"
+#include "server/version.h"
+
+namespace modelmill {
+namespace {
+
+/// After the drain, models must come to an end in this time; then the process ends with what they are doing.
+constexpr auto kUnloadGrace = std::chrono::seconds(10);
+
+/// Connections are files, and the usual soft limit of 1,024 is far below what one server holds.
+void raise_file_limit() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= files.rlim_max) return;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+/// Members are in the order of start; destruction runs it backwards.
+struct ModelServer::Rep {
+  explicit Rep(ServerConfig c)
+      : config(std::move(c)),
+        engine(config),
+        loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
+        v2(engine.inference(), {"modelmill", server_version(), [this] { return ready(); }}) {}
+
+  bool ready() { return started && !stopping && engine.lifecycle().all_ready(); }
+
+  ServerConfig config;
+  SignalWatcher signals;  // before any other thread, so that all inherit the mask
+  std::atomic<bool> started{false};
+  std::atomic<bool> stopping{false};
+  Engine engine;
+  wire::LoopPool loops;
+  kserve_v2::Service v2;
+  HttpRouter router;
+  wire::GrpcMethods grpc;
+  std::unique_ptr<wire::Server> listener;
+
+  void add_dialects() {
+    router.add("v2", v2.http());
+    router.add("predict", predict::make_handler(engine.inference()));
+    admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
+    if (config.access_log) router.set_access_log(log_access);
+    v2.add_to(grpc);
+    wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
+    wire::add_reflection_service(grpc);
+    add_process_metrics(engine.metrics());
+  }
+
+  void stop() {
+    stopping = true;
+    const TimePoint until = Clock::now() + config.drain_timeout;
+    signals.exit_at(until + kUnloadGrace, 1);
+    listener->drain(until);
+    if (Clock::now() >= until) Log::warning("requests were cut off by --drain-timeout");
+    engine.shutdown();
+    loops.stop();
+  }
+};
+
+ModelServer::ModelServer(ServerConfig config) : rep_(std::make_unique<Rep>(std::move(config))) {}
+ModelServer::~ModelServer() = default;
+
+uint16_t ModelServer::port() const { return rep_->listener->port(); }
+
+Status ModelServer::start() {
+  raise_file_limit();
+  rep_->add_dialects();
+  wire::Server::Options options;
+  options.host = rep_->config.host;
+  options.port = static_cast<uint16_t>(rep_->config.port);
+  options.limits = rep_->config.limits;
+  rep_->listener = std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc,
+                                                  rep_->engine.metrics());
+  MM_RETURN_IF_ERROR(rep_->listener->listen());
+  rep_->loops.start();
+  return ok_status();
+}
+
+Status ModelServer::run_until_signal() {
+  Rep& rep = *rep_;
+  Status loaded;
+  std::atomic<bool> load_over{false};
+  std::thread loader([&] {
+    loaded = rep.engine.load();
+    load_over = true;
+    rep.signals.wake();
+  });
+  rep.signals.wait_signal_or_wake();
+  if (!load_over) {
+    // A load cannot be interrupted and nobody waits for it any more: answer what is in flight, and go.
+    Log::info("stopping while models load", {{"signal", rep.signals.received()}});
+    rep.stopping = true;
+    rep.listener->drain(Clock::now() + rep.config.drain_timeout);
+    ::_exit(0);
+  }
+  loader.join();
+  if (!loaded.ok()) {
+    rep.stop();
+    return loaded;
+  }
+  rep.started = true;
+  print(announcement(rep.config.host, port(), *rep.engine.catalog().table(), rep.engine.layouts()));
+  rep.signals.wait_signal();
+  Log::info("stopping", {{"signal", rep.signals.received()}});
+  rep.stop();
+  Log::info("stopped");
+  return ok_status();
+}
+
+}  // namespace modelmill

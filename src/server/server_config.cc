@@ -1,0 +1,61 @@
+#include "server/server_config.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+namespace modelmill {
+namespace {
+
+namespace fs = std::filesystem;
+
+Status check_range(const char* what, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return ok_status();
+  return invalid_argument(std::string(what) + " is " + std::to_string(value) + "; it must be between " +
+                          std::to_string(low) + " and " + std::to_string(high));
+}
+
+}  // namespace
+
+Status check_server_config(const ServerConfig& config) {
+  if (config.paths.empty()) return invalid_argument("no model is named; give a model file or a folder of models");
+  if (config.host.empty()) return invalid_argument("--host is empty; it must be an address or a name");
+  MM_RETURN_IF_ERROR(check_range("--port", config.port, 0, 65'535));
+  MM_RETURN_IF_ERROR(check_range("--io-threads", config.io_threads, 0, 256));
+  MM_RETURN_IF_ERROR(check_range("--instances", config.instances, 0, 1'024));
+  MM_RETURN_IF_ERROR(check_range("--instance-threads", config.instance_threads, 0, 1'024));
+  MM_RETURN_IF_ERROR(check_range("--load-threads", config.load_threads, 1, 256));
+  MM_RETURN_IF_ERROR(check_range("--max-queue-size", config.max_queue_requests, 0, int64_t{1} << 31));
+  MM_RETURN_IF_ERROR(check_range("--max-queue-bytes", config.max_queue_bytes, 0, int64_t{1} << 50));
+  return check_range("--drain-timeout", config.drain_timeout.count(), 0, 86'400);
+}
+
+int default_io_threads(int usable_cores) { return std::clamp(usable_cores, 1, 8); }
+
+std::string program_directory() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return error ? std::string(".") : program.parent_path().string();
+}
+
+std::vector<std::string> backend_directories(const ServerConfig& config, const std::string& program_directory) {
+  std::vector<std::string> directories = config.backend_directories;
+  const fs::path own(program_directory);
+  for (const fs::path& usual : {own, own / "backends", (own / ".." / "lib" / "modelmill").lexically_normal()}) {
+    std::error_code error;
+    if (fs::is_directory(usual, error)) directories.push_back(usual.string());
+  }
+  return directories;
+}
+
+Status add_backend_setting(const std::string& text, std::map<std::string, std::map<std::string, std::string>>& settings) {
+  const size_t comma = text.find(',');
+  const size_t equals = comma == std::string::npos ? comma : text.find('=', comma);
+  if (comma == std::string::npos || equals == std::string::npos || comma == 0 || equals == comma + 1) {
+    return invalid_argument("'" + text + "' is no backend setting; expected BACKEND,SETTING=VALUE");
+  }
+  settings[text.substr(0, comma)][text.substr(comma + 1, equals - comma - 1)] = text.substr(equals + 1);
+  return ok_status();
+}
+
+}  // namespace modelmill

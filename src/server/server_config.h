@@ -1,0 +1,63 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "wire/server.h"
+
+namespace modelmill {
+
+/// Everything that a server can be told at its start. A value; what is left alone has the default that is served best.
+struct ServerConfig {
+  /// Model files, model folders, or folders of models.
+  std::vector<std::string> paths;
+
+  std::string host = "127.0.0.1";
+  int port = 8000;  // 0: any free one
+  /// Event loops, each on a thread of its own. 0: default_io_threads().
+  int io_threads = 0;
+  wire::Limits limits;
+
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+  bool access_log = false;
+
+  /// Searched before the usual ones (see backend_directories()).
+  std::vector<std::string> backend_directories;
+  /// By backend, then by setting's name.
+  std::map<std::string, std::map<std::string, std::string>> backend_settings;
+
+  /// Copies of every model that run side by side, and threads inside each. 0: chosen from the cores and the backend.
+  int instances = 0;
+  int instance_threads = 0;
+  /// Bounds of what may wait in each model's queue. 0: the default of the request path.
+  int64_t max_queue_requests = 0;
+  int64_t max_queue_bytes = 0;
+  int load_threads = 2;
+
+  /// How long requests in flight may take to finish after a signal to stop.
+  std::chrono::seconds drain_timeout{30};
+};
+
+/// INVALID_ARGUMENT that names the first setting out of its range.
+Status check_server_config(const ServerConfig& config);
+
+/// As many loops as cores can be used, at most 8: beyond that the loops are faster than any model behind them.
+int default_io_threads(int usable_cores);
+
+/// Where backends' plugins are searched: the directories given, the program's own folder and `backends` in it, and
+/// ../lib/modelmill from there, which is where they are installed. Folders that do not exist are left out, except the given ones.
+std::vector<std::string> backend_directories(const ServerConfig& config, const std::string& program_directory);
+
+/// The folder of the running program's file.
+std::string program_directory();
+
+/// Triton's form "BACKEND,SETTING=VALUE" put into `settings`. INVALID_ARGUMENT shows the form.
+Status add_backend_setting(const std::string& text, std::map<std::string, std::map<std::string, std::string>>& settings);
+
+}  // namespace modelmill

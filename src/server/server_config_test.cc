@@ -1,0 +1,72 @@
+#include "server/server_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+namespace modelmill {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(CheckServerConfig, TheDefaultsAreGoodWithAPath) {
+  ServerConfig config;
+  EXPECT_THAT(check_server_config(config).message(), HasSubstr("no model is named"));
+  config.paths = {"model.onnx"};
+  EXPECT_TRUE(check_server_config(config).ok());
+  EXPECT_EQ(config.host, "127.0.0.1");
+  EXPECT_EQ(config.port, 8000);
+}
+
+TEST(CheckServerConfig, NamesTheSettingOutOfRange) {
+  const auto message = [](auto change) {
+    ServerConfig config;
+    config.paths = {"m"};
+    change(config);
+    return check_server_config(config).message();
+  };
+  EXPECT_THAT(message([](ServerConfig& c) { c.port = 65'536; }), HasSubstr("--port is 65536"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.port = -1; }), HasSubstr("--port"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.host.clear(); }), HasSubstr("--host"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.io_threads = 257; }), HasSubstr("--io-threads"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.instances = -1; }), HasSubstr("--instances"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.load_threads = 0; }), HasSubstr("--load-threads"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.max_queue_requests = -1; }), HasSubstr("--max-queue-size"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.drain_timeout = std::chrono::hours(25); }), HasSubstr("--drain-timeout"));
+}
+
+TEST(DefaultIoThreads, IsOneACoreAndAtMostEight) {
+  EXPECT_EQ(default_io_threads(0), 1);
+  EXPECT_EQ(default_io_threads(2), 2);
+  EXPECT_EQ(default_io_threads(64), 8);
+}
+
+TEST(BackendDirectories, PutsThoseGivenFirstAndLeavesOutMissingUsualOnes) {
+  const fs::path root = fs::path(testing::TempDir()) / "backend_directories";
+  fs::create_directories(root / "bin");
+  fs::create_directories(root / "lib" / "modelmill");
+  ServerConfig config;
+  config.backend_directories = {"/given/by/user"};
+  EXPECT_THAT(backend_directories(config, (root / "bin").string()),
+              ElementsAre("/given/by/user", (root / "bin").string(), (root / "lib" / "modelmill").string()));
+  fs::remove_all(root);
+}
+
+TEST(AddBackendSetting, ReadsTritonsForm) {
+  std::map<std::string, std::map<std::string, std::string>> settings;
+  ASSERT_TRUE(add_backend_setting("onnxruntime,threads=2", settings).ok());
+  ASSERT_TRUE(add_backend_setting("onnxruntime,path=/a,b=c", settings).ok());
+  ASSERT_TRUE(add_backend_setting("x,empty=", settings).ok());
+  EXPECT_EQ(settings["onnxruntime"]["threads"], "2");
+  EXPECT_EQ(settings["onnxruntime"]["path"], "/a,b=c");
+  EXPECT_EQ(settings["x"]["empty"], "");
+  for (const char* bad : {"", "onnxruntime", "onnxruntime,threads", ",a=b", "x,=b", "a=b"}) {
+    EXPECT_THAT(add_backend_setting(bad, settings).message(), HasSubstr("expected BACKEND,SETTING=VALUE")) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace modelmill

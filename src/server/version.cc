@@ -1,0 +1,7 @@
+#include "server/version.h"
+
+namespace modelmill {
+
+const char* server_version() { return MODELMILL_VERSION; }
+
+}  // namespace modelmill

@@ -1,0 +1,261 @@
+#include "wire/grpc_stream.h"
+
+#include <array>
+#include <new>
+#include <utility>
+
+#include "wire/connection.h"
+#include "wire/grpc_encoding.h"
+#include "wire/http2_session.h"
+#include "wire/http_text.h"
+
+namespace modelmill::wire {
+namespace {
+
+constexpr std::array<std::string_view, 17> kCodes = {"0", "1", "2",  "3",  "4",  "5",  "6",  "7", "8",
+                                                     "9", "10", "11", "12", "13", "14", "15", "16"};
+
+const nghttp2_nv kStatus200 = static_field(":status", "200");
+const nghttp2_nv kContentType = static_field("content-type", "application/grpc");
+
+using Fields = boost::container::small_vector<nghttp2_nv, 8>;
+
+bool is_binary(std::string_view name) { return name.ends_with("-bin"); }
+
+/// A "-bin" header may carry several values, joined by commas; each is a header of its own.
+void add_metadata(GrpcMetadata& metadata, std::string_view name, std::string_view value) {
+  if (!is_binary(name)) {
+    metadata.emplace_back(name, value);
+    return;
+  }
+  while (true) {
+    const size_t comma = value.find(',');
+    if (auto decoded = base64_decode(value.substr(0, comma))) metadata.emplace_back(name, std::move(*decoded));
+    if (comma == std::string_view::npos) return;
+    value.remove_prefix(comma + 1);
+    while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
+  }
+}
+
+}  // namespace
+
+GrpcStream::GrpcStream(Http2Session& session, int32_t id)
+    : Http2Stream(session, id), loop_(session.connection().loop()), peer_(session.connection().shared_peer()) {}
+
+GrpcStream::~GrpcStream() {
+  if (in_list()) loop_.deadlines().remove(*this);
+}
+
+Status GrpcStream::check_head(const Http2Head& head, bool method_known, bool head_too_large) {
+  const Limits& limits = session()->connection().core().limits;
+  if (head_too_large)
+    return resource_exhausted("the call's metadata is larger than the limit of " +
+                              std::to_string(limits.header_bytes) + " bytes");
+  const std::string_view subtype = head.content_type.substr(std::string_view("application/grpc").size());
+  if (subtype.starts_with('+') && !subtype.starts_with("+proto"))
+    return unimplemented("content-type '" + std::string(head.content_type) +
+                         "' is not served; use application/grpc or application/grpc+proto");
+  if (!method_known) return unimplemented("unknown method '" + *method_ + "'");
+  if (!head.grpc_encoding.empty() && !is_known_grpc_encoding(head.grpc_encoding)) {
+    bad_encoding_ = true;
+    return unimplemented("grpc-encoding '" + std::string(head.grpc_encoding) + "' is not supported; use one of " +
+                         std::string(kGrpcAcceptEncoding));
+  }
+  if (!head.grpc_timeout.empty()) {
+    const auto timeout = parse_grpc_timeout(head.grpc_timeout);
+    if (!timeout) return invalid_argument("grpc-timeout '" + std::string(head.grpc_timeout) + "' is malformed");
+    deadline_ = Clock::now() + *timeout;
+  }
+  return ok_status();
+}
+
+void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path, const GrpcMethodFactory* method,
+                       bool head_too_large) {
+  method_ = std::move(path);
+  if (head.method != "POST") {
+    finished_ = true;
+    const std::array<nghttp2_nv, 2> fields = {static_field(":status", "405"), static_field("allow", "POST")};
+    return submit_head(fields, false);
+  }
+  if (const Status status = check_head(head, method != nullptr, head_too_large); !status.ok())
+    return finish(status, {});
+  has_encoding_ = !head.grpc_encoding.empty() && head.grpc_encoding != "identity";
+  fields_ = std::move(head.others);
+  head.others.clear();
+  if (deadline_ != kNever) loop_.deadlines().add(*this, deadline_);
+  handler_ = (*method)(std::static_pointer_cast<GrpcStream>(shared_self()));
+}
+
+const GrpcMetadata& GrpcStream::metadata() const {
+  if (!metadata_) {
+    metadata_.emplace();
+    metadata_->reserve(fields_.size());
+    for (const Http2Head::Field& field : fields_) {
+      const std::string_view name = field.name.view();
+      if (name == "grpc-accept-encoding" || name == "accept-encoding" || name == "grpc-message-type") continue;
+      add_metadata(*metadata_, name, field.value.view());
+    }
+    fields_.clear();
+  }
+  return *metadata_;
+}
+
+void GrpcStream::on_data(std::span<const std::byte> bytes) {
+  if (finished_ || !handler_) return;
+  try {
+    deframer_.feed(bytes, *this);
+  } catch (const std::bad_alloc&) {
+    finish(resource_exhausted("no memory for the request's message"), {});
+  }
+}
+
+bool GrpcStream::on_frame_begin(bool compressed, uint32_t length) {
+  const size_t limit = session()->connection().core().limits.grpc_message;
+  if (length > limit) {
+    session()->connection().core().count_refused("message");
+    finish(resource_exhausted("the request's message of " + std::to_string(length) +
+                              " bytes is larger than the limit of " + std::to_string(limit) + " bytes"),
+           {});
+    return false;
+  }
+  if (compressed) {
+    if (!has_encoding_) {
+      finish(internal("a message is marked as compressed, but the call names no grpc-encoding"), {});
+      return false;
+    }
+    compressed_ = std::make_unique<BodyBuffer>();
+    compressed_->expect(length);
+    return true;
+  }
+  handler_->on_message_begin(length);
+  return !ended();
+}
+
+bool GrpcStream::on_frame_bytes(std::span<const std::byte> bytes) {
+  if (compressed_) compressed_->append(bytes);
+  else handler_->on_message_bytes(bytes);
+  return !ended();
+}
+
+bool GrpcStream::on_frame_end() {
+  if (compressed_) {
+    const Bytes all = compressed_->take();
+    compressed_ = nullptr;
+    const size_t limit = session()->connection().core().limits.grpc_message;
+    auto message = inflate_message({all.data(), all.size()}, limit);
+    if (!message.ok()) {
+      if (message.status().code() == Code::kResourceExhausted) session()->connection().core().count_refused("message");
+      finish(message.status(), {});
+      return false;
+    }
+    handler_->on_message_begin(message->size());
+    if (!ended() && !message->empty()) handler_->on_message_bytes({message->data(), message->size()});
+    if (ended()) return false;
+  }
+  handler_->on_message_end();
+  return !ended();
+}
+
+void GrpcStream::on_end() {
+  if (finished_ || !handler_) return;
+  if (deframer_.inside_message()) {
+    const Status status = internal("the client ended the call inside a message");
+    finish(status, {});
+    handler_->on_cancel(status);
+    return;
+  }
+  handler_->on_half_close();
+}
+
+void GrpcStream::on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) {
+  loop_.deadlines().remove(*this);
+  const bool told = std::exchange(finished_, true);
+  if (handler_ && !told)
+    handler_->on_cancel(cancelled(error_code == NGHTTP2_CANCEL || error_code == NGHTTP2_NO_ERROR
+                                      ? "the client has cancelled the call or gone away"
+                                      : std::string("the call's stream was reset: ") +
+                                            nghttp2_http2_strerror(error_code)));
+  handler_.reset();
+  // Others may hold the call longer and on other threads; nghttp2's strings may not go along.
+  if (self.use_count() > 1) metadata();
+  fields_.clear();
+}
+
+void GrpcStream::on_deadline() {
+  if (ended()) return;
+  const Status status = deadline_exceeded("the call's deadline has passed");
+  if (head_sent() && out().in_piece()) {
+    finished_ = true;
+    reset(NGHTTP2_CANCEL);  // trailers can't follow half a message
+  } else {
+    out().clear();
+    finish(status, {});
+  }
+  if (handler_) handler_->on_cancel(status);
+}
+
+void GrpcStream::submit_response_head() {
+  const std::array<nghttp2_nv, 2> fields = {kStatus200, kContentType};
+  submit_head(fields, true);
+}
+
+void GrpcStream::send(Chunks message) {
+  if (ended()) return;
+  out().append_message(std::move(message));
+  if (head_sent()) wake();
+  else submit_response_head();
+}
+
+void GrpcStream::reply(Chunks message) {
+  if (ended()) return;
+  finished_ = true;
+  loop_.deadlines().remove(*this);
+  out().append_message(std::move(message));
+  end_out();
+  if (head_sent()) wake();
+  else submit_response_head();
+}
+
+void GrpcStream::set_status(const Status& status, const GrpcMetadata& trailers) {
+  code_ = status.code();
+  if (status.message().empty() && trailers.empty()) return;
+  details_ = std::make_unique<Details>();
+  details_->message = percent_encode(status.message());
+  for (const auto& [name, value] : trailers) {
+    if (!reply_header_passes(name)) continue;
+    details_->trailers.emplace_back(lower_case(name), is_binary(name) ? base64_encode(value) : safe_header_value(value));
+  }
+}
+
+template <typename Fields>
+void GrpcStream::add_status_fields(Fields& fields) const {
+  fields.push_back(static_field("grpc-status", kCodes[static_cast<size_t>(code_)]));
+  if (!details_) return;
+  if (!details_->message.empty()) fields.push_back(static_field("grpc-message", details_->message));
+  for (const auto& [name, value] : details_->trailers) fields.push_back(static_field(name, value));
+}
+
+void GrpcStream::finish(const Status& status, const GrpcMetadata& trailers) {
+  if (ended()) return;
+  finished_ = true;
+  loop_.deadlines().remove(*this);
+  set_status(status, trailers);
+  if (head_sent()) {
+    end_out();
+    wake();
+    return;
+  }
+  Fields fields = {kStatus200, kContentType};
+  add_status_fields(fields);
+  if (bad_encoding_) fields.push_back(static_field("grpc-accept-encoding", kGrpcAcceptEncoding));
+  submit_head({fields.data(), fields.size()}, false);
+}
+
+bool GrpcStream::submit_trailers() {
+  Fields fields;
+  add_status_fields(fields);
+  nghttp2_submit_trailer(session()->nghttp2(), id(), fields.data(), fields.size());
+  return true;
+}
+
+}  // namespace modelmill::wire

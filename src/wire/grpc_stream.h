@@ -1,0 +1,75 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "wire/body_buffer.h"
+#include "wire/deadline_list.h"
+#include "wire/grpc.h"
+#include "wire/grpc_deframer.h"
+#include "wire/http2_head.h"
+#include "wire/http2_stream.h"
+
+namespace modelmill::wire {
+
+/// One gRPC call over HTTP/2: framing, compression of requests, deadline, status and trailers.
+class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEntry, private GrpcDeframer::Sink {
+ public:
+  GrpcStream(Http2Session& session, int32_t id);
+  ~GrpcStream() override;
+
+  /// The request's headers are complete; `method` is null when there is no such method.
+  void begin(Http2Head& head, std::shared_ptr<const std::string> path, const GrpcMethodFactory* method,
+             bool head_too_large);
+
+  std::string_view method() const override { return *method_; }
+  const GrpcMetadata& metadata() const override;
+  TimePoint deadline() const override { return deadline_; }
+  Loop& loop() override { return loop_; }
+  const std::string& peer() const override { return *peer_; }
+  void send(Chunks message) override;
+  void finish(const Status& status, const GrpcMetadata& trailers) override;
+  void reply(Chunks message) override;
+  size_t unsent_bytes() const override { return out().size(); }
+  void pause_reading(bool paused) override { pause(paused); }
+
+  void on_data(std::span<const std::byte> bytes) override;
+  void on_end() override;
+  void on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) override;
+
+ private:
+  void on_deadline() override;
+  bool on_frame_begin(bool compressed, uint32_t length) override;
+  bool on_frame_bytes(std::span<const std::byte> bytes) override;
+  bool on_frame_end() override;
+  bool submit_trailers() override;
+
+  bool ended() const { return finished_ || session() == nullptr; }
+  Status check_head(const Http2Head& head, bool method_known, bool head_too_large);
+  void submit_response_head();
+  void set_status(const Status& status, const GrpcMetadata& trailers);
+  template <typename Fields>
+  void add_status_fields(Fields& fields) const;
+
+  Loop& loop_;
+  std::shared_ptr<const std::string> peer_;
+  std::shared_ptr<const std::string> method_;
+  mutable Http2Head::Fields fields_;  // until metadata() is asked for
+  mutable std::optional<GrpcMetadata> metadata_;
+  TimePoint deadline_ = kNever;
+  std::unique_ptr<GrpcCallHandler> handler_;
+  GrpcDeframer deframer_;
+  std::unique_ptr<BodyBuffer> compressed_;  // the message that is arriving compressed
+  bool has_encoding_ = false;
+  bool bad_encoding_ = false;  // the reply says which there are
+  bool finished_ = false;      // the handler, or the wire for it, has ended the call
+  Code code_ = Code::kOk;
+  struct Details {
+    std::string message;    // percent-encoded
+    GrpcMetadata trailers;  // "-bin" values encoded
+  };
+  std::unique_ptr<Details> details_;  // of the status, where there are any
+};
+
+}  // namespace modelmill::wire

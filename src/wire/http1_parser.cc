@@ -1,0 +1,138 @@
+#include "wire/http1_parser.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include "wire/http_text.h"
+
+namespace modelmill::wire {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::beast::error_code;
+using BeastView = boost::beast::string_view;
+
+std::string_view view(BeastView text) { return {text.data(), text.size()}; }
+
+class Parser final : public http::basic_parser<true> {
+ public:
+  HttpRequest* request = nullptr;
+  BodyBuffer* body = nullptr;
+  uint64_t body_limit_bytes = 0;
+  int version = 11;
+  int hosts = 0;
+  bool expects_continue = false;
+  bool body_too_large = false;
+
+ private:
+  void on_request_impl(http::verb, BeastView method, BeastView target, int v, error_code&) override {
+    request->method = view(method);
+    split_target(view(target), *request);
+    version = v;
+  }
+  void on_response_impl(int, BeastView, int, error_code&) override {}
+  void on_field_impl(http::field field, BeastView name, BeastView value, error_code&) override {
+    if (body != nullptr) return;  // trailers of a chunked body
+    if (field == http::field::host) ++hosts;
+    if (field == http::field::expect && equals_ignoring_case(view(value), "100-continue")) expects_continue = true;
+    request->headers.emplace_back(lower_case(view(name)), view(value));
+  }
+  void on_header_impl(error_code&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
+  std::size_t on_body_impl(BeastView bytes, error_code&) override { return bytes.size(); }
+  void on_chunk_header_impl(std::uint64_t size, BeastView, error_code& error) override {
+    const uint64_t so_far = body == nullptr ? 0 : body->size();
+    if (size <= body_limit_bytes && so_far <= body_limit_bytes - size) return;
+    body_too_large = true;
+    error = http::error::body_limit;
+  }
+  std::size_t on_chunk_body_impl(std::uint64_t, BeastView bytes, error_code&) override {
+    body->append(std::as_bytes(std::span(bytes.data(), bytes.size())));
+    return bytes.size();
+  }
+  void on_finish_impl(error_code&) override {}
+};
+
+}  // namespace
+
+struct Http1Parser::Rep {
+  size_t header_bytes;
+  uint64_t body_bytes;
+  std::optional<Parser> parser;
+  size_t head_size = 0;  // of this request so far
+
+  Outcome fail(const error_code& error, size_t used) const {
+    if (parser->body_too_large)
+      return {used, false, 413,
+              "the request's body is larger than the limit of " + std::to_string(body_bytes) + " bytes"};
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) return head_too_large(used);
+    if (error == http::error::bad_version)
+      return {used, false, 505, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here"};
+    return {used, false, 400, "malformed HTTP request: " + error.message()};
+  }
+  Outcome head_too_large(size_t used) const {
+    return {used, false, 431,
+            "the request line and headers are larger than the limit of " + std::to_string(header_bytes) + " bytes"};
+  }
+};
+
+Http1Parser::Http1Parser(size_t header_bytes, uint64_t body_bytes)
+    : rep_(std::make_unique<Rep>(Rep{header_bytes, body_bytes, std::nullopt})) {
+  reset();
+}
+
+Http1Parser::~Http1Parser() = default;
+
+void Http1Parser::reset() {
+  rep_->head_size = 0;
+  Parser& parser = rep_->parser.emplace();
+  parser.header_limit(static_cast<uint32_t>(std::min<size_t>(rep_->header_bytes, UINT32_MAX / 2)));
+  parser.body_limit(boost::none);
+  parser.body_limit_bytes = rep_->body_bytes;
+}
+
+Http1Parser::Outcome Http1Parser::parse_head(std::string_view bytes, HttpRequest& request) {
+  Parser& parser = *rep_->parser;
+  parser.request = &request;
+  size_t used = 0;
+  while (!parser.is_header_done()) {
+    error_code error;
+    const size_t n = parser.put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
+    used += n;
+    rep_->head_size += n;
+    const size_t waiting = parser.is_header_done() ? 0 : bytes.size() - used;
+    if (rep_->head_size + waiting > rep_->header_bytes) return rep_->head_too_large(used);
+    if (error == http::error::need_more || (!error && n == 0)) return {used};
+    if (error) return rep_->fail(error, used);
+  }
+  if (parser.version == 11 && parser.hosts != 1)
+    return {used, false, 400, "an HTTP/1.1 request needs exactly one Host header"};
+  return {used, true};
+}
+
+Http1Parser::Outcome Http1Parser::parse_chunks(std::string_view bytes, BodyBuffer& body) {
+  Parser& parser = *rep_->parser;
+  parser.body = &body;
+  parser.eager(true);
+  size_t used = 0;
+  while (!parser.is_done()) {
+    error_code error;
+    const size_t n = parser.put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
+    used += n;
+    if (error == http::error::need_more || (!error && n == 0)) {
+      if (bytes.size() - used > rep_->header_bytes) return rep_->head_too_large(used);  // an endless chunk extension
+      return {used};
+    }
+    if (error) return rep_->fail(error, used);
+  }
+  return {used, true};
+}
+
+bool Http1Parser::chunked() const { return rep_->parser->chunked(); }
+uint64_t Http1Parser::content_length() const { return rep_->parser->content_length().value_or(0); }
+bool Http1Parser::keep_alive() const { return rep_->parser->keep_alive(); }
+bool Http1Parser::http_1_0() const { return rep_->parser->version == 10; }
+bool Http1Parser::expects_continue() const { return rep_->parser->expects_continue && !http_1_0(); }
+
+}  // namespace modelmill::wire

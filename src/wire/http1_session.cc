@@ -1,0 +1,229 @@
+#include "wire/http1_session.h"
+
+#include <algorithm>
+#include <new>
+
+#include "wire/connection.h"
+#include "wire/http1_exchange.h"
+#include "wire/http_text.h"
+
+namespace modelmill::wire {
+namespace {
+
+/// Requests of one connection that may be in work together, and bytes of their bodies beyond which no further is begun.
+constexpr size_t kPipelined = 32;
+constexpr size_t kPipelinedBytes = size_t{64} << 20;
+/// Bodies from here on are read straight to where they stay.
+constexpr size_t kDirectRead = 4 * 1024;
+
+}  // namespace
+
+std::unique_ptr<Session> make_http1_session(Connection& connection) {
+  return std::make_unique<Http1Session>(connection);
+}
+
+Http1Session::Http1Session(Connection& connection)
+    : connection_(connection),
+      parser_(connection.core().limits.header_bytes, connection.core().limits.http_body) {}
+
+Http1Session::~Http1Session() {
+  if (incoming_) incoming_->detach();
+  for (const auto& exchange : exchanges_) exchange->detach();
+}
+
+bool Http1Session::wants_to_read() const {
+  if (stage_ != Stage::kHead || incoming_) return true;
+  if (closing_) return true;  // to notice that the peer has gone
+  return exchanges_.size() < kPipelined && bytes_in_work_ < kPipelinedBytes;
+}
+
+void Http1Session::receive(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (unparsed_.empty()) {
+    const size_t used = parse(text);
+    if (!closing_) unparsed_ = text.substr(used);
+    return;
+  }
+  unparsed_.append(text);
+  unstall();
+}
+
+/// Parses what was kept.
+void Http1Session::unstall() {
+  const std::string kept = std::move(unparsed_);
+  unparsed_.clear();
+  const size_t used = parse(kept);
+  if (!closing_) unparsed_ = kept.substr(used);
+}
+
+/// Returns how many bytes are done with.
+size_t Http1Session::parse(std::string_view bytes) {
+  in_parse_ = true;
+  size_t used = 0;
+  try {
+    parse_all(bytes, used);
+  } catch (const std::bad_alloc&) {
+    if (incoming_) fail(507, "no memory for the request");
+    closing_ = true;
+  }
+  in_parse_ = false;
+  return used;
+}
+
+void Http1Session::parse_all(std::string_view bytes, size_t& used) {
+  while (!closing_ && used < bytes.size()) {
+    const std::string_view rest = bytes.substr(used);
+    if (stage_ == Stage::kFixedBody) {
+      const size_t n = std::min(rest.size(), body_left_);
+      body_.append(std::as_bytes(std::span(rest.substr(0, n))));
+      used += n;
+      body_left_ -= n;
+      if (body_left_ == 0) request_complete();
+      continue;
+    }
+    if (stage_ == Stage::kHead && !incoming_) {
+      if (!wants_to_read()) break;
+      if (rest.front() == '\r' || rest.front() == '\n') {  // blank lines before a request are tolerated
+        ++used;
+        continue;
+      }
+      incoming_ = std::make_shared<Http1Exchange>(*this, connection_.loop());
+      incoming_->request().peer = connection_.peer();
+    }
+    const Http1Parser::Outcome outcome = stage_ == Stage::kHead ? parser_.parse_head(rest, incoming_->request())
+                                                                : parser_.parse_chunks(rest, body_);
+    used += outcome.used;
+    if (outcome.error_status != 0) {
+      fail(outcome.error_status, outcome.error);
+      break;
+    }
+    if (!outcome.done) break;
+    if (stage_ == Stage::kChunkedBody) request_complete();
+    else if (!begin_body()) break;
+  }
+}
+
+/// The head is complete. False if it can't be served.
+bool Http1Session::begin_body() {
+  HttpRequest& request = incoming_->request();
+  incoming_->traits = {parser_.keep_alive(), parser_.http_1_0(), request.method == "HEAD"};
+  const Limits& limits = connection_.core().limits;
+  if (is_grpc_content_type(request.header("content-type"))) {
+    fail(505, "gRPC needs HTTP/2: connect with HTTP/2 (prior knowledge) instead of HTTP/1.1");
+    return false;
+  }
+  const uint64_t length = parser_.content_length();
+  if (!parser_.chunked() && length > limits.http_body) {
+    fail(413, "the request's body of " + std::to_string(length) + " bytes is larger than the limit of " +
+                  std::to_string(limits.http_body) + " bytes");
+    return false;
+  }
+  if (parser_.chunked() || length > 0) {
+    if (parser_.expects_continue()) {
+      continue_due_ = true;
+      connection_.want_flush();
+    }
+    stage_ = parser_.chunked() ? Stage::kChunkedBody : Stage::kFixedBody;
+    body_left_ = length;
+    if (!parser_.chunked()) body_.expect(length);
+    return true;
+  }
+  request_complete();
+  return true;
+}
+
+std::span<std::byte> Http1Session::read_target() {
+  if (stage_ != Stage::kFixedBody || body_left_ < kDirectRead) return {};
+  try {
+    const std::span<std::byte> room = body_.room();
+    return room.first(std::min(room.size(), body_left_));
+  } catch (const std::bad_alloc&) {
+    fail(507, "no memory for the request's body");
+    return {};
+  }
+}
+
+void Http1Session::received_into_target(size_t n) {
+  body_.commit(n);
+  body_left_ -= n;
+  if (body_left_ == 0) request_complete();
+}
+
+void Http1Session::add_exchange() {
+  incoming_->body_size = body_.size();
+  bytes_in_work_ += incoming_->body_size;
+  exchanges_.push_back(std::move(incoming_));
+  incoming_ = nullptr;
+  stage_ = Stage::kHead;
+  continue_due_ = false;
+}
+
+void Http1Session::request_complete() {
+  incoming_->request().body = Bytes();
+  const std::shared_ptr<Http1Exchange> exchange = incoming_;
+  add_exchange();
+  exchange->request().body = body_.take();
+  parser_.reset();
+  if (!exchange->traits.keep_alive || draining_) closing_ = true;
+  connection_.core().http(exchange);
+}
+
+/// Replies with an error, after the replies that are due before it; then the connection ends.
+void Http1Session::fail(int status, std::string_view message) {
+  if (status == 431) connection_.core().count_refused("header");
+  if (status == 413) connection_.core().count_refused("body");
+  const std::shared_ptr<Http1Exchange> exchange = incoming_;
+  exchange->traits.keep_alive = false;
+  body_.take();
+  add_exchange();
+  closing_ = true;
+  exchange->reply(error_reply(status, message));
+}
+
+void Http1Session::front_done(bool close) {
+  const std::shared_ptr<Http1Exchange> done = std::move(exchanges_.front());
+  bytes_in_work_ -= done->body_size;
+  exchanges_.pop_front();
+  connection_.want_flush();
+  if (close) {
+    closing_ = true;
+    for (const auto& exchange : exchanges_) exchange->abandon();
+    exchanges_.clear();
+    return;
+  }
+  if (exchanges_.empty()) return;
+  const std::shared_ptr<Http1Exchange> next = exchanges_.front();
+  next->in_turn();
+}
+
+void Http1Session::produce(OutQueue& out) {
+  if (continue_due_ && exchanges_.empty() && !closing_) {
+    out.append_copy("HTTP/1.1 100 Continue\r\n\r\n");
+    continue_due_ = false;
+  }
+  // Replies have made room for requests that wait; their own replies may leave with these.
+  if (!closing_ && !in_parse_ && stage_ == Stage::kHead && !incoming_ && wants_to_read()) {
+    if (!unparsed_.empty()) unstall();
+    connection_.resume_reading();
+  }
+}
+
+void Http1Session::drain() {
+  draining_ = true;
+  if (incoming_ || closing_) return;
+  closing_ = true;
+  idle_close_ = exchanges_.empty() && connection_.out().empty();
+  unparsed_.clear();
+}
+
+void Http1Session::peer_gone() {
+  closing_ = true;
+  unparsed_.clear();
+  if (incoming_) incoming_->detach();
+  incoming_ = nullptr;
+  const auto abandoned = std::move(exchanges_);
+  exchanges_.clear();
+  for (const auto& exchange : abandoned) exchange->abandon();
+}
+
+}  // namespace modelmill::wire

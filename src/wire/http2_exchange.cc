@@ -1,0 +1,131 @@
+#include "wire/http2_exchange.h"
+
+#include <charconv>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "wire/connection.h"
+#include "wire/http2_session.h"
+#include "wire/http_text.h"
+
+namespace modelmill::wire {
+
+Http2Exchange::Http2Exchange(Http2Session& session, int32_t id)
+    : Http2Stream(session, id), loop_(session.connection().loop()) {}
+
+void Http2Exchange::begin(const Http2Head& head, bool head_too_large) {
+  const Limits& limits = session()->connection().core().limits;
+  request_.http2 = true;
+  request_.peer = session()->connection().peer();
+  request_.method = head.method;
+  split_target(head.path, request_);
+  if (head_too_large)
+    return refuse(431, "the headers are larger than the limit of " + std::to_string(limits.header_bytes) + " bytes");
+  if (!head.authority.empty()) request_.headers.emplace_back("host", head.authority);
+  if (!head.content_type.empty()) request_.headers.emplace_back("content-type", head.content_type);
+  if (!head.content_length.empty()) request_.headers.emplace_back("content-length", head.content_length);
+  for (const Http2Head::Field& field : head.others)
+    request_.headers.emplace_back(field.name.view(), field.value.view());
+  uint64_t length = 0;
+  std::from_chars(head.content_length.data(), head.content_length.data() + head.content_length.size(), length);
+  if (length > limits.http_body)
+    return refuse(413, "the request's body of " + std::to_string(length) + " bytes is larger than the limit of " +
+                           std::to_string(limits.http_body) + " bytes");
+  body_.expect(length);
+  if (equals_ignoring_case(head.expect, "100-continue")) {
+    const nghttp2_nv interim = static_field(":status", "100");
+    nghttp2_submit_headers(session()->nghttp2(), NGHTTP2_FLAG_NONE, id(), nullptr, &interim, 1, nullptr);
+    session()->connection().want_flush();
+  }
+}
+
+void Http2Exchange::refuse(int status, const std::string& message) {
+  if (status == 413) session()->connection().core().count_refused("body");
+  reply(error_reply(status, message));
+}
+
+void Http2Exchange::on_data(std::span<const std::byte> bytes) {
+  if (state_ != State::kReceiving) return;
+  const uint64_t limit = session()->connection().core().limits.http_body;
+  if (bytes.size() > limit - body_.size())
+    return refuse(413, "the request's body is larger than the limit of " + std::to_string(limit) + " bytes");
+  try {
+    body_.append(bytes);
+  } catch (const std::bad_alloc&) {
+    refuse(507, "no memory for the request's body");
+  }
+}
+
+void Http2Exchange::on_end() {
+  if (state_ != State::kReceiving) return;
+  state_ = State::kOpen;
+  request_.body = body_.take();
+  session()->connection().core().http(
+      std::shared_ptr<HttpExchange>(std::static_pointer_cast<Http2Exchange>(shared_self())));
+}
+
+void Http2Exchange::on_closed(uint32_t, const std::shared_ptr<Http2Stream>&) {
+  body_.take();
+  const bool was_in_work = state_ == State::kOpen || state_ == State::kStreaming;
+  state_ = State::kDone;
+  auto callback = std::exchange(abandoned_, nullptr);
+  if (was_in_work && callback) callback();
+}
+
+void Http2Exchange::submit(const HttpReply& reply, bool more, bool with_length) {
+  std::vector<nghttp2_nv> fields;
+  std::vector<std::string> texts;
+  texts.reserve(2 + 2 * reply.headers.size());
+  fields.reserve(3 + reply.headers.size());
+  fields.push_back(copied_field(":status", texts.emplace_back(std::to_string(reply.status))));
+  fields.push_back(copied_field("date", http_date()));
+  for (const auto& [name, value] : reply.headers) {
+    if (!reply_header_passes(name)) continue;
+    const std::string& lower = texts.emplace_back(lower_case(name));
+    fields.push_back(copied_field(lower, texts.emplace_back(safe_header_value(value))));
+  }
+  size_t length = 0;
+  for (const Bytes& bytes : reply.body) length += bytes.size();
+  std::string length_text;
+  if (with_length && status_has_body(reply.status)) {
+    length_text = std::to_string(length);
+    fields.push_back(copied_field("content-length", length_text));
+  }
+  submit_head(fields, more);
+}
+
+void Http2Exchange::reply(HttpReply reply) {
+  if (!takes_reply()) return;
+  state_ = State::kDone;
+  abandoned_ = nullptr;
+  const bool with_body = status_has_body(reply.status) && request_.method != "HEAD" && !reply.body.empty();
+  if (with_body) {
+    out().append(reply.body);
+    end_out();
+  }
+  submit(reply, with_body, true);
+}
+
+void Http2Exchange::begin(HttpReply head) {
+  if (!takes_reply()) return;
+  state_ = State::kStreaming;
+  if (request_.method != "HEAD" && status_has_body(head.status)) out().append(head.body);
+  submit(head, true, false);
+}
+
+void Http2Exchange::write(Chunks piece) {
+  if (session() == nullptr || state_ != State::kStreaming || request_.method == "HEAD") return;
+  out().append(std::move(piece));
+  wake();
+}
+
+void Http2Exchange::end() {
+  if (session() == nullptr || state_ != State::kStreaming) return;
+  state_ = State::kDone;
+  abandoned_ = nullptr;
+  end_out();
+  wake();
+}
+
+}  // namespace modelmill::wire

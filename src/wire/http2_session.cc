@@ -1,0 +1,264 @@
+#include "wire/http2_session.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "wire/connection.h"
+#include "wire/grpc_stream.h"
+#include "wire/http2_exchange.h"
+#include "wire/http_text.h"
+
+namespace modelmill::wire {
+namespace {
+
+/// Windows let a tensor of some megabytes through without waiting for the server; they are granted again as bytes are
+/// consumed, so they bound what waits in a connection, not what passes through it.
+constexpr uint32_t kStreamWindow = 4u << 20;
+constexpr int32_t kConnectionWindow = 32 << 20;
+constexpr uint32_t kMaxFrame = 1u << 20;
+/// Of a frame that we send, whatever more the client would take: so that streams share a connection fairly.
+constexpr size_t kSentFrame = 256 * 1024;
+/// After a shutdown notice the client has so long to answer before its connection stops taking requests.
+constexpr Duration kDrainNotice = std::chrono::milliseconds(500);
+constexpr uint8_t kDrainPing[8] = {'d', 'r', 'a', 'i', 'n', 0, 0, 0};
+
+Http2Session& self(void* user_data) { return *static_cast<Http2Session*>(user_data); }
+
+}  // namespace
+
+std::unique_ptr<Session> make_http2_session(Connection& connection) {
+  return std::make_unique<Http2Session>(connection);
+}
+
+Http2Session::Http2Session(Connection& connection) : connection_(connection) {
+  MM_CHECK(nghttp2_session_server_new2(&session_, callbacks(), this, options()) == 0, "out of memory");
+  submit_settings();
+  connection_.want_flush();
+}
+
+Http2Session::~Http2Session() {
+  while (streams_ != nullptr) streams_->detach();  // without telling: peer_gone() has, or the server is being taken down
+  nghttp2_session_del(session_);
+}
+
+nghttp2_option* Http2Session::options() {
+  static nghttp2_option* const options = [] {
+    nghttp2_option* made = nullptr;
+    MM_CHECK(nghttp2_option_new(&made) == 0, "out of memory");
+    nghttp2_option_set_no_auto_window_update(made, 1);
+    nghttp2_option_set_no_closed_streams(made, 1);
+    return made;
+  }();
+  return options;
+}
+
+nghttp2_session_callbacks* Http2Session::callbacks() {
+  static nghttp2_session_callbacks* const callbacks = [] {
+    nghttp2_session_callbacks* made = nullptr;
+    MM_CHECK(nghttp2_session_callbacks_new(&made) == 0, "out of memory");
+    nghttp2_session_callbacks_set_on_begin_headers_callback(
+        made, [](nghttp2_session*, const nghttp2_frame* frame, void* user) {
+          if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+            self(user).head_.clear();
+            self(user).head_too_large_ = false;
+          }
+          return 0;
+        });
+    nghttp2_session_callbacks_set_on_header_callback2(
+        made, [](nghttp2_session*, const nghttp2_frame* frame, nghttp2_rcbuf* name, nghttp2_rcbuf* value, uint8_t,
+                 void* user) {
+          if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;  // trailers
+          Http2Session& session = self(user);
+          if (session.head_.size() > session.connection_.core().limits.header_bytes) session.head_too_large_ = true;
+          else session.head_.add(name, value);
+          return 0;
+        });
+    nghttp2_session_callbacks_set_on_frame_recv_callback(
+        made, [](nghttp2_session*, const nghttp2_frame* frame, void* user) { return self(user).on_frame(*frame); });
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
+        made, [](nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size, void* user) {
+          if (Http2Stream* stream = self(user).stream(id))
+            stream->received({reinterpret_cast<const std::byte*>(data), size});
+          else
+            nghttp2_session_consume(session, id, size);
+          return 0;
+        });
+    nghttp2_session_callbacks_set_on_stream_close_callback(
+        made, [](nghttp2_session*, int32_t id, uint32_t error_code, void* user) {
+          if (Http2Stream* stream = self(user).stream(id)) {
+            const std::shared_ptr<Http2Stream> last = stream->detach();
+            last->on_closed(error_code, last);
+          }
+          return 0;
+        });
+    nghttp2_session_callbacks_set_on_frame_send_callback(
+        made, [](nghttp2_session*, const nghttp2_frame* frame, void* user) {
+          self(user).on_sent(*frame);
+          return 0;
+        });
+    nghttp2_session_callbacks_set_send_data_callback(
+        made, [](nghttp2_session*, nghttp2_frame*, const uint8_t* head, size_t size, nghttp2_data_source* source,
+                 void* user) {
+          OutQueue& out = *self(user).producing_;
+          out.append_copy({reinterpret_cast<const char*>(head), 9});
+          static_cast<Http2Stream*>(source->ptr)->move_data(out, size);
+          return 0;
+        });
+    nghttp2_session_callbacks_set_data_source_read_length_callback(
+        made, [](nghttp2_session*, uint8_t, int32_t, int32_t connection_window, int32_t stream_window,
+                 uint32_t max_frame, void*) {
+          const auto window = static_cast<size_t>(std::max(0, std::min(connection_window, stream_window)));
+          return static_cast<ssize_t>(std::min({window, static_cast<size_t>(max_frame), kSentFrame}));
+        });
+    return made;
+  }();
+  return callbacks;
+}
+
+void Http2Session::submit_settings() {
+  const Limits& limits = connection_.core().limits;
+  const std::array<nghttp2_settings_entry, 5> settings = {{
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams_per_connection},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
+      {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, kMaxFrame},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(std::min<size_t>(limits.header_bytes, UINT32_MAX))},
+      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},  // replies leave in the order of their streams
+  }};
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
+}
+
+Http2Stream* Http2Session::stream(int32_t id) {
+  return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session_, id));
+}
+
+void Http2Session::link(Http2Stream& stream) {
+  stream.next_ = streams_;
+  if (streams_ != nullptr) streams_->previous_ = &stream;
+  streams_ = &stream;
+}
+
+void Http2Session::unlink(Http2Stream& stream) {
+  (stream.previous_ != nullptr ? stream.previous_->next_ : streams_) = stream.next_;
+  if (stream.next_ != nullptr) stream.next_->previous_ = stream.previous_;
+  stream.previous_ = stream.next_ = nullptr;
+}
+
+void Http2Session::receive(std::span<const std::byte> bytes) {
+  if (failed_ || gone_) return;
+  const ssize_t n =
+      nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  if (n < 0) {
+    // nghttp2 can't go on with this peer (a bad preface, a flood); whatever GOAWAY it has queued still goes out.
+    nghttp2_session_terminate_session(session_, NGHTTP2_PROTOCOL_ERROR);
+    failed_ = true;
+  }
+  if (failed_ || nghttp2_session_want_write(session_) != 0 || nghttp2_session_want_read(session_) == 0)
+    connection_.want_flush();
+}
+
+int Http2Session::on_frame(const nghttp2_frame& frame) {
+  switch (frame.hd.type) {
+    case NGHTTP2_HEADERS:
+      if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) begin_stream(frame.hd.stream_id);
+      [[fallthrough]];
+    case NGHTTP2_DATA:
+      if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+        if (Http2Stream* ended = stream(frame.hd.stream_id)) ended->remote_ended();
+      break;
+    case NGHTTP2_PING:
+      if (draining_ && (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
+          std::equal(std::begin(kDrainPing), std::end(kDrainPing), frame.ping.opaque_data))
+        end_drain();
+      break;
+    default:
+      break;
+  }
+  return 0;
+}
+
+void Http2Session::begin_stream(int32_t id) {
+  std::shared_ptr<Http2Stream> stream;
+  if (is_grpc_content_type(head_.content_type)) {
+    auto call = std::make_shared<GrpcStream>(*this, id);
+    nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(call.get()));
+    call->attach(call);
+    if (head_too_large_) connection_.core().count_refused("header");
+    const GrpcMethodFactory* factory = head_too_large_ ? nullptr : method(head_.path);
+    call->begin(head_, factory != nullptr ? last_path_ : std::make_shared<const std::string>(head_.path), factory,
+                head_too_large_);
+  } else {
+    auto exchange = std::make_shared<Http2Exchange>(*this, id);
+    nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(exchange.get()));
+    exchange->attach(exchange);
+    if (head_too_large_) connection_.core().count_refused("header");
+    exchange->begin(head_, head_too_large_);
+  }
+  head_.clear();
+}
+
+const GrpcMethodFactory* Http2Session::method(std::string_view path) {
+  if (last_method_ != nullptr && path == *last_path_) return last_method_;
+  const GrpcMethodFactory* found = connection_.core().grpc.find(path);
+  if (found != nullptr) {
+    last_path_ = std::make_shared<const std::string>(path);
+    last_method_ = found;
+  }
+  return found;
+}
+
+void Http2Session::on_sent(const nghttp2_frame& frame) {
+  if (frame.hd.type != NGHTTP2_HEADERS && frame.hd.type != NGHTTP2_DATA) return;
+  if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return;
+  if (Http2Stream* replied = stream(frame.hd.stream_id)) replied->reply_sent();
+}
+
+void Http2Session::produce(OutQueue& out) {
+  if (gone_) return;
+  producing_ = &out;
+  while (out.size() < kOutHighWater) {
+    const uint8_t* data = nullptr;
+    const ssize_t n = nghttp2_session_mem_send(session_, &data);
+    if (n < 0) failed_ = true;
+    if (n <= 0) break;
+    out.append_copy({reinterpret_cast<const char*>(data), static_cast<size_t>(n)});
+  }
+  producing_ = nullptr;
+}
+
+bool Http2Session::finished() const {
+  if (gone_ || failed_) return true;
+  return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
+}
+
+/// Two steps, as RFC 9113 (6.8) has it: a notice first, so that requests already on their way are still served, and when
+/// the client has seen it (its answer to a PING tells) the final word.
+void Http2Session::drain() {
+  if (draining_ || gone_) return;
+  draining_ = true;
+  nghttp2_submit_shutdown_notice(session_);
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kDrainPing);
+  drain_timer_ = connection_.loop().run_at(Clock::now() + kDrainNotice, [this] { end_drain(); });
+  connection_.want_flush();
+}
+
+void Http2Session::end_drain() {
+  if (gone_ || drain_timer_ == nullptr) return;
+  drain_timer_.reset();
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
+                        NGHTTP2_NO_ERROR, nullptr, 0);
+  connection_.want_flush();
+}
+
+void Http2Session::peer_gone() {
+  if (gone_) return;
+  gone_ = true;
+  drain_timer_.reset();
+  while (streams_ != nullptr) {
+    const std::shared_ptr<Http2Stream> last = streams_->detach();
+    if (last) last->on_closed(NGHTTP2_CANCEL, last);
+  }
+}
+
+}  // namespace modelmill::wire

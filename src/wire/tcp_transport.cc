@@ -1,0 +1,90 @@
+#include <sys/socket.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <cerrno>
+
+#include "wire/loop.h"
+#include "wire/transport.h"
+
+namespace modelmill::wire {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+IoResult from_return(ssize_t n) {
+  if (n > 0) return {IoResult::kDone, static_cast<size_t>(n)};
+  if (n == 0) return {IoResult::kClosed};
+  return {errno == EAGAIN || errno == EWOULDBLOCK ? IoResult::kWouldBlock : IoResult::kFailed};
+}
+
+class TcpTransport final : public Transport {
+ public:
+  TcpTransport(Loop& loop, int fd, bool ipv6) : socket_(loop.context()) {
+    error_code error;
+    socket_.assign(ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd, error);
+    if (!error) socket_.native_non_blocking(true, error);
+  }
+
+  void async_read(std::span<std::byte> into, std::shared_ptr<User> user) override {
+    socket_.async_read_some(asio::buffer(into.data(), into.size()),
+                            [user = std::move(user)](const error_code& error, size_t n) {
+                              if (error == asio::error::operation_aborted) return;
+                              if (error == asio::error::eof) return user->on_read({IoResult::kClosed});
+                              if (error) return user->on_read({IoResult::kFailed});
+                              user->on_read({IoResult::kDone, n});
+                            });
+  }
+
+  IoResult read(std::span<std::byte> into) override {
+    ssize_t n;
+    do {
+      n = ::recv(socket_.native_handle(), into.data(), into.size(), 0);
+    } while (n < 0 && errno == EINTR);
+    return from_return(n);
+  }
+
+  IoResult write(std::span<const iovec> pieces) override {
+    ssize_t n;
+    do {
+      if (pieces.size() == 1) {
+        n = ::send(socket_.native_handle(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+      } else {
+        msghdr message{};
+        message.msg_iov = const_cast<iovec*>(pieces.data());
+        message.msg_iovlen = pieces.size();
+        n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
+      }
+    } while (n < 0 && errno == EINTR);
+    return from_return(n);
+  }
+
+  void async_writable(std::shared_ptr<User> user) override {
+    socket_.async_wait(asio::socket_base::wait_write, [user = std::move(user)](const error_code& error) {
+      if (error != asio::error::operation_aborted) user->on_writable();
+    });
+  }
+
+  void shutdown_write() override {
+    error_code ignored;
+    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+  }
+
+  void close() override {
+    error_code ignored;
+    socket_.close(ignored);
+  }
+
+ private:
+  asio::ip::tcp::socket socket_;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> make_tcp_transport(Loop& loop, int fd, bool ipv6) {
+  return std::make_unique<TcpTransport>(loop, fd, ipv6);
+}
+
+}  // namespace modelmill::wire

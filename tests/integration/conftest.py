@@ -1,0 +1,68 @@
+"""Servers that tests share: one for each set of models, started when first used and stopped at the end."""
+
+import contextlib
+
+import pytest
+
+import models
+import repositories
+import servers
+
+
+def pytest_collection_modifyitems(config, items):
+    if not servers.binary().exists():
+        pytest.exit(f"{servers.binary()} is not built; MODELMILL_BUILD names another build folder", returncode=2)
+
+
+def _serve(tmp_path_factory, name, make_arguments):
+    folder = tmp_path_factory.mktemp(name)
+    server = servers.Server(folder / "log", *make_arguments(folder))
+    try:
+        yield server
+        server.assert_alive()
+        server.stop()
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def main_server(tmp_path_factory):
+    """repositories.main_repository() and a plain file, `mlp`."""
+    yield from _serve(
+        tmp_path_factory,
+        "main",
+        lambda folder: [
+            repositories.main_repository(folder / "models"),
+            models.save(models.mlp(), folder / "mlp.onnx"),
+            "--log-format=json",
+            "--access-log",
+        ],
+    )
+
+
+@pytest.fixture(scope="session")
+def real_server(tmp_path_factory):
+    """Real models out of packages, as single files."""
+    yield from _serve(tmp_path_factory, "real", lambda folder: repositories.real_models(folder / "models"))
+
+
+@pytest.fixture(scope="session")
+def betrayer_server(tmp_path_factory):
+    """Models that look as if they could be batched, as single files without a word of configuration."""
+    yield from _serve(tmp_path_factory, "betrayers", lambda folder: repositories.betrayers(folder / "models"))
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """serve(*arguments) starts a server of the test's own."""
+    with contextlib.ExitStack() as stack:
+        count = 0
+
+        def start(*arguments, **options):
+            nonlocal count
+            count += 1
+            server = servers.Server(tmp_path / f"server{count}", *arguments, **options)
+            stack.callback(server.kill)
+            return server
+
+        yield start

@@ -1,0 +1,166 @@
+"""Metrics that add up, in a format that a strict parser takes; logs that a machine reads."""
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import models
+from clients import Client, InferenceServerException
+from servers import wait_until
+
+SAMPLE = re.compile(
+    r'^[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_][a-zA-Z0-9_]*="(\\\\|\\"|\\n|[^"\\\n])*"(,|(?=\})))*\})? '
+    r"([+-]?(\d+(\.\d*)?([eE][+-]?\d+)?|\.\d+)|NaN|[+-]Inf)( \d+)?$"
+)
+
+
+def scrape(server):
+    """{name: {labels: value}} of a page that follows the format to the letter."""
+    status, body, headers = server.get("/metrics")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/plain") and "version=0.0.4" in headers["Content-Type"]
+    text = body.decode()
+    assert text.endswith("\n")
+    for line in text.splitlines():
+        assert line.startswith("# ") or SAMPLE.match(line), line
+    samples = {}
+    families = set()
+    for family in text_string_to_metric_families(text):
+        assert family.name not in families, f"{family.name} twice"
+        families.add(family.name)
+        assert family.documentation, family.name
+        assert family.type in ("counter", "gauge", "histogram"), (family.name, family.type)
+        for sample in family.samples:
+            labels = tuple(sorted(sample.labels.items()))
+            series = samples.setdefault(sample.name, {})
+            assert labels not in series, (sample.name, labels)
+            series[labels] = sample.value
+    return samples
+
+
+def of(samples, name, **labels):
+    wanted = set(labels.items())
+    return sum(
+        value
+        for key, value in (samples.get(name) or samples.get(name + "_total") or {}).items()
+        if wanted <= set(key)
+    )
+
+
+def test_counters_add_up(serve, tmp_path):
+    server = serve(models.save(models.scaled(2), tmp_path / "twice.onnx"), models.save(models.gather(), tmp_path / "gather.onnx"))
+    client = Client("grpc", server.address)
+    for rows in (1, 2, 3, 4):
+        client.infer("twice", {"x": np.ones((rows, 4), np.float32)})
+    for _ in range(3):
+        with pytest.raises(InferenceServerException):
+            client.infer("twice", {"x": np.ones((1, 5), np.float32)})
+    with pytest.raises(InferenceServerException):
+        client.infer("gather", {"index": np.array([99], np.int64)})
+    client.close()
+    samples = scrape(server)
+    twice = {"model": "twice", "version": "1"}
+    assert of(samples, "nv_inference_request_success", **twice) == 4
+    assert of(samples, "nv_inference_count", **twice) == 10
+    assert of(samples, "nv_inference_exec_count", **twice) == 4
+    assert of(samples, "nv_inference_pending_request_count", **twice) == 0
+    assert of(samples, "nv_inference_request_failure", **twice, reason="OTHER") == 3
+    assert of(samples, "nv_inference_request_failure", model="gather", version="1", reason="BACKEND") == 1
+    parts = ("queue", "compute_input", "compute_infer", "compute_output")
+    durations = {part: of(samples, f"nv_inference_{part}_duration_us", **twice) for part in ("request", *parts)}
+    assert all(value >= 0 for value in durations.values())
+    assert durations["request"] > 0 and durations["compute_infer"] > 0
+    assert durations["request"] + 1 >= sum(durations[part] for part in parts) * 0.999
+    for part in ("queue", "compute_infer"):
+        name = f"nv_inference_{part}_duration_histogram_us"
+        assert of(samples, name + "_count", **twice) == 4
+        assert of(samples, name + "_bucket", **twice, le="+Inf") == 4
+        buckets = sorted(
+            (float(dict(labels)["le"]), value)
+            for labels, value in samples[name + "_bucket"].items()
+            if ("model", "twice") in labels
+        )
+        assert [value for _, value in buckets] == sorted(value for _, value in buckets), "cumulative"
+        assert buckets[-1][0] == math.inf
+    assert of(samples, "modelmill_batch_size_count", **twice) == 4
+    assert of(samples, "modelmill_batch_size_sum", **twice) == 10
+    server.stop()
+
+
+def test_every_version_has_its_series(main_server):
+    client = Client("http", main_server.address)
+    client.infer("versions", {"x": np.ones((1, 4), np.float32)}, model_version="1")
+    client.infer("versions", {"x": np.ones((1, 4), np.float32)}, model_version="3")
+    client.close()
+    success = scrape(main_server)["nv_inference_request_success"]
+    versions = {dict(labels)["version"] for labels in success if ("model", "versions") in labels}
+    assert versions == {"1", "3"}
+
+
+def test_process_metrics(main_server):
+    samples = scrape(main_server)
+    assert of(samples, "process_resident_memory_bytes") > 1e6
+    assert of(samples, "process_open_fds") > 5
+    assert of(samples, "process_cpu_seconds") > 0
+    [(labels, value)] = samples["modelmill_build_info"].items()
+    assert value == 1 and "version" in dict(labels)
+
+
+def test_scraping_during_load(main_server):
+    client = Client("http", main_server.address, concurrency=4)
+    requests = [client.async_infer("mlp", client.inputs({"x": np.ones((1, 64), np.float32)})) for _ in range(200)]
+    for _ in range(10):
+        scrape(main_server)
+    for request in requests:
+        request.get_result()
+    client.close()
+
+
+def log_lines(server):
+    return [json.loads(line) for line in server.log().splitlines()]
+
+
+def test_log_is_json(main_server):
+    lines = log_lines(main_server)
+    assert lines
+    for line in lines:
+        assert isinstance(line, dict)
+        assert {"level", "time"} <= set(line) or {"level", "ts"} <= set(line), line
+
+
+def test_access_log_has_the_request_id(main_server):
+    """The client's x-request-id is in the line of its request, whatever is in it."""
+    for number, request_id in enumerate(["abc-123", 'quote" and \\ slash', "é".encode().decode("latin-1")]):
+        main_server.request("GET", f"/v2/models/simple/ready?n={number}", headers={"X-Request-Id": request_id})
+    wanted = {"abc-123", 'quote" and \\ slash'}
+
+    def found():
+        lines = [line for line in log_lines(main_server) if "access" in line.values()]
+        return wanted <= {line.get("request_id") for line in lines} and lines
+
+    lines = wait_until(found, "access lines of the requests")
+    line = next(line for line in lines if line.get("request_id") == "abc-123")
+    assert line["method"] == "GET"
+    assert line["status"] == 200
+    assert line["path"].startswith("/v2/models/simple/ready")
+
+
+def test_no_access_log_unless_asked(serve, tmp_path):
+    server = serve(models.save(models.scaled(2), tmp_path / "twice.onnx"))
+    server.get("/v2/models/twice/ready")
+    server.stop()
+    assert "/v2/models/twice/ready" not in server.log()
+
+
+def test_log_levels(serve, tmp_path):
+    path = models.save(models.scaled(2), tmp_path / "twice.onnx")
+    quiet = serve(path, "--log-level=off")
+    quiet.stop()
+    assert quiet.log() == ""
+    loud = serve(path, "--log-level=debug", "--log-format=json")
+    loud.stop()
+    assert len(log_lines(loud)) > 0

@@ -1,0 +1,55 @@
+"""Triton's own load generator runs against the server to its end, over both protocols."""
+
+import os
+import subprocess
+
+import pytest
+
+from servers import ROOT
+
+FOLDER = ROOT / "build/perf-analyzer"
+PROGRAM = FOLDER / "bin/perf_analyzer"
+
+pytestmark = pytest.mark.skipif(
+    not PROGRAM.exists(),
+    reason="pip install --no-deps --target build/perf-analyzer -r tests/requirements-perf-analyzer.txt",
+)
+
+
+@pytest.fixture(scope="module")
+def analyze(main_server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("perf")
+
+    def run(*arguments):
+        program = folder / "perf_analyzer"
+        if not program.exists():
+            program.write_bytes(PROGRAM.read_bytes())
+            program.chmod(0o755)
+        env = {**os.environ, "LD_LIBRARY_PATH": str(FOLDER / "nvidia/cuda_runtime/lib")}
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            env.pop(name, None)
+        result = subprocess.run(
+            [str(program), "-u", main_server.address, "--concurrency-range", "4", "--request-count", "400", *arguments],
+            capture_output=True, text=True, timeout=100, env=env, cwd=folder,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "Throughput:" in result.stdout, result.stdout
+        assert "error" not in result.stderr.lower(), result.stderr
+
+    return run
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize("model", ["simple", "mlp", "identity_bytes"])
+def test_it_completes(analyze, protocol, model):
+    shape = ["--shape", "x:4"] if model == "identity_bytes" else []
+    analyze("-i", protocol, "-m", model, *shape)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_asynchronously_with_batches(analyze, protocol):
+    analyze("-i", protocol, "-m", "mlp", "--async", "-b", "4")
+
+
+def test_streaming(analyze):
+    analyze("-i", "grpc", "-m", "simple", "--async", "--streaming")

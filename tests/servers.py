@@ -1,0 +1,166 @@
+"""Starting and stopping the server under test, and waiting for what must become true."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+START_SECONDS = 60  # also of a sanitizer build on a busy machine
+STOP_SECONDS = 60
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
+
+
+def build_dir():
+    return pathlib.Path(os.environ.get("MODELMILL_BUILD", ROOT / "build/release"))
+
+
+def binary():
+    return pathlib.Path(os.environ.get("MODELMILL_BINARY", build_dir() / "modelmill"))
+
+
+def environment():
+    """As a user has it who has activated build/venv, whose onnxruntime the server finds."""
+    venv = ROOT / "build/venv"
+    env = {**os.environ, "VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        env.pop(name, None)
+    return env
+
+
+def wait_until(condition, what, seconds=30):
+    """Calls `condition` until it returns something true, which is returned; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds} s: {what}")
+        time.sleep(0.01)
+
+
+def run_cli(*arguments, timeout=60, **options):
+    """Runs the program to its end."""
+    return subprocess.run(
+        [str(binary()), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment(), **options
+    )
+
+
+class Server:
+    """One `modelmill serve` on a free port. Its standard output and its log are files in `folder`."""
+
+    def __init__(self, folder, *arguments, port=0, check_ready=True):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.stdout_path, self.stderr_path = folder / "stdout", folder / "stderr"
+        with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
+            self.process = subprocess.Popen(
+                [str(binary()), "serve", *map(str, arguments), "--port", str(port)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=environment(),
+            )
+        try:
+            self.url = wait_until(self._find_url, "no URL on standard output", START_SECONDS)
+            self.address = self.url.removeprefix("http://")
+            self.host, _, number = self.address.rpartition(":")
+            self.port = int(number)
+            if check_ready:
+                wait_until(self.is_ready, "/v2/health/ready is not 200", START_SECONDS)
+        except BaseException as error:
+            self.kill()
+            raise AssertionError(f"{error}\n{self.text()}") from error
+
+    def _find_url(self):
+        found = re.search(r"http://[^\s/\"']+:\d+", self.stdout())
+        if found:
+            return found.group()
+        assert self.process.poll() is None, f"the server has exited with {self.process.returncode}"
+        return None
+
+    def is_ready(self):
+        assert self.process.poll() is None, f"the server has exited with {self.process.returncode}"
+        try:
+            return self.get("/v2/health/ready")[0] == 200
+        except OSError:
+            return False
+
+    def stdout(self):
+        return self.stdout_path.read_text(errors="replace")
+
+    def log(self):
+        return self.stderr_path.read_text(errors="replace")
+
+    def text(self):
+        return f"--- stdout\n{self.stdout()[-4000:]}\n--- log\n{self.log()[-8000:]}"
+
+    def request(self, method, path, body=None, headers=None, timeout=30):
+        """(status, body, headers) of one HTTP request on a connection of its own."""
+        request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers or {})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=timeout) as reply:
+                return reply.status, reply.read(), reply.headers
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read(), error.headers
+
+    def get(self, path, **options):
+        return self.request("GET", path, **options)
+
+    def get_json(self, path):
+        status, body, _ = self.get(path)
+        assert status == 200, (status, body)
+        return json.loads(body)
+
+    def post_json(self, path, value, **options):
+        """(status, parsed reply)."""
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        status, reply, _ = self.request("POST", path, body, {"Content-Type": "application/json"}, **options)
+        return status, json.loads(reply)
+
+    def stats(self, model, version=""):
+        path = f"/v2/models/{model}" + (f"/versions/{version}" if version else "") + "/stats"
+        return self.get_json(path)["model_stats"][0]
+
+    def connect(self, timeout=30):
+        return socket.create_connection((self.host, self.port), timeout=timeout)
+
+    def assert_alive(self):
+        """After whatever a test has done to it, the server still answers."""
+        assert self.process.poll() is None, f"the server has exited with {self.process.returncode}\n{self.text()}"
+        assert self.is_ready()
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds=STOP_SECONDS):
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"not gone {seconds} s after SIGTERM\n{self.text()}") from None
+
+    def stop(self):
+        """An orderly stop, which must end with status 0 and without a word of a sanitizer."""
+        if self.process.poll() is None:
+            self.terminate()
+        code = self.wait()
+        assert not SANITIZER.search(self.log()), self.log()[-20000:]
+        assert code == 0, f"exit status {code}\n{self.text()}"
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
