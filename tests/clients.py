@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 
+import ml_dtypes
 import numpy as np
 from google.protobuf import json_format
 from tritonclient.grpc import model_config_pb2
@@ -110,13 +111,9 @@ def random_array(dtype, numpy_type, shape, seed=0):
         return np.array([words[i % len(words)] for i in range(int(np.prod(shape)))], dtype=object).reshape(shape)
     if dtype == "BOOL":
         return random.integers(0, 2, shape).astype(np.bool_)
-    if dtype == "BF16":
-        # Exactly representable: the upper half of a float's bits.
-        bits = random.standard_normal(shape).astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
-        return bits.view(np.float32)
-    if dtype in ("FP16", "FP32", "FP64"):
+    if dtype in ("FP16", "BF16", "FP32", "FP64"):
         array = random.standard_normal(shape).astype(numpy_type)
-        array.flat[0] = np.finfo(numpy_type).max
+        array.flat[0] = ml_dtypes.finfo(numpy_type).max
         return array
     info = np.iinfo(numpy_type)
     array = random.integers(info.min, info.max, shape, dtype=numpy_type, endpoint=True)

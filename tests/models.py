@@ -3,6 +3,7 @@
 Each function returns a ModelProto whose behaviour is known in closed form or by ONNX Runtime in Python.
 """
 
+import ml_dtypes
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -10,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 OPSET = 21
 IR_VERSION = 10
 
-# Triton's names of data types, what ONNX and numpy call them. BF16 has no numpy type: its bytes travel as uint16.
+# Triton's names of data types, what ONNX and numpy call them.
 DTYPES = {
     "BOOL": (TensorProto.BOOL, np.bool_),
     "UINT8": (TensorProto.UINT8, np.uint8),
@@ -22,7 +23,7 @@ DTYPES = {
     "INT32": (TensorProto.INT32, np.int32),
     "INT64": (TensorProto.INT64, np.int64),
     "FP16": (TensorProto.FLOAT16, np.float16),
-    "BF16": (TensorProto.BFLOAT16, np.float32),
+    "BF16": (TensorProto.BFLOAT16, ml_dtypes.bfloat16),
     "FP32": (TensorProto.FLOAT, np.float32),
     "FP64": (TensorProto.DOUBLE, np.float64),
     "BYTES": (TensorProto.STRING, np.object_),

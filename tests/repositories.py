@@ -47,7 +47,7 @@ max_batch_size: 8
 input [ { name: "x" data_type: TYPE_FP32 dims: [ 3 ] } ]
 output [
   { name: "scores" data_type: TYPE_FP32 dims: [ 3 ] label_filename: "fruit.txt" },
-  { name: "label" data_type: TYPE_INT64 dims: [ ] reshape: { shape: [ ] } }
+  { name: "label" data_type: TYPE_INT64 dims: [ 1 ] reshape: { shape: [ ] } }
 ]
 """
 

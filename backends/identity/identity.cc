@@ -1,5 +1,5 @@
-// The identity backend: output i is input i. Its signature is what the model's configuration says. For tests, for measuring
-// what a server costs by itself, and as a placeholder in ensembles.
+// The identity backend: output i is input i. Its signature is what the model's configuration says. For tests, for
+// measuring what a server costs by itself, and as a placeholder in ensembles.
 //
 // Parameters: execute_delay_ms, a time that every execution takes.
 
@@ -46,17 +46,19 @@ class IdentityModel final : public Model {
  private:
   void check_config() const {
     if (info_.inputs.empty() || info_.inputs.size() != info_.outputs.size())
-      throw Error(MM_INVALID_ARGUMENT, label_ + " needs as many outputs as inputs in its configuration, and at least one; it has " +
-                                           std::to_string(info_.inputs.size()) + " inputs and " +
-                                           std::to_string(info_.outputs.size()) + " outputs");
+      throw Error(MM_INVALID_ARGUMENT,
+                  label_ + " needs as many outputs as inputs in its configuration, and at least one; it has " +
+                      std::to_string(info_.inputs.size()) + " inputs and " + std::to_string(info_.outputs.size()) +
+                      " outputs");
     for (size_t i = 0; i < info_.inputs.size(); ++i) {
       const TensorSpec& in = info_.inputs[i];
       const TensorSpec& out = info_.outputs[i];
       if (in.dtype == MM_DTYPE_INVALID)
         throw Error(MM_INVALID_ARGUMENT, label_ + ": input '" + in.name + "' has no data_type in its configuration");
       if (in.dtype != out.dtype)
-        throw Error(MM_INVALID_ARGUMENT, label_ + ": output '" + out.name + "' is " + dtype_name(out.dtype) + ", but input '" +
-                                             in.name + "' that it repeats is " + dtype_name(in.dtype));
+        throw Error(MM_INVALID_ARGUMENT, label_ + ": output '" + out.name + "' is " + dtype_name(out.dtype) +
+                                             ", but input '" + in.name + "' that it repeats is " +
+                                             dtype_name(in.dtype));
     }
   }
 

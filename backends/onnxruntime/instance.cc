@@ -39,7 +39,7 @@ struct Produced {
   mm_dtype dtype;
   uint32_t rank;
   std::array<int64_t, backend::kMaxRank> sizes;
-  void* data = nullptr;  // null for strings
+  void* data = nullptr;         // null for strings
   std::vector<size_t> offsets;  // strings: where each begins, and the end
   std::string bytes;
   bool aliased = false;  // the memory is an input's
@@ -86,8 +86,8 @@ class OrtInstance final : public backend::Instance {
     const GatheredInput in = backend::gather(execution, port.spec.name, buffers_[index], hint);
     check_type(port, in.dtype);
     OrtValue* value = nullptr;
-    check(api->CreateTensorWithDataAsOrtValue(memory_.get(), const_cast<void*>(in.data), in.byte_size, in.sizes.data(), in.rank,
-                                              port.type, &value));
+    check(api->CreateTensorWithDataAsOrtValue(memory_.get(), const_cast<void*>(in.data), in.byte_size, in.sizes.data(),
+                                              in.rank, port.type, &value));
     ranges_.emplace_back(static_cast<const std::byte*>(in.data), in.byte_size);
     return value;
   }
@@ -115,14 +115,15 @@ class OrtInstance final : public backend::Instance {
 
   static void check_type(const Port& port, mm_dtype dtype) {
     if (dtype != port.spec.dtype)
-      throw Error(MM_INVALID_ARGUMENT, "input '" + port.spec.name + "' has type " + backend::dtype_name(dtype) + ", the model takes " +
-                                           backend::dtype_name(port.spec.dtype));
+      throw Error(MM_INVALID_ARGUMENT, "input '" + port.spec.name + "' has type " + backend::dtype_name(dtype) +
+                                           ", the model takes " + backend::dtype_name(port.spec.dtype));
   }
 
   /// Runs the session for the outputs that at least one request wants.
   void run(const Execution& execution) {
     for (const Port& port : model_.outputs()) {
-      const bool wanted = std::any_of(execution.begin(), execution.end(), [&](const Request& r) { return r.wants(port.spec.name); });
+      const bool wanted =
+          std::any_of(execution.begin(), execution.end(), [&](const Request& r) { return r.wants(port.spec.name); });
       if (!wanted) continue;
       output_ports_.push_back(&port);
       output_names_.push_back(port.spec.name.c_str());
@@ -147,7 +148,8 @@ class OrtInstance final : public backend::Instance {
     size_t rank = 0;
     check(api->GetTensorElementType(made, &type));
     check(api->GetDimensionsCount(made, &rank));
-    if (rank > backend::kMaxRank) throw Error(MM_INTERNAL, "output '" + std::string(out.name) + "' has more than 32 dimensions");
+    if (rank > backend::kMaxRank)
+      throw Error(MM_INTERNAL, "output '" + std::string(out.name) + "' has more than 32 dimensions");
     check(api->GetDimensions(made, out.sizes.data(), rank));
     out.rank = static_cast<uint32_t>(rank);
     out.dtype = from_ort(type);
@@ -157,8 +159,9 @@ class OrtInstance final : public backend::Instance {
       check(api->GetTensorMutableData(value, &out.data));
       // A graph may hand an input through; its memory ends with its request.
       const auto* data = static_cast<const std::byte*>(out.data);
-      out.aliased = std::any_of(ranges_.begin(), ranges_.end(),
-                                [&](const auto& range) { return data >= range.first && data < range.first + range.second; });
+      out.aliased = std::any_of(ranges_.begin(), ranges_.end(), [&](const auto& range) {
+        return data >= range.first && data < range.first + range.second;
+      });
     }
     return out;
   }
@@ -199,9 +202,11 @@ class OrtInstance final : public backend::Instance {
     produced_.clear();
   }
 
-  static void put(Response& response, const RowCutter& cutter, uint32_t index, const Produced& output, const Owner& owner) {
+  static void put(Response& response, const RowCutter& cutter, uint32_t index, const Produced& output,
+                  const Owner& owner) {
     if (output.dtype != MM_STRING)
-      return put_slice(response, cutter, index, BatchOutput{output.name, output.dtype, output.shape(), output.data, output.aliased}, owner);
+      return put_slice(response, cutter, index,
+                       BatchOutput{output.name, output.dtype, output.shape(), output.data, output.aliased}, owner);
     auto sizes = output.sizes;
     const std::span<const int64_t> shape(sizes.data(), output.rank);
     size_t first = 0;
@@ -211,8 +216,9 @@ class OrtInstance final : public backend::Instance {
       first = static_cast<size_t>(cutter.range(index).first) * row;
       sizes[0] = cutter.range(index).count;
     }
-    const std::vector<uint64_t> offsets(output.offsets.begin() + static_cast<std::ptrdiff_t>(first),
-                                        output.offsets.begin() + static_cast<std::ptrdiff_t>(first + backend::element_count(shape) + 1));
+    const std::vector<uint64_t> offsets(
+        output.offsets.begin() + static_cast<std::ptrdiff_t>(first),
+        output.offsets.begin() + static_cast<std::ptrdiff_t>(first + backend::element_count(shape) + 1));
     response.strings(output.name, shape, offsets, output.bytes.data());
   }
 

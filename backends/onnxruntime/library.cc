@@ -55,7 +55,8 @@ void add_python_on_path(std::vector<std::string>& out) {
   }
 }
 
-void ORT_API_CALL log_to_host(void*, OrtLoggingLevel level, const char*, const char* id, const char* where, const char* message) {
+void ORT_API_CALL log_to_host(void*, OrtLoggingLevel level, const char*, const char* id, const char* where,
+                              const char* message) {
   mm_log_level to = MM_LOG_DEBUG;
   if (level >= ORT_LOGGING_LEVEL_INFO) to = MM_LOG_INFO;
   if (level >= ORT_LOGGING_LEVEL_WARNING) to = MM_LOG_WARNING;
@@ -133,7 +134,8 @@ bool Library::try_open(const std::string& path, std::string* problem) {
   opened_.providers = provider_names();
   // A bare name was found by the loader: say where.
   Dl_info info{};
-  opened_.path = dladdr(reinterpret_cast<void*>(get_base), &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : path;
+  opened_.path =
+      dladdr(reinterpret_cast<void*>(get_base), &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : path;
   return true;
 }
 

@@ -24,8 +24,8 @@ class Library {
     std::vector<std::string> providers;
   };
 
-  /// The library, opened at the first call; tried again while it fails, so that an installation is noticed. Null when it
-  /// can't be had, then `problem` says why.
+  /// The library, opened at the first call; tried again while it fails, so that an installation is noticed. Null when
+  /// it can't be had, then `problem` says why.
   const Opened* open(std::string* problem);
 
   /// What a user does about a missing library.

@@ -63,7 +63,8 @@ Described describe(std::string name, const Handle<OrtTypeInfo>& type) {
   check(api->GetTensorElementType(info, &out.port.type));
   out.port.spec.dtype = from_ort(out.port.type);
   if (out.port.spec.dtype == MM_DTYPE_INVALID) {
-    out.problem = "has an element type (ONNX type " + std::to_string(out.port.type) + ") that the protocols do not carry";
+    out.problem =
+        "has an element type (ONNX type " + std::to_string(out.port.type) + ") that the protocols do not carry";
     return out;
   }
   size_t rank = 0;
@@ -77,7 +78,8 @@ Described describe(std::string name, const Handle<OrtTypeInfo>& type) {
   return out;
 }
 
-/// ONNX Runtime reports an input without a shape like a scalar; then the configuration's shape, if there is one, is right.
+/// ONNX Runtime reports an input without a shape like a scalar; then the configuration's shape, if there is one, is
+/// right.
 void complete_shape(TensorSpec& spec, const std::vector<TensorSpec>& configured) {
   if (!spec.shape.empty()) return;
   for (const TensorSpec& c : configured) {
@@ -115,7 +117,8 @@ OrtModel::OrtModel(const backend::ModelArgs& args, const Library::Opened& librar
     options_ = Options::read(args.config, args.instance_threads, cores_);
     const Handle<OrtSessionOptions> session_options = options_.session_options(args.name, library.providers);
     OrtSession* made = nullptr;
-    check(api->CreateSession(library.env, file_.c_str(), session_options.get(), &made), "file " + file_ + " can't be loaded");
+    check(api->CreateSession(library.env, file_.c_str(), session_options.get(), &made),
+          "file " + file_ + " can't be loaded");
     session_.reset(made);
     read_inputs(args.config);
     read_outputs(args);
@@ -138,7 +141,8 @@ void OrtModel::read_inputs(const backend::ModelConfig& config) {
     check(api->SessionGetInputTypeInfo(session_.get(), i, &type));
     Described input = describe(std::move(text), Handle<OrtTypeInfo>(type));
     if (!input.problem.empty())
-      throw Error(MM_UNIMPLEMENTED, "input '" + input.port.spec.name + "' " + input.problem + ": such models can't be served");
+      throw Error(MM_UNIMPLEMENTED,
+                  "input '" + input.port.spec.name + "' " + input.problem + ": such models can't be served");
     complete_shape(input.port.spec, configured);
     inputs_.push_back(std::move(input.port));
   }
@@ -166,7 +170,8 @@ void OrtModel::read_outputs(const backend::ModelArgs& args) {
     complete_shape(output.port.spec, configured);
     outputs_.push_back(std::move(output.port));
   }
-  if (outputs_.empty()) throw Error(MM_UNIMPLEMENTED, "it has no output that can be served" + (hidden.empty() ? "" : ": " + hidden));
+  if (outputs_.empty())
+    throw Error(MM_UNIMPLEMENTED, "it has no output that can be served" + (hidden.empty() ? "" : ": " + hidden));
 }
 
 backend::ModelInfo OrtModel::info() {
@@ -175,7 +180,8 @@ backend::ModelInfo OrtModel::info() {
   for (const Port& port : outputs_) out.outputs.push_back(port.spec);
   out.capabilities = MM_CAP_OUTPUT_SHAPES_UNSURE;
   // With a single thread and no device Run does all its work on the caller's thread.
-  if (options_.intra_op_threads == 1 && !options_.parallel && options_.providers.empty()) out.capabilities |= MM_CAP_INLINE_SAFE;
+  if (options_.intra_op_threads == 1 && !options_.parallel && options_.providers.empty())
+    out.capabilities |= MM_CAP_INLINE_SAFE;
   // The weights come from the file and, in large models, from data beside it.
   out.memory_bytes = size_or_zero(file_) + size_or_zero(file_ + ".data") + size_or_zero(file_ + "_data");
   out.recommended_instances = static_cast<uint32_t>(std::max(1, cores_ / options_.intra_op_threads));
@@ -185,8 +191,9 @@ backend::ModelInfo OrtModel::info() {
 
 std::unique_ptr<backend::Instance> OrtModel::create_instance(const backend::InstanceArgs& args) {
   if (args.kind == MM_DEVICE_GPU && options_.providers.empty())
-    throw Error(MM_FAILED_PRECONDITION, label_ + ": an instance on a GPU needs a provider for it, for example the parameter "
-                                                 "providers=CUDAExecutionProvider and onnxruntime-gpu");
+    throw Error(MM_FAILED_PRECONDITION, label_ +
+                                            ": an instance on a GPU needs a provider for it, for example the parameter "
+                                            "providers=CUDAExecutionProvider and onnxruntime-gpu");
   return make_instance(*this);
 }
 

@@ -1,5 +1,5 @@
-// The ONNX Runtime backend: serves ONNX files with the vendor's own library, found at run time (library.h), configured by
-// the model's parameters (options.h).
+// The ONNX Runtime backend: serves ONNX files with the vendor's own library, found at run time (library.h), configured
+// by the model's parameters (options.h).
 
 #include "model.h"
 

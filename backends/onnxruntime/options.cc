@@ -25,11 +25,18 @@ int thread_count(const ModelConfig& config, std::string_view name, int fallback,
 GraphOptimizationLevel optimization_level(const ModelConfig& config) {
   if (const auto text = config.parameter("graph_optimization_level")) {
     constexpr std::array<std::pair<std::string_view, GraphOptimizationLevel>, 8> kLevels = {
-        {{"disabled", ORT_DISABLE_ALL}, {"basic", ORT_ENABLE_BASIC}, {"extended", ORT_ENABLE_EXTENDED}, {"all", ORT_ENABLE_ALL},
-         {"0", ORT_DISABLE_ALL}, {"1", ORT_ENABLE_BASIC}, {"2", ORT_ENABLE_EXTENDED}, {"99", ORT_ENABLE_ALL}}};
+        {{"disabled", ORT_DISABLE_ALL},
+         {"basic", ORT_ENABLE_BASIC},
+         {"extended", ORT_ENABLE_EXTENDED},
+         {"all", ORT_ENABLE_ALL},
+         {"0", ORT_DISABLE_ALL},
+         {"1", ORT_ENABLE_BASIC},
+         {"2", ORT_ENABLE_EXTENDED},
+         {"99", ORT_ENABLE_ALL}}};
     for (const auto& [name, level] : kLevels)
       if (*text == name) return level;
-    throw Error(MM_INVALID_ARGUMENT, "parameter 'graph_optimization_level' is '" + *text + "'; it must be disabled, basic, extended or all");
+    throw Error(MM_INVALID_ARGUMENT,
+                "parameter 'graph_optimization_level' is '" + *text + "'; it must be disabled, basic, extended or all");
   }
   switch (config.json()["optimization"]["graph"]["level"].integer(0)) {
     case -1: return ORT_ENABLE_BASIC;
@@ -44,9 +51,14 @@ std::string provider_name(std::string name) {
   if (name.ends_with(kSuffix)) return name;
   std::string lower = name;
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kKnown = {
-      {{"cpu", "CPU"}, {"cuda", "CUDA"}, {"tensorrt", "Tensorrt"}, {"openvino", "OpenVINO"}, {"rocm", "ROCM"},
-       {"migraphx", "MIGraphX"}, {"xnnpack", "Xnnpack"}, {"dnnl", "Dnnl"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kKnown = {{{"cpu", "CPU"},
+                                                                                    {"cuda", "CUDA"},
+                                                                                    {"tensorrt", "Tensorrt"},
+                                                                                    {"openvino", "OpenVINO"},
+                                                                                    {"rocm", "ROCM"},
+                                                                                    {"migraphx", "MIGraphX"},
+                                                                                    {"xnnpack", "Xnnpack"},
+                                                                                    {"dnnl", "Dnnl"}}};
   for (const auto& [key, proper] : kKnown)
     if (lower == key) name = proper;
   return name + std::string(kSuffix);
@@ -110,7 +122,8 @@ std::string joined(const std::vector<std::string>& names) {
 
 Options Options::read(const ModelConfig& config, uint32_t instance_threads, int cores) {
   Options out;
-  out.intra_op_threads = thread_count(config, "intra_op_thread_count", instance_threads > 0 ? static_cast<int>(instance_threads) : 1, cores);
+  out.intra_op_threads = thread_count(config, "intra_op_thread_count",
+                                      instance_threads > 0 ? static_cast<int>(instance_threads) : 1, cores);
   out.inter_op_threads = thread_count(config, "inter_op_thread_count", 0, cores);
   out.parallel = config.parameter_bool("execution_mode", false);
   out.level = optimization_level(config);
@@ -128,7 +141,8 @@ Options Options::read(const ModelConfig& config, uint32_t instance_threads, int 
   return out;
 }
 
-Handle<OrtSessionOptions> Options::session_options(const std::string& model, const std::vector<std::string>& available) const {
+Handle<OrtSessionOptions> Options::session_options(const std::string& model,
+                                                   const std::vector<std::string>& available) const {
   OrtSessionOptions* made = nullptr;
   check(api->CreateSessionOptions(&made));
   Handle<OrtSessionOptions> options(made);
@@ -144,7 +158,8 @@ Handle<OrtSessionOptions> Options::session_options(const std::string& model, con
     check(api->AddSessionConfigEntry(made, key.c_str(), value.c_str()), "parameter '" + key + "'");
   for (const Provider& provider : providers) {
     if (std::find(available.begin(), available.end(), provider.name) == available.end())
-      throw Error(MM_FAILED_PRECONDITION, "this ONNX Runtime library has no " + provider.name + "; it has " + joined(available) +
+      throw Error(MM_FAILED_PRECONDITION, "this ONNX Runtime library has no " + provider.name + "; it has " +
+                                              joined(available) +
                                               " (another build of it may have more: onnxruntime-gpu has CUDA)");
     append_provider(made, provider);
   }

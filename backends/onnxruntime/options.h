@@ -7,10 +7,12 @@
 
 namespace modelmill::ort {
 
-/// How a model wants to be run, from its configuration. The parameters, with the names that Triton gives them where it has one:
+/// How a model wants to be run, from its configuration. The parameters, with the names that Triton gives them where it
+/// has one:
 ///   intra_op_thread_count, inter_op_thread_count   threads; 0: as many as cores
 ///   execution_mode                                 0: one operator after another; 1: branches at the same time
-///   graph_optimization_level                       disabled, basic, extended or all; optimization.graph.level works too:
+///   graph_optimization_level                       disabled, basic, extended or all; optimization.graph.level works
+///   too:
 ///                                                  -1 basic, 1 extended, 2 disabled
 ///   enable_mem_arena, enable_mem_pattern           0 or 1
 ///   memory.enable_memory_arena_shrinkage           "cpu:0", ...

@@ -294,7 +294,8 @@ mm_error* make_metrics(Model* model) {
   const char* label = "kind";
   const char* value = "test";
   const double buckets[2] = {1, 10};
-  mm_metric_args args{sizeof args, MM_METRIC_COUNTER, "abuse_seen_total", "Requests seen", 1, &label, &value, 0, nullptr};
+  mm_metric_args args{sizeof args, MM_METRIC_COUNTER, "abuse_seen_total", "Requests seen", 1, &label, &value, 0,
+                      nullptr};
   if (model->mode == "bad_metrics") {
     args.name = "nv_inference_count";
     return host->metric_new(model->host_model, &args, &model->counter);
@@ -343,8 +344,7 @@ const mm_backend kTable = {
     .version = "1.0",
     .default_file = "model.abuse",
     .file_extensions = ".abuse, .bad",
-    .initialize =
-        [](mm_initialize_args* args) -> mm_error* {
+    .initialize = [](mm_initialize_args* args) -> mm_error* {
       return std::string_view(args->config_json).find("fail") == std::string_view::npos
                  ? nullptr
                  : host->error_new(MM_FAILED_PRECONDITION, "told to fail");

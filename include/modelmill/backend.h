@@ -3,15 +3,17 @@
  * A backend is a shared library that exports one function, mm_backend_entry. It gets the host's table of functions and
  * gives its own. The host opens the library with RTLD_LOCAL and never closes it.
  *
- * Growth. Every table and every struct begins with `struct_size`, set to sizeof of the struct as that side was compiled by
- * the side that provides the memory; the caller does so also for a struct that the other side fills in (`out`), which then
- * writes nothing beyond it. Within a major version members are only ever appended; a reader that was compiled later checks
- * MM_HAS(struct, member) before it reads, or writes, a member that 1.0 did not have. mm_chunk, mm_tensor, mm_tensor_spec and
- * mm_parameter stand in arrays and inside other structs, so they never grow. Another major version is refused at load.
+ * Growth. Every table and every struct begins with `struct_size`, set to sizeof of the struct as that side was compiled
+ * by the side that provides the memory; the caller does so also for a struct that the other side fills in (`out`),
+ * which then writes nothing beyond it. Within a major version members are only ever appended; a reader that was
+ * compiled later checks MM_HAS(struct, member) before it reads, or writes, a member that 1.0 did not have. mm_chunk,
+ * mm_tensor, mm_tensor_spec and mm_parameter stand in arrays and inside other structs, so they never grow. Another
+ * major version is refused at load.
  *
  * Errors. A function that can fail returns `mm_error*`: NULL for success, else an error made by host->error_new, which
- * passes to the one who receives it; the host frees what a backend returns, and a backend frees with host->error_free what
- * the host returns. Out members are then not read. Codes are gRPC's. A message names the object, the limit, and what to do.
+ * passes to the one who receives it; the host frees what a backend returns, and a backend frees with host->error_free
+ * what the host returns. Out members are then not read. Codes are gRPC's. A message names the object, the limit, and
+ * what to do.
  *
  * Text is UTF-8, zero-terminated. Sizes are 64-bit, in bytes. Times are nanoseconds of CLOCK_MONOTONIC. Shapes are
  * row-major, outermost dimension first; scalars have rank 0. No exception may cross this wall in either direction.
@@ -22,7 +24,8 @@
  * it calls execute of one instance again only after its last execution is done and its last call has returned, and of
  * different instances at once.
  *
- * Nothing here assumes the host's address space beyond the pointers of one call: the same table is served to a worker process.
+ * Nothing here assumes the host's address space beyond the pointers of one call: the same table is served to a worker
+ * process.
  */
 #ifndef MODELMILL_BACKEND_H_
 #define MODELMILL_BACKEND_H_
@@ -92,7 +95,11 @@ typedef enum mm_log_level { MM_LOG_DEBUG = 0, MM_LOG_INFO = 1, MM_LOG_WARNING = 
 
 typedef enum mm_memory_kind { MM_MEMORY_CPU = 0, MM_MEMORY_CPU_PINNED = 1, MM_MEMORY_GPU = 2 } mm_memory_kind;
 
-typedef enum mm_device_kind { MM_DEVICE_CPU = 0, MM_DEVICE_GPU = 1, MM_DEVICE_MODEL = 2 /* the backend decides */ } mm_device_kind;
+typedef enum mm_device_kind {
+  MM_DEVICE_CPU = 0,
+  MM_DEVICE_GPU = 1,
+  MM_DEVICE_MODEL = 2 /* the backend decides */
+} mm_device_kind;
 
 typedef enum mm_metric_kind { MM_METRIC_COUNTER = 0, MM_METRIC_GAUGE = 1, MM_METRIC_HISTOGRAM = 2 } mm_metric_kind;
 
@@ -120,8 +127,9 @@ typedef struct mm_chunk {
   void* event;
 } mm_chunk;
 
-/* A tensor to read. The bytes are the chunks one after another; each chunk holds whole elements. For MM_STRING the chunks
- * hold the strings' bytes without any separators, and string i is [offsets[i], offsets[i + 1]) of the concatenation. */
+/* A tensor to read. The bytes are the chunks one after another; each chunk holds whole elements. For MM_STRING the
+ * chunks hold the strings' bytes without any separators, and string i is [offsets[i], offsets[i + 1]) of the
+ * concatenation. */
 typedef struct mm_tensor {
   size_t struct_size;
   const char* name;
@@ -141,15 +149,15 @@ typedef struct mm_tensor_spec {
   const char* name;
   mm_dtype dtype;
   uint32_t rank;
-  const int64_t* shape;      /* -1: any size */
+  const int64_t* shape;       /* -1: any size */
   const char* const* symbols; /* for each dimension the model's name for it, or NULL; the array may be NULL */
   int32_t optional;
 } mm_tensor_spec;
 
 /* ---- what a model can do ---------------------------------------------------------------------------------------- */
 
-/* execute returns only after its execution is done, on the calling thread, and never blocks or waits for others: the host
- * may call it on an event loop. */
+/* execute returns only after its execution is done, on the calling thread, and never blocks or waits for others: the
+ * host may call it on an event loop. */
 #define MM_CAP_INLINE_SAFE (1ull << 0)
 /* execute may be called on one instance while others run on it; the host then needs one instance only. */
 #define MM_CAP_CONCURRENT_EXECUTE (1ull << 1)
@@ -161,10 +169,12 @@ typedef struct mm_tensor_spec {
 #define MM_CAP_DECOUPLED (1ull << 4)
 /* Every row of the first dimension is computed by itself by construction, so batching needs no proof by a probe. */
 #define MM_CAP_ROWS_INDEPENDENT (1ull << 5)
-/* The output shapes of model_info are what the model's file claims and may be wrong: the host does not hold answers to them. */
+/* The output shapes of model_info are what the model's file claims and may be wrong: the host does not hold answers to
+ * them. */
 #define MM_CAP_OUTPUT_SHAPES_UNSURE (1ull << 6)
 
-/* ---- the host's functions ----------------------------------------------------------------------------------------- */
+/* ---- the host's functions -----------------------------------------------------------------------------------------
+ */
 
 typedef struct mm_allocate_args {
   size_t struct_size;
@@ -186,8 +196,8 @@ typedef struct mm_output_args {
   void* data;          /* out: the output's final place, 64-byte aligned, to be filled before response_send */
 } mm_output_args;
 
-/* Releases memory that the backend lent. Called once, from any thread, maybe long after the request is done and even after
- * model_unload: `context` holds all it needs by itself and does not point to the model or its instances. */
+/* Releases memory that the backend lent. Called once, from any thread, maybe long after the request is done and even
+ * after model_unload: `context` holds all it needs by itself and does not point to the model or its instances. */
 typedef void (*mm_release_fn)(void* context);
 
 typedef struct mm_adopt_output_args {
@@ -196,7 +206,7 @@ typedef struct mm_adopt_output_args {
   mm_dtype dtype; /* any but MM_STRING */
   uint32_t rank;
   const int64_t* shape;
-  mm_chunk memory; /* the backend's, holding exactly the output, unchanged until released */
+  mm_chunk memory;       /* the backend's, holding exactly the output, unchanged until released */
   mm_release_fn release; /* called also when output_adopt fails */
   void* release_context;
 } mm_adopt_output_args;
@@ -218,7 +228,13 @@ typedef struct mm_forward_output_args {
   const int64_t* shape;
 } mm_forward_output_args;
 
-typedef enum mm_parameter_kind { MM_PARAM_BOOL = 0, MM_PARAM_INT = 1, MM_PARAM_UINT = 2, MM_PARAM_DOUBLE = 3, MM_PARAM_STRING = 4 } mm_parameter_kind;
+typedef enum mm_parameter_kind {
+  MM_PARAM_BOOL = 0,
+  MM_PARAM_INT = 1,
+  MM_PARAM_UINT = 2,
+  MM_PARAM_DOUBLE = 3,
+  MM_PARAM_STRING = 4
+} mm_parameter_kind;
 
 typedef struct mm_parameter {
   size_t struct_size;
@@ -239,15 +255,15 @@ typedef struct mm_parameter {
 /* What the host knows of a request. Pointers live until the request's final response. */
 typedef struct mm_request_info {
   size_t struct_size;
-  const char* id;        /* the client's, maybe "" */
-  int64_t deadline_ns;   /* CLOCK_MONOTONIC; INT64_MAX: none */
-  uint64_t priority;     /* 0: the model's default; 1 is the highest */
+  const char* id;      /* the client's, maybe "" */
+  int64_t deadline_ns; /* CLOCK_MONOTONIC; INT64_MAX: none */
+  uint64_t priority;   /* 0: the model's default; 1 is the highest */
   uint32_t input_count;
   uint32_t parameter_count;
   uint32_t requested_output_count; /* 0: all */
-  uint64_t rows;         /* size of the batch dimension; 1 for a model without one */
-  uint64_t sequence_number; /* 0: none, or sequence_text is set */
-  const char* sequence_text; /* NULL: none */
+  uint64_t rows;                   /* size of the batch dimension; 1 for a model without one */
+  uint64_t sequence_number;        /* 0: none, or sequence_text is set */
+  const char* sequence_text;       /* NULL: none */
   uint32_t sequence_flags;
 } mm_request_info;
 
@@ -272,15 +288,16 @@ typedef struct mm_metric_args {
 } mm_metric_args;
 
 /* Receives the answers of call_model; `outputs` live for the call only. `error` is NULL or belongs to the receiver. */
-typedef void (*mm_call_result_fn)(void* context, mm_error* error, const mm_tensor* outputs, uint32_t output_count, int32_t final);
+typedef void (*mm_call_result_fn)(void* context, mm_error* error, const mm_tensor* outputs, uint32_t output_count,
+                                  int32_t final);
 
 typedef struct mm_call_model_args {
   size_t struct_size;
   const char* model;
-  int64_t version; /* 0: the default */
+  int64_t version;         /* 0: the default */
   const mm_tensor* inputs; /* copied before call_model returns */
   uint32_t input_count;
-  mm_request* parent; /* NULL, or the request on whose behalf: its deadline and cancellation are inherited */
+  mm_request* parent;          /* NULL, or the request on whose behalf: its deadline and cancellation are inherited */
   mm_call_result_fn on_result; /* from any thread, maybe before call_model returns */
   void* context;
 } mm_call_model_args;
@@ -304,7 +321,8 @@ typedef struct mm_host {
   void (*log)(const mm_host_model* model, mm_log_level level, const char* message);
   int32_t (*log_enabled)(mm_log_level level);
 
-  /* A backend's own metrics, shown at /metrics while the model is loaded. The handle belongs to the model and dies with it. */
+  /* A backend's own metrics, shown at /metrics while the model is loaded. The handle belongs to the model and dies with
+   * it. */
   mm_error* (*metric_new)(mm_host_model* model, const mm_metric_args* args, mm_metric** out);
   void (*metric_update)(mm_metric* metric, double value); /* counter: add; gauge: set; histogram: observe */
 
@@ -319,14 +337,15 @@ typedef struct mm_host {
   /* A span of the request's trace, with times the backend took. */
   void (*request_trace)(mm_request* request, const char* span, int64_t start_ns, int64_t end_ns);
 
-  /* State of the request's sequence, by name. For a model without sequence batching both fail with MM_FAILED_PRECONDITION. */
+  /* State of the request's sequence, by name. For a model without sequence batching both fail with
+   * MM_FAILED_PRECONDITION. */
   mm_error* (*state_read)(mm_request* request, const char* name, mm_tensor* out);
   mm_error* (*state_write)(mm_request* request, const mm_tensor* value);
 
   /* Responses. Every request of an execution gets exactly one response_send with MM_RESPONSE_FINAL, or one
    * request_finish; models that are not decoupled send just that one. After it the request and its tensors are gone.
-   * Outputs that the client did not ask for may be left out and are dropped. An output that does not fit model_info is an
-   * error, and the response then fails whatever else is done to it. */
+   * Outputs that the client did not ask for may be left out and are dropped. An output that does not fit model_info is
+   * an error, and the response then fails whatever else is done to it. */
   mm_error* (*response_new)(mm_request* request, mm_response** out);
   mm_error* (*output_allocate)(mm_response* response, mm_output_args* args);
   mm_error* (*output_adopt)(mm_response* response, const mm_adopt_output_args* args);
@@ -347,25 +366,26 @@ typedef struct mm_host {
   mm_error* (*output_forward)(mm_response* response, const mm_forward_output_args* args);
 } mm_host;
 
-/* ---- the backend's functions ---------------------------------------------------------------------------------------- */
+/* ---- the backend's functions ----------------------------------------------------------------------------------------
+ */
 
 typedef struct mm_initialize_args {
   size_t struct_size;
-  const char* config_json;   /* the operator's settings of this backend, a JSON object: {"library": "..."} */
-  const char* library_dir;   /* the folder that this shared library is in */
-  mm_backend_state* state;   /* out */
+  const char* config_json; /* the operator's settings of this backend, a JSON object: {"library": "..."} */
+  const char* library_dir; /* the folder that this shared library is in */
+  mm_backend_state* state; /* out */
 } mm_initialize_args;
 
 /* What `modelmill doctor` shows. Text lives as long as the library. */
 typedef struct mm_runtime_info {
   size_t struct_size;
-  int32_t available;        /* 0: the vendor's runtime was not found or does not work; `problem` and `remedy` say why */
-  const char* runtime;      /* out: "ONNX Runtime"; "" for none beyond the backend itself */
-  const char* version;      /* out */
-  const char* path;         /* out: the library in use */
-  const char* devices;      /* out: comma-separated: "CPU, CUDA" */
-  const char* problem;      /* out */
-  const char* remedy;       /* out: "pip install onnxruntime" */
+  int32_t available;   /* 0: the vendor's runtime was not found or does not work; `problem` and `remedy` say why */
+  const char* runtime; /* out: "ONNX Runtime"; "" for none beyond the backend itself */
+  const char* version; /* out */
+  const char* path;    /* out: the library in use */
+  const char* devices; /* out: comma-separated: "CPU, CUDA" */
+  const char* problem; /* out */
+  const char* remedy;  /* out: "pip install onnxruntime" */
 } mm_runtime_info;
 
 typedef struct mm_model_load_args {
@@ -373,11 +393,11 @@ typedef struct mm_model_load_args {
   mm_host_model* host_model; /* lives until model_unload has returned */
   const char* name;
   int64_t version;
-  const char* directory; /* the version's folder; "" when the model has none */
-  const char* file;      /* the model's file; "" when the model has none */
-  const char* config_json; /* the model's configuration in Triton's field names; `parameters` are in it */
+  const char* directory;     /* the version's folder; "" when the model has none */
+  const char* file;          /* the model's file; "" when the model has none */
+  const char* config_json;   /* the model's configuration in Triton's field names; `parameters` are in it */
   uint32_t instance_threads; /* threads that one instance may use inside; 0: the backend decides */
-  mm_model* model;       /* out */
+  mm_model* model;           /* out */
 } mm_model_load_args;
 
 typedef struct mm_model_info {
@@ -386,10 +406,10 @@ typedef struct mm_model_info {
   uint32_t input_count;
   const mm_tensor_spec* outputs;
   uint32_t output_count;
-  uint64_t capabilities;       /* MM_CAP_* */
-  uint64_t memory_bytes;       /* what the model holds; 0: not known */
+  uint64_t capabilities;          /* MM_CAP_* */
+  uint64_t memory_bytes;          /* what the model holds; 0: not known */
   uint32_t recommended_instances; /* 0: no opinion */
-  const char* platform;        /* "onnxruntime_onnx", as Triton names it; "" if there is no such name */
+  const char* platform;           /* "onnxruntime_onnx", as Triton names it; "" if there is no such name */
 } mm_model_info;
 
 typedef struct mm_instance_args {
@@ -413,12 +433,12 @@ typedef struct mm_backend {
   size_t struct_size;
   uint32_t abi_major;
   uint32_t abi_minor;
-  const char* name;          /* as in `backend:` of a configuration */
+  const char* name; /* as in `backend:` of a configuration */
   const char* version;
-  const char* default_file;  /* the usual file in a version's folder, "model.onnx"; "" if none is needed */
+  const char* default_file;    /* the usual file in a version's folder, "model.onnx"; "" if none is needed */
   const char* file_extensions; /* comma-separated, ".onnx": single files that this backend serves; "" for none */
 
-  mm_error* (*initialize)(mm_initialize_args* args); /* once, before all others but runtime_info */
+  mm_error* (*initialize)(mm_initialize_args* args);                   /* once, before all others but runtime_info */
   void (*runtime_info)(mm_backend_state* state, mm_runtime_info* out); /* `state` is NULL when initialize failed */
 
   mm_error* (*model_load)(mm_backend_state* state, mm_model_load_args* args);
@@ -428,9 +448,9 @@ typedef struct mm_backend {
   mm_error* (*instance_create)(mm_instance_args* args);
   void (*instance_destroy)(mm_instance* instance);
 
-  /* Runs the requests as one batch, now or later. NULL: each request will be answered (each its own success or error) and
-   * then execution_done called, from any thread, maybe before execute returns. An error: nothing was begun; the host
-   * fails every request with it, and execution_done must not be called. */
+  /* Runs the requests as one batch, now or later. NULL: each request will be answered (each its own success or error)
+   * and then execution_done called, from any thread, maybe before execute returns. An error: nothing was begun; the
+   * host fails every request with it, and execution_done must not be called. */
   mm_error* (*execute)(mm_execute_args* args);
 } mm_backend;
 

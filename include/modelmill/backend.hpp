@@ -109,9 +109,9 @@ class __attribute__((visibility("hidden"))) Wall {
     if (table == nullptr || table->abi_major != MM_ABI_MAJOR || !MM_HAS(table, output_forward)) return nullptr;
     host = table;
     static const mm_backend self = {
-        sizeof(mm_backend), MM_ABI_MAJOR, MM_ABI_MINOR,    B::kName,         B::kVersion,
-        B::kDefaultFile,    B::kFileExtensions, &initialize,     &runtime_info,    &model_load,
-        &model_info,        &model_unload, &instance_create, &instance_destroy, &execute};
+        sizeof(mm_backend), MM_ABI_MAJOR,       MM_ABI_MINOR,     B::kName,          B::kVersion,
+        B::kDefaultFile,    B::kFileExtensions, &initialize,      &runtime_info,     &model_load,
+        &model_info,        &model_unload,      &instance_create, &instance_destroy, &execute};
     return &self;
   }
 
@@ -150,7 +150,11 @@ class __attribute__((visibility("hidden"))) Wall {
     return guard([&] {
       auto state = std::make_unique<State>();
       state->backend.initialize(Json::parse(args->config_json), args->library_dir);
-      args->state = reinterpret_cast<mm_backend_state*>(state.release());
+      // Kept for good, like the library: answers may need the backend after everything else has gone.
+      static std::mutex mutex;
+      static auto* const kept = new std::vector<std::unique_ptr<State>>;
+      const std::lock_guard lock(mutex);
+      args->state = reinterpret_cast<mm_backend_state*>(kept->emplace_back(std::move(state)).get());
     });
   }
   static void runtime_info(mm_backend_state* opaque, mm_runtime_info* out) {
@@ -177,7 +181,8 @@ class __attribute__((visibility("hidden"))) Wall {
   }
   static mm_error* model_load(mm_backend_state* state, mm_model_load_args* args) {
     return guard([&] {
-      ModelArgs in{args->host_model, args->name, args->version, args->directory, args->file, ModelConfig(args->config_json),
+      ModelArgs in{args->host_model,      args->name, args->version,
+                   args->directory,       args->file, ModelConfig(args->config_json),
                    args->instance_threads};
       auto loaded = std::make_unique<Loaded>();
       loaded->model = reinterpret_cast<State*>(state)->backend.load(in);

@@ -11,7 +11,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(BackendJson, ReadsWhatProtobufWrites) {
-  const Json json = Json::parse(R"( {"a": ["1", 2, -3.0, true, null], "t": "\u00e4\ud83d\ude00\"\\\n", "o": {"x": {"y": "z"}}} )");
+  const Json json =
+      Json::parse(R"( {"a": ["1", 2, -3.0, true, null], "t": "\u00e4\ud83d\ude00\"\\\n", "o": {"x": {"y": "z"}}} )");
   EXPECT_EQ(json["a"].items().size(), 5u);
   EXPECT_EQ(json["a"].items()[0].integer(), 1);
   EXPECT_EQ(json["a"].items()[1].integer(), 2);
@@ -26,7 +27,8 @@ TEST(BackendJson, ReadsWhatProtobufWrites) {
 }
 
 TEST(BackendJson, RefusesTheRest) {
-  for (const char* text : {"", "{", "[1,]", "{\"a\":}", "tru", "\"abc", "\"\\x\"", "\"\\u12\"", "1 2", "--1", "{1:2}", "\"\n\"", "nan"})
+  for (const char* text :
+       {"", "{", "[1,]", "{\"a\":}", "tru", "\"abc", "\"\\x\"", "\"\\u12\"", "1 2", "--1", "{1:2}", "\"\n\"", "nan"})
     EXPECT_THROW(Json::parse(text), Error) << text;
   EXPECT_THROW(Json::parse(std::string(100'000, '[')), Error);
   EXPECT_THROW(Json::parse("\"1x\"").integer(), Error);

@@ -50,7 +50,8 @@ class BackendModel {
  public:
   virtual ~BackendModel() = default;
   virtual const BackendModelInfo& info() const = 0;
-  virtual Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind, int device_id) = 0;
+  virtual Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
+                                                                   int device_id) = 0;
 };
 
 }  // namespace modelmill

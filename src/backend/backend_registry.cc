@@ -41,7 +41,8 @@ std::string text_or_empty(const char* text) { return text != nullptr ? text : ""
 /// The backend's name in the name of a plugin's file; empty for other files.
 std::string backend_of_file(const fs::path& path) {
   const std::string file = path.filename().string();
-  if (!file.starts_with(kPrefix) || !file.ends_with(kSuffix) || file.size() <= kPrefix.size() + kSuffix.size()) return {};
+  if (!file.starts_with(kPrefix) || !file.ends_with(kSuffix) || file.size() <= kPrefix.size() + kSuffix.size())
+    return {};
   return file.substr(kPrefix.size(), file.size() - kPrefix.size() - kSuffix.size());
 }
 
@@ -79,7 +80,8 @@ struct BackendRegistry::Rep {
 
   Result<std::shared_ptr<Plugin>> find(const std::string& backend, const std::string& extra_directory) {
     if (!valid_backend_name(backend))
-      return invalid_argument("'" + backend + "' can't be the name of a backend: letters, digits, '_', '-' and '.' only");
+      return invalid_argument("'" + backend +
+                              "' can't be the name of a backend: letters, digits, '_', '-' and '.' only");
     std::string searched;
     const auto look = [&](const std::string& directory) {
       searched += (searched.empty() ? "" : ", ") + directory;
@@ -89,8 +91,9 @@ struct BackendRegistry::Rep {
       if (const fs::path path = look(extra_directory); !path.empty()) return open(path, backend);
     for (const std::string& directory : options.directories)
       if (const fs::path path = look(directory); !path.empty()) return open(path, backend);
-    return not_found("backend '" + backend + "' is not installed: " + std::string(kPrefix) + backend + std::string(kSuffix) +
-                     " was not found in " + (searched.empty() ? "any folder (none is configured)" : searched));
+    return not_found("backend '" + backend + "' is not installed: " + std::string(kPrefix) + backend +
+                     std::string(kSuffix) + " was not found in " +
+                     (searched.empty() ? "any folder (none is configured)" : searched));
   }
 
   /// Name and file of every plugin in the folders; where a name comes twice the first folder wins.
@@ -102,7 +105,8 @@ struct BackendRegistry::Rep {
       for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
         std::error_code ignored;
         if (it->is_directory(ignored)) {
-          if (!plugin_in(directory, it->path().filename().string()).empty()) names.push_back(it->path().filename().string());
+          if (!plugin_in(directory, it->path().filename().string()).empty())
+            names.push_back(it->path().filename().string());
         } else if (std::string name = backend_of_file(it->path()); !name.empty()) {
           names.push_back(std::move(name));
         }
@@ -139,7 +143,9 @@ mm_runtime_info runtime_of(const Plugin& plugin) {
 
 }  // namespace
 
-BackendRegistry::BackendRegistry(Options options) : rep_(std::make_unique<Rep>()) { rep_->options = std::move(options); }
+BackendRegistry::BackendRegistry(Options options) : rep_(std::make_unique<Rep>()) {
+  rep_->options = std::move(options);
+}
 BackendRegistry::~BackendRegistry() = default;
 
 std::vector<BackendRegistry::Description> BackendRegistry::available() {
@@ -154,7 +160,8 @@ std::vector<BackendRegistry::Description> BackendRegistry::available() {
   return out;
 }
 
-Result<BackendRegistry::Description> BackendRegistry::find(const std::string& backend, const std::string& extra_directory) {
+Result<BackendRegistry::Description> BackendRegistry::find(const std::string& backend,
+                                                           const std::string& extra_directory) {
   MM_ASSIGN_OR_RETURN(std::shared_ptr<Plugin> plugin, rep_->find(backend, extra_directory));
   return describe(*plugin);
 }

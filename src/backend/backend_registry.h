@@ -61,7 +61,8 @@ class BackendRegistry {
   std::vector<BackendReport> report();
 
   /// Loads a model. When the vendor's runtime is missing the error carries the command that installs it.
-  Result<std::unique_ptr<BackendModel>> load(const std::string& backend, const BackendLoad& load, const std::string& extra_directory = {});
+  Result<std::unique_ptr<BackendModel>> load(const std::string& backend, const BackendLoad& load,
+                                             const std::string& extra_directory = {});
 
  private:
   struct Rep;

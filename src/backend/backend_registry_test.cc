@@ -14,15 +14,17 @@ namespace {
 namespace fs = std::filesystem;
 using testing::as_floats;
 using testing::Asked;
-using testing::floats;
-using testing::instance_of;
 using ::testing::ElementsAre;
+using testing::floats;
 using ::testing::HasSubstr;
+using testing::instance_of;
 
 /// A folder of the test's own.
 class Registry : public ::testing::Test {
  protected:
-  Registry() : folder_(fs::temp_directory_path() / ("mm_backend_test." + std::to_string(getpid()))) { fs::create_directories(folder_); }
+  Registry() : folder_(fs::temp_directory_path() / ("mm_backend_test." + std::to_string(getpid()))) {
+    fs::create_directories(folder_);
+  }
   ~Registry() override { fs::remove_all(folder_); }
 
   const fs::path folder_;
@@ -106,7 +108,9 @@ TEST_F(Registry, IdentityForwardsWithoutACopy) {
 
 TEST_F(Registry, IdentityRefusesAConfigurationThatMakesNoSense) {
   BackendRegistry registry({.directories = {MM_PLUGINS}});
-  const auto error = [&](const char* config) { return registry.load("identity", {.model = "id", .config_json = config}).status().message(); };
+  const auto error = [&](const char* config) {
+    return registry.load("identity", {.model = "id", .config_json = config}).status().message();
+  };
   EXPECT_THAT(error("{}"), HasSubstr("needs as many outputs as inputs"));
   EXPECT_THAT(error(R"({"input": [{"name": "a", "data_type": "TYPE_FP32", "dims": ["1"]}],
                         "output": [{"name": "b", "data_type": "TYPE_INT8", "dims": ["1"]}]})"),
@@ -120,7 +124,8 @@ TEST_F(Registry, IdentityRefusesAConfigurationThatMakesNoSense) {
 
 TEST_F(Registry, IdentityWithADelayIsNotInlineSafe) {
   BackendRegistry registry({.directories = {MM_PLUGINS}});
-  auto model = registry.load("identity", {.model = "id", .config_json = R"({"parameters": {"execute_delay_ms": {"string_value": "1"}},
+  auto model = registry.load(
+      "identity", {.model = "id", .config_json = R"({"parameters": {"execute_delay_ms": {"string_value": "1"}},
                         "input": [{"name": "a", "data_type": "TYPE_FP32", "dims": ["-1"]}],
                         "output": [{"name": "b", "data_type": "TYPE_FP32", "dims": ["-1"]}]})"});
   ASSERT_TRUE(model.ok()) << model.status().to_string();
@@ -135,12 +140,15 @@ TEST_F(Registry, AUsersOwnBackendIsCompiledOutsideTheTreeAndServes) {
   const fs::path source = folder_ / "reverse.cc";
   fs::copy_file(fs::path(MM_EXAMPLES) / "backend" / "reverse.cc", source);
   const std::string sanitize = std::string(MM_SANITIZE).empty() ? "" : " -fsanitize=" MM_SANITIZE;
-  const std::string command = std::string(MM_CXX) + " -std=c++20 -O1 -Wall -Wextra -Werror -Wno-missing-field-initializers -shared -fPIC" + sanitize +
-                              " -I " MM_INCLUDE " " + source.string() + " -o " + (folder_ / "modelmill_reverse.so").string();
+  const std::string command =
+      std::string(MM_CXX) + " -std=c++20 -O1 -Wall -Wextra -Werror -Wno-missing-field-initializers -shared -fPIC" +
+      sanitize + " -I " MM_INCLUDE " " + source.string() + " -o " + (folder_ / "modelmill_reverse.so").string();
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
 
   BackendRegistry registry({.directories = {}});
-  auto model = registry.load("reverse", {.model = "turner", .config_json = R"({"parameters": {"negate": {"string_value": "true"}}})"}, folder_.string());
+  auto model = registry.load(
+      "reverse", {.model = "turner", .config_json = R"({"parameters": {"negate": {"string_value": "true"}}})"},
+      folder_.string());
   ASSERT_TRUE(model.ok()) << model.status().to_string();
   auto instance = instance_of(**model);
   Asked one({floats("x", {1, 2, 3, 4}, {2, 2})}), two({floats("x", {5, 6}, {1, 2})}), wrong({floats("z", {5}, {1, 1})});

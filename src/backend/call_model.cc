@@ -96,7 +96,8 @@ Result<Tensor> copy_tensor(const mm_tensor& in) {
   Bytes bytes = copy_chunks(in);
   if (out.dtype == DataType::kBytes) {
     const auto count = element_count(dims(out.shape));
-    if (!count || in.offsets == nullptr) return invalid_argument("input '" + out.name + "' lacks offsets or has an impossible shape");
+    if (!count || in.offsets == nullptr)
+      return invalid_argument("input '" + out.name + "' lacks offsets or has an impossible shape");
     const std::span<const uint64_t> offsets(in.offsets, static_cast<size_t>(*count) + 1);
     if (offsets.back() > bytes.size()) return invalid_argument("input '" + out.name + "': its offsets pass its bytes");
     MM_ASSIGN_OR_RETURN(bytes, encode_strings(offsets, bytes.data()));
@@ -136,8 +137,8 @@ Status start_call(mm_host_model* caller, const mm_call_model_args& args) {
 
 mm_error* call_model(mm_host_model* caller, const mm_call_model_args* args) {
   return host_call([&]() -> Status {
-    return start_call(caller, *args).with_context(caller->label() + " calls model '" +
-                                                  (args->model != nullptr ? args->model : "") + "'");
+    return start_call(caller, *args)
+        .with_context(caller->label() + " calls model '" + (args->model != nullptr ? args->model : "") + "'");
   });
 }
 

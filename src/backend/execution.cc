@@ -84,7 +84,8 @@ void mm_execution::backend_done(const mm_execution_done_args* args) {
     result_.input_end = TimePoint(std::chrono::nanoseconds(args->input_end_ns));
     result_.infer_end = TimePoint(std::chrono::nanoseconds(args->infer_end_ns));
   }
-  const int failed = fail_unanswered(modelmill::internal(model->label() + " ended an execution without an answer to this request"));
+  const int failed =
+      fail_unanswered(modelmill::internal(model->label() + " ended an execution without an answer to this request"));
   if (failed > 0)
     Log::error("backend left requests without an answer",
                {{"backend", model->backend}, {"model", model->model}, {"requests", failed}});
@@ -93,7 +94,8 @@ void mm_execution::backend_done(const mm_execution_done_args* args) {
 
 void mm_execution::refuse(const Status& status) {
   if (done_called_.exchange(true, std::memory_order_acq_rel)) {
-    Log::error("backend ended an execution and then refused it", {{"backend", model->backend}, {"model", model->model}});
+    Log::error("backend ended an execution and then refused it",
+               {{"backend", model->backend}, {"model", model->model}});
     return;
   }
   fail_unanswered(status);

@@ -68,8 +68,8 @@ struct mm_response {
   }
 };
 
-/// One request of an execution. Lives in the execution's array, so that calls after the final response find a request that
-/// has ended and do no harm while the execution lasts.
+/// One request of an execution. Lives in the execution's array, so that calls after the final response find a request
+/// that has ended and do no harm while the execution lasts.
 struct mm_request {
   enum class Phase : uint8_t { kEnded, kOpen, kSending };
 
@@ -105,8 +105,9 @@ struct mm_request {
   std::vector<std::unique_ptr<mm_response>> more_;  // decoupled models may hold several at once
 };
 
-/// One call of a backend's execute, recycled by its instance. Two parties hold it: the call itself, and the backend until
-/// execution_done. The instance is told when both have let go, so no frame of the backend is left when it is free.
+/// One call of a backend's execute, recycled by its instance. Two parties hold it: the call itself, and the backend
+/// until execution_done. The instance is told when both have let go, so no frame of the backend is left when it is
+/// free.
 struct mm_execution {
   explicit mm_execution(modelmill::LoadedInstance* i, const mm_host_model* m) : instance(i), model(m) {}
 

@@ -23,7 +23,8 @@ Status check_metric(const mm_metric_args& args) {
   if (!valid_name(name, true)) return invalid_argument("'" + name + "' is not a valid name of a metric");
   for (std::string_view prefix : kReservedPrefixes)
     if (name.starts_with(prefix))
-      return invalid_argument("metric '" + name + "': names that begin with " + std::string(prefix) + " are the server's own");
+      return invalid_argument("metric '" + name + "': names that begin with " + std::string(prefix) +
+                              " are the server's own");
   if (args.kind == MM_METRIC_COUNTER && !name.ends_with("_total"))
     return invalid_argument("metric '" + name + "' is a counter, so its name must end in _total");
   for (uint32_t i = 0; i < args.label_count; ++i) {
@@ -67,7 +68,8 @@ Status make_metric(mm_host_model* model, const mm_metric_args& args, mm_metric**
       case MM_METRIC_COUNTER: metric->counter = model->registry->counter(args.name, help, std::move(labels)); break;
       case MM_METRIC_GAUGE: metric->gauge = model->registry->gauge(args.name, help, std::move(labels)); break;
       case MM_METRIC_HISTOGRAM:
-        metric->histogram = model->registry->histogram(args.name, help, std::move(labels), {args.buckets, args.bucket_count});
+        metric->histogram =
+            model->registry->histogram(args.name, help, std::move(labels), {args.buckets, args.bucket_count});
         break;
       default: return invalid_argument("metric '" + std::string(args.name) + "' has an unknown kind");
     }

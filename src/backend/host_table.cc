@@ -15,7 +15,9 @@ mm_error* error_new(mm_code code, const char* message) {
   return new mm_error{Status(known ? static_cast<Code>(code) : Code::kUnknown, message != nullptr ? message : "")};
 }
 
-mm_code error_code(const mm_error* error) { return error != nullptr ? static_cast<mm_code>(error->status.code()) : MM_OK; }
+mm_code error_code(const mm_error* error) {
+  return error != nullptr ? static_cast<mm_code>(error->status.code()) : MM_OK;
+}
 
 const char* error_message(const mm_error* error) { return error != nullptr ? error->status.message().c_str() : ""; }
 
@@ -30,7 +32,8 @@ Status allocate_cpu(mm_allocate_args* args) {
     return invalid_argument("alignment " + std::to_string(args->alignment) + " is not a power of two");
   if (args->size > SIZE_MAX - alignment)
     return resource_exhausted(std::to_string(args->size) + " bytes are more than this machine can address");
-  args->data = std::aligned_alloc(alignment, (std::max<uint64_t>(args->size, 1) + alignment - 1) / alignment * alignment);
+  args->data =
+      std::aligned_alloc(alignment, (std::max<uint64_t>(args->size, 1) + alignment - 1) / alignment * alignment);
   if (args->data == nullptr) return resource_exhausted("out of memory for " + std::to_string(args->size) + " bytes");
   return ok_status();
 }

@@ -108,7 +108,8 @@ LoadedModel::~LoadedModel() {
     plugin_->table().model_unload(model_);
     return nullptr;
   });
-  if (!status.ok()) Log::error("backend failed to unload a model", {{"model", host_.model}, {"error", status.to_string()}});
+  if (!status.ok())
+    Log::error("backend failed to unload a model", {{"model", host_.model}, {"error", status.to_string()}});
 }
 
 Result<std::unique_ptr<BackendInstance>> LoadedModel::create_instance(const std::string& name, InstanceGroup::Kind kind,
@@ -154,8 +155,6 @@ void LoadedInstance::execute(std::vector<InferRequestPtr> requests, Done done) {
   execution->call_returned();
 }
 
-void LoadedInstance::recycle(mm_execution* execution) {
-  delete spare_.exchange(execution, std::memory_order_acq_rel);
-}
+void LoadedInstance::recycle(mm_execution* execution) { delete spare_.exchange(execution, std::memory_order_acq_rel); }
 
 }  // namespace modelmill

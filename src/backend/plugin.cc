@@ -14,8 +14,9 @@ Status check_table(const mm_backend* table, const std::string& name) {
     return failed_precondition("it can't work with this server (backend ABI " + std::to_string(MM_ABI_MAJOR) + "." +
                                std::to_string(MM_ABI_MINOR) + ")");
   if (table->struct_size < offsetof(mm_backend, name) || table->abi_major != MM_ABI_MAJOR)
-    return failed_precondition("it was built for backend ABI " + std::to_string(table->abi_major) + ", this server has " +
-                               std::to_string(MM_ABI_MAJOR) + ": build it again with this server's headers");
+    return failed_precondition("it was built for backend ABI " + std::to_string(table->abi_major) +
+                               ", this server has " + std::to_string(MM_ABI_MAJOR) +
+                               ": build it again with this server's headers");
   if (!MM_HAS(table, execute)) return failed_precondition("its table of functions is too short");
   if (table->name == nullptr || name != table->name)
     return failed_precondition("it calls itself '" + std::string(table->name != nullptr ? table->name : "") +
@@ -34,7 +35,8 @@ Result<std::shared_ptr<Plugin>> Plugin::open(const std::string& path, const std:
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return failed_precondition(label + " can't be opened: " + dlerror());
   auto* entry = reinterpret_cast<mm_backend_entry_fn>(dlsym(library, "mm_backend_entry"));
-  if (entry == nullptr) return failed_precondition(label + " does not export mm_backend_entry: it is not a modelmill backend");
+  if (entry == nullptr)
+    return failed_precondition(label + " does not export mm_backend_entry: it is not a modelmill backend");
   const mm_backend* table = nullptr;
   try {
     table = entry(&backend_host_table());

@@ -185,13 +185,15 @@ void request_trace(mm_request* request, const char* span, int64_t start_ns, int6
 }
 
 mm_error* state_read(mm_request* request, const char* name, mm_tensor*) {
-  return to_abi_error(failed_precondition("model '" + request->execution->model->model + "' has no sequence batching, so it has no state '" +
+  return to_abi_error(failed_precondition("model '" + request->execution->model->model +
+                                          "' has no sequence batching, so it has no state '" +
                                           (name != nullptr ? name : "") + "' to read"));
 }
 
 mm_error* state_write(mm_request* request, const mm_tensor* value) {
-  return to_abi_error(failed_precondition("model '" + request->execution->model->model + "' has no sequence batching, so it has no state '" +
-                                          (value != nullptr && value->name != nullptr ? value->name : "") + "' to write"));
+  return to_abi_error(failed_precondition(
+      "model '" + request->execution->model->model + "' has no sequence batching, so it has no state '" +
+      (value != nullptr && value->name != nullptr ? value->name : "") + "' to write"));
 }
 
 }  // namespace modelmill::host

@@ -44,6 +44,9 @@ namespace {
 
 const mm_host_model& model_of(const mm_response& response) { return *response.request->execution->model; }
 
+/// No machine has as much memory; what asks for more is a mistake, not a shortage.
+constexpr int64_t kMaxOutputBytes = int64_t{1} << 46;
+
 /// What an output_* function was given, checked against the model.
 struct CheckedOutput {
   const TensorSpec* spec;
@@ -66,7 +69,8 @@ Result<CheckedOutput> check_output(const mm_response& response, const char* name
   const mm_host_model& model = model_of(response);
   CheckedOutput out{};
   out.spec = name != nullptr ? model.info.signature.output(name) : nullptr;
-  if (out.spec == nullptr) return internal("the model has no output '" + std::string(name != nullptr ? name : "") + "'");
+  if (out.spec == nullptr)
+    return internal("the model has no output '" + std::string(name != nullptr ? name : "") + "'");
   const std::string& known = out.spec->name;
   if (rank > kMaxRank) return internal("output '" + known + "' has rank " + std::to_string(rank) + "; the limit is 32");
   out.shape.assign(shape, shape + rank);
@@ -75,8 +79,8 @@ Result<CheckedOutput> check_output(const mm_response& response, const char* name
   out.elements = *elements;
   out.dtype = dtype;
   if (dtype != out.spec->dtype)
-    return internal("output '" + known + "' came with type " + std::string(dtype_name(dtype)) + ", the model declares " +
-                    std::string(dtype_name(out.spec->dtype)));
+    return internal("output '" + known + "' came with type " + std::string(dtype_name(dtype)) +
+                    ", the model declares " + std::string(dtype_name(out.spec->dtype)));
   if (!model.output_shapes_unsure && !shape_matches(dims(out.spec->shape), dims(out.shape)))
     return internal("output '" + known + "' came with shape " + shape_text(dims(out.shape)) + ", the model declares " +
                     shape_text(dims(out.spec->shape)));
@@ -88,11 +92,11 @@ Result<CheckedOutput> check_output(const mm_response& response, const char* name
 Result<CheckedOutput> check_fixed_output(const mm_response& response, const char* name, mm_dtype dtype, uint32_t rank,
                                          const int64_t* shape, int64_t* bytes) {
   if (dtype <= MM_DTYPE_INVALID || dtype > MM_BF16 || dtype == MM_STRING)
-    return internal("output '" + std::string(name != nullptr ? name : "") + "' came with a type (" + std::to_string(dtype) +
-                    ") that this function does not take");
+    return internal("output '" + std::string(name != nullptr ? name : "") + "' came with a type (" +
+                    std::to_string(dtype) + ") that this function does not take");
   const auto type = static_cast<DataType>(dtype);
   MM_ASSIGN_OR_RETURN(CheckedOutput out, check_output(response, name, type, rank, shape));
-  if (__builtin_mul_overflow(out.elements, static_cast<int64_t>(dtype_size(type)), bytes))
+  if (__builtin_mul_overflow(out.elements, static_cast<int64_t>(dtype_size(type)), bytes) || *bytes > kMaxOutputBytes)
     return internal("output '" + out.spec->name + "' with shape " + shape_text(dims(out.shape)) + " is too large");
   return out;
 }
@@ -122,14 +126,16 @@ mm_error* output_call(mm_response* response, F&& body) noexcept {
 Status keep_requested(const InferRequest& request, bool decoupled, InferResponse& answer) {
   if (request.outputs.empty()) return ok_status();
   const auto wanted = [&](const Tensor& tensor) {
-    return std::any_of(request.outputs.begin(), request.outputs.end(), [&](const auto& o) { return o.name == tensor.name; });
+    return std::any_of(request.outputs.begin(), request.outputs.end(),
+                       [&](const auto& o) { return o.name == tensor.name; });
   };
   auto& outputs = answer.outputs;
   for (size_t i = outputs.size(); i-- > 0;)
     if (!wanted(outputs[i])) outputs.erase(outputs.begin() + static_cast<std::ptrdiff_t>(i));
   if (decoupled || outputs.size() == request.outputs.size()) return ok_status();
   for (const auto& named : request.outputs) {
-    const bool there = std::any_of(outputs.begin(), outputs.end(), [&](const Tensor& t) { return t.name == named.name; });
+    const bool there =
+        std::any_of(outputs.begin(), outputs.end(), [&](const Tensor& t) { return t.name == named.name; });
     if (!there) return internal("answered without the requested output '" + named.name + "'");
   }
   return ok_status();
@@ -152,7 +158,8 @@ InferResponse take_answer(mm_response& response, Status error, bool final) {
 
 void log_late(const mm_request& request, const char* what) {
   const mm_host_model& model = *request.execution->model;
-  Log::error("backend answered a request that was over", {{"backend", model.backend}, {"model", model.model}, {"call", what}});
+  Log::error("backend answered a request that was over",
+             {{"backend", model.backend}, {"model", model.model}, {"call", what}});
 }
 
 }  // namespace
@@ -200,12 +207,14 @@ mm_error* output_adopt(mm_response* response, const mm_adopt_output_args* args) 
     MM_ASSIGN_OR_RETURN(CheckedOutput checked,
                         check_fixed_output(*response, args->name, args->dtype, args->rank, args->shape, &bytes));
     if (args->memory.kind != MM_MEMORY_CPU && args->memory.kind != MM_MEMORY_CPU_PINNED)
-      return unavailable("output '" + checked.spec->name + "' came in GPU memory, which this server can't read: copy it to the CPU");
+      return unavailable("output '" + checked.spec->name +
+                         "' came in GPU memory, which this server can't read: copy it to the CPU");
     if (static_cast<uint64_t>(bytes) != args->memory.size)
-      return internal("output '" + checked.spec->name + "' has type " + std::string(dtype_name(checked.dtype)) + " and shape " +
-                      shape_text(dims(checked.shape)) + ", so " + std::to_string(bytes) + " bytes were expected, but got " +
-                      std::to_string(args->memory.size));
-    if (bytes > 0 && args->memory.data == nullptr) return internal("output '" + checked.spec->name + "' came without data");
+      return internal("output '" + checked.spec->name + "' has type " + std::string(dtype_name(checked.dtype)) +
+                      " and shape " + shape_text(dims(checked.shape)) + ", so " + std::to_string(bytes) +
+                      " bytes were expected, but got " + std::to_string(args->memory.size));
+    if (bytes > 0 && args->memory.data == nullptr)
+      return internal("output '" + checked.spec->name + "' came without data");
     response->answer.outputs.push_back(std::move(checked).tensor(Bytes(std::move(memory))));
     return ok_status();
   });
@@ -230,10 +239,12 @@ mm_error* output_forward(mm_response* response, const mm_forward_output_args* ar
     // The order of the inputs is settled by the first look at one.
     MM_ASSIGN_OR_RETURN(const mm_tensor view, response->request->input(args->input_index));
     const Tensor& input = response->request->request->inputs[args->input_index];
-    MM_ASSIGN_OR_RETURN(CheckedOutput checked, check_output(*response, args->name, input.dtype, args->rank, args->shape));
+    MM_ASSIGN_OR_RETURN(CheckedOutput checked,
+                        check_output(*response, args->name, input.dtype, args->rank, args->shape));
     if (static_cast<uint64_t>(checked.elements) != view.element_count)
       return internal("output '" + checked.spec->name + "' with shape " + shape_text(dims(checked.shape)) +
-                      " can't be forwarded from input '" + input.name + "' with shape " + shape_text(dims(input.shape)));
+                      " can't be forwarded from input '" + input.name + "' with shape " +
+                      shape_text(dims(input.shape)));
     Tensor output = std::move(checked).tensor({});
     output.data = input.data;
     response->answer.outputs.push_back(std::move(output));
@@ -251,7 +262,8 @@ mm_error* response_parameter(mm_response* response, const mm_parameter* paramete
       case MM_PARAM_UINT: response->answer.parameters.set(parameter->name, value.as_uint); break;
       case MM_PARAM_DOUBLE: response->answer.parameters.set(parameter->name, value.as_double); break;
       case MM_PARAM_STRING:
-        response->answer.parameters.set(parameter->name, std::string(value.as_string != nullptr ? value.as_string : ""));
+        response->answer.parameters.set(parameter->name,
+                                        std::string(value.as_string != nullptr ? value.as_string : ""));
         break;
       default: return internal("response parameter '" + std::string(parameter->name) + "' has an unknown kind");
     }

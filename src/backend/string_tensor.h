@@ -20,8 +20,8 @@ struct StringTensor {
 /// tensor and where its data ends too early or too late.
 Result<StringTensor> decode_strings(const Tensor& tensor);
 
-/// To the V2 encoding. `offsets` has one more entry than there are strings, must not fall, and reaches into `bytes` only;
-/// a string of 4 GiB or more is an error.
+/// To the V2 encoding. `offsets` has one more entry than there are strings, must not fall, and reaches into `bytes`
+/// only; a string of 4 GiB or more is an error.
 Result<Bytes> encode_strings(std::span<const uint64_t> offsets, const void* bytes);
 
 }  // namespace modelmill

@@ -20,23 +20,24 @@ std::string quoted(std::string_view model, int64_t version) {
   return quoted(model) + " version " + std::to_string(version);
 }
 
-Status no_default_version(const ModelEntry& entry) {
-  return unavailable(quoted(entry.name) + " has no available versions");
-}
-
-Status no_version(const ModelEntry& entry, int64_t version) {
-  const bool known = std::any_of(entry.statuses.begin(), entry.statuses.end(),
-                                 [version](const VersionStatus& s) { return s.version == version; });
-  if (known) return unavailable(quoted(entry.name, version) + " is not at ready state");
-  return not_found(quoted(entry.name, version) + " is not found");
-}
-
 /// The version asked for, 0 being the last; null when it is not published.
 ModelVersion* find(const ModelEntry& entry, int64_t version) {
   if (version == 0) return entry.versions.empty() ? nullptr : entry.versions.back().get();
   for (const auto& candidate : entry.versions)
     if (candidate->version() == version) return candidate.get();
   return nullptr;
+}
+
+Status no_default_version(const ModelEntry& entry) {
+  return unavailable(quoted(entry.name) + " has no available versions");
+}
+
+Status no_version(const ModelEntry& entry, int64_t version) {
+  const bool known = find(entry, version) != nullptr ||
+                     std::any_of(entry.statuses.begin(), entry.statuses.end(),
+                                 [version](const VersionStatus& s) { return s.version == version; });
+  if (known) return unavailable(quoted(entry.name, version) + " is not at ready state");
+  return not_found(quoted(entry.name, version) + " is not found");
 }
 
 }  // namespace

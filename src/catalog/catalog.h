@@ -1,14 +1,15 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/result.h"
 #include "catalog/model_version.h"
-#include "runtime/snapshot.h"
 
 namespace modelmill {
 

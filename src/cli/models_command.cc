@@ -1,9 +1,9 @@
-#include <algorithm>
 #include <cstdio>
 
 #include "base/json_text.h"
 #include "cli/commands.h"
 #include "cli/model_info.h"
+#include "server/announcement.h"
 
 namespace modelmill {
 namespace {
@@ -19,29 +19,16 @@ std::string batching_text(const ModelInfo& info) {
   return info.unbatched_reason.empty() ? "off" : "off: " + info.unbatched_reason;
 }
 
-void append_tensors(std::string& out, const char* label, const std::vector<TensorSpec>& tensors) {
-  size_t widest = 0;
-  for (const TensorSpec& tensor : tensors) widest = std::max(widest, tensor.name.size());
-  char line[64];
-  for (const TensorSpec& tensor : tensors) {
-    std::snprintf(line, sizeof line, "  %-11s", &tensor == &tensors.front() ? label : "");
-    out += line + tensor.name + std::string(widest - tensor.name.size() + 2, ' ');
-    std::snprintf(line, sizeof line, "%-6s  ", std::string(dtype_name(tensor.dtype)).c_str());
-    out += line + shape_text(dims(tensor.shape)) + "\n";
-  }
-}
-
 std::string text_list(const std::vector<ListedModel>& models) {
   std::string out;
   for (const ListedModel& model : models) {
     out += model.entry.name + (model.entry.version.empty() ? "" : "  version " + model.entry.version) + "  " +
            (model.entry.state.empty() ? "READY" : model.entry.state) + "\n";
-    if (!model.entry.reason.empty()) out += "  reason     " + model.entry.reason + "\n";
+    if (!model.entry.reason.empty()) out += "    reason     " + model.entry.reason + "\n";
     if (!model.described) continue;
-    append_tensors(out, "inputs", model.info.signature.inputs);
-    append_tensors(out, "outputs", model.info.signature.outputs);
-    out += "  batching   " + batching_text(model.info) + "\n";
-    if (model.info.instances > 0) out += "  instances  " + std::to_string(model.info.instances) + "\n";
+    out += signature_text(model.info.signature);
+    out += "    batching   " + batching_text(model.info) + "\n";
+    if (model.info.instances > 0) out += "    instances  " + std::to_string(model.info.instances) + "\n";
   }
   return out.empty() ? "the server has no models\n" : out;
 }

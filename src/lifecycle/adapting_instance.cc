@@ -43,8 +43,8 @@ class AdaptingSink final : public ResponseSink {
         continue;
       }
       response.status = internal("model '" + adaptation_->model + "': output '" + output.name + "' came with shape " +
-                                 shape_text(dims(output.shape)) + ", which the configured reshape " + shape_text(dims(reshape->inner)) +
-                                 " does not allow");
+                                 shape_text(dims(output.shape)) + ", which the configured reshape " +
+                                 shape_text(dims(reshape->inner)) + " does not allow");
       response.outputs.clear();
       break;
     }
@@ -135,7 +135,8 @@ bool needs_adapting(const ModelDefinition& definition, const Signature& model) {
          (!definition.outputs.empty() && definition.outputs.size() < model.outputs.size());
 }
 
-std::unique_ptr<BackendInstance> adapt_instance(std::unique_ptr<BackendInstance> instance, const ModelDefinition& definition, bool batched) {
+std::unique_ptr<BackendInstance> adapt_instance(std::unique_ptr<BackendInstance> instance,
+                                                const ModelDefinition& definition, bool batched) {
   auto adaptation = std::make_shared<Adaptation>();
   adaptation->model = definition.name;
   adaptation->batched = batched;

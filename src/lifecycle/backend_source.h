@@ -9,11 +9,12 @@
 
 namespace modelmill {
 
-/// Where the control plane gets backends from: the registry's three calls, so that loading can be tested without plugins.
-/// The functions are thread-safe and outlive the controller.
+/// Where the control plane gets backends from: the registry's three calls, so that loading can be tested without
+/// plugins. The functions are thread-safe and outlive the controller.
 struct BackendSource {
   std::function<std::vector<BackendRegistry::Description>()> available;
-  std::function<Result<BackendRegistry::Description>(const std::string& backend, const std::string& extra_directory)> find;
+  std::function<Result<BackendRegistry::Description>(const std::string& backend, const std::string& extra_directory)>
+      find;
   std::function<Result<std::unique_ptr<BackendModel>>(const std::string& backend, const BackendLoad& load,
                                                       const std::string& extra_directory)>
       load;

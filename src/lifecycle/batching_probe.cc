@@ -24,15 +24,18 @@ std::string first_dimension_problem(const char* kind, const TensorSpec& spec) {
   return {};
 }
 
-std::string symbol_problem(const char* kind, const TensorSpec& spec, const std::string& symbol, const std::string& symbol_of) {
+std::string symbol_problem(const char* kind, const TensorSpec& spec, const std::string& symbol,
+                           const std::string& symbol_of) {
   const std::string what = kind + (" " + quoted(spec.name));
   if (spec.symbols.size() != spec.shape.size() || spec.symbols[0].empty())
     return "the first dimension of " + what + " has no name in the model file, so nothing says that it is a batch";
   if (!symbol.empty() && spec.symbols[0] != symbol)
-    return "the first dimension of " + what + " is named " + quoted(spec.symbols[0]) + ", but that of " + symbol_of + " " + quoted(symbol);
+    return "the first dimension of " + what + " is named " + quoted(spec.symbols[0]) + ", but that of " + symbol_of +
+           " " + quoted(symbol);
   for (size_t i = 1; i < spec.symbols.size(); ++i)
     if (spec.symbols[i] == spec.symbols[0])
-      return "dimension " + std::to_string(i) + " of " + what + " has the name of the first, " + quoted(symbol.empty() ? spec.symbols[0] : symbol);
+      return "dimension " + std::to_string(i) + " of " + what + " has the name of the first, " +
+             quoted(symbol.empty() ? spec.symbols[0] : symbol);
   return {};
 }
 
@@ -68,12 +71,14 @@ std::string float_difference(const Tensor& alone, const Tensor& batched) {
   const size_t count = std::min(a.size(), b.size()) / dtype_size(alone.dtype);
   double largest = 1;
   for (size_t i = 0; i < count; ++i)
-    if (const double value = std::fabs(float_at(a, alone.dtype, i)); std::isfinite(value)) largest = std::max(largest, value);
+    if (const double value = std::fabs(float_at(a, alone.dtype, i)); std::isfinite(value))
+      largest = std::max(largest, value);
   const double relative = tolerance(alone.dtype);
   for (size_t i = 0; i < count; ++i) {
     const double x = float_at(a, alone.dtype, i), y = float_at(b, alone.dtype, i);
     if (x == y || (std::isnan(x) && std::isnan(y))) continue;
-    if (std::isfinite(x) && std::isfinite(y) && std::fabs(x - y) <= relative * std::fabs(x) + relative / 10 * largest) continue;
+    if (std::isfinite(x) && std::isfinite(y) && std::fabs(x - y) <= relative * std::fabs(x) + relative / 10 * largest)
+      continue;
     return "is " + std::to_string(x) + " alone and " + std::to_string(y) + " in a batch";
   }
   return {};
@@ -83,13 +88,16 @@ std::string tensor_difference(const Tensor& alone, const Tensor& batched) {
   const std::string what = "output " + quoted(alone.name) + " of a row ";
   if (batched.dtype != alone.dtype) return what + "changes its type in a batch";
   if (!std::equal(alone.shape.begin(), alone.shape.end(), batched.shape.begin(), batched.shape.end()))
-    return what + "has shape " + shape_text(dims(alone.shape)) + " alone and " + shape_text(dims(batched.shape)) + " in a batch";
-  if (batched.byte_size() != alone.byte_size() && alone.dtype != DataType::kBytes) return what + "changes its size in a batch";
+    return what + "has shape " + shape_text(dims(alone.shape)) + " alone and " + shape_text(dims(batched.shape)) +
+           " in a batch";
+  if (batched.byte_size() != alone.byte_size() && alone.dtype != DataType::kBytes)
+    return what + "changes its size in a batch";
   if (is_float(alone.dtype)) {
     const std::string problem = float_difference(alone, batched);
     return problem.empty() ? problem : what + problem;
   }
-  return alone.contiguous().view() == batched.contiguous().view() ? std::string() : what + "changes its values in a batch";
+  return alone.contiguous().view() == batched.contiguous().view() ? std::string()
+                                                                  : what + "changes its values in a batch";
 }
 
 /// One try: rows of one size and one range of values.
@@ -167,7 +175,8 @@ std::string why_unbatchable(const Signature& signature, const BackendModelInfo& 
 std::string difference(const TensorList& alone, const TensorList& batched) {
   if (alone.size() != batched.size()) return "the number of outputs changes in a batch";
   for (const Tensor& tensor : alone) {
-    const auto other = std::find_if(batched.begin(), batched.end(), [&](const Tensor& t) { return t.name == tensor.name; });
+    const auto other =
+        std::find_if(batched.begin(), batched.end(), [&](const Tensor& t) { return t.name == tensor.name; });
     if (other == batched.end()) return "output " + quoted(tensor.name) + " is missing in a batch";
     if (std::string problem = tensor_difference(tensor, *other); !problem.empty()) return problem;
   }

@@ -16,8 +16,9 @@ namespace modelmill {
 /// independently by construction needs no names. Pure.
 std::string why_unbatchable(const Signature& signature, const BackendModelInfo& info);
 
-/// Why `batched` is not the answer that `alone` was; empty when they agree. Integers, booleans and strings must be equal,
-/// floats close (1e-4 of the value and 1e-5 of the tensor's largest; wider for 16-bit types); NaN equals NaN. Pure.
+/// Why `batched` is not the answer that `alone` was; empty when they agree. Integers, booleans and strings must be
+/// equal, floats close (1e-4 of the value and 1e-5 of the tensor's largest; wider for 16-bit types); NaN equals NaN.
+/// Pure.
 std::string difference(const TensorList& alone, const TensorList& batched);
 
 /// Runs requests as one execution, one result for each.

@@ -29,9 +29,10 @@ struct LifecycleController::Rep {
   ControllerCore core;
 };
 
-LifecycleController::LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics, VersionFactory factory,
-                                         Options options)
-    : rep_(new Rep{{catalog, source_of(backends), metrics, std::move(factory), settings_from(options), options.load_threads}}) {}
+LifecycleController::LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics,
+                                         VersionFactory factory, Options options)
+    : rep_(new Rep{
+          {catalog, source_of(backends), metrics, std::move(factory), settings_from(options), options.load_threads}}) {}
 
 LifecycleController::~LifecycleController() = default;
 

@@ -26,12 +26,13 @@ class LifecycleController {
     bool auto_complete_config = true;
   };
 
-  LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics, VersionFactory factory, Options options);
+  LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics, VersionFactory factory,
+                      Options options);
   ~LifecycleController();
 
-  /// Finds the models under the paths (a model file, a model's folder, or a folder of models) and loads them. The status
-  /// is an error only when a path is unusable as a whole (missing, or no model in it); a model that fails to load is in
-  /// the catalog with its reason and in the log, and the others are served.
+  /// Finds the models under the paths (a model file, a model's folder, or a folder of models) and loads them. The
+  /// status is an error only when a path is unusable as a whole (missing, or no model in it); a model that fails to
+  /// load is in the catalog with its reason and in the log, and the others are served.
   Status load_paths(const std::vector<std::string>& paths);
 
   /// Every model the catalog knows is published.

@@ -9,8 +9,8 @@
 
 namespace modelmill {
 
-ControllerCore::ControllerCore(Catalog& catalog, BackendSource backends, MetricRegistry& metrics, VersionFactory factory,
-                               LoadSettings settings, int load_threads)
+ControllerCore::ControllerCore(Catalog& catalog, BackendSource backends, MetricRegistry& metrics,
+                               VersionFactory factory, LoadSettings settings, int load_threads)
     : catalog_(catalog),
       backends_(std::move(backends)),
       metrics_(metrics),
@@ -50,8 +50,9 @@ std::vector<ControllerCore::Job> ControllerCore::plan(std::vector<FoundModel> fo
     for (const int64_t missing : choice.missing)
       Log::error("version of the version policy is not there", {{"model", definition->name}, {"version", missing}});
     if (choice.versions.empty()) {
-      refuse(model, invalid_argument("at least one version must be available under the version policy of model '" + definition->name +
-                                     "': expected folders named by a number, such as 1, in '" + model.directory + "'"));
+      refuse(model, invalid_argument("at least one version must be available under the version policy of model '" +
+                                     definition->name + "': expected folders named by a number, such as 1, in '" +
+                                     model.directory + "'"));
       continue;
     }
     for (const FoundVersion& version : choice.versions) jobs.push_back({model, version, *definition});
@@ -59,7 +60,11 @@ std::vector<ControllerCore::Job> ControllerCore::plan(std::vector<FoundModel> fo
   MutexLock lock(mutex_);
   std::erase_if(jobs, [&](const Job& job) MM_REQUIRES(mutex_) {
     const bool fresh = models_[job.definition.name].try_emplace(job.version.version).second;
-    if (!fresh) Log::error("model not loaded", {{"model", job.definition.name}, {"version", job.version.version}, {"path", job.model.directory}, {"reason", "another model has this name"}});
+    if (!fresh)
+      Log::error("model not loaded", {{"model", job.definition.name},
+                                      {"version", job.version.version},
+                                      {"path", job.model.directory},
+                                      {"reason", "another model has this name"}});
     return !fresh;
   });
   publish();
@@ -87,7 +92,8 @@ void ControllerCore::load(const Job& job, const std::vector<ModelFormat>& format
   const ModelDefinition definition = loaded->description.definition;
   const int64_t instances = static_cast<int64_t>(loaded->instances.size());
   const auto stats = stats_of(key, definition);
-  auto version = factory_(std::move(loaded->description), stats, loaded->plan, std::move(loaded->model), std::move(loaded->instances));
+  auto version = factory_(std::move(loaded->description), stats, loaded->plan, std::move(loaded->model),
+                          std::move(loaded->instances));
   if (!version) return set_failed(key, internal("the version could not be started"));
   {
     MutexLock lock(mutex_);
@@ -102,7 +108,8 @@ void ControllerCore::load(const Job& job, const std::vector<ModelFormat>& format
                              {"instances", instances},
                              {"max_batch", definition.max_batch_size.value_or(0)}});
   if (!definition.unbatched_reason.empty())
-    Log::info("model is served unbatched", {{"model", key.first}, {"version", key.second}, {"reason", definition.unbatched_reason}});
+    Log::info("model is served unbatched",
+              {{"model", key.first}, {"version", key.second}, {"reason", definition.unbatched_reason}});
 }
 
 void ControllerCore::refuse(const FoundModel& model, const Status& reason) {
@@ -142,7 +149,8 @@ void ControllerCore::publish() {
 bool ControllerCore::all_ready() const {
   MutexLock lock(mutex_);
   return std::all_of(models_.begin(), models_.end(), [](const auto& model) {
-    return std::all_of(model.second.begin(), model.second.end(), [](const auto& v) { return v.second.state == VersionState::kReady; });
+    return std::all_of(model.second.begin(), model.second.end(),
+                       [](const auto& v) { return v.second.state == VersionState::kReady; });
   });
 }
 

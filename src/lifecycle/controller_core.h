@@ -21,8 +21,8 @@ namespace modelmill {
 /// publishes, and goes when its gate is closed and empty. Thread-safe.
 class ControllerCore {
  public:
-  ControllerCore(Catalog& catalog, BackendSource backends, MetricRegistry& metrics, VersionFactory factory, LoadSettings settings,
-                 int load_threads);
+  ControllerCore(Catalog& catalog, BackendSource backends, MetricRegistry& metrics, VersionFactory factory,
+                 LoadSettings settings, int load_threads);
   ~ControllerCore();
 
   /// See LifecycleController.

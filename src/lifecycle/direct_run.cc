@@ -9,8 +9,8 @@
 namespace modelmill {
 namespace {
 
-/// What the requests of one run report to. Shared with the backend's threads, which may still be inside a call of it when
-/// the waiter goes on.
+/// What the requests of one run report to. Shared with the backend's threads, which may still be inside a call of it
+/// when the waiter goes on.
 class Collector {
  public:
   explicit Collector(size_t requests) : answers_(requests), open_(requests + 1) {}
@@ -19,8 +19,9 @@ class Collector {
     MutexLock lock(mutex_);
     // Of a model with several answers the first one counts, unless a later one is an error.
     if (has_response && (!answers_[i] || !response.status.ok()))
-      answers_[i] = response.status.ok() ? Result<TensorList>(TensorList(response.outputs.begin(), response.outputs.end()))
-                                         : Result<TensorList>(response.status);
+      answers_[i] = response.status.ok()
+                        ? Result<TensorList>(TensorList(response.outputs.begin(), response.outputs.end()))
+                        : Result<TensorList>(response.status);
     if (final) close_one();
   }
 

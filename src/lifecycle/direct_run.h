@@ -18,8 +18,8 @@ struct DirectRequest {
   int64_t rows = 1;
 };
 
-/// Runs the requests as one execution of an instance that nobody else uses yet, and waits for the answers: how a model is
-/// tried out and warmed up before it is published. One result for each request, in their order.
+/// Runs the requests as one execution of an instance that nobody else uses yet, and waits for the answers: how a model
+/// is tried out and warmed up before it is published. One result for each request, in their order.
 std::vector<Result<TensorList>> run_directly(BackendInstance& instance, const std::string& model, int64_t version,
                                              const std::vector<DirectRequest>& requests);
 

@@ -25,7 +25,8 @@ Bytes fill(int64_t count, Make make) {
 template <typename T>
 Bytes fill_integers(int64_t count, ValueRange range, int row, std::mt19937_64& random) {
   const uint64_t below = range == ValueRange::kTame ? 2 : 10;
-  return fill<T>(count, [&](int64_t i) { return static_cast<T>((i == 0 ? static_cast<uint64_t>(row) : random()) % below); });
+  return fill<T>(count,
+                 [&](int64_t i) { return static_cast<T>((i == 0 ? static_cast<uint64_t>(row) : random()) % below); });
 }
 
 double random_float(ValueRange range, std::mt19937_64& random) {
@@ -56,12 +57,15 @@ Bytes sample_bytes(DataType dtype, int64_t count, ValueRange range, int row, std
     case DataType::kInt16: return fill_integers<int16_t>(count, range, row, random);
     case DataType::kInt32: return fill_integers<int32_t>(count, range, row, random);
     case DataType::kInt64: return fill_integers<int64_t>(count, range, row, random);
-    case DataType::kFp32: return fill<float>(count, [&](int64_t) { return static_cast<float>(random_float(range, random)); });
+    case DataType::kFp32:
+      return fill<float>(count, [&](int64_t) { return static_cast<float>(random_float(range, random)); });
     case DataType::kFp64: return fill<double>(count, [&](int64_t) { return random_float(range, random); });
     case DataType::kFp16:
-      return fill<uint16_t>(count, [&](int64_t) { return float_to_half(static_cast<float>(random_float(range, random))); });
+      return fill<uint16_t>(count,
+                            [&](int64_t) { return float_to_half(static_cast<float>(random_float(range, random))); });
     case DataType::kBf16:
-      return fill<uint16_t>(count, [&](int64_t) { return float_to_bfloat16(static_cast<float>(random_float(range, random))); });
+      return fill<uint16_t>(
+          count, [&](int64_t) { return float_to_bfloat16(static_cast<float>(random_float(range, random))); });
     case DataType::kBytes: return fill_strings(count, row, random);
     case DataType::kInvalid: break;
   }
@@ -82,7 +86,8 @@ bool has_open_sizes(const Signature& signature, bool batched) {
   return false;
 }
 
-Tensor sample_tensor(const std::string& name, DataType dtype, const Shape& shape, ValueRange range, int row, std::mt19937_64& random) {
+Tensor sample_tensor(const std::string& name, DataType dtype, const Shape& shape, ValueRange range, int row,
+                     std::mt19937_64& random) {
   Tensor tensor;
   tensor.name = name;
   tensor.dtype = dtype;
@@ -91,8 +96,8 @@ Tensor sample_tensor(const std::string& name, DataType dtype, const Shape& shape
   return tensor;
 }
 
-std::optional<TensorList> sample_inputs(const Signature& signature, bool batched, int64_t rows, int64_t open_size, ValueRange range,
-                                        int row, std::mt19937_64& random) {
+std::optional<TensorList> sample_inputs(const Signature& signature, bool batched, int64_t rows, int64_t open_size,
+                                        ValueRange range, int row, std::mt19937_64& random) {
   TensorList out;
   int64_t elements = 0;
   for (const TensorSpec& spec : signature.inputs) {

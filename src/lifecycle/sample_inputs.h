@@ -11,8 +11,8 @@
 
 namespace modelmill {
 
-/// How made-up values are spread. Tame values are those that most models take: floats in [0, 1), integers 0 and 1 (valid
-/// indices, masks and flags). Wide ones tell rows apart better: floats in [-2, 2), integers below 10.
+/// How made-up values are spread. Tame values are those that most models take: floats in [0, 1), integers 0 and 1
+/// (valid indices, masks and flags). Wide ones tell rows apart better: floats in [-2, 2), integers below 10.
 enum class ValueRange { kTame, kWide };
 
 /// Sizes that are tried for dimensions that may have any, likely ones first.
@@ -21,14 +21,15 @@ std::span<const int64_t> likely_sizes();
 /// True when an input has a dimension of any size, the batch dimension apart.
 bool has_open_sizes(const Signature& signature, bool batched);
 
-/// One request's inputs for `rows` rows: random, valid by the signature, `open_size` in every dimension of any size. The
-/// first element of integer inputs counts up with `row`, so that no two rows are alike. Optional inputs are left out.
-/// nullopt when they would be unreasonably large. The same seed gives the same values.
-std::optional<TensorList> sample_inputs(const Signature& signature, bool batched, int64_t rows, int64_t open_size, ValueRange range,
-                                        int row, std::mt19937_64& random);
+/// One request's inputs for `rows` rows: random, valid by the signature, `open_size` in every dimension of any size.
+/// The first element of integer inputs counts up with `row`, so that no two rows are alike. Optional inputs are left
+/// out. nullopt when they would be unreasonably large. The same seed gives the same values.
+std::optional<TensorList> sample_inputs(const Signature& signature, bool batched, int64_t rows, int64_t open_size,
+                                        ValueRange range, int row, std::mt19937_64& random);
 
 /// Random elements for one tensor; `row` as above.
-Tensor sample_tensor(const std::string& name, DataType dtype, const Shape& shape, ValueRange range, int row, std::mt19937_64& random);
+Tensor sample_tensor(const std::string& name, DataType dtype, const Shape& shape, ValueRange range, int row,
+                     std::mt19937_64& random);
 
 /// Bytes of all tensors together.
 int64_t total_bytes(const TensorList& tensors);

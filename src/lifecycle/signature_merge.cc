@@ -37,8 +37,8 @@ const Shape& inner_dims(const ConfiguredTensor& tensor) { return tensor.reshape 
 
 /// Every size that the configuration allows is one that the model takes.
 bool fits(const Shape& configured, const Shape& model) {
-  return configured.size() == model.size() &&
-         std::equal(configured.begin(), configured.end(), model.begin(), [](int64_t c, int64_t m) { return m == -1 || m == c; });
+  return configured.size() == model.size() && std::equal(configured.begin(), configured.end(), model.begin(),
+                                                         [](int64_t c, int64_t m) { return m == -1 || m == c; });
 }
 
 /// Whether the configured dims leave the batch dimension out although max_batch_size is not given.
@@ -47,19 +47,22 @@ bool dims_leave_batch_out(const Side& side, bool& any) {
     const TensorSpec* spec = find(side.model, tensor.name);
     if (spec == nullptr) continue;
     any = true;
-    if (spec->shape.empty() || spec->shape[0] != -1 || inner_dims(tensor).size() + 1 != spec->shape.size()) return false;
+    if (spec->shape.empty() || spec->shape[0] != -1 || inner_dims(tensor).size() + 1 != spec->shape.size())
+      return false;
   }
   return true;
 }
 
 Status check_batch_dimension(const ModelDefinition& definition, const char* kind, const TensorSpec& spec) {
   if (!spec.shape.empty() && spec.shape[0] == -1) return ok_status();
-  return invalid_argument(label(definition, kind, spec.name) + "has shape " + shape_text(dims(spec.shape)) +
-                          " in the model file, but for the model to support batching the shape should have at least 1 "
-                          "dimension and the first dimension must be -1; set max_batch_size: 0 and give whole shapes in dims");
+  return invalid_argument(
+      label(definition, kind, spec.name) + "has shape " + shape_text(dims(spec.shape)) +
+      " in the model file, but for the model to support batching the shape should have at least 1 "
+      "dimension and the first dimension must be -1; set max_batch_size: 0 and give whole shapes in dims");
 }
 
-Status shape_mismatch(const ModelDefinition& definition, const char* kind, const ConfiguredTensor& tensor, const TensorSpec& spec, bool batched) {
+Status shape_mismatch(const ModelDefinition& definition, const char* kind, const ConfiguredTensor& tensor,
+                      const TensorSpec& spec, bool batched) {
   const Shape expected = with_batch(inner_dims(tensor), batched);
   std::string remedy = batched ? "; with max_batch_size above 0 the dims leave out the batch dimension" : "";
   if (!batched && expected.size() + 1 == spec.shape.size() && !spec.shape.empty() && spec.shape[0] == -1)
@@ -76,20 +79,24 @@ Status unknown_tensor(const ModelDefinition& definition, const Side& side, const
     allowed += (allowed.empty() ? "" : ", ") + spec.name;
   }
   const std::string meant = nearest(name, names);
-  return invalid_argument("model '" + definition.name + "': unexpected inference " + side.kind + " '" + name + "', allowed " +
-                          side.kind + "s are: " + allowed + (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
+  return invalid_argument("model '" + definition.name + "': unexpected inference " + side.kind + " '" + name +
+                          "', allowed " + side.kind + "s are: " + allowed +
+                          (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
 }
 
 /// One configured tensor against the model's; the result is what clients see.
-Result<TensorSpec> merge_tensor(const ModelDefinition& definition, const Side& side, ConfiguredTensor& tensor, bool batched) {
+Result<TensorSpec> merge_tensor(const ModelDefinition& definition, const Side& side, ConfiguredTensor& tensor,
+                                bool batched) {
   const TensorSpec* spec = find(side.model, tensor.name);
   if (spec == nullptr) return unknown_tensor(definition, side, tensor.name);
   if (spec->dtype != tensor.dtype)
-    return invalid_argument(label(definition, side.kind, tensor.name) + "has the type " + std::string(dtype_config_name(spec->dtype)) +
-                            " in the model file, but the configuration says " + std::string(dtype_config_name(tensor.dtype)));
+    return invalid_argument(
+        label(definition, side.kind, tensor.name) + "has the type " + std::string(dtype_config_name(spec->dtype)) +
+        " in the model file, but the configuration says " + std::string(dtype_config_name(tensor.dtype)));
   if (batched) MM_RETURN_IF_ERROR(check_batch_dimension(definition, side.kind, *spec));
   if (tensor.optional && !spec->optional)
-    return invalid_argument(label(definition, side.kind, tensor.name) + "is optional in the configuration, but the model needs it");
+    return invalid_argument(label(definition, side.kind, tensor.name) +
+                            "is optional in the configuration, but the model needs it");
   const bool model_scalar = spec->shape.size() == (batched ? 1U : 0U);
   if (!tensor.reshape && model_scalar && tensor.dims.size() == 1 && tensor.dims[0] == 1) tensor.reshape = Shape{};
   if (!fits(with_batch(inner_dims(tensor), batched), spec->shape))
@@ -108,11 +115,12 @@ Result<TensorSpec> merge_tensor(const ModelDefinition& definition, const Side& s
 /// Triton's rule: a configuration that lists inputs lists all that the model needs.
 Status check_inputs_complete(const ModelDefinition& definition, const std::vector<TensorSpec>& model) {
   for (const TensorSpec& spec : model) {
-    const bool configured = std::any_of(definition.inputs.begin(), definition.inputs.end(), [&](const auto& t) { return t.name == spec.name; });
+    const bool configured = std::any_of(definition.inputs.begin(), definition.inputs.end(),
+                                        [&](const auto& t) { return t.name == spec.name; });
     if (configured || spec.optional) continue;
     return invalid_argument("unable to load model '" + definition.name + "', configuration expects " +
-                            std::to_string(definition.inputs.size()) + " inputs, model provides " + std::to_string(model.size()) +
-                            "; add input '" + spec.name + "'");
+                            std::to_string(definition.inputs.size()) + " inputs, model provides " +
+                            std::to_string(model.size()) + "; add input '" + spec.name + "'");
   }
   return ok_status();
 }
@@ -134,7 +142,8 @@ Result<std::vector<TensorSpec>> merge_side(const ModelDefinition& definition, Si
 /// For a backend that can't tell what its model takes: the configuration is all there is.
 std::vector<TensorSpec> as_configured(const std::vector<ConfiguredTensor>& tensors, bool batched) {
   std::vector<TensorSpec> out;
-  for (const ConfiguredTensor& tensor : tensors) out.push_back({tensor.name, tensor.dtype, with_batch(tensor.dims, batched), {}, tensor.optional});
+  for (const ConfiguredTensor& tensor : tensors)
+    out.push_back({tensor.name, tensor.dtype, with_batch(tensor.dims, batched), {}, tensor.optional});
   return out;
 }
 
@@ -147,9 +156,11 @@ Result<MergedSignature> merge_signature(ModelDefinition& definition, const Backe
   const Side outputs{"output", definition.outputs, info.signature.outputs};
   if (info.signature.inputs.empty() && info.signature.outputs.empty()) {
     if (definition.inputs.empty() || definition.outputs.empty())
-      return invalid_argument("model '" + definition.name + "': backend '" + definition.backend +
-                              "' can't tell the model's inputs and outputs; list them in config.pbtxt as input and output");
-    out.signature = {as_configured(definition.inputs, out.batch_declared), as_configured(definition.outputs, out.batch_declared)};
+      return invalid_argument(
+          "model '" + definition.name + "': backend '" + definition.backend +
+          "' can't tell the model's inputs and outputs; list them in config.pbtxt as input and output");
+    out.signature = {as_configured(definition.inputs, out.batch_declared),
+                     as_configured(definition.outputs, out.batch_declared)};
     return out;
   }
   if (!definition.max_batch_size) {

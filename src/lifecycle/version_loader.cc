@@ -31,9 +31,13 @@ ModelFormat to_format(const BackendRegistry::Description& description) {
 /// The loading of one version, step by step. Each step adds to what the next one needs.
 class Loading {
  public:
-  Loading(const FoundModel& found, const FoundVersion& version, ModelDefinition definition, const BackendSource& backends,
-          const LoadSettings& settings)
-      : found_(found), version_(version), definition_(std::move(definition)), backends_(backends), settings_(settings) {}
+  Loading(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
+          const BackendSource& backends, const LoadSettings& settings)
+      : found_(found),
+        version_(version),
+        definition_(std::move(definition)),
+        backends_(backends),
+        settings_(settings) {}
 
   Result<LoadedVersion> run(std::span<const ModelFormat> formats) {
     MM_RETURN_IF_ERROR(check_given());
@@ -44,9 +48,12 @@ class Loading {
     decide_batching();
     MM_RETURN_IF_ERROR(make_other_instances());
     MM_RETURN_IF_ERROR(warm_up());
-    MM_ASSIGN_OR_RETURN(auto labels, read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
+    MM_ASSIGN_OR_RETURN(auto labels,
+                        read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
     return LoadedVersion{{std::move(definition_), std::move(signature_), version_.version, std::move(labels)},
-                         std::move(plan_), std::move(model_), std::move(instances_)};
+                         std::move(plan_),
+                         std::move(model_),
+                         std::move(instances_)};
   }
 
  private:
@@ -55,12 +62,13 @@ class Loading {
   /// With auto-completion off everything that could be found out must be written down.
   Status check_given() {
     if (settings_.auto_complete_config) return ok_status();
-    const char* missing = found_.config_file.empty()        ? "a config.pbtxt"
-                          : definition_.backend.empty()     ? "'platform' or 'backend'"
-                          : definition_.inputs.empty()      ? "'input'"
-                          : definition_.outputs.empty()     ? "'output'"
-                                                            : nullptr;
-    if (missing != nullptr) return invalid_argument(what() + "must specify " + missing + ", because completing configurations is turned off");
+    const char* missing = found_.config_file.empty()    ? "a config.pbtxt"
+                          : definition_.backend.empty() ? "'platform' or 'backend'"
+                          : definition_.inputs.empty()  ? "'input'"
+                          : definition_.outputs.empty() ? "'output'"
+                                                        : nullptr;
+    if (missing != nullptr)
+      return invalid_argument(what() + "must specify " + missing + ", because completing configurations is turned off");
     if (!definition_.max_batch_size) {
       definition_.max_batch_size = 0;
       definition_.batching.mode = BatchingDefinition::Mode::kDisabled;
@@ -79,7 +87,8 @@ class Loading {
       if (group.kind != InstanceGroup::Kind::kGpu) continue;
       const std::string label = "instance group " + group.name + " of model " + definition_.name;
       if (settings_.gpus.empty())
-        return invalid_argument(label + " has kind KIND_GPU but no GPUs are available; use kind: KIND_CPU or KIND_AUTO");
+        return invalid_argument(label +
+                                " has kind KIND_GPU but no GPUs are available; use kind: KIND_CPU or KIND_AUTO");
       if (group.gpus.empty()) group.gpus = settings_.gpus;
       for (const int gpu : group.gpus)
         if (std::find(settings_.gpus.begin(), settings_.gpus.end(), gpu) == settings_.gpus.end())
@@ -92,7 +101,8 @@ class Loading {
     MM_ASSIGN_OR_RETURN(definition_.backend, infer_backend(definition_, version_, formats));
     MM_ASSIGN_OR_RETURN(const auto description, backends_.find(definition_.backend, found_.directory));
     MM_ASSIGN_OR_RETURN(const std::string file, find_model_file(definition_, version_, to_format(description)));
-    if (!file.empty()) definition_.default_model_filename = std::filesystem::path(file).lexically_relative(version_.directory).string();
+    if (!file.empty())
+      definition_.default_model_filename = std::filesystem::path(file).lexically_relative(version_.directory).string();
     BackendLoad load;
     load.model = definition_.name;
     load.version = version_.version;
@@ -111,11 +121,14 @@ class Loading {
     signature_ = std::move(merged.signature);
     plan_.has_batch_dimension = merged.batch_declared;
     if (definition_.decoupled && !info.decoupled)
-      return invalid_argument(what() + "backend '" + definition_.backend + "' gives one response to a request; remove decoupled from model_transaction_policy");
+      return invalid_argument(what() + "backend '" + definition_.backend +
+                              "' gives one response to a request; remove decoupled from model_transaction_policy");
     if (!definition_.decoupled_given) definition_.decoupled = info.decoupled;
-    const bool ragged = std::any_of(definition_.inputs.begin(), definition_.inputs.end(), [](const auto& t) { return t.allow_ragged; });
+    const bool ragged =
+        std::any_of(definition_.inputs.begin(), definition_.inputs.end(), [](const auto& t) { return t.allow_ragged; });
     if (ragged && !info.ragged)
-      return unimplemented(what() + "backend '" + definition_.backend + "' can't batch inputs of unequal shapes; remove allow_ragged_batch");
+      return unimplemented(what() + "backend '" + definition_.backend +
+                           "' can't batch inputs of unequal shapes; remove allow_ragged_batch");
     plan_.ragged = info.ragged && (definition_.inputs.empty() || ragged);
     plan_.inline_safe = info.inline_safe;
     plan_.concurrent_execute = info.concurrent_execute;
@@ -123,7 +136,8 @@ class Loading {
   }
 
   Result<std::unique_ptr<BackendInstance>> make_instance(const InstanceGroup& group, int index, int gpu) {
-    MM_ASSIGN_OR_RETURN(auto instance, model_->create_instance(group.name + '_' + std::to_string(index), group.kind, gpu));
+    MM_ASSIGN_OR_RETURN(auto instance,
+                        model_->create_instance(group.name + '_' + std::to_string(index), group.kind, gpu));
     if (!needs_adapting(definition_, model_->info().signature)) return instance;
     return adapt_instance(std::move(instance), definition_, plan_.has_batch_dimension);
   }
@@ -256,20 +270,24 @@ class Loading {
   Status warm_up() {
     MM_ASSIGN_OR_RETURN(const auto samples, warmup_samples(definition_, signature_, found_.directory));
     if (!samples.empty()) {
-      for (const auto& instance : instances_) MM_RETURN_IF_ERROR(run_warmup(*instance, definition_, version_.version, samples));
+      for (const auto& instance : instances_)
+        MM_RETURN_IF_ERROR(run_warmup(*instance, definition_, version_.version, samples));
       return ok_status();
     }
     if (model_->info().stateful || definition_.decoupled) return ok_status();
     // One row is enough also where the first dimension is not known to be a batch.
     const auto open = [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] == -1; };
-    const bool batched = plan_.has_batch_dimension || std::all_of(signature_.inputs.begin(), signature_.inputs.end(), open);
+    const bool batched =
+        plan_.has_batch_dimension || std::all_of(signature_.inputs.begin(), signature_.inputs.end(), open);
     if (!open_size_) open_size_ = find_working_size(signature_, batched, runner(*instances_.front()));
     if (!open_size_) {
-      Log::debug("model is not warmed up, made-up inputs don't run", {{"model", definition_.name}, {"version", version_.version}});
+      Log::debug("model is not warmed up, made-up inputs don't run",
+                 {{"model", definition_.name}, {"version", version_.version}});
       return ok_status();
     }
     for (const auto& instance : instances_)
-      run_default_warmup(*instance, definition_, version_.version, signature_, batched, *open_size_, plan_.max_batch_rows);
+      run_default_warmup(*instance, definition_, version_.version, signature_, batched, *open_size_,
+                         plan_.max_batch_rows);
     return ok_status();
   }
 
@@ -310,7 +328,8 @@ std::vector<ModelFormat> formats_of(const BackendSource& backends) {
 }
 
 Result<LoadedVersion> load_version(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
-                                   std::span<const ModelFormat> formats, const BackendSource& backends, const LoadSettings& settings) {
+                                   std::span<const ModelFormat> formats, const BackendSource& backends,
+                                   const LoadSettings& settings) {
   return Loading(found, version, std::move(definition), backends, settings).run(formats);
 }
 

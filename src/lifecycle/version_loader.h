@@ -38,7 +38,8 @@ struct LoadedVersion {
 /// batched (by a probe where nobody said), makes its instances and warms them up. Blocks; any thread.
 /// `definition` is what the model's configuration says; `formats` are those of the backends that there are.
 Result<LoadedVersion> load_version(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
-                                   std::span<const ModelFormat> formats, const BackendSource& backends, const LoadSettings& settings);
+                                   std::span<const ModelFormat> formats, const BackendSource& backends,
+                                   const LoadSettings& settings);
 
 /// The formats of the backends that can be opened.
 std::vector<ModelFormat> formats_of(const BackendSource& backends);

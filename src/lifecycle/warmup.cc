@@ -50,9 +50,11 @@ class SampleMaker {
     const auto dtype = static_cast<DataType>(input.data_type());
     const std::string what = "input '" + spec.name + "' ";
     if (dtype != spec.dtype)
-      return invalid_argument(what + "is " + std::string(dtype_config_name(dtype)) + ", but the model takes " + std::string(dtype_config_name(spec.dtype)));
+      return invalid_argument(what + "is " + std::string(dtype_config_name(dtype)) + ", but the model takes " +
+                              std::string(dtype_config_name(spec.dtype)));
     if (!shape_matches(dims(spec.shape), dims(shape)))
-      return invalid_argument(what + "has shape " + shape_text(dims(shape)) + ", but the model takes " + shape_text(dims(spec.shape)));
+      return invalid_argument(what + "has shape " + shape_text(dims(shape)) + ", but the model takes " +
+                              shape_text(dims(spec.shape)));
     const auto count = element_count(dims(shape));
     if (!count || static_cast<uint64_t>(*count) > kDataLimit) return invalid_argument(what + "is too large to be made");
     if (input.has_random_data() && dtype != DataType::kBytes)
@@ -91,23 +93,26 @@ Result<std::vector<WarmupSample>> warmup_samples(const ModelDefinition& definiti
   for (const auto& warmup : config.model_warmup()) {
     if (warmup.batch_size() == 0) continue;
     auto sample = maker.make(warmup);
-    if (!sample.ok()) return sample.status().with_context("model '" + definition.name + "': warmup sample '" + warmup.name() + "'");
+    if (!sample.ok())
+      return sample.status().with_context("model '" + definition.name + "': warmup sample '" + warmup.name() + "'");
     samples.push_back(*std::move(sample));
   }
   return samples;
 }
 
-Status run_warmup(BackendInstance& instance, const ModelDefinition& definition, int64_t version, const std::vector<WarmupSample>& samples) {
+Status run_warmup(BackendInstance& instance, const ModelDefinition& definition, int64_t version,
+                  const std::vector<WarmupSample>& samples) {
   for (const WarmupSample& sample : samples)
     for (int i = 0; i < sample.count; ++i)
       for (const auto& answer : run_directly(instance, definition.name, version, sample.requests))
         if (!answer.ok())
-          return answer.status().with_context("model '" + definition.name + "': failed to run warmup sample '" + sample.name + "'");
+          return answer.status().with_context("model '" + definition.name + "': failed to run warmup sample '" +
+                                              sample.name + "'");
   return ok_status();
 }
 
-void run_default_warmup(BackendInstance& instance, const ModelDefinition& definition, int64_t version, const Signature& signature,
-                        bool batched, int64_t open_size, int64_t batch) {
+void run_default_warmup(BackendInstance& instance, const ModelDefinition& definition, int64_t version,
+                        const Signature& signature, bool batched, int64_t open_size, int64_t batch) {
   constexpr int64_t kMostRows = 4;
   constexpr int kTimes = 2;
   std::mt19937_64 random(kSeed);

@@ -19,17 +19,19 @@ struct WarmupSample {
   std::vector<DirectRequest> requests;
 };
 
-/// The samples of the definition's model_warmup, held against the signature; data files are read from the `warmup` folder
-/// of the model's. As in Triton, batch_size is the number of requests of one row and a sample with none is left out.
+/// The samples of the definition's model_warmup, held against the signature; data files are read from the `warmup`
+/// folder of the model's. As in Triton, batch_size is the number of requests of one row and a sample with none is left
+/// out.
 Result<std::vector<WarmupSample>> warmup_samples(const ModelDefinition& definition, const Signature& signature,
                                                  const std::string& model_directory);
 
 /// Runs every sample on an instance. The first failure ends it and names the sample.
-Status run_warmup(BackendInstance& instance, const ModelDefinition& definition, int64_t version, const std::vector<WarmupSample>& samples);
+Status run_warmup(BackendInstance& instance, const ModelDefinition& definition, int64_t version,
+                  const std::vector<WarmupSample>& samples);
 
-/// Runs an instance a few times with made-up rows, alone and (with `batch` above 1) together, so that what a runtime does
-/// at first use is done before the first request. What fails is left alone: the values are made up.
-void run_default_warmup(BackendInstance& instance, const ModelDefinition& definition, int64_t version, const Signature& signature,
-                        bool batched, int64_t open_size, int64_t batch);
+/// Runs an instance a few times with made-up rows, alone and (with `batch` above 1) together, so that what a runtime
+/// does at first use is done before the first request. What fails is left alone: the values are made up.
+void run_default_warmup(BackendInstance& instance, const ModelDefinition& definition, int64_t version,
+                        const Signature& signature, bool batched, int64_t open_size, int64_t batch);
 
 }  // namespace modelmill

@@ -35,7 +35,8 @@ std::vector<int64_t> run_counts(const google::protobuf::RepeatedField<int64_t>& 
   return counts;
 }
 
-Issue check_dims(const google::protobuf::RepeatedField<int64_t>& dims, const std::string& field, const std::string& what) {
+Issue check_dims(const google::protobuf::RepeatedField<int64_t>& dims, const std::string& field,
+                 const std::string& what) {
   if (dims.size() > static_cast<int>(kMaxRank) - 1)
     return invalid(field, what + "has " + std::to_string(dims.size()) + " dimensions, at most " +
                               std::to_string(kMaxRank - 1) + " are served");
@@ -74,9 +75,11 @@ Issue check_tensor(const Io& io, const std::string& field, const std::string& ki
   if (auto issue = check_dims(io.dims(), field + ".dims", what)) return issue;
   if (io.has_reshape())
     if (auto issue = check_reshape(io, field + ".reshape", what, batched)) return issue;
-  if (io.is_shape_tensor()) return invalid(field + ".is_shape_tensor", "shape tensors are only supported for TensorRT platform");
+  if (io.is_shape_tensor())
+    return invalid(field + ".is_shape_tensor", "shape tensors are only supported for TensorRT platform");
   if (io.is_non_linear_format_io())
-    return invalid(field + ".is_non_linear_format_io", "Non-linear IO format is only supported for the TensorRT platform");
+    return invalid(field + ".is_non_linear_format_io",
+                   "Non-linear IO format is only supported for the TensorRT platform");
   return std::nullopt;
 }
 
@@ -104,22 +107,26 @@ Issue check_dynamic_batching(const ModelConfig& config, bool max_batch_size_give
   const auto& batching = config.dynamic_batching();
   for (const int32_t size : batching.preferred_batch_size()) {
     if (size <= 0)
-      return invalid("dynamic_batching.preferred_batch_size", "dynamic batching preferred size must be positive for " + config.name());
+      return invalid("dynamic_batching.preferred_batch_size",
+                     "dynamic batching preferred size must be positive for " + config.name());
     if (max_batch_size_given && size > config.max_batch_size())
       return invalid("dynamic_batching.preferred_batch_size",
                      "dynamic batching preferred size must be <= max batch size for " + config.name());
   }
   if (batching.priority_levels() != 0 || batching.priority_queue_policy_size() != 0)
-    return unsupported(batching.priority_levels() != 0 ? "dynamic_batching.priority_levels" : "dynamic_batching.priority_queue_policy",
-                       "queueing by priority", "remove the field: all requests then wait in one queue, in their order");
+    return unsupported(
+        batching.priority_levels() != 0 ? "dynamic_batching.priority_levels" : "dynamic_batching.priority_queue_policy",
+        "queueing by priority", "remove the field: all requests then wait in one queue, in their order");
   if (batching.preserve_ordering() && batching.default_queue_policy().default_timeout_microseconds() != 0 &&
       batching.default_queue_policy().timeout_action() == inference::ModelQueuePolicy::DELAY)
-    return invalid("dynamic_batching.default_queue_policy",
-                   "Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true for " + config.name());
+    return invalid(
+        "dynamic_batching.default_queue_policy",
+        "Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true for " + config.name());
   return std::nullopt;
 }
 
-Issue check_instance_group(const inference::ModelInstanceGroup& group, const std::string& field, const std::string& model) {
+Issue check_instance_group(const inference::ModelInstanceGroup& group, const std::string& field,
+                           const std::string& model) {
   const std::string what = "instance group " + (group.name().empty() ? field : group.name()) + " of model " + model;
   using Group = inference::ModelInstanceGroup;
   if (group.count() < 0) return invalid(field + ".count", what + " has a negative count");
@@ -131,7 +138,8 @@ Issue check_instance_group(const inference::ModelInstanceGroup& group, const std
     return invalid(field + ".profile", what + " specifies profile field which is only supported for TensorRT models");
   if (group.secondary_devices_size() > 0)
     return unsupported(field + ".secondary_devices", "a secondary device", "remove the field");
-  if (group.passive()) return unsupported(field + ".passive", "a passive instance group", "remove the group, it would serve nothing");
+  if (group.passive())
+    return unsupported(field + ".passive", "a passive instance group", "remove the group, it would serve nothing");
   return std::nullopt;
 }
 
@@ -157,18 +165,22 @@ Issue check_unsupported(const ModelConfig& config) {
     return unsupported("sequence_batching", "keeping the state of sequences",
                        "remove the field and let the client pass the state as inputs and outputs");
   if (config.batch_input_size() > 0)
-    return unsupported("batch_input[0]", "feeding facts about a batch to the model", "remove batch_input and set max_batch_size: 0");
+    return unsupported("batch_input[0]", "feeding facts about a batch to the model",
+                       "remove batch_input and set max_batch_size: 0");
   if (config.batch_output_size() > 0)
-    return unsupported("batch_output[0]", "cutting outputs by facts about a batch", "remove batch_output and set max_batch_size: 0");
+    return unsupported("batch_output[0]", "cutting outputs by facts about a batch",
+                       "remove batch_output and set max_batch_size: 0");
   if (config.model_operations().op_library_filename_size() > 0)
     return unsupported("model_operations", "loading a library of custom operations",
                        "remove the field and export the model with standard operators");
   if (config.model_repository_agents().agents_size() > 0)
-    return unsupported("model_repository_agents", "running an agent on a model's files", "remove the field and prepare the files beforehand");
+    return unsupported("model_repository_agents", "running an agent on a model's files",
+                       "remove the field and prepare the files beforehand");
   if (config.response_cache().enable())
     return unsupported("response_cache", "caching responses", "remove the field, or set enable: false");
   if (!config.runtime().empty() && config.runtime() != "libtriton_" + config.backend() + ".so")
-    return unsupported("runtime", "naming a backend's library", "name the backend in 'backend' and put its plugin into the model's folder");
+    return unsupported("runtime", "naming a backend's library",
+                       "name the backend in 'backend' and put its plugin into the model's folder");
   return std::nullopt;
 }
 
@@ -180,7 +192,9 @@ Issue check_version_policy(const ModelConfig& config) {
     if (policy.specific().versions_size() == 0)
       return invalid("version_policy.specific", "version_policy specific needs at least one of 'versions'");
     for (const int64_t v : policy.specific().versions())
-      if (v < 0) return invalid("version_policy.specific", "version " + std::to_string(v) + " can't exist, versions are not negative");
+      if (v < 0)
+        return invalid("version_policy.specific",
+                       "version " + std::to_string(v) + " can't exist, versions are not negative");
   }
   return std::nullopt;
 }
@@ -208,7 +222,8 @@ std::optional<ConfigIssue> check_triton_config(const ModelConfig& config, bool m
   if (config.has_dynamic_batching())
     if (auto issue = check_dynamic_batching(config, max_batch_size_given)) return issue;
   for (int i = 0; i < config.instance_group_size(); ++i)
-    if (auto issue = check_instance_group(config.instance_group(i), indexed("instance_group", i), config.name())) return issue;
+    if (auto issue = check_instance_group(config.instance_group(i), indexed("instance_group", i), config.name()))
+      return issue;
   for (int i = 0; i < config.model_warmup_size(); ++i)
     if (auto issue = check_warmup(config.model_warmup(i), indexed("model_warmup", i))) return issue;
   return check_metrics(config);

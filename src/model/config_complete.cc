@@ -67,12 +67,13 @@ inference::ModelInstanceGroup::Kind to_kind(InstanceGroup::Kind kind) {
   }
 }
 
-/// The definition's groups in place of the source's, which they were made from; the fields that only the source has stay.
+/// The definition's groups in place of the source's, which they were made from; the fields that only the source has
+/// stay.
 void fill_instance_groups(ModelConfig& config, const ModelDefinition& definition) {
   for (size_t i = 0; i < definition.instance_groups.size(); ++i) {
     const InstanceGroup& from = definition.instance_groups[i];
     auto* to = static_cast<int>(i) < config.instance_group_size() ? config.mutable_instance_group(static_cast<int>(i))
-                                                                   : config.add_instance_group();
+                                                                  : config.add_instance_group();
     to->set_name(from.name.empty() ? definition.name + '_' + std::to_string(i) : from.name);
     to->set_kind(to_kind(from.kind));
     to->set_count(std::max(from.count, 1));

@@ -35,10 +35,12 @@ void write_value(JsonWriter& json, const Message& message, const FieldDescriptor
       json.value(static_cast<int64_t>(many ? r.GetRepeatedInt64(message, &field, index) : r.GetInt64(message, &field)));
       break;
     case FieldDescriptor::CPPTYPE_UINT32:
-      json.value(static_cast<uint64_t>(many ? r.GetRepeatedUInt32(message, &field, index) : r.GetUInt32(message, &field)));
+      json.value(
+          static_cast<uint64_t>(many ? r.GetRepeatedUInt32(message, &field, index) : r.GetUInt32(message, &field)));
       break;
     case FieldDescriptor::CPPTYPE_UINT64:
-      json.value(static_cast<uint64_t>(many ? r.GetRepeatedUInt64(message, &field, index) : r.GetUInt64(message, &field)));
+      json.value(
+          static_cast<uint64_t>(many ? r.GetRepeatedUInt64(message, &field, index) : r.GetUInt64(message, &field)));
       break;
     case FieldDescriptor::CPPTYPE_DOUBLE:
       json.value(many ? r.GetRepeatedDouble(message, &field, index) : r.GetDouble(message, &field));
@@ -69,7 +71,8 @@ void write_value(JsonWriter& json, const Message& message, const FieldDescriptor
 
 std::string map_key(const Message& entry, const FieldDescriptor& key) {
   const Reflection& r = *entry.GetReflection();
-  return key.cpp_type() == FieldDescriptor::CPPTYPE_STRING ? r.GetString(entry, &key) : std::to_string(r.GetUInt64(entry, &key));
+  return key.cpp_type() == FieldDescriptor::CPPTYPE_STRING ? r.GetString(entry, &key)
+                                                           : std::to_string(r.GetUInt64(entry, &key));
 }
 
 /// Maps become objects, sorted by key so that the text is always the same.
@@ -77,7 +80,8 @@ void write_map(JsonWriter& json, const Message& message, const FieldDescriptor& 
   const FieldDescriptor& key = *field.message_type()->map_key();
   const Reflection& r = *message.GetReflection();
   std::vector<std::pair<std::string, int>> order;
-  for (int i = 0; i < r.FieldSize(message, &field); ++i) order.emplace_back(map_key(r.GetRepeatedMessage(message, &field, i), key), i);
+  for (int i = 0; i < r.FieldSize(message, &field); ++i)
+    order.emplace_back(map_key(r.GetRepeatedMessage(message, &field, i), key), i);
   std::sort(order.begin(), order.end());
   json.begin_object();
   for (const auto& [text, i] : order) {

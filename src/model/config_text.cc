@@ -51,15 +51,21 @@ std::string quoted(const std::string& message, int n) {
 
 /// What people who know other tools write for a field.
 std::string alias_of(const std::string& name) {
-  static const std::map<std::string, std::string> aliases{
-      {"shape", "dims"},          {"dimensions", "dims"},        {"dtype", "data_type"},         {"type", "data_type"},
-      {"datatype", "data_type"},  {"instances", "instance_group"}, {"batch_size", "max_batch_size"}, {"labels", "label_filename"},
-      {"filename", "default_model_filename"}};
+  static const std::map<std::string, std::string> aliases{{"shape", "dims"},
+                                                          {"dimensions", "dims"},
+                                                          {"dtype", "data_type"},
+                                                          {"type", "data_type"},
+                                                          {"datatype", "data_type"},
+                                                          {"instances", "instance_group"},
+                                                          {"batch_size", "max_batch_size"},
+                                                          {"labels", "label_filename"},
+                                                          {"filename", "default_model_filename"}};
   const auto it = aliases.find(name);
   return it == aliases.end() ? std::string() : it->second;
 }
 
-/// "dynamic_batching.default_queue_policy" for a field that exists deeper than where it was written; empty when unknown.
+/// "dynamic_batching.default_queue_policy" for a field that exists deeper than where it was written; empty when
+/// unknown.
 std::string home_of(const Descriptor& root, const std::string& name, const std::string& path = {}, int depth = 3) {
   for (int i = 0; depth > 0 && i < root.field_count(); ++i) {
     const FieldDescriptor& field = *root.field(i);
@@ -111,9 +117,9 @@ std::vector<std::string> values_for(const std::string& field) {
 
 std::string explain_unknown_value(const std::string& message) {
   static const std::map<std::string, std::string> aliases{
-      {"FLOAT", "TYPE_FP32"}, {"FLOAT32", "TYPE_FP32"}, {"FLOAT64", "TYPE_FP64"}, {"DOUBLE", "TYPE_FP64"}, {"HALF", "TYPE_FP16"},
-      {"FLOAT16", "TYPE_FP16"}, {"BFLOAT16", "TYPE_BF16"}, {"BYTES", "TYPE_STRING"}, {"INT", "TYPE_INT32"}, {"LONG", "TYPE_INT64"},
-      {"BOOLEAN", "TYPE_BOOL"}, {"BYTE", "TYPE_UINT8"}};
+      {"FLOAT", "TYPE_FP32"}, {"FLOAT32", "TYPE_FP32"}, {"FLOAT64", "TYPE_FP64"},  {"DOUBLE", "TYPE_FP64"},
+      {"HALF", "TYPE_FP16"},  {"FLOAT16", "TYPE_FP16"}, {"BFLOAT16", "TYPE_BF16"}, {"BYTES", "TYPE_STRING"},
+      {"INT", "TYPE_INT32"},  {"LONG", "TYPE_INT64"},   {"BOOLEAN", "TYPE_BOOL"},  {"BYTE", "TYPE_UINT8"}};
   const std::string value = quoted(message, 0);
   const std::string field = quoted(message, 1);
   const std::vector<std::string> values = values_for(field);
@@ -141,7 +147,11 @@ std::string explain(const std::string& message) {
 size_t find_bad_utf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
-    const size_t length = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+    const size_t length = c < 0x80                ? 1
+                          : c >= 0xC2 && c < 0xE0 ? 2
+                          : c >= 0xE0 && c < 0xF0 ? 3
+                          : c >= 0xF0 && c < 0xF5 ? 4
+                                                  : 0;
     if (length == 0 || i + length > text.size()) return i;
     uint32_t code = length == 1 ? c : c & (0xFFu >> (length + 1));
     for (size_t k = 1; k < length; ++k) {
@@ -154,6 +164,17 @@ size_t find_bad_utf8(std::string_view text) {
     i += length;
   }
   return std::string_view::npos;
+}
+
+/// The parser notices an unknown name when it has read past it; this is where the name itself is.
+int column_of_name(std::string_view text, const TextError& error) {
+  const int column = std::max(error.column, 0);
+  const bool unknown_field = error.message.find("has no field named") != std::string::npos;
+  const std::string name = quoted(error.message, unknown_field ? 1 : 0);
+  for (int line = 0; line < error.line; ++line) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  text = text.substr(0, std::min(text.find('\n'), static_cast<size_t>(column)));
+  const size_t at = name.empty() ? std::string_view::npos : text.rfind(name);
+  return at == std::string_view::npos ? column : static_cast<int>(at);
 }
 
 std::string place(const std::string& file, int line, int column) {
@@ -186,7 +207,8 @@ Result<ConfigText> ConfigText::parse(std::string_view text, const std::string& f
   parser.WriteLocationsTo(&out.places_->tree);
   if (!parser.ParseFromString(std::string(text), &out.config_)) {
     const TextError error = errors.error().value_or(TextError{0, 0, "not a model configuration"});
-    return invalid_argument(place(file, std::max(error.line, 0), std::max(error.column, 0)) + ": " + explain(error.message));
+    return invalid_argument(place(file, std::max(error.line, 0), column_of_name(text, error)) + ": " +
+                            explain(error.message));
   }
   return out;
 }

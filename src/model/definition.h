@@ -79,7 +79,8 @@ struct ModelDefinition {
   std::string backend;
   /// The file inside a version's folder; empty: the backend's usual name.
   std::string default_model_filename;
-  /// As configured: nullopt when the configuration does not say (then it is decided at load), 0 means no batch dimension.
+  /// As configured: nullopt when the configuration does not say (then it is decided at load), 0 means no batch
+  /// dimension. Once loaded it is always there.
   std::optional<int64_t> max_batch_size;
   std::vector<ConfiguredTensor> inputs;
   std::vector<ConfiguredTensor> outputs;

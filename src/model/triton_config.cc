@@ -17,8 +17,9 @@ struct Platform {
 };
 
 constexpr Platform kPlatforms[] = {
-    {"onnxruntime_onnx", "onnxruntime"},   {"tensorflow_savedmodel", "tensorflow"}, {"tensorflow_graphdef", "tensorflow"},
-    {"pytorch_libtorch", "pytorch"},       {"torch_aoti", "torch_aoti"},            {"tensorrt_plan", "tensorrt"},
+    {"onnxruntime_onnx", "onnxruntime"},   {"tensorflow_savedmodel", "tensorflow"},
+    {"tensorflow_graphdef", "tensorflow"}, {"pytorch_libtorch", "pytorch"},
+    {"torch_aoti", "torch_aoti"},          {"tensorrt_plan", "tensorrt"},
 };
 
 Shape to_shape(const google::protobuf::RepeatedField<int64_t>& dims) { return Shape(dims.begin(), dims.end()); }
@@ -80,8 +81,9 @@ BatchingDefinition to_batching(const ModelConfig& config, bool max_batch_size_gi
   out.max_queue_delay = to_duration(batching.max_queue_delay_microseconds());
   out.preserve_ordering = batching.preserve_ordering();
   const auto& queue = batching.default_queue_policy();
-  out.queue.timeout_action = queue.timeout_action() == inference::ModelQueuePolicy::DELAY ? QueuePolicy::TimeoutAction::kDelay
-                                                                                         : QueuePolicy::TimeoutAction::kReject;
+  out.queue.timeout_action = queue.timeout_action() == inference::ModelQueuePolicy::DELAY
+                                 ? QueuePolicy::TimeoutAction::kDelay
+                                 : QueuePolicy::TimeoutAction::kReject;
   out.queue.default_timeout = to_duration(queue.default_timeout_microseconds());
   out.queue.allow_timeout_override = queue.allow_timeout_override();
   out.queue.max_queue_size = queue.max_queue_size();
@@ -133,11 +135,14 @@ Status check_model_name(std::string_view name) {
   constexpr size_t kLongest = 255;
   const std::string what = "model name '" + std::string(name.substr(0, kLongest)) + "' ";
   if (name.empty()) return invalid_argument("a model's name must not be empty");
-  if (name.size() > kLongest) return invalid_argument(what + "... is longer than " + std::to_string(kLongest) + " bytes");
-  if (name == "." || name == "..") return invalid_argument(what + "is a folder's link to itself or its parent; rename it");
+  if (name.size() > kLongest)
+    return invalid_argument(what + "... is longer than " + std::to_string(kLongest) + " bytes");
+  if (name == "." || name == "..")
+    return invalid_argument(what + "is a folder's link to itself or its parent; rename it");
   for (const char c : name) {
     if (c == '/' || c == '\\') return invalid_argument(what + "must not contain '" + c + "'");
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return invalid_argument("a model's name contains a control character; rename it");
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
+      return invalid_argument("a model's name contains a control character; rename it");
   }
   return ok_status();
 }
@@ -152,7 +157,8 @@ Result<ModelDefinition> parse_triton_config(std::string_view text, const std::st
   MM_ASSIGN_OR_RETURN(const ConfigText parsed, ConfigText::parse(text, file));
   const bool max_batch_size_given = parsed.has("max_batch_size");
   if (const auto issue = check_triton_config(parsed.config(), max_batch_size_given))
-    return Status(issue->code, parsed.place_of(issue->field) + ": " + (issue->field.empty() ? "" : issue->field + ": ") + issue->message);
+    return Status(issue->code, parsed.place_of(issue->field) + ": " +
+                                   (issue->field.empty() ? "" : issue->field + ": ") + issue->message);
   return to_definition(parsed.config(), max_batch_size_given);
 }
 

@@ -9,9 +9,9 @@
 
 namespace modelmill {
 
-/// Reads a `config.pbtxt`. Errors are INVALID_ARGUMENT (or UNIMPLEMENTED for a feature that this server lacks) and begin
-/// with "file:line:column: " where the text has a place to point to; misspelt fields and values come with a suggestion.
-/// What is optional in the file stays open in the definition; completing it is the loading's business.
+/// Reads a `config.pbtxt`. Errors are INVALID_ARGUMENT (or UNIMPLEMENTED for a feature that this server lacks) and
+/// begin with "file:line:column: " where the text has a place to point to; misspelt fields and values come with a
+/// suggestion. What is optional in the file stays open in the definition; completing it is the loading's business.
 Result<ModelDefinition> parse_triton_config(std::string_view text, const std::string& file);
 
 /// The same from a message, e.g. one that came with a load request. proto3 can't tell `max_batch_size: 0` from none, so
@@ -20,11 +20,12 @@ Result<ModelDefinition> definition_from_triton_config(const inference::ModelConf
 
 /// The complete configuration of a loaded version: what its own file said, and everything else filled in the way Triton
 /// does. `definition` is the completed one of ModelVersion, `signature` what clients see (whole shapes; the batch
-/// dimension is left out of `dims` when max_batch_size is above 0). An empty signature leaves the tensors as configured.
+/// dimension is left out of `dims` when max_batch_size is above 0). An empty signature leaves the tensors as
+/// configured.
 inference::ModelConfig complete_triton_config(const ModelDefinition& definition, const Signature& signature);
 
-/// A ModelConfig as the JSON that Triton's config endpoint returns: original field names, every scalar field present, and
-/// 64-bit integers as numbers.
+/// A ModelConfig as the JSON that Triton's config endpoint returns: original field names, every scalar field present,
+/// and 64-bit integers as numbers.
 std::string triton_config_json(const inference::ModelConfig& config);
 
 /// The backend that a `platform` of Triton stands for ("onnxruntime_onnx" is "onnxruntime"); empty when unknown.

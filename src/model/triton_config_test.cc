@@ -49,10 +49,15 @@ dynamic_batching {
   default_queue_policy { default_timeout_microseconds: 2000 allow_timeout_override: true max_queue_size: 100 }
 }
 version_policy: { specific { versions: [ 3, 1 ] } }
-optimization { graph { level: 1 } cuda { graphs: true } execution_accelerators { cpu_execution_accelerator: [ { name: "openvino" } ] } }
+optimization {
+  graph { level: 1 }
+  cuda { graphs: true }
+  execution_accelerators { cpu_execution_accelerator: [ { name: "openvino" } ] }
+}
 parameters { key: "intra_op_thread_count" value: { string_value: "2" } }
 metric_tags { key: "team" value: "vision" }
-model_warmup [ { name: "w" batch_size: 1 inputs { key: "images" value: { data_type: TYPE_FP32 dims: [ 3, 224, 224 ] zero_data: true } } } ]
+model_warmup [ { name: "w" batch_size: 1
+  inputs { key: "images" value: { data_type: TYPE_FP32 dims: [ 3, 224, 224 ] zero_data: true } } } ]
 )";
 
 TEST(TritonConfig, ReadsAnImageModel) {
@@ -125,53 +130,69 @@ TEST_P(BadTexts, SayWhereAndWhat) { EXPECT_THAT(error_of(GetParam().text), HasSu
 INSTANTIATE_TEST_SUITE_P(
     Syntax, BadTexts,
     testing::Values(
-        BadText{"\n  max_batchsize: 3", "m/config.pbtxt:2:3: unknown field 'max_batchsize' in ModelConfig; did you mean 'max_batch_size'?"},
+        BadText{"\n  max_batchsize: 3",
+                "m/config.pbtxt:2:3: unknown field 'max_batchsize' in ModelConfig; did you mean 'max_batch_size'?"},
         BadText{"inputs [ { name: 'x' } ]", "did you mean 'input'?"},
         BadText{"input [ { name: 'x' shape: [1] } ]", "unknown field 'shape' in ModelInput; did you mean 'dims'?"},
         BadText{"input [ { name: 'x' dtype: TYPE_FP32 } ]", "did you mean 'data_type'?"},
-        BadText{"input [ { name: 'x' data_type: TYPE_FLOAT } ]", "unknown value 'TYPE_FLOAT' for field 'data_type'; did you mean TYPE_FP32?"},
+        BadText{"input [ { name: 'x' data_type: TYPE_FLOAT } ]",
+                "unknown value 'TYPE_FLOAT' for field 'data_type'; did you mean TYPE_FP32?"},
         BadText{"input [ { name: 'x' data_type: INT64 } ]", "did you mean TYPE_INT64?"},
         BadText{"input [ { name: 'x' data_type: BANANA } ]", "it can be TYPE_BOOL, TYPE_UINT8"},
         BadText{"instance_group [ { kind: KIND_CUP } ]", "did you mean KIND_CPU?"},
-        BadText{"max_queue_delay_microseconds: 5", "unknown field 'max_queue_delay_microseconds' in ModelConfig; it belongs in dynamic_batching"},
+        BadText{"max_queue_delay_microseconds: 5",
+                "unknown field 'max_queue_delay_microseconds' in ModelConfig; it belongs in dynamic_batching"},
         BadText{"dynamic_batching { max_batch_size: 8 }", "it belongs at the top of the file"},
         BadText{"zzzzzz: 1", "unknown field 'zzzzzz' in ModelConfig"},
         BadText{"max_batch_size: \"8\"", "m/config.pbtxt:1:17: "},
-        BadText{"max_batch_size: 99999999999", "m/config.pbtxt:1:"},
-        BadText{"input [ {", "m/config.pbtxt:1:"},
+        BadText{"max_batch_size: 99999999999", "m/config.pbtxt:1:"}, BadText{"input [ {", "m/config.pbtxt:1:"},
         BadText{"name: 'a' name: 'b'", "name"},
         BadText{"name: 'x'\nplatform: '\xff'", "m/config.pbtxt:2:12: not UTF-8 text"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Rules, BadTexts,
     testing::Values(
-        BadText{"max_batch_size: -1", "m/config.pbtxt:1:1: max_batch_size: 'max_batch_size' must be non-negative value"},
+        BadText{"max_batch_size: -1",
+                "m/config.pbtxt:1:1: max_batch_size: 'max_batch_size' must be non-negative value"},
         BadText{"input { data_type: TYPE_FP32 dims: [1] }", "model input must specify 'name'"},
         BadText{"input { name: 'x' dims: [1] }", "model input 'x' must specify 'data_type'"},
         BadText{"input { name: 'x' data_type: TYPE_FP32 }", "model input 'x' must specify 'dims'"},
         BadText{"input { name: 'x' data_type: TYPE_FP32\n dims: [0] }",
                 "m/config.pbtxt:2:2: input[0].dims: model input 'x' dimension must be integer >= 1, or -1"},
-        BadText{"output { name: 'y' data_type: TYPE_FP32 dims: [-2] }", "model output 'y' dimension must be integer >= 1"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] reshape { shape: [3] } }", "has different size for dims and reshape"},
+        BadText{"output { name: 'y' data_type: TYPE_FP32 dims: [-2] }",
+                "model output 'y' dimension must be integer >= 1"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] reshape { shape: [3] } }",
+                "has different size for dims and reshape"},
         BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4, -1] reshape { shape: [4] } }",
                 "has different number of variable-size dimensions for dims and reshape"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4, -1] reshape { shape: [-1, 4] } }", "has different size"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] reshape { } }", "empty reshape"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [9000000000000000000, 9000000000000000000] reshape { shape: [1] } }", "2^63"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4, -1] reshape { shape: [-1, 4] } }",
+                "has different size"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [1, 1] reshape { } }", "empty reshape"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [9000000000000000000, 9000000000000000000] reshape { "
+                "shape: [1] } }",
+                "2^63"},
         BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] format: FORMAT_NHWC }", "NHWC/NCHW require 3 dims"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] is_shape_tensor: true }", "shape tensors are only supported for TensorRT"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] } input { name: 'x' data_type: TYPE_FP32 dims: [4] }", "two inputs named 'x'"},
-        BadText{"max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 0 ] }", "preferred size must be positive"},
-        BadText{"max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 8 ] }", "preferred size must be <= max batch size"},
-        BadText{"max_batch_size: 4 dynamic_batching { preserve_ordering: true default_queue_policy { timeout_action: DELAY default_timeout_microseconds: 1 } }",
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] is_shape_tensor: true }",
+                "shape tensors are only supported for TensorRT"},
+        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] } input { name: 'x' data_type: TYPE_FP32 dims: [4] }",
+                "two inputs named 'x'"},
+        BadText{"max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 0 ] }",
+                "preferred size must be positive"},
+        BadText{"max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 8 ] }",
+                "preferred size must be <= max batch size"},
+        BadText{"max_batch_size: 4 dynamic_batching { preserve_ordering: true default_queue_policy { timeout_action: "
+                "DELAY default_timeout_microseconds: 1 } }",
                 "DELAY"},
         BadText{"instance_group { kind: KIND_CPU gpus: [0] }", "has kind KIND_CPU but specifies one or more GPUs"},
         BadText{"instance_group { kind: KIND_MODEL gpus: [0] }", "has kind KIND_MODEL but specifies one or more GPUs"},
         BadText{"instance_group { count: -1 }", "negative count"},
         BadText{"version_policy { latest { num_versions: 0 } }", "num_versions"},
         BadText{"version_policy { specific { } }", "at least one of 'versions'"},
-        BadText{"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [-1] zero_data: true } } }", "-1 can't be made"},
-        BadText{"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [1] } } }", "zero_data, random_data or input_data_file"},
+        BadText{
+            "model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [-1] zero_data: true } } }",
+            "-1 can't be made"},
+        BadText{"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [1] } } }",
+                "zero_data, random_data or input_data_file"},
         BadText{"model_metrics { metric_control { } }", "non-empty 'family'"}));
 
 class Unsupported : public testing::TestWithParam<BadText> {};
@@ -187,34 +208,41 @@ TEST_P(Unsupported, IsRefusedWithItsNameAndARemedy) {
 
 INSTANTIATE_TEST_SUITE_P(
     Features, Unsupported,
-    testing::Values(BadText{"sequence_batching { }", "sequence_batching: "}, BadText{"ensemble_scheduling { }", "ensemble_scheduling: "},
-                    BadText{"platform: 'ensemble'", "platform: "}, BadText{"batch_input { target_name: 'b' }", "batch_input[0]: "},
+    testing::Values(BadText{"sequence_batching { }", "sequence_batching: "},
+                    BadText{"ensemble_scheduling { }", "ensemble_scheduling: "},
+                    BadText{"platform: 'ensemble'", "platform: "},
+                    BadText{"batch_input { target_name: 'b' }", "batch_input[0]: "},
                     BadText{"batch_output { target_name: 'b' }", "batch_output[0]: "},
                     BadText{"model_operations { op_library_filename: 'x.so' }", "model_operations: "},
                     BadText{"response_cache { enable: true }", "response_cache: "},
                     BadText{"model_repository_agents { agents { name: 'checksum' } }", "model_repository_agents: "},
-                    BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 default_priority_level: 1 }", "dynamic_batching.priority_levels: "},
+                    BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 default_priority_level: 1 }",
+                            "dynamic_batching.priority_levels: "},
                     BadText{"instance_group { passive: true }", "instance_group[0].passive: "},
                     BadText{"runtime: 'mine.so'", "runtime: "}));
 
 TEST(TritonConfig, AcceptsHints) {
-  for (const char* text : {"optimization { cuda { graphs: true busy_wait_events: true } priority: PRIORITY_MAX input_pinned_memory { enable: false } }",
-                           "metric_tags { key: 'a' value: 'b' }", "response_cache { enable: false }", "cc_model_filenames { key: '7.5' value: 'm.plan' }",
-                           "instance_group { rate_limiter { resources { name: 'R' count: 1 } priority: 2 } host_policy: 'cpu' }",
-                           "model_transaction_policy { decoupled: false }", "backend: 'onnxruntime' runtime: 'libtriton_onnxruntime.so'"})
+  for (const char* text :
+       {"optimization { cuda { graphs: true busy_wait_events: true } priority: PRIORITY_MAX input_pinned_memory { "
+        "enable: false } }",
+        "metric_tags { key: 'a' value: 'b' }", "response_cache { enable: false }",
+        "cc_model_filenames { key: '7.5' value: 'm.plan' }",
+        "instance_group { rate_limiter { resources { name: 'R' count: 1 } priority: 2 } host_policy: 'cpu' }",
+        "model_transaction_policy { decoupled: false }", "backend: 'onnxruntime' runtime: 'libtriton_onnxruntime.so'"})
     EXPECT_EQ(error_of(text), "no error") << text;
 }
 
 TEST(ModelName, Rules) {
   EXPECT_TRUE(check_model_name("resnet-50_v1.5").ok());
   EXPECT_TRUE(check_model_name("模型").ok());
-  for (const std::string& bad : {std::string(), std::string("a/b"), std::string("a\\b"), std::string("a\nb"), std::string(".."),
-                                 std::string("."), std::string(256, 'x'), std::string("a\0b", 3)})
+  for (const std::string& bad : {std::string(), std::string("a/b"), std::string("a\\b"), std::string("a\nb"),
+                                 std::string(".."), std::string("."), std::string(256, 'x'), std::string("a\0b", 3)})
     EXPECT_FALSE(check_model_name(bad).ok()) << bad;
 }
 
 Signature signature(Shape input, Shape output) {
-  return {{{"x", DataType::kFp32, std::move(input), {}, false}}, {{"y", DataType::kInt64, std::move(output), {}, false}}};
+  return {{{"x", DataType::kFp32, std::move(input), {}, false}},
+          {{"y", DataType::kInt64, std::move(output), {}, false}}};
 }
 
 TEST(CompleteConfig, FillsInWhatANamelessModelLacks) {
@@ -261,7 +289,8 @@ TEST(CompleteConfig, UnbatchedKeepsWholeShapesAndNoDynamicBatching) {
 TEST(CompleteConfig, KeepsWhatTheSourceSaid) {
   auto d = parse(kImageModel);
   ASSERT_TRUE(d.ok());
-  Signature s{{{"images", DataType::kFp32, {-1, 3, 224, 224}, {}, false}}, {{"scores", DataType::kFp32, {-1, 1000}, {}, false}}};
+  Signature s{{{"images", DataType::kFp32, {-1, 3, 224, 224}, {}, false}},
+              {{"scores", DataType::kFp32, {-1, 1000}, {}, false}}};
   const inference::ModelConfig c = complete_triton_config(*d, s);
   EXPECT_EQ(c.input_size(), 1);
   EXPECT_EQ(c.input(0).format(), inference::ModelInput::FORMAT_NCHW);

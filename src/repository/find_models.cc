@@ -18,7 +18,9 @@ namespace fs = std::filesystem;
 constexpr const char* kConfigFile = "config.pbtxt";
 
 /// Folders that belong to a model and are never versions or models of their own.
-bool is_side_folder(const std::string& name) { return name == "warmup" || name == "initial_state" || name == "configs"; }
+bool is_side_folder(const std::string& name) {
+  return name == "warmup" || name == "initial_state" || name == "configs";
+}
 
 std::string extensions_text(std::span<const ModelFormat> formats) {
   std::string out;
@@ -30,7 +32,8 @@ std::string extensions_text(std::span<const ModelFormat> formats) {
 bool is_model_file(const fs::path& path, std::span<const ModelFormat> formats) {
   const std::string extension = path.extension().string();
   for (const ModelFormat& format : formats)
-    if (std::find(format.extensions.begin(), format.extensions.end(), extension) != format.extensions.end()) return true;
+    if (std::find(format.extensions.begin(), format.extensions.end(), extension) != format.extensions.end())
+      return true;
   return false;
 }
 
@@ -54,8 +57,8 @@ bool is_file(const fs::directory_entry& entry) {
   return entry.is_regular_file(ignored);
 }
 
-/// A version's number; nullopt for any other name. Leading zeros are not a number here ("1" and "01" would be two folders
-/// of one version), nor is 0, which stands for "the default version" in requests.
+/// A version's number; nullopt for any other name. Leading zeros are not a number here ("1" and "01" would be two
+/// folders of one version), nor is 0, which stands for "the default version" in requests.
 std::optional<int64_t> version_number(const std::string& name) {
   if (name.empty() || name[0] == '0' || name[0] == '-') return std::nullopt;
   int64_t number = 0;
@@ -81,7 +84,8 @@ class Finder {
     if (fs::is_directory(status)) return look_at_folder(path);
     if (!fs::is_regular_file(status)) return invalid_argument("'" + text + "' is neither a file nor a folder");
     if (!is_model_file(path, formats_))
-      return invalid_argument("'" + text + "' is not a model file that can be served; known endings are: " + extensions_text(formats_));
+      return invalid_argument(
+          "'" + text + "' is not a model file that can be served; known endings are: " + extensions_text(formats_));
     return add_file(path);
   }
 
@@ -93,7 +97,9 @@ class Finder {
  private:
   Status look_at_folder(const fs::path& folder) {
     MM_ASSIGN_OR_RETURN(const auto entries, entries_of(folder));
-    if (entries.empty()) return not_found("folder '" + folder.string() + "' is empty: expected a model, such as model.onnx, or a folder of models");
+    if (entries.empty())
+      return not_found("folder '" + folder.string() +
+                       "' is empty: expected a model, such as model.onnx, or a folder of models");
     if (is_model_folder(entries)) return add_folder(folder, entries, false);
     const size_t before = out_.models.size();
     for (const fs::directory_entry& entry : entries) MM_RETURN_IF_ERROR(look_at_entry(entry));
@@ -114,7 +120,8 @@ class Finder {
     }
     if (is_model_folder(*inside)) return add_folder(entry.path(), *inside, true);
     if (!is_side_folder(name))
-      out_.notes.push_back("folder '" + entry.path().string() + "' is passed over: it has neither a config.pbtxt nor numbered versions");
+      out_.notes.push_back("folder '" + entry.path().string() +
+                           "' is passed over: it has neither a config.pbtxt nor numbered versions");
     return ok_status();
   }
 
@@ -147,9 +154,11 @@ class Finder {
       if (const auto number = version_number(name))
         model.versions.push_back({*number, entry.path().string(), {}});
       else if (looks_numeric(name))
-        out_.notes.push_back("version folder '" + entry.path().string() + "' is passed over: versions are written without leading zeros, from 1 on, within 63 bits");
+        out_.notes.push_back("version folder '" + entry.path().string() +
+                             "' is passed over: versions are written without leading zeros, from 1 on, within 63 bits");
     }
-    std::sort(model.versions.begin(), model.versions.end(), [](const auto& a, const auto& b) { return a.version < b.version; });
+    std::sort(model.versions.begin(), model.versions.end(),
+              [](const auto& a, const auto& b) { return a.version < b.version; });
     // A configuration beside the model file itself, without a version folder: version 1.
     if (model.versions.empty() && !loose.empty()) model.versions.push_back({1, folder.string(), {}});
     return add(std::move(model), folder);
@@ -160,7 +169,8 @@ class Finder {
     std::error_code error;
     const fs::path real = fs::canonical(folder, error);
     const fs::path written = folder.has_filename() ? folder.filename() : folder.parent_path().filename();
-    if (written.empty() || written == "." || written == "..") return error ? written.string() : real.filename().string();
+    if (written.empty() || written == "." || written == "..")
+      return error ? written.string() : real.filename().string();
     return written.string();
   }
 
@@ -171,7 +181,8 @@ class Finder {
     const auto [at, fresh] = seen_.emplace(model.name, real);
     if (!fresh && at->second == real) return ok_status();  // the same model by two paths
     if (!fresh)
-      return already_exists("there are two models named '" + model.name + "': '" + at->second.string() + "' and '" + real.string() + "'; rename one of them");
+      return already_exists("there are two models named '" + model.name + "': '" + at->second.string() + "' and '" +
+                            real.string() + "'; rename one of them");
     model.problem = check_model_name(model.name);
     out_.models.push_back(std::move(model));
     return ok_status();

@@ -47,8 +47,8 @@ struct FoundModels {
 };
 
 /// Looks at each path and tells what it is: a model file (version 1 of a model named as the file's stem), a model's
-/// folder (it has numeric version folders or a config.pbtxt), or a folder of such folders and files. An error when a path
-/// is missing, unreadable or holds no model, or when two models have one name. Links are followed.
+/// folder (it has numeric version folders or a config.pbtxt), or a folder of such folders and files. An error when a
+/// path is missing, unreadable or holds no model, or when two models have one name. Links are followed.
 Result<FoundModels> find_models(const std::vector<std::string>& paths, std::span<const ModelFormat> formats);
 
 }  // namespace modelmill

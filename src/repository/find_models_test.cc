@@ -12,7 +12,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const std::vector<ModelFormat> kFormats{{"onnxruntime", "model.onnx", {".onnx"}}, {"identity", "", {}}, {"pytorch", "model.pt", {".pt", ".pt2"}}};
+const std::vector<ModelFormat> kFormats{
+    {"onnxruntime", "model.onnx", {".onnx"}}, {"identity", "", {}}, {"pytorch", "model.pt", {".pt", ".pt2"}}};
 
 std::vector<std::string> names(const FoundModels& found) {
   std::vector<std::string> out;
@@ -100,7 +101,8 @@ TEST(FindModels, ErrorsSayWhatWasExpected) {
   const TempFolder folder;
   EXPECT_THAT(find_models({folder / "no"}, kFormats).status().message(), HasSubstr("there is no file or folder"));
   EXPECT_THAT(find_models({folder.make("empty")}, kFormats).status().message(), HasSubstr("is empty"));
-  EXPECT_THAT(find_models({folder.write("a.txt")}, kFormats).status().message(), HasSubstr("known endings are: .onnx, .pt, .pt2"));
+  EXPECT_THAT(find_models({folder.write("a.txt")}, kFormats).status().message(),
+              HasSubstr("known endings are: .onnx, .pt, .pt2"));
   folder.write("none/sub/file.txt");
   EXPECT_THAT(find_models({folder / "none"}, kFormats).status().message(), HasSubstr("no model in folder"));
   EXPECT_THAT(find_models({"/dev/null"}, kFormats).status().message(), HasSubstr("neither a file nor a folder"));

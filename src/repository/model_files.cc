@@ -61,7 +61,9 @@ Result<std::string> read_file(const std::string& path, uint64_t limit) {
   std::error_code error;
   const uintmax_t size = fs::file_size(path, error);
   if (error) return not_found("can't read '" + path + "': " + error.message());
-  if (size > limit) return invalid_argument("file '" + path + "' has " + std::to_string(size) + " bytes, at most " + std::to_string(limit) + " are read");
+  if (size > limit)
+    return invalid_argument("file '" + path + "' has " + std::to_string(size) + " bytes, at most " +
+                            std::to_string(limit) + " are read");
   std::ifstream in(path, std::ios::binary);
   std::string text(size, '\0');
   if (!in || (size > 0 && !in.read(text.data(), static_cast<std::streamsize>(size))))
@@ -71,7 +73,8 @@ Result<std::string> read_file(const std::string& path, uint64_t limit) {
 
 Result<std::string> path_inside(const std::string& folder, const std::string& name) {
   const fs::path path(name);
-  if (name.empty() || path.is_absolute()) return invalid_argument("file name '" + name + "' must be relative to folder '" + folder + "'");
+  if (name.empty() || path.is_absolute())
+    return invalid_argument("file name '" + name + "' must be relative to folder '" + folder + "'");
   for (const fs::path& part : path)
     if (part == "..") return invalid_argument("file name '" + name + "' must not leave folder '" + folder + "'");
   return (fs::path(folder) / path).string();
@@ -94,9 +97,7 @@ Result<ModelDefinition> read_definition(const FoundModel& model) {
 VersionChoice choose_versions(const VersionPolicy& policy, std::span<const FoundVersion> found) {
   VersionChoice out;
   switch (policy.kind) {
-    case VersionPolicy::Kind::kAll:
-      out.versions.assign(found.begin(), found.end());
-      break;
+    case VersionPolicy::Kind::kAll: out.versions.assign(found.begin(), found.end()); break;
     case VersionPolicy::Kind::kLatest: {
       const size_t count = std::min(found.size(), static_cast<size_t>(std::max<int64_t>(policy.latest, 0)));
       out.versions.assign(found.end() - static_cast<std::ptrdiff_t>(count), found.end());
@@ -114,12 +115,15 @@ VersionChoice choose_versions(const VersionPolicy& policy, std::span<const Found
   return out;
 }
 
-Result<std::string> infer_backend(const ModelDefinition& definition, const FoundVersion& version, std::span<const ModelFormat> formats) {
+Result<std::string> infer_backend(const ModelDefinition& definition, const FoundVersion& version,
+                                  std::span<const ModelFormat> formats) {
   if (!definition.backend.empty()) return definition.backend;
   const std::string what = "model '" + definition.name + "': ";
   if (!definition.platform.empty())
-    return invalid_argument(what + "unknown platform '" + definition.platform + "'; name the backend instead, as in backend: \"onnxruntime\"");
-  const std::string named = version.file.empty() ? definition.default_model_filename : fs::path(version.file).filename().string();
+    return invalid_argument(what + "unknown platform '" + definition.platform +
+                            "'; name the backend instead, as in backend: \"onnxruntime\"");
+  const std::string named =
+      version.file.empty() ? definition.default_model_filename : fs::path(version.file).filename().string();
   if (!named.empty()) {
     if (std::string backend = backend_of_file(named, formats); !backend.empty()) return backend;
     return invalid_argument(what + "no backend is known for the file '" + named + "'; name one with backend: \"...\"");
@@ -134,16 +138,18 @@ Result<std::string> infer_backend(const ModelDefinition& definition, const Found
     if (!backend_of_file(name, formats).empty()) known.push_back(name);
   if (known.size() == 1) return backend_of_file(known.front(), formats);
   if (!known.empty())
-    return invalid_argument(what + "version folder '" + version.directory + "' has several model files (" + list_text(known) +
-                            "); name one with default_model_filename");
+    return invalid_argument(what + "version folder '" + version.directory + "' has several model files (" +
+                            list_text(known) + "); name one with default_model_filename");
   std::string looked_for;
   for (const ModelFormat& format : formats)
     if (!format.default_file.empty()) looked_for += (looked_for.empty() ? "" : ", ") + format.default_file;
-  return not_found(what + "no model file in '" + version.directory + "': looked for " + (looked_for.empty() ? "nothing, since no backend is installed" : looked_for) +
+  return not_found(what + "no model file in '" + version.directory + "': looked for " +
+                   (looked_for.empty() ? "nothing, since no backend is installed" : looked_for) +
                    (names.empty() ? "; the folder is empty" : "; found " + list_text(names)));
 }
 
-Result<std::string> find_model_file(const ModelDefinition& definition, const FoundVersion& version, const ModelFormat& format) {
+Result<std::string> find_model_file(const ModelDefinition& definition, const FoundVersion& version,
+                                    const ModelFormat& format) {
   const std::string what = "model '" + definition.name + "': ";
   if (!version.file.empty()) return version.file;
   if (!definition.default_model_filename.empty()) {
@@ -162,12 +168,14 @@ Result<std::string> find_model_file(const ModelDefinition& definition, const Fou
   if (names.size() == 1) return (fs::path(version.directory) / names.front()).string();
   if (format.default_file.empty() && names.empty()) return std::string();
   if (names.empty())
-    return not_found(what + "no file '" + format.default_file + "' in '" + version.directory + "', which backend '" + format.backend + "' needs");
-  return invalid_argument(what + "version folder '" + version.directory + "' has several model files (" + list_text(names) +
-                          "); name one with default_model_filename");
+    return not_found(what + "no file '" + format.default_file + "' in '" + version.directory + "', which backend '" +
+                     format.backend + "' needs");
+  return invalid_argument(what + "version folder '" + version.directory + "' has several model files (" +
+                          list_text(names) + "); name one with default_model_filename");
 }
 
-Result<std::map<std::string, std::vector<std::string>>> read_labels(const ModelDefinition& definition, const std::string& model_directory) {
+Result<std::map<std::string, std::vector<std::string>>> read_labels(const ModelDefinition& definition,
+                                                                    const std::string& model_directory) {
   std::map<std::string, std::vector<std::string>> out;
   for (const ConfiguredTensor& output : definition.outputs) {
     if (output.label_filename.empty()) continue;

@@ -23,14 +23,17 @@ struct VersionChoice {
 VersionChoice choose_versions(const VersionPolicy& policy, std::span<const FoundVersion> found);
 
 /// The backend of a version: what the definition names, else what the file's name tells, else what lies in the folder.
-Result<std::string> infer_backend(const ModelDefinition& definition, const FoundVersion& version, std::span<const ModelFormat> formats);
+Result<std::string> infer_backend(const ModelDefinition& definition, const FoundVersion& version,
+                                  std::span<const ModelFormat> formats);
 
 /// The version's model file for a backend: the file given by itself, the one that the definition names, the backend's
 /// usual one, or the only one with its ending. Empty for a backend that needs none.
-Result<std::string> find_model_file(const ModelDefinition& definition, const FoundVersion& version, const ModelFormat& format);
+Result<std::string> find_model_file(const ModelDefinition& definition, const FoundVersion& version,
+                                    const ModelFormat& format);
 
 /// Class names by output, from the files that the definition names inside the model's folder; one name a line.
-Result<std::map<std::string, std::vector<std::string>>> read_labels(const ModelDefinition& definition, const std::string& model_directory);
+Result<std::map<std::string, std::vector<std::string>>> read_labels(const ModelDefinition& definition,
+                                                                    const std::string& model_directory);
 
 /// `name` below `folder`; INVALID_ARGUMENT when it is absolute or leaves the folder. Does not look at the disk.
 Result<std::string> path_inside(const std::string& folder, const std::string& name);

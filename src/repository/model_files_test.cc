@@ -11,7 +11,8 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const std::vector<ModelFormat> kFormats{{"onnxruntime", "model.onnx", {".onnx"}}, {"identity", "", {}}, {"pytorch", "model.pt", {".pt"}}};
+const std::vector<ModelFormat> kFormats{
+    {"onnxruntime", "model.onnx", {".onnx"}}, {"identity", "", {}}, {"pytorch", "model.pt", {".pt"}}};
 const ModelFormat& kOnnx = kFormats[0];
 
 ModelDefinition named(const std::string& name) {
@@ -49,26 +50,30 @@ TEST(ReadDefinition, NamesMustMatchInARepositoryOnly) {
   folder.write("config.pbtxt", "name: 'a/b'");
   EXPECT_FALSE(read_definition(model).ok());
   folder.write("config.pbtxt", "nmae: 'x'");
-  EXPECT_THAT(read_definition(model).status().message(), HasSubstr("config.pbtxt:1:1: unknown field 'nmae' in ModelConfig; did you mean 'name'?"));
+  EXPECT_THAT(read_definition(model).status().message(),
+              HasSubstr("config.pbtxt:1:1: unknown field 'nmae' in ModelConfig; did you mean 'name'?"));
 }
 
 TEST(InferBackend, FromTheDefinitionTheNameOrTheFolder) {
   const TempFolder folder;
   const FoundVersion version{1, folder.make("1"), ""};
   ModelDefinition d = named("m");
-  EXPECT_THAT(infer_backend(d, version, kFormats).status().message(), HasSubstr("looked for model.onnx, model.pt; the folder is empty"));
+  EXPECT_THAT(infer_backend(d, version, kFormats).status().message(),
+              HasSubstr("looked for model.onnx, model.pt; the folder is empty"));
   folder.write("1/weights.bin");
   EXPECT_THAT(infer_backend(d, version, kFormats).status().message(), HasSubstr("found 'weights.bin'"));
   folder.write("1/net.pt");
   EXPECT_EQ(*infer_backend(d, version, kFormats), "pytorch");
   folder.write("1/net.onnx");
-  EXPECT_THAT(infer_backend(d, version, kFormats).status().message(), HasSubstr("several model files ('net.onnx', 'net.pt')"));
+  EXPECT_THAT(infer_backend(d, version, kFormats).status().message(),
+              HasSubstr("several model files ('net.onnx', 'net.pt')"));
   folder.write("1/model.onnx");
   EXPECT_EQ(*infer_backend(d, version, kFormats), "onnxruntime");
   d.default_model_filename = "net.pt";
   EXPECT_EQ(*infer_backend(d, version, kFormats), "pytorch");
   d.default_model_filename = "net.bin";
-  EXPECT_THAT(infer_backend(d, version, kFormats).status().message(), HasSubstr("no backend is known for the file 'net.bin'"));
+  EXPECT_THAT(infer_backend(d, version, kFormats).status().message(),
+              HasSubstr("no backend is known for the file 'net.bin'"));
   d.platform = "caffe2_netdef";
   EXPECT_THAT(infer_backend(d, version, kFormats).status().message(), HasSubstr("unknown platform 'caffe2_netdef'"));
   d.backend = "mine";

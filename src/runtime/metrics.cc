@@ -226,57 +226,56 @@ void MetricRegistry::on_collect(std::function<void()> collect) {
 }
 
 std::string MetricRegistry::render() const {
-  // Families and series are collected under the lock, and read (which may call foreign code) outside of it.
-  struct Sample {
-    std::string labels;
-    Handle source;
-    bool foreign;
-  };
-  struct Block {
-    const Family* family;  // name, help and kind of a family never change, and families are never removed
-    std::vector<Sample> samples;
-  };
   std::vector<std::function<void()>> collectors;
   {
     MutexLock lock(mutex_);
     collectors = collectors_;
   }
   for (const auto& collect : collectors) collect();
-  std::vector<Block> blocks;
+
+  // Series are found under the lock, and read, which may call foreign code, outside of it. A family's name, help and kind
+  // never change, and families are never removed.
+  struct Sample {
+    std::string labels;
+    Handle source;
+    bool foreign;
+  };
+  std::vector<std::pair<const Family*, std::vector<Sample>>> found;
   {
     MutexLock lock(mutex_);
     for (const auto& f : families_) {
-      Block block{f.get(), {}};
+      std::vector<Sample> samples;
       for (const Series& s : f->series)
-        if (auto source = s.source.lock()) block.samples.push_back({s.text, std::move(source), s.foreign});
-      if (!block.samples.empty()) blocks.push_back(std::move(block));
+        if (auto source = s.source.lock()) samples.push_back({s.text, std::move(source), s.foreign});
+      if (!samples.empty()) found.emplace_back(f.get(), std::move(samples));
     }
   }
   std::string out;
-  for (const Block& block : blocks) {
-    const Family& f = *block.family;
-    out += "# HELP " + f.name + ' ';
-    append_escaped(out, f.help, false);
-    out += "\n# TYPE " + f.name + ' ' + kind_name(f.kind) + '\n';
-    for (const Sample& s : block.samples) {
-      void* source = s.source.get();
-      if (f.kind == MetricKind::kHistogram) {
-        if (s.foreign) {
-          const auto& h = *static_cast<HistogramSource*>(source);
-          append_histogram(out, f.name, s.labels, h.bounds, h.read());
-        } else {
-          const auto& h = *static_cast<Histogram*>(source);
-          append_histogram(out, f.name, s.labels, h.bounds(), value_of(h));
-        }
-        continue;
-      }
-      const double value = s.foreign                        ? static_cast<NumberSource*>(source)->read()
-                           : f.kind == MetricKind::kCounter ? static_cast<Counter*>(source)->value()
-                                                            : static_cast<Gauge*>(source)->value();
-      append_sample(out, f.name, "", s.labels, nullptr, value);
-    }
+  for (const auto& [f, samples] : found) {
+    out += "# HELP " + f->name + ' ';
+    append_escaped(out, f->help, false);
+    out += "\n# TYPE " + f->name + ' ' + kind_name(f->kind) + '\n';
+    for (const Sample& s : samples) append_series(out, *f, s.labels, s.source.get(), s.foreign);
   }
   return out;
+}
+
+void MetricRegistry::append_series(std::string& out, const Family& f, const std::string& labels, void* source,
+                                   bool foreign) {
+  if (f.kind == MetricKind::kHistogram) {
+    if (foreign) {
+      const auto& h = *static_cast<HistogramSource*>(source);
+      append_histogram(out, f.name, labels, h.bounds, h.read());
+    } else {
+      const auto& h = *static_cast<Histogram*>(source);
+      append_histogram(out, f.name, labels, h.bounds(), value_of(h));
+    }
+    return;
+  }
+  const double value = foreign                          ? static_cast<NumberSource*>(source)->read()
+                       : f.kind == MetricKind::kCounter ? static_cast<Counter*>(source)->value()
+                                                        : static_cast<Gauge*>(source)->value();
+  append_sample(out, f.name, "", labels, nullptr, value);
 }
 
 std::span<const double> latency_bounds_us() {

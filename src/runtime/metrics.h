@@ -95,6 +95,7 @@ class MetricRegistry {
   template <typename T, typename Make>
   std::shared_ptr<T> find_or_make(std::string_view name, std::string_view help, MetricKind kind, MetricLabels labels,
                                   Make make);
+  static void append_series(std::string& out, const Family& f, const std::string& labels, void* source, bool foreign);
   Handle replace(std::string_view name, std::string_view help, MetricKind kind, MetricLabels labels, Handle source);
 
   mutable Mutex mutex_;

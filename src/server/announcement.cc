@@ -14,19 +14,31 @@ std::string padded(std::string_view text, size_t width) {
   return out;
 }
 
-/// Lines "    inputs    name  FP32  [1,2]", with the label on the first one only.
-void append_tensors(std::string& out, std::string_view label, const std::vector<TensorSpec>& tensors) {
-  size_t widest = 0;
-  for (const TensorSpec& tensor : tensors) widest = std::max(widest, tensor.name.size());
+/// Lines "    inputs     name  FP32  [1,2]", with the label on the first one only. `width` is that of the names.
+void append_tensors(std::string& out, std::string_view label, const std::vector<TensorSpec>& tensors, size_t width) {
   bool first = true;
   for (const TensorSpec& tensor : tensors) {
-    out += "    " + padded(first ? label : "", 11) + padded(tensor.name, widest + 2);
-    out += padded(dtype_name(tensor.dtype), 8) + shape_text(dims(tensor.shape));
+    out += "    " + padded(first ? label : "", 11) + padded(tensor.name, width + 2);
+    out += padded(dtype_name(tensor.dtype), 7) + shape_text(dims(tensor.shape));
     if (tensor.optional) out += "  optional";
     out += '\n';
     first = false;
   }
 }
+
+}  // namespace
+
+std::string signature_text(const Signature& signature) {
+  size_t width = 0;
+  for (const TensorSpec& tensor : signature.inputs) width = std::max(width, tensor.name.size());
+  for (const TensorSpec& tensor : signature.outputs) width = std::max(width, tensor.name.size());
+  std::string out;
+  append_tensors(out, "inputs", signature.inputs, width);
+  append_tensors(out, "outputs", signature.outputs, width);
+  return out;
+}
+
+namespace {
 
 void append_version(std::string& out, const ModelVersion& version, const VersionLayouts& layouts) {
   const ModelDefinition& definition = version.definition();
@@ -35,8 +47,7 @@ void append_version(std::string& out, const ModelVersion& version, const Version
   out += "\n  " + version.name() + "  version " + std::to_string(version.version());
   if (!definition.backend.empty()) out += "  (" + definition.backend + ")";
   out += '\n';
-  append_tensors(out, "inputs", version.signature().inputs);
-  append_tensors(out, "outputs", version.signature().outputs);
+  out += signature_text(version.signature());
   out += "    " + padded("batching", 11) + batching_text(definition, layout) + '\n';
   out += "    " + padded("instances", 11) + std::to_string(layout.instances) + '\n';
 }

@@ -15,6 +15,9 @@ std::string client_url(const std::string& host, uint16_t port);
 /// outputs, batching and instances, what could not be loaded and why, and a curl line for one of the models.
 std::string announcement(const std::string& host, uint16_t port, const ModelTable& table, const VersionLayouts& layouts);
 
+/// The lines that tell inputs and outputs, indented by four.
+std::string signature_text(const Signature& signature);
+
 /// "up to 64 rows" or "off: <reason>".
 std::string batching_text(const ModelDefinition& definition, const VersionLayout& layout);
 

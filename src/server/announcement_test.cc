@@ -43,9 +43,9 @@ TEST(Announcement, TellsWhatIsServedAndHow) {
   const std::string text = announcement("127.0.0.1", 8001, table, {{{"ocr", 3}, {64, 2}}});
   EXPECT_THAT(text, HasSubstr("serves 1 model at http://127.0.0.1:8001\n"));
   EXPECT_THAT(text, HasSubstr("\n  ocr  version 3  (onnxruntime)\n"));
-  EXPECT_THAT(text, HasSubstr("    inputs     image  FP32    [-1,3,48,-1]\n"
-                              "               n      INT64   [1]  optional\n"
-                              "    outputs    text  BYTES   [-1]\n"
+  EXPECT_THAT(text, HasSubstr("    inputs     image  FP32   [-1,3,48,-1]\n"
+                              "               n      INT64  [1]  optional\n"
+                              "    outputs    text   BYTES  [-1]\n"
                               "    batching   up to 64 rows\n"
                               "    instances  2\n"));
   EXPECT_THAT(text, HasSubstr("http://127.0.0.1:8001/predict/ocr"));

@@ -97,9 +97,8 @@ Status ModelServer::start() {
   options.limits = rep_->config.limits;
   rep_->listener = std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc,
                                                   rep_->engine.metrics());
-  MM_RETURN_IF_ERROR(rep_->listener->listen());
   rep_->loops.start();
-  return ok_status();
+  return rep_->listener->listen();
 }
 
 Status ModelServer::run_until_signal() {

@@ -101,7 +101,7 @@ class HeaderParser {
     if (!string(text)) {
       return invalid_argument("the .npy file holds a structured array; save each of its fields in a file of its own");
     }
-    if (text.size() < 3) return broken("the dtype '" + std::string(text) + "' is not known");
+    if (text.size() < 2) return broken("the dtype '" + std::string(text) + "' is not known");
     header.byte_order = text[0];
     header.kind = text[1];
     const auto [end, error] = std::from_chars(text.data() + 2, text.data() + text.size(), header.width);

@@ -32,6 +32,7 @@ void WholeMessageHandler::on_message_end() {
 
 namespace {
 
+// One is made for each call.
 class UnaryHandler final : public WholeMessageHandler {
  public:
   using Function = std::function<void(std::shared_ptr<GrpcCall>, Bytes)>;

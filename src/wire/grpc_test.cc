@@ -160,7 +160,7 @@ TEST(Grpc, CompressedRequests) {
     client.data(id, framed(packed, 1), true);
     const auto& reply = client.wait(id);
     EXPECT_EQ(reply.headers.at("grpc-status"), status);
-    if (status == "0") EXPECT_EQ(reply.body, framed(plain));
+    EXPECT_EQ(reply.body, status == "0" ? framed(plain) : "");
   }
 }
 

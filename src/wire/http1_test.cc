@@ -252,7 +252,7 @@ TEST(Http1, BadRequestsAreAnsweredAndTheConnectionEnds) {
   RawClient client(server.port());
   client.send(get("/still-there"));
   EXPECT_THAT(client.read_reply(), EndsWith("GET /still-there? "));
-  EXPECT_THAT(server.metrics().render(), HasSubstr("modelmill_wire_refused_total{limit=\"body\"} 2"));
+  EXPECT_THAT(server.metrics().render(), HasSubstr("modelmill_wire_refused_total{limit=\"body\"} 3"));
 }
 
 TEST(Http1, AnErrorWaitsForTheRepliesBeforeIt) {

@@ -100,18 +100,17 @@ void Http2Exchange::reply(HttpReply reply) {
   state_ = State::kDone;
   abandoned_ = nullptr;
   const bool with_body = status_has_body(reply.status) && request_.method != "HEAD" && !reply.body.empty();
-  if (with_body) {
-    out().append(reply.body);
-    end_out();
-  }
   submit(reply, with_body, true);
+  if (!with_body) return;
+  out().append(std::move(reply.body));
+  end_out();
 }
 
 void Http2Exchange::begin(HttpReply head) {
   if (!takes_reply()) return;
   state_ = State::kStreaming;
-  if (request_.method != "HEAD" && status_has_body(head.status)) out().append(head.body);
   submit(head, true, false);
+  if (request_.method != "HEAD" && status_has_body(head.status)) out().append(std::move(head.body));
 }
 
 void Http2Exchange::write(Chunks piece) {

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <utility>
 
 #include "base/check.h"
+#include "wire/block_pool.h"
 #include "wire/connection.h"
 #include "wire/grpc_stream.h"
 #include "wire/http2_exchange.h"
@@ -23,6 +26,19 @@ constexpr size_t kSentFrame = 256 * 1024;
 constexpr Duration kDrainNotice = std::chrono::milliseconds(500);
 constexpr uint8_t kDrainPing[8] = {'d', 'r', 'a', 'i', 'n', 0, 0, 0};
 
+nghttp2_mem* memory() {
+  static nghttp2_mem memory = {
+      nullptr, [](size_t size, void*) { return pool_allocate(size); }, [](void* block, void*) { pool_free(block); },
+      [](size_t count, size_t size, void*) {
+        if (size != 0 && count > SIZE_MAX / size) return static_cast<void*>(nullptr);
+        void* block = pool_allocate(count * size);
+        if (block != nullptr) std::memset(block, 0, count * size);
+        return block;
+      },
+      [](void* block, size_t size, void*) { return pool_reallocate(block, size); }};
+  return &memory;
+}
+
 Http2Session& self(void* user_data) { return *static_cast<Http2Session*>(user_data); }
 
 }  // namespace
@@ -32,7 +48,7 @@ std::unique_ptr<Session> make_http2_session(Connection& connection) {
 }
 
 Http2Session::Http2Session(Connection& connection) : connection_(connection) {
-  MM_CHECK(nghttp2_session_server_new2(&session_, callbacks(), this, options()) == 0, "out of memory");
+  MM_CHECK(nghttp2_session_server_new3(&session_, callbacks(), this, options(), memory()) == 0, "out of memory");
   submit_settings();
   connection_.want_flush();
 }
@@ -70,18 +86,18 @@ nghttp2_session_callbacks* Http2Session::callbacks() {
                  void* user) {
           if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;  // trailers
           Http2Session& session = self(user);
+          if (!session.head_too_large_) session.head_.add(name, value);
           if (session.head_.size() > session.connection_.core().limits.header_bytes) session.head_too_large_ = true;
-          else session.head_.add(name, value);
           return 0;
         });
     nghttp2_session_callbacks_set_on_frame_recv_callback(
         made, [](nghttp2_session*, const nghttp2_frame* frame, void* user) { return self(user).on_frame(*frame); });
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
-        made, [](nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size, void* user) {
+        made, [](nghttp2_session*, uint8_t, int32_t id, const uint8_t* data, size_t size, void* user) {
           if (Http2Stream* stream = self(user).stream(id))
             stream->received({reinterpret_cast<const std::byte*>(data), size});
           else
-            nghttp2_session_consume(session, id, size);
+            self(user).consumed(size);
           return 0;
         });
     nghttp2_session_callbacks_set_on_stream_close_callback(
@@ -130,7 +146,19 @@ void Http2Session::submit_settings() {
 }
 
 Http2Stream* Http2Session::stream(int32_t id) {
-  return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session_, id));
+  if (id == recent_id_) return recent_;
+  auto* found = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session_, id));
+  if (found != nullptr) {
+    recent_ = found;
+    recent_id_ = id;
+  }
+  return found;
+}
+
+void Http2Session::consumed(size_t n) {
+  unconsumed_ += n;
+  if (unconsumed_ < kGrantStep) return;
+  nghttp2_session_consume_connection(session_, std::exchange(unconsumed_, 0));
 }
 
 void Http2Session::link(Http2Stream& stream) {
@@ -143,6 +171,10 @@ void Http2Session::unlink(Http2Stream& stream) {
   (stream.previous_ != nullptr ? stream.previous_->next_ : streams_) = stream.next_;
   if (stream.next_ != nullptr) stream.next_->previous_ = stream.previous_;
   stream.previous_ = stream.next_ = nullptr;
+  if (recent_ == &stream) {
+    recent_ = nullptr;
+    recent_id_ = 0;
+  }
 }
 
 void Http2Session::receive(std::span<const std::byte> bytes) {
@@ -181,7 +213,7 @@ int Http2Session::on_frame(const nghttp2_frame& frame) {
 void Http2Session::begin_stream(int32_t id) {
   std::shared_ptr<Http2Stream> stream;
   if (is_grpc_content_type(head_.content_type)) {
-    auto call = std::make_shared<GrpcStream>(*this, id);
+    auto call = std::allocate_shared<GrpcStream>(PoolAllocator<GrpcStream>(), *this, id);
     nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(call.get()));
     call->attach(call);
     if (head_too_large_) connection_.core().count_refused("header");

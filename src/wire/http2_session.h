@@ -32,6 +32,8 @@ class Http2Session final : public Session {
   Connection& connection() { return connection_; }
   void link(Http2Stream& stream);
   void unlink(Http2Stream& stream);
+  /// Bytes that came on any stream no longer wait in this connection.
+  void consumed(size_t n);
 
  private:
   static nghttp2_session_callbacks* callbacks();
@@ -52,6 +54,9 @@ class Http2Session final : public Session {
   Http2Stream* streams_ = nullptr;  // a list of all that are open
   std::shared_ptr<const std::string> last_path_;  // the method called last, since clients call one method again and again
   const GrpcMethodFactory* last_method_ = nullptr;
+  Http2Stream* recent_ = nullptr;  // the stream that was asked for last, mostly also the next
+  int32_t recent_id_ = 0;
+  size_t unconsumed_ = 0;  // not yet told to nghttp2
   OutQueue* producing_ = nullptr;  // where send_data puts bytes
   std::unique_ptr<Loop::Timer> drain_timer_;
   bool draining_ = false;

@@ -22,10 +22,11 @@ std::shared_ptr<Http2Stream> Http2Stream::detach() {
 }
 
 void Http2Stream::received(std::span<const std::byte> bytes) {
-  nghttp2_session_consume_connection(session_->nghttp2(), bytes.size());
+  session_->consumed(bytes.size());
   unconsumed_ += bytes.size();
   on_data(bytes);
-  if (!paused_ && session_ != nullptr) nghttp2_session_consume_stream(session_->nghttp2(), id_, std::exchange(unconsumed_, 0));
+  if (!paused_ && session_ != nullptr && unconsumed_ >= kGrantStep)
+    nghttp2_session_consume_stream(session_->nghttp2(), id_, std::exchange(unconsumed_, 0));
 }
 
 void Http2Stream::remote_ended() {

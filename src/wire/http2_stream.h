@@ -13,6 +13,9 @@ namespace modelmill::wire {
 
 class Http2Session;
 
+/// Window is granted again in steps of at least this, far below the windows' size: small requests need none.
+inline constexpr size_t kGrantStep = 64 * 1024;
+
 /// One request and its reply on an HTTP/2 connection: the part that HTTP and gRPC have in common. It keeps itself alive
 /// while nghttp2 knows it (from its headers to on_stream_close). Loop's thread only.
 class Http2Stream {

@@ -112,7 +112,11 @@ def test_raw_and_typed_together(stub):
 def test_raw_contents_too_few(stub):
     request = infer_request("simple", {"INPUT0": ("INT32", [1, 16], b"\0" * 64)})
     request.inputs.add(name="INPUT1", datatype="INT32", shape=[1, 16])
-    assert_code(lambda: stub.ModelInfer(request), grpc.StatusCode.INVALID_ARGUMENT, "raw")
+    assert_code(
+        lambda: stub.ModelInfer(request),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "unable to find data for input tensor 'INPUT1' for model 'simple' in request",
+    )
 
 
 def test_raw_contents_of_the_wrong_size(stub):

@@ -19,7 +19,7 @@ SAMPLE = re.compile(
 
 
 def scrape(server):
-    """{name: {labels: value}} of a page that follows the format to the letter."""
+    """{name as on the page: {labels: value}} of a page that follows the format to the letter."""
     status, body, headers = server.get("/metrics")
     assert status == 200
     assert headers["Content-Type"].startswith("text/plain") and "version=0.0.4" in headers["Content-Type"]
@@ -36,7 +36,8 @@ def scrape(server):
         assert family.type in ("counter", "gauge", "histogram"), (family.name, family.type)
         for sample in family.samples:
             labels = tuple(sorted(sample.labels.items()))
-            series = samples.setdefault(sample.name, {})
+            name = sample.name if f"\n{sample.name}" in text else sample.name.removesuffix("_total")
+            series = samples.setdefault(name, {})
             assert labels not in series, (sample.name, labels)
             series[labels] = sample.value
     return samples
@@ -44,11 +45,7 @@ def scrape(server):
 
 def of(samples, name, **labels):
     wanted = set(labels.items())
-    return sum(
-        value
-        for key, value in (samples.get(name) or samples.get(name + "_total") or {}).items()
-        if wanted <= set(key)
-    )
+    return sum(value for key, value in samples.get(name, {}).items() if wanted <= set(key))
 
 
 def test_counters_add_up(serve, tmp_path):
@@ -74,7 +71,8 @@ def test_counters_add_up(serve, tmp_path):
     durations = {part: of(samples, f"nv_inference_{part}_duration_us", **twice) for part in ("request", *parts)}
     assert all(value >= 0 for value in durations.values())
     assert durations["request"] > 0 and durations["compute_infer"] > 0
-    assert durations["request"] + 1 >= sum(durations[part] for part in parts) * 0.999
+    # Taking the outputs ends with the reply's hand-over, after the request itself is over.
+    assert durations["request"] + 4 >= sum(durations[part] for part in parts[:-1])
     for part in ("queue", "compute_infer"):
         name = f"nv_inference_{part}_duration_histogram_us"
         assert of(samples, name + "_count", **twice) == 4
@@ -96,16 +94,18 @@ def test_every_version_has_its_series(main_server):
     client.infer("versions", {"x": np.ones((1, 4), np.float32)}, model_version="1")
     client.infer("versions", {"x": np.ones((1, 4), np.float32)}, model_version="3")
     client.close()
-    success = scrape(main_server)["nv_inference_request_success"]
-    versions = {dict(labels)["version"] for labels in success if ("model", "versions") in labels}
+    samples = scrape(main_server)
+    versions = {dict(labels)["version"] for labels in samples["nv_inference_count"] if ("model", "versions") in labels}
     assert versions == {"1", "3"}
+    for version in versions:
+        assert of(samples, "nv_inference_request_success", model="versions", version=version) >= 1
 
 
 def test_process_metrics(main_server):
     samples = scrape(main_server)
     assert of(samples, "process_resident_memory_bytes") > 1e6
     assert of(samples, "process_open_fds") > 5
-    assert of(samples, "process_cpu_seconds") > 0
+    assert of(samples, "process_cpu_seconds_total") > 0
     [(labels, value)] = samples["modelmill_build_info"].items()
     assert value == 1 and "version" in dict(labels)
 

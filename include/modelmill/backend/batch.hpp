@@ -43,8 +43,8 @@ inline GatheredInput gathered_shape(const Execution& execution, std::string_view
   return out;
 }
 
-/// The bytes of a tensor that is not of strings as one piece, aligned for its type: as they came where that is possible,
-/// else copied to `buffer`.
+/// The bytes of a tensor that is not of strings as one piece, aligned for its type: as they came where that is
+/// possible, else copied to `buffer`.
 inline const void* contiguous(const mm_tensor& tensor, Buffer& buffer) {
   const size_t alignment = std::max<size_t>(element_size(tensor.dtype), 1);
   if (tensor.chunk_count == 1 && tensor.chunks[0].data != nullptr &&
@@ -121,8 +121,8 @@ class RowCutter {
   /// Throws when an output of a batch of several does not have a row for each row of the inputs.
   void check_output(const char* name, std::span<const int64_t> shape) const {
     if (!single_ && (shape.empty() || shape[0] != total_))
-      throw Error(MM_INTERNAL, "output '" + std::string(name) + "' has shape " + shape_text(shape) + " for a batch of " +
-                                   std::to_string(total_) + " rows: the model can't be batched");
+      throw Error(MM_INTERNAL, "output '" + std::string(name) + "' has shape " + shape_text(shape) +
+                                   " for a batch of " + std::to_string(total_) + " rows: the model can't be batched");
   }
   bool single() const { return single_; }
   RowRange range(uint32_t index) const {
@@ -136,12 +136,14 @@ class RowCutter {
   int64_t total_ = 0;
 };
 
-/// Slices smaller than this are copied: cheaper than a count shared between threads, and the batch's memory is free sooner.
+/// Slices smaller than this are copied: cheaper than a count shared between threads, and the batch's memory is free
+/// sooner.
 inline constexpr uint64_t kCopyBelow = 1024;
 
-/// Puts request `index`'s rows of an output into its response: copied when small, else lent without a copy while `owner`
-/// keeps the batch's memory alive.
-inline void put_slice(Response& response, const RowCutter& cutter, uint32_t index, const BatchOutput& output, const Owner& owner) {
+/// Puts request `index`'s rows of an output into its response: copied when small, else lent without a copy while
+/// `owner` keeps the batch's memory alive.
+inline void put_slice(Response& response, const RowCutter& cutter, uint32_t index, const BatchOutput& output,
+                      const Owner& owner) {
   std::array<int64_t, kMaxRank> sizes;
   std::copy(output.shape.begin(), output.shape.end(), sizes.begin());
   const std::span<const int64_t> shape(sizes.data(), output.shape.size());

@@ -58,7 +58,8 @@ class ModelConfig {
   }
   std::vector<std::pair<std::string, std::string>> parameters() const {
     std::vector<std::pair<std::string, std::string>> out;
-    for (const auto& [name, value] : json_["parameters"].members()) out.emplace_back(name, parameter_value(value).text());
+    for (const auto& [name, value] : json_["parameters"].members())
+      out.emplace_back(name, parameter_value(value).text());
     return out;
   }
 
@@ -74,7 +75,8 @@ class ModelConfig {
       if (batched) spec.shape.push_back(-1);
       // The model sees the reshaped form, clients see `dims`.
       const Json& reshape = item["reshape"];
-      for (const Json& size : (reshape.is_null() ? item["dims"] : reshape["shape"]).items()) spec.shape.push_back(size.integer());
+      for (const Json& size : (reshape.is_null() ? item["dims"] : reshape["shape"]).items())
+        spec.shape.push_back(size.integer());
       if (batched) {
         spec.symbols.resize(spec.shape.size());
         spec.symbols[0] = "batch";

@@ -26,7 +26,8 @@ inline constexpr size_t kAlignment = 64;
 /// The host's table. Hidden, so that every plugin has its own even where a linker would merge inline variables.
 __attribute__((visibility("hidden"))) inline const mm_host* host = nullptr;
 
-/// Something that went wrong, with the code that the client will see. Thrown by this layer and by backends; caught at the wall.
+/// Something that went wrong, with the code that the client will see. Thrown by this layer and by backends; caught at
+/// the wall.
 class Error : public std::runtime_error {
  public:
   Error(mm_code code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -96,7 +97,7 @@ inline size_t element_size(mm_dtype dtype) {
 
 /// The type's name in a model configuration without "TYPE_": "FP32", "STRING".
 inline const char* dtype_name(mm_dtype dtype) {
-  static constexpr const char* kNames[] = {"INVALID", "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16",
+  static constexpr const char* kNames[] = {"INVALID", "BOOL",  "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16",
                                            "INT32",   "INT64", "FP16",  "FP32",   "FP64",   "STRING", "BF16"};
   return dtype >= 0 && dtype <= MM_BF16 ? kNames[dtype] : "INVALID";
 }
@@ -145,8 +146,8 @@ class Buffer {
   uint64_t capacity_ = 0;
 };
 
-/// A share in whatever keeps lent memory alive; the last one to go destroys it, on any thread. What it holds must not need
-/// the model, which may be unloaded by then.
+/// A share in whatever keeps lent memory alive; the last one to go destroys it, on any thread. What it holds must not
+/// need the model, which may be unloaded by then.
 class Owner {
  public:
   Owner() = default;

@@ -1,4 +1,5 @@
-// Part of modelmill/backend.hpp: a reader of the JSON that the host hands over, so that backends need no library for it.
+// Part of modelmill/backend.hpp: a reader of the JSON that the host hands over, so that backends need no library for
+// it.
 #ifndef MODELMILL_BACKEND_JSON_HPP_
 #define MODELMILL_BACKEND_JSON_HPP_
 
@@ -79,7 +80,8 @@ class Json::Parser {
     throw Error(MM_INVALID_ARGUMENT, "JSON at byte " + std::to_string(at_) + ": " + what);
   }
   void skip_space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t'))
+      ++at_;
   }
   bool take(char c) {
     skip_space();
@@ -185,7 +187,8 @@ class Json::Parser {
       out += kTo[i];
     } else if (c == 'u') {
       uint32_t code = parse_hex();
-      if (code >= 0xD800 && code < 0xDC00 && take_word("\\u")) code = 0x10000 + ((code - 0xD800) << 10) + ((parse_hex() - 0xDC00) & 0x3FF);
+      if (code >= 0xD800 && code < 0xDC00 && take_word("\\u"))
+        code = 0x10000 + ((code - 0xD800) << 10) + ((parse_hex() - 0xDC00) & 0x3FF);
       append_utf8(out, code);
     } else {
       fail("an unknown escape");

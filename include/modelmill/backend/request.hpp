@@ -203,7 +203,9 @@ inline void Response::send() {
 class Execution {
  public:
   explicit Execution(const mm_execute_args& args)
-      : handle_(args.execution), count_(args.request_count), requests_(std::make_unique<Request[]>(args.request_count)) {
+      : handle_(args.execution),
+        count_(args.request_count),
+        requests_(std::make_unique<Request[]>(args.request_count)) {
     for (uint32_t i = 0; i < count_; ++i) requests_[i].handle_ = args.requests[i];
   }
   Execution(Execution&& other) noexcept

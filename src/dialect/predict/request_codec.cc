@@ -1,7 +1,6 @@
 #include "dialect/predict/request_codec.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "dialect/json_input.h"
@@ -43,49 +42,52 @@ Status wrong_shape(const TensorSpec& spec, const Shape& shape) {
                           shape_text(dims(spec.shape)));
 }
 
-/// The shape of nested arrays; all of one level must be of one length.
-Status json_shape(dom::element value, size_t depth, Shape& shape) {
+/// Every array at `depth` must have the size that the first one there had, down to values at the last.
+Status check_nesting(dom::element value, size_t depth, const Shape& shape) {
   dom::array items;
-  if (value.get_array().get(items) != simdjson::SUCCESS) {
-    if (depth == shape.size()) return ok_status();
-    return invalid_argument("a value stands where others have an array, at depth " + std::to_string(depth));
+  const bool is_array = value.get_array().get(items) == simdjson::SUCCESS;
+  if (depth == shape.size()) {
+    return is_array ? invalid_argument("an array stands where the first element is a value, at depth " + std::to_string(depth))
+                    : ok_status();
   }
-  if (depth == kMaxRank) return invalid_argument("arrays are nested more than " + std::to_string(kMaxRank) + " deep");
+  if (!is_array) {
+    return invalid_argument("a value stands where the first element is an array, at depth " + std::to_string(depth));
+  }
   int64_t length = 0;
-  std::optional<dom::element> first;
   for (const dom::element item : items) {
-    if (!first) first = item;
+    MM_RETURN_IF_ERROR(check_nesting(item, depth + 1, shape));
     ++length;
   }
-  const bool first_visit = depth == shape.size();
-  if (first_visit) shape.push_back(length);
-  if (shape[depth] != length) {
-    return invalid_argument("arrays at depth " + std::to_string(depth) + " have " + std::to_string(shape[depth]) +
-                            " and " + std::to_string(length) + " elements; all must be equally long");
-  }
-  if (!first || (first_visit && !first->is_array())) {
-    // A first element that is a value makes this the last level: no other may be an array.
+  if (length == shape[depth]) return ok_status();
+  return invalid_argument("arrays at depth " + std::to_string(depth) + " have " + std::to_string(shape[depth]) + " and " +
+                          std::to_string(length) + " elements; all must be equally long");
+}
+
+/// The shape of nested arrays: the sizes down the first elements, which all others must share.
+Status json_shape(dom::element value, Shape& shape) {
+  dom::element first = value;
+  dom::array items;
+  while (first.get_array().get(items) == simdjson::SUCCESS) {
+    if (shape.size() == kMaxRank) {
+      return invalid_argument("arrays are nested more than " + std::to_string(kMaxRank) + " deep");
+    }
+    int64_t length = 0;
     for (const dom::element item : items) {
-      if (item.is_array()) return invalid_argument("values and arrays are mixed at depth " + std::to_string(depth));
+      if (length++ == 0) first = item;
     }
-    return ok_status();
+    shape.push_back(length);
+    if (length == 0) break;
   }
-  const bool last_level = depth + 1 == shape.size() && !first_visit;
-  for (const dom::element item : items) {
-    if (last_level == item.is_array()) {
-      return invalid_argument("values and arrays are mixed at depth " + std::to_string(depth));
-    }
-    if (!last_level) MM_RETURN_IF_ERROR(json_shape(item, depth + 1, shape));
-  }
-  return ok_status();
+  return check_nesting(value, 0, shape);
 }
 
 Status read_json_input(dom::element value, const TensorSpec& spec, InferRequest& request, bool& added) {
   Tensor& tensor = request.inputs.emplace_back();
   tensor.name = spec.name;
   tensor.dtype = spec.dtype;
-  const auto context = [&](const Status& status) { return status.with_context("input '" + spec.name + "'"); };
-  if (Status status = json_shape(value, 0, tensor.shape); !status.ok()) return context(status);
+  if (const Status status = json_shape(value, tensor.shape); !status.ok()) {
+    return status.with_context("input '" + spec.name + "'");
+  }
   added = complete_shape(spec, tensor.shape);
   if (!shape_matches(dims(spec.shape), dims(tensor.shape))) return wrong_shape(spec, tensor.shape);
   const int64_t count = element_count(dims(tensor.shape)).value_or(-1);

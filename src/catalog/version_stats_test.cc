@@ -1,0 +1,122 @@
+#include "catalog/version_stats.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace modelmill {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+const TimePoint kT{100s};
+
+RequestTimes times() {
+  RequestTimes t;
+  t.received = kT;
+  t.queued = kT + 1us;
+  t.compute_start = kT + 31us;
+  t.compute_end = kT + 150us;
+  return t;
+}
+
+TEST(VersionStatsTest, SuccessAndExecution) {
+  MetricRegistry metrics;
+  VersionStats stats(metrics, "ocr", 3, {{"team", "a"}});
+  stats.request_queued();
+  stats.request_queued();
+  EXPECT_THAT(metrics.render(),
+              HasSubstr("nv_inference_pending_request_count{model=\"ocr\",version=\"3\",team=\"a\"} 2\n"));
+  stats.requests_dequeued(2);
+  stats.request_succeeded(times(), 4);
+  stats.request_succeeded(times(), 1);
+  stats.executed({.rows = 5, .requests = 2, .failed = 0, .input = 10us, .infer = 100us, .output = 5us}, CutReason::kFull);
+
+  const std::string text = metrics.render();
+  const auto expect = [&](const std::string& name, const std::string& more, const std::string& value) {
+    EXPECT_THAT(text, HasSubstr(name + "{model=\"ocr\",version=\"3\",team=\"a\"" + more + "} " + value + "\n"));
+  };
+  expect("nv_inference_request_success", "", "2");
+  expect("nv_inference_count", "", "5");
+  expect("nv_inference_exec_count", "", "1");
+  expect("nv_inference_request_duration_us", "", "300");
+  expect("nv_inference_queue_duration_us", "", "60");
+  expect("nv_inference_compute_input_duration_us", "", "20");
+  expect("nv_inference_compute_infer_duration_us", "", "200");
+  expect("nv_inference_compute_output_duration_us", "", "10");
+  expect("nv_inference_pending_request_count", "", "0");
+  expect("nv_inference_request_failure", ",reason=\"REJECTED\"", "0");
+  expect("nv_inference_request_duration_histogram_us_bucket", ",le=\"100\"", "0");
+  expect("nv_inference_request_duration_histogram_us_bucket", ",le=\"200\"", "2");
+  expect("nv_inference_request_duration_histogram_us_sum", "", "300");
+  expect("nv_inference_queue_duration_histogram_us_count", "", "2");
+  expect("modelmill_batch_size_bucket", ",le=\"4\"", "0");
+  expect("modelmill_batch_size_bucket", ",le=\"8\"", "1");
+  expect("modelmill_batch_size_sum", "", "5");
+  expect("modelmill_batch_cut_total", ",reason=\"full\"", "1");
+  expect("modelmill_batch_cut_total", ",reason=\"idle instance\"", "0");
+  expect("modelmill_batch_cut_total", ",reason=\"delay over\"", "0");
+  expect("modelmill_batch_cut_total", ",reason=\"deadline\"", "0");
+
+  const auto view = stats.view();
+  EXPECT_EQ(view.success.count, 2u);
+  EXPECT_EQ(view.success.ns, 300'000u);
+  EXPECT_EQ(view.queue.ns, 60'000u);
+  EXPECT_EQ(view.compute_infer.count, 2u);
+  EXPECT_EQ(view.inference_count, 5u);
+  EXPECT_EQ(view.execution_count, 1u);
+  EXPECT_GT(view.last_inference_ms, 0u);
+  ASSERT_EQ(view.batches.size(), 1u);
+  EXPECT_EQ(view.batches.at(5).infer.count, 1u);
+  EXPECT_EQ(view.batches.at(5).infer.ns, 100'000u);
+}
+
+TEST(VersionStatsTest, Failures) {
+  MetricRegistry metrics;
+  VersionStats stats(metrics, "m", 1);
+  stats.request_failed(times(), FailureReason::kBackend);
+  stats.request_failed({}, FailureReason::kOther);
+  stats.executed({.rows = 2, .requests = 2, .failed = 1, .infer = 1us}, CutReason::kIdleInstance);
+  const auto view = stats.view();
+  EXPECT_EQ(view.fail.count, 2u);
+  EXPECT_EQ(view.fail.ns, 150'000u) << "a request that never got anywhere took no time";
+  EXPECT_EQ(view.success.count, 0u);
+  EXPECT_EQ(view.compute_infer.count, 1u) << "of those that succeeded";
+  EXPECT_THAT(metrics.render(), HasSubstr("nv_inference_request_failure{model=\"m\",version=\"1\",reason=\"BACKEND\"} 1\n"));
+}
+
+TEST(VersionStatsTest, SeriesLeaveWithTheVersion) {
+  MetricRegistry metrics;
+  { VersionStats stats(metrics, "m", 1); }
+  EXPECT_EQ(metrics.render(), "");
+}
+
+TEST(VersionStatsTest, ManyThreads) {
+  MetricRegistry metrics;
+  VersionStats stats(metrics, "m", 1);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 1'000; ++i) {
+        stats.request_queued();
+        stats.requests_dequeued(1);
+        stats.request_succeeded(times(), 1);
+        stats.executed({.rows = t + 1, .requests = 1, .infer = 1us}, CutReason::kFull);
+        if (i % 100 == 0) {
+          metrics.render();
+          EXPECT_LE(stats.view().pending, 4u);
+        }
+      }
+    });
+  for (auto& t : threads) t.join();
+  const auto view = stats.view();
+  EXPECT_EQ(view.success.count, 4'000u);
+  EXPECT_EQ(view.execution_count, 4'000u);
+  EXPECT_EQ(view.batches.size(), 4u);
+  EXPECT_EQ(view.pending, 0u);
+}
+
+}  // namespace
+}  // namespace modelmill

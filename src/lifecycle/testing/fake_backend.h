@@ -1,0 +1,145 @@
+#pragma once
+
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/backend_model.h"
+#include "lifecycle/backend_source.h"
+#include "lifecycle/direct_run.h"
+
+namespace modelmill {
+
+/// What a fake model computes: the inputs of a whole batch to its outputs.
+using FakeCompute = std::function<Result<TensorList>(const TensorList& inputs)>;
+
+inline Tensor fake_floats(const std::string& name, Shape shape, const std::vector<float>& values) {
+  Tensor tensor{name, DataType::kFp32, std::move(shape), {}};
+  tensor.data.push_back(Bytes::copy_of({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}));
+  return tensor;
+}
+
+inline std::vector<float> floats_of(const Tensor& tensor) {
+  const Bytes bytes = tensor.contiguous();
+  std::vector<float> values(bytes.size() / sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+/// The i-th of several equal parts along the first dimension, which has `rows` rows in all. For types of fixed size.
+inline Tensor fake_slice(const Tensor& whole, int64_t from, int64_t count) {
+  const Bytes bytes = whole.contiguous();
+  const size_t row = bytes.size() / static_cast<size_t>(whole.shape[0]);
+  Tensor part{whole.name, whole.dtype, whole.shape, {}};
+  part.shape[0] = count;
+  part.data.push_back(bytes.slice(static_cast<size_t>(from) * row, static_cast<size_t>(count) * row));
+  return part;
+}
+
+/// What the fakes of one test did.
+struct FakeLog {
+  std::atomic<int> loads{0}, unloads{0}, instances{0}, executions{0}, largest_batch{0};
+  std::vector<InstanceGroup::Kind> kinds;
+  std::vector<std::string> names;
+  std::vector<BackendLoad> load_arguments;
+};
+
+/// Runs its model's function at once, on the calling thread; several requests are put together along the first
+/// dimension.
+class FakeInstance final : public BackendInstance {
+ public:
+  FakeInstance(const FakeCompute& compute, FakeLog& log) : compute_(compute), log_(log) {}
+
+  void execute(std::vector<InferRequestPtr> requests, Done done) override {
+    ++log_.executions;
+    if (static_cast<int>(requests.size()) > log_.largest_batch) log_.largest_batch = static_cast<int>(requests.size());
+    TensorList inputs(requests[0]->inputs.begin(), requests[0]->inputs.end());
+    for (size_t i = 1; i < requests.size(); ++i)
+      for (size_t k = 0; k < inputs.size(); ++k) {
+        inputs[k].shape[0] += requests[i]->inputs[k].shape[0];
+        for (const Bytes& chunk : requests[i]->inputs[k].data) inputs[k].data.push_back(chunk);
+      }
+    const auto outputs = compute_(inputs);
+    int64_t row = 0;
+    for (InferRequestPtr& request : requests) {
+      answer(*request, outputs, requests.size() > 1, row);
+      row += request->batch_rows;
+    }
+    requests.clear();
+    done({});
+  }
+
+ private:
+  static void answer(InferRequest& request, const Result<TensorList>& outputs, bool cut, int64_t row) {
+    if (!outputs.ok()) return request.fail(outputs.status());
+    InferResponse response;
+    for (const Tensor& output : *outputs) {
+      const bool wanted = request.outputs.empty() || std::any_of(request.outputs.begin(), request.outputs.end(),
+                                                                 [&](const auto& o) { return o.name == output.name; });
+      if (!wanted) continue;
+      if (cut && (output.shape.empty() || output.shape[0] < row + request.batch_rows))
+        return request.fail(internal("output '" + output.name + "' has too few rows"));
+      response.outputs.push_back(cut ? fake_slice(output, row, request.batch_rows) : output);
+    }
+    request.complete(std::move(response));
+  }
+
+  const FakeCompute& compute_;
+  FakeLog& log_;
+};
+
+class FakeModel final : public BackendModel {
+ public:
+  FakeModel(BackendModelInfo info, FakeCompute compute, FakeLog& log)
+      : info_(std::move(info)), compute_(std::move(compute)), log_(log) {}
+  ~FakeModel() override { ++log_.unloads; }
+  const BackendModelInfo& info() const override { return info_; }
+  Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
+                                                           int) override {
+    ++log_.instances;
+    log_.names.push_back(name);
+    log_.kinds.push_back(kind);
+    return std::unique_ptr<BackendInstance>(std::make_unique<FakeInstance>(compute_, log_));
+  }
+
+ private:
+  BackendModelInfo info_;
+  FakeCompute compute_;
+  FakeLog& log_;
+};
+
+/// A backend "onnxruntime" whose models are given by name. Loads of one model only at a time in tests that read the
+/// log.
+struct FakeBackends {
+  struct Model {
+    BackendModelInfo info;
+    FakeCompute compute;
+  };
+  std::map<std::string, Model> models;
+  FakeLog log;
+
+  BackendSource source() {
+    const BackendRegistry::Description description{"onnxruntime", "model.onnx", {".onnx"}};
+    return {
+        [description] { return std::vector{description}; },
+        [description](const std::string& backend, const std::string&) -> Result<BackendRegistry::Description> {
+          if (backend != description.name) return not_found("no backend '" + backend + "'");
+          return description;
+        },
+        [this](const std::string&, const BackendLoad& load,
+               const std::string&) -> Result<std::unique_ptr<BackendModel>> {
+          ++log.loads;
+          const auto it = models.find(load.model);
+          if (it == models.end()) return invalid_argument("the file of model '" + load.model + "' is corrupt");
+          log.load_arguments.push_back(load);
+          return std::unique_ptr<BackendModel>(std::make_unique<FakeModel>(it->second.info, it->second.compute, log));
+        }};
+  }
+};
+
+}  // namespace modelmill
