@@ -21,7 +21,7 @@ constexpr size_t kParts = 16;
 using Cell = std::atomic<uint64_t>;
 
 void add(Cell& cell, uint64_t n) { cell.fetch_add(n, std::memory_order_relaxed); }
-uint64_t get(const Cell& cell) { return cell.load(std::memory_order_relaxed); }
+uint64_t get(const Cell& cell) { return cell.load(std::memory_order_acquire); }
 
 uint64_t ns_between(TimePoint from, TimePoint to) {
   return from == TimePoint{} || to <= from ? 0 : static_cast<uint64_t>(to_ns(to - from));
@@ -92,7 +92,6 @@ struct VersionStats::Rep {
   uint64_t pending() const {
     // Dequeued first: a request counted there was counted as queued before, so the difference is never negative.
     const uint64_t out = sum([](const Part& p) -> const Cell& { return p.dequeued; });
-    std::atomic_thread_fence(std::memory_order_acquire);
     const uint64_t in = sum([](const Part& p) -> const Cell& { return p.queued; });
     return in > out ? in - out : 0;
   }

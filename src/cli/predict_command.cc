@@ -100,7 +100,7 @@ Result<std::string> predict(const PredictCommand& command) {
 }  // namespace
 
 ExitCode run(const PredictCommand& command) {
-  Log::configure({LogLevel::kError, LogFormat::kText, 2});
+  Log::configure({LogLevel::kOff, LogFormat::kText, 2});  // what fails is told once, by the command
   if (command.format == OutputFormat::kNpy && command.output == "-" && ::isatty(STDOUT_FILENO)) {
     return fail("predict", invalid_argument(".npy is not for a terminal; add --output FILE"), ExitCode::kUsage);
   }

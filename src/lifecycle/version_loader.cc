@@ -227,7 +227,12 @@ class Loading {
   }
 
   void stay_unbatched(const std::string& reason) {
-    definition_.unbatched_reason = reason + "; set max_batch_size in config.pbtxt if its rows are independent";
+    definition_.unbatched_reason = reason;
+    // Setting it helps only where every tensor has room for a batch.
+    const auto open = [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] == -1; };
+    if (std::all_of(signature_.inputs.begin(), signature_.inputs.end(), open) &&
+        std::all_of(signature_.outputs.begin(), signature_.outputs.end(), open))
+      definition_.unbatched_reason += "; set max_batch_size in config.pbtxt if its rows are independent";
     definition_.max_batch_size = plan_.has_batch_dimension ? 1 : 0;
     if (!plan_.has_batch_dimension) definition_.batching.mode = BatchingDefinition::Mode::kDisabled;
   }

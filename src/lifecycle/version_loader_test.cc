@@ -101,6 +101,13 @@ TEST_F(VersionLoaderTest, AModelWhoseRowsMixIsServedUnbatchedAndSaysWhy) {
   EXPECT_EQ(loaded->plan.max_batch_rows, 1);
 }
 
+TEST_F(VersionLoaderTest, ARemedyIsNamedOnlyWhereItHelps) {
+  info().signature.outputs[0].shape = {3};
+  const auto loaded = load("");
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded->description.definition.unbatched_reason, "output 'y' has the fixed first dimension 3");
+}
+
 TEST_F(VersionLoaderTest, TwoSymbolsAreNotEvenTried) {
   info().signature.outputs[0].symbols = {"M"};
   const auto loaded = load("");

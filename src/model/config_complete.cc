@@ -118,6 +118,9 @@ ModelConfig complete_triton_config(const ModelDefinition& definition, const Sign
   if (!config.optimization().has_output_pinned_memory())
     config.mutable_optimization()->mutable_output_pinned_memory()->set_enable(true);
   if (definition.decoupled) config.mutable_model_transaction_policy()->set_decoupled(true);
+  // The one way in which clients can learn it; Triton's own configuration has no field for it.
+  if (!definition.unbatched_reason.empty())
+    (*config.mutable_parameters())["unbatched_reason"].set_string_value(definition.unbatched_reason);
   return config;
 }
 

@@ -22,15 +22,13 @@ constexpr Platform kPlatforms[] = {
     {"torch_aoti", "torch_aoti"},          {"tensorrt_plan", "tensorrt"},
 };
 
-Shape to_shape(const google::protobuf::RepeatedField<int64_t>& dims) { return Shape(dims.begin(), dims.end()); }
-
 template <typename Io>
 ConfiguredTensor to_tensor(const Io& io) {
   ConfiguredTensor out;
   out.name = io.name();
   out.dtype = static_cast<DataType>(io.data_type());
-  out.dims = to_shape(io.dims());
-  if (io.has_reshape()) out.reshape = to_shape(io.reshape().shape());
+  out.dims.assign(io.dims().begin(), io.dims().end());
+  if (io.has_reshape()) out.reshape.emplace().assign(io.reshape().shape().begin(), io.reshape().shape().end());
   return out;
 }
 

@@ -101,9 +101,9 @@ class Finder {
       return not_found("folder '" + folder.string() +
                        "' is empty: expected a model, such as model.onnx, or a folder of models");
     if (is_model_folder(entries)) return add_folder(folder, entries, false);
-    const size_t before = out_.models.size();
+    const size_t before = met_;
     for (const fs::directory_entry& entry : entries) MM_RETURN_IF_ERROR(look_at_entry(entry));
-    if (out_.models.size() > before) return ok_status();
+    if (met_ > before) return ok_status();
     return not_found("no model in folder '" + folder.string() + "': expected files with one of the known endings (" +
                      extensions_text(formats_) + "), or folders with a config.pbtxt or numbered versions (1/, 2/)");
   }
@@ -175,6 +175,7 @@ class Finder {
   }
 
   Status add(FoundModel model, const fs::path& path) {
+    ++met_;
     std::error_code error;
     fs::path real = fs::canonical(path, error);
     if (error) real = path;
@@ -190,6 +191,7 @@ class Finder {
 
   std::span<const ModelFormat> formats_;
   FoundModels out_;
+  size_t met_ = 0;  // models come by, those that were known already too
   std::map<std::string, fs::path> seen_;
 };
 

@@ -8,11 +8,11 @@
 namespace modelmill {
 
 /// Decides whether and how much of a version may run on the event loop that received it: after a warm-up, while the
-/// learned p99 of a batch stays below a bound, within what is left of the turn's budget, and until an overrun is proven.
-/// That ends it for good.
+/// learned p99 of a batch stays below a bound, within what is left of the turn's budget, and until an overrun is
+/// proven. That ends it for good.
 ///
-/// A clock on the wall does not tell an overrun from a thread that the kernel took off its core, which on a busy machine
-/// happens to everyone all the time. So a long execution is proven by the kernel's account of the thread (processor
+/// A clock on the wall does not tell an overrun from a thread that the kernel took off its core, which on a busy
+/// machine happens to everyone all the time. So a long execution is proven by the kernel's account of the thread (processor
 /// time, and whether it went to sleep by itself), which costs too much to be taken always: the first executions are
 /// watched, and the next few after each that looked long. And since that account too charges a thread with what an
 /// interrupt or a hypervisor took, the proof is two such executions, of which the second is among the next that are

@@ -7,7 +7,7 @@
 namespace modelmill {
 namespace {
 
-/// With a delay, how many classes are asked whether one of them can be cut, and among how many requests they are sought.
+/// With a delay: how many classes are asked whether one of them can be cut, among how many requests.
 constexpr int kClassesAsked = 16;
 constexpr int kRequestsSearched = 512;
 
@@ -48,7 +48,8 @@ RequestQueue::~RequestQueue() = default;
 TimePoint RequestQueue::expiry(const InferRequest& request, TimePoint now) const {
   auto timeout = limits_.policy.default_timeout;
   const auto own = request.timeout;
-  if (limits_.policy.allow_timeout_override && own.count() > 0 && (timeout.count() == 0 || own < timeout)) timeout = own;
+  const bool overrides = limits_.policy.allow_timeout_override && own.count() > 0;
+  if (overrides && (timeout.count() == 0 || own < timeout)) timeout = own;
   return timeout.count() > 0 ? now + timeout : kNever;
 }
 
@@ -148,7 +149,8 @@ bool RequestQueue::weed(Node* node, TimePoint now, std::vector<Dropped>& dropped
   }
   if (now < node->expires) return false;
   if (limits_.policy.timeout_action == QueuePolicy::TimeoutAction::kReject) {
-    drop(node, unavailable("Request timeout expired: it waited too long in the queue of model '" + model_ + "'"), dropped);
+    drop(node, unavailable("Request timeout expired: it waited too long in the queue of model '" + model_ + "'"),
+         dropped);
     return true;
   }
   unlink(node);

@@ -8,8 +8,8 @@
 
 namespace modelmill {
 
-/// Lets the responses of a version's requests out in the order in which the requests came (preserve_ordering). A response
-/// that is ready early is kept here. Thread-safe; sinks are called one at a time and under no lock.
+/// Lets the responses of a version's requests out in the order in which the requests came (preserve_ordering). A
+/// response that is ready early is kept here. Thread-safe; sinks are called one at a time and under no lock.
 class ResponseOrder : public std::enable_shared_from_this<ResponseOrder> {
  public:
   /// Gives the request the next place. Its responses go through here from now on.

@@ -7,7 +7,9 @@
 namespace modelmill {
 namespace {
 
-InferRequestPtr request_of(std::initializer_list<std::tuple<const char*, DataType, std::initializer_list<int64_t>>> inputs) {
+using Input = std::tuple<const char*, DataType, std::initializer_list<int64_t>>;
+
+InferRequestPtr request_of(std::initializer_list<Input> inputs) {
   auto request = std::make_unique<InferRequest>(std::make_shared<testing::RecordingSink>());
   for (const auto& [name, dtype, shape] : inputs) {
     Tensor tensor;

@@ -1,30 +1,17 @@
 #include "schedule/version_scheduler.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/log.h"
+#include "schedule/lane.h"
 #include "schedule/shape_class.h"
+#include "schedule/turn_batch.h"
 
 namespace modelmill {
 namespace {
-
-Duration from_timeval(const timeval& t) { return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec); }
-
-/// The kernel's account of the calling thread so far.
-struct ThreadUsage {
-  Duration processor{};
-  long slept = 0;
-
-  static ThreadUsage now() {
-    rusage usage{};
-    getrusage(RUSAGE_THREAD, &usage);
-    return {from_timeval(usage.ru_utime) + from_timeval(usage.ru_stime), usage.ru_nvcsw};
-  }
-};
 
 FailureReason reason_before_running(Code code) {
   switch (code) {
@@ -34,10 +21,6 @@ FailureReason reason_before_running(Code code) {
     case Code::kResourceExhausted: return FailureReason::kRejected;
     default: return FailureReason::kOther;
   }
-}
-
-FailureReason reason_while_running(Code code) {
-  return code == Code::kCancelled || code == Code::kDeadlineExceeded ? FailureReason::kCanceled : FailureReason::kBackend;
 }
 
 int lanes_of_instance(const VersionPlan& plan) {
@@ -55,70 +38,6 @@ RequestQueue::Limits limits_of(const VersionPlan& plan) {
 }
 
 }  // namespace
-
-/// One execution at a time on an instance. Counts the requests of its execution as they complete.
-class VersionScheduler::Lane final : public RequestObserver {
- public:
-  enum class State {
-    kIdle,       // nobody's; in idle_
-    kWoken,      // its thread has been told to look for work
-    kThread,     // its thread's
-    kExecuting,  // runs a batch that its thread began
-    kOnLoop,     // runs a batch that a loop began
-  };
-
-  Lane(VersionScheduler& version, BackendInstance& instance) : version(version), instance(instance) {}
-
-  void on_completed(InferRequest& request, const Status& status) override {
-    request.times.compute_end = version.time_.now();
-    if (status.ok()) {
-      version.stats().request_succeeded(request.times, request.batch_rows);
-    } else {
-      failed.fetch_add(1, std::memory_order_relaxed);
-      version.stats().request_failed(request.times, reason_while_running(status.code()));
-    }
-  }
-
-  VersionScheduler& version;
-  BackendInstance& instance;
-  std::thread thread;
-  CondVar wake;
-  State state = State::kThread;  // guarded by the version's mutex_
-
-  // The execution, written by whoever began it, read by whoever ends it.
-  int64_t rows = 0;
-  int64_t requests = 0;
-  std::atomic<int64_t> failed{0};
-  TimePoint start{};
-  CutReason reason = CutReason::kIdleInstance;
-  bool on_loop = false;
-  bool watched = false;
-  std::thread::id began_on;
-  ThreadUsage usage_before;
-};
-
-/// What the requests of one turn of one loop are gathered in.
-class VersionScheduler::TurnBatch final : public Turn::Listener {
- public:
-  explicit TurnBatch(VersionScheduler& version) : version_(version) {}
-
-  void on_turn_end(Turn& turn) override {
-    // The requests' pins keep the version alive only until they complete; this stays inside until it is done with it.
-    Gate& gate = version_.gate();
-    gate.enter_again();
-    std::vector<InferRequestPtr> now;
-    now.swap(held);
-    version_.run_turn(turn, now);
-    now.clear();
-    if (held.empty()) held.swap(now);  // keeps the memory
-    gate.leave();
-  }
-
-  std::vector<InferRequestPtr> held;
-
- private:
-  VersionScheduler& version_;
-};
 
 VersionScheduler::VersionScheduler(Description description, std::shared_ptr<VersionStats> stats, VersionPlan plan,
                                    std::unique_ptr<BackendModel> model,
@@ -186,7 +105,8 @@ void VersionScheduler::submit(InferRequestPtr request) {
 Status VersionScheduler::admit(const InferRequest& request) const {
   const int64_t limit = definition().max_batch_size.value_or(0);
   if (limit > 0 && request.batch_rows > limit)
-    return invalid_argument("inference request batch-size must be <= " + std::to_string(limit) + " for '" + name() + "'");
+    return invalid_argument("inference request batch-size must be <= " + std::to_string(limit) + " for '" + name() +
+                            "'");
   return no_longer_wanted(request, request.times.queued);
 }
 
@@ -218,101 +138,7 @@ void VersionScheduler::fail(std::vector<RequestQueue::Dropped>& dropped) {
   dropped.clear();
 }
 
-// ---- on the loop ------------------------------------------------------------------------------------------------------
-
-VersionScheduler::TurnBatch* VersionScheduler::turn_batch() {
-  const size_t slot = thread_slot();
-  if (slot >= kThreadSlots) return nullptr;
-  TurnBatch* batch = turn_batches_[slot].load(std::memory_order_acquire);
-  if (!batch) {
-    batch = new TurnBatch(*this);  // owned by the slot, deleted in the destructor
-    turn_batches_[slot].store(batch, std::memory_order_release);
-  }
-  return batch;
-}
-
-bool VersionScheduler::hold_for_turn(InferRequestPtr& request) {
-  if (inline_state_.load(std::memory_order_relaxed) != InlineGovernor::State::kAllowed) return false;
-  Turn* turn = Turn::current();
-  if (!turn) return false;
-  TurnBatch* batch = turn_batch();
-  if (!batch) return false;
-  // What is queued comes first. But once a turn holds requests the later ones stay behind them.
-  if (batch->held.empty()) {
-    if (!queue_empty_.load(std::memory_order_relaxed) || turn->budget_left() <= Duration{}) return false;
-    turn->at_end(batch);
-  }
-  batch->held.push_back(std::move(request));
-  return true;
-}
-
-void VersionScheduler::run_turn(Turn& turn, std::vector<InferRequestPtr>& held) {
-  size_t next = 0;
-  while (true) {
-    while (next < held.size() && !held[next]) ++next;  // taken into an earlier batch
-    if (next == held.size()) return;
-    const TimePoint begin = time_.now();
-    if (Status status = no_longer_wanted(*held[next], begin); !status.ok()) {
-      held[next++]->fail(std::move(status));
-      continue;
-    }
-    const Prefix all = measure(held, next, policy_.max_rows);
-    int64_t allowed = 0;
-    bool watched = false;
-    Lane* lane = begin_on_loop(held[next]->batch_rows, all.rows, turn.budget_left(), allowed, watched);
-    if (!lane) break;
-    const CutReason reason = all.full || allowed < all.rows ? CutReason::kFull : CutReason::kIdleInstance;
-    execute(*lane, take_batch(held, next, std::min(allowed, policy_.max_rows)), reason, /*on_loop=*/true, watched);
-    turn.charge(time_.now() - begin);
-  }
-  for (; next < held.size(); ++next)
-    if (held[next]) enqueue(std::move(held[next]));
-}
-
-VersionScheduler::Prefix VersionScheduler::measure(const std::vector<InferRequestPtr>& held, size_t from,
-                                                   int64_t max_rows) const {
-  Prefix prefix;
-  for (size_t i = from; i < held.size(); ++i) {
-    if (!held[i] || (i > from && by_shape_ && !same_shape_class(*held[from], *held[i]))) continue;
-    if (i > from && prefix.rows + held[i]->batch_rows > max_rows) {
-      prefix.full = true;
-      return prefix;
-    }
-    prefix.rows += held[i]->batch_rows;
-  }
-  prefix.full = prefix.rows >= max_rows;
-  return prefix;
-}
-
-std::vector<InferRequestPtr> VersionScheduler::take_batch(std::vector<InferRequestPtr>& held, size_t from,
-                                                          int64_t max_rows) const {
-  std::vector<InferRequestPtr> batch;
-  int64_t rows = held[from]->batch_rows;
-  batch.push_back(std::move(held[from]));
-  for (size_t i = from + 1; i < held.size() && rows < max_rows; ++i) {
-    if (!held[i] || (by_shape_ && !same_shape_class(*batch.front(), *held[i]))) continue;
-    if (rows + held[i]->batch_rows > max_rows) break;
-    rows += held[i]->batch_rows;
-    batch.push_back(std::move(held[i]));
-  }
-  return batch;
-}
-
-VersionScheduler::Lane* VersionScheduler::begin_on_loop(int64_t first, int64_t wanted, Duration budget, int64_t& allowed,
-                                                        bool& watched) {
-  MutexLock lock(mutex_);
-  if (stopping_ || !queue_.empty() || idle_.empty()) return nullptr;
-  allowed = governor_.allowed_rows(wanted, budget);
-  if (allowed < first) return nullptr;
-  Lane* lane = idle_.back();
-  idle_.pop_back();
-  lane->state = Lane::State::kOnLoop;
-  ++running_;
-  watched = governor_.watches();
-  return lane;
-}
-
-// ---- on the lanes -----------------------------------------------------------------------------------------------------
+// ---- lanes ----------------------------------------------------------------------------------------------------
 
 void VersionScheduler::lane_thread(Lane& lane) {
   std::vector<RequestQueue::Dropped> dropped;

@@ -20,13 +20,13 @@ std::string settings_json(const std::map<std::string, std::string>& settings) {
   return json.take();
 }
 
-/// Why each model that is not served is not, one a line; empty when all are.
+/// Why each model that is not served is not, one a line (a reason names its model); empty when all are.
 std::string failures(const ModelTable& table) {
   std::string text;
   for (const auto& [name, entry] : table.models) {
     for (const VersionStatus& status : entry->statuses) {
       if (status.state == VersionState::kReady || status.reason.empty()) continue;
-      text += "\n  model '" + name + "' version " + std::to_string(status.version) + ": " + status.reason;
+      text += "\n  " + status.reason;
     }
   }
   return text;

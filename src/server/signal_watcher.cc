@@ -32,7 +32,7 @@ void notify(int event_fd) {
 
 }  // namespace
 
-SignalWatcher::SignalWatcher() {
+SignalWatcher::SignalWatcher(Duration same_wish) : same_wish_(same_wish) {
   const sigset_t set = stop_signals();
   MM_CHECK(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0, "signals cannot be blocked");
   ::signal(SIGPIPE, SIG_IGN);
@@ -111,8 +111,11 @@ void SignalWatcher::watch() {
     while (::read(signal_fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
       {
         MutexLock lock(mutex_);
+        const TimePoint now = Clock::now();
+        if (signal_ != 0 && now - signalled_ < same_wish_) continue;
         if (signal_ != 0) ::_exit(128 + static_cast<int>(info.ssi_signo));
         signal_ = static_cast<int>(info.ssi_signo);
+        signalled_ = now;
       }
       changed_.notify_all();
     }

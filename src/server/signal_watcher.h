@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <thread>
 
 #include "base/clock.h"
@@ -8,11 +9,13 @@
 namespace modelmill {
 
 /// Turns SIGTERM and SIGINT into something to wait for. Made on the main thread before there are others, which inherit
-/// its signal mask; nothing runs in a handler. The first signal asks for an orderly stop; the second ends the process at
+/// its signal mask; nothing runs in a handler. The first signal asks for an orderly stop; a later one ends the process at
 /// once with 128 plus its number. While it lives SIGPIPE is ignored. One of it in a process.
 class SignalWatcher {
  public:
-  SignalWatcher();
+  /// Supervisors and terminals often signal a process and its group, so one wish to stop arrives twice: what comes within
+  /// `same_wish` of the first signal is no second one.
+  explicit SignalWatcher(Duration same_wish = std::chrono::milliseconds(500));
   ~SignalWatcher();
   SignalWatcher(const SignalWatcher&) = delete;
   SignalWatcher& operator=(const SignalWatcher&) = delete;
@@ -33,11 +36,13 @@ class SignalWatcher {
  private:
   void watch();
 
+  const Duration same_wish_;
   int signal_fd_;
   int event_fd_;
   mutable Mutex mutex_;
   CondVar changed_;
   int signal_ MM_GUARDED_BY(mutex_) = 0;
+  TimePoint signalled_ MM_GUARDED_BY(mutex_) = kNever;
   bool woken_ MM_GUARDED_BY(mutex_) = false;
   bool stopping_ MM_GUARDED_BY(mutex_) = false;
   TimePoint exit_when_ MM_GUARDED_BY(mutex_) = kNever;

@@ -40,13 +40,25 @@ TEST(SignalWatcherDeathTest, TheSecondSignalEndsTheProcessAtOnce) {
   testing::GTEST_FLAG(death_test_style) = "threadsafe";
   EXPECT_EXIT(
       {
-        SignalWatcher watcher;
+        SignalWatcher watcher(Duration::zero());
         ::kill(::getpid(), SIGTERM);
         watcher.wait_signal();
         ::kill(::getpid(), SIGINT);
         for (;;) ::pause();
       },
       testing::ExitedWithCode(128 + SIGINT), "");
+}
+
+TEST(SignalWatcherTest, OneWishThatArrivesTwiceIsOne) {
+  SignalWatcher watcher(std::chrono::hours(1));
+  ::kill(::getpid(), SIGTERM);
+  EXPECT_EQ(watcher.wait_signal(), SIGTERM);
+  ::kill(::getpid(), SIGINT);
+  sigset_t pending;
+  do {  // until the watcher has read it
+    sigpending(&pending);
+  } while (sigismember(&pending, SIGINT));
+  EXPECT_EQ(watcher.received(), SIGTERM);
 }
 
 TEST(SignalWatcherDeathTest, TheLastResortEndsTheProcess) {

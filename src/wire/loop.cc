@@ -131,6 +131,8 @@ DeadlineList& Loop::deadlines() { return rep_->deadlines; }
 int Loop::connections_approx() const { return rep_->connections.load(std::memory_order_relaxed); }
 void Loop::count_connection(int delta) { rep_->connections.fetch_add(delta, std::memory_order_relaxed); }
 
+bool Loop::running() const { return rep_->thread.joinable(); }
+
 void Loop::start() {
   MM_CHECK(!rep_->thread.joinable(), "a loop starts once");
   rep_->thread = std::thread([this] {

@@ -61,6 +61,8 @@ class Loop {
   int connections_approx() const;
   void count_connection(int delta);
 
+  /// Between start() and stop(): for the thread that calls those.
+  bool running() const;
   void start();  // begins the thread
   void stop();   // ends it and joins; idempotent
 

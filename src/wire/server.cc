@@ -33,7 +33,7 @@ Server::Server(LoopPool& loops, Options options, HttpHandler http, GrpcMethods& 
 
 Server::~Server() {
   drain(Clock::now());
-  // Loops that had stopped before dropped the tasks of drain(); nothing runs on them any more, so this thread may.
+  // Loops that have stopped, or never began, had no part in drain(). Nothing runs on them, so this thread may.
   if (rep_->listener) rep_->listener->stop();
   for (Loop* loop : rep_->loops.loops()) {
     auto& connections = rep_->core->connections_of(*loop);

@@ -73,7 +73,8 @@ void ServerCore::on_every_loop(const std::function<void(Loop&)>& task) {
     size_t left MM_GUARDED_BY(mutex) = 0;
   };
   auto latch = std::make_shared<Latch>();
-  const std::vector<Loop*> loops = loops_.loops();
+  std::vector<Loop*> loops = loops_.loops();
+  std::erase_if(loops, [](const Loop* loop) { return !loop->running(); });
   {
     MutexLock lock(latch->mutex);
     latch->left = loops.size();

@@ -37,7 +37,7 @@ class ServerCore {
   void set_draining() { draining_.store(true, std::memory_order_release); }
   /// Blocks until no connection is left, or until then.
   void wait_none_open(TimePoint until);
-  /// Runs `task` once on every loop and returns when all have run it, or dropped it because they have stopped.
+  /// Runs `task` once on every loop that is running and returns when all have run it.
   void on_every_loop(const std::function<void(Loop&)>& task);
 
  private:

@@ -62,6 +62,18 @@ class Commands(unittest.TestCase):
         self.assertEqual(make_targets() - described, {"help"})
 
 
+class Metrics(unittest.TestCase):
+    def test_every_metric_is_described(self):
+        page = (ROOT / "docs/metrics.md").read_text()
+        name = re.compile(r'"((?:nv|modelmill|process)_[a-z_]*[a-z])"')
+        used = set()
+        for source in in_folder("src", ".cc"):
+            if not source.stem.endswith("_test"):
+                used |= {found for found in name.findall(text(source)) if re.search(r"(counter|gauge|histogram)", text(source))}
+        self.assertGreater(len(used), 10)
+        self.assertEqual(sorted(found for found in used if f"`{found}`" not in page), [])
+
+
 class Code(unittest.TestCase):
     def test_the_backend_of_the_guide_compiles(self):
         [source] = re.findall(r"^```cpp\n(.*?)^```$", (ROOT / "docs/backends.md").read_text(), re.MULTILINE | re.DOTALL)
@@ -79,6 +91,11 @@ class Decisions(unittest.TestCase):
             headings = re.findall(r"^## (.+)$", text(record), re.MULTILINE)
             self.assertEqual(headings, ["Status", "Context", "Decision", "Consequences"], record)
             self.assertTrue(text(record).startswith(f"# {int(record.name[:4])}. "), record)
+
+
+def requirement_files():
+    """Those of build/venv; what is measured against in bench/peers has environments of its own."""
+    return [page for page in files() if re.fullmatch(r"requirements[\w-]*\.txt", page.name) and "peers" not in page.parts]
 
 
 class Dependencies(unittest.TestCase):
@@ -105,19 +122,18 @@ class Dependencies(unittest.TestCase):
 
     def test_python_packages(self):
         names = set()
-        for page in files():
-            if re.fullmatch(r"requirements[\w-]*\.txt", page.name):
-                for line in text(page).splitlines():
-                    if line and not line.startswith(("#", "-")):
-                        self.assertIn("==", line, f"{page}: not pinned")
-                        names.add(re.split(r"[\[=]", line)[0])
+        for page in requirement_files():
+            for line in text(page).splitlines():
+                if line and not line.startswith(("#", "-")):
+                    self.assertIn("==", line, f"{page}: not pinned")
+                    names.add(re.split(r"[\[=]", line)[0])
         self.check(names)
 
     def test_pins_agree(self):
         """A package that several files of the one environment pin has one version."""
         pins = {}
-        for page in files():
-            if re.fullmatch(r"requirements[\w-]*\.txt", page.name) and "perf-analyzer" not in page.name:
+        for page in requirement_files():
+            if "perf-analyzer" not in page.name:
                 for name, version in re.findall(r"^([\w-]+)(?:\[[^\]]*\])?==(\S+)", text(page), re.MULTILINE):
                     pins.setdefault(name, set()).add(version)
         self.assertEqual({name: found for name, found in pins.items() if len(found) > 1}, {})

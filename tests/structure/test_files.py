@@ -43,7 +43,7 @@ class Length(unittest.TestCase):
         loose = []
         for name, limit in long_files().items():
             lines = text(name).count("\n") if name in names else 0
-            if lines <= LONGEST or lines < limit:
+            if lines <= LONGEST or lines < 0.9 * limit:
                 loose.append(f"{name}: {lines} lines now, long_files.txt still says {limit}")
         self.assertEqual(loose, [])
 

@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+"""Measures modelmill against servers that pip installs, on demand: the MLP, the same requests to both, interleaved.
+
+    bench/peers/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [PEER...]
+
+Each peer has a virtual environment of its own under build/peers, made when it is first asked for, and two workers or
+instances with one thread each in the runtime. The load is what the peer speaks best: gRPC for Triton, the V2 protocol's
+JSON for MLServer and TorchServe's own JSON, plain JSON for the others; modelmill is asked in the same protocol, or by
+/predict where that protocol is the peer's own. TorchServe needs a Java runtime.
+"""
+
+import argparse
+import datetime
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(FOLDER.parent))
+
+import load  # noqa: E402
+import run as bench_run  # noqa: E402
+import workloads  # noqa: E402
+from load import Level, Request  # noqa: E402
+from processes import ROOT, START_SECONDS, Process, environment, free_port  # noqa: E402
+
+JSON = ("content-type: application/json",)
+LEVELS = (Level(1, 1), Level(8, 1), Level(64, 1))
+
+
+class Peer:
+    """One peer: how it is installed and started, and the requests that it and modelmill are asked with."""
+
+    name = ""
+
+    def __init__(self, folder, model):
+        self.work = folder / self.name
+        self.work.mkdir(parents=True)
+        self.model = model
+        self.venv = ROOT / "build/peers" / self.name / "venv"
+        self.sources = FOLDER / self.name
+        self.port = free_port()
+
+    def install(self):
+        stamp = self.venv / ".installed"
+        requirements = (self.sources / "requirements.txt").read_text()
+        if stamp.exists() and stamp.read_text() == requirements:
+            return
+        shutil.rmtree(self.venv, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(self.venv)], check=True)
+        pip = [self.venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
+        subprocess.run([str(part) for part in (*pip, self.sources / "requirements.txt")], check=True)
+        stamp.write_text(requirements)
+
+    def environment(self):
+        env = environment()
+        env.update(VIRTUAL_ENV=str(self.venv), PATH=f"{self.venv / 'bin'}:{env['PATH']}", MODEL=str(self.model))
+        env.update(PORT=str(self.port), HOME=str(self.work), OMP_NUM_THREADS="1")
+        return env
+
+    def start(self, *command, cwd=None):
+        server = Process(
+            self.name, command, self.work / "log", f"http://127.0.0.1:{self.port}", self.environment(), cwd or self.work
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                load.ask_once(server.url, self.request())
+                return server
+            except RuntimeError as error:
+                if server.process.poll() is not None or time.monotonic() > deadline:
+                    server.stop()
+                    raise RuntimeError(f"{self.name}: {error}\n{server.log.read_text(errors='replace')[-3000:]}") from None
+                time.sleep(0.2)
+
+    def file(self, name, value):
+        path = self.work / name
+        path.write_text(json.dumps(value))
+        return str(path)
+
+    def row(self):
+        return [[round(0.1 * i % 1, 2) for i in range(64)]]
+
+    def plain(self, path):
+        """{"x": ...} to a path."""
+        return Request(path, self.file("plain.json", {"x": self.row()}), JSON, grpc=False)
+
+    def request_to_modelmill(self):
+        return self.plain("/predict/mlp")
+
+
+class LitServe(Peer):
+    name = "litserve"
+
+    def serve(self):
+        return self.start(self.venv / "bin/python", self.sources / "server.py")
+
+    def request(self):
+        return self.plain("/predict")
+
+
+class BentoML(Peer):
+    name = "bentoml"
+
+    def serve(self):
+        command = ["serve", "service:Mlp", "--host", "127.0.0.1", "--port", self.port, "--working-dir", self.sources]
+        return self.start(self.venv / "bin/bentoml", *command)
+
+    def request(self):
+        return self.plain("/predict")
+
+
+class MLServer(Peer):
+    name = "mlserver"
+
+    def serve(self):
+        shutil.copy(self.sources / "model.py", self.work / "model.py")
+        self.file("model-settings.json", {"name": "mlp", "implementation": "model.Mlp"})
+        settings = {"http_port": self.port, "grpc_port": free_port(), "metrics_port": free_port()}
+        self.file("settings.json", {"host": "127.0.0.1", "parallel_workers": 2, "debug": False, **settings})
+        return self.start(self.venv / "bin/mlserver", "start", self.work)
+
+    def request(self):
+        tensor = {"name": "x", "shape": [1, 64], "datatype": "FP32", "data": self.row()[0]}
+        return Request("/v2/models/mlp/infer", self.file("v2.json", {"inputs": [tensor]}), JSON, grpc=False)
+
+    def request_to_modelmill(self):
+        return self.request()
+
+
+class Triton(Peer):
+    """nvidia-pytriton's tritonserver with its Python backend, by gRPC."""
+
+    name = "triton"
+
+    def serve(self):
+        packages = next((self.venv / "lib").glob("python3*/site-packages"))
+        triton = packages / "pytriton/tritonserver"
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        shutil.copytree(triton / "backends/python", self.work / "backends/python")
+        shutil.copy(triton / f"python_backend_stubs/{python}/triton_python_backend_stub", self.work / "backends/python")
+        (self.work / "models/mlp/1").mkdir(parents=True)
+        shutil.copy(self.sources / "config.pbtxt", self.work / "models/mlp")
+        shutil.copy(self.sources / "model.py", self.work / "models/mlp/1")
+        self.packages = packages
+        return self.start(
+            triton / "bin/tritonserver", "--model-repository=models", "--backend-directory=backends",
+            "--allow-metrics=false", "--allow-http=false", f"--grpc-port={self.port}", "--grpc-address=127.0.0.1",
+        )  # fmt: skip
+
+    def environment(self):
+        env = super().environment()
+        base = pathlib.Path(sys.base_prefix) / "lib"
+        env["LD_LIBRARY_PATH"] = f"{self.packages / 'pytriton/tritonserver/external_libs'}:{base}"
+        env["PYTHONPATH"] = str(self.packages)
+        return env
+
+    def request(self):
+        import numpy as np
+
+        return load.grpc_request(self.work, "mlp", "mlp", {"x": np.asarray(self.row(), np.float32)})
+
+    def request_to_modelmill(self):
+        return self.request()
+
+
+class TorchServe(Peer):
+    name = "torchserve"
+
+    def serve(self):
+        archiver = self.venv / "bin/torch-model-archiver"
+        (self.work / "store").mkdir()
+        subprocess.run(
+            [str(archiver), "--model-name", "mlp", "--version", "1.0", "--handler", str(self.sources / "handler.py"),
+             "--extra-files", str(self.model), "--export-path", "store", "--force"],
+            check=True, cwd=self.work, env=self.environment(), stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        (self.work / "config.properties").write_text(
+            f"inference_address=http://127.0.0.1:{self.port}\nmanagement_address=http://127.0.0.1:{free_port()}\n"
+            f"metrics_address=http://127.0.0.1:{free_port()}\ngrpc_inference_port={free_port()}\n"
+            f"grpc_management_port={free_port()}\ndefault_workers_per_model=2\ndisable_token_authorization=true\n"
+        )
+        return self.start(
+            self.venv / "bin/torchserve", "--start", "--foreground", "--ncs", "--model-store", "store",
+            "--models", "mlp=mlp.mar", "--ts-config", "config.properties", "--disable-token-auth",
+        )  # fmt: skip
+
+    def request(self):
+        return self.plain("/predictions/mlp")
+
+
+PEERS = {peer.name: peer for peer in (Triton, LitServe, BentoML, MLServer, TorchServe)}
+
+
+def measure(options, bench, peer):
+    """Rows of the table: one for each level."""
+    peer.install()
+    server = peer.serve()
+    try:
+        rows = []
+        for level in LEVELS:
+            measured = bench.interleaved({
+                "ours": bench_run.served(bench, bench.modelmill, peer.request_to_modelmill(), level),
+                "theirs": unchecked(bench, server, peer.request(), level),
+            })  # fmt: skip
+            ours, theirs = measured["ours"], measured["theirs"]
+            rows.append([
+                peer.name, str(level), f"{statistics.median(map(bench_run.cpu, ours)):.0f}",
+                f"{statistics.median(map(bench_run.cpu, theirs)):.0f}",
+                f"**{bench_run.ratio(theirs, ours, bench_run.cpu):.1f}**",
+                f"{statistics.median(map(bench_run.speed, ours)):,.0f}",
+                f"{statistics.median(map(bench_run.speed, theirs)):,.0f}",
+                f"{bench_run.ratio(ours, theirs, bench_run.speed):.1f}",
+            ])  # fmt: skip
+            bench_run.progress("peers", rows[-1])
+        return rows
+    finally:
+        server.stop()
+
+
+def unchecked(bench, server, request, level):
+    """A measure of a peer, whose answers may differ in length (times and ids in their JSON)."""
+    load.ask_once(server.url, request)
+    count = load.calibrate(server, request, level, bench.options.seconds)
+    return lambda: load.run(server, request, level, count)
+
+
+class Ours:
+    """modelmill with the MLP alone."""
+
+    interleaved = bench_run.Bench.interleaved
+
+    def __init__(self, options, folder):
+        self.options = options
+        self.model = workloads.models.save(workloads.models.mlp(), folder / "mlp.onnx")
+        self.modelmill = Process(
+            "modelmill",
+            [pathlib.Path(options.build).resolve() / "modelmill", "serve", self.model, "--port", 0, "--io-threads", 2],
+            folder / "modelmill.log",
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=ROOT / "build/bench")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.5)
+    parser.add_argument("peers", nargs="*", metavar="PEER", help=f"of {', '.join(PEERS)}; all without")
+    options = parser.parse_args()
+    if unknown := set(options.peers) - set(PEERS):
+        parser.error(f"no peer {', '.join(unknown)}")
+    rows, failed = [], []
+    with tempfile.TemporaryDirectory(prefix="modelmill-peers-") as name:
+        bench = Ours(options, pathlib.Path(name))
+        try:
+            for peer in options.peers or PEERS:
+                try:
+                    rows += measure(options, bench, PEERS[peer](pathlib.Path(name), bench.model))
+                except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+                    failed.append(f"{peer}: {error}")
+        finally:
+            bench.modelmill.stop()
+    table = bench_run.table(
+        ["peer", "connections x streams", "modelmill, CPU us", "peer, CPU us", "peer / modelmill", "modelmill, req/s",
+         "peer, req/s", "modelmill / peer"], rows,
+    )  # fmt: skip
+    commit = bench_run.command_output("git", "rev-parse", "--short=10", "HEAD")
+    text = f"# The MLP against peers, {datetime.date.today()}, commit {commit}\n\n{bench_run.machine()}.\n\n{table}\n"
+    print(text)
+    for failure in failed:
+        print("NOT MEASURED", failure, file=sys.stderr)
+    path = ROOT / f"bench/results/{datetime.date.today()}-{commit}-peers.md"
+    if rows:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+#include "schedule/lane.h"
+
+#include <sys/resource.h>
+
+namespace modelmill {
+namespace {
+
+Duration from_timeval(const timeval& t) {
+  return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+}
+
+FailureReason reason_while_running(Code code) {
+  const bool given_up = code == Code::kCancelled || code == Code::kDeadlineExceeded;
+  return given_up ? FailureReason::kCanceled : FailureReason::kBackend;
+}
+
+}  // namespace
+
+ThreadUsage ThreadUsage::now() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return {from_timeval(usage.ru_utime) + from_timeval(usage.ru_stime), usage.ru_nvcsw};
+}
+
+void VersionScheduler::Lane::on_completed(InferRequest& request, const Status& status) {
+  request.times.compute_end = version.time_.now();
+  if (status.ok()) {
+    version.stats().request_succeeded(request.times, request.batch_rows);
+  } else {
+    failed.fetch_add(1, std::memory_order_relaxed);
+    version.stats().request_failed(request.times, reason_while_running(status.code()));
+  }
+}
+
+}  // namespace modelmill

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <atomic>
+#include <thread>
+
+#include "schedule/version_scheduler.h"
+
+namespace modelmill {
+
+/// The kernel's account of the calling thread so far.
+struct ThreadUsage {
+  Duration processor{};
+  long slept = 0;  // times that it gave its core up by itself
+
+  static ThreadUsage now();
+};
+
+/// One execution at a time on an instance. Counts the requests of its execution as they complete.
+class VersionScheduler::Lane final : public RequestObserver {
+ public:
+  enum class State {
+    kIdle,       // nobody's; in idle_
+    kWoken,      // its thread has been told to look for work
+    kThread,     // its thread's
+    kExecuting,  // runs a batch that its thread began
+    kOnLoop,     // runs a batch that a loop began
+  };
+
+  Lane(VersionScheduler& version, BackendInstance& instance) : version(version), instance(instance) {}
+
+  void on_completed(InferRequest& request, const Status& status) override;
+
+  VersionScheduler& version;
+  BackendInstance& instance;
+  std::thread thread;
+  CondVar wake;
+  State state = State::kThread;  // guarded by the version's mutex_
+
+  // The execution, written by whoever began it, read by whoever ends it.
+  int64_t rows = 0;
+  int64_t requests = 0;
+  std::atomic<int64_t> failed{0};
+  TimePoint start{};
+  CutReason reason = CutReason::kIdleInstance;
+  bool on_loop = false;
+  bool watched = false;
+  std::thread::id began_on;
+  ThreadUsage usage_before;
+};
+
+}  // namespace modelmill
