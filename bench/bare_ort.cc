@@ -1,5 +1,5 @@
-// The yardstick of the model benchmarks: ONNX Runtime alone, called in a loop by N threads on one session, as lean as its
-// C API allows (inputs are made once; each run's outputs are the runtime's own, released after it).
+// The yardstick of the model benchmarks: ONNX Runtime alone, called in a loop by N threads on one session, as lean as
+// its C API allows (inputs are made once; each run's outputs are the runtime's own, released after it).
 //
 //     bare_ort LIBRARY MODEL --threads N --intra-op N (--seconds S | --runs N) --input NAME:DTYPE:1x3x48x192:FILE ...
 //
@@ -83,12 +83,18 @@ Options parse(int argc, char** argv) {
   options.model = argv[2];
   for (int i = 3; i + 1 < argc; i += 2) {
     const std::string key = argv[i];
-    if (key == "--threads") options.threads = std::atoi(argv[i + 1]);
-    else if (key == "--intra-op") options.intra_op = std::atoi(argv[i + 1]);
-    else if (key == "--seconds") options.seconds = std::atof(argv[i + 1]);
-    else if (key == "--runs") options.runs = std::atol(argv[i + 1]);
-    else if (key == "--input") options.inputs.push_back(parse_input(argv[i + 1]));
-    else die("no option " + key);
+    if (key == "--threads")
+      options.threads = std::atoi(argv[i + 1]);
+    else if (key == "--intra-op")
+      options.intra_op = std::atoi(argv[i + 1]);
+    else if (key == "--seconds")
+      options.seconds = std::atof(argv[i + 1]);
+    else if (key == "--runs")
+      options.runs = std::atol(argv[i + 1]);
+    else if (key == "--input")
+      options.inputs.push_back(parse_input(argv[i + 1]));
+    else
+      die("no option " + key);
   }
   return options;
 }

@@ -18,7 +18,8 @@ constexpr int kMaxMessageBytes = 64 << 20;
 
 class Echo final : public inference::GRPCInferenceService::CallbackService {
  public:
-  grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context, const inference::ModelInferRequest* request,
+  grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context,
+                                       const inference::ModelInferRequest* request,
                                        inference::ModelInferResponse* response) override {
     response->set_model_name(request->model_name());
     response->set_model_version("1");

@@ -3,10 +3,11 @@
 
     bench/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--only identity,models,start] [--no-file]
 
-Identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same messages,
-both with two I/O threads. Models: modelmill with batching off and as it is by default against ONNX Runtime called in a
-loop (bare_ort). What serving adds to a model is its CPU per inference less what the identity costs at the same load with
-as many bytes, half of the model's input and output each way. Ratios are of one repeat; the table has their medians.
+Identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same
+messages, both with two I/O threads. Models: modelmill with batching off and as it is by default against ONNX Runtime
+called in a loop (bare_ort). What serving adds to a model is its CPU per inference less what the identity costs at the
+same load with as many bytes, half of the model's input and output each way. Ratios are of one repeat; the table has
+their medians.
 """
 
 import argparse
@@ -29,7 +30,7 @@ import numpy as np  # noqa: E402
 import load  # noqa: E402
 import workloads  # noqa: E402
 from load import Level  # noqa: E402
-from processes import ROOT, Process, environment, free_port  # noqa: E402
+from processes import ROOT, Process, free_port  # noqa: E402
 
 IDENTITY_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8), Level(8, 16))
 LARGE_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8))
@@ -78,7 +79,15 @@ class Bench:
     def bare(self, workload, threads, **how):
         """One run of bare_ort, as parsed JSON."""
         arguments = [part for key, value in how.items() for part in (f"--{key}", str(value))]
-        command = [self.build / "bench/bare_ort", self.ort_library, workload.path, "--threads", threads, "--intra-op", 1]
+        command = [
+            self.build / "bench/bare_ort",
+            self.ort_library,
+            workload.path,
+            "--threads",
+            threads,
+            "--intra-op",
+            1,
+        ]
         command += [*arguments, *workload.bare_arguments(self.folder)]
         result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
         return json.loads(result.stdout)
@@ -121,7 +130,9 @@ def verdict(value, target):
 
 
 def table(head, rows):
-    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(r) + " |" for r in rows)])
+    return "\n".join(
+        ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(r) + " |" for r in rows)]
+    )
 
 
 def measure_identity(bench):
@@ -179,8 +190,7 @@ def model_rows(workload, level, measured):
     rows = []
     for name, batching in ((f"{workload.name}_off", "off"), (workload.name, "default")):
         net = [
-            (a.cpu_us - i.cpu_us) / b.cpu_us
-            for a, i, b in zip(measured[name], measured["identity"], measured["bare"])
+            (a.cpu_us - i.cpu_us) / b.cpu_us for a, i, b in zip(measured[name], measured["identity"], measured["bare"])
         ]
         target = MODEL_TARGETS.get(workload.name) if batching == "off" else None
         rows.append([
@@ -264,7 +274,8 @@ def command_output(*command):
 
 def machine():
     model = next(
-        (line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine()
+        (line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
     )
     return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
 
@@ -273,14 +284,13 @@ def report(options, sections, commit):
     import onnxruntime
 
     when = datetime.datetime.now(datetime.timezone.utc)
-    return "\n".join([
-        f"# Bench of {when:%Y-%m-%d}, commit {commit}\n",
-        f"{machine()}; load from the same cores by h2load; gRPC C++ {command_output('pkg-config', '--modversion', 'grpc++')},"
-        f" ONNX Runtime {onnxruntime.__version__}. {options.repeats} repeats of about {options.seconds:g} s, interleaved;"
-        " medians. CPU is the server's user and system time for each request. Absolutes are this machine's at that hour;"
-        " ratios were measured side by side.\n",
-        *(section + "\n" for section in sections),
-    ])  # fmt: skip
+    grpc = command_output("pkg-config", "--modversion", "grpc++")
+    how = (
+        f"{machine()}; load from the same cores by h2load; gRPC C++ {grpc}, ONNX Runtime {onnxruntime.__version__}."
+        f" {options.repeats} repeats of about {options.seconds:g} s, interleaved; medians. CPU is the server's user and"
+        " system time for each request. Absolutes are this machine's at that hour; ratios were measured side by side."
+    )
+    return "\n\n".join([f"# Bench of {when:%Y-%m-%d}, commit {commit}", how, *sections]) + "\n"
 
 
 def parse():

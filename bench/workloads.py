@@ -115,7 +115,10 @@ def make_repository(folder, workloads):
         'output [ { name: "y" data_type: TYPE_FP32 dims: [ -1 ] } ]\n'
     )
     for workload in workloads:
-        for name, config in ((workload.name, None), (f"{workload.name}_off", 'backend: "onnxruntime"\nmax_batch_size: 0\n')):
+        for name, config in (
+            (workload.name, None),
+            (f"{workload.name}_off", 'backend: "onnxruntime"\nmax_batch_size: 0\n'),
+        ):
             version = folder / name / "1"
             version.mkdir(parents=True)
             (version / "model.onnx").symlink_to(workload.path)

@@ -25,3 +25,6 @@ target_link_libraries(mm_simdjson INTERFACE ${SIMDJSON_LIBRARY})
 # Debian's libprotobuf.a needs zlib.
 add_library(mm_protobuf INTERFACE)
 target_link_libraries(mm_protobuf INTERFACE protobuf::libprotobuf ZLIB::ZLIB)
+if(MODELMILL_SANITIZE MATCHES thread)
+  target_include_directories(mm_protobuf BEFORE INTERFACE ${PROJECT_SOURCE_DIR}/cmake/tsan)
+endif()

@@ -1,4 +1,4 @@
-"""Triton's four clients behind one face, so that a test is written once: `infer`, `json`, and everything else as it is."""
+"""Triton's four clients behind one face, so that a test is written once."""
 
 import asyncio
 import importlib

@@ -155,7 +155,7 @@ def non_zero():
     )
 
 
-# ---- models that look as if they could be batched, or not ----------------------------------------------------------
+# ---- models that look as if they could be batched, or not ----------------------------------------------------
 
 
 def cumulative_sum(first="sequence"):
@@ -217,7 +217,7 @@ def reversed_rows(first="batch"):
     )
 
 
-# ---- a model that takes its time -------------------------------------------------------------------------------------
+# ---- a model that takes its time -------------------------------------------------------------------------------
 
 
 def slow(turns=1000, width=128, seed=2):

@@ -1,4 +1,4 @@
-"""What the servers of the tests serve: model repositories in Triton's layout, single files, real models out of packages."""
+"""What the tests' servers serve: repositories in Triton's layout, single files, real models out of packages."""
 
 import importlib.util
 import pathlib
@@ -87,7 +87,9 @@ def main_repository(folder):
         add(folder, f"identity_{dtype.lower()}", models.identity(dtype))
     add(folder, "simple", models.add_sub(), SIMPLE_CONFIG)
     add(folder, "string_concat", models.string_concat())
-    add(folder, "labeled", models.argmax_and_scores(), files={"fruit.txt": "apple\npear\nplum\n"}, config=LABELED_CONFIG)
+    add(
+        folder, "labeled", models.argmax_and_scores(), files={"fruit.txt": "apple\npear\nplum\n"}, config=LABELED_CONFIG
+    )
     add(folder, "two_outputs", models.argmax_and_scores())
     add(folder, "versions", models.scaled, VERSIONS_CONFIG, versions=(1, 3))
     add(folder, "latest", models.scaled, versions=(1, 2, 10))

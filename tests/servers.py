@@ -49,7 +49,12 @@ def wait_until(condition, what, seconds=30):
 def run_cli(*arguments, timeout=60, **options):
     """Runs the program to its end."""
     return subprocess.run(
-        [str(binary()), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment(), **options
+        [str(binary()), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=environment(),
+        **options,
     )
 
 

@@ -75,7 +75,9 @@ class Peer:
             except RuntimeError as error:
                 if server.process.poll() is not None or time.monotonic() > deadline:
                     server.stop()
-                    raise RuntimeError(f"{self.name}: {error}\n{server.log.read_text(errors='replace')[-3000:]}") from None
+                    raise RuntimeError(
+                        f"{self.name}: {error}\n{server.log.read_text(errors='replace')[-3000:]}"
+                    ) from None
                 time.sleep(0.2)
 
     def file(self, name, value):
@@ -156,7 +158,7 @@ class Triton(Peer):
     def environment(self):
         env = super().environment()
         base = pathlib.Path(sys.base_prefix) / "lib"
-        env["LD_LIBRARY_PATH"] = f"{self.packages / 'pytriton/tritonserver/external_libs'}:{base}"
+        env["LD_LIBRARY_PATH"] = f"{self.packages / 'nvidia_pytriton.libs'}:{base}"
         env["PYTHONPATH"] = str(self.packages)
         return env
 

@@ -7,8 +7,8 @@
 
 namespace modelmill {
 
-/// Inflates a body by its Content-Encoding: "gzip", "deflate"; "" and "identity" give it back as it is. UNIMPLEMENTED for
-/// another coding, INVALID_ARGUMENT for broken data, RESOURCE_EXHAUSTED above `limit` bytes.
+/// Inflates a body by its Content-Encoding: "gzip", "deflate"; "" and "identity" give it back as it is. UNIMPLEMENTED
+/// for another coding, INVALID_ARGUMENT for broken data, RESOURCE_EXHAUSTED above `limit` bytes.
 Result<Bytes> decode_body(const Bytes& body, std::string_view content_encoding, size_t limit);
 
 /// The coding that Accept-Encoding likes best of "gzip" and "deflate"; "" when it wants none of them more than nothing.

@@ -111,7 +111,8 @@ void HttpRouter::handle(std::shared_ptr<wire::HttpExchange> exchange) const {
   if (found == handlers_.end()) {
     std::string known;
     for (const auto& [segment, handler] : handlers_) known += (known.empty() ? "/" : ", /") + segment;
-    exchange->reply(error_reply(not_found("no such path: '" + exchange->request().path + "'; paths here begin with " + known)));
+    exchange->reply(
+        error_reply(not_found("no such path: '" + exchange->request().path + "'; paths here begin with " + known)));
     return;
   }
   found->second(std::move(exchange));

@@ -19,15 +19,16 @@ struct AccessRecord {
   std::string_view method;
   std::string_view path;
   int status = 0;
-  uint64_t bytes = 0;       // of the reply's body
-  int64_t microseconds = 0;  // from the handler's start to the reply's hand-over to the wire
+  uint64_t bytes = 0;           // of the reply's body
+  int64_t microseconds = 0;     // from the handler's start to the reply's hand-over to the wire
   std::string_view request_id;  // the client's x-request-id header, else empty
   std::string_view peer;
   bool http2 = false;
 };
 
 /// Gives a request to the dialect that owns the first segment of its path ("/v2/models/x" -> "v2"; "/" -> ""). Filled
-/// before the server starts, then constant; handle() is thread-safe. Unknown first segments get a 404 with a JSON error.
+/// before the server starts, then constant; handle() is thread-safe. Unknown first segments get a 404 with a JSON
+/// error.
 class HttpRouter {
  public:
   using AccessLog = std::function<void(const AccessRecord&)>;
@@ -53,8 +54,8 @@ class HttpRouter {
 /// Writes each record to the process's log as the event "access".
 void log_access(const AccessRecord& record);
 
-/// The HTTP status that Triton gives for a code (its map: 400 for whatever has no better one), with 429, 499 and 504 for
-/// what Triton has no code for.
+/// The HTTP status that Triton gives for a code (its map: 400 for whatever has no better one), with 429, 499 and 504
+/// for what Triton has no code for.
 int http_status(Code code);
 
 /// {"error": "<message>"} with http_status(status.code()).

@@ -242,8 +242,8 @@ Result<dom::element> parse_json(dom::parser& parser, std::string_view text, size
 }
 
 Result<Bytes> read_json_elements(dom::element data, DataType dtype, int64_t count, JsonNumbers numbers) {
-  // An element takes a character of JSON at least, so a huge shape with little data is refused before memory is made for
-  // it. The text cannot be longer than 4 GiB, simdjson's own bound.
+  // An element takes a character of JSON at least, so a huge shape with little data is refused before memory is made
+  // for it. The text cannot be longer than 4 GiB, simdjson's own bound.
   if (count < 0 || count > int64_t{UINT32_MAX}) {
     return invalid_argument("the shape calls for " + std::to_string(count) +
                             " elements, more than JSON can bring; send binary data");

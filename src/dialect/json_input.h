@@ -12,8 +12,8 @@
 namespace modelmill {
 
 /// Parses one JSON document. `readable` is how many bytes may be read from the text's start on; with 64 beyond its end
-/// nothing is copied. NaN, Infinity and -Infinity, which JSON lacks and Python writes, come out as strings of those names.
-/// The element lives until the parser's next use. INVALID_ARGUMENT says what is wrong.
+/// nothing is copied. NaN, Infinity and -Infinity, which JSON lacks and Python writes, come out as strings of those
+/// names. The element lives until the parser's next use. INVALID_ARGUMENT says what is wrong.
 Result<simdjson::dom::element> parse_json(simdjson::dom::parser& parser, std::string_view text, size_t readable);
 
 /// A parser that is the thread's own, so that its buffers are made once; what a large document made it grow to is given

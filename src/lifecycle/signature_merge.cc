@@ -167,8 +167,9 @@ Result<MergedSignature> merge_signature(ModelDefinition& definition, const Backe
     bool any = false;
     out.batch_declared = dims_leave_batch_out(inputs, any) && dims_leave_batch_out(outputs, any) && any;
   }
-  if (!definition.inputs.empty()) MM_RETURN_IF_ERROR(check_inputs_complete(definition, info.signature.inputs));
+  // In this order: a misspelt name is told as such, not as an input that is missing.
   MM_ASSIGN_OR_RETURN(out.signature.inputs, merge_side(definition, inputs, out.batch_declared));
+  if (!definition.inputs.empty()) MM_RETURN_IF_ERROR(check_inputs_complete(definition, info.signature.inputs));
   MM_ASSIGN_OR_RETURN(out.signature.outputs, merge_side(definition, outputs, out.batch_declared));
   return out;
 }

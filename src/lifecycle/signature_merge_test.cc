@@ -131,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mismatch{"output { name: 'y' data_type: TYPE_FP32 dims: [-1, -1] }",
                  "[-1,10] in the model file, but the configuration expects [-1,-1]"},
         Mismatch{"input { name: 'xx' data_type: TYPE_FP32 dims: [-1] }",
-                 "unable to load model 'm', configuration expects 1 inputs"},
+                 "unexpected inference input 'xx', allowed inputs are: x; did you mean 'x'?"},
         Mismatch{"input [ { name: 'x' data_type: TYPE_FP32 dims: [-1, 3, -1, -1] }, { name: 'X' data_type: TYPE_FP32 "
                  "dims: [1] } ]",
                  "unexpected inference input 'X', allowed inputs are: x"},
@@ -139,6 +139,13 @@ INSTANTIATE_TEST_SUITE_P(
                  "unexpected inference output 'yy', allowed outputs are: y, z; did you mean 'y'?"},
         Mismatch{"input { name: 'x' data_type: TYPE_FP32 dims: [-1, 3, -1, -1] optional: true }",
                  "optional in the configuration, but the model needs it"}));
+
+TEST(MergeSignature, EveryInputThatTheModelNeedsIsConfigured) {
+  ModelDefinition d = config("input { name: 'x' data_type: TYPE_FP32 dims: [-1, 3, -1, -1] }");
+  EXPECT_THAT(
+      merge_signature(d, image_model()).status().message(),
+      HasSubstr("unable to load model 'm', configuration expects 1 inputs, model provides 2; add input 'rate'"));
+}
 
 TEST(MergeSignature, BatchingNeedsAnOpenFirstDimension) {
   BackendModelInfo info = plain_model();

@@ -94,20 +94,12 @@ void VersionScheduler::submit(InferRequestPtr request) {
   request->observer = this;
   stats().request_queued();
   if (order_) order_->admit(*request);
-  if (Status status = admit(*request); !status.ok()) {
+  if (Status status = no_longer_wanted(*request, request->times.queued); !status.ok()) {
     request->fail(std::move(status));
     return;
   }
   if (hold_for_turn(request)) return;
   enqueue(std::move(request));
-}
-
-Status VersionScheduler::admit(const InferRequest& request) const {
-  const int64_t limit = definition().max_batch_size.value_or(0);
-  if (limit > 0 && request.batch_rows > limit)
-    return invalid_argument("inference request batch-size must be <= " + std::to_string(limit) + " for '" + name() +
-                            "'");
-  return no_longer_wanted(request, request.times.queued);
 }
 
 void VersionScheduler::on_completed(InferRequest& request, const Status& status) {

@@ -49,7 +49,6 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   /// Of requests that fail before a lane has them.
   void on_completed(InferRequest& request, const Status& status) override;
 
-  Status admit(const InferRequest& request) const;
   Status unloading() const;
   bool hold_for_turn(InferRequestPtr& request);
   void enqueue(InferRequestPtr request);

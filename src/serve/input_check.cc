@@ -36,7 +36,8 @@ Status wrong_input_count(const Check& check, size_t required) {
   std::string got, missing;
   for (const Tensor& input : check.request.inputs) got += (got.empty() ? "" : ",") + quoted(input.name);
   for (const TensorSpec& spec : check.signature().inputs) {
-    if (!spec.optional && check.request.input(spec.name) == nullptr) missing += (missing.empty() ? "" : ",") + quoted(spec.name);
+    if (!spec.optional && check.request.input(spec.name) == nullptr)
+      missing += (missing.empty() ? "" : ",") + quoted(spec.name);
   }
   const size_t most = check.signature().inputs.size();
   const std::string expected = required == most ? "expected " + std::to_string(most) + " inputs"
@@ -70,8 +71,8 @@ Status check_names(const Check& check) {
   }
   for (const RequestedOutput& output : check.request.outputs) {
     if (check.signature().output(output.name) == nullptr) {
-      return check.error("unexpected inference output '" + output.name + "'" + check.for_model() + ". Its outputs are " +
-                         signature_names(check.signature().outputs));
+      return check.error("unexpected inference output '" + output.name + "'" + check.for_model() +
+                         ". Its outputs are " + signature_names(check.signature().outputs));
     }
   }
   return ok_status();
@@ -115,7 +116,8 @@ Status check_string_bytes(const Check& check, const Tensor& input, int64_t expec
   while (left > 0) {
     if (left < sizeof(uint32_t)) {
       return check.error("incomplete string length indicator for inference input '" + input.name + "'" +
-                         check.for_model() + ", expecting 4 bytes but only " + std::to_string(left) + " bytes available");
+                         check.for_model() + ", expecting 4 bytes but only " + std::to_string(left) +
+                         " bytes available");
     }
     uint32_t length = 0;
     std::memcpy(&length, at, sizeof length);
@@ -127,8 +129,8 @@ Status check_string_bytes(const Check& check, const Tensor& input, int64_t expec
     left -= sizeof length;
     if (length > left) {
       return check.error("incomplete string data for inference input '" + input.name + "'" + check.for_model() +
-                         ", expecting string of length " + std::to_string(length) + " but only " + std::to_string(left) +
-                         " bytes available");
+                         ", expecting string of length " + std::to_string(length) + " but only " +
+                         std::to_string(left) + " bytes available");
     }
     at += length;
     left -= length;

@@ -6,8 +6,8 @@
 
 namespace modelmill {
 
-/// Holds a request against the signature of the version that is to run it: the names of its inputs and of the outputs it
-/// asks for, types, shapes with the batch dimension, and bytes. When that is OK the inputs stand in the signature's
+/// Holds a request against the signature of the version that is to run it: the names of its inputs and of the outputs
+/// it asks for, types, shapes with the batch dimension, and bytes. When that is OK the inputs stand in the signature's
 /// order and `batch_rows` is set. INVALID_ARGUMENT otherwise, in Triton's words, which clients match on; what they lack
 /// to be acted on is added behind.
 Status check_inputs(const ModelVersion& version, InferRequest& request);

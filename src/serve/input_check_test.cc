@@ -10,9 +10,9 @@ namespace modelmill {
 namespace {
 
 using testing::FakeCatalog;
+using ::testing::HasSubstr;
 using testing::RecordingSink;
 using testing::simple_description;
-using ::testing::HasSubstr;
 
 Tensor tensor(std::string name, DataType dtype, Shape shape, size_t bytes) {
   Tensor t;
@@ -37,7 +37,8 @@ struct Outcome {
   std::vector<std::string> order;
 };
 
-Outcome run(ModelVersion::Description description, std::vector<Tensor> inputs, std::vector<RequestedOutput> outputs = {}) {
+Outcome run(ModelVersion::Description description, std::vector<Tensor> inputs,
+            std::vector<RequestedOutput> outputs = {}) {
   FakeCatalog catalog;
   Outcome outcome;
   const std::string name = description.definition.name;
@@ -81,12 +82,17 @@ TEST(InputCheck, RefusesInTritonsWords) {
     return tensor("x", dtype, std::move(shape), bytes);
   };
   const std::vector<Refused> cases = {
-      {"none", {}, "[request id: <id_unknown>] expected 1 inputs but got 0 inputs for model 'm'. Got input(s) [], but "
-                   "missing required input(s) ['x']. Please provide all required input(s)."},
-      {"too many", {x({1, 4}, 16), tensor("z", DataType::kFp32, {1, 4}, 16)}, "expected 1 inputs but got 2 inputs for model 'm'"},
+      {"none",
+       {},
+       "[request id: <id_unknown>] expected 1 inputs but got 0 inputs for model 'm'. Got input(s) [], but "
+       "missing required input(s) ['x']. Please provide all required input(s)."},
+      {"too many",
+       {x({1, 4}, 16), tensor("z", DataType::kFp32, {1, 4}, 16)},
+       "expected 1 inputs but got 2 inputs for model 'm'"},
       {"twice", {x({1, 4}, 16), x({1, 4}, 16)}, "input 'x' already exists in request"},
       {"wrong name", {tensor("z", DataType::kFp32, {1, 4}, 16)}, "unexpected inference input 'z' for model 'm'"},
-      {"dtype", {x({1, 4}, 32, DataType::kInt64)},
+      {"dtype",
+       {x({1, 4}, 32, DataType::kInt64)},
        "inference input 'x' data-type is 'INT64', but model 'm' expects 'FP32'"},
       {"shape", {x({1, 5}, 20)}, "unexpected shape for input 'x' for model 'm'. Expected [-1,4], got [1,5]"},
       {"no batch", {x({4}, 16)}, "Expected [-1,4], got [4]. The first dimension is the batch: send [1,4] for one row."},
@@ -142,7 +148,8 @@ TEST(InputCheck, ChecksStrings) {
   };
   const std::string a("\1\0\0\0a", 5);
   EXPECT_TRUE(run(d, {strings(a + a)}).status.ok());
-  EXPECT_THAT(run(d, {strings(a)}).status.message(), HasSubstr("expected 2 string elements for inference input 'x' for model 'm', got 1"));
+  EXPECT_THAT(run(d, {strings(a)}).status.message(),
+              HasSubstr("expected 2 string elements for inference input 'x' for model 'm', got 1"));
   EXPECT_THAT(run(d, {strings(a + a + a)}).status.message(), HasSubstr("unexpected number of string elements 3"));
   EXPECT_THAT(run(d, {strings(a + "xy")}).status.message(), HasSubstr("incomplete string length indicator"));
   EXPECT_THAT(run(d, {strings(a + std::string("\5\0\0\0a", 5))}).status.message(), HasSubstr("incomplete string data"));

@@ -20,8 +20,8 @@ struct CsvTable {
 /// INVALID_ARGUMENT names the line that has another number of fields than the first, or an unfinished quote.
 Result<CsvTable> parse_csv(std::string_view text, bool header_expected = false);
 
-/// The table as a tensor [rows, columns] of any dtype; kBytes takes the fields as they are. INVALID_ARGUMENT names row and
-/// column of what is no such number.
+/// The table as a tensor [rows, columns] of any dtype; kBytes takes the fields as they are. INVALID_ARGUMENT names row
+/// and column of what is no such number.
 Result<Tensor> csv_to_tensor(const CsvTable& table, DataType dtype = DataType::kFp64);
 
 /// Rows of the outermost dimension as lines; inner dimensions are flattened. A scalar is one line.

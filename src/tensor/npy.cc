@@ -19,7 +19,7 @@ Status broken(std::string_view why) { return invalid_argument("the .npy file is 
 /// What the header of a .npy file says.
 struct Header {
   char byte_order = '|';
-  char kind = 0;    // b, i, u, f, S, U
+  char kind = 0;     // b, i, u, f, S, U
   size_t width = 0;  // bytes of an element; characters for U
   bool fortran_order = false;
   Shape shape;
@@ -106,7 +106,8 @@ class HeaderParser {
     header.kind = text[1];
     const auto [end, error] = std::from_chars(text.data() + 2, text.data() + text.size(), header.width);
     if (header.kind == 'O') {
-      return invalid_argument("the .npy file holds Python objects (a pickle), which are not read; save numbers or strings");
+      return invalid_argument(
+          "the .npy file holds Python objects (a pickle), which are not read; save numbers or strings");
     }
     if (error != std::errc() || end != text.data() + text.size()) {
       return broken("the dtype '" + std::string(text) + "' is not known");
@@ -309,8 +310,9 @@ Result<Tensor> parse_npy(const Bytes& file) {
   const size_t width = header.kind == 'U' ? 4 * header.width : header.width;
   const auto count = element_count(dims(header.shape));
   size_t expected = 0;
-  if (!count || header.width > (size_t{1} << 30) || __builtin_mul_overflow(static_cast<size_t>(*count), width, &expected) ||
-      expected != data.size() || (width == 0 && *count > (int64_t{1} << 20))) {
+  if (!count || header.width > (size_t{1} << 30) ||
+      __builtin_mul_overflow(static_cast<size_t>(*count), width, &expected) || expected != data.size() ||
+      (width == 0 && *count > (int64_t{1} << 20))) {
     return broken("its header says shape " + shape_text(dims(header.shape)) + " of " + std::to_string(width) +
                   " bytes each, and " + std::to_string(data.size()) + " bytes follow");
   }

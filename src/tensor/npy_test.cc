@@ -55,17 +55,24 @@ TEST(Npy, ReadsWhatNumpyWrites) {
 }
 
 TEST(Npy, FortranOrderAndBigEndian) {
-  const Tensor f =
-      parse_npy(Bytes::copy_of(npy("{'descr': '<i2', 'fortran_order': True, 'shape': (2, 3)}", raw<int16_t>({1, 4, 2, 5, 3, 6})))).value();
+  const Tensor f = parse_npy(Bytes::copy_of(npy("{'descr': '<i2', 'fortran_order': True, 'shape': (2, 3)}",
+                                                raw<int16_t>({1, 4, 2, 5, 3, 6}))))
+                       .value();
   EXPECT_THAT(values<int16_t>(f), ::testing::ElementsAre(1, 2, 3, 4, 5, 6));
-  const Tensor b = parse_npy(Bytes::copy_of(npy("{'descr': '>i4', 'fortran_order': False, 'shape': (1,)}", std::string("\0\0\1\2", 4)))).value();
+  const Tensor b = parse_npy(Bytes::copy_of(npy("{'descr': '>i4', 'fortran_order': False, 'shape': (1,)}",
+                                                std::string("\0\0\1\2", 4))))
+                       .value();
   EXPECT_THAT(values<int32_t>(b), ::testing::ElementsAre(258));
 }
 
 TEST(Npy, Strings) {
-  const Tensor s = parse_npy(Bytes::copy_of(npy("{'descr': '|S3', 'fortran_order': False, 'shape': (2,)}", std::string("ab\0xyz", 6)))).value();
+  const Tensor s = parse_npy(Bytes::copy_of(npy("{'descr': '|S3', 'fortran_order': False, 'shape': (2,)}",
+                                                std::string("ab\0xyz", 6))))
+                       .value();
   EXPECT_EQ(s.contiguous().view(), std::string_view("\2\0\0\0ab\3\0\0\0xyz", 13));
-  const Tensor u = parse_npy(Bytes::copy_of(npy("{'descr': '<U2', 'fortran_order': False, 'shape': ()}", raw<uint32_t>({0xe9, 0})))).value();
+  const Tensor u =
+      parse_npy(Bytes::copy_of(npy("{'descr': '<U2', 'fortran_order': False, 'shape': ()}", raw<uint32_t>({0xe9, 0}))))
+          .value();
   EXPECT_EQ(u.contiguous().view(), std::string_view("\2\0\0\0\xc3\xa9", 6));
 }
 
@@ -73,11 +80,15 @@ TEST(Npy, Refusals) {
   const auto message = [](const std::string& file) { return parse_npy(Bytes::copy_of(file)).status().message(); };
   EXPECT_THAT(message("nope"), HasSubstr("does not begin"));
   EXPECT_THAT(message(npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "x")), HasSubstr("pickle"));
-  EXPECT_THAT(message(npy("{'descr': [('a','<f4')], 'fortran_order': False, 'shape': (1,)}", "x")), HasSubstr("structured"));
-  EXPECT_THAT(message(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", "xxxx")), HasSubstr("4 bytes follow"));
-  EXPECT_THAT(message(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4611686018427387904)}", "")),
-              HasSubstr("broken"));
-  EXPECT_THAT(message(npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", "12345678")), HasSubstr("type 'c8'"));
+  EXPECT_THAT(message(npy("{'descr': [('a','<f4')], 'fortran_order': False, 'shape': (1,)}", "x")),
+              HasSubstr("structured"));
+  EXPECT_THAT(message(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", "xxxx")),
+              HasSubstr("4 bytes follow"));
+  EXPECT_THAT(
+      message(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4611686018427387904)}", "")),
+      HasSubstr("broken"));
+  EXPECT_THAT(message(npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", "12345678")),
+              HasSubstr("type 'c8'"));
 }
 
 TEST(Npy, WritesWhatItReads) {
@@ -101,7 +112,8 @@ TEST(Npy, GarbageNeverCrashes) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const std::string good = npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", raw<float>({1, 2, 3, 4, 5, 6}));
+  const std::string good =
+      npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", raw<float>({1, 2, 3, 4, 5, 6}));
   for (int i = 0; i < 3000; ++i) {
     std::string file = good;
     for (int k = 0; k < 3; ++k) file[random() % file.size()] = static_cast<char>(random());

@@ -31,8 +31,8 @@ std::optional<Duration> parse_grpc_timeout(std::string_view text) {
   if (text.front() < '0' || text.front() > '9') return std::nullopt;
   if (std::from_chars(text.data(), end, value).ptr != end) return std::nullopt;
   switch (text.back()) {
-    case 'H': return std::chrono::hours(value);
-    case 'M': return std::chrono::minutes(value);
+    case 'H': return std::min(std::chrono::hours(value), std::chrono::floor<std::chrono::hours>(kLongestTimeout));
+    case 'M': return std::min(std::chrono::minutes(value), std::chrono::floor<std::chrono::minutes>(kLongestTimeout));
     case 'S': return std::chrono::seconds(value);
     case 'm': return std::chrono::milliseconds(value);
     case 'u': return std::chrono::microseconds(value);

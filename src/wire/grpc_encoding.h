@@ -12,7 +12,9 @@
 
 namespace modelmill::wire {
 
-/// The value of grpc-timeout: up to eight digits and a unit of H, M, S, m, u, n. nullopt when malformed.
+/// The value of grpc-timeout: up to eight digits and a unit of H, M, S, m, u, n. nullopt when malformed; what is longer
+/// than kLongestTimeout is that.
+inline constexpr Duration kLongestTimeout = std::chrono::hours(24 * 365 * 100);
 std::optional<Duration> parse_grpc_timeout(std::string_view text);
 
 /// The value of grpc-message: printable ASCII stays, all else and '%' become %XX.

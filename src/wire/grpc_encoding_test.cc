@@ -19,7 +19,9 @@ TEST(GrpcTimeout, Units) {
   EXPECT_EQ(parse_grpc_timeout("0m"), Duration(0));
   EXPECT_EQ(parse_grpc_timeout("5u"), Duration(5us));
   EXPECT_EQ(parse_grpc_timeout("99999999n"), Duration(99999999ns));
-  EXPECT_EQ(parse_grpc_timeout("99999999H"), Duration(99999999h));
+  EXPECT_EQ(parse_grpc_timeout("99999999S"), Duration(99999999s));
+  EXPECT_EQ(parse_grpc_timeout("99999999M"), kLongestTimeout);
+  EXPECT_EQ(parse_grpc_timeout("99999999H"), kLongestTimeout);
 }
 
 TEST(GrpcTimeout, Malformed) {

@@ -105,7 +105,7 @@ void GrpcStream::on_data(std::span<const std::byte> bytes) {
   try {
     deframer_.feed(bytes, *this);
   } catch (const std::bad_alloc&) {
-    finish(resource_exhausted("no memory for the request's message"), {});
+    end_early(resource_exhausted("no memory for the request's message"));
   }
 }
 
@@ -113,14 +113,13 @@ bool GrpcStream::on_frame_begin(bool compressed, uint32_t length) {
   const size_t limit = session()->connection().core().limits.grpc_message;
   if (length > limit) {
     session()->connection().core().count_refused("message");
-    finish(resource_exhausted("the request's message of " + std::to_string(length) +
-                              " bytes is larger than the limit of " + std::to_string(limit) + " bytes"),
-           {});
+    end_early(resource_exhausted("the request's message of " + std::to_string(length) +
+                                 " bytes is larger than the limit of " + std::to_string(limit) + " bytes"));
     return false;
   }
   if (compressed) {
     if (!has_encoding_) {
-      finish(internal("a message is marked as compressed, but the call names no grpc-encoding"), {});
+      end_early(internal("a message is marked as compressed, but the call names no grpc-encoding"));
       return false;
     }
     compressed_ = std::make_unique<BodyBuffer>();
@@ -145,7 +144,7 @@ bool GrpcStream::on_frame_end() {
     auto message = inflate_message({all.data(), all.size()}, limit);
     if (!message.ok()) {
       if (message.status().code() == Code::kResourceExhausted) session()->connection().core().count_refused("message");
-      finish(message.status(), {});
+      end_early(message.status());
       return false;
     }
     handler_->on_message_begin(message->size());
@@ -158,12 +157,7 @@ bool GrpcStream::on_frame_end() {
 
 void GrpcStream::on_end() {
   if (finished_ || !handler_) return;
-  if (deframer_.inside_message()) {
-    const Status status = internal("the client ended the call inside a message");
-    finish(status, {});
-    handler_->on_cancel(status);
-    return;
-  }
+  if (deframer_.inside_message()) return end_early(internal("the client ended the call inside a message"));
   handler_->on_half_close();
 }
 
@@ -191,6 +185,12 @@ void GrpcStream::on_deadline() {
     out().clear();
     finish(status, {});
   }
+  if (handler_) handler_->on_cancel(status);
+}
+
+void GrpcStream::end_early(const Status& status) {
+  if (ended()) return;
+  finish(status, {});
   if (handler_) handler_->on_cancel(status);
 }
 

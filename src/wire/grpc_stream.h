@@ -48,6 +48,8 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   bool ended() const { return finished_ || session() == nullptr; }
   Status check_head(const Http2Head& head, bool method_known, bool head_too_large);
   void submit_response_head();
+  /// The wire ends the call: the client gets the status, and the handler is told.
+  void end_early(const Status& status);
   void set_status(const Status& status, const GrpcMetadata& trailers);
   template <typename Fields>
   void add_status_fields(Fields& fields) const;

@@ -208,9 +208,12 @@ void Http1Session::produce(OutQueue& out) {
   }
 }
 
+/// A request is in flight once its head is complete; one that has only begun to arrive is not waited for.
 void Http1Session::drain() {
   draining_ = true;
-  if (incoming_ || closing_) return;
+  if (closing_ || (incoming_ && stage_ != Stage::kHead)) return;
+  if (incoming_) incoming_->detach();
+  incoming_ = nullptr;
   closing_ = true;
   idle_close_ = exchanges_.empty() && connection_.out().empty();
   unparsed_.clear();

@@ -1,4 +1,4 @@
-"""Batches form when clients are many, every answer belongs to its request, and models that rows betray are not batched."""
+"""Batches form when clients are many, every answer belongs to its request, and models that betray are not batched."""
 
 import collections
 import concurrent.futures
@@ -110,7 +110,9 @@ def test_strings_are_batched(serve, tmp_path):
     server = serve(folder)
 
     def make(number):
-        left = np.array([[f"<{number}-{row}>" * (number % 7) for _ in range(2)] for row in range(1 + number % 3)], object)
+        left = np.array(
+            [[f"<{number}-{row}>" * (number % 7) for _ in range(2)] for row in range(1 + number % 3)], object
+        )
         return {"left": left, "right": np.full(left.shape, str(number), object)}
 
     for arrays, result in ask_from_many(server, "strings", make, count=32):
@@ -152,7 +154,7 @@ def test_an_error_in_a_batch(serve, tmp_path):
     server.stop()
 
 
-# ---- without a word of configuration -----------------------------------------------------------------------------------
+# ---- without a word of configuration -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", BETRAYERS)

@@ -197,7 +197,9 @@ def test_completion(shell):
 def test_completion_of_bash_completes():
     script = run_cli("completion", "bash").stdout
     probe = script + "\nCOMP_WORDS=(modelmill se); COMP_CWORD=1; COMP_LINE='modelmill se'; COMP_POINT=12\n"
-    probe += "f=$(complete -p modelmill | sed 's/.*-F \\([^ ]*\\).*/\\1/'); $f modelmill se modelmill; echo ${COMPREPLY[@]}"
+    probe += (
+        "f=$(complete -p modelmill | sed 's/.*-F \\([^ ]*\\).*/\\1/'); $f modelmill se modelmill; echo ${COMPREPLY[@]}"
+    )
     result = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, timeout=30, check=True)
     assert result.stdout.split() == ["serve"]
 

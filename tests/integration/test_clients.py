@@ -22,7 +22,7 @@ SIMPLE = {"INPUT0": np.arange(16, dtype=np.int32)[None], "INPUT1": np.full((1, 1
 ROW = {"x": np.array([[1, 2, 3, 4]], np.float32)}
 
 
-# ---- health, metadata, configuration, statistics ---------------------------------------------------------------------
+# ---- health, metadata, configuration, statistics ---------------------------------------------------------------
 
 
 def test_health(client):
@@ -30,8 +30,12 @@ def test_health(client):
     assert client.is_server_ready()
     assert client.is_model_ready("simple")
     assert client.is_model_ready("versions", "3")
-    assert not client.is_model_ready("versions", "2")
-    assert not client.is_model_ready("no_such_model")
+    for unknown in (("versions", "2"), ("no_such_model",)):
+        if client.kind.startswith("grpc"):  # as Triton: over gRPC what does not exist is an error
+            with pytest.raises(InferenceServerException, match="unknown model"):
+                client.is_model_ready(*unknown)
+        else:
+            assert not client.is_model_ready(*unknown)
 
 
 def test_server_metadata(client):
@@ -154,7 +158,7 @@ def test_statistics_of_all_models(client):
     assert {("simple", "1"), ("versions", "1"), ("versions", "3"), ("mlp", "1"), ("latest", "10")} <= pairs
 
 
-# ---- inference ---------------------------------------------------------------------------------------------------------
+# ---- inference ---------------------------------------------------------------------------------------------------
 
 
 def test_simple(client):
@@ -292,7 +296,7 @@ def test_rows_beyond_the_servers_own_batches(client):
     np.testing.assert_allclose(whole[:1], alone, rtol=1e-4, atol=1e-5)
 
 
-# ---- errors -----------------------------------------------------------------------------------------------------------
+# ---- errors -----------------------------------------------------------------------------------------------------
 
 
 def bad_requests():
@@ -394,7 +398,7 @@ def test_failures_are_counted(client):
     assert count() == before + 1
 
 
-# ---- what only some of the clients can ---------------------------------------------------------------------------------
+# ---- what only some of the clients can ---------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -423,7 +427,9 @@ def test_http_json_and_binary(http, dtype, in_binary, out_binary):
     )
     echo = result.as_numpy("y")
     if dtype == "BYTES" and not out_binary:
-        echo = np.array([[text.encode() if isinstance(text, str) else text for text in row] for row in echo], dtype=object)
+        echo = np.array(
+            [[text.encode() if isinstance(text, str) else text for text in row] for row in echo], dtype=object
+        )
     np.testing.assert_array_equal(echo, array)
 
 

@@ -1,4 +1,4 @@
-"""gRPC as other clients speak it: grpcio with raw messages, health, reflection, deadlines, cancellation, compression."""
+"""gRPC as other clients speak it: grpcio and raw messages, health, reflection, deadlines, cancelling, compression."""
 
 import threading
 
@@ -40,7 +40,7 @@ def row_request(value=1.0, model="versions", **options):
     return infer_request(model, {"x": ("FP32", [1, 4], np.full(4, value, np.float32).tobytes())}, **options)
 
 
-# ---- typed contents ----------------------------------------------------------------------------------------------------
+# ---- typed contents ----------------------------------------------------------------------------------------------
 
 TYPED = {
     "BOOL": ("bool_contents", [True, False, True]),
@@ -162,7 +162,7 @@ def assert_code(call, code, *texts):
         assert text in error.value.details(), error.value.details()
 
 
-# ---- the services beside inference -----------------------------------------------------------------------------------
+# ---- the services beside inference -----------------------------------------------------------------------------
 
 
 def test_health_service(channel):
@@ -235,7 +235,7 @@ def messages(files):
 
 
 def test_protos_are_wire_compatible(channel):
-    """Every message, field, enum and method of ours is Triton's: number, type, label, packing, oneof; none is missing."""
+    """Every message, field, enum and method of ours is Triton's: number, type, label, oneof; none is missing."""
     ours, our_enums = messages(reflected_files(channel).values())
     theirs_files = []
     for module in (service_pb2, model_config_pb2):
@@ -300,7 +300,12 @@ def test_unknown_method(channel):
 
 def test_message_that_is_none(main_server, channel):
     call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-    for blob in (b"\xff" * 100, b"\x0a\xff\xff\xff\xff\x0f", b"\x2a\x05abc", b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f"):
+    for blob in (
+        b"\xff" * 100,
+        b"\x0a\xff\xff\xff\xff\x0f",
+        b"\x2a\x05abc",
+        b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    ):
         with pytest.raises(grpc.RpcError) as error:
             call(blob)
         assert error.value.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL), error.value
@@ -337,7 +342,7 @@ def test_fields_in_another_order(channel):
     np.testing.assert_array_equal(np.frombuffer(response.raw_output_contents[0], np.float32), [3, 3, 3, 3])
 
 
-# ---- deadlines, cancellation, size -------------------------------------------------------------------------------------
+# ---- deadlines, cancellation, size -------------------------------------------------------------------------------
 
 
 def test_deadline(serve, tmp_path):

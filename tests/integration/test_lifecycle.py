@@ -22,7 +22,7 @@ def row(value=1.0):
     return {"x": np.full((1, 4), value, np.float32)}
 
 
-# ---- what cannot be served ---------------------------------------------------------------------------------------------
+# ---- what cannot be served ---------------------------------------------------------------------------------------
 
 
 def bad_models(folder):
@@ -78,18 +78,25 @@ def bad_models(folder):
             configured("batch_of_fixed", 'backend: "onnxruntime" max_batch_size: 4', models.fixed_first()),
             ["batch"],
         ),
-        "negative_batch": (configured("negative_batch", 'backend: "onnxruntime" max_batch_size: -4'), ["max_batch_size"]),
+        "negative_batch": (
+            configured("negative_batch", 'backend: "onnxruntime" max_batch_size: -4'),
+            ["max_batch_size"],
+        ),
         "ensemble": (
             configured("ensemble", "ensemble_scheduling { step [ { model_name: 'a' model_version: 1 } ] }"),
             ["ensemble"],
         ),
-        "sequence": (configured("sequence", 'backend: "onnxruntime" max_batch_size: 4 sequence_batching { }'), ["sequence"]),
+        "sequence": (
+            configured("sequence", 'backend: "onnxruntime" max_batch_size: 4 sequence_batching { }'),
+            ["sequence"],
+        ),
     }
 
 
 NAMES = [
     "corrupt", "cut", "zero", "text", "missing", "unknown_ending", "empty", "no_file", "syntax", "unknown_field",
-    "unknown_backend", "wrong_input", "wrong_type", "wrong_dims", "batch_of_fixed", "negative_batch", "ensemble", "sequence",
+    "unknown_backend", "wrong_input", "wrong_type", "wrong_dims", "batch_of_fixed", "negative_batch", "ensemble",
+    "sequence",
 ]  # fmt: skip
 
 
@@ -135,7 +142,9 @@ def test_port_of_another_program(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        result = run_cli("serve", models.save(models.scaled(2), tmp_path / "twice.onnx"), "--port", other.getsockname()[1])
+        result = run_cli(
+            "serve", models.save(models.scaled(2), tmp_path / "twice.onnx"), "--port", other.getsockname()[1]
+        )
     assert result.returncode == 1
     assert "--port" in result.stderr
 
@@ -201,7 +210,7 @@ def test_version_policies(serve, tmp_path):
     server.stop()
 
 
-# ---- the stop ----------------------------------------------------------------------------------------------------------
+# ---- the stop ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
@@ -271,7 +280,7 @@ def test_in_flight_is_answered(serve, tmp_path):
         connection.sendall(head + body)
         # Both have begun when both have left the queue: nothing pends and nothing has been answered.
         wait_until(
-            lambda: b'modelmill_batch_cut_total' in server.get("/metrics")[1] and _cuts(server) >= 2, "both are running"
+            lambda: b"modelmill_batch_cut_total" in server.get("/metrics")[1] and _cuts(server) >= 2, "both are running"
         )
         server.terminate()
         assert np.allclose(np.frombuffer(call.result(timeout=60).raw_output_contents[0], np.float32), 6)
@@ -289,12 +298,14 @@ def _cuts(server):
     )
 
 
-# ---- clients that vanish -----------------------------------------------------------------------------------------------
+# ---- clients that vanish -----------------------------------------------------------------------------------------
 
 
 def test_clients_that_vanish_in_mid_request(main_server):
     body = json.dumps({"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [3] * 4}]}).encode()
-    request = f"POST /v2/models/versions/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    request = (
+        f"POST /v2/models/versions/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    )
     for length in range(1, len(request) + 1, 7):
         with main_server.connect() as connection:
             connection.sendall(request[:length])
@@ -323,14 +334,20 @@ def test_a_client_that_does_not_read(serve, tmp_path):
     x = np.zeros((1, 1 << 18), np.float32)
     header = json.dumps(
         {
-            "inputs": [{"name": "x", "shape": list(x.shape), "datatype": "FP32", "parameters": {"binary_data_size": x.nbytes}}],
+            "inputs": [
+                {"name": "x", "shape": list(x.shape), "datatype": "FP32", "parameters": {"binary_data_size": x.nbytes}}
+            ],
             "parameters": {"binary_data_output": True},
         }
     ).encode()
     request = (
-        f"POST /v2/models/echo/infer HTTP/1.1\r\nHost: x\r\nInference-Header-Content-Length: {len(header)}\r\n"
-        f"Content-Length: {len(header) + x.nbytes}\r\n\r\n"
-    ).encode() + header + x.tobytes()
+        (
+            f"POST /v2/models/echo/infer HTTP/1.1\r\nHost: x\r\nInference-Header-Content-Length: {len(header)}\r\n"
+            f"Content-Length: {len(header) + x.nbytes}\r\n\r\n"
+        ).encode()
+        + header
+        + x.tobytes()
+    )
     with server.connect() as greedy:
         greedy.settimeout(1)
         sent = 0
@@ -341,7 +358,9 @@ def test_a_client_that_does_not_read(serve, tmp_path):
         except TimeoutError:
             pass
         assert sent < 500 * len(request), "the server takes no more than it can answer"
-        status = (server.process.pid and open(f"/proc/{server.process.pid}/status").read()).split("VmRSS:")[1].split()[0]
+        status = (
+            (server.process.pid and open(f"/proc/{server.process.pid}/status").read()).split("VmRSS:")[1].split()[0]
+        )
         assert int(status) < 500_000, f"{status} kB"
         server.assert_alive()
     server.stop()

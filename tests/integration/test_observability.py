@@ -49,7 +49,9 @@ def of(samples, name, **labels):
 
 
 def test_counters_add_up(serve, tmp_path):
-    server = serve(models.save(models.scaled(2), tmp_path / "twice.onnx"), models.save(models.gather(), tmp_path / "gather.onnx"))
+    server = serve(
+        models.save(models.scaled(2), tmp_path / "twice.onnx"), models.save(models.gather(), tmp_path / "gather.onnx")
+    )
     client = Client("grpc", server.address)
     for rows in (1, 2, 3, 4):
         client.infer("twice", {"x": np.ones((rows, 4), np.float32)})

@@ -42,7 +42,7 @@ def test_it_is_served(plugin_folder, serve, tmp_path):
     (model / "1").mkdir(parents=True)
     config = ROOT / "examples/backend/config.pbtxt"
     text = config.read_text() if config.exists() else f'backend: "{name}"'
-    (model / "config.pbtxt").write_text("\n".join(l for l in text.splitlines() if not l.startswith("name:")))
+    (model / "config.pbtxt").write_text("\n".join(line for line in text.splitlines() if not line.startswith("name:")))
     server = serve(model, "--backend-directory", plugin_folder)
     metadata = server.get_json("/v2/models/mine")
     assert metadata["inputs"]

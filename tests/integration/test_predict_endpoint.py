@@ -130,12 +130,18 @@ def test_root_page_says_what_this_is(main_server):
     assert b"modelmill" in body
 
 
-@pytest.mark.parametrize("make", [models.mlp, models.add_sub, models.string_concat, models.scalars], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "make", [models.mlp, models.add_sub, models.string_concat, models.scalars], ids=lambda f: f.__name__
+)
 def test_the_curl_line_works_when_pasted(serve, tmp_path, make):
     server = serve(models.save(make(), tmp_path / "m.onnx"))
     command = next(line.strip() for line in server.stdout().splitlines() if "curl " in line)
     result = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, timeout=60, env={**environment(), "no_proxy": "127.0.0.1"}
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**environment(), "no_proxy": "127.0.0.1"},
     )
     assert result.returncode == 0, (command, result.stderr)
     answer = json.loads(result.stdout)

@@ -18,7 +18,9 @@ BATCHED = {"rtol": 1e-4, "atol": 1e-5}
 def session(name):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(package_file(*REAL_MODELS[name])), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        str(package_file(*REAL_MODELS[name])), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def expected(name, arrays):

@@ -19,7 +19,8 @@ bool refuse_other_methods(wire::HttpExchange& exchange) {
 std::string signature_line(const std::vector<TensorSpec>& specs) {
   std::string text;
   for (const TensorSpec& spec : specs) {
-    text += (text.empty() ? "" : ", ") + spec.name + " " + std::string(dtype_name(spec.dtype)) + shape_text(dims(spec.shape));
+    text += (text.empty() ? "" : ", ") + spec.name + " " + std::string(dtype_name(spec.dtype)) +
+            shape_text(dims(spec.shape));
   }
   return text;
 }
@@ -33,8 +34,9 @@ std::string describe(const Catalog& catalog, const std::string& server_version) 
       continue;
     }
     const ModelVersion& version = *entry->versions.back();
-    text += "  " + name + "  version " + std::to_string(version.version()) + "\n    in:  " +
-            signature_line(version.signature().inputs) + "\n    out: " + signature_line(version.signature().outputs) + "\n";
+    text += "  " + name + "  version " + std::to_string(version.version()) +
+            "\n    in:  " + signature_line(version.signature().inputs) +
+            "\n    out: " + signature_line(version.signature().outputs) + "\n";
   }
   if (table->models.empty()) text += "  none\n";
   text +=

@@ -61,10 +61,9 @@ void add_health(wire::GrpcMethods& methods, const std::shared_ptr<const ModelQue
 
 void add_descriptions(wire::GrpcMethods& methods, const std::shared_ptr<const ModelQueries>& queries) {
   using namespace inference;
-  add<ServerMetadataRequest>(methods, "ServerMetadata",
-                             [queries](const ServerMetadataRequest&) -> Result<ServerMetadataResponse> {
-                               return queries->server_metadata();
-                             });
+  add<ServerMetadataRequest>(
+      methods, "ServerMetadata",
+      [queries](const ServerMetadataRequest&) -> Result<ServerMetadataResponse> { return queries->server_metadata(); });
   add<ModelMetadataRequest>(methods, "ModelMetadata", [queries](const ModelMetadataRequest& in) {
     return queries->model_metadata(in.name(), in.version());
   });
@@ -105,16 +104,14 @@ void add_shared_memory(wire::GrpcMethods& methods) {
   add_refused<SystemSharedMemoryUnregisterRequest, SystemSharedMemoryUnregisterResponse>(
       methods, "SystemSharedMemoryUnregister", shared_memory_refused);
   add_refused<CudaSharedMemoryRegisterRequest, CudaSharedMemoryRegisterResponse>(methods, "CudaSharedMemoryRegister",
-                                                                                shared_memory_refused);
+                                                                                 shared_memory_refused);
   add_refused<CudaSharedMemoryUnregisterRequest, CudaSharedMemoryUnregisterResponse>(
       methods, "CudaSharedMemoryUnregister", shared_memory_refused);
 }
 
 }  // namespace
 
-std::string method_path(std::string_view method) {
-  return "/inference.GRPCInferenceService/" + std::string(method);
-}
+std::string method_path(std::string_view method) { return "/inference.GRPCInferenceService/" + std::string(method); }
 
 void add_control_methods(wire::GrpcMethods& methods, std::shared_ptr<const ModelQueries> queries) {
   using namespace inference;
@@ -123,7 +120,7 @@ void add_control_methods(wire::GrpcMethods& methods, std::shared_ptr<const Model
   add_shared_memory(methods);
   add_refused<RepositoryModelLoadRequest, RepositoryModelLoadResponse>(methods, "RepositoryModelLoad", loading_refused);
   add_refused<RepositoryModelUnloadRequest, RepositoryModelUnloadResponse>(methods, "RepositoryModelUnload",
-                                                                          loading_refused);
+                                                                           loading_refused);
   add_refused<TraceSettingRequest, TraceSettingResponse>(methods, "TraceSetting", tracing_refused);
   add_refused<LogSettingsRequest, LogSettingsResponse>(methods, "LogSettings", logging_refused);
 }

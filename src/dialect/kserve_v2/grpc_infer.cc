@@ -12,8 +12,8 @@ namespace modelmill::kserve_v2 {
 namespace {
 
 /// One ModelInfer call: scans the request as it comes, and is the sink of its answer. The scanning is the loop's; the
-/// answer comes on any thread, is encoded there, and goes to the loop. Owned by its handler and by the request in flight,
-/// so it outlives either.
+/// answer comes on any thread, is encoded there, and goes to the loop. Owned by its handler and by the request in
+/// flight, so it outlives either.
 class InferCall final : public ResponseSink, public std::enable_shared_from_this<InferCall> {
  public:
   InferCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call)
@@ -103,9 +103,9 @@ void InferCall::encode_answer() {
   size_t size = 0;
   for (const Bytes& chunk : message_) size += chunk.size();
   if (size > INT_MAX) {
-    response_.status = invalid_argument("Response has byte size " + std::to_string(size) +
-                                        " which exceeds gRPC's byte size limit " + std::to_string(INT_MAX) +
-                                        "; ask for fewer outputs or rows, or use HTTP with binary data");
+    response_.status =
+        invalid_argument("Response has byte size " + std::to_string(size) + " which exceeds gRPC's byte size limit " +
+                         std::to_string(INT_MAX) + "; ask for fewer outputs or rows, or use HTTP with binary data");
   }
 }
 

@@ -28,8 +28,8 @@ struct StreamMessage {
 
 class StreamCall;
 
-/// One request of a stream and the sink of its answers. Answers are encoded on the thread they come on and handed to the
-/// stream on its loop. Owned by the request in flight and by the stream.
+/// One request of a stream and the sink of its answers. Answers are encoded on the thread they come on and handed to
+/// the stream on its loop. Owned by the request in flight and by the stream.
 class StreamRequest final : public ResponseSink, public std::enable_shared_from_this<StreamRequest> {
  public:
   explicit StreamRequest(std::shared_ptr<StreamCall> stream) : stream_(std::move(stream)) {}

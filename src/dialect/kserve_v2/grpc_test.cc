@@ -15,9 +15,9 @@ namespace {
 using testing::FakeCall;
 using testing::FakeCatalog;
 using testing::feed;
+using ::testing::HasSubstr;
 using testing::LoopThread;
 using testing::simple_description;
-using ::testing::HasSubstr;
 
 std::string request_bytes(const std::string& model, const std::string& id, int rows = 1) {
   inference::ModelInferRequest m;

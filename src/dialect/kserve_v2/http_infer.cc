@@ -15,7 +15,8 @@ namespace {
 /// What a compressed body may inflate to.
 constexpr size_t kMaxInflated = size_t{4} << 30;
 
-/// One infer request over HTTP: the sink of its answer, which is written on the thread it comes on and sent on the loop.
+/// One infer request over HTTP: the sink of its answer, which is written on the thread it comes on and sent on the
+/// loop.
 class HttpInferCall final : public ResponseSink, public std::enable_shared_from_this<HttpInferCall> {
  public:
   HttpInferCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
@@ -101,7 +102,8 @@ void HttpInferCall::on_response(InferResponse response, bool final, bool has_res
   if (loop.on_thread()) {
     exchange_->reply(std::move(reply));
   } else {
-    loop.post([self = shared_from_this(), reply = std::move(reply)]() mutable { self->exchange_->reply(std::move(reply)); });
+    loop.post(
+        [self = shared_from_this(), reply = std::move(reply)]() mutable { self->exchange_->reply(std::move(reply)); });
   }
 }
 

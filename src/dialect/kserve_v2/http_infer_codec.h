@@ -24,12 +24,12 @@ struct HttpOutputs {
 };
 
 /// Fills `request` from an infer request's body: JSON of `header_length` bytes, and behind it the binary data of the
-/// inputs that say so, of which the tensors are views. INVALID_ARGUMENT, in Triton's words where it has some, otherwise;
-/// the request's id is set where it could be read. Runs on any thread.
+/// inputs that say so, of which the tensors are views (copies where they lie at odd places). INVALID_ARGUMENT, in
+/// Triton's words where it has some, otherwise; the request's id is set where it could be read. Runs on any thread.
 Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& request, HttpOutputs& outputs);
 
-/// Fills `request` from a body that is nothing but the bytes of a model's one input (Inference-Header-Content-Length: 0).
-/// The shape comes from the signature: one row where there is a batch dimension, and at most one size left open.
+/// Fills `request` from a body that is nothing but the bytes of a model's one input (Inference-Header-Content-Length:
+/// 0). The shape comes from the signature: one row where there is a batch dimension, and at most one size left open.
 Status parse_http_raw(const Bytes& body, std::string_view model, const Signature& signature, bool has_batch_dimension,
                       InferRequest& request);
 

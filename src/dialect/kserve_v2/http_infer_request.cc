@@ -106,18 +106,23 @@ Status read_binary(const InputSource& source, std::string_view model, BinaryPart
   }
   if (size > binary.left()) {
     return invalid_argument("unexpected size for input '" + tensor.name + "', expecting " +
-                            std::to_string(size - binary.left()) + " additional bytes for model '" + std::string(model) +
-                            "': its binary_data_size is " + std::to_string(size) + ", and the body has " +
-                            std::to_string(binary.left()) + " bytes left");
+                            std::to_string(size - binary.left()) + " additional bytes for model '" +
+                            std::string(model) + "': its binary_data_size is " + std::to_string(size) +
+                            ", and the body has " + std::to_string(binary.left()) + " bytes left");
   }
-  tensor.data.push_back(binary.take(size));
+  Bytes bytes = binary.take(size);
+  // The JSON in front may be of any length; what runs the model may count on elements at their natural places.
+  const size_t element = dtype_size(tensor.dtype);
+  if (element > 1 && reinterpret_cast<uintptr_t>(bytes.data()) % element != 0) bytes = Bytes::copy_of(bytes.view());
+  tensor.data.push_back(std::move(bytes));
   return ok_status();
 }
 
 Status read_data(dom::element data, Tensor& tensor) {
   if (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16) {
     return invalid_argument("receiving " + std::string(dtype_name(tensor.dtype)) +
-                            " data via JSON is not supported. Please use the binary data format for input " + tensor.name);
+                            " data via JSON is not supported. Please use the binary data format for input " +
+                            tensor.name);
   }
   if (!data.is_array()) return unable("data", "an array, for input '" + tensor.name + "'");
   const auto count = element_count(dims(tensor.shape));
@@ -128,10 +133,10 @@ Status read_data(dom::element data, Tensor& tensor) {
   }
   Result<Bytes> bytes = read_json_elements(data, tensor.dtype, *count, JsonNumbers::kExact);
   if (!bytes.ok()) {
-    return invalid_argument("Unable to parse 'data': input '" + tensor.name + "' (" +
-                            std::string(dtype_name(tensor.dtype)) + ", shape " + shape_text(dims(tensor.shape)) +
-                            "): Shape does not match true shape of 'data' field, or a value its type: " +
-                            bytes.status().message());
+    return invalid_argument(
+        "Unable to parse 'data': input '" + tensor.name + "' (" + std::string(dtype_name(tensor.dtype)) + ", shape " +
+        shape_text(dims(tensor.shape)) +
+        "): Shape does not match true shape of 'data' field, or a value its type: " + bytes.status().message());
   }
   tensor.data.push_back(std::move(bytes).value());
   return ok_status();

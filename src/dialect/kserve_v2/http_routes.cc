@@ -89,7 +89,8 @@ class Routes {
     path = path.subspan(1);
     if (path.size() >= 2 && path[0] == "versions") {
       version = path[1];
-      if (!std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; })) return no_such_path();
+      if (!std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; }))
+        return no_such_path();
       path = path.subspan(2);
     }
     if (path.empty()) {

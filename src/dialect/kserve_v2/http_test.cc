@@ -14,12 +14,12 @@ namespace modelmill::kserve_v2 {
 namespace {
 
 using testing::FakeCatalog;
+using ::testing::HasSubstr;
 using testing::header_of;
 using testing::http_request;
 using testing::joined;
 using testing::LoopThread;
 using testing::simple_description;
-using ::testing::HasSubstr;
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
@@ -34,12 +34,14 @@ ModelVersion::Description echo_model(const std::string& name, DataType dtype, Sh
 
 class HttpDialect : public ::testing::Test {
  protected:
-  HttpDialect() : inference_(catalog_.catalog()), service_(inference_, {"modelmill", "1.2.3", [this] { return ready_; }}) {
+  HttpDialect()
+      : inference_(catalog_.catalog()), service_(inference_, {"modelmill", "1.2.3", [this] { return ready_; }}) {
     router_.add("v2", service_.http());
   }
 
   wire::HttpReply ask(std::string method, std::string path, std::string body = "", Headers headers = {}) {
-    return testing::ask(thread_, router_.handler(), http_request(std::move(method), std::move(path), std::move(body), std::move(headers)));
+    return testing::ask(thread_, router_.handler(),
+                        http_request(std::move(method), std::move(path), std::move(body), std::move(headers)));
   }
   wire::HttpReply infer(const std::string& body, Headers headers = {}, const std::string& model = "m") {
     return ask("POST", "/v2/models/" + model + "/infer", body, std::move(headers));
@@ -62,30 +64,41 @@ class HttpDialect : public ::testing::Test {
 TEST_F(HttpDialect, Json) {
   catalog_.add(simple_description("m"));
   for (const char* data : {"[1,2.5,-3,4e2]", "[[1,2.5,-3,4e2]]", "[[[1,2.5]],[-3,4e2]]"}) {
-    const auto reply = infer(R"({"id":"7","inputs":[{"name":"x","datatype":"FP32","data":)" + std::string(data) + R"(,"shape":[1,4]}]})");
-    EXPECT_EQ(joined(reply.body),
-              R"({"id":"7","model_name":"m","model_version":"1","outputs":[{"name":"y","datatype":"FP32","shape":[1,4],"data":[1.0,2.5,-3.0,400.0]}]})");
+    const auto reply = infer(R"({"id":"7","inputs":[{"name":"x","datatype":"FP32","data":)" + std::string(data) +
+                             R"(,"shape":[1,4]}]})");
+    EXPECT_EQ(
+        joined(reply.body),
+        R"({"id":"7","model_name":"m","model_version":"1","outputs":[{"name":"y","datatype":"FP32","shape":[1,4],"data":[1.0,2.5,-3.0,400.0]}]})");
     EXPECT_EQ(header_of(reply, "Content-Type"), "application/json");
   }
 }
 
 TEST_F(HttpDialect, NanAndInfinity) {
   catalog_.add(simple_description("m"));
-  const auto reply = infer(R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":[NaN,Infinity,-Infinity,"NaN"]}]})");
+  const auto reply =
+      infer(R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":[NaN,Infinity,-Infinity,"NaN"]}]})");
   EXPECT_THAT(joined(reply.body), HasSubstr(R"("data":[NaN,Infinity,-Infinity,NaN])"));
 }
 
 TEST_F(HttpDialect, EveryTypeByJson) {
   const std::vector<std::pair<DataType, std::string>> cases = {
-      {DataType::kBool, "[true,false]"}, {DataType::kUint8, "[0,255]"}, {DataType::kUint16, "[0,65535]"},
-      {DataType::kUint32, "[0,4294967295]"}, {DataType::kUint64, "[0,18446744073709551615]"}, {DataType::kInt8, "[-128,127]"},
-      {DataType::kInt16, "[-32768,32767]"}, {DataType::kInt32, "[-2147483648,2147483647]"},
-      {DataType::kInt64, "[-9223372036854775808,9223372036854775807]"}, {DataType::kFp32, "[0.1,-2.5]"},
-      {DataType::kFp64, "[0.1,-2.5]"}, {DataType::kBytes, R"(["ab\n","é"])"}};
+      {DataType::kBool, "[true,false]"},
+      {DataType::kUint8, "[0,255]"},
+      {DataType::kUint16, "[0,65535]"},
+      {DataType::kUint32, "[0,4294967295]"},
+      {DataType::kUint64, "[0,18446744073709551615]"},
+      {DataType::kInt8, "[-128,127]"},
+      {DataType::kInt16, "[-32768,32767]"},
+      {DataType::kInt32, "[-2147483648,2147483647]"},
+      {DataType::kInt64, "[-9223372036854775808,9223372036854775807]"},
+      {DataType::kFp32, "[0.1,-2.5]"},
+      {DataType::kFp64, "[0.1,-2.5]"},
+      {DataType::kBytes, R"(["ab\n","é"])"}};
   for (const auto& [dtype, data] : cases) {
     const std::string name(dtype_name(dtype));
     catalog_.add(echo_model(name, dtype, {-1}));
-    const auto reply = infer(R"({"inputs":[{"name":"x","shape":[2],"datatype":")" + name + R"(","data":)" + data + "}]}", {}, name);
+    const auto reply =
+        infer(R"({"inputs":[{"name":"x","shape":[2],"datatype":")" + name + R"(","data":)" + data + "}]}", {}, name);
     EXPECT_THAT(joined(reply.body), HasSubstr("\"data\":" + data)) << name;
   }
 }
@@ -107,15 +120,18 @@ TEST_F(HttpDialect, Binary) {
 TEST_F(HttpDialect, MixedInputsAndOutputs) {
   auto d = simple_description("m");
   d.definition.max_batch_size = 0;
-  d.signature.inputs = {{"a", DataType::kInt8, {-1}, {}, false}, {"b", DataType::kFp16, {-1}, {}, false}, {"c", DataType::kBytes, {-1}, {}, false}};
+  d.signature.inputs = {{"a", DataType::kInt8, {-1}, {}, false},
+                        {"b", DataType::kFp16, {-1}, {}, false},
+                        {"c", DataType::kBytes, {-1}, {}, false}};
   d.signature.outputs = d.signature.inputs;
   catalog_.add(d);
   const std::string head = R"({"parameters":{"binary_data_output":true},"inputs":[)"
-      R"({"name":"c","datatype":"BYTES","shape":[1],"parameters":{"binary_data_size":6}},)"
-      R"({"name":"a","datatype":"INT8","shape":[3],"data":[1,2,3]},)"
-      R"({"name":"b","datatype":"FP16","shape":[1],"parameters":{"binary_data_size":2}}],)"
-      R"("outputs":[{"name":"a"},{"name":"b","parameters":{"binary_data":true}},{"name":"c"}]})";
-  const auto reply = infer(head + std::string("\2\0\0\0hiXY", 8), {{"inference-header-content-length", std::to_string(head.size())}});
+                           R"({"name":"c","datatype":"BYTES","shape":[1],"parameters":{"binary_data_size":6}},)"
+                           R"({"name":"a","datatype":"INT8","shape":[3],"data":[1,2,3]},)"
+                           R"({"name":"b","datatype":"FP16","shape":[1],"parameters":{"binary_data_size":2}}],)"
+                           R"("outputs":[{"name":"a"},{"name":"b","parameters":{"binary_data":true}},{"name":"c"}]})";
+  const auto reply =
+      infer(head + std::string("\2\0\0\0hiXY", 8), {{"inference-header-content-length", std::to_string(head.size())}});
   ASSERT_EQ(reply.status, 200) << joined(reply.body);
   EXPECT_THAT(joined(reply.body), HasSubstr(R"("data":[1,2,3])"));
   EXPECT_THAT(joined(reply.body), HasSubstr(R"("data":["hi"])"));
@@ -135,7 +151,8 @@ TEST_F(HttpDialect, Classification) {
   catalog_.add(d);
   const auto reply = infer(
       R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":[1,4,2,3]}],"outputs":[{"name":"y","parameters":{"classification":2}}]})");
-  EXPECT_THAT(joined(reply.body), HasSubstr(R"("datatype":"BYTES","shape":[1,2],"data":["4.000000:1:b","3.000000:3:d"])"));
+  EXPECT_THAT(joined(reply.body),
+              HasSubstr(R"("datatype":"BYTES","shape":[1,2],"data":["4.000000:1:b","3.000000:3:d"])"));
 }
 
 TEST_F(HttpDialect, ParametersReachTheModel) {
@@ -166,26 +183,33 @@ TEST_F(HttpDialect, RefusesBadBodies) {
   EXPECT_THAT(error("[1]"), HasSubstr("expected an object"));
   EXPECT_THAT(error("{}"), HasSubstr("Unable to parse 'inputs'"));
   EXPECT_THAT(error(R"({"inputs":[{}]})"), HasSubstr("But no field is set"));
-  EXPECT_THAT(error(input(R"("shape":[1,4],"data":[1,2,3])")), HasSubstr("there are 3 elements, the shape calls for 4"));
+  EXPECT_THAT(error(input(R"("shape":[1,4],"data":[1,2,3])")),
+              HasSubstr("there are 3 elements, the shape calls for 4"));
   EXPECT_THAT(error(input(R"("shape":[1,4],"data":[1,2,3,4,5])")), HasSubstr("more elements than the shape's 4"));
   EXPECT_THAT(error(input(R"("shape":[1,4],"data":[1,2,3,{"a":1}])")), HasSubstr("element 3 is"));
   EXPECT_THAT(error(input(R"("shape":[1,4],"data":[1,2,3,"4"])")), HasSubstr("element 3 is"));
   EXPECT_THAT(error(input(R"("shape":[1,4],"data":7)")), HasSubstr("expected an array"));
   EXPECT_THAT(error(input(R"("shape":[-1,4],"data":[1])")), HasSubstr("Unable to parse 'shape'"));
   EXPECT_THAT(error(input(R"("shape":[9223372036854775808],"data":[1])")), HasSubstr("invalid dimensions"));
-  EXPECT_THAT(error(input(R"("shape":[4611686018427387904,4611686018427387904],"data":[1])")), HasSubstr("exceed maximum size"));
+  EXPECT_THAT(error(input(R"("shape":[4611686018427387904,4611686018427387904],"data":[1])")),
+              HasSubstr("exceed maximum size"));
   EXPECT_THAT(error(input(R"("shape":[4611686018427387904],"data":[1])")), HasSubstr("more than JSON can bring"));
   EXPECT_THAT(error(input(R"("shape":[2000000000],"data":[1])")), HasSubstr("there are 1 elements"));
-  EXPECT_THAT(error(input(R"("shape":[1,4],"data":[1],"parameters":{"binary_data_size":4})")), HasSubstr("set 'data' 'binary_data_size'"));
-  EXPECT_THAT(error(input(R"("shape":[1,4],"parameters":{"binary_data_size":16})")), HasSubstr("expecting 16 additional bytes"));
+  EXPECT_THAT(error(input(R"("shape":[1,4],"data":[1],"parameters":{"binary_data_size":4})")),
+              HasSubstr("set 'data' 'binary_data_size'"));
+  EXPECT_THAT(error(input(R"("shape":[1,4],"parameters":{"binary_data_size":16})")),
+              HasSubstr("expecting 16 additional bytes"));
   EXPECT_THAT(error("{}", binary), HasSubstr("inference header size should be in range (0, 2), got: 5"));
-  EXPECT_THAT(error("{}", {{"inference-header-content-length", "x"}}), HasSubstr("Unable to parse Inference-Header-Content-Length"));
+  EXPECT_THAT(error("{}", {{"inference-header-content-length", "x"}}),
+              HasSubstr("Unable to parse Inference-Header-Content-Length"));
   EXPECT_THAT(error(input(R"("shape":[1,4],"data":[1,2,3,4])") + "tail"), HasSubstr("failed to parse"));
   const std::string good = input(R"("shape":[1,4],"data":[1,2,3,4])");
   EXPECT_THAT(error(good + "tail", {{"inference-header-content-length", std::to_string(good.size())}}),
               HasSubstr("unexpected additional input data for model 'm'"));
-  EXPECT_THAT(error(R"({"inputs":[{"name":"x","datatype":"FP16","shape":[1],"data":[1]}]})"), HasSubstr("receiving FP16 data via JSON is not supported"));
-  EXPECT_THAT(error(R"({"inputs":[{"name":"x","datatype":"FP128","shape":[1],"data":[1]}]})"), HasSubstr("invalid datatype for input x"));
+  EXPECT_THAT(error(R"({"inputs":[{"name":"x","datatype":"FP16","shape":[1],"data":[1]}]})"),
+              HasSubstr("receiving FP16 data via JSON is not supported"));
+  EXPECT_THAT(error(R"({"inputs":[{"name":"x","datatype":"FP128","shape":[1],"data":[1]}]})"),
+              HasSubstr("invalid datatype for input x"));
   std::string deep(300, '[');
   EXPECT_THAT(error(input(R"("shape":[1,4],"data":)" + deep + std::string(300, ']'))), HasSubstr("nesting depth"));
 }
@@ -193,7 +217,8 @@ TEST_F(HttpDialect, RefusesBadBodies) {
 TEST_F(HttpDialect, IntegersMustFit) {
   catalog_.add(echo_model("m", DataType::kInt8, {-1}));
   for (const char* value : {"128", "-129", "1.5", "1.0", "true", "99999999999999999999"}) {
-    const auto reply = infer(R"({"inputs":[{"name":"x","datatype":"INT8","shape":[1],"data":[)" + std::string(value) + "]}]}");
+    const auto reply =
+        infer(R"({"inputs":[{"name":"x","datatype":"INT8","shape":[1],"data":[)" + std::string(value) + "]}]}");
     EXPECT_EQ(reply.status, 400) << value;
   }
 }
@@ -224,7 +249,8 @@ TEST_F(HttpDialect, Compression) {
     const auto reply = infer(packed, {{"content-encoding", coding}, {"accept-encoding", "br, " + coding + ";q=0.9"}});
     ASSERT_EQ(reply.status, 200) << joined(reply.body);
     EXPECT_EQ(header_of(reply, "Content-Encoding"), coding);
-    EXPECT_THAT(std::string(decode_body(Bytes::copy_of(joined(reply.body)), coding, 1 << 20)->view()), HasSubstr("model_name"));
+    EXPECT_THAT(std::string(decode_body(Bytes::copy_of(joined(reply.body)), coding, 1 << 20)->view()),
+                HasSubstr("model_name"));
     EXPECT_EQ(infer(packed.substr(0, packed.size() / 2), {{"content-encoding", coding}}).status, 400);
     EXPECT_EQ(decode_body(Bytes::copy_of(packed), coding, 10).status().code(), Code::kResourceExhausted);
   }
@@ -237,14 +263,16 @@ TEST_F(HttpDialect, Questions) {
   catalog_.add_unready("broken", 1, "no such file");
   const auto body = [this](const std::string& path) { return joined(ask("GET", path).body); };
   EXPECT_THAT(body("/v2"), HasSubstr(R"({"name":"modelmill","version":"1.2.3","extensions":["classification",)"));
-  EXPECT_EQ(body("/v2/models/m"),
-            R"({"name":"m","versions":["1","2"],"platform":"fake_platform","inputs":[{"name":"x","datatype":"FP32","shape":[-1,4]}],"outputs":[{"name":"y","datatype":"FP32","shape":[-1,4]}]})");
+  EXPECT_EQ(
+      body("/v2/models/m"),
+      R"({"name":"m","versions":["1","2"],"platform":"fake_platform","inputs":[{"name":"x","datatype":"FP32","shape":[-1,4]}],"outputs":[{"name":"y","datatype":"FP32","shape":[-1,4]}]})");
   EXPECT_THAT(body("/v2/models/m/versions/2"), HasSubstr(R"("versions":["2"])"));
   EXPECT_THAT(body("/v2/models/m/config"), HasSubstr(R"("max_batch_size":8)"));
   EXPECT_THAT(body("/v2/models/m/stats"), HasSubstr(R"({"model_stats":[{"name":"m","version":"1","last_inference":0)"));
   EXPECT_THAT(body("/v2/models/stats"), HasSubstr(R"("version":"2")"));
-  EXPECT_EQ(joined(ask("POST", "/v2/repository/index").body),
-            R"([{"name":"broken","version":"1","state":"UNAVAILABLE","reason":"no such file"},{"name":"m","version":"1","state":"READY"},{"name":"m","version":"2","state":"READY"}])");
+  EXPECT_EQ(
+      joined(ask("POST", "/v2/repository/index").body),
+      R"([{"name":"broken","version":"1","state":"UNAVAILABLE","reason":"no such file"},{"name":"m","version":"1","state":"READY"},{"name":"m","version":"2","state":"READY"}])");
   EXPECT_EQ(joined(ask("POST", "/v2/repository/index", R"({"ready":true})").body),
             R"([{"name":"m","version":"1","state":"READY"},{"name":"m","version":"2","state":"READY"}])");
   EXPECT_EQ(ask("POST", "/v2/repository/index", R"({"ready":1})").status, 400);
@@ -254,19 +282,40 @@ TEST_F(HttpDialect, StatusCodes) {
   catalog_.add(simple_description("m", 1));
   catalog_.add_unready("broken", 1, "no such file");
   const std::vector<std::tuple<std::string, std::string, int>> cases = {
-      {"GET", "/v2/health/live", 200}, {"GET", "/v2/health/ready", 200}, {"POST", "/v2/health/live", 405},
-      {"GET", "/v2/health/other", 404}, {"GET", "/v2/models/m/ready", 200}, {"GET", "/v2/models/m/versions/1/ready", 200},
-      {"GET", "/v2/models/m/versions/2/ready", 404}, {"GET", "/v2/models/m/versions/x/ready", 404},
-      {"GET", "/v2/models/m/versions/99999999999999999999/ready", 400}, {"GET", "/v2/models/m/versions/0", 404},
-      {"GET", "/v2/models/nobody", 404}, {"GET", "/v2/models/nobody/ready", 404}, {"GET", "/v2/models/broken/versions/1/ready", 400},
-      {"GET", "/v2/models/nobody/stats", 400}, {"POST", "/v2/models/m", 405}, {"GET", "/v2/models/m/infer", 405},
-      {"POST", "/v2/models/nobody/infer", 404}, {"POST", "/v2/models/broken/versions/1/infer", 503},
-      {"POST", "/v2/models/m/generate", 501}, {"GET", "/v2/models/m/other", 404}, {"GET", "/v2/repository/index", 405},
-      {"POST", "/v2/repository/models/m/load", 503}, {"POST", "/v2/repository/models/m/unload", 503},
-      {"POST", "/v2/repository/r/models/m/load", 501}, {"GET", "/v2/systemsharedmemory/status", 200},
-      {"GET", "/v2/cudasharedmemory/region/r/status", 404}, {"POST", "/v2/systemsharedmemory/region/r/register", 501},
-      {"POST", "/v2/systemsharedmemory/unregister", 501}, {"GET", "/v2/logging", 503}, {"POST", "/v2/trace/setting", 503},
-      {"GET", "/v2/models/m/trace/setting", 503}, {"GET", "/v2/other", 404}, {"GET", "/other", 404}, {"GET", "/v2/models/%zz", 400}};
+      {"GET", "/v2/health/live", 200},
+      {"GET", "/v2/health/ready", 200},
+      {"POST", "/v2/health/live", 405},
+      {"GET", "/v2/health/other", 404},
+      {"GET", "/v2/models/m/ready", 200},
+      {"GET", "/v2/models/m/versions/1/ready", 200},
+      {"GET", "/v2/models/m/versions/2/ready", 404},
+      {"GET", "/v2/models/m/versions/x/ready", 404},
+      {"GET", "/v2/models/m/versions/99999999999999999999/ready", 400},
+      {"GET", "/v2/models/m/versions/0", 404},
+      {"GET", "/v2/models/nobody", 404},
+      {"GET", "/v2/models/nobody/ready", 404},
+      {"GET", "/v2/models/broken/versions/1/ready", 400},
+      {"GET", "/v2/models/nobody/stats", 400},
+      {"POST", "/v2/models/m", 405},
+      {"GET", "/v2/models/m/infer", 405},
+      {"POST", "/v2/models/nobody/infer", 404},
+      {"POST", "/v2/models/broken/versions/1/infer", 503},
+      {"POST", "/v2/models/m/generate", 501},
+      {"GET", "/v2/models/m/other", 404},
+      {"GET", "/v2/repository/index", 405},
+      {"POST", "/v2/repository/models/m/load", 503},
+      {"POST", "/v2/repository/models/m/unload", 503},
+      {"POST", "/v2/repository/r/models/m/load", 501},
+      {"GET", "/v2/systemsharedmemory/status", 200},
+      {"GET", "/v2/cudasharedmemory/region/r/status", 404},
+      {"POST", "/v2/systemsharedmemory/region/r/register", 501},
+      {"POST", "/v2/systemsharedmemory/unregister", 501},
+      {"GET", "/v2/logging", 503},
+      {"POST", "/v2/trace/setting", 503},
+      {"GET", "/v2/models/m/trace/setting", 503},
+      {"GET", "/v2/other", 404},
+      {"GET", "/other", 404},
+      {"GET", "/v2/models/%zz", 400}};
   for (const auto& [method, path, status] : cases) EXPECT_EQ(ask(method, path).status, status) << method << " " << path;
   ready_ = false;
   EXPECT_EQ(ask("GET", "/v2/health/ready").status, 400);

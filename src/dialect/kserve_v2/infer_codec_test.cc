@@ -222,15 +222,19 @@ TEST(TypedContents, EveryType) {
   m.mutable_inputs(0)->mutable_contents()->add_bool_contents(true);
   m.mutable_inputs(0)->mutable_contents()->add_bool_contents(false);
   EXPECT_EQ(data(m), std::string("\1\0", 2));
-  for (const auto& [dtype, expected] : std::vector<std::pair<std::string, std::string>>{
-           {"INT8", raw({int8_t{-5}, int8_t{7}})}, {"INT16", raw({int16_t{-5}, int16_t{7}})}, {"INT32", raw({-5, 7})}}) {
+  for (const auto& [dtype, expected] :
+       std::vector<std::pair<std::string, std::string>>{{"INT8", raw({int8_t{-5}, int8_t{7}})},
+                                                        {"INT16", raw({int16_t{-5}, int16_t{7}})},
+                                                        {"INT32", raw({-5, 7})}}) {
     m = with_input(dtype);
     m.mutable_inputs(0)->mutable_contents()->add_int_contents(-5);
     m.mutable_inputs(0)->mutable_contents()->add_int_contents(7);
     EXPECT_EQ(data(m), expected) << dtype;
   }
-  for (const auto& [dtype, expected] : std::vector<std::pair<std::string, std::string>>{
-           {"UINT8", raw({uint8_t{200}, uint8_t{7}})}, {"UINT16", raw({uint16_t{200}, uint16_t{7}})}, {"UINT32", raw({200u, 7u})}}) {
+  for (const auto& [dtype, expected] :
+       std::vector<std::pair<std::string, std::string>>{{"UINT8", raw({uint8_t{200}, uint8_t{7}})},
+                                                        {"UINT16", raw({uint16_t{200}, uint16_t{7}})},
+                                                        {"UINT32", raw({200u, 7u})}}) {
     m = with_input(dtype);
     m.mutable_inputs(0)->mutable_contents()->add_uint_contents(200);
     m.mutable_inputs(0)->mutable_contents()->add_uint_contents(7);
@@ -259,8 +263,9 @@ TEST(InferRequestCodec, RefusesInTritonsWords) {
   ModelInferRequest m = with_input("FP32");
   EXPECT_EQ(message(m), "unable to find data for input tensor 'x' for model 'm' in request.");
   m.mutable_inputs(0)->mutable_contents()->add_int_contents(1);
-  EXPECT_EQ(message(m),
-            "unexpected explicit tensor data for input tensor 'x' for model 'm' of type 'INT32', expected datatype 'FP32'");
+  EXPECT_EQ(
+      message(m),
+      "unexpected explicit tensor data for input tensor 'x' for model 'm' of type 'INT32', expected datatype 'FP32'");
   m.mutable_inputs(0)->mutable_contents()->add_fp32_contents(1);
   EXPECT_THAT(message(m), HasSubstr("binary data was already supplied."));
   m.add_raw_input_contents("xxxx");

@@ -138,7 +138,8 @@ Status apply_parameter(std::string_view message, InferRequest& request, InferOpt
 }
 
 /// Gives each input its bytes: its own contents, or the next of the raw ones.
-Status attach_data(InferRequest& request, const ContentsViews& contents, boost::container::small_vector<Bytes, 2>& raw) {
+Status attach_data(InferRequest& request, const ContentsViews& contents,
+                   boost::container::small_vector<Bytes, 2>& raw) {
   size_t next_raw = 0;
   for (size_t i = 0; i < request.inputs.size(); ++i) {
     Tensor& tensor = request.inputs[i];
@@ -157,8 +158,8 @@ Status attach_data(InferRequest& request, const ContentsViews& contents, boost::
     }
   }
   if (next_raw == raw.size()) return ok_status();
-  return invalid_argument("unexpected additional input data for model '" + request.model + "': " +
-                          std::to_string(raw.size()) + " raw_input_contents for " +
+  return invalid_argument("unexpected additional input data for model '" + request.model +
+                          "': " + std::to_string(raw.size()) + " raw_input_contents for " +
                           std::to_string(request.inputs.size()) + " inputs");
 }
 
@@ -179,8 +180,8 @@ Result<int64_t> parse_version(std::string_view model, std::string_view text) {
   return version;
 }
 
-Status parse_infer_request(std::string_view fields, boost::container::small_vector<Bytes, 2>& raw, InferRequest& request,
-                           InferOptions& options) {
+Status parse_infer_request(std::string_view fields, boost::container::small_vector<Bytes, 2>& raw,
+                           InferRequest& request, InferOptions& options) {
   ContentsViews contents;
   std::string_view version;
   Status problem;  // the first one; reading goes on for the id that the error is to carry

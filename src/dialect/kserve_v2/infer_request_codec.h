@@ -3,7 +3,6 @@
 #include <boost/container/small_vector.hpp>
 #include <string_view>
 
-
 #include "base/bytes.h"
 #include "base/result.h"
 #include "request/infer_request.h"
@@ -19,8 +18,8 @@ struct InferOptions {
 /// Fills `request` from a ModelInferRequest: `fields` is the serialised message without its raw_input_contents, `raw`
 /// are those, moved into the inputs. INVALID_ARGUMENT, in Triton's words where it has some, otherwise. Even then `id`
 /// and `model` are set where they could be read.
-Status parse_infer_request(std::string_view fields, boost::container::small_vector<Bytes, 2>& raw, InferRequest& request,
-                           InferOptions& options);
+Status parse_infer_request(std::string_view fields, boost::container::small_vector<Bytes, 2>& raw,
+                           InferRequest& request, InferOptions& options);
 
 /// "3" -> 3, "" -> 0 (the default). INVALID_ARGUMENT for anything that is no version; NOT_FOUND for "0", as version
 /// numbers begin at 1.

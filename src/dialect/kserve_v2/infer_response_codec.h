@@ -14,8 +14,8 @@ struct ResponseHead {
   std::string_view id;
 };
 
-/// `response` as a serialised ModelInferResponse with raw_output_contents: the tensors' own chunks between pieces of one
-/// small memory, or all in one piece when it is small.
+/// `response` as a serialised ModelInferResponse with raw_output_contents: the tensors' own chunks between pieces of
+/// one small memory, or all in one piece when it is small.
 Chunks encode_infer_response(const InferResponse& response, const ResponseHead& head);
 
 /// The same inside a ModelStreamInferResponse; `error` is its error_message, and with one the response should be empty.

@@ -11,9 +11,9 @@
 
 namespace modelmill::kserve_v2 {
 
-/// Takes a serialised ModelInferRequest apart as its bytes arrive: each raw_input_contents lands once in a 64-byte-aligned
-/// memory of its own, and every other field, unparsed, in one small buffer. Not synchronised; reused from message to
-/// message by begin().
+/// Takes a serialised ModelInferRequest apart as its bytes arrive: each raw_input_contents lands once in a
+/// 64-byte-aligned memory of its own, and every other field, unparsed, in one small buffer. Not synchronised; reused
+/// from message to message by begin().
 class InferScanner {
  public:
   /// A message of `length` bytes follows.
@@ -43,10 +43,10 @@ class InferScanner {
 
   boost::container::small_vector<char, 256> fields_;
   boost::container::small_vector<Bytes, 2> raw_;
-  MemoryRef filling_;     // the raw content in progress
-  size_t filled_ = 0;     // of filling_
-  uint64_t varint_ = 0;   // in progress
-  uint64_t left_ = 0;     // bytes of the value in progress still to come
+  MemoryRef filling_;    // the raw content in progress
+  size_t filled_ = 0;    // of filling_
+  uint64_t varint_ = 0;  // in progress
+  uint64_t left_ = 0;    // bytes of the value in progress still to come
   uint64_t message_left_ = 0;
   uint32_t shift_ = 0;
   uint32_t tag_ = 0;

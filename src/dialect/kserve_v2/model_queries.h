@@ -10,12 +10,13 @@
 
 namespace modelmill::kserve_v2 {
 
-/// The protocol's questions about the server and its models, answered as the gRPC messages; HTTP writes the same answers
-/// as JSON. Thread-safe: each reads one table of the catalog. Versions are texts as clients send them; empty: the
-/// default, or all where the answer is a list.
+/// The protocol's questions about the server and its models, answered as the gRPC messages; HTTP writes the same
+/// answers as JSON. Thread-safe: each reads one table of the catalog. Versions are texts as clients send them; empty:
+/// the default, or all where the answer is a list.
 class ModelQueries {
  public:
-  ModelQueries(const Catalog& catalog, std::string server_name, std::string server_version, std::function<bool()> ready);
+  ModelQueries(const Catalog& catalog, std::string server_name, std::string server_version,
+               std::function<bool()> ready);
 
   bool server_ready() const { return ready_(); }
   inference::ServerMetadataResponse server_metadata() const;

@@ -7,8 +7,8 @@
 
 namespace modelmill::kserve_v2 {
 
-/// The protobuf wire format, read and written by hand where generated code would copy or allocate too much: the messages
-/// of ModelInfer. Offsets and sizes are bounded by the view that is read; nothing here allocates or throws.
+/// The protobuf wire format, read and written by hand where generated code would copy or allocate too much: the
+/// messages of ModelInfer. Offsets and sizes are bounded by the view that is read; nothing here allocates or throws.
 enum class WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
 inline constexpr uint32_t wire_tag(uint32_t field, WireType type) { return field << 3 | static_cast<uint32_t>(type); }
@@ -110,9 +110,7 @@ class PackedVarints {
   ProtoReader reader_;
 };
 
-inline size_t varint_size(uint64_t value) {
-  return static_cast<size_t>((63 - __builtin_clzll(value | 1)) / 7 + 1);
-}
+inline size_t varint_size(uint64_t value) { return static_cast<size_t>((63 - __builtin_clzll(value | 1)) / 7 + 1); }
 
 /// The size of a length-delimited field with a tag of one byte.
 inline size_t bytes_field_size(size_t length) { return 1 + varint_size(length) + length; }

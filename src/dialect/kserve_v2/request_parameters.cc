@@ -48,14 +48,16 @@ Status read_priority(const ParameterValue& value, InferRequest& request) {
     request.priority = *number;
     return ok_status();
   }
-  if (std::holds_alternative<int64_t>(value)) return invalid_argument("invalid value for 'priority', expected value >= 0.");
+  if (std::holds_alternative<int64_t>(value))
+    return invalid_argument("invalid value for 'priority', expected value >= 0.");
   return wrong_type("priority", "int64_param or uint64_param");
 }
 
 Status read_timeout(const ParameterValue& value, InferRequest& request) {
   const auto number = as_unsigned(value);
   if (!number) {
-    if (std::holds_alternative<int64_t>(value)) return invalid_argument("invalid value for 'timeout', expected microseconds >= 0.");
+    if (std::holds_alternative<int64_t>(value))
+      return invalid_argument("invalid value for 'timeout', expected microseconds >= 0.");
     return wrong_type("timeout", "int64_param");
   }
   // A year is as good as no timeout, and far from what would overflow a clock.

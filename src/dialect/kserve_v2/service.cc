@@ -21,9 +21,9 @@ struct Service::Rep {
 };
 
 Service::Service(Inference& inference, Options options)
-    : rep_(std::make_shared<Rep>(Rep{
-          inference, std::make_shared<const ModelQueries>(inference.catalog(), std::move(options.server_name),
-                                                          std::move(options.server_version), std::move(options.ready))})) {}
+    : rep_(std::make_shared<Rep>(Rep{inference, std::make_shared<const ModelQueries>(
+                                                    inference.catalog(), std::move(options.server_name),
+                                                    std::move(options.server_version), std::move(options.ready))})) {}
 
 Service::~Service() = default;
 

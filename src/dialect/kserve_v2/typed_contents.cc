@@ -9,7 +9,16 @@ namespace modelmill::kserve_v2 {
 namespace {
 
 /// InferTensorContents' fields.
-enum Field : uint32_t { kBool = 1, kInt = 2, kInt64 = 3, kUint = 4, kUint64 = 5, kFp32 = 6, kFp64 = 7, kBytesField = 8 };
+enum Field : uint32_t {
+  kBool = 1,
+  kInt = 2,
+  kInt64 = 3,
+  kUint = 4,
+  kUint64 = 5,
+  kFp32 = 6,
+  kFp64 = 7,
+  kBytesField = 8
+};
 
 /// The field that carries a dtype; 0 for those that only travel raw (FP16, BF16).
 uint32_t field_of(DataType dtype) {

@@ -14,11 +14,11 @@
 namespace modelmill::predict {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::header_of;
 using testing::http_request;
 using testing::joined;
 using testing::simple_description;
-using ::testing::HasSubstr;
 
 class Predict : public ::testing::Test {
  protected:
@@ -29,7 +29,8 @@ class Predict : public ::testing::Test {
 
   wire::HttpReply ask(std::string method, std::string path, std::string body = "",
                       std::vector<std::pair<std::string, std::string>> headers = {}) {
-    return testing::ask(thread_, router_.handler(), http_request(std::move(method), std::move(path), std::move(body), std::move(headers)));
+    return testing::ask(thread_, router_.handler(),
+                        http_request(std::move(method), std::move(path), std::move(body), std::move(headers)));
   }
   std::string post(const std::string& body, const std::string& model = "m") {
     return joined(ask("POST", "/predict/" + model, body).body);
@@ -82,7 +83,8 @@ TEST_F(Predict, SeveralInputs) {
   EXPECT_EQ(post(R"({"b":[1,2],"a":[[3],[4]]})", "two"), "{\"c\":[[3],[4]],\"d\":[1.0,2.0]}\n");
   EXPECT_EQ(joined(ask("POST", "/predict/two", "b,a\n1,3\n2,4\n", {{"content-type", "text/csv"}}).body),
             "{\"c\":[[3],[4]],\"d\":[1.0,2.0]}\n");
-  EXPECT_EQ(joined(ask("POST", "/predict/two?output=c", R"({"b":[1,2],"a":[[3],[4]]})", {{"accept", "text/csv"}}).body), "3\n4\n");
+  EXPECT_EQ(joined(ask("POST", "/predict/two?output=c", R"({"b":[1,2],"a":[[3],[4]]})", {{"accept", "text/csv"}}).body),
+            "3\n4\n");
   EXPECT_THAT(post("[1]", "two"), HasSubstr("this model has 2: 'a', 'b'"));
   EXPECT_THAT(joined(ask("POST", "/predict/two", R"({"b":[1,2],"a":[[3],[4]]})", {{"accept", "text/csv"}}).body),
               HasSubstr("name one with ?output=NAME"));
@@ -90,7 +92,8 @@ TEST_F(Predict, SeveralInputs) {
 
 TEST_F(Predict, Csv) {
   catalog_.add(simple_description("m"));
-  const auto reply = ask("POST", "/predict/m", "p,q,r,s\n1,2,3,4\n5,6,7,8\n", {{"content-type", "text/csv"}, {"accept", "text/csv"}});
+  const auto reply =
+      ask("POST", "/predict/m", "p,q,r,s\n1,2,3,4\n5,6,7,8\n", {{"content-type", "text/csv"}, {"accept", "text/csv"}});
   EXPECT_EQ(joined(reply.body), "1,2,3,4\n5,6,7,8\n");
   EXPECT_EQ(post("1,2,3,4\n"), "{\"y\":[[1.0,2.0,3.0,4.0]]}\n");  // known by its content
   add("image", DataType::kUint8, {-1, 2, 2});
@@ -118,7 +121,8 @@ TEST_F(Predict, ErrorsTeach) {
   const auto reply = ask("POST", "/predict/m", R"({"z":[1]})", {{"host", "example:1"}});
   EXPECT_EQ(reply.status, 400);
   EXPECT_EQ(joined(reply.body),
-            "{\"error\":\"'z' is no input of this model; its inputs are 'x'\",\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[-1,4]}],"
+            "{\"error\":\"'z' is no input of this model; its inputs are "
+            "'x'\",\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[-1,4]}],"
             "\"example\":\"curl http://example:1/predict/m -d '{\\\"x\\\": [[0.5,0.5,0.5,0.5]]}'\"}\n");
   EXPECT_THAT(post("[1,2]"), HasSubstr("input 'x' has shape [2], expected [-1,4]"));
   EXPECT_THAT(post("[[1,2,3,4],[1]]"), HasSubstr("all must be equally long"));
@@ -133,7 +137,8 @@ TEST_F(Predict, ErrorsTeach) {
 
 TEST_F(Predict, UsageAndFrontPage) {
   catalog_.add(simple_description("m"));
-  EXPECT_THAT(joined(ask("GET", "/predict/m").body), HasSubstr("curl http://localhost:8000/predict/m -d '{\"x\": [[0.5,0.5,0.5,0.5]]}'"));
+  EXPECT_THAT(joined(ask("GET", "/predict/m").body),
+              HasSubstr("curl http://localhost:8000/predict/m -d '{\"x\": [[0.5,0.5,0.5,0.5]]}'"));
   EXPECT_THAT(joined(ask("GET", "/").body), HasSubstr("in:  x FP32[-1,4]"));
   const auto counter = metrics_.counter("mm_test_total", "A test.", {});
   counter->add(3);
@@ -145,8 +150,9 @@ TEST_F(Predict, UsageAndFrontPage) {
 TEST(Sample, LargeInputsAreMadeByPython) {
   Signature signature;
   signature.inputs = {{"it's", DataType::kFp32, {-1, 3, 48, -1}, {}, false}, {"n", DataType::kInt64, {}, {}, false}};
-  EXPECT_EQ(sample_curl("http://h:1", "a b", signature),
-            R"(python3 -c 'import json; print(json.dumps({"it'\''s": [[[[0.5]*64]*48]*3], "n": 1}))' | curl http://h:1/predict/a%20b --data-binary @-)");
+  EXPECT_EQ(
+      sample_curl("http://h:1", "a b", signature),
+      R"(python3 -c 'import json; print(json.dumps({"it'\''s": [[[[0.5]*64]*48]*3], "n": 1}))' | curl http://h:1/predict/a%20b --data-binary @-)");
 }
 
 }  // namespace

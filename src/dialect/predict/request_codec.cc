@@ -47,7 +47,8 @@ Status check_nesting(dom::element value, size_t depth, const Shape& shape) {
   dom::array items;
   const bool is_array = value.get_array().get(items) == simdjson::SUCCESS;
   if (depth == shape.size()) {
-    return is_array ? invalid_argument("an array stands where the first element is a value, at depth " + std::to_string(depth))
+    return is_array ? invalid_argument("an array stands where the first element is a value, at depth " +
+                                       std::to_string(depth))
                     : ok_status();
   }
   if (!is_array) {
@@ -59,8 +60,8 @@ Status check_nesting(dom::element value, size_t depth, const Shape& shape) {
     ++length;
   }
   if (length == shape[depth]) return ok_status();
-  return invalid_argument("arrays at depth " + std::to_string(depth) + " have " + std::to_string(shape[depth]) + " and " +
-                          std::to_string(length) + " elements; all must be equally long");
+  return invalid_argument("arrays at depth " + std::to_string(depth) + " have " + std::to_string(shape[depth]) +
+                          " and " + std::to_string(length) + " elements; all must be equally long");
 }
 
 /// The shape of nested arrays: the sizes down the first elements, which all others must share.

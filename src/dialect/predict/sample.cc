@@ -11,8 +11,8 @@ namespace {
 /// Up to so many elements are written out.
 constexpr int64_t kWrittenOut = 24;
 
-/// A shape that the model is likely to take. Open sizes: one row in front; what follows is a length in short shapes and the
-/// sides of an image, of which networks like multiples of 32, in those of four dimensions.
+/// A shape that the model is likely to take. Open sizes: one row in front; what follows is a length in short shapes and
+/// the sides of an image, of which networks like multiples of 32, in those of four dimensions.
 Shape plausible_shape(const TensorSpec& spec) {
   Shape shape = spec.shape;
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -79,8 +79,8 @@ std::string shell_quoted(std::string_view text) {
 }
 
 bool is_plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
-         c == '/';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+         c == '.' || c == '/';
 }
 
 std::string percent_encoded(std::string_view path) {

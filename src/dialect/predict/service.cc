@@ -75,8 +75,9 @@ std::string spec_lines(const std::vector<TensorSpec>& specs) {
 }
 
 std::string usage(const ModelVersion& version, const std::string& example) {
-  return "model " + version.name() + ", version " + std::to_string(version.version()) + "\n\nInputs (-1 is any size)\n" +
-         spec_lines(version.signature().inputs) + "\nOutputs\n" + spec_lines(version.signature().outputs) +
+  return "model " + version.name() + ", version " + std::to_string(version.version()) +
+         "\n\nInputs (-1 is any size)\n" + spec_lines(version.signature().inputs) + "\nOutputs\n" +
+         spec_lines(version.signature().outputs) +
          "\nSend a JSON object with a value for each input, CSV (text/csv), or a .npy file (application/x-npy).\n"
          "Accept: text/csv or application/x-npy gives one output in that form (?output=NAME names it).\n\n  " +
          example + "\n";
@@ -142,7 +143,8 @@ void PredictCall::start(const Target& target, const ModelVersion& version) {
     return;
   }
   requested_ = request->outputs;
-  inference_.submit(std::move(request), "this model gives any number of answers to a request; ask it by gRPC ModelStreamInfer");
+  inference_.submit(std::move(request),
+                    "this model gives any number of answers to a request; ask it by gRPC ModelStreamInfer");
 }
 
 Status PredictCall::parse(const Signature& signature, InferRequest& request) {
@@ -162,7 +164,8 @@ void PredictCall::on_response(InferResponse response, bool final, bool has_respo
   if (loop.on_thread()) {
     exchange_->reply(std::move(reply));
   } else {
-    loop.post([self = shared_from_this(), reply = std::move(reply)]() mutable { self->exchange_->reply(std::move(reply)); });
+    loop.post(
+        [self = shared_from_this(), reply = std::move(reply)]() mutable { self->exchange_->reply(std::move(reply)); });
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "backend/backend_model.h"
+#include "base/mutex.h"
 #include "lifecycle/backend_source.h"
 #include "lifecycle/direct_run.h"
 
@@ -41,9 +43,10 @@ inline Tensor fake_slice(const Tensor& whole, int64_t from, int64_t count) {
   return part;
 }
 
-/// What the fakes of one test did.
+/// What the fakes of one test did. Loads may run side by side; the lists are read when none runs.
 struct FakeLog {
   std::atomic<int> loads{0}, unloads{0}, instances{0}, executions{0}, largest_batch{0};
+  Mutex mutex;  // of the lists while they grow
   std::vector<InstanceGroup::Kind> kinds;
   std::vector<std::string> names;
   std::vector<BackendLoad> load_arguments;
@@ -57,7 +60,8 @@ class FakeInstance final : public BackendInstance {
 
   void execute(std::vector<InferRequestPtr> requests, Done done) override {
     ++log_.executions;
-    if (static_cast<int>(requests.size()) > log_.largest_batch) log_.largest_batch = static_cast<int>(requests.size());
+    const int count = static_cast<int>(requests.size());
+    if (count > log_.largest_batch) log_.largest_batch = count;
     TensorList inputs(requests[0]->inputs.begin(), requests[0]->inputs.end());
     for (size_t i = 1; i < requests.size(); ++i)
       for (size_t k = 0; k < inputs.size(); ++k) {
@@ -102,8 +106,11 @@ class FakeModel final : public BackendModel {
   Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
                                                            int) override {
     ++log_.instances;
-    log_.names.push_back(name);
-    log_.kinds.push_back(kind);
+    {
+      MutexLock lock(log_.mutex);
+      log_.names.push_back(name);
+      log_.kinds.push_back(kind);
+    }
     return std::unique_ptr<BackendInstance>(std::make_unique<FakeInstance>(compute_, log_));
   }
 
@@ -136,7 +143,10 @@ struct FakeBackends {
           ++log.loads;
           const auto it = models.find(load.model);
           if (it == models.end()) return invalid_argument("the file of model '" + load.model + "' is corrupt");
-          log.load_arguments.push_back(load);
+          {
+            MutexLock lock(log.mutex);
+            log.load_arguments.push_back(load);
+          }
           return std::unique_ptr<BackendModel>(std::make_unique<FakeModel>(it->second.info, it->second.compute, log));
         }};
   }
