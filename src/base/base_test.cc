@@ -67,7 +67,8 @@ TEST(ResultTest, ValueOrStatus) {
 
 TEST(ResultDeathTest, NoValueIsABug) { EXPECT_DEATH((void)half(1).value(), "odd"); }
 
-// ---- bytes ------------------------------------------------------------------------------------------------------------
+// ---- bytes
+// ------------------------------------------------------------------------------------------------------------
 
 TEST(BytesTest, OwnMemoryIsAligned) {
   for (const size_t size : {0u, 1u, 63u, 64u, 100'000u}) {
@@ -102,7 +103,8 @@ TEST(BytesTest, ForeignMemoryIsReleasedOnceByTheLast) {
   int released = 0;
   char data[4] = {'a', 'b', 'c', 'd'};
   {
-    MemoryRef one = Memory::adopt(data, 4, [](void* n) { ++*static_cast<int*>(n); }, &released);
+    MemoryRef one = Memory::adopt(
+        data, 4, [](void* n) { ++*static_cast<int*>(n); }, &released);
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t)
       threads.emplace_back([copy = one]() mutable {
@@ -116,7 +118,8 @@ TEST(BytesTest, ForeignMemoryIsReleasedOnceByTheLast) {
   EXPECT_EQ(released, 1);
 }
 
-// ---- time -------------------------------------------------------------------------------------------------------------
+// ---- time
+// -------------------------------------------------------------------------------------------------------------
 
 TEST(ClockTest, ManualTimeMovesWhenTold) {
   ManualTime time;
@@ -128,7 +131,8 @@ TEST(ClockTest, ManualTimeMovesWhenTold) {
   EXPECT_LE(earlier, Clock::now());
 }
 
-// ---- mutex ------------------------------------------------------------------------------------------------------------
+// ---- mutex
+// ------------------------------------------------------------------------------------------------------------
 
 TEST(CondVarTest, WaitsAndTimesOut) {
   Mutex mutex;
@@ -148,7 +152,8 @@ TEST(CondVarTest, WaitsAndTimesOut) {
   other.join();
 }
 
-// ---- JSON -------------------------------------------------------------------------------------------------------------
+// ---- JSON
+// -------------------------------------------------------------------------------------------------------------
 
 std::string json_string(std::string_view text) {
   std::string out;
@@ -194,7 +199,8 @@ TEST(JsonTextTest, WriterKeepsTheCommas) {
   EXPECT_EQ(w.text(), R"({"a":1,"b":["x",true,null],"c":{},"d":0.5,"e":[1]})");
 }
 
-// ---- log --------------------------------------------------------------------------------------------------------------
+// ---- log
+// --------------------------------------------------------------------------------------------------------------
 
 /// What is logged while it lives, read from a pipe.
 class CapturedLog {

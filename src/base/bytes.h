@@ -70,12 +70,14 @@ class MemoryRef {
   Memory* memory_ = nullptr;
 };
 
-/// A read-only span of bytes and a share in the memory that holds it. An owner-less Bytes views memory that outlives it.
+/// A read-only span of bytes and a share in the memory that holds it. An owner-less Bytes views memory that outlives
+/// it.
 class Bytes {
  public:
   Bytes() = default;
   /// All of `memory`.
-  explicit Bytes(MemoryRef memory) : data_(memory ? memory->data() : nullptr), size_(memory ? memory->size() : 0), memory_(std::move(memory)) {}
+  explicit Bytes(MemoryRef memory)
+      : data_(memory ? memory->data() : nullptr), size_(memory ? memory->size() : 0), memory_(std::move(memory)) {}
   Bytes(MemoryRef memory, const std::byte* data, size_t size) : data_(data), size_(size), memory_(std::move(memory)) {}
 
   /// A copy of `text` in memory of its own.

@@ -8,8 +8,8 @@ namespace modelmill {
 }  // namespace modelmill
 
 /// For what only a bug can cause. What a user can cause is a Status.
-#define MM_CHECK(condition, message)                                                      \
-  do {                                                                                    \
-    if (!(condition)) [[unlikely]]                                                        \
-      ::modelmill::check_failed(__FILE__, __LINE__, #condition, message);                 \
+#define MM_CHECK(condition, message)                                      \
+  do {                                                                    \
+    if (!(condition)) [[unlikely]]                                        \
+      ::modelmill::check_failed(__FILE__, __LINE__, #condition, message); \
   } while (false)

@@ -6,7 +6,8 @@
 
 namespace modelmill {
 
-/// Appends JSON to a string: `"text"` with escapes; bytes that are not UTF-8 become U+FFFD, so the output always parses.
+/// Appends JSON to a string: `"text"` with escapes; bytes that are not UTF-8 become U+FFFD, so the output always
+/// parses.
 void append_json_string(std::string& out, std::string_view text);
 void append_json_number(std::string& out, int64_t value);
 void append_json_number(std::string& out, uint64_t value);

@@ -72,7 +72,7 @@ inline Status unavailable(std::string message) { return {Code::kUnavailable, std
 }  // namespace modelmill
 
 /// Returns the Status from the enclosing function unless it is OK.
-#define MM_RETURN_IF_ERROR(expr)                         \
-  do {                                                   \
+#define MM_RETURN_IF_ERROR(expr)                                                      \
+  do {                                                                                \
     if (::modelmill::Status mm_status_ = (expr); !mm_status_.ok()) return mm_status_; \
   } while (false)

@@ -54,8 +54,10 @@ TEST(CatalogTest, SaysWhatIsMissing) {
   closing->gate().close();
   catalog.publish(table_of({closing}, {{2, VersionState::kLoading, "loading"}}));
   EXPECT_EQ(catalog.pin("m", 1).status(), not_found("Request for unknown model: 'm' version 1 is not found"));
-  EXPECT_EQ(catalog.pin("m", 2).status(), unavailable("Request for unknown model: 'm' version 2 is not at ready state"));
-  EXPECT_EQ(catalog.pin("m", 5).status(), unavailable("Request for unknown model: 'm' version 5 is not at ready state"));
+  EXPECT_EQ(catalog.pin("m", 2).status(),
+            unavailable("Request for unknown model: 'm' version 2 is not at ready state"));
+  EXPECT_EQ(catalog.pin("m", 5).status(),
+            unavailable("Request for unknown model: 'm' version 5 is not at ready state"));
   EXPECT_EQ(catalog.pin("m", 0).status(), unavailable("Request for unknown model: 'm' has no available versions"));
 }
 

@@ -14,8 +14,8 @@
 
 namespace modelmill {
 
-/// A loaded version of a model, as the request path sees it. Made by the control plane through a factory, run by the data
-/// plane's scheduler, which implements submit(). Its description is immutable; submit() is thread-safe.
+/// A loaded version of a model, as the request path sees it. Made by the control plane through a factory, run by the
+/// data plane's scheduler, which implements submit(). Its description is immutable; submit() is thread-safe.
 class ModelVersion {
  public:
   struct Description {
@@ -52,8 +52,8 @@ class ModelVersion {
   Gate gate_;
 };
 
-/// Inside a version's gate for as long as it lives; so the version, whose owner waits for the gate to be empty before it
-/// drops it, lives as long. Movable; empty when the version was closing.
+/// Inside a version's gate for as long as it lives; so the version, whose owner waits for the gate to be empty before
+/// it drops it, lives as long. Movable; empty when the version was closing.
 class VersionPin {
  public:
   VersionPin() = default;

@@ -137,8 +137,8 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
           [](const Part& p) -> const Cell& { return p.phases[kRequest].count; });
   for (int reason = 0; reason < kFailureReasons; ++reason) {
     out.push_back(registry.counter_from(
-        "nv_inference_request_failure", "Inference requests that failed, by reason", with("reason", failure_name(reason)),
-        [self, reason, number] {
+        "nv_inference_request_failure", "Inference requests that failed, by reason",
+        with("reason", failure_name(reason)), [self, reason, number] {
           return number(self->sum([reason](const Part& p) -> const Cell& { return p.failures[reason]; }));
         }));
   }
@@ -165,12 +165,11 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
   out.push_back(registry.histogram_from("modelmill_batch_size", "Rows of an execution", labels, batch_size_bounds(),
                                         [self] { return self->size_histogram(); }));
   for (int reason = 0; reason < kCutReasons; ++reason) {
-    out.push_back(registry.counter_from("modelmill_batch_cut_total", "Batches, by why they were cut when they were",
-                                        with("reason", cut_reason_name(static_cast<CutReason>(reason))),
-                                        [self, reason, number] {
-                                          return number(self->sum(
-                                              [reason](const Part& p) -> const Cell& { return p.cuts[reason]; }));
-                                        }));
+    out.push_back(registry.counter_from(
+        "modelmill_batch_cut_total", "Batches, by why they were cut when they were",
+        with("reason", cut_reason_name(static_cast<CutReason>(reason))), [self, reason, number] {
+          return number(self->sum([reason](const Part& p) -> const Cell& { return p.cuts[reason]; }));
+        }));
   }
   return out;
 }

@@ -33,19 +33,19 @@ struct ExecutionRecord {
   Duration output{};
 };
 
-/// The counters of one version: for /metrics (Prometheus, with Triton's names) and the V2 statistics extension. Survives
-/// a reload of the same version. Thread-safe. Recording takes some ten relaxed adds to a part of the counters that few
-/// other threads use; an execution also one short lock, as little shared.
+/// The counters of one version: for /metrics (Prometheus, with Triton's names) and the V2 statistics extension.
+/// Survives a reload of the same version. Thread-safe. Recording takes some ten relaxed adds to a part of the counters
+/// that few other threads use; an execution also one short lock, as little shared.
 class VersionStats {
  public:
   VersionStats(MetricRegistry& registry, const std::string& model, int64_t version,
                const std::map<std::string, std::string>& extra_labels = {});
   ~VersionStats();
 
-  void request_queued();                // pending +1
-  void requests_dequeued(uint64_t n);   // pending -n
-  /// A request completed; `rows` inferences. Whole and queue time come from `times`; those of computing are recorded for
-  /// all requests of an execution by executed().
+  void request_queued();               // pending +1
+  void requests_dequeued(uint64_t n);  // pending -n
+  /// A request completed; `rows` inferences. Whole and queue time come from `times`; those of computing are recorded
+  /// for all requests of an execution by executed().
   void request_succeeded(const RequestTimes& times, int64_t rows);
   void request_failed(const RequestTimes& times, FailureReason reason);
   void executed(const ExecutionRecord& record, CutReason reason);

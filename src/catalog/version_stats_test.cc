@@ -32,7 +32,8 @@ TEST(VersionStatsTest, SuccessAndExecution) {
   stats.requests_dequeued(2);
   stats.request_succeeded(times(), 4);
   stats.request_succeeded(times(), 1);
-  stats.executed({.rows = 5, .requests = 2, .failed = 0, .input = 10us, .infer = 100us, .output = 5us}, CutReason::kFull);
+  stats.executed({.rows = 5, .requests = 2, .failed = 0, .input = 10us, .infer = 100us, .output = 5us},
+                 CutReason::kFull);
 
   const std::string text = metrics.render();
   const auto expect = [&](const std::string& name, const std::string& more, const std::string& value) {
@@ -84,7 +85,8 @@ TEST(VersionStatsTest, Failures) {
   EXPECT_EQ(view.fail.ns, 150'000u) << "a request that never got anywhere took no time";
   EXPECT_EQ(view.success.count, 0u);
   EXPECT_EQ(view.compute_infer.count, 1u) << "of those that succeeded";
-  EXPECT_THAT(metrics.render(), HasSubstr("nv_inference_request_failure{model=\"m\",version=\"1\",reason=\"BACKEND\"} 1\n"));
+  EXPECT_THAT(metrics.render(),
+              HasSubstr("nv_inference_request_failure{model=\"m\",version=\"1\",reason=\"BACKEND\"} 1\n"));
 }
 
 TEST(VersionStatsTest, SeriesLeaveWithTheVersion) {

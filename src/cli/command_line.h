@@ -58,7 +58,8 @@ struct ParsedAnswer {
   std::string text;
 };
 
-using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, DoctorCommand, CompletionCommand>;
+using Command =
+    std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, DoctorCommand, CompletionCommand>;
 
 /// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
 Command parse_command_line(const std::vector<std::string>& arguments);

@@ -26,12 +26,35 @@ T parsed(const std::vector<std::string>& arguments) {
 }
 
 TEST(CommandLine, ServeTakesPathsAndOptionsInAnyOrder) {
-  const auto serve = parsed<ServeCommand>({"serve", "a.onnx", "--host", "0.0.0.0", "--port=9000", "b", "--log-level",
-                                           "debug", "--log-format=json", "--access-log", "--io-threads", "3",
-                                           "--instances", "2", "--instance-threads", "4", "--max-queue-size", "10",
-                                           "--max-queue-bytes", "20", "--backend-directory", "/x",
-                                           "--backend-directory", "/y", "--backend-config", "onnxruntime,a=b",
-                                           "--drain-timeout", "5", "c"});
+  const auto serve = parsed<ServeCommand>({"serve",
+                                           "a.onnx",
+                                           "--host",
+                                           "0.0.0.0",
+                                           "--port=9000",
+                                           "b",
+                                           "--log-level",
+                                           "debug",
+                                           "--log-format=json",
+                                           "--access-log",
+                                           "--io-threads",
+                                           "3",
+                                           "--instances",
+                                           "2",
+                                           "--instance-threads",
+                                           "4",
+                                           "--max-queue-size",
+                                           "10",
+                                           "--max-queue-bytes",
+                                           "20",
+                                           "--backend-directory",
+                                           "/x",
+                                           "--backend-directory",
+                                           "/y",
+                                           "--backend-config",
+                                           "onnxruntime,a=b",
+                                           "--drain-timeout",
+                                           "5",
+                                           "c"});
   EXPECT_THAT(serve.config.paths, ElementsAre("a.onnx", "b", "c"));
   EXPECT_EQ(serve.config.host, "0.0.0.0");
   EXPECT_EQ(serve.config.port, 9000);
@@ -52,7 +75,8 @@ TEST(CommandLine, PredictTakesItsFormatFromTheOutputsName) {
   EXPECT_EQ(parsed<PredictCommand>({"predict", "m", "-"}).format, OutputFormat::kText);
   EXPECT_EQ(parsed<PredictCommand>({"predict", "m", "-", "--json"}).format, OutputFormat::kJson);
   EXPECT_EQ(parsed<PredictCommand>({"predict", "m", "-", "--output", "x.npy"}).format, OutputFormat::kNpy);
-  EXPECT_EQ(parsed<PredictCommand>({"predict", "m", "-", "--output", "x.npy", "--format", "csv"}).format, OutputFormat::kCsv);
+  EXPECT_EQ(parsed<PredictCommand>({"predict", "m", "-", "--output", "x.npy", "--format", "csv"}).format,
+            OutputFormat::kCsv);
   const auto predict = parsed<PredictCommand>({"predict", "m", "i.png", "--server", "h:1", "--version", "7"});
   EXPECT_EQ(predict.model, "m");
   EXPECT_EQ(predict.input, "i.png");
@@ -68,8 +92,13 @@ TEST(CommandLine, ReadsTheOtherCommands) {
 }
 
 TEST(CommandLine, HelpAndVersionAreAnswersThatSucceed) {
-  for (const std::vector<std::string>& arguments :
-       {std::vector<std::string>{"--help"}, {"-h"}, {"serve", "--help"}, {"predict", "-h"}, {"doctor", "--help"}, {"help"}, {"help", "serve"}}) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
+                                                    {"-h"},
+                                                    {"serve", "--help"},
+                                                    {"predict", "-h"},
+                                                    {"doctor", "--help"},
+                                                    {"help"},
+                                                    {"help", "serve"}}) {
     const auto answer = parsed<ParsedAnswer>(arguments);
     EXPECT_EQ(answer.exit_code, ExitCode::kOk);
     EXPECT_THAT(answer.text, HasSubstr("Usage: modelmill"));

@@ -79,8 +79,8 @@ std::string bash_script(const std::vector<CommandText>& commands) {
       if (!is_option(option)) continue;
       for (std::string& name : names_of(option)) words.push_back(std::move(name));
     }
-    out += "    " + command.name + ")\n      if [[ $word == -* ]]; then COMPREPLY=($(compgen -W " + quoted(joined(words)) +
-           " -- \"$word\"))\n      else COMPREPLY=($(compgen ";
+    out += "    " + command.name + ")\n      if [[ $word == -* ]]; then COMPREPLY=($(compgen -W " +
+           quoted(joined(words)) + " -- \"$word\"))\n      else COMPREPLY=($(compgen ";
     out += command.takes_files ? "-f" : "-W " + quoted(joined(command.positional_choices));
     out += " -- \"$word\")); fi ;;\n";
   }
@@ -92,10 +92,10 @@ std::string zsh_option(const OptionText& option) {
   std::string out;
   for (const std::string& name : names_of(option)) {
     out += " \\\n        " + quoted(name + "[" + option.description + "]" +
-                                        (option.value.empty() ? ""
-                                         : !option.choices.empty()
-                                             ? ":value:(" + joined(option.choices) + ")"
-                                             : option.takes_file ? ":file:_files" : ":value: "),
+                                        (option.value.empty()      ? ""
+                                         : !option.choices.empty() ? ":value:(" + joined(option.choices) + ")"
+                                         : option.takes_file       ? ":file:_files"
+                                                                   : ":value: "),
                                     "");
   }
   return out;
@@ -134,15 +134,16 @@ std::string zsh_script(const std::vector<CommandText>& commands) {
                : "";
     out += " ;;\n";
   }
-  return out + "      esac ;;\n  esac\n}\nif [[ $funcstack[1] == _modelmill ]]; then _modelmill \"$@\"; "
-               "else compdef _modelmill modelmill; fi\n";
+  return out +
+         "      esac ;;\n  esac\n}\nif [[ $funcstack[1] == _modelmill ]]; then _modelmill \"$@\"; "
+         "else compdef _modelmill modelmill; fi\n";
 }
 
 std::string fish_script(const std::vector<CommandText>& commands) {
   std::string out = "# Completes modelmill in fish\ncomplete -c modelmill -f\n";
   for (const CommandText& command : commands) {
-    out += "complete -c modelmill -n __fish_use_subcommand -a " + command.name + " -d " + quoted(command.description, "\\") +
-           "\n";
+    out += "complete -c modelmill -n __fish_use_subcommand -a " + command.name + " -d " +
+           quoted(command.description, "\\") + "\n";
   }
   out += "complete -c modelmill -n __fish_use_subcommand -l version -d 'Print the version'\n";
   for (const CommandText& command : commands) {

@@ -36,7 +36,8 @@ class CompletionScript : public testing::TestWithParam<const char*> {
 
 TEST_P(CompletionScript, ItsShellCanReadIt) {
   const std::string shell = GetParam();
-  if (std::system(("command -v " + shell + " >/dev/null 2>&1").c_str()) != 0) GTEST_SKIP() << shell << " is not installed";
+  if (std::system(("command -v " + shell + " >/dev/null 2>&1").c_str()) != 0)
+    GTEST_SKIP() << shell << " is not installed";
   output_of(shell + " -n '" + path_.string() + "'");
 }
 
@@ -60,8 +61,8 @@ TEST(BashCompletion, CompletesCommandsOptionsAndChoices) {
   const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "modelmill_completes.bash";
   std::ofstream(path) << completion_script("bash");
   const auto completes = [&](const std::string& words, int at) {
-    return output_of("bash -c 'source " + path.string() + "; COMP_WORDS=(" + words + "); COMP_CWORD=" +
-                     std::to_string(at) + "; _modelmill; echo \"${COMPREPLY[@]}\"'");
+    return output_of("bash -c 'source " + path.string() + "; COMP_WORDS=(" + words +
+                     "); COMP_CWORD=" + std::to_string(at) + "; _modelmill; echo \"${COMPREPLY[@]}\"'");
   };
   EXPECT_EQ(completes("modelmill pre", 1), "predict\n");
   EXPECT_EQ(completes("modelmill serve --log-f", 2), "--log-format\n");

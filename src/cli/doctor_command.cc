@@ -41,8 +41,9 @@ std::string machine_text(const HostInfo& host) {
   std::string memory = gigabytes(host.memory_bytes);
   if (host.memory_limit_bytes > 0) memory += ", limited to " + gigabytes(host.memory_limit_bytes) + " by control group";
   append_line(out, "memory", memory);
-  append_line(out, "open files",
-              std::to_string(host.open_files_hard) + " at most (the server takes them all: it is the bound of connections)");
+  append_line(
+      out, "open files",
+      std::to_string(host.open_files_hard) + " at most (the server takes them all: it is the bound of connections)");
   std::string gpus;
   for (const std::string& gpu : host.gpus) gpus += (gpus.empty() ? "" : ", ") + gpu;
   if (!host.gpu_driver.empty()) gpus += (gpus.empty() ? "driver " : "; driver ") + host.gpu_driver;
@@ -73,7 +74,8 @@ std::string text_report(const HostInfo& host, const std::vector<BackendReport>& 
     out += "  none: no plugin (modelmill_NAME.so) in " + joined(folders, "any folder") +
            "\n  name the folder that holds them with --backend-directory\n";
   }
-  if (std::none_of(reports.begin(), reports.end(), works)) out += "\nNo runtime works yet, so no model can be served.\n";
+  if (std::none_of(reports.begin(), reports.end(), works))
+    out += "\nNo runtime works yet, so no model can be served.\n";
   return out;
 }
 
@@ -117,7 +119,8 @@ ExitCode run(const DoctorCommand& command) {
   const auto registry = make_backend_registry(command.config, nullptr, nullptr);
   const std::vector<BackendReport> reports = registry->report();
   const std::vector<std::string> folders = backend_directories(command.config, program_directory());
-  std::fputs((command.json ? json_report(host, reports, folders) : text_report(host, reports, folders)).c_str(), stdout);
+  std::fputs((command.json ? json_report(host, reports, folders) : text_report(host, reports, folders)).c_str(),
+             stdout);
   return std::any_of(reports.begin(), reports.end(), works) ? ExitCode::kOk : ExitCode::kFailure;
 }
 

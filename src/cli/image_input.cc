@@ -157,7 +157,9 @@ Result<Tensor> image_tensor(const Image& image, const TensorSpec& input, const I
   switch (input.dtype) {
     case DataType::kFp32: fill<float>(image, first, bytes, share); break;
     case DataType::kFp64: fill<double>(image, first, bytes, [](uint8_t v) { return v / 255.0; }); break;
-    case DataType::kFp16: fill<uint16_t>(image, first, bytes, [&](uint8_t v) { return float_to_half(share(v)); }); break;
+    case DataType::kFp16:
+      fill<uint16_t>(image, first, bytes, [&](uint8_t v) { return float_to_half(share(v)); });
+      break;
     case DataType::kUint8: fill<uint8_t>(image, first, bytes, [](uint8_t v) { return v; }); break;
     case DataType::kInt16: fill<int16_t>(image, first, bytes, [](uint8_t v) { return v; }); break;
     case DataType::kUint16: fill<uint16_t>(image, first, bytes, [](uint8_t v) { return v; }); break;

@@ -71,13 +71,15 @@ Result<std::vector<IndexEntry>> read_index(ServerLink& link) {
   if (document.get(models)) return not_understood("model list");
   std::vector<IndexEntry> entries;
   for (const element model : models) {
-    entries.push_back({text_of(model, "name"), text_of(model, "version"), text_of(model, "state"), text_of(model, "reason")});
+    entries.push_back(
+        {text_of(model, "name"), text_of(model, "version"), text_of(model, "state"), text_of(model, "reason")});
   }
   return entries;
 }
 
 Result<ModelInfo> read_metadata(ServerLink& link, const std::string& model, const std::string& version) {
-  MM_ASSIGN_OR_RETURN(const std::string text, body_of(link.call("GET", model_path("/v2/models", model, version), {}, {})));
+  MM_ASSIGN_OR_RETURN(const std::string text,
+                      body_of(link.call("GET", model_path("/v2/models", model, version), {}, {})));
   simdjson::dom::parser parser;
   MM_ASSIGN_OR_RETURN(const element document, parse(parser, text, "description of model '" + model + "'"));
   ModelInfo info;
@@ -90,7 +92,8 @@ Result<ModelInfo> read_metadata(ServerLink& link, const std::string& model, cons
       if (!one.get(name)) info.versions.emplace_back(name);
     }
   }
-  if (!read_tensors(document, "inputs", info.signature.inputs) || !read_tensors(document, "outputs", info.signature.outputs)) {
+  if (!read_tensors(document, "inputs", info.signature.inputs) ||
+      !read_tensors(document, "outputs", info.signature.outputs)) {
     return not_understood("description of model '" + model + "'");
   }
   return info;

@@ -38,7 +38,8 @@ Result<PredictBody> image_body(const std::string& file, const Signature& signatu
   }
   MM_ASSIGN_OR_RETURN(const Tensor tensor, image_tensor(image, *input, layout));
   const char* channels = layout.channels == 1 ? "grey" : layout.channels == 4 ? "RGBA" : "RGB";
-  note += std::string(", ") + channels + (dtype_name(input->dtype).substr(0, 2) == "FP" ? " from 0 to 1" : " from 0 to 255");
+  note += std::string(", ") + channels +
+          (dtype_name(input->dtype).substr(0, 2) == "FP" ? " from 0 to 1" : " from 0 to 255");
   note += ", as " + std::string(dtype_name(tensor.dtype)) + " " + shape_text(dims(tensor.shape)) +
           (layout.channels_first ? " (channels first)" : " (channels last)");
   PredictBody body{"application/x-npy", {}, std::move(note)};
@@ -57,7 +58,8 @@ Result<PredictBody> text_body(std::string_view text, const Signature& signature)
   std::string json(input->shape.size(), '[');
   append_json_string(json, text);
   json.append(input->shape.size(), ']');
-  return PredictBody{"application/json", std::move(json), "text of " + std::to_string(text.size()) + " bytes, as one string"};
+  return PredictBody{"application/json", std::move(json),
+                     "text of " + std::to_string(text.size()) + " bytes, as one string"};
 }
 
 }  // namespace

@@ -26,8 +26,8 @@ struct PredictBody {
 /// Whether predict_body() needs to know the model's inputs.
 bool needs_signature(InputKind kind);
 
-/// `bytes` as what the model can be asked with: JSON, CSV and .npy as they are, images as the input's tensor, text as one
-/// string. `signature` is looked at only when needs_signature().
+/// `bytes` as what the model can be asked with: JSON, CSV and .npy as they are, images as the input's tensor, text as
+/// one string. `signature` is looked at only when needs_signature().
 Result<PredictBody> predict_body(InputKind kind, std::string bytes, const Signature& signature);
 
 }  // namespace modelmill

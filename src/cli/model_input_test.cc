@@ -112,7 +112,8 @@ TEST(ImageInput, IsResizedToWhatTheModelTakes) {
 
 TEST(ImageInput, RefusesWhatIsNoImageInput) {
   const std::string png = png_of(two_by_one());
-  EXPECT_THAT(tensor_of(png, input_of(DataType::kFp32, {-1, 10})).status().message(), HasSubstr("does not look like an image"));
+  EXPECT_THAT(tensor_of(png, input_of(DataType::kFp32, {-1, 10})).status().message(),
+              HasSubstr("does not look like an image"));
   EXPECT_THAT(tensor_of(png, input_of(DataType::kFp32, {8, 3, 4, 4})).status().message(), HasSubstr("more than one"));
   EXPECT_THAT(tensor_of(png, input_of(DataType::kFp32, {1, 7, 4, 5})).status().message(), HasSubstr("channels"));
   EXPECT_THAT(tensor_of(png, input_of(DataType::kBytes, {1, 3, 4, 4})).status().message(), HasSubstr("no numbers"));

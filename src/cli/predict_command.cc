@@ -47,7 +47,8 @@ Result<std::string> loaded_model(ServerLink& link, const std::string& path) {
     name = entry.name;
     names += (names.empty() ? "" : ", ") + entry.name;
   }
-  if (names != name) return invalid_argument("'" + path + "' holds several models: " + names + "; give the path of one");
+  if (names != name)
+    return invalid_argument("'" + path + "' holds several models: " + names + "; give the path of one");
   return name;
 }
 
@@ -88,10 +89,11 @@ Result<std::string> predict(const PredictCommand& command) {
   }
   MM_ASSIGN_OR_RETURN(PredictBody body, predict_body(kind, std::move(input), signature));
   if (!body.note.empty()) std::fprintf(stderr, "%s\n", body.note.c_str());
-  MM_ASSIGN_OR_RETURN(std::string answer,
-                      body_of(target.link->call("POST", model_path("/predict", target.model, version),
-                                                {{"content-type", body.content_type}, {"accept", accepted_type(command.format)}},
-                                                std::move(body.bytes))));
+  MM_ASSIGN_OR_RETURN(
+      std::string answer,
+      body_of(target.link->call("POST", model_path("/predict", target.model, version),
+                                {{"content-type", body.content_type}, {"accept", accepted_type(command.format)}},
+                                std::move(body.bytes))));
   if (command.format == OutputFormat::kText) return answer_text(answer, signature.outputs);
   if (command.format == OutputFormat::kJson && !answer.ends_with('\n')) answer += '\n';
   return answer;
@@ -105,7 +107,8 @@ ExitCode run(const PredictCommand& command) {
     return fail("predict", invalid_argument(".npy is not for a terminal; add --output FILE"), ExitCode::kUsage);
   }
   if (!command.server.empty()) {
-    if (const auto url = parse_base_url(command.server); !url.ok()) return fail("predict", url.status(), ExitCode::kUsage);
+    if (const auto url = parse_base_url(command.server); !url.ok())
+      return fail("predict", url.status(), ExitCode::kUsage);
   }
   const Result<std::string> answer = predict(command);
   if (!answer.ok()) return fail("predict", answer.status(), exit_code_of(answer.status()));

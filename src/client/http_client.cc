@@ -117,8 +117,8 @@ struct HttpClient::Rep {
     if (request.method() == http::verb::head) parser.skip(true);
     error = run([&](auto done) { http::async_read(*stream, buffer, parser, std::move(done)); });
     if (error) {
-      stale = kept && !parser.got_some() &&
-              (error == http::error::end_of_stream || error == asio::error::connection_reset);
+      stale =
+          kept && !parser.got_some() && (error == http::error::end_of_stream || error == asio::error::connection_reset);
       return failed(error);
     }
     const bool keep = parser.get().keep_alive();
@@ -133,7 +133,8 @@ HttpClient::~HttpClient() = default;
 
 const BaseUrl& HttpClient::url() const { return rep_->url; }
 
-Result<ClientReply> HttpClient::call(std::string_view method, std::string_view path, Headers headers, std::string body) {
+Result<ClientReply> HttpClient::call(std::string_view method, std::string_view path, Headers headers,
+                                     std::string body) {
   http::request<http::string_body> request;
   request.version(11);
   request.method_string({method.data(), method.size()});

@@ -44,7 +44,8 @@ class HttpClient {
   const BaseUrl& url() const;
 
   /// `path` begins with '/'; the URL's prefix is put before it. The status is UNAVAILABLE when the server cannot be
-  /// reached or hangs up, DEADLINE_EXCEEDED when it does not answer in time; an HTTP error is a reply, not an error here.
+  /// reached or hangs up, DEADLINE_EXCEEDED when it does not answer in time; an HTTP error is a reply, not an error
+  /// here.
   Result<ClientReply> call(std::string_view method, std::string_view path, Headers headers, std::string body);
   Result<ClientReply> get(std::string_view path) { return call("GET", path, {}, {}); }
 

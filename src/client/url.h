@@ -20,8 +20,8 @@ struct BaseUrl {
   std::string text() const;
 };
 
-/// Reads "http://host[:port][/prefix]" (port 80 when left out) or "host[:port]" (port 8000 when left out). The error names
-/// what is wrong with the text; only http is spoken.
+/// Reads "http://host[:port][/prefix]" (port 80 when left out) or "host[:port]" (port 8000 when left out). The error
+/// names what is wrong with the text; only http is spoken.
 Result<BaseUrl> parse_base_url(std::string_view text);
 
 /// `text` with everything but letters, digits and "-_.~" as %XX: for one segment of a path or one value of a query.

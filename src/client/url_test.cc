@@ -13,12 +13,12 @@ TEST(ParseBaseUrl, ReadsWhatPeopleWrite) {
     const char* text;
     const char* normal;
   };
-  for (const Case& c : {Case{"http://127.0.0.1:8000", "http://127.0.0.1:8000"},
-                        Case{"http://127.0.0.1:8000/", "http://127.0.0.1:8000"},
-                        Case{"http://models.example", "http://models.example:80"},
-                        Case{"http://models.example/a/b/", "http://models.example:80/a/b"},
-                        Case{"localhost", "http://localhost:8000"}, Case{"localhost:9", "http://localhost:9"},
-                        Case{"http://[::1]:8001", "http://[::1]:8001"}, Case{"[::1]", "http://[::1]:8000"}}) {
+  for (const Case& c :
+       {Case{"http://127.0.0.1:8000", "http://127.0.0.1:8000"}, Case{"http://127.0.0.1:8000/", "http://127.0.0.1:8000"},
+        Case{"http://models.example", "http://models.example:80"},
+        Case{"http://models.example/a/b/", "http://models.example:80/a/b"}, Case{"localhost", "http://localhost:8000"},
+        Case{"localhost:9", "http://localhost:9"}, Case{"http://[::1]:8001", "http://[::1]:8001"},
+        Case{"[::1]", "http://[::1]:8000"}}) {
     const Result<BaseUrl> url = parse_base_url(c.text);
     ASSERT_TRUE(url.ok()) << c.text << ": " << url.status().to_string();
     EXPECT_EQ(url->text(), c.normal) << c.text;
@@ -30,12 +30,13 @@ TEST(ParseBaseUrl, SaysWhatIsWrong) {
     const char* text;
     const char* why;
   };
-  for (const Case& c : {Case{"", "names no host"}, Case{"http://", "names no host"}, Case{"https://x", "scheme 'https'"},
-                        Case{"http://x:0", "'0' is not a port"}, Case{"http://x:70000", "'70000' is not a port"},
-                        Case{"http://x:8o", "'8o' is not a port"}, Case{"http://x:", "port is missing"},
-                        Case{"http://[::1", "'[' without ']'"}, Case{"http://[::1]8", "':PORT'"},
-                        Case{"http://u:p@x", "a user"}, Case{"http://x/?q=1", "a query"},
-                        Case{"http://::1:80", "names no host"}, Case{"x y", "a space"}, Case{"http://a$b", "not a host name"}}) {
+  for (const Case& c :
+       {Case{"", "names no host"}, Case{"http://", "names no host"}, Case{"https://x", "scheme 'https'"},
+        Case{"http://x:0", "'0' is not a port"}, Case{"http://x:70000", "'70000' is not a port"},
+        Case{"http://x:8o", "'8o' is not a port"}, Case{"http://x:", "port is missing"},
+        Case{"http://[::1", "'[' without ']'"}, Case{"http://[::1]8", "':PORT'"}, Case{"http://u:p@x", "a user"},
+        Case{"http://x/?q=1", "a query"}, Case{"http://::1:80", "names no host"}, Case{"x y", "a space"},
+        Case{"http://a$b", "not a host name"}}) {
     const Result<BaseUrl> url = parse_base_url(c.text);
     ASSERT_FALSE(url.ok()) << c.text;
     EXPECT_EQ(url.status().code(), Code::kInvalidArgument);

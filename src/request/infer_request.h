@@ -82,10 +82,10 @@ class InferRequest {
   boost::container::small_vector<Tensor, 2> inputs;
   boost::container::small_vector<RequestedOutput, 2> outputs;  // empty: all
   SequenceControl sequence;
-  uint64_t priority = 0;                   // 0: the model's default; 1 is the highest
-  std::chrono::microseconds timeout{0};    // of the queue (schedule policy extension); 0: the model's default
-  TimePoint deadline = kNever;             // of the whole request (gRPC deadline)
-  std::shared_ptr<CancelToken> cancel;     // null: cannot be cancelled
+  uint64_t priority = 0;                 // 0: the model's default; 1 is the highest
+  std::chrono::microseconds timeout{0};  // of the queue (schedule policy extension); 0: the model's default
+  TimePoint deadline = kNever;           // of the whole request (gRPC deadline)
+  std::shared_ptr<CancelToken> cancel;   // null: cannot be cancelled
   RequestTimes times;
   /// Rows of the batch dimension; 1 for a model without one. Set by admission.
   int64_t batch_rows = 1;
@@ -97,7 +97,8 @@ class InferRequest {
   /// version's pin is handed over by `std::move(pin).hand_to(*request)` (catalog/model_version.h).
   void hold(void* context, void (*release)(void*));
 
-  /// Puts `sink` in the place of the present one, which it returns. For those who stand between a request and its client.
+  /// Puts `sink` in the place of the present one, which it returns. For those who stand between a request and its
+  /// client.
   std::shared_ptr<ResponseSink> replace_sink(std::shared_ptr<ResponseSink> sink);
 
   bool cancelled() const { return cancel && cancel->cancelled(); }

@@ -192,7 +192,8 @@ std::shared_ptr<Counter> MetricRegistry::counter(std::string_view name, std::str
 }
 
 std::shared_ptr<Gauge> MetricRegistry::gauge(std::string_view name, std::string_view help, MetricLabels labels) {
-  return find_or_make<Gauge>(name, help, MetricKind::kGauge, std::move(labels), [] { return std::make_shared<Gauge>(); });
+  return find_or_make<Gauge>(name, help, MetricKind::kGauge, std::move(labels),
+                             [] { return std::make_shared<Gauge>(); });
 }
 
 std::shared_ptr<Histogram> MetricRegistry::histogram(std::string_view name, std::string_view help, MetricLabels labels,
@@ -233,8 +234,8 @@ std::string MetricRegistry::render() const {
   }
   for (const auto& collect : collectors) collect();
 
-  // Series are found under the lock, and read, which may call foreign code, outside of it. A family's name, help and kind
-  // never change, and families are never removed.
+  // Series are found under the lock, and read, which may call foreign code, outside of it. A family's name, help and
+  // kind never change, and families are never removed.
   struct Sample {
     std::string labels;
     Handle source;
@@ -279,9 +280,9 @@ void MetricRegistry::append_series(std::string& out, const Family& f, const std:
 }
 
 std::span<const double> latency_bounds_us() {
-  static constexpr std::array<double, 19> kBounds{10,     20,     50,      100,     200,     500,     1'000,
-                                                  2'000,  5'000,  10'000,  20'000,  50'000,  100'000, 200'000,
-                                                  500'000, 1e6,   2e6,     5e6,     1e7};
+  static constexpr std::array<double, 19> kBounds{10,      20,    50,     100,    200,    500,     1'000,
+                                                  2'000,   5'000, 10'000, 20'000, 50'000, 100'000, 200'000,
+                                                  500'000, 1e6,   2e6,    5e6,    1e7};
   return kBounds;
 }
 

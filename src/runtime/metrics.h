@@ -75,13 +75,13 @@ class MetricRegistry {
                                        std::span<const double> bounds);
 
   /// Series whose numbers are kept elsewhere and read at each rendering, on the rendering thread, under no lock. They
-  /// last as long as the handle; `read` may be called until shortly after, so it owns what it reads. One that comes with
-  /// the name and labels of an older one takes its place.
+  /// last as long as the handle; `read` may be called until shortly after, so it owns what it reads. One that comes
+  /// with the name and labels of an older one takes its place.
   using Handle = std::shared_ptr<void>;
   Handle counter_from(std::string_view name, std::string_view help, MetricLabels labels, std::function<double()> read);
   Handle gauge_from(std::string_view name, std::string_view help, MetricLabels labels, std::function<double()> read);
-  Handle histogram_from(std::string_view name, std::string_view help, MetricLabels labels, std::span<const double> bounds,
-                        std::function<HistogramValue()> read);
+  Handle histogram_from(std::string_view name, std::string_view help, MetricLabels labels,
+                        std::span<const double> bounds, std::function<HistogramValue()> read);
 
   /// Called before each rendering, to set gauges that are read rather than kept (memory, CPU).
   void on_collect(std::function<void()> collect);

@@ -12,8 +12,8 @@ namespace modelmill {
 
 /// Requests that may share a batch, oldest first: as many as fit into one, and the next one too when that does not fit.
 struct QueueView {
-  std::span<const int64_t> rows;      // of each request
-  TimePoint oldest{};                 // when the first was queued
+  std::span<const int64_t> rows;        // of each request
+  TimePoint oldest{};                   // when the first was queued
   TimePoint nearest_deadline = kNever;  // of any of them
 };
 

@@ -17,13 +17,13 @@ struct Case {
   const char* what;
   BatchPolicy policy;
   std::vector<int64_t> rows;
-  Duration waited;         // of the oldest
-  TimePoint deadline;      // the nearest
+  Duration waited;     // of the oldest
+  TimePoint deadline;  // the nearest
   int idle;
   Action action;
   size_t requests;
   CutReason reason;
-  Duration until;          // from when the oldest was queued
+  Duration until;  // from when the oldest was queued
 };
 
 const BatchPolicy kEager{.max_rows = 8};

@@ -12,16 +12,17 @@ namespace modelmill {
 /// proven. That ends it for good.
 ///
 /// A clock on the wall does not tell an overrun from a thread that the kernel took off its core, which on a busy
-/// machine happens to everyone all the time. So a long execution is proven by the kernel's account of the thread (processor
-/// time, and whether it went to sleep by itself), which costs too much to be taken always: the first executions are
-/// watched, and the next few after each that looked long. And since that account too charges a thread with what an
-/// interrupt or a hypervisor took, the proof is two such executions, of which the second is among the next that are
-/// watched after the first. A model that is slow gives it within a few turns. Not synchronised; knows no clock.
+/// machine happens to everyone all the time. So a long execution is proven by the kernel's account of the thread
+/// (processor time, and whether it went to sleep by itself), which costs too much to be taken always: the first
+/// executions are watched, and the next few after each that looked long. And since that account too charges a thread
+/// with what an interrupt or a hypervisor took, the proof is two such executions, of which the second is among the next
+/// that are watched after the first. A model that is slow gives it within a few turns. Not synchronised; knows no
+/// clock.
 class InlineGovernor {
  public:
   struct Options {
-    int warm_up = 20;                                        // executions
-    Duration bound = std::chrono::microseconds(50);          // of the p99 of a batch
+    int warm_up = 20;                                // executions
+    Duration bound = std::chrono::microseconds(50);  // of the p99 of a batch
     Duration overrun = std::chrono::microseconds(200);
   };
   /// What the kernel says of one execution.

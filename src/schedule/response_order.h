@@ -27,7 +27,7 @@ class ResponseOrder : public std::enable_shared_from_this<ResponseOrder> {
 
   Mutex mutex_;
   std::deque<std::shared_ptr<Place>> places_ MM_GUARDED_BY(mutex_);  // in order of admission; the first may speak
-  bool speaking_ MM_GUARDED_BY(mutex_) = false;                     // a thread is handing responses out
+  bool speaking_ MM_GUARDED_BY(mutex_) = false;                      // a thread is handing responses out
 };
 
 }  // namespace modelmill

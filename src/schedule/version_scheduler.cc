@@ -151,8 +151,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     }
     mutex_.unlock();
     fail(dropped);
-    if (!next.batch.empty())
-      execute(lane, std::move(next.batch), next.decision.reason, /*on_loop=*/false, watched);
+    if (!next.batch.empty()) execute(lane, std::move(next.batch), next.decision.reason, /*on_loop=*/false, watched);
     mutex_.lock();
     while (lane.state == Lane::State::kExecuting) lane.wake.wait(mutex_);
   }

@@ -59,9 +59,12 @@ StormPlan storm(int i) {
   concurrent.concurrent_execute = true;
   concurrent.concurrency = 3;
   const StormPlan plans[] = {
-      {"sync", batched(4), 2, false, false},        {"async", batched(4), 2, true, false},
-      {"ordered", ordered, 3, false, false},        {"delayed", delayed, 2, false, false},
-      {"bounded", bounded, 1, false, false},        {"timed", timed, 1, true, false},
+      {"sync", batched(4), 2, false, false},
+      {"async", batched(4), 2, true, false},
+      {"ordered", ordered, 3, false, false},
+      {"delayed", delayed, 2, false, false},
+      {"bounded", bounded, 1, false, false},
+      {"timed", timed, 1, true, false},
       {"on loops", inline_safe(batched(4)), 2, false, true},
       {"on loops, unbatched", inline_safe(batched(1)), 1, false, true},
       {"concurrent on loops", concurrent, 1, false, true},

@@ -11,8 +11,8 @@ namespace modelmill {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::ElementsAre;
 using testing::describe;
+using ::testing::ElementsAre;
 using testing::FakeModel;
 using testing::make_request;
 using testing::PendingBatch;
@@ -277,9 +277,9 @@ TEST_F(VersionSchedulerTest, TimeInTheQueueEndsThoughAllInstancesAreBusy) {
   plan.batching.queue.allow_timeout_override = true;
   Instances instances;
   instances.push_back(std::make_unique<StagedInstance>(stage_));
-  version_ = std::make_unique<VersionScheduler>(describe(), std::make_shared<VersionStats>(metrics_, "m", 1), plan,
-                                                std::make_unique<FakeModel>(), std::move(instances),
-                                                TimeSource::steady());
+  version_ =
+      std::make_unique<VersionScheduler>(describe(), std::make_shared<VersionStats>(metrics_, "m", 1), plan,
+                                         std::make_unique<FakeModel>(), std::move(instances), TimeSource::steady());
   submit("a");
   PendingBatch running = stage_.take();
   auto sink = std::make_shared<RecordingSink>();

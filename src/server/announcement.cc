@@ -76,7 +76,8 @@ std::string batching_text(const ModelDefinition& definition, const VersionLayout
   return "off: as configured";
 }
 
-std::string announcement(const std::string& host, uint16_t port, const ModelTable& table, const VersionLayouts& layouts) {
+std::string announcement(const std::string& host, uint16_t port, const ModelTable& table,
+                         const VersionLayouts& layouts) {
   size_t served = 0;
   const ModelVersion* sample = nullptr;
   std::string models;

@@ -8,9 +8,7 @@
 namespace modelmill {
 namespace {
 
-int64_t bounded(int64_t planned, int64_t configured) {
-  return configured > 0 ? configured : planned;
-}
+int64_t bounded(int64_t planned, int64_t configured) { return configured > 0 ? configured : planned; }
 
 std::string settings_json(const std::map<std::string, std::string>& settings) {
   JsonWriter json;

@@ -117,8 +117,9 @@ int affinity_cores() {
 
 std::vector<std::string> interesting_features(std::string_view flags) {
   static constexpr std::string_view kInteresting[] = {
-      "sse4_2", "avx",         "f16c",     "fma",     "avx2",   "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16",
-      "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "bf16", "i8mm", "sve", "sve2"};
+      "sse4_2",      "avx",         "f16c",        "fma",      "avx2",     "avx_vnni", "avx512f",
+      "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "asimd",
+      "asimddp",     "bf16",        "i8mm",        "sve",      "sve2"};
   std::set<std::string_view> present;
   while (!flags.empty()) {
     const size_t end = std::min(flags.find(' '), flags.size());

@@ -95,8 +95,8 @@ Status ModelServer::start() {
   options.host = rep_->config.host;
   options.port = static_cast<uint16_t>(rep_->config.port);
   options.limits = rep_->config.limits;
-  rep_->listener = std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc,
-                                                  rep_->engine.metrics());
+  rep_->listener =
+      std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc, rep_->engine.metrics());
   rep_->loops.start();
   return rep_->listener->listen();
 }

@@ -10,7 +10,8 @@ namespace {
 /// The series and the readings they were last set from. Used under `mutex` only: renderings may overlap.
 struct Readings {
   explicit Readings(MetricRegistry& registry)
-      : cpu_seconds(registry.counter("process_cpu_seconds_total", "User and system CPU time of the process, in seconds", {})),
+      : cpu_seconds(
+            registry.counter("process_cpu_seconds_total", "User and system CPU time of the process, in seconds", {})),
         resident(registry.gauge("process_resident_memory_bytes", "Memory of the process in RAM, in bytes", {})),
         virtual_memory(registry.gauge("process_virtual_memory_bytes", "Address space of the process, in bytes", {})),
         open_files(registry.gauge("process_open_fds", "Open file descriptors", {})),

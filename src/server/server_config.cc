@@ -48,7 +48,8 @@ std::vector<std::string> backend_directories(const ServerConfig& config, const s
   return directories;
 }
 
-Status add_backend_setting(const std::string& text, std::map<std::string, std::map<std::string, std::string>>& settings) {
+Status add_backend_setting(const std::string& text,
+                           std::map<std::string, std::map<std::string, std::string>>& settings) {
   const size_t comma = text.find(',');
   const size_t equals = comma == std::string::npos ? comma : text.find('=', comma);
   if (comma == std::string::npos || equals == std::string::npos || comma == 0 || equals == comma + 1) {

@@ -51,13 +51,15 @@ Status check_server_config(const ServerConfig& config);
 int default_io_threads(int usable_cores);
 
 /// Where backends' plugins are searched: the directories given, the program's own folder and `backends` in it, and
-/// ../lib/modelmill from there, which is where they are installed. Folders that do not exist are left out, except the given ones.
+/// ../lib/modelmill from there, which is where they are installed. Folders that do not exist are left out, except the
+/// given ones.
 std::vector<std::string> backend_directories(const ServerConfig& config, const std::string& program_directory);
 
 /// The folder of the running program's file.
 std::string program_directory();
 
 /// Triton's form "BACKEND,SETTING=VALUE" put into `settings`. INVALID_ARGUMENT shows the form.
-Status add_backend_setting(const std::string& text, std::map<std::string, std::map<std::string, std::string>>& settings);
+Status add_backend_setting(const std::string& text,
+                           std::map<std::string, std::map<std::string, std::string>>& settings);
 
 }  // namespace modelmill

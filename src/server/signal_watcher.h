@@ -9,12 +9,12 @@
 namespace modelmill {
 
 /// Turns SIGTERM and SIGINT into something to wait for. Made on the main thread before there are others, which inherit
-/// its signal mask; nothing runs in a handler. The first signal asks for an orderly stop; a later one ends the process at
-/// once with 128 plus its number. While it lives SIGPIPE is ignored. One of it in a process.
+/// its signal mask; nothing runs in a handler. The first signal asks for an orderly stop; a later one ends the process
+/// at once with 128 plus its number. While it lives SIGPIPE is ignored. One of it in a process.
 class SignalWatcher {
  public:
-  /// Supervisors and terminals often signal a process and its group, so one wish to stop arrives twice: what comes within
-  /// `same_wish` of the first signal is no second one.
+  /// Supervisors and terminals often signal a process and its group, so one wish to stop arrives twice: what comes
+  /// within `same_wish` of the first signal is no second one.
   explicit SignalWatcher(Duration same_wish = std::chrono::milliseconds(500));
   ~SignalWatcher();
   SignalWatcher(const SignalWatcher&) = delete;

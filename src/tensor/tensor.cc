@@ -31,7 +31,8 @@ Status check_strings(const Tensor& tensor, int64_t expected) {
   while (left > 0) {
     uint32_t length = 0;
     if (left < sizeof length)
-      return invalid_argument("tensor '" + tensor.name + "': string " + std::to_string(found) + " is cut off inside its 4-byte length");
+      return invalid_argument("tensor '" + tensor.name + "': string " + std::to_string(found) +
+                              " is cut off inside its 4-byte length");
     std::memcpy(&length, p, sizeof length);
     p += sizeof length;
     left -= sizeof length;
@@ -44,7 +45,8 @@ Status check_strings(const Tensor& tensor, int64_t expected) {
   }
   if (found != expected)
     return invalid_argument("tensor '" + tensor.name + "' has shape " + shape_text(dims(tensor.shape)) + ", so " +
-                            std::to_string(expected) + " strings were expected, but the data holds " + std::to_string(found));
+                            std::to_string(expected) + " strings were expected, but the data holds " +
+                            std::to_string(found));
   return ok_status();
 }
 
@@ -59,8 +61,8 @@ Status check_tensor_bytes(const Tensor& tensor) {
   int64_t expected = 0;
   if (__builtin_mul_overflow(*count, static_cast<int64_t>(dtype_size(tensor.dtype)), &expected) ||
       static_cast<uint64_t>(expected) != tensor.byte_size()) {
-    return invalid_argument("tensor '" + tensor.name + "' has type " + std::string(dtype_name(tensor.dtype)) + " and shape " +
-                            shape_text(dims(tensor.shape)) + ", so " + std::to_string(expected) +
+    return invalid_argument("tensor '" + tensor.name + "' has type " + std::string(dtype_name(tensor.dtype)) +
+                            " and shape " + shape_text(dims(tensor.shape)) + ", so " + std::to_string(expected) +
                             " bytes were expected, but got " + std::to_string(tensor.byte_size()));
   }
   return ok_status();

@@ -5,8 +5,9 @@
 
 namespace modelmill::wire {
 
-/// Small blocks of memory for what each request makes and drops again (a stream, nghttp2's frames): kept by size in lists
-/// of the thread, longer than malloc's own per-thread lists, which many requests in flight overflow. Any thread may free.
+/// Small blocks of memory for what each request makes and drops again (a stream, nghttp2's frames): kept by size in
+/// lists of the thread, longer than malloc's own per-thread lists, which many requests in flight overflow. Any thread
+/// may free.
 void* pool_allocate(size_t size);  // null when there is no memory
 void* pool_reallocate(void* block, size_t size);
 void pool_free(void* block);

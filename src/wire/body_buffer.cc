@@ -25,8 +25,10 @@ void BodyBuffer::grow(size_t capacity) {
 std::span<std::byte> BodyBuffer::room() {
   const size_t capacity = memory_ ? memory_->size() : 0;
   if (filled_ == capacity) {
-    if (expected_ > filled_) grow(allowed_capacity(filled_, expected_));
-    else grow(std::max(kFirst, 2 * filled_));
+    if (expected_ > filled_)
+      grow(allowed_capacity(filled_, expected_));
+    else
+      grow(std::max(kFirst, 2 * filled_));
   }
   return {memory_->data() + filled_, memory_->size() - filled_};
 }

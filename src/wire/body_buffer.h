@@ -11,8 +11,8 @@ namespace modelmill::wire {
 /// follows what was sent, not what was claimed.
 size_t allowed_capacity(size_t arrived, size_t total);
 
-/// A body that arrives in pieces, gathered into one 64-byte-aligned block. When its length is known and the sender keeps
-/// its word, up to 1 MB is placed once and never moved; more is moved as it grows by factors of four.
+/// A body that arrives in pieces, gathered into one 64-byte-aligned block. When its length is known and the sender
+/// keeps its word, up to 1 MB is placed once and never moved; more is moved as it grows by factors of four.
 class BodyBuffer {
  public:
   /// The length when it is known; may be left out.

@@ -91,8 +91,10 @@ bool Connection::read_more() {
       on_read(result);
       return false;
     }
-    if (target.empty()) take(into.first(result.bytes));
-    else session_->received_into_target(result.bytes);
+    if (target.empty())
+      take(into.first(result.bytes));
+    else
+      session_->received_into_target(result.bytes);
     if (result.bytes < into.size()) return true;
     total += result.bytes;
   }
@@ -115,8 +117,10 @@ void Connection::choose_session(std::span<const std::byte> bytes) {
   const size_t compared = std::min(first_bytes_.size(), kHttp2Preface.size());
   const bool may_be_http2 = std::memcmp(first_bytes_.data(), kHttp2Preface.data(), compared) == 0;
   if (may_be_http2 && compared < kHttp2Preface.size()) return;
-  if (may_be_http2) session_ = make_http2_session(*this);
-  else session_ = make_http1_session(*this);
+  if (may_be_http2)
+    session_ = make_http2_session(*this);
+  else
+    session_ = make_http1_session(*this);
   if (draining_) session_->drain();
   const std::string first = std::move(first_bytes_);
   first_bytes_ = {};

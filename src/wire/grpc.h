@@ -38,7 +38,8 @@ class GrpcCall {
   virtual Loop& loop() = 0;
   virtual const std::string& peer() const = 0;
 
-  /// Sends one message; `message` is the serialised protobuf in pieces, which are not copied. The length prefix is added.
+  /// Sends one message; `message` is the serialised protobuf in pieces, which are not copied. The length prefix is
+  /// added.
   virtual void send(Chunks message) = 0;
   /// Ends the call with this status in the trailers. Once.
   virtual void finish(const Status& status, const GrpcMetadata& trailers = {}) = 0;

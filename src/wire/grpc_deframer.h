@@ -7,8 +7,8 @@
 
 namespace modelmill::wire {
 
-/// Cuts the bytes of a call into messages: one byte that says whether it is compressed, four of length (big-endian), and
-/// the message; whatever pieces they arrive in.
+/// Cuts the bytes of a call into messages: one byte that says whether it is compressed, four of length (big-endian),
+/// and the message; whatever pieces they arrive in.
 class GrpcDeframer {
  public:
   class Sink {

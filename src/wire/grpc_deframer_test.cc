@@ -33,7 +33,8 @@ struct Recorder final : GrpcDeframer::Sink {
 std::string frame(const std::string& message, char flag = 0) {
   const auto n = static_cast<uint32_t>(message.size());
   return std::string{flag, static_cast<char>(n >> 24), static_cast<char>(n >> 16), static_cast<char>(n >> 8),
-                     static_cast<char>(n)} + message;
+                     static_cast<char>(n)} +
+         message;
 }
 
 TEST(GrpcDeframer, AnySplitGivesTheSameMessages) {

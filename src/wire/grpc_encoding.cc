@@ -119,7 +119,8 @@ Result<Bytes> inflate_message(std::span<const std::byte> compressed, size_t limi
   ::inflateEnd(&stream);
   if (out.size() > limit)
     return resource_exhausted("the inflated message is larger than the limit of " + std::to_string(limit) + " bytes");
-  if (code != Z_STREAM_END || !all_read) return internal("the compressed message can't be inflated: its bytes are damaged");
+  if (code != Z_STREAM_END || !all_read)
+    return internal("the compressed message can't be inflated: its bytes are damaged");
   return out.take();
 }
 

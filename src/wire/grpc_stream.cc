@@ -12,7 +12,7 @@
 namespace modelmill::wire {
 namespace {
 
-constexpr std::array<std::string_view, 17> kCodes = {"0", "1", "2",  "3",  "4",  "5",  "6",  "7", "8",
+constexpr std::array<std::string_view, 17> kCodes = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
                                                      "9", "10", "11", "12", "13", "14", "15", "16"};
 
 const nghttp2_nv kStatus200 = static_field(":status", "200");
@@ -49,8 +49,8 @@ GrpcStream::~GrpcStream() {
 Status GrpcStream::check_head(const Http2Head& head, bool method_known, bool head_too_large) {
   const Limits& limits = session()->connection().core().limits;
   if (head_too_large)
-    return resource_exhausted("the call's metadata is larger than the limit of " +
-                              std::to_string(limits.header_bytes) + " bytes");
+    return resource_exhausted("the call's metadata is larger than the limit of " + std::to_string(limits.header_bytes) +
+                              " bytes");
   const std::string_view subtype = head.content_type.substr(std::string_view("application/grpc").size());
   if (subtype.starts_with('+') && !subtype.starts_with("+proto"))
     return unimplemented("content-type '" + std::string(head.content_type) +
@@ -131,8 +131,10 @@ bool GrpcStream::on_frame_begin(bool compressed, uint32_t length) {
 }
 
 bool GrpcStream::on_frame_bytes(std::span<const std::byte> bytes) {
-  if (compressed_) compressed_->append(bytes);
-  else handler_->on_message_bytes(bytes);
+  if (compressed_)
+    compressed_->append(bytes);
+  else
+    handler_->on_message_bytes(bytes);
   return !ended();
 }
 
@@ -165,10 +167,10 @@ void GrpcStream::on_closed(uint32_t error_code, const std::shared_ptr<Http2Strea
   loop_.deadlines().remove(*this);
   const bool told = std::exchange(finished_, true);
   if (handler_ && !told)
-    handler_->on_cancel(cancelled(error_code == NGHTTP2_CANCEL || error_code == NGHTTP2_NO_ERROR
-                                      ? "the client has cancelled the call or gone away"
-                                      : std::string("the call's stream was reset: ") +
-                                            nghttp2_http2_strerror(error_code)));
+    handler_->on_cancel(
+        cancelled(error_code == NGHTTP2_CANCEL || error_code == NGHTTP2_NO_ERROR
+                      ? "the client has cancelled the call or gone away"
+                      : std::string("the call's stream was reset: ") + nghttp2_http2_strerror(error_code)));
   handler_.reset();
   // Others may hold the call longer and on other threads; nghttp2's strings may not go along.
   if (self.use_count() > 1) metadata();
@@ -202,8 +204,10 @@ void GrpcStream::submit_response_head() {
 void GrpcStream::send(Chunks message) {
   if (ended()) return;
   out().append_message(std::move(message));
-  if (head_sent()) wake();
-  else submit_response_head();
+  if (head_sent())
+    wake();
+  else
+    submit_response_head();
 }
 
 void GrpcStream::reply(Chunks message) {
@@ -212,8 +216,10 @@ void GrpcStream::reply(Chunks message) {
   loop_.deadlines().remove(*this);
   out().append_message(std::move(message));
   end_out();
-  if (head_sent()) wake();
-  else submit_response_head();
+  if (head_sent())
+    wake();
+  else
+    submit_response_head();
 }
 
 void GrpcStream::set_status(const Status& status, const GrpcMetadata& trailers) {
@@ -223,7 +229,8 @@ void GrpcStream::set_status(const Status& status, const GrpcMetadata& trailers) 
   details_->message = percent_encode(status.message());
   for (const auto& [name, value] : trailers) {
     if (!reply_header_passes(name)) continue;
-    details_->trailers.emplace_back(lower_case(name), is_binary(name) ? base64_encode(value) : safe_header_value(value));
+    details_->trailers.emplace_back(lower_case(name),
+                                    is_binary(name) ? base64_encode(value) : safe_header_value(value));
   }
 }
 

@@ -132,13 +132,14 @@ TEST(Grpc, OtherContentTypesAndMethods) {
   server.start();
   Http2Client client(server.port());
   const auto ask = [&](const std::string& method, const std::string& type) {
-    const int32_t id = client.request({{":method", method}, {":scheme", "http"}, {":authority", "t"}, {":path", "/t.T/Echo"},
-                                       {"content-type", type}}, true);
+    const int32_t id = client.request(
+        {{":method", method}, {":scheme", "http"}, {":authority", "t"}, {":path", "/t.T/Echo"}, {"content-type", type}},
+        true);
     return client.wait(id).headers;
   };
   EXPECT_EQ(ask("GET", "application/grpc")[":status"], "405");
   EXPECT_EQ(ask("POST", "application/grpc+json")["grpc-status"], "12");
-  EXPECT_EQ(ask("POST", "application/grpc-web")[":status"], "404");  // the HTTP handler's
+  EXPECT_EQ(ask("POST", "application/grpc-web")[":status"], "404");       // the HTTP handler's
   EXPECT_EQ(ask("POST", "application/grpc+proto")["grpc-status"], "13");  // no message
 }
 
@@ -153,8 +154,9 @@ TEST(Grpc, CompressedRequests) {
     const std::string plain(size, 'p');
     std::string packed(1000, '\0');
     uLongf packed_size = packed.size();
-    ASSERT_EQ(::compress(reinterpret_cast<Bytef*>(packed.data()), &packed_size, reinterpret_cast<const Bytef*>(plain.data()),
-                         plain.size()), Z_OK);
+    ASSERT_EQ(::compress(reinterpret_cast<Bytef*>(packed.data()), &packed_size,
+                         reinterpret_cast<const Bytef*>(plain.data()), plain.size()),
+              Z_OK);
     packed.resize(packed_size);
     const int32_t id = client.grpc("/t.T/Echo", {{"grpc-encoding", "deflate"}});
     client.data(id, framed(packed, 1), true);
@@ -167,18 +169,20 @@ TEST(Grpc, CompressedRequests) {
 TEST(Grpc, MetadataAndTrailers) {
   TestServer server(no_http);
   GrpcMetadata seen;
-  server.methods().add("/t.T/Meta", unary_method([&](const std::shared_ptr<GrpcCall>& call, Bytes) {
-                         seen = call->metadata();
-                         EXPECT_EQ(call->method(), "/t.T/Meta");
-                         EXPECT_THAT(call->peer(), StartsWith("127.0.0.1:"));
-                         EXPECT_EQ(call->deadline(), kNever);
-                         call->finish(invalid_argument("50% of it\nis bad"), {{"X-Trace", "t"}, {"d-bin", std::string("\0\1", 2)}});
-                         call->finish(ok_status());
-                         call->send({});
-                       }));
+  server.methods().add(
+      "/t.T/Meta", unary_method([&](const std::shared_ptr<GrpcCall>& call, Bytes) {
+        seen = call->metadata();
+        EXPECT_EQ(call->method(), "/t.T/Meta");
+        EXPECT_THAT(call->peer(), StartsWith("127.0.0.1:"));
+        EXPECT_EQ(call->deadline(), kNever);
+        call->finish(invalid_argument("50% of it\nis bad"), {{"X-Trace", "t"}, {"d-bin", std::string("\0\1", 2)}});
+        call->finish(ok_status());
+        call->send({});
+      }));
   server.start();
   Http2Client client(server.port());
-  const int32_t id = client.grpc("/t.T/Meta", {{"x-a", "1"}, {"x-bin", "AAE="}, {"y-bin", "AA,AQ"}, {"grpc-accept-encoding", "gzip"}});
+  const int32_t id =
+      client.grpc("/t.T/Meta", {{"x-a", "1"}, {"x-bin", "AAE="}, {"y-bin", "AA,AQ"}, {"grpc-accept-encoding", "gzip"}});
   client.data(id, framed("x"), true);
   const auto& reply = client.wait(id);
   EXPECT_EQ(reply.headers.at("grpc-status"), "3");
@@ -186,7 +190,9 @@ TEST(Grpc, MetadataAndTrailers) {
   EXPECT_EQ(reply.headers.at("x-trace"), "t");
   EXPECT_EQ(reply.headers.at("d-bin"), "AAE");
   EXPECT_EQ(reply.header_blocks, 1);  // trailers only
-  EXPECT_EQ(seen, (GrpcMetadata{{"x-a", "1"}, {"x-bin", std::string("\0\1", 2)}, {"y-bin", std::string(1, '\0')}, {"y-bin", "\1"}}));
+  EXPECT_EQ(seen,
+            (GrpcMetadata{
+                {"x-a", "1"}, {"x-bin", std::string("\0\1", 2)}, {"y-bin", std::string(1, '\0')}, {"y-bin", "\1"}}));
 }
 
 TEST(Grpc, ResetCancels) {
@@ -281,9 +287,7 @@ TEST(Grpc, PausedCallsHoldTheirClientBackButNotOthers) {
   w.began.get_future().wait();
   on_loop(server, [&] { w.call->pause_reading(true); });
   // More than a stream's window: the sender gets stuck until the call is resumed.
-  std::thread resumer([&] {
-    on_loop(server, [&] { w.call->pause_reading(false); });
-  });
+  std::thread resumer([&] { on_loop(server, [&] { w.call->pause_reading(false); }); });
   client.data(paused, framed(std::string(9'000'000, 'x')), true);
   resumer.join();
   const int32_t other = client.grpc("/t.T/Echo");
@@ -296,7 +300,9 @@ TEST(Grpc, PausedCallsHoldTheirClientBackButNotOthers) {
 
 TEST(Grpc, HealthAndReflection) {
   TestServer server(no_http);
-  add_health_service(server.methods(), [](std::string_view service) { return service.empty() ? 1 : service == "off" ? 2 : 3; });
+  add_health_service(server.methods(), [](std::string_view service) {
+    return service.empty() ? 1 : service == "off" ? 2 : 3;
+  });
   add_reflection_service(server.methods());
   server.start();
   Http2Client client(server.port());
@@ -325,7 +331,8 @@ TEST(Grpc, HealthAndReflection) {
 
   const auto reflect = [&](const reflection::ServerReflectionRequest& request) {
     reflection::ServerReflectionResponse response;
-    EXPECT_TRUE(response.ParseFromString(ask("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", request).body.substr(5)));
+    EXPECT_TRUE(response.ParseFromString(
+        ask("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", request).body.substr(5)));
     return response;
   };
   reflection::ServerReflectionRequest request;

@@ -111,8 +111,10 @@ void Http1Exchange::put_head(const HttpReply& reply, bool streamed) {
     const bool unsafe = value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos;
     out.append_copy(unsafe ? safe_header_value(value) : value);
   }
-  if (close_after_) out.append_copy("\r\nconnection: close");
-  else if (traits.http_1_0) out.append_copy("\r\nconnection: keep-alive");
+  if (close_after_)
+    out.append_copy("\r\nconnection: close");
+  else if (traits.http_1_0)
+    out.append_copy("\r\nconnection: keep-alive");
   if (streamed) {
     if (has_body && !traits.http_1_0) out.append_copy("\r\ntransfer-encoding: chunked");
   } else if (has_body) {
@@ -121,8 +123,10 @@ void Http1Exchange::put_head(const HttpReply& reply, bool streamed) {
   }
   out.append_copy("\r\n\r\n");
   if (!has_body || traits.head) return;
-  if (streamed) put_piece(reply.body);
-  else out.append(reply.body);
+  if (streamed)
+    put_piece(reply.body);
+  else
+    out.append(reply.body);
 }
 
 void Http1Exchange::put_piece(const Chunks& piece) {

@@ -11,8 +11,8 @@
 
 namespace modelmill::wire {
 
-/// Parses one HTTP/1 request after another, by Boost.Beast, out of the caller's buffer: unused bytes must be given again
-/// together with what follows them. Bodies of a known length are the caller's to read.
+/// Parses one HTTP/1 request after another, by Boost.Beast, out of the caller's buffer: unused bytes must be given
+/// again together with what follows them. Bodies of a known length are the caller's to read.
 class Http1Parser {
  public:
   /// `header_bytes` bounds the head of a request, `body_bytes` a chunked body.

@@ -23,8 +23,7 @@ std::unique_ptr<Session> make_http1_session(Connection& connection) {
 }
 
 Http1Session::Http1Session(Connection& connection)
-    : connection_(connection),
-      parser_(connection.core().limits.header_bytes, connection.core().limits.http_body) {}
+    : connection_(connection), parser_(connection.core().limits.header_bytes, connection.core().limits.http_body) {}
 
 Http1Session::~Http1Session() {
   if (incoming_) incoming_->detach();
@@ -90,16 +89,18 @@ void Http1Session::parse_all(std::string_view bytes, size_t& used) {
       incoming_ = std::make_shared<Http1Exchange>(*this, connection_.loop());
       incoming_->request().peer = connection_.peer();
     }
-    const Http1Parser::Outcome outcome = stage_ == Stage::kHead ? parser_.parse_head(rest, incoming_->request())
-                                                                : parser_.parse_chunks(rest, body_);
+    const Http1Parser::Outcome outcome =
+        stage_ == Stage::kHead ? parser_.parse_head(rest, incoming_->request()) : parser_.parse_chunks(rest, body_);
     used += outcome.used;
     if (outcome.error_status != 0) {
       fail(outcome.error_status, outcome.error);
       break;
     }
     if (!outcome.done) break;
-    if (stage_ == Stage::kChunkedBody) request_complete();
-    else if (!begin_body()) break;
+    if (stage_ == Stage::kChunkedBody)
+      request_complete();
+    else if (!begin_body())
+      break;
   }
 }
 

@@ -34,8 +34,9 @@ TEST(Http1, KeepAliveAndTargets) {
   server.start();
   RawClient client(server.port());
   client.send(get("/a/b%20c?x=1&y=2"));
-  EXPECT_THAT(client.read_reply(), AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("\r\ncontent-type: text/plain\r\n"),
-                                         EndsWith("GET /a/b%20c?x=1&y=2 "), Not(HasSubstr("connection:"))));
+  EXPECT_THAT(client.read_reply(),
+              AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("\r\ncontent-type: text/plain\r\n"),
+                    EndsWith("GET /a/b%20c?x=1&y=2 "), Not(HasSubstr("connection:"))));
   client.send(get("http://host:80/abs?q"));
   EXPECT_THAT(client.read_reply(), EndsWith("GET /abs?q "));
   client.send(get("http://host"));
@@ -48,8 +49,10 @@ TEST(Http1, BytesMayArriveOneByOne) {
   TestServer server(describe);
   server.start();
   RawClient client(server.port());
-  const std::string all = "\r\nPOST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloPOST /c HTTP/1.1\r\nHost: x\r\n"
-                          "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n" + get("/g");
+  const std::string all =
+      "\r\nPOST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloPOST /c HTTP/1.1\r\nHost: x\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n" +
+      get("/g");
   for (const char c : all) client.send({&c, 1});
   EXPECT_THAT(client.read_reply(), EndsWith("POST /p? hello"));
   EXPECT_THAT(client.read_reply(), EndsWith("POST /c? abcdefg"));
@@ -59,7 +62,8 @@ TEST(Http1, BytesMayArriveOneByOne) {
 TEST(Http1, BodiesOfManySizesComeWholeAndAligned) {
   TestServer server([](const std::shared_ptr<HttpExchange>& exchange) {
     const Bytes& body = exchange->request().body;
-    if (reinterpret_cast<uintptr_t>(body.data()) % kAlignment != 0) return exchange->reply(error_reply(500, "unaligned"));
+    if (reinterpret_cast<uintptr_t>(body.data()) % kAlignment != 0)
+      return exchange->reply(error_reply(500, "unaligned"));
     HttpReply reply;
     reply.body.push_back(body);
     exchange->reply(std::move(reply));
@@ -117,7 +121,8 @@ TEST(Http1, PipelinedRepliesLeaveInTheOrderOfTheirRequests) {
   });
   holder.on_loop([&] { holder.held[0]->reply(HttpReply::text(200, "text/plain", "zero")); });
   EXPECT_THAT(client.read_reply(), EndsWith("zero"));
-  EXPECT_THAT(client.read_until("one-\r\n"), AllOf(HasSubstr("transfer-encoding: chunked"), EndsWith("\r\n\r\n4\r\none-\r\n")));
+  EXPECT_THAT(client.read_until("one-\r\n"),
+              AllOf(HasSubstr("transfer-encoding: chunked"), EndsWith("\r\n\r\n4\r\none-\r\n")));
   holder.on_loop([&] {
     holder.held[2]->begin(HttpReply::text(200, "text/plain", "two"));
     holder.held[2]->write({Bytes::copy_of("-two")});
@@ -186,7 +191,8 @@ TEST(Http1, Http10) {
   keeps.send("GET /1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   EXPECT_THAT(keeps.read_reply(), AllOf(HasSubstr("connection: keep-alive"), EndsWith("GET /1? ")));
   keeps.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-  EXPECT_THAT(keeps.read_to_end(), AllOf(HasSubstr("connection: close"), Not(HasSubstr("chunked")), EndsWith("\r\n\r\nab")));
+  EXPECT_THAT(keeps.read_to_end(),
+              AllOf(HasSubstr("connection: close"), Not(HasSubstr("chunked")), EndsWith("\r\n\r\nab")));
   RawClient plain(server.port());
   plain.send("GET /2 HTTP/1.0\r\n\r\n");
   EXPECT_THAT(plain.read_to_end(), EndsWith("GET /2? "));
@@ -205,7 +211,8 @@ TEST(Http1, HeadHasTheHeadersOnly) {
 TEST(Http1, RepliesWithoutBodyAndHeadersThatAreTheWires) {
   TestServer server([](const std::shared_ptr<HttpExchange>& exchange) {
     HttpReply reply = HttpReply::text(204, "text/plain", "ignored");
-    reply.headers = {{"Content-Length", "99"}, {"Connection", "upgrade"}, {"X-A", "b\r\nInjected: 1"}, {"bad name", "x"}};
+    reply.headers = {
+        {"Content-Length", "99"}, {"Connection", "upgrade"}, {"X-A", "b\r\nInjected: 1"}, {"bad name", "x"}};
     exchange->reply(std::move(reply));
   });
   server.start();
@@ -236,7 +243,9 @@ TEST(Http1, BadRequestsAreAnsweredAndTheConnectionEnds) {
       {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "400"},
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", "413"},
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n", "400"},
-      {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n200\r\n" + std::string(512, 'x') + "\r\n200\r\n", "413"},
+      {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n200\r\n" + std::string(512, 'x') +
+           "\r\n200\r\n",
+       "413"},
       {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", "4"},
       {get("/", "X: " + std::string(2500, 'x') + "\r\n"), "431"},
       {"GET /" + std::string(5000, 'x'), "431"},
@@ -246,7 +255,8 @@ TEST(Http1, BadRequestsAreAnsweredAndTheConnectionEnds) {
     RawClient client(server.port());
     client.send(bytes + "more that will never be read");
     const std::string reply = client.read_to_end();
-    EXPECT_THAT(reply, AllOf(StartsWith("HTTP/1.1 " + status), HasSubstr("connection: close"), HasSubstr("{\"error\":")))
+    EXPECT_THAT(reply,
+                AllOf(StartsWith("HTTP/1.1 " + status), HasSubstr("connection: close"), HasSubstr("{\"error\":")))
         << bytes.substr(0, 80);
   }
   RawClient client(server.port());

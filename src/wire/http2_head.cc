@@ -20,15 +20,19 @@ void Http2Head::add(nghttp2_rcbuf* name_buffer, nghttp2_rcbuf* value_buffer) {
       if (name == "expect") known = &expect;
       break;
     case 7:
-      if (name == ":method") known = &method;
-      else if (name == ":scheme") return;
+      if (name == ":method")
+        known = &method;
+      else if (name == ":scheme")
+        return;
       break;
     case 10:
       if (name == ":authority") known = &authority;
       break;
     case 12:
-      if (name == "content-type") known = &content_type;
-      else if (name == "grpc-timeout") known = &grpc_timeout;
+      if (name == "content-type")
+        known = &content_type;
+      else if (name == "grpc-timeout")
+        known = &grpc_timeout;
       break;
     case 13:
       if (name == "grpc-encoding") known = &grpc_encoding;
@@ -36,8 +40,7 @@ void Http2Head::add(nghttp2_rcbuf* name_buffer, nghttp2_rcbuf* value_buffer) {
     case 14:
       if (name == "content-length") known = &content_length;
       break;
-    default:
-      break;
+    default: break;
   }
   if (known == nullptr) {
     others.push_back({RcBuf(name_buffer), RcBuf(value_buffer)});

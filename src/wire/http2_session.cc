@@ -27,15 +27,15 @@ constexpr Duration kDrainNotice = std::chrono::milliseconds(500);
 constexpr uint8_t kDrainPing[8] = {'d', 'r', 'a', 'i', 'n', 0, 0, 0};
 
 nghttp2_mem* memory() {
-  static nghttp2_mem memory = {
-      nullptr, [](size_t size, void*) { return pool_allocate(size); }, [](void* block, void*) { pool_free(block); },
-      [](size_t count, size_t size, void*) {
-        if (size != 0 && count > SIZE_MAX / size) return static_cast<void*>(nullptr);
-        void* block = pool_allocate(count * size);
-        if (block != nullptr) std::memset(block, 0, count * size);
-        return block;
-      },
-      [](void* block, size_t size, void*) { return pool_reallocate(block, size); }};
+  static nghttp2_mem memory = {nullptr, [](size_t size, void*) { return pool_allocate(size); },
+                               [](void* block, void*) { pool_free(block); },
+                               [](size_t count, size_t size, void*) {
+                                 if (size != 0 && count > SIZE_MAX / size) return static_cast<void*>(nullptr);
+                                 void* block = pool_allocate(count * size);
+                                 if (block != nullptr) std::memset(block, 0, count * size);
+                                 return block;
+                               },
+                               [](void* block, size_t size, void*) { return pool_reallocate(block, size); }};
   return &memory;
 }
 
@@ -54,7 +54,8 @@ Http2Session::Http2Session(Connection& connection) : connection_(connection) {
 }
 
 Http2Session::~Http2Session() {
-  while (streams_ != nullptr) streams_->detach();  // without telling: peer_gone() has, or the server is being taken down
+  while (streams_ != nullptr)
+    streams_->detach();  // without telling: peer_gone() has, or the server is being taken down
   nghttp2_session_del(session_);
 }
 
@@ -108,19 +109,18 @@ nghttp2_session_callbacks* Http2Session::callbacks() {
           }
           return 0;
         });
-    nghttp2_session_callbacks_set_on_frame_send_callback(
-        made, [](nghttp2_session*, const nghttp2_frame* frame, void* user) {
-          self(user).on_sent(*frame);
-          return 0;
-        });
-    nghttp2_session_callbacks_set_send_data_callback(
-        made, [](nghttp2_session*, nghttp2_frame*, const uint8_t* head, size_t size, nghttp2_data_source* source,
-                 void* user) {
-          OutQueue& out = *self(user).producing_;
-          out.append_copy({reinterpret_cast<const char*>(head), 9});
-          static_cast<Http2Stream*>(source->ptr)->move_data(out, size);
-          return 0;
-        });
+    nghttp2_session_callbacks_set_on_frame_send_callback(made,
+                                                         [](nghttp2_session*, const nghttp2_frame* frame, void* user) {
+                                                           self(user).on_sent(*frame);
+                                                           return 0;
+                                                         });
+    nghttp2_session_callbacks_set_send_data_callback(made, [](nghttp2_session*, nghttp2_frame*, const uint8_t* head,
+                                                              size_t size, nghttp2_data_source* source, void* user) {
+      OutQueue& out = *self(user).producing_;
+      out.append_copy({reinterpret_cast<const char*>(head), 9});
+      static_cast<Http2Stream*>(source->ptr)->move_data(out, size);
+      return 0;
+    });
     nghttp2_session_callbacks_set_data_source_read_length_callback(
         made, [](nghttp2_session*, uint8_t, int32_t, int32_t connection_window, int32_t stream_window,
                  uint32_t max_frame, void*) {
@@ -179,8 +179,7 @@ void Http2Session::unlink(Http2Stream& stream) {
 
 void Http2Session::receive(std::span<const std::byte> bytes) {
   if (failed_ || gone_) return;
-  const ssize_t n =
-      nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  const ssize_t n = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   if (n < 0) {
     // nghttp2 can't go on with this peer (a bad preface, a flood); whatever GOAWAY it has queued still goes out.
     nghttp2_session_terminate_session(session_, NGHTTP2_PROTOCOL_ERROR);
@@ -204,8 +203,7 @@ int Http2Session::on_frame(const nghttp2_frame& frame) {
           std::equal(std::begin(kDrainPing), std::end(kDrainPing), frame.ping.opaque_data))
         end_drain();
       break;
-    default:
-      break;
+    default: break;
   }
   return 0;
 }
@@ -264,8 +262,8 @@ bool Http2Session::finished() const {
   return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
 }
 
-/// Two steps, as RFC 9113 (6.8) has it: a notice first, so that requests already on their way are still served, and when
-/// the client has seen it (its answer to a PING tells) the final word.
+/// Two steps, as RFC 9113 (6.8) has it: a notice first, so that requests already on their way are still served, and
+/// when the client has seen it (its answer to a PING tells) the final word.
 void Http2Session::drain() {
   if (draining_ || gone_) return;
   draining_ = true;

@@ -52,11 +52,12 @@ class Http2Session final : public Session {
   Http2Head head_;  // of the request whose header block is arriving; HTTP/2 lets only one do so at a time
   bool head_too_large_ = false;
   Http2Stream* streams_ = nullptr;  // a list of all that are open
-  std::shared_ptr<const std::string> last_path_;  // the method called last, since clients call one method again and again
+  std::shared_ptr<const std::string>
+      last_path_;  // the method called last, since clients call one method again and again
   const GrpcMethodFactory* last_method_ = nullptr;
   Http2Stream* recent_ = nullptr;  // the stream that was asked for last, mostly also the next
   int32_t recent_id_ = 0;
-  size_t unconsumed_ = 0;  // not yet told to nghttp2
+  size_t unconsumed_ = 0;          // not yet told to nghttp2
   OutQueue* producing_ = nullptr;  // where send_data puts bytes
   std::unique_ptr<Loop::Timer> drain_timer_;
   bool draining_ = false;

@@ -60,9 +60,8 @@ void Http2Stream::submit_head(std::span<const nghttp2_nv> fields, bool more) {
   nghttp2_data_provider provider{};
   provider.source.ptr = this;
   provider.read_callback = [](nghttp2_session*, int32_t, uint8_t*, size_t room, uint32_t* flags,
-                              nghttp2_data_source* source, void*) {
-    return static_cast<Http2Stream*>(source->ptr)->next_data(room, flags);
-  };
+                              nghttp2_data_source* source,
+                              void*) { return static_cast<Http2Stream*>(source->ptr)->next_data(room, flags); };
   nghttp2_submit_response(session_->nghttp2(), id_, fields.data(), fields.size(), more ? &provider : nullptr);
   session_->connection().want_flush();
 }

@@ -29,8 +29,8 @@ class Http2Stream {
   virtual void on_data(std::span<const std::byte> bytes) = 0;
   /// The request is complete.
   virtual void on_end() = 0;
-  /// The stream has ended, in any way: the last call. session() is null from before it; `self` holds the stream, and who
-  /// else does may do so for longer and on other threads.
+  /// The stream has ended, in any way: the last call. session() is null from before it; `self` holds the stream, and
+  /// who else does may do so for longer and on other threads.
   virtual void on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) = 0;
 
   // For the session.

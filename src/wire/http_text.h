@@ -16,8 +16,8 @@ std::string_view http_date();
 /// A reply of the wire itself: {"error": "..."}.
 HttpReply error_reply(int status, std::string_view message);
 
-/// Whether a header that a handler put on its reply goes out: those that belong to the wire (content-length, connection,
-/// transfer-encoding, ...) do not. `name` in any case.
+/// Whether a header that a handler put on its reply goes out: those that belong to the wire (content-length,
+/// connection, transfer-encoding, ...) do not. `name` in any case.
 bool reply_header_passes(std::string_view name);
 
 /// `value` with what would end the header line replaced by spaces.

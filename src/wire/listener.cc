@@ -58,8 +58,7 @@ Status bind_error(int error, const std::string& host, uint16_t port) {
                                            ": ports below 1024 are the administrator's; choose another with --port"};
     case EADDRNOTAVAIL:
       return invalid_argument("can't listen on " + where + ": no network interface of this machine has that address");
-    default:
-      return unavailable("can't listen on " + where + ": " + std::strerror(error));
+    default: return unavailable("can't listen on " + where + ": " + std::strerror(error));
   }
 }
 
@@ -152,8 +151,8 @@ class TcpListener final : public Listener, public std::enable_shared_from_this<T
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
       sockaddr_storage peer{};
       socklen_t size = sizeof peer;
-      const int fd = ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
-                               SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd =
+          ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         hand_over(fd, peer);
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

@@ -38,8 +38,10 @@ TEST(OutQueue, KeepsTheOrderOfCopiedAndSharedBytes) {
     for (int i = 0; i < 60; ++i) {
       const std::string piece(random() % 3000, static_cast<char>('a' + i % 26));
       expected += piece;
-      if (i % 2 == 0) queue.append_copy(piece);
-      else queue.append(Bytes::from_string(piece));
+      if (i % 2 == 0)
+        queue.append_copy(piece);
+      else
+        queue.append(Bytes::from_string(piece));
     }
     EXPECT_EQ(queue.size(), expected.size());
     EXPECT_EQ(drain(queue, step), expected);
@@ -66,7 +68,8 @@ TEST(StreamOut, PrefixesMessagesAndMovesAnyAmount) {
     stream.append_message({Bytes::copy_of(std::string(3000, 'x'))});
     OutQueue queue;
     while (stream.size() > 0) stream.move_to(queue, std::min(step, stream.size()));
-    const std::string expected = std::string("\0\0\0\0\x0bhello world\0\0\0\0\0\0\0\0\x0b\xb8", 26) + std::string(3000, 'x');
+    const std::string expected =
+        std::string("\0\0\0\0\x0bhello world\0\0\0\0\0\0\0\0\x0b\xb8", 26) + std::string(3000, 'x');
     EXPECT_EQ(drain(queue, 9999), expected) << step;
   }
 }

@@ -54,15 +54,14 @@ class Answerer {
     const pb::DescriptorPool& pool = *pb::DescriptorPool::generated_pool();
     switch (request.message_request_case()) {
       case Request::kFileByFilename:
-        put_file(pool.FindFileByName(request.file_by_filename()), "file '" + request.file_by_filename() + "'", response);
+        put_file(pool.FindFileByName(request.file_by_filename()), "file '" + request.file_by_filename() + "'",
+                 response);
         break;
       case Request::kFileContainingSymbol:
         put_file(pool.FindFileContainingSymbol(request.file_containing_symbol()),
                  "symbol '" + request.file_containing_symbol() + "'", response);
         break;
-      case Request::kFileContainingExtension:
-        put_extension(pool, request.file_containing_extension(), response);
-        break;
+      case Request::kFileContainingExtension: put_extension(pool, request.file_containing_extension(), response); break;
       case Request::kAllExtensionNumbersOfType:
         put_extension_numbers(pool, request.all_extension_numbers_of_type(), response);
         break;
@@ -70,8 +69,7 @@ class Answerer {
         for (const std::string& name : service_names())
           response.mutable_list_services_response()->add_service()->set_name(name);
         break;
-      default:
-        put_error(Code::kInvalidArgument, "the request asks for nothing", response);
+      default: put_error(Code::kInvalidArgument, "the request asks for nothing", response);
     }
     return response;
   }

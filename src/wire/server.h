@@ -39,8 +39,8 @@ class Server {
   /// The port in fact bound. After listen().
   uint16_t port() const;
 
-  /// Accepts no more, tells every client to go (GOAWAY, Connection: close), and returns when all requests in flight have
-  /// been answered and sent, or at `until`, when what is left is cut. Loops go on running.
+  /// Accepts no more, tells every client to go (GOAWAY, Connection: close), and returns when all requests in flight
+  /// have been answered and sent, or at `until`, when what is left is cut. Loops go on running.
   void drain(TimePoint until);
 
  private:

@@ -192,7 +192,8 @@ TEST(Server, DrainAnswersWhatIsInFlightAndClosesTheRest) {
   RawClient busy(server.port());
   busy.send("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
   Http2Client busy2(server.port());
-  const int32_t id = busy2.request({{":method", "GET"}, {":scheme", "http"}, {":authority", "t"}, {":path", "/hold"}}, true);
+  const int32_t id =
+      busy2.request({{":method", "GET"}, {":scheme", "http"}, {":authority", "t"}, {":path", "/hold"}}, true);
   in_work.get_future().wait();
   std::thread drainer([&] { server.server().drain(kNever); });
   EXPECT_EQ(idle.read_to_end(), "");

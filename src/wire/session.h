@@ -26,8 +26,8 @@ class Session {
   virtual void produce(OutQueue& out) { (void)out; }
   /// True when the connection should be closed as soon as `out` has been sent.
   virtual bool finished() const = 0;
-  /// Whether, once finished, the peer may still be sending: then its bytes are thrown away for a moment, since closing on
-  /// unread bytes could cost the peer the reply.
+  /// Whether, once finished, the peer may still be sending: then its bytes are thrown away for a moment, since closing
+  /// on unread bytes could cost the peer the reply.
   virtual bool lingers() const { return true; }
 
   /// Take no more work; finish what is in flight.

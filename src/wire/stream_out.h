@@ -10,7 +10,8 @@
 
 namespace modelmill::wire {
 
-/// What one HTTP/2 stream has yet to send: gRPC messages with their length prefixes, or plain bytes. Shares, never copies.
+/// What one HTTP/2 stream has yet to send: gRPC messages with their length prefixes, or plain bytes. Shares, never
+/// copies.
 class StreamOut {
  public:
   /// A gRPC message: five bytes of prefix, then the bytes.

@@ -22,8 +22,8 @@ struct IoResult {
   size_t bytes = 0;
 };
 
-/// A connection's bytes: TCP, or (the seam) TLS over it. Which of the two is the listener's property; bytes never decide.
-/// Belongs to the loop's thread.
+/// A connection's bytes: TCP, or (the seam) TLS over it. Which of the two is the listener's property; bytes never
+/// decide. Belongs to the loop's thread.
 class Transport {
  public:
   /// Who is told. A pending operation shares in its user's life.

@@ -1,6 +1,6 @@
 // The wire alone, to measure what a request costs: POST / echoes the body; any gRPC message sent to /echo.Echo/Unary
-// comes back as it is, /echo.Echo/Stream echoes each message of a stream, /echo.Echo/Hang never answers. Prints the port;
-// ends when standard input does.
+// comes back as it is, /echo.Echo/Stream echoes each message of a stream, /echo.Echo/Hang never answers. Prints the
+// port; ends when standard input does.
 //   mm_wire_echo [loops] [port]
 
 #include <malloc.h>

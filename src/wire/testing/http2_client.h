@@ -33,12 +33,13 @@ class Http2Client {
               std::string(reinterpret_cast<const char*>(value), value_size);
           return 0;
         });
-    nghttp2_session_callbacks_set_on_frame_recv_callback(
-        callbacks, [](nghttp2_session*, const nghttp2_frame* frame, void* user) {
-          if (frame->hd.type == NGHTTP2_GOAWAY) ++self(user).goaways;
-          if (frame->hd.type == NGHTTP2_HEADERS) ++self(user).streams[frame->hd.stream_id].header_blocks;
-          return 0;
-        });
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks,
+                                                         [](nghttp2_session*, const nghttp2_frame* frame, void* user) {
+                                                           if (frame->hd.type == NGHTTP2_GOAWAY) ++self(user).goaways;
+                                                           if (frame->hd.type == NGHTTP2_HEADERS)
+                                                             ++self(user).streams[frame->hd.stream_id].header_blocks;
+                                                           return 0;
+                                                         });
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
         callbacks, [](nghttp2_session*, uint8_t, int32_t id, const uint8_t* data, size_t size, void* user) {
           self(user).streams[id].body.append(reinterpret_cast<const char*>(data), size);
@@ -73,9 +74,12 @@ class Http2Client {
     return id;
   }
   int32_t grpc(std::string_view path, const Headers& more = {}) {
-    Headers headers = {{":method", "POST"},   {":scheme", "http"},
-                       {":authority", "test"}, {":path", std::string(path)},
-                       {"content-type", "application/grpc"}, {"te", "trailers"}};
+    Headers headers = {{":method", "POST"},
+                       {":scheme", "http"},
+                       {":authority", "test"},
+                       {":path", std::string(path)},
+                       {"content-type", "application/grpc"},
+                       {"te", "trailers"}};
     headers.insert(headers.end(), more.begin(), more.end());
     return request(headers, false);
   }
