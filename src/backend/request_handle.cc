@@ -8,7 +8,6 @@ using modelmill::Bytes;
 using modelmill::DataType;
 using modelmill::InferRequest;
 using modelmill::Result;
-using modelmill::Status;
 using modelmill::Tensor;
 
 namespace {

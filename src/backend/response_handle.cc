@@ -5,18 +5,8 @@
 #include "backend/plugin.h"
 #include "base/log.h"
 
-using modelmill::Bytes;
-using modelmill::Code;
-using modelmill::DataType;
-using modelmill::InferRequest;
-using modelmill::InferResponse;
-using modelmill::Log;
-using modelmill::MemoryRef;
 using modelmill::Result;
 using modelmill::Shape;
-using modelmill::Status;
-using modelmill::Tensor;
-using modelmill::TensorSpec;
 
 void mm_response::clear() {
   answer.status = {};

@@ -152,8 +152,10 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
                                                       "running the model", "taking outputs"};
   for (int i = 0; i < kPhases; ++i) {
     const std::string name = std::string("nv_inference_") + kPhaseNames[i] + "_duration_us";
-    out.push_back(registry.counter_from(name, std::string("Microseconds spent: ") + kPhaseHelp[i], labels,
-                                        [self, i] { return static_cast<double>(self->phase(i).ns / 1'000); }));
+    out.push_back(registry.counter_from(name, std::string("Microseconds spent: ") + kPhaseHelp[i], labels, [self, i] {
+      const uint64_t whole_us = self->phase(i).ns / 1'000;
+      return static_cast<double>(whole_us);
+    }));
   }
   for (int i = 0; i < kPhases; ++i) {
     const std::string name = std::string("nv_inference_") + kPhaseNames[i] + "_duration_histogram_us";

@@ -347,7 +347,7 @@ def test_fields_in_another_order(channel):
 
 def test_deadline(serve, tmp_path):
     """A call whose deadline passes ends as such, and its work is not done when it had not begun."""
-    server = serve(models.save(models.slow(turns=20000), tmp_path / "slow.onnx"), "--instances=1")
+    server = serve(models.save(models.slow(turns=200_000), tmp_path / "slow.onnx"), "--instances=1")
     with grpc.insecure_channel(server.address) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         stub.ModelInfer(row_request(model="slow"))
@@ -363,7 +363,7 @@ def test_deadline(serve, tmp_path):
 
 def test_cancel(serve, tmp_path):
     """What a client gave up while it was queued is dropped, and counted as cancelled."""
-    server = serve(models.save(models.slow(turns=20000), tmp_path / "slow.onnx"), "--instances=1")
+    server = serve(models.save(models.slow(turns=200_000), tmp_path / "slow.onnx"), "--instances=1")
     with grpc.insecure_channel(server.address) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         first = stub.ModelInfer.future(row_request(1, model="slow"))
