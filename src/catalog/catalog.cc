@@ -29,7 +29,7 @@ ModelVersion* find(const ModelEntry& entry, int64_t version) {
 }
 
 Status no_default_version(const ModelEntry& entry) {
-  return unavailable(quoted(entry.name) + " has no available versions");
+  return not_found(quoted(entry.name) + " has no available versions");
 }
 
 Status no_version(const ModelEntry& entry, int64_t version) {

@@ -58,7 +58,7 @@ TEST(CatalogTest, SaysWhatIsMissing) {
             unavailable("Request for unknown model: 'm' version 2 is not at ready state"));
   EXPECT_EQ(catalog.pin("m", 5).status(),
             unavailable("Request for unknown model: 'm' version 5 is not at ready state"));
-  EXPECT_EQ(catalog.pin("m", 0).status(), unavailable("Request for unknown model: 'm' has no available versions"));
+  EXPECT_EQ(catalog.pin("m", 0).status(), not_found("Request for unknown model: 'm' has no available versions"));
 }
 
 TEST(CatalogTest, ARequestCarriesThePin) {

@@ -106,7 +106,8 @@ std::optional<TensorList> sample_inputs(const Signature& signature, bool batched
     for (size_t i = 0; i < shape.size(); ++i)
       if (shape[i] == -1) shape[i] = batched && i == 0 ? rows : open_size;
     const auto count = element_count(dims(shape));
-    if (!count || *count > kMostElements || (elements += *count) > kMostElements) return std::nullopt;
+    if (!count || *count > kMostElements - elements) return std::nullopt;
+    elements += *count;
     out.push_back(sample_tensor(spec.name, spec.dtype, shape, range, row, random));
   }
   return out;

@@ -70,7 +70,7 @@ std::string home_of(const Descriptor& root, const std::string& name, const std::
   for (int i = 0; depth > 0 && i < root.field_count(); ++i) {
     const FieldDescriptor& field = *root.field(i);
     if (field.message_type() == nullptr || field.is_map()) continue;
-    const std::string here = path.empty() ? field.name() : path + '.' + field.name();
+    std::string here = path.empty() ? field.name() : path + '.' + field.name();
     if (field.message_type()->FindFieldByName(name) != nullptr) return here;
     if (std::string deeper = home_of(*field.message_type(), name, here, depth - 1); !deeper.empty()) return deeper;
   }

@@ -223,8 +223,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(TritonConfig, AcceptsHints) {
   for (const char* text :
-       {"optimization { cuda { graphs: true busy_wait_events: true } priority: PRIORITY_MAX input_pinned_memory { "
-        "enable: false } }",
+       {"optimization { cuda { graphs: true } priority: PRIORITY_MAX input_pinned_memory { enable: false } }",
         "metric_tags { key: 'a' value: 'b' }", "response_cache { enable: false }",
         "cc_model_filenames { key: '7.5' value: 'm.plan' }",
         "instance_group { rate_limiter { resources { name: 'R' count: 1 } priority: 2 } host_policy: 'cpu' }",

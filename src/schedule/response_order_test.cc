@@ -76,7 +76,7 @@ TEST(ResponseOrderTest, ThreadsCompleteInAnyOrder) {
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&, t] {
-      for (int i = 0; i < kEach; ++i) requests[static_cast<size_t>(t * kEach + i)]->complete({});
+      for (int i = 0; i < kEach; ++i) requests[static_cast<size_t>(t) * kEach + static_cast<size_t>(i)]->complete({});
     });
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(f.log, expected);

@@ -87,7 +87,7 @@ TEST(TensorTest, StringsMustWalkToTheEnd) {
   };
   EXPECT_THAT(message(3, two), HasSubstr("3 strings were expected, but the data holds 2"));
   EXPECT_THAT(message(1, two), HasSubstr("1 strings were expected"));
-  EXPECT_THAT(message(1, "\x05\0\0"), HasSubstr("cut off inside its 4-byte length"));
+  EXPECT_THAT(message(1, std::string("\x05\0\0", 3)), HasSubstr("cut off inside its 4-byte length"));
   EXPECT_THAT(message(1, std::string("\x05\0\0\0abc", 7)), HasSubstr("says it has 5 bytes, but only 3 are left"));
   EXPECT_FALSE(message(1, std::string("\xff\xff\xff\xff", 4)).empty());
 }

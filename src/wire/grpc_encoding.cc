@@ -83,9 +83,9 @@ std::optional<std::string> base64_decode(std::string_view text) {
   uint32_t bits = 0;
   int count = 0;
   for (const char c : text) {
-    const int sextet = kSextets[static_cast<uint8_t>(c)];
+    const auto sextet = kSextets[static_cast<uint8_t>(c)];
     if (sextet < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<uint32_t>(sextet);
+    bits = bits << 6 | static_cast<uint8_t>(sextet);
     count += 6;
     if (count >= 8) {
       count -= 8;

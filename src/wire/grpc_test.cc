@@ -288,7 +288,9 @@ TEST(Grpc, PausedCallsHoldTheirClientBackButNotOthers) {
   on_loop(server, [&] { w.call->pause_reading(true); });
   // More than a stream's window: the sender gets stuck until the call is resumed.
   std::thread resumer([&] { on_loop(server, [&] { w.call->pause_reading(false); }); });
-  client.data(paused, framed(std::string(9'000'000, 'x')), true);
+  std::string large;
+  large.resize(9'000'000, 'x');
+  client.data(paused, framed(large), true);
   resumer.join();
   const int32_t other = client.grpc("/t.T/Echo");
   client.data(other, framed("hello"), true);

@@ -110,7 +110,7 @@ class PackedVarints {
   ProtoReader reader_;
 };
 
-inline size_t varint_size(uint64_t value) { return static_cast<size_t>((63 - __builtin_clzll(value | 1)) / 7 + 1); }
+inline size_t varint_size(uint64_t value) { return (63 - static_cast<size_t>(__builtin_clzll(value | 1))) / 7 + 1; }
 
 /// The size of a length-delimited field with a tag of one byte.
 inline size_t bytes_field_size(size_t length) { return 1 + varint_size(length) + length; }
