@@ -7,7 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/snapshot.h"
 #include "runtime/thread_slot.h"
 #include "runtime/turn.h"
 
@@ -57,31 +56,6 @@ TEST(GateTest, MayBeDestroyedOnceEmpty) {
     gate.reset();
     for (auto& t : threads) t.join();
   }
-}
-
-TEST(SnapshotTest, ReadersSeeWhatIsPublished) {
-  Snapshot<int> snapshot(std::make_shared<const int>(1));
-  Snapshot<int>::Reader reader(snapshot);
-  EXPECT_EQ(reader.get(), 1);
-  snapshot.publish(std::make_shared<const int>(2));
-  EXPECT_EQ(reader.get(), 2);
-  EXPECT_EQ(*snapshot.get(), 2);
-}
-
-TEST(SnapshotTest, ManyReadersOneWriter) {
-  Snapshot<int> snapshot(std::make_shared<const int>(0));
-  std::vector<std::thread> readers;
-  for (int t = 0; t < 4; ++t)
-    readers.emplace_back([&] {
-      Snapshot<int>::Reader reader(snapshot);
-      for (int last = 0; last < 1'000;) {
-        const int now = reader.get();
-        ASSERT_GE(now, last);
-        last = now;
-      }
-    });
-  for (int i = 1; i <= 1'000; ++i) snapshot.publish(std::make_shared<const int>(i));
-  for (auto& t : readers) t.join();
 }
 
 TEST(ThreadSlotTest, UniqueAmongTheLivingAndReused) {
