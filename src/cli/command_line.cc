@@ -206,7 +206,7 @@ void Definitions::define_serve() {
       ->group("Log");
   add_choice(serve_app_, "--log-format", kLogFormats, config.log_format, "Lines for people or for machines [text]")
       ->group("Log");
-  serve_app_->add_flag("--access-log", config.access_log, "Log each HTTP request")->group("Log");
+  serve_app_->add_flag("--access-log", config.access_log, "Log each request")->group("Log");
 }
 
 void Definitions::define_predict() {

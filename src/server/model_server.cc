@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "base/log.h"
 #include "dialect/admin/service.h"
 #include "dialect/http_router.h"
 #include "dialect/kserve_v2/service.h"
@@ -38,6 +39,17 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
+/// The access line of a gRPC call, with the fields of an HTTP request's line and the call's own status.
+void log_call(const wire::GrpcCallRecord& call) {
+  Log::info("access", {{"method", "POST"},
+                       {"path", call.method},
+                       {"grpc_status", code_name(call.code)},
+                       {"us", call.microseconds},
+                       {"request_id", call.request_id},
+                       {"peer", call.peer},
+                       {"protocol", "gRPC"}});
+}
+
 }  // namespace
 
 /// Members are in the order of start; destruction runs it backwards.
@@ -65,7 +77,10 @@ struct ModelServer::Rep {
     router.add("v2", v2.http());
     router.add("predict", predict::make_handler(engine.inference()));
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
-    if (config.access_log) router.set_access_log(log_access);
+    if (config.access_log) {
+      router.set_access_log(log_access);
+      grpc.set_call_log(log_call);
+    }
     v2.add_to(grpc);
     wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
     wire::add_reflection_service(grpc);

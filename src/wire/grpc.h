@@ -87,6 +87,15 @@ using GrpcMethodFactory = std::function<std::unique_ptr<GrpcCallHandler>(std::sh
 /// A unary method from a function on the whole message: answer through the call, now or later.
 GrpcMethodFactory unary_method(std::function<void(std::shared_ptr<GrpcCall>, Bytes)> function);
 
+/// One ended call, for the access log. Views live for the call of the function that gets it.
+struct GrpcCallRecord {
+  std::string_view method;      // "/package.Service/Method"
+  Code code = Code::kOk;        // CANCELLED when the client went away first
+  int64_t microseconds = 0;     // from the call's headers to its end
+  std::string_view request_id;  // the client's x-request-id metadata, else empty
+  std::string_view peer;
+};
+
 /// The gRPC methods of the server, filled before it starts and constant afterwards.
 class GrpcMethods {
  public:
@@ -96,11 +105,17 @@ class GrpcMethods {
   void describe(const google::protobuf::ServiceDescriptor* service);
 
   const GrpcMethodFactory* find(std::string_view path) const;
+
+  /// Called on the loop's thread for each call that has ended; null (the default) costs nothing.
+  using CallLog = std::function<void(const GrpcCallRecord&)>;
+  void set_call_log(CallLog log) { call_log_ = std::move(log); }
+  const CallLog& call_log() const { return call_log_; }
   const std::vector<const google::protobuf::ServiceDescriptor*>& services() const { return services_; }
 
  private:
   std::map<std::string, GrpcMethodFactory, std::less<>> methods_;
   std::vector<const google::protobuf::ServiceDescriptor*> services_;
+  CallLog call_log_;
 };
 
 /// Adds grpc.health.v1.Health (Check, Watch): `serving(service)` tells 1 SERVING, 2 NOT_SERVING, 3 SERVICE_UNKNOWN;

@@ -1,6 +1,7 @@
 #include "wire/grpc_stream.h"
 
 #include <array>
+#include <chrono>
 #include <new>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "wire/grpc_encoding.h"
 #include "wire/http2_session.h"
 #include "wire/http_text.h"
+#include "wire/server_core.h"
 
 namespace modelmill::wire {
 namespace {
@@ -72,8 +74,13 @@ Status GrpcStream::check_head(const Http2Head& head, bool method_known, bool hea
 void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path, const GrpcMethodFactory* method,
                        bool head_too_large) {
   method_ = std::move(path);
+  if (const GrpcMethods::CallLog& log = session()->connection().core().grpc.call_log()) {
+    call_log_ = &log;
+    begun_ = Clock::now();
+  }
   if (head.method != "POST") {
     finished_ = true;
+    code_ = Code::kUnimplemented;
     const std::array<nghttp2_nv, 2> fields = {static_field(":status", "405"), static_field("allow", "POST")};
     return submit_head(fields, false);
   }
@@ -172,9 +179,18 @@ void GrpcStream::on_closed(uint32_t error_code, const std::shared_ptr<Http2Strea
                       ? "the client has cancelled the call or gone away"
                       : std::string("the call's stream was reset: ") + nghttp2_http2_strerror(error_code)));
   handler_.reset();
+  if (call_log_ != nullptr) log_call(told);
   // Others may hold the call longer and on other threads; nghttp2's strings may not go along.
   if (self.use_count() > 1) metadata();
   fields_.clear();
+}
+
+void GrpcStream::log_call(bool told) {
+  std::string_view request_id;
+  for (const auto& [name, value] : metadata())
+    if (name == "x-request-id") request_id = value;
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun_);
+  (*call_log_)({*method_, told ? code_ : Code::kCancelled, took.count(), request_id, *peer_});
 }
 
 void GrpcStream::on_deadline() {
@@ -182,6 +198,7 @@ void GrpcStream::on_deadline() {
   const Status status = deadline_exceeded("the call's deadline has passed");
   if (head_sent() && out().in_piece()) {
     finished_ = true;
+    code_ = status.code();
     reset(NGHTTP2_CANCEL);  // trailers can't follow half a message
   } else {
     out().clear();

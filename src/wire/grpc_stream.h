@@ -51,6 +51,7 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   /// The wire ends the call: the client gets the status, and the handler is told.
   void end_early(const Status& status);
   void set_status(const Status& status, const GrpcMetadata& trailers);
+  void log_call(bool told);
   template <typename Fields>
   void add_status_fields(Fields& fields) const;
 
@@ -60,13 +61,15 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   mutable Http2Head::Fields fields_;  // until metadata() is asked for
   mutable std::optional<GrpcMetadata> metadata_;
   TimePoint deadline_ = kNever;
+  const GrpcMethods::CallLog* call_log_ = nullptr;  // null: nobody asked
+  TimePoint begun_{};                               // for the call log
   std::unique_ptr<GrpcCallHandler> handler_;
   GrpcDeframer deframer_;
   std::unique_ptr<BodyBuffer> compressed_;  // the message that is arriving compressed
   bool has_encoding_ = false;
   bool bad_encoding_ = false;  // the reply says which there are
   bool finished_ = false;      // the handler, or the wire for it, has ended the call
-  Code code_ = Code::kOk;
+  Code code_ = Code::kOk;      // what the client was told
   struct Details {
     std::string message;    // percent-encoded
     GrpcMetadata trailers;  // "-bin" values encoded

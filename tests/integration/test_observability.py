@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import tritonclient.grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 import models
@@ -149,6 +150,24 @@ def test_access_log_has_the_request_id(main_server):
     assert line["method"] == "GET"
     assert line["status"] == 200
     assert line["path"].startswith("/v2/models/simple/ready")
+
+
+def test_access_log_of_grpc_calls(main_server):
+    """A gRPC call has its line too, with the status that the client got."""
+    with tritonclient.grpc.InferenceServerClient(main_server.address) as client:
+        client.get_model_metadata("simple", headers={"x-request-id": "call-1"})
+        with pytest.raises(InferenceServerException):
+            client.get_model_metadata("no_such_model", headers={"x-request-id": "call-2"})
+
+    def found():
+        lines = {line.get("request_id"): line for line in log_lines(main_server) if "access" in line.values()}
+        return {"call-1", "call-2"} <= set(lines) and lines
+
+    lines = wait_until(found, "access lines of the calls")
+    assert lines["call-1"]["path"] == "/inference.GRPCInferenceService/ModelMetadata"
+    assert lines["call-1"]["protocol"] == "gRPC"
+    assert lines["call-1"]["grpc_status"] == "OK"
+    assert lines["call-2"]["grpc_status"] == "NOT_FOUND"
 
 
 def test_no_access_log_unless_asked(serve, tmp_path):
