@@ -1,5 +1,5 @@
-// The identity backend: output i is input i. Its signature is what the model's configuration says. For tests, for
-// measuring what a server costs by itself, and as a placeholder in ensembles.
+// The identity backend: output i is input i. Its signature is what the model's configuration says. For tests, and
+// for measuring what a server costs by itself.
 //
 // Parameters: execute_delay_ms, a time that every execution takes.
 
