@@ -4,9 +4,10 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <map>
 #include <utility>
 
+#include "cli/option_set.h"
+#include "cli/serve_options.h"
 #include "cli/suggestion.h"
 #include "server/version.h"
 
@@ -15,46 +16,11 @@ namespace {
 
 constexpr char kGroupHidden[] = "";
 
-/// Names in the order they are shown.
-template <typename T>
-using Choices = std::vector<std::pair<std::string, T>>;
-
-const Choices<LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
-                                      {"info", LogLevel::kInfo},
-                                      {"warning", LogLevel::kWarning},
-                                      {"error", LogLevel::kError},
-                                      {"off", LogLevel::kOff}};
-const Choices<LogFormat> kLogFormats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
 const Choices<OutputFormat> kOutputFormats = {{"text", OutputFormat::kText},
                                               {"json", OutputFormat::kJson},
                                               {"csv", OutputFormat::kCsv},
                                               {"npy", OutputFormat::kNpy}};
 const Choices<int> kShells = {{"bash", 0}, {"zsh", 1}, {"fish", 2}};
-
-template <typename T>
-const T* choice(const Choices<T>& choices, const std::string& name) {
-  for (const auto& [known, value] : choices) {
-    if (known == name) return &value;
-  }
-  return nullptr;
-}
-
-template <typename T>
-std::string joined(const Choices<T>& choices) {
-  std::string list;
-  for (const auto& [name, value] : choices) list += (list.empty() ? "" : "|") + name;
-  return list;
-}
-
-/// "'loud' is none of debug|info" as CLI11 wants it: empty when the name is good.
-template <typename T>
-CLI::Validator is_one_of(const Choices<T>& choices) {
-  return CLI::Validator(
-      [&choices](std::string& name) {
-        return choice(choices, name) ? std::string() : "'" + name + "' is none of " + joined(choices);
-      },
-      "");
-}
 
 /// Definitions of the command line and the variables that parsing fills. One parse each.
 class Definitions {
@@ -65,23 +31,12 @@ class Definitions {
   std::vector<CommandText> texts() const;
 
  private:
-  struct Extra {
-    std::vector<std::string> choices;
-    bool takes_file = false;
-  };
-
   void define_serve();
   void define_predict();
   void define_models();
   void define_doctor();
   void define_completion();
   CLI::App* command(const std::string& name, const std::string& description, const std::string& examples);
-  void add_backend_options(CLI::App* app, ServerConfig& config);
-  template <typename T>
-  CLI::Option* add_choice(CLI::App* app, const std::string& names, const Choices<T>& choices, T& into,
-                          const std::string& description);
-  CLI::Option* add_seconds(CLI::App* app, const std::string& names, std::chrono::seconds& into,
-                           const std::string& description);
   CommandText text_of(const CLI::App& app) const;
   ParsedAnswer usage_error(const CLI::App& used, std::string message) const;
   const CLI::App& used_command() const;
@@ -89,7 +44,7 @@ class Definitions {
   Command finish_predict();
 
   CLI::App app_{"Serves trained models over HTTP and gRPC on one port: batched, versioned, observed.", "modelmill"};
-  std::map<const CLI::Option*, Extra> extras_;
+  OptionSet options_;
   std::vector<CLI::App*> commands_;
   bool markdown_ = false;
   bool version_ = false;
@@ -124,89 +79,12 @@ CLI::App* Definitions::command(const std::string& name, const std::string& descr
   return app;
 }
 
-template <typename T>
-CLI::Option* Definitions::add_choice(CLI::App* app, const std::string& names, const Choices<T>& choices, T& into,
-                                     const std::string& description) {
-  CLI::Option* option = app->add_option_function<std::string>(
-      names, [&choices, &into](const std::string& name) { into = *choice(choices, name); }, description);
-  option->type_name(joined(choices))->check(is_one_of(choices));
-  for (const auto& [name, value] : choices) extras_[option].choices.push_back(name);
-  return option;
-}
-
-CLI::Option* Definitions::add_seconds(CLI::App* app, const std::string& names, std::chrono::seconds& into,
-                                      const std::string& description) {
-  return app
-      ->add_option_function<int64_t>(
-          names, [&into](const int64_t& seconds) { into = std::chrono::seconds(seconds); },
-          description + " [" + std::to_string(into.count()) + "]")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(int64_t{0}, int64_t{86'400}).description(""));
-}
-
-void Definitions::add_backend_options(CLI::App* app, ServerConfig& config) {
-  CLI::Option* directories =
-      app->add_option("--backend-directory", config.backend_directories,
-                      "A folder with backends' plugins, searched before the usual ones; may be repeated");
-  directories->type_name("FOLDER")->allow_extra_args(false)->group("Backends");
-  extras_[directories].takes_file = true;
-  app->add_option_function<std::vector<std::string>>(
-         "--backend-config",
-         [&config](const std::vector<std::string>& texts) {
-           for (const std::string& text : texts) {
-             if (const Status status = add_backend_setting(text, config.backend_settings); !status.ok()) {
-               throw CLI::ValidationError("--backend-config", status.message());
-             }
-           }
-         },
-         "A setting of a backend; may be repeated")
-      ->type_name("BACKEND,SETTING=VALUE")
-      ->allow_extra_args(false)
-      ->group("Backends");
-}
-
 void Definitions::define_serve() {
   serve_app_ = command("serve", "Serve models until a signal comes",
                        "  modelmill serve model.onnx\n"
                        "  modelmill serve models/ --port 9000 --access-log\n"
                        "  modelmill serve a.onnx b.onnx --host 0.0.0.0 --log-format json");
-  ServerConfig& config = serve_.config;
-  CLI::Option* paths = serve_app_->add_option(
-      "PATH", config.paths, "Model files (x.onnx is model 'x', version 1), model folders, or folders of models");
-  paths->type_name("PATH")->required();
-  extras_[paths].takes_file = true;
-  serve_app_->add_option("--host", config.host, "Address or name to listen on; 0.0.0.0 for all [127.0.0.1]")
-      ->type_name("HOST")
-      ->group("Network");
-  serve_app_->add_option("--port", config.port, "Port of HTTP and gRPC; 0 takes a free one [8000]")
-      ->type_name("PORT")
-      ->group("Network");
-  serve_app_->add_option("--io-threads", config.io_threads, "Event loops; 0 chooses: one a core, at most 8")
-      ->type_name("N")
-      ->group("Network");
-  add_seconds(serve_app_, "--drain-timeout", config.drain_timeout, "How long requests may take to finish at a stop")
-      ->group("Network");
-  serve_app_->add_option("--instances", config.instances, "Copies of each model that run side by side; 0 chooses")
-      ->type_name("N")
-      ->group("Models");
-  serve_app_->add_option("--instance-threads", config.instance_threads, "Threads inside each copy; 0 chooses")
-      ->type_name("N")
-      ->group("Models");
-  serve_app_->add_option("--load-threads", config.load_threads, "Models that are loaded side by side [2]")
-      ->type_name("N")
-      ->group("Models");
-  serve_app_->add_option("--max-queue-size", config.max_queue_requests, "Requests that may wait for each model [16384]")
-      ->type_name("N")
-      ->group("Models");
-  serve_app_->add_option("--max-queue-bytes", config.max_queue_bytes, "Bytes of them [4294967296]")
-      ->type_name("BYTES")
-      ->group("Models");
-  add_backend_options(serve_app_, config);
-  add_choice(serve_app_, "--log-level", kLogLevels, config.log_level, "What is logged to standard error [info]")
-      ->group("Log");
-  add_choice(serve_app_, "--log-format", kLogFormats, config.log_format, "Lines for people or for machines [text]")
-      ->group("Log");
-  serve_app_->add_flag("--access-log", config.access_log, "Log each request")->group("Log");
+  define_serve_options(*serve_app_, options_, serve_.config);
 }
 
 void Definitions::define_predict() {
@@ -218,11 +96,11 @@ void Definitions::define_predict() {
   CLI::Option* model = predict_app_->add_option(
       "MODEL", predict_.model, "A model's file or folder, loaded in this process; with --server a model's name");
   model->type_name("MODEL")->required();
-  extras_[model].takes_file = true;
+  options_.takes_file(model);
   CLI::Option* input = predict_app_->add_option(
       "INPUT", predict_.input, ".json, .npy, .csv, .png or .txt; '-' reads standard input and looks at what it is");
   input->type_name("INPUT")->required();
-  extras_[input].takes_file = true;
+  options_.takes_file(input);
   predict_app_->add_option("--server", predict_.server, "Ask this server, http://HOST:PORT")->type_name("URL");
   predict_app_->add_option("--version", predict_.version, "The model's version; 0 for the default one")
       ->type_name("N")
@@ -230,17 +108,17 @@ void Definitions::define_predict() {
   CLI::Option* output =
       predict_app_->add_option("--output", predict_.output, "Where the answer goes; '-' is standard output [-]");
   output->type_name("FILE");
-  extras_[output].takes_file = true;
-  format_option_ = add_choice(predict_app_, "--format", kOutputFormats, predict_.format,
-                              "How it is written; by --output's ending when that says it [text]");
+  options_.takes_file(output);
+  format_option_ = options_.add_choice(*predict_app_, "--format", kOutputFormats, predict_.format,
+                                       "How it is written; by --output's ending when that says it [text]");
   predict_app_->add_flag("--json", predict_json_, "The same as --format json")->excludes(format_option_);
-  add_seconds(predict_app_, "--timeout", predict_.timeout, "How long a server may take to answer");
+  options_.add_seconds(*predict_app_, "--timeout", predict_.timeout, "How long a server may take to answer");
   predict_app_
       ->add_option("--instance-threads", predict_.config.instance_threads,
                    "Threads of the model in this process; 0 chooses")
       ->type_name("N")
       ->check(CLI::Range(0, 1'024).description(""));
-  add_backend_options(predict_app_, predict_.config);
+  options_.add_backend_options(*predict_app_, predict_.config);
 }
 
 void Definitions::define_models() {
@@ -249,7 +127,7 @@ void Definitions::define_models() {
                         "  modelmill models --server http://10.0.0.5:8000 --json");
   models_app_->add_option("--server", models_.server, "The server [http://127.0.0.1:8000]")->type_name("URL");
   models_app_->add_flag("--json", models_.json, "Print JSON");
-  add_seconds(models_app_, "--timeout", models_.timeout, "How long the server may take to answer");
+  options_.add_seconds(*models_app_, "--timeout", models_.timeout, "How long the server may take to answer");
 }
 
 void Definitions::define_doctor() {
@@ -257,7 +135,7 @@ void Definitions::define_doctor() {
                         "  modelmill doctor\n"
                         "  modelmill doctor --json");
   doctor_app_->add_flag("--json", doctor_.json, "Print JSON");
-  add_backend_options(doctor_app_, doctor_.config);
+  options_.add_backend_options(*doctor_app_, doctor_.config);
 }
 
 void Definitions::define_completion() {
@@ -266,8 +144,8 @@ void Definitions::define_completion() {
                             "  modelmill completion zsh > ~/.zfunc/_modelmill\n"
                             "  modelmill completion fish > ~/.config/fish/completions/modelmill.fish");
   CLI::Option* shell = completion_app_->add_option("SHELL", completion_.shell, "bash, zsh or fish");
-  shell->type_name("SHELL")->required()->check(is_one_of(kShells));
-  for (const auto& [name, value] : kShells) extras_[shell].choices.push_back(name);
+  shell->type_name("SHELL")->required();
+  options_.restrict(shell, kShells);
 }
 
 const CLI::App& Definitions::used_command() const {
@@ -356,8 +234,7 @@ CommandText Definitions::text_of(const CLI::App& app) const {
   text.description = app.get_description();
   text.examples = app.get_footer();
   for (const CLI::Option* option : app.get_options()) {
-    const auto it = extras_.find(option);
-    const Extra extra = it == extras_.end() ? Extra() : it->second;
+    const OptionSet::Extra& extra = options_.extra(option);
     if (!option->nonpositional()) {
       text.usage += " " + option->get_type_name() + (option->get_items_expected_max() > 1 ? "..." : "");
       text.takes_files = text.takes_files || extra.takes_file;

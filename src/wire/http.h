@@ -22,6 +22,8 @@ struct HttpRequest {
   Bytes body;                                                // one piece, 64-byte aligned
   std::string peer;                                          // "127.0.0.1:4711"
   bool http2 = false;
+  /// Added to the reply, whoever makes it: for what belongs to the request rather than to its answer (its id, say).
+  std::vector<std::pair<std::string, std::string>> reply_headers;
 
   /// The first header of that (lower-case) name; empty when there is none.
   std::string_view header(std::string_view name) const;

@@ -16,6 +16,17 @@ size_t total_size(const Chunks& chunks) {
   return total;
 }
 
+void put_headers(OutQueue& out, const std::vector<std::pair<std::string, std::string>>& headers) {
+  for (const auto& [name, value] : headers) {
+    if (!reply_header_passes(name)) continue;
+    out.append_copy("\r\n");
+    out.append_copy(name);
+    out.append_copy(": ");
+    const bool unsafe = value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos;
+    out.append_copy(unsafe ? safe_header_value(value) : value);
+  }
+}
+
 std::string_view number_text(std::array<char, 24>& buffer, size_t value, int base) {
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, base).ptr;
   return {buffer.data(), static_cast<size_t>(end - buffer.data())};
@@ -103,14 +114,8 @@ void Http1Exchange::put_head(const HttpReply& reply, bool streamed) {
   out.append_copy(reason_phrase(reply.status));
   out.append_copy("\r\ndate: ");
   out.append_copy(http_date());
-  for (const auto& [name, value] : reply.headers) {
-    if (!reply_header_passes(name)) continue;
-    out.append_copy("\r\n");
-    out.append_copy(name);
-    out.append_copy(": ");
-    const bool unsafe = value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos;
-    out.append_copy(unsafe ? safe_header_value(value) : value);
-  }
+  put_headers(out, reply.headers);
+  put_headers(out, request_.reply_headers);
   if (close_after_)
     out.append_copy("\r\nconnection: close");
   else if (traits.http_1_0)

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "wire/connection.h"
@@ -76,14 +77,17 @@ void Http2Exchange::on_closed(uint32_t, const std::shared_ptr<Http2Stream>&) {
 void Http2Exchange::submit(const HttpReply& reply, bool more, bool with_length) {
   std::vector<nghttp2_nv> fields;
   std::vector<std::string> texts;
-  texts.reserve(2 + 2 * reply.headers.size());
-  fields.reserve(3 + reply.headers.size());
+  const size_t headers = reply.headers.size() + request_.reply_headers.size();
+  texts.reserve(2 + 2 * headers);
+  fields.reserve(3 + headers);
   fields.push_back(copied_field(":status", texts.emplace_back(std::to_string(reply.status))));
   fields.push_back(copied_field("date", http_date()));
-  for (const auto& [name, value] : reply.headers) {
-    if (!reply_header_passes(name)) continue;
-    const std::string& lower = texts.emplace_back(lower_case(name));
-    fields.push_back(copied_field(lower, texts.emplace_back(safe_header_value(value))));
+  for (const auto* from : {&reply.headers, &std::as_const(request_).reply_headers}) {
+    for (const auto& [name, value] : *from) {
+      if (!reply_header_passes(name)) continue;
+      const std::string& lower = texts.emplace_back(lower_case(name));
+      fields.push_back(copied_field(lower, texts.emplace_back(safe_header_value(value))));
+    }
   }
   size_t length = 0;
   for (const Bytes& bytes : reply.body) length += bytes.size();

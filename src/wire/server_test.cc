@@ -75,6 +75,19 @@ TEST(Server, Http2StreamsARepliesInPieces) {
   EXPECT_EQ(client.wait(head).headers["content-type"], "text/event-stream");
 }
 
+TEST(Server, HeadersOfTheRequestsOwnGoOutWithEveryReply) {
+  TestServer server([](const std::shared_ptr<HttpExchange>& exchange) {
+    exchange->request().reply_headers.emplace_back("X-Request-Id", "a\r\nb");
+    hello(exchange);
+  });
+  server.start();
+  RawClient http1(server.port());
+  http1.send(kGet);
+  EXPECT_THAT(http1.read_reply(), HasSubstr("\r\nX-Request-Id: a  b\r\n"));
+  Http2Client http2(server.port());
+  EXPECT_EQ(http2.wait(http2.request(http2_request("GET"), true)).headers["x-request-id"], "a  b");
+}
+
 TEST(Server, Http2Limits) {
   Limits limits;
   limits.http_body = 1000;

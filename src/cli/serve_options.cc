@@ -1,0 +1,70 @@
+#include "cli/serve_options.h"
+
+namespace modelmill {
+namespace {
+
+const Choices<LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
+                                      {"info", LogLevel::kInfo},
+                                      {"warning", LogLevel::kWarning},
+                                      {"error", LogLevel::kError},
+                                      {"off", LogLevel::kOff}};
+const Choices<LogFormat> kLogFormats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
+
+void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
+  constexpr char kGroup[] = "Network";
+  app.add_option("--host", config.host, "Address or name to listen on; 0.0.0.0 for all [127.0.0.1]")
+      ->type_name("HOST")
+      ->group(kGroup);
+  app.add_option("--port", config.port, "Port of HTTP and gRPC; 0 takes a free one [8000]")
+      ->type_name("PORT")
+      ->group(kGroup);
+  app.add_option("--io-threads", config.io_threads, "Event loops; 0 chooses: one a core, at most 8")
+      ->type_name("N")
+      ->group(kGroup);
+  options.add_seconds(app, "--drain-timeout", config.drain_timeout, "How long requests may take to finish at a stop")
+      ->group(kGroup);
+}
+
+void define_models(CLI::App& app, ServerConfig& config) {
+  constexpr char kGroup[] = "Models";
+  app.add_option("--instances", config.instances, "Copies of each model that run side by side; 0 chooses")
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_option("--instance-threads", config.instance_threads, "Threads inside each copy; 0 chooses")
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_option("--load-threads", config.load_threads, "Models that are loaded side by side [2]")
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_option("--max-queue-size", config.max_queue_requests, "Requests that may wait for each model [16384]")
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_option("--max-queue-bytes", config.max_queue_bytes, "Bytes of them [4294967296]")
+      ->type_name("BYTES")
+      ->group(kGroup);
+}
+
+void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
+  constexpr char kGroup[] = "Log";
+  options.add_choice(app, "--log-level", kLogLevels, config.log_level, "What is logged to standard error [info]")
+      ->group(kGroup);
+  options.add_choice(app, "--log-format", kLogFormats, config.log_format, "Lines for people or for machines [text]")
+      ->group(kGroup);
+  app.add_flag("--access-log", config.access_log, "Log each request")->group(kGroup);
+}
+
+}  // namespace
+
+void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& config) {
+  options
+      .takes_file(app.add_option("PATH", config.paths,
+                                 "Model files (x.onnx is model 'x', version 1), model folders, or folders of models"))
+      ->type_name("PATH")
+      ->required();
+  define_network(app, options, config);
+  define_models(app, config);
+  options.add_backend_options(app, config);
+  define_log(app, options, config);
+}
+
+}  // namespace modelmill
