@@ -38,6 +38,9 @@ class GrpcCall {
   virtual Loop& loop() = 0;
   virtual const std::string& peer() const = 0;
 
+  /// Adds to the initial metadata; before the first send(), later it does nothing. An answer without a message has it
+  /// together with its trailers. "-bin" values are encoded by the wire.
+  virtual void add_header(std::string name, std::string value) = 0;
   /// Sends one message; `message` is the serialised protobuf in pieces, which are not copied. The length prefix is
   /// added.
   virtual void send(Chunks message) = 0;

@@ -24,6 +24,12 @@ using Fields = boost::container::small_vector<nghttp2_nv, 8>;
 
 bool is_binary(std::string_view name) { return name.ends_with("-bin"); }
 
+/// Metadata as it goes onto the wire; nothing for a name that is not the caller's to send.
+void encode_metadata(std::string_view name, std::string_view value, GrpcMetadata& encoded) {
+  if (!reply_header_passes(name)) return;
+  encoded.emplace_back(lower_case(name), is_binary(name) ? base64_encode(value) : safe_header_value(value));
+}
+
 /// A "-bin" header may carry several values, joined by commas; each is a header of its own.
 void add_metadata(GrpcMetadata& metadata, std::string_view name, std::string_view value) {
   if (!is_binary(name)) {
@@ -213,9 +219,26 @@ void GrpcStream::end_early(const Status& status) {
   if (handler_) handler_->on_cancel(status);
 }
 
+void GrpcStream::add_header(std::string name, std::string value) {
+  if (ended() || head_sent()) return;
+  if (!headers_) headers_ = std::make_unique<GrpcMetadata>();
+  encode_metadata(name, value, *headers_);
+}
+
+template <typename Fields>
+void GrpcStream::add_header_fields(Fields& fields) const {
+  if (!headers_) return;
+  for (const auto& [name, value] : *headers_) fields.push_back(static_field(name, value));
+}
+
 void GrpcStream::submit_response_head() {
-  const std::array<nghttp2_nv, 2> fields = {kStatus200, kContentType};
-  submit_head(fields, true);
+  if (!headers_) {
+    const std::array<nghttp2_nv, 2> fields = {kStatus200, kContentType};
+    return submit_head(fields, true);
+  }
+  Fields fields = {kStatus200, kContentType};
+  add_header_fields(fields);
+  submit_head({fields.data(), fields.size()}, true);
 }
 
 void GrpcStream::send(Chunks message) {
@@ -244,11 +267,7 @@ void GrpcStream::set_status(const Status& status, const GrpcMetadata& trailers) 
   if (status.message().empty() && trailers.empty()) return;
   details_ = std::make_unique<Details>();
   details_->message = percent_encode(status.message());
-  for (const auto& [name, value] : trailers) {
-    if (!reply_header_passes(name)) continue;
-    details_->trailers.emplace_back(lower_case(name),
-                                    is_binary(name) ? base64_encode(value) : safe_header_value(value));
-  }
+  for (const auto& [name, value] : trailers) encode_metadata(name, value, details_->trailers);
 }
 
 template <typename Fields>
@@ -270,6 +289,7 @@ void GrpcStream::finish(const Status& status, const GrpcMetadata& trailers) {
     return;
   }
   Fields fields = {kStatus200, kContentType};
+  add_header_fields(fields);
   add_status_fields(fields);
   if (bad_encoding_) fields.push_back(static_field("grpc-accept-encoding", kGrpcAcceptEncoding));
   submit_head({fields.data(), fields.size()}, false);

@@ -28,6 +28,7 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   TimePoint deadline() const override { return deadline_; }
   Loop& loop() override { return loop_; }
   const std::string& peer() const override { return *peer_; }
+  void add_header(std::string name, std::string value) override;
   void send(Chunks message) override;
   void finish(const Status& status, const GrpcMetadata& trailers) override;
   void reply(Chunks message) override;
@@ -53,6 +54,8 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   void set_status(const Status& status, const GrpcMetadata& trailers);
   void log_call(bool told);
   template <typename Fields>
+  void add_header_fields(Fields& fields) const;
+  template <typename Fields>
   void add_status_fields(Fields& fields) const;
 
   Loop& loop_;
@@ -74,7 +77,8 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
     std::string message;    // percent-encoded
     GrpcMetadata trailers;  // "-bin" values encoded
   };
-  std::unique_ptr<Details> details_;  // of the status, where there are any
+  std::unique_ptr<GrpcMetadata> headers_;  // of the answer, where there are any; "-bin" values encoded
+  std::unique_ptr<Details> details_;       // of the status, where there are any
 };
 
 }  // namespace modelmill::wire

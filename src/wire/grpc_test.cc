@@ -195,6 +195,39 @@ TEST(Grpc, MetadataAndTrailers) {
                 {"x-a", "1"}, {"x-bin", std::string("\0\1", 2)}, {"y-bin", std::string(1, '\0')}, {"y-bin", "\1"}}));
 }
 
+TEST(Grpc, InitialMetadata) {
+  TestServer server(no_http);
+  server.methods().add("/t.T/Reply", unary_method([](const std::shared_ptr<GrpcCall>& call, Bytes message) {
+                         call->add_header("X-Id", "7\n8");
+                         call->add_header("d-bin", std::string("\0\1", 2));
+                         call->add_header("content-length", "1");
+                         call->send({std::move(message)});
+                         call->add_header("late", "x");
+                         call->finish(ok_status(), {{"t", "u"}});
+                       }));
+  server.methods().add("/t.T/Fail", unary_method([](const std::shared_ptr<GrpcCall>& call, const Bytes&) {
+                         call->add_header("x-id", "7");
+                         call->finish(not_found("nothing"));
+                       }));
+  server.start();
+  Http2Client client(server.port());
+  const int32_t replied = client.grpc("/t.T/Reply");
+  client.data(replied, framed("x"), true);
+  auto headers = client.wait(replied).headers;
+  EXPECT_EQ(headers.at("x-id"), "7 8");
+  EXPECT_EQ(headers.at("d-bin"), "AAE");
+  EXPECT_EQ(headers.at("t"), "u");
+  EXPECT_FALSE(headers.contains("content-length"));
+  EXPECT_FALSE(headers.contains("late"));
+  EXPECT_EQ(client.streams[replied].header_blocks, 2);
+  const int32_t failed = client.grpc("/t.T/Fail");
+  client.data(failed, framed("x"), true);
+  headers = client.wait(failed).headers;
+  EXPECT_EQ(headers.at("x-id"), "7");
+  EXPECT_EQ(headers.at("grpc-status"), "5");
+  EXPECT_EQ(client.streams[failed].header_blocks, 1);
+}
+
 TEST(Grpc, ResetCancels) {
   TestServer server(no_http);
   Watched w;

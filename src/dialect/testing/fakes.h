@@ -106,6 +106,9 @@ class FakeCall final : public wire::GrpcCall {
   TimePoint deadline() const override { return kNever; }
   wire::Loop& loop() override { return loop_; }
   const std::string& peer() const override { return peer_; }
+  void add_header(std::string name, std::string value) override {
+    headers.emplace_back(std::move(name), std::move(value));
+  }
   void send(Chunks message) override { sent.push_back(joined(message)); }
   void finish(const Status& result, const wire::GrpcMetadata& = {}) override {
     if (status) return;
@@ -122,6 +125,7 @@ class FakeCall final : public wire::GrpcCall {
   void wait_finished() { finished_.get_future().wait(); }
 
   std::vector<std::string> sent;
+  wire::GrpcMetadata headers;
   std::optional<Status> status;
   size_t unsent = 0;
   bool paused = false;
