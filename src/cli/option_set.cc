@@ -11,16 +11,6 @@ const OptionSet::Extra& OptionSet::extra(const CLI::Option* option) const {
   return found == extras_.end() ? none : found->second;
 }
 
-CLI::Option* OptionSet::add_seconds(CLI::App& app, const std::string& names, std::chrono::seconds& into,
-                                    const std::string& description) {
-  return app
-      .add_option_function<int64_t>(
-          names, [&into](const int64_t& seconds) { into = std::chrono::seconds(seconds); },
-          description + " [" + std::to_string(into.count()) + "]")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(int64_t{0}, int64_t{86'400}).description(""));
-}
-
 void OptionSet::add_backend_options(CLI::App& app, ServerConfig& config) {
   CLI::Option* directories =
       app.add_option("--backend-directory", config.backend_directories,

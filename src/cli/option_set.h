@@ -3,6 +3,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Validators.hpp>
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -38,8 +39,8 @@ class OptionSet {
   template <typename T>
   void restrict(CLI::Option* option, const Choices<T>& choices);
   /// Whole seconds up to a day; the default is appended to the description.
-  CLI::Option* add_seconds(CLI::App& app, const std::string& names, std::chrono::seconds& into,
-                           const std::string& description);
+  template <typename Duration>
+  CLI::Option* add_seconds(CLI::App& app, const std::string& names, Duration& into, const std::string& description);
   /// --backend-directory and --backend-config.
   void add_backend_options(CLI::App& app, ServerConfig& config);
 
@@ -59,6 +60,18 @@ class OptionSet {
 
   std::map<const CLI::Option*, Extra> extras_;
 };
+
+template <typename Duration>
+CLI::Option* OptionSet::add_seconds(CLI::App& app, const std::string& names, Duration& into,
+                                    const std::string& description) {
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(into);
+  return app
+      .add_option_function<int64_t>(
+          names, [&into](const int64_t& seconds) { into = std::chrono::seconds(seconds); },
+          description + " [" + std::to_string(now.count()) + "]")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(int64_t{0}, int64_t{86'400}).description(""));
+}
 
 template <typename T>
 void OptionSet::restrict(CLI::Option* option, const Choices<T>& choices) {

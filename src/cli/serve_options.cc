@@ -44,6 +44,30 @@ void define_models(CLI::App& app, ServerConfig& config) {
       ->group(kGroup);
 }
 
+void define_limits(CLI::App& app, OptionSet& options, ServerConfig& config) {
+  constexpr char kGroup[] = "Limits";
+  wire::Limits& limits = config.limits;
+  const auto add = [&](const char* name, auto& into, const char* type, const std::string& description) {
+    app.add_option(name, into, description + " [" + std::to_string(into) + "]")->type_name(type)->group(kGroup);
+  };
+  const auto add_timeout = [&](const char* name, std::chrono::milliseconds& into, const std::string& description) {
+    options.add_seconds(app, name, into, description + "; 0 for ever")->group(kGroup);
+  };
+  add("--max-connections", limits.connections, "N", "Connections open at once");
+  add("--max-streams", limits.streams_per_connection, "N", "Requests open at once on an HTTP/2 connection");
+  add("--max-header-bytes", limits.header_bytes, "BYTES", "Of a request's headers");
+  add("--max-headers", limits.header_count, "N", "Headers of a request");
+  add("--max-body-bytes", limits.http_body, "BYTES", "Of an HTTP request's body");
+  add("--max-message-bytes", limits.grpc_message, "BYTES", "Of a gRPC request's message, below 2 GiB");
+  add("--max-inflated-bytes", limits.inflated, "BYTES", "What a compressed body or message may inflate to");
+  add("--max-unsent-bytes", limits.unsent, "BYTES",
+      "Of replies that wait in an HTTP/2 connection beside its largest; beyond, its requests are refused");
+  add_timeout("--idle-timeout", limits.idle_timeout, "How long a connection may be without a request");
+  add_timeout("--header-timeout", limits.header_timeout, "How long a request's headers may take to come");
+  add_timeout("--stall-timeout", limits.stall_timeout,
+              "How long a body may come, or a reply be read, at less than 1 KiB a second");
+}
+
 void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
   constexpr char kGroup[] = "Log";
   options.add_choice(app, "--log-level", kLogLevels, config.log_level, "What is logged to standard error [info]")
@@ -64,6 +88,7 @@ void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& confi
   define_network(app, options, config);
   define_models(app, config);
   options.add_backend_options(app, config);
+  define_limits(app, options, config);
   define_log(app, options, config);
 }
 

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <climits>
+#include <span>
 #include <string>
+
+#include "wire/body_buffer.h"
 
 namespace modelmill {
 namespace {
@@ -34,42 +37,40 @@ double quality(std::string_view parameters) {
   return q;
 }
 
-Result<Bytes> inflate_all(const Bytes& body, int window, size_t limit) {
+Result<Bytes> inflate_all(const Bytes& body, int window, const InflateLimit& limit) {
   z_stream stream{};
   if (inflateInit2(&stream, window) != Z_OK) return internal("zlib could not start");
-  std::string out;
+  wire::BodyBuffer out;
   size_t fed = 0;
   int state = Z_OK;
-  while (state == Z_OK || state == Z_BUF_ERROR) {
+  while (state == Z_OK && out.size() <= limit.bytes) {
     if (stream.avail_in == 0 && fed < body.size()) {
       stream.next_in = bytes_of(body.data() + fed);
       stream.avail_in = piece(body.size() - fed);
       fed += stream.avail_in;
     }
-    const size_t filled = out.size();
-    out.resize(filled + std::clamp<size_t>(body.size() * 2, 4096, size_t{4} << 20));
-    stream.next_out = reinterpret_cast<Bytef*>(out.data() + filled);
-    stream.avail_out = piece(out.size() - filled);
-    const uInt room = stream.avail_out;
-    state = inflate(&stream, Z_NO_FLUSH);
-    out.resize(filled + (room - stream.avail_out));
-    if (out.size() > limit) break;
-    if (state == Z_BUF_ERROR && stream.avail_in == 0 && fed == body.size()) break;  // cut off
+    std::span<std::byte> room = out.room();
+    room = room.first(std::min(room.size(), limit.bytes - out.size() + 1));  // one more tells that it is too large
+    stream.next_out = bytes_of(room.data());
+    stream.avail_out = piece(room.size());
+    const uInt before = stream.avail_out;
+    state = inflate(&stream, Z_NO_FLUSH);  // Z_BUF_ERROR: cut off
+    out.commit(before - stream.avail_out);
   }
   inflateEnd(&stream);
-  if (out.size() > limit) {
-    return Status(Code::kResourceExhausted, "the inflated body passes the limit of " + std::to_string(limit) +
-                                                " bytes; send it in parts or without compression");
+  if (out.size() > limit.bytes) {
+    if (limit.refused) limit.refused->add();
+    return Status(Code::kResourceExhausted,
+                  "the inflated body passes the limit of " + std::to_string(limit.bytes) +
+                      " bytes (--max-inflated-bytes); send it in parts or without compression");
   }
   if (state != Z_STREAM_END) return invalid_argument("the compressed body is broken or cut off");
-  MemoryRef memory = Memory::allocate(out.size());
-  std::copy_n(out.data(), out.size(), reinterpret_cast<char*>(memory->data()));
-  return Bytes(std::move(memory));
+  return out.take();
 }
 
 }  // namespace
 
-Result<Bytes> decode_body(const Bytes& body, std::string_view content_encoding, size_t limit) {
+Result<Bytes> decode_body(const Bytes& body, std::string_view content_encoding, const InflateLimit& limit) {
   if (content_encoding.empty() || content_encoding == "identity") return body;
   if (content_encoding == "gzip") return inflate_all(body, kGzipWindow, limit);
   if (content_encoding == "deflate") return inflate_all(body, kZlibWindow, limit);

@@ -58,8 +58,9 @@ struct ModelServer::Rep {
       : config(std::move(c)),
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
-        v2(engine.inference(), {"modelmill", server_version(), [this] { return ready(); }}) {}
+        v2(engine.inference(), {"modelmill", server_version(), [this] { return ready(); }, inflate_limit()}) {}
 
+  InflateLimit inflate_limit() { return {config.limits.inflated, wire::refused_counter(engine.metrics(), "inflated")}; }
   bool ready() { return started && !stopping && engine.lifecycle().all_ready(); }
 
   ServerConfig config;
@@ -75,7 +76,7 @@ struct ModelServer::Rep {
 
   void add_dialects() {
     router.add("v2", v2.http());
-    router.add("predict", predict::make_handler(engine.inference()));
+    router.add("predict", predict::make_handler(engine.inference(), inflate_limit()));
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
     if (config.access_log) {
       router.set_access_log(log_access);

@@ -1,6 +1,7 @@
 #include "server/server_config.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
 
@@ -15,6 +16,21 @@ Status check_range(const char* what, int64_t value, int64_t low, int64_t high) {
                           std::to_string(low) + " and " + std::to_string(high));
 }
 
+Status check_limits(const wire::Limits& limits) {
+  constexpr int64_t kMost = int64_t{1} << 50;
+  const auto bytes = [](const char* what, uint64_t value, int64_t low, int64_t high) {
+    return check_range(what, static_cast<int64_t>(std::min<uint64_t>(value, INT64_MAX)), low, high);
+  };
+  MM_RETURN_IF_ERROR(check_range("--max-connections", limits.connections, 1, 10'000'000));
+  MM_RETURN_IF_ERROR(check_range("--max-streams", limits.streams_per_connection, 1, 1'000'000));
+  MM_RETURN_IF_ERROR(bytes("--max-header-bytes", limits.header_bytes, 1'024, int64_t{16} << 20));
+  MM_RETURN_IF_ERROR(bytes("--max-headers", limits.header_count, 16, 100'000));
+  MM_RETURN_IF_ERROR(bytes("--max-body-bytes", limits.http_body, 1, kMost));
+  MM_RETURN_IF_ERROR(bytes("--max-message-bytes", limits.grpc_message, 1, INT32_MAX));
+  MM_RETURN_IF_ERROR(bytes("--max-inflated-bytes", limits.inflated, 1, kMost));
+  return bytes("--max-unsent-bytes", limits.unsent, 0, kMost);
+}
+
 }  // namespace
 
 Status check_server_config(const ServerConfig& config) {
@@ -27,6 +43,7 @@ Status check_server_config(const ServerConfig& config) {
   MM_RETURN_IF_ERROR(check_range("--load-threads", config.load_threads, 1, 256));
   MM_RETURN_IF_ERROR(check_range("--max-queue-size", config.max_queue_requests, 0, int64_t{1} << 31));
   MM_RETURN_IF_ERROR(check_range("--max-queue-bytes", config.max_queue_bytes, 0, int64_t{1} << 50));
+  MM_RETURN_IF_ERROR(check_limits(config.limits));
   return check_range("--drain-timeout", config.drain_timeout.count(), 0, 86'400);
 }
 

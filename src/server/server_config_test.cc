@@ -36,6 +36,15 @@ TEST(CheckServerConfig, NamesTheSettingOutOfRange) {
   EXPECT_THAT(message([](ServerConfig& c) { c.load_threads = 0; }), HasSubstr("--load-threads"));
   EXPECT_THAT(message([](ServerConfig& c) { c.max_queue_requests = -1; }), HasSubstr("--max-queue-size"));
   EXPECT_THAT(message([](ServerConfig& c) { c.drain_timeout = std::chrono::hours(25); }), HasSubstr("--drain-timeout"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.limits.connections = 0; }), HasSubstr("--max-connections is 0"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.limits.streams_per_connection = 0; }), HasSubstr("--max-streams"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.limits.header_bytes = 10; }), HasSubstr("--max-header-bytes"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.limits.header_count = 1; }), HasSubstr("--max-headers"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.limits.http_body = 0; }), HasSubstr("--max-body-bytes"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.limits.grpc_message = size_t{1} << 31; }),
+              HasSubstr("--max-message-bytes is 2147483648; it must be between 1 and 2147483647"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.limits.inflated = SIZE_MAX; }), HasSubstr("--max-inflated-bytes"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.limits.unsent = SIZE_MAX; }), HasSubstr("--max-unsent-bytes"));
 }
 
 TEST(DefaultIoThreads, IsOneACoreAndAtMostEight) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/log.h"
 #include "wire/http1_session.h"
 #include "wire/http2_session.h"
 
@@ -19,6 +20,7 @@ constexpr size_t kLargeBuffer = 16 * 1024;
 constexpr size_t kScratch = 256 * 1024;
 /// What one connection may bring in before others get their turn.
 constexpr size_t kReadPerTurn = size_t{2} << 20;
+constexpr Duration kReadTimePerTurn = std::chrono::milliseconds(1);
 constexpr size_t kWritePerTurn = size_t{8} << 20;
 /// How long, and for how many bytes, a peer that goes on sending after our end is listened to.
 constexpr Duration kLinger = std::chrono::seconds(1);
@@ -80,6 +82,7 @@ void Connection::on_read(IoResult result) {
 
 /// More has probably come than the first read took: reads on without waiting. True if the next read should be awaited.
 bool Connection::read_more() {
+  const TimePoint until = Clock::now() + kReadTimePerTurn;
   for (size_t total = 0; total < kReadPerTurn && !closed_;) {
     if (session_ && !lingering_ && !session_->wants_to_read()) return false;
     std::span<std::byte> target;
@@ -97,6 +100,7 @@ bool Connection::read_more() {
       session_->received_into_target(result.bytes);
     if (result.bytes < into.size()) return true;
     total += result.bytes;
+    if (Clock::now() >= until) return true;
   }
   return true;
 }
@@ -161,6 +165,7 @@ bool Connection::write_out() {
       return false;
     }
     out_.consume(result.bytes);
+    written_ += result.bytes;
     written += result.bytes;
   }
 }
@@ -193,6 +198,22 @@ void Connection::drain() {
 }
 
 void Connection::cut() { close(); }
+
+void Connection::look(TimePoint now) {
+  if (closed_ || lingering_) return;
+  const Limits& limits = core_->limits;
+  // What the peer's system has confirmed tells more than what ours has room for, which comes in large steps.
+  const uint64_t read = write_blocked_ ? written_ - std::min<uint64_t>(written_, transport_->unconfirmed()) : written_;
+  if (writing_.stalled(now, write_blocked_, read, limits.stall_timeout, least_bytes(limits))) {
+    core_->count_refused("stall");
+    Log::debug("connection cut: its client does not read", {{"peer", *peer_}});
+    return close();
+  }
+  if (session_) return session_->look(now);
+  if (!beginning_.lasts(now, 0, limits.header_timeout)) return;
+  core_->count_refused("header timeout");
+  close();
+}
 
 void Connection::close() {
   if (closed_) return;

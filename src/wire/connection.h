@@ -5,8 +5,10 @@
 
 #include "wire/loop.h"
 #include "wire/out_queue.h"
+#include "wire/progress.h"
 #include "wire/server_core.h"
 #include "wire/session.h"
+#include "wire/standstill.h"
 #include "wire/transport.h"
 
 namespace modelmill::wire {
@@ -24,6 +26,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void drain();
   /// Close now.
   void cut();
+  /// A look from time to time: closes what is idle, slow or stalled.
+  void look(TimePoint now);
 
   // For the session.
   Loop& loop() { return loop_; }
@@ -61,6 +65,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   std::unique_ptr<Loop::Timer> linger_timer_;
   size_t target_size_ = 0;  // of the session's memory that the pending read goes to; 0: it goes to buffer_
   size_t thrown_away_ = 0;
+  uint64_t written_ = 0;
+  Progress writing_;      // of a peer that should read
+  Standstill beginning_;  // of a peer that has not yet said what it speaks
   bool reading_ = false;
   bool write_blocked_ = false;
   bool flush_asked_ = false;

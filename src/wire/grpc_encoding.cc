@@ -118,7 +118,8 @@ Result<Bytes> inflate_message(std::span<const std::byte> compressed, size_t limi
   const bool all_read = stream.avail_in == 0;
   ::inflateEnd(&stream);
   if (out.size() > limit)
-    return resource_exhausted("the inflated message is larger than the limit of " + std::to_string(limit) + " bytes");
+    return resource_exhausted("the inflated message is larger than the limit of " + std::to_string(limit) +
+                              " bytes (--max-inflated-bytes, --max-message-bytes)");
   if (code != Z_STREAM_END || !all_read)
     return internal("the compressed message can't be inflated: its bytes are damaged");
   return out.take();

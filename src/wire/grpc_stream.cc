@@ -1,5 +1,6 @@
 #include "wire/grpc_stream.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <new>
@@ -54,11 +55,9 @@ GrpcStream::~GrpcStream() {
   if (in_list()) loop_.deadlines().remove(*this);
 }
 
-Status GrpcStream::check_head(const Http2Head& head, bool method_known, bool head_too_large) {
+Status GrpcStream::check_head(const Http2Head& head, bool method_known, std::string_view limit_met) {
   const Limits& limits = session()->connection().core().limits;
-  if (head_too_large)
-    return resource_exhausted("the call's metadata is larger than the limit of " + std::to_string(limits.header_bytes) +
-                              " bytes");
+  if (!limit_met.empty()) return resource_exhausted(limit_message(limits, limit_met));
   const std::string_view subtype = head.content_type.substr(std::string_view("application/grpc").size());
   if (subtype.starts_with('+') && !subtype.starts_with("+proto"))
     return unimplemented("content-type '" + std::string(head.content_type) +
@@ -78,7 +77,7 @@ Status GrpcStream::check_head(const Http2Head& head, bool method_known, bool hea
 }
 
 void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path, const GrpcMethodFactory* method,
-                       bool head_too_large) {
+                       std::string_view limit_met) {
   method_ = std::move(path);
   if (const GrpcMethods::CallLog& log = session()->connection().core().grpc.call_log()) {
     call_log_ = &log;
@@ -90,8 +89,7 @@ void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path,
     const std::array<nghttp2_nv, 2> fields = {static_field(":status", "405"), static_field("allow", "POST")};
     return submit_head(fields, false);
   }
-  if (const Status status = check_head(head, method != nullptr, head_too_large); !status.ok())
-    return finish(status, {});
+  if (const Status status = check_head(head, method != nullptr, limit_met); !status.ok()) return finish(status, {});
   has_encoding_ = !head.grpc_encoding.empty() && head.grpc_encoding != "identity";
   fields_ = std::move(head.others);
   head.others.clear();
@@ -127,7 +125,8 @@ bool GrpcStream::on_frame_begin(bool compressed, uint32_t length) {
   if (length > limit) {
     session()->connection().core().count_refused("message");
     end_early(resource_exhausted("the request's message of " + std::to_string(length) +
-                                 " bytes is larger than the limit of " + std::to_string(limit) + " bytes"));
+                                 " bytes is larger than the limit of " + std::to_string(limit) +
+                                 " bytes (--max-message-bytes)"));
     return false;
   }
   if (compressed) {
@@ -155,10 +154,10 @@ bool GrpcStream::on_frame_end() {
   if (compressed_) {
     const Bytes all = compressed_->take();
     compressed_ = nullptr;
-    const size_t limit = session()->connection().core().limits.grpc_message;
-    auto message = inflate_message({all.data(), all.size()}, limit);
+    const Limits& limits = session()->connection().core().limits;
+    auto message = inflate_message({all.data(), all.size()}, std::min(limits.grpc_message, limits.inflated));
     if (!message.ok()) {
-      if (message.status().code() == Code::kResourceExhausted) session()->connection().core().count_refused("message");
+      if (message.status().code() == Code::kResourceExhausted) session()->connection().core().count_refused("inflated");
       end_early(message.status());
       return false;
     }
@@ -174,6 +173,11 @@ void GrpcStream::on_end() {
   if (finished_ || !handler_) return;
   if (deframer_.inside_message()) return end_early(internal("the client ended the call inside a message"));
   handler_->on_half_close();
+}
+
+void GrpcStream::on_stalled() {
+  session()->connection().core().count_refused("stall");
+  end_early(deadline_exceeded(limit_message(session()->connection().core().limits, "stall")));
 }
 
 void GrpcStream::on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) {
@@ -207,7 +211,7 @@ void GrpcStream::on_deadline() {
     code_ = status.code();
     reset(NGHTTP2_CANCEL);  // trailers can't follow half a message
   } else {
-    out().clear();
+    drop_out();
     finish(status, {});
   }
   if (handler_) handler_->on_cancel(status);
@@ -243,7 +247,7 @@ void GrpcStream::submit_response_head() {
 
 void GrpcStream::send(Chunks message) {
   if (ended()) return;
-  out().append_message(std::move(message));
+  add_out_message(std::move(message));
   if (head_sent())
     wake();
   else
@@ -254,7 +258,7 @@ void GrpcStream::reply(Chunks message) {
   if (ended()) return;
   finished_ = true;
   loop_.deadlines().remove(*this);
-  out().append_message(std::move(message));
+  add_out_message(std::move(message));
   end_out();
   if (head_sent())
     wake();

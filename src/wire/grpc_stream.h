@@ -19,9 +19,10 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   GrpcStream(Http2Session& session, int32_t id);
   ~GrpcStream() override;
 
-  /// The request's headers are complete; `method` is null when there is no such method.
+  /// The request's headers are complete; `method` is null when there is no such method; `limit_met` names the limit
+  /// that refuses the call, if any.
   void begin(Http2Head& head, std::shared_ptr<const std::string> path, const GrpcMethodFactory* method,
-             bool head_too_large);
+             std::string_view limit_met);
 
   std::string_view method() const override { return *method_; }
   const GrpcMetadata& metadata() const override;
@@ -37,6 +38,8 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
 
   void on_data(std::span<const std::byte> bytes) override;
   void on_end() override;
+  bool awaits_body() const override { return !finished_ && deframer_.inside_message(); }
+  void on_stalled() override;
   void on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) override;
 
  private:
@@ -47,7 +50,7 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   bool submit_trailers() override;
 
   bool ended() const { return finished_ || session() == nullptr; }
-  Status check_head(const Http2Head& head, bool method_known, bool head_too_large);
+  Status check_head(const Http2Head& head, bool method_known, std::string_view limit_met);
   void submit_response_head();
   /// The wire ends the call: the client gets the status, and the handler is told.
   void end_early(const Status& status);

@@ -20,10 +20,12 @@ class Parser final : public http::basic_parser<true> {
   HttpRequest* request = nullptr;
   BodyBuffer* body = nullptr;
   uint64_t body_limit_bytes = 0;
+  size_t header_limit_count = 0;
   int version = 11;
   int hosts = 0;
   bool expects_continue = false;
   bool body_too_large = false;
+  bool too_many_headers = false;
 
  private:
   void on_request_impl(http::verb, BeastView method, BeastView target, int v, error_code&) override {
@@ -32,8 +34,13 @@ class Parser final : public http::basic_parser<true> {
     version = v;
   }
   void on_response_impl(int, BeastView, int, error_code&) override {}
-  void on_field_impl(http::field field, BeastView name, BeastView value, error_code&) override {
+  void on_field_impl(http::field field, BeastView name, BeastView value, error_code& error) override {
     if (body != nullptr) return;  // trailers of a chunked body
+    if (request->headers.size() == header_limit_count) {
+      too_many_headers = true;
+      error = http::error::header_limit;
+      return;
+    }
     if (field == http::field::host) ++hosts;
     if (field == http::field::expect && equals_ignoring_case(view(value), "100-continue")) expects_continue = true;
     request->headers.emplace_back(lower_case(view(name)), view(value));
@@ -57,39 +64,42 @@ class Parser final : public http::basic_parser<true> {
 }  // namespace
 
 struct Http1Parser::Rep {
-  size_t header_bytes;
-  uint64_t body_bytes;
+  Bounds bounds;
   std::optional<Parser> parser;
   size_t head_size = 0;  // of this request so far
 
   Outcome fail(const error_code& error, size_t used) const {
     if (parser->body_too_large)
-      return {used, false, 413,
-              "the request's body is larger than the limit of " + std::to_string(body_bytes) + " bytes"};
+      return {used, false, 413, "body",
+              "the request's body is larger than the limit of " + std::to_string(bounds.body_bytes) +
+                  " bytes (--max-body-bytes)"};
+    if (parser->too_many_headers)
+      return {
+          used, false, 431, "headers",
+          "the request has more than the limit of " + std::to_string(bounds.header_count) + " headers (--max-headers)"};
     if (error == http::error::header_limit || error == http::error::buffer_overflow) return head_too_large(used);
     if (error == http::error::bad_version)
-      return {used, false, 505, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here"};
-    return {used, false, 400, "malformed HTTP request: " + error.message()};
+      return {used, false, 505, {}, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here"};
+    return {used, false, 400, {}, "malformed HTTP request: " + error.message()};
   }
   Outcome head_too_large(size_t used) const {
-    return {used, false, 431,
-            "the request line and headers are larger than the limit of " + std::to_string(header_bytes) + " bytes"};
+    return {used, false, 431, "header",
+            "the request line and headers are larger than the limit of " + std::to_string(bounds.header_bytes) +
+                " bytes (--max-header-bytes)"};
   }
 };
 
-Http1Parser::Http1Parser(size_t header_bytes, uint64_t body_bytes)
-    : rep_(std::make_unique<Rep>(Rep{header_bytes, body_bytes, std::nullopt})) {
-  reset();
-}
+Http1Parser::Http1Parser(const Bounds& bounds) : rep_(std::make_unique<Rep>(Rep{bounds, std::nullopt})) { reset(); }
 
 Http1Parser::~Http1Parser() = default;
 
 void Http1Parser::reset() {
   rep_->head_size = 0;
   Parser& parser = rep_->parser.emplace();
-  parser.header_limit(static_cast<uint32_t>(std::min<size_t>(rep_->header_bytes, UINT32_MAX / 2)));
+  parser.header_limit(static_cast<uint32_t>(std::min<size_t>(rep_->bounds.header_bytes, UINT32_MAX / 2)));
   parser.body_limit(boost::none);
-  parser.body_limit_bytes = rep_->body_bytes;
+  parser.body_limit_bytes = rep_->bounds.body_bytes;
+  parser.header_limit_count = rep_->bounds.header_count;
 }
 
 Http1Parser::Outcome Http1Parser::parse_head(std::string_view bytes, HttpRequest& request) {
@@ -102,12 +112,12 @@ Http1Parser::Outcome Http1Parser::parse_head(std::string_view bytes, HttpRequest
     used += n;
     rep_->head_size += n;
     const size_t waiting = parser.is_header_done() ? 0 : bytes.size() - used;
-    if (rep_->head_size + waiting > rep_->header_bytes) return rep_->head_too_large(used);
+    if (rep_->head_size + waiting > rep_->bounds.header_bytes) return rep_->head_too_large(used);
     if (error == http::error::need_more || (!error && n == 0)) return {used};
     if (error) return rep_->fail(error, used);
   }
   if (parser.version == 11 && parser.hosts != 1)
-    return {used, false, 400, "an HTTP/1.1 request needs exactly one Host header"};
+    return {used, false, 400, {}, "an HTTP/1.1 request needs exactly one Host header"};
   return {used, true};
 }
 
@@ -121,7 +131,8 @@ Http1Parser::Outcome Http1Parser::parse_chunks(std::string_view bytes, BodyBuffe
     const size_t n = parser.put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
     used += n;
     if (error == http::error::need_more || (!error && n == 0)) {
-      if (bytes.size() - used > rep_->header_bytes) return rep_->head_too_large(used);  // an endless chunk extension
+      if (bytes.size() - used > rep_->bounds.header_bytes)
+        return rep_->head_too_large(used);  // an endless chunk extension
       return {used};
     }
     if (error) return rep_->fail(error, used);

@@ -15,14 +15,19 @@ namespace modelmill::wire {
 /// again together with what follows them. Bodies of a known length are the caller's to read.
 class Http1Parser {
  public:
-  /// `header_bytes` bounds the head of a request, `body_bytes` a chunked body.
-  Http1Parser(size_t header_bytes, uint64_t body_bytes);
+  struct Bounds {
+    size_t header_bytes;  // of the head of a request
+    size_t header_count;
+    uint64_t body_bytes;  // of a chunked body
+  };
+  explicit Http1Parser(const Bounds& bounds);
   ~Http1Parser();
 
   struct Outcome {
     size_t used = 0;
-    bool done = false;     // the head, or the body, is complete
-    int error_status = 0;  // an HTTP status; then the connection can't go on
+    bool done = false;       // the head, or the body, is complete
+    int error_status = 0;    // an HTTP status; then the connection can't go on
+    std::string_view limit;  // the one that was met, if any: "header", "headers" or "body"
     std::string error;
   };
   /// Parses a head into `request`.

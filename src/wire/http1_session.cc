@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "wire/connection.h"
 #include "wire/http1_exchange.h"
@@ -23,7 +24,9 @@ std::unique_ptr<Session> make_http1_session(Connection& connection) {
 }
 
 Http1Session::Http1Session(Connection& connection)
-    : connection_(connection), parser_(connection.core().limits.header_bytes, connection.core().limits.http_body) {}
+    : connection_(connection),
+      parser_({connection.core().limits.header_bytes, connection.core().limits.header_count,
+               connection.core().limits.http_body}) {}
 
 Http1Session::~Http1Session() {
   if (incoming_) incoming_->detach();
@@ -33,17 +36,22 @@ Http1Session::~Http1Session() {
 bool Http1Session::wants_to_read() const {
   if (stage_ != Stage::kHead || incoming_) return true;
   if (closing_) return true;  // to notice that the peer has gone
-  return exchanges_.size() < kPipelined && bytes_in_work_ < kPipelinedBytes;
+  return exchanges_.size() < kPipelined && bytes_in_work_ < kPipelinedBytes && connection_.out().size() < kOutHighWater;
 }
 
 void Http1Session::receive(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  received_ += bytes.size();
   if (unparsed_.empty()) {
     const size_t used = parse(text);
     if (!closing_) unparsed_ = text.substr(used);
     return;
   }
   unparsed_.append(text);
+  // A head ends at the end of a line: without one there is nothing new to find, however many pieces it comes in.
+  if (incoming_ && stage_ == Stage::kHead && text.find('\n') == std::string_view::npos &&
+      unparsed_.size() <= connection_.core().limits.header_bytes)
+    return;
   unstall();
 }
 
@@ -88,11 +96,13 @@ void Http1Session::parse_all(std::string_view bytes, size_t& used) {
       }
       incoming_ = std::make_shared<Http1Exchange>(*this, connection_.loop());
       incoming_->request().peer = connection_.peer();
+      ++requests_;
     }
     const Http1Parser::Outcome outcome =
         stage_ == Stage::kHead ? parser_.parse_head(rest, incoming_->request()) : parser_.parse_chunks(rest, body_);
     used += outcome.used;
     if (outcome.error_status != 0) {
+      if (!outcome.limit.empty()) connection_.core().count_refused(outcome.limit);
       fail(outcome.error_status, outcome.error);
       break;
     }
@@ -115,8 +125,9 @@ bool Http1Session::begin_body() {
   }
   const uint64_t length = parser_.content_length();
   if (!parser_.chunked() && length > limits.http_body) {
+    connection_.core().count_refused("body");
     fail(413, "the request's body of " + std::to_string(length) + " bytes is larger than the limit of " +
-                  std::to_string(limits.http_body) + " bytes");
+                  std::to_string(limits.http_body) + " bytes (--max-body-bytes)");
     return false;
   }
   if (parser_.chunked() || length > 0) {
@@ -145,6 +156,8 @@ std::span<std::byte> Http1Session::read_target() {
 }
 
 void Http1Session::received_into_target(size_t n) {
+  if (stage_ != Stage::kFixedBody) return;  // it has timed out meanwhile
+  received_ += n;
   body_.commit(n);
   body_left_ -= n;
   if (body_left_ == 0) request_complete();
@@ -171,8 +184,6 @@ void Http1Session::request_complete() {
 
 /// Replies with an error, after the replies that are due before it; then the connection ends.
 void Http1Session::fail(int status, std::string_view message) {
-  if (status == 431) connection_.core().count_refused("header");
-  if (status == 413) connection_.core().count_refused("body");
   const std::shared_ptr<Http1Exchange> exchange = incoming_;
   exchange->traits.keep_alive = false;
   body_.take();
@@ -207,6 +218,37 @@ void Http1Session::produce(OutQueue& out) {
     if (!unparsed_.empty()) unstall();
     connection_.resume_reading();
   }
+}
+
+void Http1Session::look(TimePoint now) {
+  if (closing_) return;
+  const Limits& limits = connection_.core().limits;
+  const bool in_body = incoming_ != nullptr && stage_ != Stage::kHead;
+  if (body_progress_.stalled(now, in_body && !continue_due_, received_, limits.stall_timeout, least_bytes(limits)))
+    return time_out("stall");
+  if (in_body) return still_.reset();
+  // A connection's first head is timed from the connection's beginning, blank lines included.
+  if (incoming_ || requests_ == 0) {
+    if (still_.lasts(now, 2 * requests_ + 1, limits.header_timeout)) time_out("header timeout");
+    return;
+  }
+  if (!exchanges_.empty() || !connection_.out().empty()) return still_.reset();
+  if (!still_.lasts(now, 2 * requests_, limits.idle_timeout)) return;
+  connection_.core().count_refused("idle");
+  close_idle();
+}
+
+void Http1Session::time_out(std::string_view limit) {
+  connection_.core().count_refused(limit);
+  if (!incoming_) return close_idle();
+  timed_out_ = std::exchange(body_, {});
+  fail(408, limit_message(connection_.core().limits, limit));
+}
+
+void Http1Session::close_idle() {
+  closing_ = true;
+  idle_close_ = true;
+  connection_.want_flush();
 }
 
 /// A request is in flight once its head is complete; one that has only begun to arrive is not waited for.

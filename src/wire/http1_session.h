@@ -6,7 +6,9 @@
 
 #include "wire/body_buffer.h"
 #include "wire/http1_parser.h"
+#include "wire/progress.h"
 #include "wire/session.h"
+#include "wire/standstill.h"
 
 namespace modelmill::wire {
 
@@ -27,6 +29,7 @@ class Http1Session final : public Session {
   void produce(OutQueue& out) override;
   bool finished() const override { return closing_ && exchanges_.empty(); }
   bool lingers() const override { return !idle_close_; }
+  void look(TimePoint now) override;
   void drain() override;
   void peer_gone() override;
 
@@ -46,6 +49,8 @@ class Http1Session final : public Session {
   bool begin_body();
   void request_complete();
   void fail(int status, std::string_view message);
+  void time_out(std::string_view limit);
+  void close_idle();
   void add_exchange();
   void unstall();
 
@@ -63,6 +68,11 @@ class Http1Session final : public Session {
   bool closing_ = false;                                  // no further request is taken
   bool idle_close_ = false;                               // closed between requests: the peer has nothing under way
   bool in_parse_ = false;
+  uint64_t requests_ = 0;  // begun so far
+  uint64_t received_ = 0;
+  Progress body_progress_;
+  Standstill still_;
+  BodyBuffer timed_out_;  // a read may be under way into it
 };
 
 std::unique_ptr<Session> make_http1_session(Connection& connection);

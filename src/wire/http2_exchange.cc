@@ -9,20 +9,20 @@
 #include "wire/connection.h"
 #include "wire/http2_session.h"
 #include "wire/http_text.h"
+#include "wire/server_core.h"
 
 namespace modelmill::wire {
 
 Http2Exchange::Http2Exchange(Http2Session& session, int32_t id)
     : Http2Stream(session, id), loop_(session.connection().loop()) {}
 
-void Http2Exchange::begin(const Http2Head& head, bool head_too_large) {
+void Http2Exchange::begin(const Http2Head& head, std::string_view limit_met) {
   const Limits& limits = session()->connection().core().limits;
   request_.http2 = true;
   request_.peer = session()->connection().peer();
   request_.method = head.method;
   split_target(head.path, request_);
-  if (head_too_large)
-    return refuse(431, "the headers are larger than the limit of " + std::to_string(limits.header_bytes) + " bytes");
+  if (!limit_met.empty()) return refuse(limit_met == "unsent" ? 503 : 431, limit_message(limits, limit_met));
   if (!head.authority.empty()) request_.headers.emplace_back("host", head.authority);
   if (!head.content_type.empty()) request_.headers.emplace_back("content-type", head.content_type);
   if (!head.content_length.empty()) request_.headers.emplace_back("content-length", head.content_length);
@@ -32,7 +32,7 @@ void Http2Exchange::begin(const Http2Head& head, bool head_too_large) {
   std::from_chars(head.content_length.data(), head.content_length.data() + head.content_length.size(), length);
   if (length > limits.http_body)
     return refuse(413, "the request's body of " + std::to_string(length) + " bytes is larger than the limit of " +
-                           std::to_string(limits.http_body) + " bytes");
+                           std::to_string(limits.http_body) + " bytes (--max-body-bytes)");
   body_.expect(length);
   if (equals_ignoring_case(head.expect, "100-continue")) {
     const nghttp2_nv interim = static_field(":status", "100");
@@ -41,16 +41,24 @@ void Http2Exchange::begin(const Http2Head& head, bool head_too_large) {
   }
 }
 
+void Http2Exchange::on_stalled() {
+  session()->connection().core().count_refused("stall");
+  refuse(408, limit_message(session()->connection().core().limits, "stall"));
+}
+
 void Http2Exchange::refuse(int status, const std::string& message) {
   if (status == 413) session()->connection().core().count_refused("body");
-  reply(error_reply(status, message));
+  HttpReply refusal = error_reply(status, message);
+  if (status == 503) refusal.headers.emplace_back("retry-after", "1");
+  reply(std::move(refusal));
 }
 
 void Http2Exchange::on_data(std::span<const std::byte> bytes) {
   if (state_ != State::kReceiving) return;
   const uint64_t limit = session()->connection().core().limits.http_body;
   if (bytes.size() > limit - body_.size())
-    return refuse(413, "the request's body is larger than the limit of " + std::to_string(limit) + " bytes");
+    return refuse(
+        413, "the request's body is larger than the limit of " + std::to_string(limit) + " bytes (--max-body-bytes)");
   try {
     body_.append(bytes);
   } catch (const std::bad_alloc&) {
@@ -106,7 +114,7 @@ void Http2Exchange::reply(HttpReply reply) {
   const bool with_body = status_has_body(reply.status) && request_.method != "HEAD" && !reply.body.empty();
   submit(reply, with_body, true);
   if (!with_body) return;
-  out().append(std::move(reply.body));
+  add_out(std::move(reply.body));
   end_out();
 }
 
@@ -114,12 +122,12 @@ void Http2Exchange::begin(HttpReply head) {
   if (!takes_reply()) return;
   state_ = State::kStreaming;
   submit(head, true, false);
-  if (request_.method != "HEAD" && status_has_body(head.status)) out().append(std::move(head.body));
+  if (request_.method != "HEAD" && status_has_body(head.status)) add_out(std::move(head.body));
 }
 
 void Http2Exchange::write(Chunks piece) {
   if (session() == nullptr || state_ != State::kStreaming || request_.method == "HEAD") return;
-  out().append(std::move(piece));
+  add_out(std::move(piece));
   wake();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "wire/body_buffer.h"
 #include "wire/http.h"
@@ -14,8 +15,8 @@ class Http2Exchange final : public Http2Stream, public HttpExchange {
  public:
   Http2Exchange(Http2Session& session, int32_t id);
 
-  /// The request's headers are complete.
-  void begin(const Http2Head& head, bool head_too_large);
+  /// The request's headers are complete; `limit_met` names the limit that refuses it, if any.
+  void begin(const Http2Head& head, std::string_view limit_met);
 
   HttpRequest& request() override { return request_; }
   Loop& loop() override { return loop_; }
@@ -28,6 +29,8 @@ class Http2Exchange final : public Http2Stream, public HttpExchange {
 
   void on_data(std::span<const std::byte> bytes) override;
   void on_end() override;
+  bool awaits_body() const override { return state_ == State::kReceiving && !remote_closed(); }
+  void on_stalled() override;
   void on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) override;
 
  private:

@@ -1,13 +1,19 @@
 #include "wire/http2_head.h"
 
 namespace modelmill::wire {
+namespace {
+
+constexpr size_t kFieldOverhead = 32;
+
+}  // namespace
 
 void Http2Head::add(nghttp2_rcbuf* name_buffer, nghttp2_rcbuf* value_buffer) {
   const nghttp2_vec n = nghttp2_rcbuf_get_buf(name_buffer);
   const nghttp2_vec v = nghttp2_rcbuf_get_buf(value_buffer);
   const std::string_view name(reinterpret_cast<const char*>(n.base), n.len);
   const std::string_view value(reinterpret_cast<const char*>(v.base), v.len);
-  size_ += name.size() + value.size() + 32;
+  size_ += name.size() + value.size() + kFieldOverhead;
+  ++count_;
   std::string_view* known = nullptr;
   switch (name.size()) {
     case 2:
@@ -50,11 +56,17 @@ void Http2Head::add(nghttp2_rcbuf* name_buffer, nghttp2_rcbuf* value_buffer) {
   known_.emplace_back(value_buffer);
 }
 
+void Http2Head::pass_over(nghttp2_rcbuf* name, nghttp2_rcbuf* value) {
+  size_ += nghttp2_rcbuf_get_buf(name).len + nghttp2_rcbuf_get_buf(value).len + kFieldOverhead;
+  ++count_;
+}
+
 void Http2Head::clear() {
   method = path = content_type = content_length = expect = authority = grpc_timeout = grpc_encoding = {};
   others.clear();
   known_.clear();
   size_ = 0;
+  count_ = 0;
 }
 
 }  // namespace modelmill::wire

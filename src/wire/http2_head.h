@@ -41,8 +41,11 @@ class Http2Head {
   using Fields = boost::container::small_vector<Field, 8>;
 
   void add(nghttp2_rcbuf* name, nghttp2_rcbuf* value);
+  /// Only counts it: for what is not kept.
+  void pass_over(nghttp2_rcbuf* name, nghttp2_rcbuf* value);
   void clear();
   size_t size() const { return size_; }  // as HTTP/2 counts a header list
+  size_t count() const { return count_; }
 
   std::string_view method;
   std::string_view path;
@@ -58,6 +61,7 @@ class Http2Head {
  private:
   boost::container::small_vector<RcBuf, 8> known_;  // keeps what the views above show
   size_t size_ = 0;
+  size_t count_ = 0;
 };
 
 }  // namespace modelmill::wire

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "wire/block_pool.h"
 #include "wire/connection.h"
 #include "wire/grpc_stream.h"
@@ -20,6 +21,9 @@ namespace {
 constexpr uint32_t kStreamWindow = 4u << 20;
 constexpr int32_t kConnectionWindow = 32 << 20;
 constexpr uint32_t kMaxFrame = 1u << 20;
+constexpr size_t kLeastMaxFrame = 16 * 1024;
+constexpr size_t kContinuations = 4;
+constexpr uint32_t kSettingsCost = 8;
 /// Of a frame that we send, whatever more the client would take: so that streams share a connection fairly.
 constexpr size_t kSentFrame = 256 * 1024;
 /// After a shutdown notice the client has so long to answer before its connection stops taking requests.
@@ -39,6 +43,9 @@ nghttp2_mem* memory() {
   return &memory;
 }
 
+/// Replies, resets and acknowledgements that wait to be sent; beyond so many the client makes more than it reads.
+size_t most_frames_waiting(const Limits& limits) { return 4096 + 4 * size_t{limits.streams_per_connection}; }
+
 Http2Session& self(void* user_data) { return *static_cast<Http2Session*>(user_data); }
 
 }  // namespace
@@ -48,7 +55,16 @@ std::unique_ptr<Session> make_http2_session(Connection& connection) {
 }
 
 Http2Session::Http2Session(Connection& connection) : connection_(connection) {
-  MM_CHECK(nghttp2_session_server_new3(&session_, callbacks(), this, options(), memory()) == 0, "out of memory");
+  nghttp2_option* option = nullptr;
+  MM_CHECK(nghttp2_option_new(&option) == 0, "out of memory");
+  nghttp2_option_set_no_auto_window_update(option, 1);
+  nghttp2_option_set_no_closed_streams(option, 1);
+  // A head of the allowed size may come in frames of the least size that a client must be able to send, and some more.
+  nghttp2_option_set_max_continuations(option, kContinuations + connection.core().limits.header_bytes / kLeastMaxFrame);
+  // Resets count as other frames do, see FloodGuard.
+  nghttp2_option_set_stream_reset_rate_limit(option, uint64_t{1} << 32, uint64_t{1} << 32);
+  MM_CHECK(nghttp2_session_server_new3(&session_, callbacks(), this, option, memory()) == 0, "out of memory");
+  nghttp2_option_del(option);
   submit_settings();
   connection_.want_flush();
 }
@@ -59,40 +75,24 @@ Http2Session::~Http2Session() {
   nghttp2_session_del(session_);
 }
 
-nghttp2_option* Http2Session::options() {
-  static nghttp2_option* const options = [] {
-    nghttp2_option* made = nullptr;
-    MM_CHECK(nghttp2_option_new(&made) == 0, "out of memory");
-    nghttp2_option_set_no_auto_window_update(made, 1);
-    nghttp2_option_set_no_closed_streams(made, 1);
-    return made;
-  }();
-  return options;
-}
-
 nghttp2_session_callbacks* Http2Session::callbacks() {
   static nghttp2_session_callbacks* const callbacks = [] {
     nghttp2_session_callbacks* made = nullptr;
     MM_CHECK(nghttp2_session_callbacks_new(&made) == 0, "out of memory");
     nghttp2_session_callbacks_set_on_begin_headers_callback(
         made, [](nghttp2_session*, const nghttp2_frame* frame, void* user) {
-          if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-            self(user).head_.clear();
-            self(user).head_too_large_ = false;
-          }
+          if (frame->hd.type == NGHTTP2_HEADERS) self(user).begin_head();
           return 0;
         });
     nghttp2_session_callbacks_set_on_header_callback2(
         made, [](nghttp2_session*, const nghttp2_frame* frame, nghttp2_rcbuf* name, nghttp2_rcbuf* value, uint8_t,
-                 void* user) {
-          if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;  // trailers
-          Http2Session& session = self(user);
-          if (!session.head_too_large_) session.head_.add(name, value);
-          if (session.head_.size() > session.connection_.core().limits.header_bytes) session.head_too_large_ = true;
-          return 0;
-        });
+                 void* user) { return self(user).on_header(*frame, name, value); });
     nghttp2_session_callbacks_set_on_frame_recv_callback(
         made, [](nghttp2_session*, const nghttp2_frame* frame, void* user) { return self(user).on_frame(*frame); });
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(
+        made, [](nghttp2_session*, const nghttp2_frame*, int error, void* user) {
+          return self(user).on_invalid_frame(error);
+        });
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
         made, [](nghttp2_session*, uint8_t, int32_t id, const uint8_t* data, size_t size, void* user) {
           if (Http2Stream* stream = self(user).stream(id))
@@ -103,10 +103,7 @@ nghttp2_session_callbacks* Http2Session::callbacks() {
         });
     nghttp2_session_callbacks_set_on_stream_close_callback(
         made, [](nghttp2_session*, int32_t id, uint32_t error_code, void* user) {
-          if (Http2Stream* stream = self(user).stream(id)) {
-            const std::shared_ptr<Http2Stream> last = stream->detach();
-            last->on_closed(error_code, last);
-          }
+          self(user).on_stream_closed(id, error_code);
           return 0;
         });
     nghttp2_session_callbacks_set_on_frame_send_callback(made,
@@ -180,50 +177,57 @@ void Http2Session::unlink(Http2Stream& stream) {
 void Http2Session::receive(std::span<const std::byte> bytes) {
   if (failed_ || gone_) return;
   const ssize_t n = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  if (n < 0) {
-    // nghttp2 can't go on with this peer (a bad preface, a flood); whatever GOAWAY it has queued still goes out.
-    nghttp2_session_terminate_session(session_, NGHTTP2_PROTOCOL_ERROR);
-    failed_ = true;
+  if (flooded_ || n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS ||
+      nghttp2_session_get_outbound_queue_size(session_) > most_frames_waiting(connection_.core().limits)) {
+    connection_.core().count_refused("flood");
+    Log::debug("connection cut: its client floods", {{"peer", connection_.peer()}});
+    return fail(NGHTTP2_ENHANCE_YOUR_CALM);
   }
-  if (failed_ || nghttp2_session_want_write(session_) != 0 || nghttp2_session_want_read(session_) == 0)
-    connection_.want_flush();
+  if (n < 0) return fail(NGHTTP2_PROTOCOL_ERROR);  // nghttp2 can't go on with this peer: a bad preface, say
+  if (nghttp2_session_want_write(session_) != 0 || nghttp2_session_want_read(session_) == 0) connection_.want_flush();
 }
 
 int Http2Session::on_frame(const nghttp2_frame& frame) {
   switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
+      in_head_ = false;
       if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) begin_stream(frame.hd.stream_id);
       [[fallthrough]];
     case NGHTTP2_DATA:
-      if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+      if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
         if (Http2Stream* ended = stream(frame.hd.stream_id)) ended->remote_ended();
+      } else if (frame.hd.type == NGHTTP2_DATA && frame.hd.length <= frame.data.padlen) {
+        return spend(1);
+      }
       break;
+    case NGHTTP2_SETTINGS:
+      settings_seen_ = true;
+      return spend(kSettingsCost);  // it may change the window of every stream
     case NGHTTP2_PING:
       if (draining_ && (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
           std::equal(std::begin(kDrainPing), std::end(kDrainPing), frame.ping.opaque_data))
         end_drain();
-      break;
-    default: break;
+      return spend(1);
+    default: return spend(1);
   }
   return 0;
 }
 
 void Http2Session::begin_stream(int32_t id) {
-  std::shared_ptr<Http2Stream> stream;
+  const std::string_view limit = limit_met();
+  if (!limit.empty()) connection_.core().count_refused(limit);
   if (is_grpc_content_type(head_.content_type)) {
     auto call = std::allocate_shared<GrpcStream>(PoolAllocator<GrpcStream>(), *this, id);
     nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(call.get()));
     call->attach(call);
-    if (head_too_large_) connection_.core().count_refused("header");
-    const GrpcMethodFactory* factory = head_too_large_ ? nullptr : method(head_.path);
+    const GrpcMethodFactory* factory = limit.empty() ? method(head_.path) : nullptr;
     call->begin(head_, factory != nullptr ? last_path_ : std::make_shared<const std::string>(head_.path), factory,
-                head_too_large_);
+                limit);
   } else {
     auto exchange = std::make_shared<Http2Exchange>(*this, id);
     nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(exchange.get()));
     exchange->attach(exchange);
-    if (head_too_large_) connection_.core().count_refused("header");
-    exchange->begin(head_, head_too_large_);
+    exchange->begin(head_, limit);
   }
   head_.clear();
 }
@@ -282,8 +286,10 @@ void Http2Session::end_drain() {
 }
 
 void Http2Session::peer_gone() {
-  if (gone_) return;
-  gone_ = true;
+  if (!std::exchange(gone_, true)) abandon_streams();
+}
+
+void Http2Session::abandon_streams() {
   drain_timer_.reset();
   while (streams_ != nullptr) {
     const std::shared_ptr<Http2Stream> last = streams_->detach();

@@ -7,11 +7,13 @@
 #include <span>
 #include <string_view>
 
+#include "base/clock.h"
 #include "wire/stream_out.h"
 
 namespace modelmill::wire {
 
 class Http2Session;
+struct StreamLooks;
 
 /// Window is granted again in steps of at least this, far below the windows' size: small requests need none.
 inline constexpr size_t kGrantStep = 64 * 1024;
@@ -29,6 +31,10 @@ class Http2Stream {
   virtual void on_data(std::span<const std::byte> bytes) = 0;
   /// The request is complete.
   virtual void on_end() = 0;
+  /// Whether more of the body is due from the client: not between the messages of a call.
+  virtual bool awaits_body() const = 0;
+  /// It has not come at the least rate: the client is told, and the request ends.
+  virtual void on_stalled() = 0;
   /// The stream has ended, in any way: the last call. session() is null from before it; `self` holds the stream, and
   /// who else does may do so for longer and on other threads.
   virtual void on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) = 0;
@@ -41,10 +47,13 @@ class Http2Stream {
   void remote_ended();
   /// Called by nghttp2 when it could send `room` bytes: how many are sent, or an error to wait.
   ssize_t next_data(size_t room, uint32_t* flags);
-  void move_data(OutQueue& out, size_t n) { out_.move_to(out, n); }
+  void move_data(OutQueue& out, size_t n);
+  /// A look from time to time: ends what does not move.
+  void look(TimePoint now);
   /// A frame that ends the reply is on its way: a request that is not yet complete need not go on.
   void reply_sent();
   Http2Stream* next() const { return next_; }
+  size_t unsent() const { return out_.size(); }
 
  protected:
   Http2Session* session() const { return session_; }
@@ -57,11 +66,14 @@ class Http2Stream {
   void submit_head(std::span<const nghttp2_nv> fields, bool more);
   /// There are more bytes in out(), or it has ended.
   void wake();
-  StreamOut& out() { return out_; }
   const StreamOut& out() const { return out_; }
+  void add_out(Chunks bytes);
+  void add_out_message(Chunks message);
+  void drop_out();
   /// No more bytes will follow.
   void end_out() { out_ended_ = true; }
-  /// Stops granting the client window for this stream, or grants what has been held back.
+  /// Stops granting the client window, of this stream and of the connection for what this stream brings, or grants
+  /// what has been held back.
   void pause(bool paused);
   void reset(uint32_t error_code);
 
@@ -78,8 +90,12 @@ class Http2Stream {
   bool waiting_ = false;  // nghttp2 waits for wake()
   bool out_ended_ = false;
   bool paused_ = false;
-  size_t unconsumed_ = 0;  // received while paused
+  size_t unconsumed_ = 0;  // received and not yet granted again
+  size_t held_ = 0;        // of it what came while paused: the connection's window is not granted either
+  uint64_t received_ = 0;
+  uint64_t moved_ = 0;  // from out_ to the connection
   StreamOut out_;
+  std::unique_ptr<StreamLooks> looks_;  // once a look has found it waiting
   std::shared_ptr<Http2Stream> self_;
   Http2Stream* previous_ = nullptr;  // of the session's list
   Http2Stream* next_ = nullptr;

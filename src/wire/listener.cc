@@ -11,6 +11,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/log.h"
 #include "wire/connection.h"
@@ -24,6 +25,20 @@ constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerTurn = 64;
 /// When the process has no descriptors left, accepting waits this long.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+
+/// What a client is told for whom there is no room. It is for HTTP/1.1; others see a connection that ends.
+constexpr std::string_view kNoRoom =
+    "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n"
+    "content-length: 63\r\n\r\n{\"error\": \"too many connections are open (--max-connections)\"}\n";
+
+/// Says so and closes. A request that has come already is read first, else closing would take the answer back.
+void turn_away(int fd) {
+  std::array<char, 16 * 1024> request;
+  (void)::send(fd, kNoRoom.data(), kNoRoom.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::shutdown(fd, SHUT_WR);
+  (void)::recv(fd, request.data(), request.size(), MSG_DONTWAIT);
+  ::close(fd);
+}
 
 std::string endpoint_text(const std::string& host, uint16_t port) {
   const bool brackets = host.find(':') != std::string::npos;
@@ -166,7 +181,7 @@ class TcpListener final : public Listener, public std::enable_shared_from_this<T
 
   void hand_over(int fd, const sockaddr_storage& peer) {
     if (!core_->count_in()) {
-      ::close(fd);
+      turn_away(fd);
       if (!limit_logged_) {
         limit_logged_ = true;
         Log::warning("connection refused: the limit of open connections is reached",
@@ -174,14 +189,16 @@ class TcpListener final : public Listener, public std::enable_shared_from_this<T
       }
       return;
     }
-    limit_logged_ = false;
+    limit_logged_ = files_logged_ = false;
     Loop& loop = loops_.least_busy();
     auto accepted = std::make_shared<Accepted>(core_, loop, fd, peer);
     loop.post([accepted] { accepted->begin(); });
   }
 
   void pause() {
-    Log::warning("accepting connections pauses", {{"reason", std::strerror(errno)}});
+    core_->count_refused("files");
+    if (!std::exchange(files_logged_, true))
+      Log::warning("accepting connections pauses", {{"reason", std::strerror(errno)}});
     pause_ = loop_.run_at(Clock::now() + kAcceptPause, [self = weak_from_this()] {
       if (auto listener = self.lock()) listener->wait();
     });
@@ -193,6 +210,7 @@ class TcpListener final : public Listener, public std::enable_shared_from_this<T
   asio::ip::tcp::acceptor acceptor_;
   std::unique_ptr<Loop::Timer> pause_;
   bool limit_logged_ = false;  // once for each time that the limit is met
+  bool files_logged_ = false;  // the same of the process's limit of open files
 };
 
 }  // namespace

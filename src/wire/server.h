@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "runtime/metrics.h"
@@ -12,14 +14,29 @@
 
 namespace modelmill::wire {
 
-/// Bounds that keep one client from harming the others. All in bytes unless named otherwise.
+/// Bounds that keep one client from harming the others. All in bytes unless named otherwise. A timeout of zero is off.
 struct Limits {
   size_t header_bytes = 64 * 1024;
+  size_t header_count = 256;
   uint64_t http_body = uint64_t{16} << 30;
   size_t grpc_message = (size_t{2} << 30) - 1;  // protobuf's own limit
+  size_t inflated = size_t{256} << 20;          // of a compressed body or message
+  size_t unsent = size_t{256} << 20;  // of a connection's replies beside its largest; then requests are refused
   uint32_t streams_per_connection = 1024;
   int connections = 10'000;
+
+  std::chrono::milliseconds idle_timeout{600'000};   // without a request
+  std::chrono::milliseconds header_timeout{30'000};  // from a head's first byte, or the connection's beginning
+  /// In each such span a body that is awaited, or a reply that waits for its client, moves by at least
+  /// kLeastBytesPerSecond.
+  std::chrono::milliseconds stall_timeout{30'000};
 };
+
+inline constexpr uint64_t kLeastBytesPerSecond = 1024;
+
+/// The counter of what a limit has refused or cut, modelmill_wire_refused_total{limit="..."}: for whoever holds one of
+/// the limits elsewhere.
+std::shared_ptr<Counter> refused_counter(MetricRegistry& metrics, std::string_view limit);
 
 /// The one port: accepts connections, tells HTTP/1.1 from HTTP/2 by the client's first bytes, and gives requests to the
 /// HTTP handler or, by content-type application/grpc, to the gRPC methods. Start and stop on one thread.

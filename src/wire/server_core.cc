@@ -1,5 +1,6 @@
 #include "wire/server_core.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -9,20 +10,51 @@ namespace modelmill::wire {
 namespace {
 
 constexpr char kRefused[] = "modelmill_wire_refused_total";
-constexpr char kRefusedHelp[] = "Connections, and requests by what of them was too large, that were refused by a limit";
+constexpr char kRefusedHelp[] = "Connections and requests that were refused or cut, by the limit that they met";
+
+/// So often that a timeout passes at most a few hundredths late, and not so often that many connections cost anything.
+Duration look_interval(const Limits& limits) {
+  Duration shortest = Duration::zero();
+  for (const Duration timeout :
+       {Duration(limits.idle_timeout), Duration(limits.header_timeout), Duration(limits.stall_timeout)})
+    if (timeout > Duration::zero() && (shortest == Duration::zero() || timeout < shortest)) shortest = timeout;
+  if (shortest == Duration::zero()) return shortest;
+  return std::clamp<Duration>(shortest / 16, std::chrono::milliseconds(2), std::chrono::seconds(5));
+}
 
 }  // namespace
+
+std::shared_ptr<Counter> refused_counter(MetricRegistry& metrics, std::string_view limit) {
+  return metrics.counter(kRefused, kRefusedHelp, {{"limit", std::string(limit)}});
+}
+
+std::string limit_message(const Limits& limits, std::string_view limit) {
+  const auto seconds = [](std::chrono::milliseconds timeout) {
+    std::string text = std::to_string(timeout.count() / 1000);
+    if (timeout.count() % 1000 != 0) text = std::to_string(timeout.count()) + "/1000";
+    return text + " s";
+  };
+  if (limit == "header")
+    return "the headers are larger than the limit of " + std::to_string(limits.header_bytes) +
+           " bytes (--max-header-bytes)";
+  if (limit == "headers")
+    return "there are more headers than the limit of " + std::to_string(limits.header_count) + " (--max-headers)";
+  if (limit == "unsent")
+    return "the connection's replies wait to be read, more than the limit of " + std::to_string(limits.unsent) +
+           " bytes (--max-unsent-bytes); read them, then ask again";
+  if (limit == "header timeout")
+    return "the request's headers were not complete after " + seconds(limits.header_timeout) + " (--header-timeout)";
+  return "the request's body came at less than " + std::to_string(kLeastBytesPerSecond) + " bytes a second for " +
+         seconds(limits.stall_timeout) + " (--stall-timeout)";
+}
 
 ServerCore::ServerCore(LoopPool& loops, const Limits& limits, HttpHandler http, GrpcMethods& grpc,
                        MetricRegistry& metrics)
     : http(std::move(http)), grpc(grpc), limits(limits), loops_(loops) {
   open_metric_ = metrics.gauge("modelmill_wire_connections_open", "Connections now open", {});
   total_metric_ = metrics.counter("modelmill_wire_connections_total", "Connections accepted so far", {});
-  refused_connections_ = metrics.counter(kRefused, kRefusedHelp, {{"limit", "connections"}});
-  refused_header_ = metrics.counter(kRefused, kRefusedHelp, {{"limit", "header"}});
-  refused_body_ = metrics.counter(kRefused, kRefusedHelp, {{"limit", "body"}});
-  refused_message_ = metrics.counter(kRefused, kRefusedHelp, {{"limit", "message"}});
-  for (const Loop* loop : loops.loops()) connections_.emplace_back().first = loop;
+  for (const std::string_view limit : kLimitNames) refused_.emplace_back(limit, refused_counter(metrics, limit));
+  for (Loop* loop : loops.loops()) connections_.emplace_back(loop, ConnectionSet(*loop, look_interval(limits)));
 }
 
 ServerCore::~ServerCore() = default;
@@ -31,7 +63,7 @@ bool ServerCore::count_in() {
   {
     MutexLock lock(mutex_);
     if (open_ >= limits.connections) {
-      refused_connections_->add();
+      count_refused("connections");
       return false;
     }
     ++open_;
@@ -47,13 +79,13 @@ void ServerCore::count_out() {
   if (--open_ == 0) none_open_.notify_all();
 }
 
-void ServerCore::count_refused(std::string_view what) {
-  if (what == "header") return refused_header_->add();
-  if (what == "body") return refused_body_->add();
-  refused_message_->add();
+void ServerCore::count_refused(std::string_view limit) {
+  for (const auto& [name, counter] : refused_)
+    if (name == limit) return counter->add();
+  MM_CHECK(false, "a limit without a name");
 }
 
-std::unordered_set<std::shared_ptr<Connection>>& ServerCore::connections_of(const Loop& loop) {
+ConnectionSet& ServerCore::connections_of(const Loop& loop) {
   for (auto& [of, connections] : connections_)
     if (of == &loop) return connections;
   MM_CHECK(false, "a loop of another pool");

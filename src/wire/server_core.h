@@ -2,15 +2,30 @@
 
 #include <atomic>
 #include <memory>
-#include <unordered_set>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
+#include "wire/connection_set.h"
 #include "wire/server.h"
 
 namespace modelmill::wire {
 
 class Connection;
+
+/// The limits, as modelmill_wire_refused_total names them.
+inline constexpr std::string_view kLimitNames[] = {"connections", "files",   "streams",  "header", "headers",
+                                                   "body",        "message", "inflated", "idle",   "header timeout",
+                                                   "stall",       "flood",   "unsent"};
+
+/// What a client is told whose request has met that limit.
+std::string limit_message(const Limits& limits, std::string_view limit);
+
+/// What must move in each stall_timeout.
+inline uint64_t least_bytes(const Limits& limits) {
+  return kLeastBytesPerSecond * static_cast<uint64_t>(limits.stall_timeout.count()) / 1000;
+}
 
 /// What the connections of a server share: its handlers, limits, counters, and who is connected. Constant while it
 /// serves, but for the connections: each loop's set belongs to that loop's thread, the count to everyone.
@@ -27,11 +42,11 @@ class ServerCore {
   bool count_in();
   /// It has ended.
   void count_out();
-  /// A request was refused for its size: `what` is "header", "body" or "message".
-  void count_refused(std::string_view what);
+  /// A limit has been met: `limit` is one of kLimitNames.
+  void count_refused(std::string_view limit);
 
   /// Of the loop that this runs on.
-  std::unordered_set<std::shared_ptr<Connection>>& connections_of(const Loop& loop);
+  ConnectionSet& connections_of(const Loop& loop);
 
   bool draining() const { return draining_.load(std::memory_order_acquire); }
   void set_draining() { draining_.store(true, std::memory_order_release); }
@@ -42,14 +57,11 @@ class ServerCore {
 
  private:
   LoopPool& loops_;
-  std::vector<std::pair<const Loop*, std::unordered_set<std::shared_ptr<Connection>>>> connections_;
+  std::vector<std::pair<const Loop*, ConnectionSet>> connections_;
   std::atomic<bool> draining_{false};
   std::shared_ptr<Gauge> open_metric_;
   std::shared_ptr<Counter> total_metric_;
-  std::shared_ptr<Counter> refused_connections_;
-  std::shared_ptr<Counter> refused_header_;
-  std::shared_ptr<Counter> refused_body_;
-  std::shared_ptr<Counter> refused_message_;
+  std::vector<std::pair<std::string_view, std::shared_ptr<Counter>>> refused_;  // by limit
 
   Mutex mutex_;
   CondVar none_open_;

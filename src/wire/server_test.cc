@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 void hello(const std::shared_ptr<HttpExchange>& exchange) {
   exchange->reply(HttpReply::text(200, "text/plain", "hello " + std::string(exchange->request().body.view())));
@@ -166,7 +167,7 @@ TEST(Server, ListensOnNamesAndIpv6) {
   }
 }
 
-TEST(Server, ConnectionsBeyondTheLimitAreClosed) {
+TEST(Server, ConnectionsBeyondTheLimitAreTurnedAway) {
   Limits limits;
   limits.connections = 2;
   TestServer server(hello, limits, 2);
@@ -178,13 +179,14 @@ TEST(Server, ConnectionsBeyondTheLimitAreClosed) {
   two->send(kGet);
   EXPECT_THAT(two->read_reply(), EndsWith("hello "));
   RawClient three(server.port());
-  EXPECT_EQ(three.read_to_end(), "");
+  EXPECT_THAT(three.read_to_end(), AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("\r\nretry-after: 1\r\n"),
+                                         HasSubstr("--max-connections"), EndsWith("}\n")));
   EXPECT_THAT(server.metrics().render(), HasSubstr("modelmill_wire_refused_total{limit=\"connections\"} 1"));
   two.reset();
   while (true) {  // until the server has seen that the second has gone
     RawClient four(server.port());
     four.send(kGet);
-    if (!four.read_reply().empty()) break;
+    if (four.read_reply().starts_with("HTTP/1.1 200 ")) break;
   }
 }
 

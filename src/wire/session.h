@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 
+#include "base/clock.h"
 #include "wire/out_queue.h"
 
 namespace modelmill::wire {
@@ -29,6 +30,9 @@ class Session {
   /// Whether, once finished, the peer may still be sending: then its bytes are thrown away for a moment, since closing
   /// on unread bytes could cost the peer the reply.
   virtual bool lingers() const { return true; }
+
+  /// A look from time to time: ends what is idle or too slow.
+  virtual void look(TimePoint now) { (void)now; }
 
   /// Take no more work; finish what is in flight.
   virtual void drain() = 0;

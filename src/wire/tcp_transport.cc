@@ -1,3 +1,5 @@
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <boost/asio/buffer.hpp>
@@ -65,6 +67,13 @@ class TcpTransport final : public Transport {
     socket_.async_wait(asio::socket_base::wait_write, [user = std::move(user)](const error_code& error) {
       if (error != asio::error::operation_aborted) user->on_writable();
     });
+  }
+
+  size_t unconfirmed() const override {
+    int bytes = 0;
+    return ::ioctl(const_cast<asio::ip::tcp::socket&>(socket_).native_handle(), SIOCOUTQ, &bytes) == 0
+               ? static_cast<size_t>(bytes)
+               : 0;
   }
 
   void shutdown_write() override {

@@ -44,6 +44,8 @@ class Transport {
   virtual IoResult write(std::span<const iovec> pieces) = 0;
   /// Tells the user when a write would move something. One at a time.
   virtual void async_writable(std::shared_ptr<User> user) = 0;
+  /// Of what was written, what the peer's system has not yet confirmed.
+  virtual size_t unconfirmed() const { return 0; }
   /// Tells the peer that no more will come, after what was written.
   virtual void shutdown_write() = 0;
   /// Ends everything; pending operations end without telling their user.

@@ -12,9 +12,6 @@
 namespace modelmill::kserve_v2 {
 namespace {
 
-/// What a compressed body may inflate to.
-constexpr size_t kMaxInflated = size_t{4} << 30;
-
 /// One infer request over HTTP: the sink of its answer, which is written on the thread it comes on and sent on the
 /// loop.
 class HttpInferCall final : public ResponseSink, public std::enable_shared_from_this<HttpInferCall> {
@@ -22,11 +19,11 @@ class HttpInferCall final : public ResponseSink, public std::enable_shared_from_
   HttpInferCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
       : inference_(inference), exchange_(std::move(exchange)), model_(std::move(model)) {}
 
-  void start(std::string_view version);
+  void start(std::string_view version, const InflateLimit& inflate);
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
-  Status parse(std::string_view version, InferRequest& request);
+  Status parse(std::string_view version, const InflateLimit& inflate, InferRequest& request);
   wire::HttpReply write_reply();
   void compress(wire::HttpReply& reply) const;
 
@@ -60,14 +57,14 @@ Status read_header_length(const wire::HttpRequest& request, size_t body_size, si
   return ok_status();
 }
 
-void HttpInferCall::start(std::string_view version) {
+void HttpInferCall::start(std::string_view version, const InflateLimit& inflate) {
   exchange_->on_abandoned([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->cancel_.cancel(CancelToken::Reason::kClientGone);
   });
   auto request = std::make_unique<InferRequest>(shared_from_this());
   request->model = model_;
   request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
-  Status status = parse(version, *request);
+  Status status = parse(version, inflate, *request);
   request->times.received = Clock::now();
   id_ = request->id;
   version_ = request->version;
@@ -78,13 +75,13 @@ void HttpInferCall::start(std::string_view version) {
   inference_.submit(std::move(request), "HTTP end point doesn't support models with decoupled transaction policy");
 }
 
-Status HttpInferCall::parse(std::string_view version, InferRequest& request) {
+Status HttpInferCall::parse(std::string_view version, const InflateLimit& inflate, InferRequest& request) {
   wire::HttpRequest& http = exchange_->request();
   encoding_ = choose_encoding(http.header("accept-encoding"));
   MM_ASSIGN_OR_RETURN(request.version, parse_version(model_, version));
   // An unknown model is told before anything about the body.
   MM_ASSIGN_OR_RETURN(const VersionPin pin, inference_.catalog().pin(model_, request.version));
-  MM_ASSIGN_OR_RETURN(const Bytes body, decode_body(http.body, http.header("content-encoding"), kMaxInflated));
+  MM_ASSIGN_OR_RETURN(const Bytes body, decode_body(http.body, http.header("content-encoding"), inflate));
   size_t header_length = 0;
   MM_RETURN_IF_ERROR(read_header_length(http, body.size(), header_length));
   if (header_length == 0 && !http.header("inference-header-content-length").empty()) {
@@ -131,8 +128,8 @@ void HttpInferCall::compress(wire::HttpReply& reply) const {
 }  // namespace
 
 void handle_http_infer(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
-                       std::string_view version) {
-  std::make_shared<HttpInferCall>(inference, std::move(exchange), std::move(model))->start(version);
+                       std::string_view version, const InflateLimit& inflate) {
+  std::make_shared<HttpInferCall>(inference, std::move(exchange), std::move(model))->start(version, inflate);
 }
 
 }  // namespace modelmill::kserve_v2

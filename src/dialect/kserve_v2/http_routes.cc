@@ -190,8 +190,10 @@ bool is_infer(Path path) {
 
 }  // namespace
 
-wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries) {
-  return [&inference, queries = std::move(queries)](std::shared_ptr<wire::HttpExchange> exchange) {
+wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries,
+                                    InflateLimit inflate) {
+  return [&inference, queries = std::move(queries),
+          inflate = std::move(inflate)](std::shared_ptr<wire::HttpExchange> exchange) {
     const wire::HttpRequest& request = exchange->request();
     const Result<std::vector<std::string>> path = split_path(request.path);
     if (!path.ok()) {
@@ -201,7 +203,8 @@ wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const 
     } else if (request.method != "POST") {
       exchange->reply(wrong_method("POST"));
     } else {
-      handle_http_infer(inference, std::move(exchange), (*path)[2], path->size() == 6 ? (*path)[4] : std::string());
+      handle_http_infer(inference, std::move(exchange), (*path)[2], path->size() == 6 ? (*path)[4] : std::string(),
+                        inflate);
     }
   };
 }

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "dialect/http_compression.h"
 #include "dialect/kserve_v2/model_queries.h"
 #include "serve/inference.h"
 #include "wire/http.h"
@@ -9,6 +10,7 @@
 namespace modelmill::kserve_v2 {
 
 /// Answers whatever path begins with /v2. `inference` must outlive the wire.
-wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries);
+wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries,
+                                    InflateLimit inflate);
 
 }  // namespace modelmill::kserve_v2

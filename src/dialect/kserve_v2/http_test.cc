@@ -249,10 +249,10 @@ TEST_F(HttpDialect, Compression) {
     const auto reply = infer(packed, {{"content-encoding", coding}, {"accept-encoding", "br, " + coding + ";q=0.9"}});
     ASSERT_EQ(reply.status, 200) << joined(reply.body);
     EXPECT_EQ(header_of(reply, "Content-Encoding"), coding);
-    EXPECT_THAT(std::string(decode_body(Bytes::copy_of(joined(reply.body)), coding, 1 << 20)->view()),
+    EXPECT_THAT(std::string(decode_body(Bytes::copy_of(joined(reply.body)), coding, {1 << 20})->view()),
                 HasSubstr("model_name"));
     EXPECT_EQ(infer(packed.substr(0, packed.size() / 2), {{"content-encoding", coding}}).status, 400);
-    EXPECT_EQ(decode_body(Bytes::copy_of(packed), coding, 10).status().code(), Code::kResourceExhausted);
+    EXPECT_EQ(decode_body(Bytes::copy_of(packed), coding, {10}).status().code(), Code::kResourceExhausted);
   }
   EXPECT_EQ(infer(body, {{"content-encoding", "br"}}).status, 501);
 }

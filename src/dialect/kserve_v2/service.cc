@@ -18,16 +18,19 @@ constexpr const char* kServiceName = "inference.GRPCInferenceService";
 struct Service::Rep {
   Inference& inference;
   std::shared_ptr<const ModelQueries> queries;
+  InflateLimit inflate;
 };
 
 Service::Service(Inference& inference, Options options)
-    : rep_(std::make_shared<Rep>(Rep{inference, std::make_shared<const ModelQueries>(
-                                                    inference.catalog(), std::move(options.server_name),
-                                                    std::move(options.server_version), std::move(options.ready))})) {}
+    : rep_(std::make_shared<Rep>(
+          Rep{inference,
+              std::make_shared<const ModelQueries>(inference.catalog(), std::move(options.server_name),
+                                                   std::move(options.server_version), std::move(options.ready)),
+              std::move(options.inflate)})) {}
 
 Service::~Service() = default;
 
-wire::HttpHandler Service::http() const { return make_http_handler(rep_->inference, rep_->queries); }
+wire::HttpHandler Service::http() const { return make_http_handler(rep_->inference, rep_->queries, rep_->inflate); }
 
 void Service::add_to(wire::GrpcMethods& methods) const {
   methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference));

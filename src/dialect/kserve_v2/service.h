@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "dialect/http_compression.h"
 #include "serve/inference.h"
 #include "wire/grpc.h"
 #include "wire/http.h"
@@ -20,6 +21,8 @@ class Service {
     std::string server_version;
     /// Whether the server is ready for traffic (its start is over and it is not draining). Default: always.
     std::function<bool()> ready;
+    /// What compressed bodies may inflate to.
+    InflateLimit inflate = {};
   };
 
   Service(Inference& inference, Options options);

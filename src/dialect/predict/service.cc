@@ -14,8 +14,6 @@
 namespace modelmill::predict {
 namespace {
 
-constexpr size_t kMaxInflated = size_t{4} << 30;
-
 /// What the path names.
 struct Target {
   std::string model;
@@ -106,11 +104,11 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   PredictCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange)
       : inference_(inference), exchange_(std::move(exchange)) {}
 
-  void start(const Target& target, const ModelVersion& version);
+  void start(const Target& target, const ModelVersion& version, const InflateLimit& inflate);
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
-  Status parse(const Signature& signature, InferRequest& request);
+  Status parse(const Signature& signature, const InflateLimit& inflate, InferRequest& request);
   wire::HttpReply write();
 
   Inference& inference_;
@@ -125,7 +123,7 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   InferResponse response_;
 };
 
-void PredictCall::start(const Target& target, const ModelVersion& version) {
+void PredictCall::start(const Target& target, const ModelVersion& version, const InflateLimit& inflate) {
   exchange_->on_abandoned([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->cancel_.cancel(CancelToken::Reason::kClientGone);
   });
@@ -136,7 +134,7 @@ void PredictCall::start(const Target& target, const ModelVersion& version) {
   request->version = version.version();
   request->id = exchange_->request().header("x-request-id");
   request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
-  Status status = parse(version.signature(), *request);
+  Status status = parse(version.signature(), inflate, *request);
   request->times.received = Clock::now();
   if (!status.ok()) {
     request->fail(std::move(status));
@@ -147,11 +145,11 @@ void PredictCall::start(const Target& target, const ModelVersion& version) {
                     "this model gives any number of answers to a request; ask it by gRPC ModelStreamInfer");
 }
 
-Status PredictCall::parse(const Signature& signature, InferRequest& request) {
+Status PredictCall::parse(const Signature& signature, const InflateLimit& inflate, InferRequest& request) {
   const wire::HttpRequest& http = exchange_->request();
   format_ = choose_format(http.header("accept"));
   MM_RETURN_IF_ERROR(requested_outputs(http.query, request));
-  MM_ASSIGN_OR_RETURN(const Bytes body, decode_body(http.body, http.header("content-encoding"), kMaxInflated));
+  MM_ASSIGN_OR_RETURN(const Bytes body, decode_body(http.body, http.header("content-encoding"), inflate));
   return parse_inputs(body, detect_format(http.header("content-type"), body.view()), signature, request,
                       added_dimension_);
 }
@@ -191,7 +189,7 @@ wire::HttpReply PredictCall::write() {
   return teaching_reply(response_.status, signature_, example_);
 }
 
-void handle(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange) {
+void handle(Inference& inference, const InflateLimit& inflate, std::shared_ptr<wire::HttpExchange> exchange) {
   const wire::HttpRequest& request = exchange->request();
   if (request.method != "GET" && request.method != "POST") {
     wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
@@ -211,14 +209,16 @@ void handle(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange) 
     const std::string example = sample_curl(base_url(request), **pin);
     exchange->reply(wire::HttpReply::text(200, "text/plain; charset=utf-8", usage(**pin, example)));
   } else {
-    std::make_shared<PredictCall>(inference, exchange)->start(*target, **pin);
+    std::make_shared<PredictCall>(inference, exchange)->start(*target, **pin, inflate);
   }
 }
 
 }  // namespace
 
-wire::HttpHandler make_handler(Inference& inference) {
-  return [&inference](std::shared_ptr<wire::HttpExchange> exchange) { handle(inference, std::move(exchange)); };
+wire::HttpHandler make_handler(Inference& inference, InflateLimit inflate) {
+  return [&inference, inflate = std::move(inflate)](std::shared_ptr<wire::HttpExchange> exchange) {
+    handle(inference, inflate, std::move(exchange));
+  };
 }
 
 }  // namespace modelmill::predict

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dialect/http_compression.h"
 #include "serve/inference.h"
 #include "wire/http.h"
 
@@ -7,6 +8,6 @@ namespace modelmill::predict {
 
 /// The plain way in for people: POST /predict/MODEL[/versions/V] with JSON, CSV or .npy, and GET of the same path for a
 /// text that says how. `inference` must outlive the wire. Thread-safe. For HttpRouter::add("predict", ...).
-wire::HttpHandler make_handler(Inference& inference);
+wire::HttpHandler make_handler(Inference& inference, InflateLimit inflate = {});
 
 }  // namespace modelmill::predict

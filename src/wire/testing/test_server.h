@@ -19,10 +19,14 @@ namespace modelmill::wire {
 /// A blocking TCP client that speaks whatever bytes the test gives it.
 class RawClient {
  public:
-  explicit RawClient(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit RawClient(uint16_t port) : RawClient(port, Later()) { connect(); }
+  /// Has its socket, and is not yet connected.
+  struct Later {};
+  RawClient(uint16_t port, Later) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), port_(port) {}
+  void connect() {
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons(port);
+    address.sin_port = htons(port_);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     MM_CHECK(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "connect");
     const int on = 1;
@@ -88,6 +92,7 @@ class RawClient {
     return true;
   }
   int fd_;
+  uint16_t port_;
   std::string pending_;
 };
 

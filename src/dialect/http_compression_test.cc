@@ -1,0 +1,49 @@
+#include "dialect/http_compression.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace modelmill {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string packed(const std::string& text, std::string_view coding) {
+  Chunks plain;
+  plain.push_back(Bytes::from_string(std::string(text)));
+  std::string all;
+  const Chunks chunks = encode_body(plain, coding).value();
+  for (const Bytes& chunk : chunks) all += chunk.view();
+  return all;
+}
+
+TEST(HttpCompression, ABombIsRefusedAtTheLimit) {
+  MetricRegistry metrics;
+  const InflateLimit limit{1'000'000, metrics.counter("refused", "", {})};
+  for (const std::string_view coding : {"gzip", "deflate"}) {
+    const std::string bomb = packed(std::string(50'000'000, 'x'), coding);
+    ASSERT_LT(bomb.size(), 100'000u);
+    const Result<Bytes> inflated = decode_body(Bytes::copy_of(bomb), coding, limit);
+    EXPECT_EQ(inflated.status().code(), Code::kResourceExhausted);
+    EXPECT_THAT(inflated.status().message(), HasSubstr("limit of 1000000 bytes (--max-inflated-bytes)"));
+  }
+  EXPECT_EQ(limit.refused->value(), 2);
+}
+
+TEST(HttpCompression, ExactlyTheLimitPasses) {
+  for (const size_t size : {0u, 1u, 4096u, 100'000u}) {
+    const std::string text(size, 'x');
+    const std::string bytes = packed(text, "gzip");
+    EXPECT_EQ(decode_body(Bytes::copy_of(bytes), "gzip", {size})->view(), text);
+    if (size > 0) {
+      EXPECT_FALSE(decode_body(Bytes::copy_of(bytes), "gzip", {size - 1}).ok());
+    }
+    EXPECT_EQ(decode_body(Bytes::copy_of(bytes.substr(0, bytes.size() / 2)), "gzip", {size}).status().code(),
+              Code::kInvalidArgument);
+  }
+}
+
+}  // namespace
+}  // namespace modelmill
