@@ -1,5 +1,9 @@
 #include "cli/serve_options.h"
 
+#include <CLI/Error.hpp>
+#include <string>
+#include <vector>
+
 namespace modelmill {
 namespace {
 
@@ -10,13 +14,29 @@ const Choices<LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
                                       {"off", LogLevel::kOff}};
 const Choices<LogFormat> kLogFormats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
 
+void read_endpoints(const std::vector<std::string>& texts, std::vector<wire::Endpoint>& into) {
+  into.clear();
+  for (const std::string& text : texts) {
+    auto endpoint = wire::parse_endpoint(text);
+    if (!endpoint.ok()) throw CLI::ValidationError("--listen", endpoint.status().message());
+    into.push_back(*std::move(endpoint));
+  }
+}
+
 void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
   constexpr char kGroup[] = "Network";
-  app.add_option("--host", config.host, "Address or name to listen on; 0.0.0.0 for all [127.0.0.1]")
-      ->type_name("HOST")
-      ->group(kGroup);
-  app.add_option("--port", config.port, "Port of HTTP and gRPC; 0 takes a free one [8000]")
-      ->type_name("PORT")
+  CLI::Option* host =
+      app.add_option("--host", config.host, "Address or name to listen on; 0.0.0.0 for all [127.0.0.1]");
+  host->type_name("HOST")->group(kGroup);
+  CLI::Option* port = app.add_option("--port", config.port, "Port of HTTP and gRPC; 0 takes a free one [8000]");
+  port->type_name("PORT")->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--listen", [&config](const std::vector<std::string>& texts) { read_endpoints(texts, config.listen); },
+         "Listen here instead: HOST:PORT, with http:// or https:// before it or not, or unix:PATH; may be repeated")
+      ->type_name("ADDRESS")
+      ->allow_extra_args(false)
+      ->excludes(host)
+      ->excludes(port)
       ->group(kGroup);
   app.add_option("--io-threads", config.io_threads, "Event loops; 0 chooses: one a core, at most 8")
       ->type_name("N")

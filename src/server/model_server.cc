@@ -102,14 +102,11 @@ struct ModelServer::Rep {
 ModelServer::ModelServer(ServerConfig config) : rep_(std::make_unique<Rep>(std::move(config))) {}
 ModelServer::~ModelServer() = default;
 
-uint16_t ModelServer::port() const { return rep_->listener->port(); }
-
 Status ModelServer::start() {
   raise_file_limit();
   rep_->add_dialects();
   wire::Server::Options options;
-  options.host = rep_->config.host;
-  options.port = static_cast<uint16_t>(rep_->config.port);
+  options.endpoints = endpoints_of(rep_->config);
   options.limits = rep_->config.limits;
   rep_->listener =
       std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc, rep_->engine.metrics());
@@ -140,7 +137,7 @@ Status ModelServer::run_until_signal() {
     return loaded;
   }
   rep.started = true;
-  print(announcement(rep.config.host, port(), *rep.engine.catalog().table(), rep.engine.layouts()));
+  print(announcement(rep.listener->endpoints(), *rep.engine.catalog().table(), rep.engine.layouts()));
   rep.signals.wait_signal();
   Log::info("stopping", {{"signal", rep.signals.received()}});
   rep.stop();

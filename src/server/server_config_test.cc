@@ -47,6 +47,19 @@ TEST(CheckServerConfig, NamesTheSettingOutOfRange) {
   EXPECT_THAT(message([](ServerConfig& c) { c.limits.unsent = SIZE_MAX; }), HasSubstr("--max-unsent-bytes"));
 }
 
+TEST(EndpointsOf, AreThoseOfListenElseHostAndPort) {
+  ServerConfig config;
+  config.paths = {"m"};
+  config.host = "::1";
+  config.port = 80;
+  EXPECT_THAT(endpoints_of(config), ElementsAre(wire::Endpoint{wire::Endpoint::Scheme::kAny, "::1", 80, ""}));
+  config.listen = {*wire::parse_endpoint("unix:/a"), *wire::parse_endpoint("b:0"), *wire::parse_endpoint("b:0")};
+  EXPECT_EQ(endpoints_of(config), config.listen);
+  EXPECT_TRUE(check_server_config(config).ok());
+  config.listen.push_back(*wire::parse_endpoint("unix:/a"));
+  EXPECT_THAT(check_server_config(config).message(), HasSubstr("--listen names unix:/a twice"));
+}
+
 TEST(DefaultIoThreads, IsOneACoreAndAtMostEight) {
   EXPECT_EQ(default_io_threads(0), 1);
   EXPECT_EQ(default_io_threads(2), 2);

@@ -1,23 +1,11 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <string>
 
-#include "base/result.h"
+#include "wire/listening_socket.h"
 #include "wire/server_core.h"
 
 namespace modelmill::wire {
-
-/// A socket that listens, not yet accepting.
-struct ListeningSocket {
-  int fd = -1;
-  bool ipv6 = false;
-  uint16_t port = 0;
-};
-
-/// Resolves, binds and listens. The message of an error names address and port, and what to do.
-Result<ListeningSocket> open_listening_socket(const std::string& host, uint16_t port);
 
 /// Accepts on one loop and hands each connection to the least busy one.
 class Listener {

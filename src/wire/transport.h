@@ -22,7 +22,7 @@ struct IoResult {
   size_t bytes = 0;
 };
 
-/// A connection's bytes: TCP, or (the seam) TLS over it. Which of the two is the listener's property; bytes never
+/// A connection's bytes: those of the socket, or TLS over it. Which of the two is the listener's property; bytes never
 /// decide. Belongs to the loop's thread.
 class Transport {
  public:
@@ -52,7 +52,7 @@ class Transport {
   virtual void close() = 0;
 };
 
-/// A transport on the connected socket `fd`, which it owns. Call on the loop's thread.
-std::unique_ptr<Transport> make_tcp_transport(Loop& loop, int fd, bool ipv6);
+/// A transport on the connected socket `fd` of address family `family`, which it owns. Call on the loop's thread.
+std::unique_ptr<Transport> make_plain_transport(Loop& loop, int fd, int family);
 
 }  // namespace modelmill::wire
