@@ -12,6 +12,11 @@ const Choices<LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
                                       {"warning", LogLevel::kWarning},
                                       {"error", LogLevel::kError},
                                       {"off", LogLevel::kOff}};
+const Choices<wire::TlsOptions::ClientCertificate> kClientAuth = {
+    {"require", wire::TlsOptions::ClientCertificate::kRequire},
+    {"request", wire::TlsOptions::ClientCertificate::kRequest}};
+const Choices<wire::TlsOptions::Version> kTlsVersions = {{"1.2", wire::TlsOptions::Version::k12},
+                                                         {"1.3", wire::TlsOptions::Version::k13}};
 const Choices<LogFormat> kLogFormats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
 
 void read_endpoints(const std::vector<std::string>& texts, std::vector<wire::Endpoint>& into) {
@@ -42,6 +47,24 @@ void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->type_name("N")
       ->group(kGroup);
   options.add_seconds(app, "--drain-timeout", config.drain_timeout, "How long requests may take to finish at a stop")
+      ->group(kGroup);
+}
+
+void define_tls(CLI::App& app, OptionSet& options, ServerConfig& config) {
+  constexpr char kGroup[] = "TLS";
+  const auto add_file = [&](const std::string& name, std::string& into, const std::string& description) {
+    options.takes_file(app.add_option(name, into, description))->type_name("FILE")->group(kGroup);
+  };
+  add_file("--tls-cert", config.tls.certificate,
+           "Speak TLS, with this certificate (PEM, its chain after it); read again when it changes");
+  add_file("--tls-key", config.tls.key, "The certificate's private key (PEM, without a password)");
+  add_file("--tls-client-ca", config.tls.client_ca, "Clients need a certificate that one of these has signed");
+  options
+      .add_choice(app, "--tls-client-auth", kClientAuth, config.tls.client_certificate,
+                  "Whether a client without a certificate is refused [require]")
+      ->group(kGroup);
+  options
+      .add_choice(app, "--tls-min-version", kTlsVersions, config.tls.min_version, "The oldest TLS that is spoken [1.2]")
       ->group(kGroup);
 }
 
@@ -86,6 +109,7 @@ void define_limits(CLI::App& app, OptionSet& options, ServerConfig& config) {
   add_timeout("--header-timeout", limits.header_timeout, "How long a request's headers may take to come");
   add_timeout("--stall-timeout", limits.stall_timeout,
               "How long a body may come, or a reply be read, at less than 1 KiB a second");
+  add_timeout("--tls-handshake-timeout", limits.tls_handshake_timeout, "How long a TLS handshake may take");
 }
 
 void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
@@ -106,6 +130,7 @@ void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& confi
       ->type_name("PATH")
       ->required();
   define_network(app, options, config);
+  define_tls(app, options, config);
   define_models(app, config);
   options.add_backend_options(app, config);
   define_limits(app, options, config);

@@ -21,6 +21,7 @@ struct ServerConfig {
   int port = 8000;  // 0: any free one
   /// Where to listen; then host and port mean nothing. Empty: at these two.
   std::vector<wire::Endpoint> listen;
+  wire::TlsOptions tls;
   /// Event loops, each on a thread of its own. 0: default_io_threads().
   int io_threads = 0;
   wire::Limits limits;

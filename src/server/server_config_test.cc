@@ -60,6 +60,21 @@ TEST(EndpointsOf, AreThoseOfListenElseHostAndPort) {
   EXPECT_THAT(check_server_config(config).message(), HasSubstr("--listen names unix:/a twice"));
 }
 
+TEST(CheckServerConfig, TlsIsWholeAndUsed) {
+  ServerConfig config;
+  config.paths = {"m"};
+  config.tls.client_ca = "ca";
+  EXPECT_THAT(check_server_config(config).message(), HasSubstr("--tls-client-ca needs a certificate"));
+  config.tls.certificate = "cert";
+  EXPECT_THAT(check_server_config(config).message(), HasSubstr("belong together"));
+  config.tls.key = "key";
+  EXPECT_TRUE(check_server_config(config).ok());
+  config.listen = {*wire::parse_endpoint("unix:/a"), *wire::parse_endpoint("http://b:0")};
+  EXPECT_THAT(check_server_config(config).message(), HasSubstr("no --listen speaks TLS"));
+  config.listen.push_back(*wire::parse_endpoint("b:1"));
+  EXPECT_TRUE(check_server_config(config).ok());
+}
+
 TEST(DefaultIoThreads, IsOneACoreAndAtMostEight) {
   EXPECT_EQ(default_io_threads(0), 1);
   EXPECT_EQ(default_io_threads(2), 2);

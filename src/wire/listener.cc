@@ -60,8 +60,9 @@ std::string peer_text(const sockaddr_storage& address) {
 /// A connection between being accepted and being taken by its loop: ends properly even if that loop has stopped.
 class Accepted {
  public:
-  Accepted(std::shared_ptr<ServerCore> core, Loop& loop, int fd, const sockaddr_storage& peer)
-      : core_(std::move(core)), loop_(loop), fd_(fd), peer_(peer) {
+  Accepted(std::shared_ptr<ServerCore> core, Loop& loop, std::shared_ptr<const TlsTerms> tls, int fd,
+           const sockaddr_storage& peer)
+      : core_(std::move(core)), loop_(loop), tls_(std::move(tls)), fd_(fd), peer_(peer) {
     loop_.count_connection(1);
   }
   ~Accepted() {
@@ -80,8 +81,10 @@ class Accepted {
       ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       ::setsockopt(fd_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     }
-    auto transport = make_plain_transport(loop_, fd_, peer_.ss_family);
-    auto connection = std::make_shared<Connection>(core_, loop_, std::move(transport), peer_text(peer_));
+    std::string peer = peer_text(peer_);
+    auto transport = tls_ ? make_tls_transport(loop_, fd_, peer_.ss_family, *tls_, peer)
+                          : make_plain_transport(loop_, fd_, peer_.ss_family);
+    auto connection = std::make_shared<Connection>(core_, loop_, std::move(transport), std::move(peer));
     fd_ = -1;
     core_->connections_of(loop_).insert(connection);
     connection->start();
@@ -90,17 +93,20 @@ class Accepted {
  private:
   std::shared_ptr<ServerCore> core_;
   Loop& loop_;
+  const std::shared_ptr<const TlsTerms> tls_;
   int fd_;
   sockaddr_storage peer_;
 };
 
 class SocketListener final : public Listener, public std::enable_shared_from_this<SocketListener> {
  public:
-  SocketListener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket)
+  SocketListener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket,
+                 std::shared_ptr<const TlsTerms> tls)
       : core_(std::move(core)),
         loops_(loops),
         loop_(*loops.loops().front()),
         socket_(std::move(socket)),
+        tls_(std::move(tls)),
         readiness_(loop_.context(), socket_.fd()) {}
   ~SocketListener() override { stop(); }
 
@@ -143,7 +149,10 @@ class SocketListener final : public Listener, public std::enable_shared_from_thi
 
   void hand_over(int fd, const sockaddr_storage& peer) {
     if (!core_->count_in()) {
-      turn_away(fd);
+      if (tls_)
+        ::close(fd);
+      else
+        turn_away(fd);
       if (!limit_logged_) {
         limit_logged_ = true;
         Log::warning("connection refused: the limit of open connections is reached",
@@ -153,7 +162,7 @@ class SocketListener final : public Listener, public std::enable_shared_from_thi
     }
     limit_logged_ = files_logged_ = false;
     Loop& loop = loops_.least_busy();
-    auto accepted = std::make_shared<Accepted>(core_, loop, fd, peer);
+    auto accepted = std::make_shared<Accepted>(core_, loop, tls_, fd, peer);
     loop.post([accepted] { accepted->begin(); });
   }
 
@@ -170,6 +179,7 @@ class SocketListener final : public Listener, public std::enable_shared_from_thi
   LoopPool& loops_;
   Loop& loop_;
   ListeningSocket socket_;
+  const std::shared_ptr<const TlsTerms> tls_;
   asio::posix::stream_descriptor readiness_;  // of the socket, which it does not own
   std::unique_ptr<Loop::Timer> pause_;
   bool limit_logged_ = false;  // once for each time that the limit is met
@@ -178,8 +188,9 @@ class SocketListener final : public Listener, public std::enable_shared_from_thi
 
 }  // namespace
 
-std::shared_ptr<Listener> make_listener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket) {
-  return std::make_shared<SocketListener>(std::move(core), loops, std::move(socket));
+std::shared_ptr<Listener> make_listener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket,
+                                        std::shared_ptr<const TlsTerms> tls) {
+  return std::make_shared<SocketListener>(std::move(core), loops, std::move(socket), std::move(tls));
 }
 
 }  // namespace modelmill::wire

@@ -4,6 +4,7 @@
 
 #include "wire/listening_socket.h"
 #include "wire/server_core.h"
+#include "wire/tls_transport.h"
 
 namespace modelmill::wire {
 
@@ -18,6 +19,8 @@ class Listener {
   virtual Loop& loop() = 0;
 };
 
-std::shared_ptr<Listener> make_listener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket);
+/// `tls` is null for a listener that is plain.
+std::shared_ptr<Listener> make_listener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket,
+                                        std::shared_ptr<const TlsTerms> tls);
 
 }  // namespace modelmill::wire

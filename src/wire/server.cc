@@ -15,6 +15,7 @@ struct Server::Rep {
   LoopPool& loops;
   Options options;
   std::shared_ptr<ServerCore> core;
+  std::shared_ptr<const TlsTerms> tls;  // null when there is no certificate
   std::vector<std::shared_ptr<Listener>> listeners;
   std::vector<Endpoint> bound;
 
@@ -24,6 +25,10 @@ struct Server::Rep {
            std::any_of(options.endpoints.begin(), options.endpoints.end(), [&](const Endpoint& other) {
              return !other.is_unix() && other.port == endpoint.port && other.host.find(':') == std::string::npos;
            });
+  }
+
+  bool speaks_tls(const Endpoint& endpoint) const {
+    return tls && !endpoint.is_unix() && endpoint.scheme != Endpoint::Scheme::kHttp;
   }
 
   /// Calls `what` for every connection, each on its loop.
@@ -37,8 +42,11 @@ struct Server::Rep {
 };
 
 Server::Server(LoopPool& loops, Options options, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics)
-    : rep_(std::make_shared<Rep>(Rep{loops, options, nullptr, {}, {}})) {
+    : rep_(std::make_shared<Rep>(Rep{loops, options, nullptr, nullptr, {}, {}})) {
   rep_->core = std::make_shared<ServerCore>(loops, options.limits, std::move(http), grpc, metrics);
+  if (options.tls)
+    rep_->tls = std::make_shared<TlsTerms>(
+        TlsTerms{options.tls, std::make_shared<TlsHandshakes>(metrics), options.limits.tls_handshake_timeout});
 }
 
 Server::~Server() {
@@ -54,13 +62,16 @@ Server::~Server() {
 Status Server::listen() {
   std::vector<ListeningSocket> sockets;
   for (const Endpoint& endpoint : rep_->options.endpoints) {
+    if (endpoint.scheme == Endpoint::Scheme::kHttps && !rep_->tls)
+      return invalid_argument(url_text(endpoint) + " needs a certificate; give one with --tls-cert and --tls-key");
     MM_ASSIGN_OR_RETURN(auto socket, ListeningSocket::open(endpoint, rep_->has_ipv4_twin(endpoint)));
     sockets.push_back(std::move(socket));
   }
   for (ListeningSocket& socket : sockets) {
+    const bool tls = rep_->speaks_tls(socket.endpoint());
     rep_->bound.push_back(socket.endpoint());
-    rep_->bound.back().scheme = Endpoint::Scheme::kHttp;
-    rep_->listeners.push_back(make_listener(rep_->core, rep_->loops, std::move(socket)));
+    rep_->bound.back().scheme = tls ? Endpoint::Scheme::kHttps : Endpoint::Scheme::kHttp;
+    rep_->listeners.push_back(make_listener(rep_->core, rep_->loops, std::move(socket), tls ? rep_->tls : nullptr));
     rep_->listeners.back()->start();
   }
   return ok_status();

@@ -12,6 +12,7 @@
 #include "wire/grpc.h"
 #include "wire/http.h"
 #include "wire/loop.h"
+#include "wire/tls_credentials.h"
 
 namespace modelmill::wire {
 
@@ -31,6 +32,7 @@ struct Limits {
   /// In each such span a body that is awaited, or a reply that waits for its client, moves by at least
   /// kLeastBytesPerSecond.
   std::chrono::milliseconds stall_timeout{30'000};
+  std::chrono::milliseconds tls_handshake_timeout{10'000};
 };
 
 inline constexpr uint64_t kLeastBytesPerSecond = 1024;
@@ -46,6 +48,7 @@ class Server {
  public:
   struct Options {
     std::vector<Endpoint> endpoints = {Endpoint()};
+    std::shared_ptr<TlsCredentials> tls;  // null: every endpoint is plain
     Limits limits;
   };
 

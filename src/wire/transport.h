@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string_view>
 
 namespace modelmill::wire {
 
@@ -46,6 +47,11 @@ class Transport {
   virtual void async_writable(std::shared_ptr<User> user) = 0;
   /// Of what was written, what the peer's system has not yet confirmed.
   virtual size_t unconfirmed() const { return 0; }
+  /// Whether bytes are encrypted on their way.
+  virtual bool is_tls() const { return false; }
+  /// What the peers have agreed to speak, when TLS has asked them: "h2", "http/1.1". Else empty, and the first bytes
+  /// tell.
+  virtual std::string_view protocol() const { return {}; }
   /// Tells the peer that no more will come, after what was written.
   virtual void shutdown_write() = 0;
   /// Ends everything; pending operations end without telling their user.
