@@ -58,6 +58,8 @@ def test_a_unix_socket_beside_tcp(serve, model, tmp_path):
         assert json.loads(curl(version, "--unix-socket", path, "http://localhost/v2"))["name"] == "modelmill"
     infer_over_grpc(f"unix:{path}")
     infer_over_grpc(server.address)
+    result = run_cli("models", "--server", f"unix:{path}")
+    assert result.returncode == 0 and "mlp" in result.stdout, result
     server.stop()
     assert not path.exists()
 

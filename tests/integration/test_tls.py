@@ -99,6 +99,23 @@ def test_large_messages_over_grpc(server, authority):
     client.close()
 
 
+def test_the_command_line_is_a_client(serve, model, files, authority, tmp_path):
+    server = serve(model, *files, listen=["0.0.0.0:0"], tls=authority.trust())
+    (tmp_path / "row.csv").write_text(",".join("1" * 64) + "\n")
+    ask = ["predict", "mlp", tmp_path / "row.csv", "--server", server.url, "--json"]
+    result = run_cli(*ask, "--ca", authority.certificate)
+    assert result.returncode == 0 and "probabilities" in result.stdout, result
+    result = run_cli("models", "--server", server.url, "--ca", authority.certificate)
+    assert result.returncode == 0 and "mlp" in result.stdout, result
+    result = run_cli(*ask)
+    assert result.returncode != 0
+    assert "signed by an authority of this system or of --ca" in result.stderr, result.stderr
+    wrong_name = server.url.replace("127.0.0.1", "127.0.0.2")
+    result = run_cli("models", "--server", wrong_name, "--ca", authority.certificate)
+    assert result.returncode != 0
+    assert "must be for '127.0.0.2'" in result.stderr, result.stderr
+
+
 def test_old_versions_and_plain_http_are_refused(server, authority):
     command = ["openssl", "s_client", "-connect", server.address, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]
     result = subprocess.run(command, input=b"", capture_output=True, timeout=60)
