@@ -59,14 +59,20 @@ def run_cli(*arguments, timeout=60, **options):
 
 
 class Server:
-    """One `modelmill serve` on a free port. Its standard output and its log are files in `folder`."""
+    """One `modelmill serve` on a free port. Its standard output and its log are files in `folder`.
 
-    def __init__(self, folder, *arguments, port=0, check_ready=True):
+    `listen` has addresses for --listen instead, the first one not a unix socket; `tls` is what Python's client needs to
+    reach an https:// one.
+    """
+
+    def __init__(self, folder, *arguments, port=0, listen=(), tls=None, check_ready=True):
+        self.tls = tls
+        where = [f"--listen={address}" for address in listen] or ["--port", str(port)]
         folder.mkdir(parents=True, exist_ok=True)
         self.stdout_path, self.stderr_path = folder / "stdout", folder / "stderr"
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
             self.process = subprocess.Popen(
-                [str(binary()), "serve", *map(str, arguments), "--port", str(port)],
+                [str(binary()), "serve", *map(str, arguments), *where],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -74,8 +80,9 @@ class Server:
             )
         try:
             self.url = wait_until(self._find_url, "no URL on standard output", START_SECONDS)
-            self.address = self.url.removeprefix("http://")
+            self.address = self.url.partition("://")[2]
             self.host, _, number = self.address.rpartition(":")
+            self.host = self.host.strip("[]")
             self.port = int(number)
             if check_ready:
                 wait_until(self.is_ready, "/v2/health/ready is not 200", START_SECONDS)
@@ -84,9 +91,10 @@ class Server:
             raise AssertionError(f"{error}\n{self.text()}") from error
 
     def _find_url(self):
-        found = re.search(r"http://[^\s/\"']+:\d+", self.stdout())
+        found = re.findall(r"https?://[^\s/\"',]+:\d+", self.stdout().partition("\n")[0])
         if found:
-            return found.group()
+            self.urls = found  # of all TCP endpoints, in the order of --listen
+            return found[0]
         assert self.process.poll() is None, f"the server has exited with {self.process.returncode}"
         return None
 
@@ -109,7 +117,10 @@ class Server:
     def request(self, method, path, body=None, headers=None, timeout=30):
         """(status, body, headers) of one HTTP request on a connection of its own."""
         request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers or {})
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        handlers = [urllib.request.ProxyHandler({})]
+        if self.tls:
+            handlers.append(urllib.request.HTTPSHandler(context=self.tls))
+        opener = urllib.request.build_opener(*handlers)
         try:
             with opener.open(request, timeout=timeout) as reply:
                 return reply.status, reply.read(), reply.headers

@@ -36,6 +36,7 @@ class Definitions {
   void define_models();
   void define_doctor();
   void define_completion();
+  void add_ca(CLI::App& app, std::string& into);
   CLI::App* command(const std::string& name, const std::string& description, const std::string& examples);
   CommandText text_of(const CLI::App& app) const;
   ParsedAnswer usage_error(const CLI::App& used, std::string message) const;
@@ -79,6 +80,12 @@ CLI::App* Definitions::command(const std::string& name, const std::string& descr
   return app;
 }
 
+void Definitions::add_ca(CLI::App& app, std::string& into) {
+  CLI::Option* option = app.add_option("--ca", into, "With https, the authorities to trust (PEM) [the system's]");
+  option->type_name("FILE");
+  options_.takes_file(option);
+}
+
 void Definitions::define_serve() {
   serve_app_ = command("serve", "Serve models until a signal comes",
                        "  modelmill serve model.onnx\n"
@@ -101,7 +108,10 @@ void Definitions::define_predict() {
       "INPUT", predict_.input, ".json, .npy, .csv, .png or .txt; '-' reads standard input and looks at what it is");
   input->type_name("INPUT")->required();
   options_.takes_file(input);
-  predict_app_->add_option("--server", predict_.server, "Ask this server, http://HOST:PORT")->type_name("URL");
+  predict_app_
+      ->add_option("--server", predict_.server, "Ask this server: http://HOST:PORT, https://HOST:PORT or unix:PATH")
+      ->type_name("URL");
+  add_ca(*predict_app_, predict_.ca);
   predict_app_->add_option("--version", predict_.version, "The model's version; 0 for the default one")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber.description(""));
@@ -126,6 +136,7 @@ void Definitions::define_models() {
                         "  modelmill models\n"
                         "  modelmill models --server http://10.0.0.5:8000 --json");
   models_app_->add_option("--server", models_.server, "The server [http://127.0.0.1:8000]")->type_name("URL");
+  add_ca(*models_app_, models_.ca);
   models_app_->add_flag("--json", models_.json, "Print JSON");
   options_.add_seconds(*models_app_, "--timeout", models_.timeout, "How long the server may take to answer");
 }

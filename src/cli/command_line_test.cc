@@ -25,6 +25,15 @@ T parsed(const std::vector<std::string>& arguments) {
   return T();
 }
 
+TEST(CommandLine, ServeListensOnEveryAddressThatIsNamed) {
+  const auto serve = parsed<ServeCommand>(
+      {"serve", "--listen", "[::1]:80", "a.onnx", "--listen=unix:/m.sock", "--listen", "https://b:0"});
+  EXPECT_THAT(serve.config.paths, ElementsAre("a.onnx"));
+  std::vector<std::string> listen;
+  for (const auto& endpoint : serve.config.listen) listen.push_back(url_text(endpoint));
+  EXPECT_THAT(listen, ElementsAre("http://[::1]:80", "unix:/m.sock", "https://b:0"));
+}
+
 TEST(CommandLine, ServeTakesPathsAndOptionsInAnyOrder) {
   const auto serve = parsed<ServeCommand>({"serve",
                                            "a.onnx",
@@ -125,6 +134,8 @@ TEST(CommandLine, AWrongLineIsAUsageErrorThatSaysWhatIsWrong) {
            {{"serve", "x", "--drain-timeout", "-1"}, "--drain-timeout"},
            {{"predict", "m"}, "INPUT is required"},
            {{"predict", "m", "i", "extra"}, "unknown argument 'extra'"},
+           {{"serve", "m", "--listen", "box:80", "--port", "1"}, "excludes"},
+           {{"serve", "m", "--listen", "box"}, "'box' is no address to listen on"},
            {{"predict", "m", "i", "--json", "--format", "csv"}, "excludes"},
            {{"predict", "m", "i", "--version", "-1"}, "--version"},
            {{"completion", "tcsh"}, "'tcsh' is none of bash|zsh|fish"},

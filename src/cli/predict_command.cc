@@ -60,7 +60,7 @@ struct Target {
 Result<Target> find_target(const PredictCommand& command) {
   Target target;
   if (!command.server.empty()) {
-    MM_ASSIGN_OR_RETURN(target.link, connect_server(command.server, command.timeout));
+    MM_ASSIGN_OR_RETURN(target.link, connect_server(command.server, command.timeout, command.ca));
     target.model = command.model;
     return target;
   }

@@ -1,5 +1,9 @@
 #include "cli/serve_options.h"
 
+#include <CLI/Error.hpp>
+#include <string>
+#include <vector>
+
 namespace modelmill {
 namespace {
 
@@ -8,20 +12,59 @@ const Choices<LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
                                       {"warning", LogLevel::kWarning},
                                       {"error", LogLevel::kError},
                                       {"off", LogLevel::kOff}};
+const Choices<wire::TlsOptions::ClientCertificate> kClientAuth = {
+    {"require", wire::TlsOptions::ClientCertificate::kRequire},
+    {"request", wire::TlsOptions::ClientCertificate::kRequest}};
+const Choices<wire::TlsOptions::Version> kTlsVersions = {{"1.2", wire::TlsOptions::Version::k12},
+                                                         {"1.3", wire::TlsOptions::Version::k13}};
 const Choices<LogFormat> kLogFormats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
+
+void read_endpoints(const std::vector<std::string>& texts, std::vector<wire::Endpoint>& into) {
+  into.clear();
+  for (const std::string& text : texts) {
+    auto endpoint = wire::parse_endpoint(text);
+    if (!endpoint.ok()) throw CLI::ValidationError("--listen", endpoint.status().message());
+    into.push_back(*std::move(endpoint));
+  }
+}
 
 void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
   constexpr char kGroup[] = "Network";
-  app.add_option("--host", config.host, "Address or name to listen on; 0.0.0.0 for all [127.0.0.1]")
-      ->type_name("HOST")
-      ->group(kGroup);
-  app.add_option("--port", config.port, "Port of HTTP and gRPC; 0 takes a free one [8000]")
-      ->type_name("PORT")
+  CLI::Option* host =
+      app.add_option("--host", config.host, "Address or name to listen on; 0.0.0.0 for all [127.0.0.1]");
+  host->type_name("HOST")->group(kGroup);
+  CLI::Option* port = app.add_option("--port", config.port, "Port of HTTP and gRPC; 0 takes a free one [8000]");
+  port->type_name("PORT")->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--listen", [&config](const std::vector<std::string>& texts) { read_endpoints(texts, config.listen); },
+         "Listen here instead: HOST:PORT, with http:// or https:// before it or not, or unix:PATH; may be repeated")
+      ->type_name("ADDRESS")
+      ->allow_extra_args(false)
+      ->excludes(host)
+      ->excludes(port)
       ->group(kGroup);
   app.add_option("--io-threads", config.io_threads, "Event loops; 0 chooses: one a core, at most 8")
       ->type_name("N")
       ->group(kGroup);
   options.add_seconds(app, "--drain-timeout", config.drain_timeout, "How long requests may take to finish at a stop")
+      ->group(kGroup);
+}
+
+void define_tls(CLI::App& app, OptionSet& options, ServerConfig& config) {
+  constexpr char kGroup[] = "TLS";
+  const auto add_file = [&](const std::string& name, std::string& into, const std::string& description) {
+    options.takes_file(app.add_option(name, into, description))->type_name("FILE")->group(kGroup);
+  };
+  add_file("--tls-cert", config.tls.certificate,
+           "Speak TLS, with this certificate (PEM, its chain after it); read again when it changes");
+  add_file("--tls-key", config.tls.key, "The certificate's private key (PEM, without a password)");
+  add_file("--tls-client-ca", config.tls.client_ca, "Clients need a certificate that one of these has signed");
+  options
+      .add_choice(app, "--tls-client-auth", kClientAuth, config.tls.client_certificate,
+                  "Whether a client without a certificate is refused [require]")
+      ->group(kGroup);
+  options
+      .add_choice(app, "--tls-min-version", kTlsVersions, config.tls.min_version, "The oldest TLS that is spoken [1.2]")
       ->group(kGroup);
 }
 
@@ -66,6 +109,7 @@ void define_limits(CLI::App& app, OptionSet& options, ServerConfig& config) {
   add_timeout("--header-timeout", limits.header_timeout, "How long a request's headers may take to come");
   add_timeout("--stall-timeout", limits.stall_timeout,
               "How long a body may come, or a reply be read, at less than 1 KiB a second");
+  add_timeout("--tls-handshake-timeout", limits.tls_handshake_timeout, "How long a TLS handshake may take");
 }
 
 void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
@@ -86,6 +130,7 @@ void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& confi
       ->type_name("PATH")
       ->required();
   define_network(app, options, config);
+  define_tls(app, options, config);
   define_models(app, config);
   options.add_backend_options(app, config);
   define_limits(app, options, config);

@@ -17,7 +17,7 @@ namespace {
 
 class RemoteLink final : public ServerLink {
  public:
-  RemoteLink(BaseUrl url, HttpClient::Options options) : client_(std::move(url), options) {}
+  RemoteLink(BaseUrl url, HttpClient::Options options) : client_(std::move(url), std::move(options)) {}
 
   Result<ClientReply> call(std::string_view method, std::string_view path, HttpClient::Headers headers,
                            std::string body) override {
@@ -137,11 +137,13 @@ std::string error_text(const ClientReply& reply) {
 
 }  // namespace
 
-Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, std::chrono::seconds timeout) {
+Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, std::chrono::seconds timeout,
+                                                   const std::string& ca_file) {
   MM_ASSIGN_OR_RETURN(BaseUrl base, parse_base_url(url));
   HttpClient::Options options;
   options.call_timeout = timeout;
-  return std::unique_ptr<ServerLink>(std::make_unique<RemoteLink>(std::move(base), options));
+  options.ca_file = ca_file;
+  return std::unique_ptr<ServerLink>(std::make_unique<RemoteLink>(std::move(base), std::move(options)));
 }
 
 Result<std::unique_ptr<ServerLink>> load_models(const ServerConfig& config) {

@@ -22,8 +22,9 @@ class ServerLink {
                                    std::string body) = 0;
 };
 
-/// A link to the server at `url`.
-Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, std::chrono::seconds timeout);
+/// A link to the server at `url`. `ca_file` names the authorities to trust with https; empty: the system's.
+Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, std::chrono::seconds timeout,
+                                                   const std::string& ca_file);
 
 /// Loads config.paths in this process. The error says why nothing could be loaded.
 Result<std::unique_ptr<ServerLink>> load_models(const ServerConfig& config);

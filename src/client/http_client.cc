@@ -1,13 +1,13 @@
 #include "client/http_client.h"
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <cctype>
-#include <optional>
+
+#include "client/client_stream.h"
 
 namespace modelmill {
 namespace {
@@ -46,12 +46,12 @@ std::string_view ClientReply::header(std::string_view name) const {
 
 /// Beast's timeouts work for asynchronous calls only, so every step is one, run to its end before the next begins.
 struct HttpClient::Rep {
-  Rep(BaseUrl u, Options o) : url(std::move(u)), options(o) {}
+  Rep(BaseUrl u, Options o) : url(std::move(u)), options(std::move(o)) {}
 
   BaseUrl url;
   Options options;
   asio::io_context context{1};
-  std::optional<beast::tcp_stream> stream;  // connected, or none
+  std::unique_ptr<ClientStream> stream;  // connected, or none
   beast::flat_buffer buffer;
 
   template <typename Start>
@@ -69,22 +69,24 @@ struct HttpClient::Rep {
 
   Status connect() {
     buffer.clear();
-    asio::ip::tcp::resolver resolver(context);
-    ErrorCode error;
-    const auto addresses = resolver.resolve(url.host, std::to_string(url.port), error);
-    if (error) return unreachable("the host name '" + url.host + "' is not known (" + error.message() + ")");
-    stream.emplace(context);
-    stream->expires_after(options.connect_timeout);
-    error = run([&](auto done) { stream->async_connect(addresses, std::move(done)); });
-    if (error) {
-      stream.reset();
-      if (error == beast::error::timeout) {
-        return unreachable("no connection within " + std::to_string(options.connect_timeout.count()) + " ms");
-      }
-      return unreachable(error.message());
-    }
-    stream->socket().set_option(asio::ip::tcp::no_delay(true), error);
+    MM_ASSIGN_OR_RETURN(auto fresh, make_client_stream(context, url, options.ca_file));
+    fresh->expires_after(options.connect_timeout);
+    const ErrorCode error = run([&](auto done) { fresh->async_connect(std::move(done)); });
+    if (error == beast::error::timeout)
+      return unreachable("no connection within " + std::to_string(options.connect_timeout.count()) + " ms");
+    if (error.category() == asio::error::get_ssl_category()) return not_trusted(error);
+    if (error) return unreachable(error.message());
+    stream = std::move(fresh);
     return ok_status();
+  }
+
+  Status not_trusted(const ErrorCode& error) {
+    const bool unverified =
+        ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+    return unreachable("the TLS handshake failed: " + error.message() +
+                       (unverified ? "; the server's certificate must be for '" + url.host +
+                                         "', and signed by an authority of this system or of --ca"
+                                   : ""));
   }
 
   Status failed(const ErrorCode& error) {
@@ -107,7 +109,7 @@ struct HttpClient::Rep {
   /// One try on the open connection. `stale` is set when the server had closed a kept connection before our request.
   Result<ClientReply> exchange(http::request<http::string_body>& request, bool kept, bool& stale) {
     stream->expires_after(options.call_timeout);
-    ErrorCode error = run([&](auto done) { http::async_write(*stream, request, std::move(done)); });
+    ErrorCode error = run([&](auto done) { stream->async_write(request, std::move(done)); });
     if (error) {
       stale = kept && error != beast::error::timeout;
       return failed(error);
@@ -115,7 +117,7 @@ struct HttpClient::Rep {
     http::response_parser<http::string_body> parser;
     parser.body_limit(options.max_reply_bytes);
     if (request.method() == http::verb::head) parser.skip(true);
-    error = run([&](auto done) { http::async_read(*stream, buffer, parser, std::move(done)); });
+    error = run([&](auto done) { stream->async_read(buffer, parser, std::move(done)); });
     if (error) {
       stale =
           kept && !parser.got_some() && (error == http::error::end_of_stream || error == asio::error::connection_reset);
@@ -127,7 +129,8 @@ struct HttpClient::Rep {
   }
 };
 
-HttpClient::HttpClient(BaseUrl url, Options options) : rep_(std::make_unique<Rep>(std::move(url), options)) {}
+HttpClient::HttpClient(BaseUrl url, Options options)
+    : rep_(std::make_unique<Rep>(std::move(url), std::move(options))) {}
 HttpClient::HttpClient(BaseUrl url) : HttpClient(std::move(url), Options()) {}
 HttpClient::~HttpClient() = default;
 
@@ -145,7 +148,7 @@ Result<ClientReply> HttpClient::call(std::string_view method, std::string_view p
   request.body() = std::move(body);
   request.prepare_payload();
   try {
-    const bool kept = rep_->stream.has_value();
+    const bool kept = rep_->stream != nullptr;
     if (!kept) MM_RETURN_IF_ERROR(rep_->connect());
     bool stale = false;
     Result<ClientReply> reply = rep_->exchange(request, kept, stale);

@@ -35,6 +35,8 @@ class HttpClient {
     std::chrono::milliseconds call_timeout{300'000};
     /// Answers above this many bytes are refused.
     uint64_t max_reply_bytes = uint64_t{4} << 30;
+    /// Authorities to trust with https, in PEM; empty: the system's.
+    std::string ca_file = {};
   };
 
   HttpClient(BaseUrl url, Options options);

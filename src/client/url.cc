@@ -1,5 +1,7 @@
 #include "client/url.h"
 
+#include <sys/un.h>
+
 #include <cctype>
 #include <charconv>
 
@@ -7,8 +9,9 @@ namespace modelmill {
 namespace {
 
 Status bad_url(std::string_view text, std::string_view why) {
-  return invalid_argument("server URL '" + std::string(text) + "': " + std::string(why) +
-                          "; expected http://HOST:PORT, for example http://127.0.0.1:8000");
+  return invalid_argument(
+      "server URL '" + std::string(text) + "': " + std::string(why) +
+      "; expected http://HOST:PORT, https://HOST:PORT or unix:PATH, for example http://127.0.0.1:8000");
 }
 
 bool is_host_char(char c) {
@@ -18,20 +21,33 @@ bool is_host_char(char c) {
 }  // namespace
 
 std::string BaseUrl::authority() const {
+  if (!unix_path.empty()) return "localhost";
   const bool ipv6 = host.find(':') != std::string::npos;
   return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-std::string BaseUrl::text() const { return "http://" + authority() + prefix; }
+std::string BaseUrl::text() const {
+  if (!unix_path.empty()) return "unix:" + unix_path;
+  return (tls ? "https://" : "http://") + authority() + prefix;
+}
 
 Result<BaseUrl> parse_base_url(std::string_view text) {
   BaseUrl url;
   std::string_view rest = text;
+  if (rest.starts_with("unix:")) {
+    url.unix_path = rest.substr(rest.starts_with("unix://") ? 7 : 5);
+    if (url.unix_path.empty()) return bad_url(text, "the path is missing");
+    if (url.unix_path.size() >= sizeof(sockaddr_un::sun_path))
+      return bad_url(text, "the path is too long for a socket");
+    return url;
+  }
   if (const size_t scheme_end = rest.find("://"); scheme_end != std::string_view::npos) {
     const std::string_view scheme = rest.substr(0, scheme_end);
-    if (scheme != "http") return bad_url(text, "the scheme '" + std::string(scheme) + "' is not spoken here");
+    url.tls = scheme == "https";
+    if (!url.tls && scheme != "http")
+      return bad_url(text, "the scheme '" + std::string(scheme) + "' is not spoken here");
     rest.remove_prefix(scheme_end + 3);
-    url.port = 80;
+    url.port = url.tls ? 443 : 80;
   }
   if (rest.find_first_of("?#@ ") != std::string_view::npos) {
     return bad_url(text, "it may not hold a user, a query, a fragment or a space");

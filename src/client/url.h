@@ -8,20 +8,22 @@
 
 namespace modelmill {
 
-/// Where a server is: "http://host:port/prefix". A value.
+/// Where a server is: "http://host:port/prefix", the same with https, or "unix:path". A value.
 struct BaseUrl {
   std::string host;  // a name or an address; IPv6 without brackets
   uint16_t port = 8000;
   std::string prefix;  // what goes before every path: empty, or "/x" without a slash at the end
+  bool tls = false;
+  std::string unix_path = {};  // of a unix socket; then host and port mean nothing
 
-  /// "host:port", with brackets around an IPv6 address: the Host header.
+  /// "host:port", with brackets around an IPv6 address: the Host header. "localhost" with a unix socket.
   std::string authority() const;
-  /// "http://host:port/prefix".
+  /// "http://host:port/prefix" and so on.
   std::string text() const;
 };
 
-/// Reads "http://host[:port][/prefix]" (port 80 when left out) or "host[:port]" (port 8000 when left out). The error
-/// names what is wrong with the text; only http is spoken.
+/// Reads "http://host[:port][/prefix]" (port 80 when left out), "https://host[:port][/prefix]" (443), "host[:port]"
+/// (8000), or "unix:path". The error names what is wrong with the text.
 Result<BaseUrl> parse_base_url(std::string_view text);
 
 /// `text` with everything but letters, digits and "-_.~" as %XX: for one segment of a path or one value of a query.

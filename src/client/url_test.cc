@@ -18,7 +18,9 @@ TEST(ParseBaseUrl, ReadsWhatPeopleWrite) {
         Case{"http://models.example", "http://models.example:80"},
         Case{"http://models.example/a/b/", "http://models.example:80/a/b"}, Case{"localhost", "http://localhost:8000"},
         Case{"localhost:9", "http://localhost:9"}, Case{"http://[::1]:8001", "http://[::1]:8001"},
-        Case{"[::1]", "http://[::1]:8000"}}) {
+        Case{"[::1]", "http://[::1]:8000"}, Case{"https://box", "https://box:443"},
+        Case{"https://[::1]:8443/a/", "https://[::1]:8443/a"}, Case{"unix:/run/m.sock", "unix:/run/m.sock"},
+        Case{"unix:///run/m.sock", "unix:/run/m.sock"}, Case{"unix:m.sock", "unix:m.sock"}}) {
     const Result<BaseUrl> url = parse_base_url(c.text);
     ASSERT_TRUE(url.ok()) << c.text << ": " << url.status().to_string();
     EXPECT_EQ(url->text(), c.normal) << c.text;
@@ -31,12 +33,12 @@ TEST(ParseBaseUrl, SaysWhatIsWrong) {
     const char* why;
   };
   for (const Case& c :
-       {Case{"", "names no host"}, Case{"http://", "names no host"}, Case{"https://x", "scheme 'https'"},
-        Case{"http://x:0", "'0' is not a port"}, Case{"http://x:70000", "'70000' is not a port"},
-        Case{"http://x:8o", "'8o' is not a port"}, Case{"http://x:", "port is missing"},
-        Case{"http://[::1", "'[' without ']'"}, Case{"http://[::1]8", "':PORT'"}, Case{"http://u:p@x", "a user"},
-        Case{"http://x/?q=1", "a query"}, Case{"http://::1:80", "names no host"}, Case{"x y", "a space"},
-        Case{"http://a$b", "not a host name"}}) {
+       {Case{"", "names no host"}, Case{"http://", "names no host"}, Case{"ftp://x", "scheme 'ftp'"},
+        Case{"unix:", "path is missing"}, Case{"http://x:0", "'0' is not a port"},
+        Case{"http://x:70000", "'70000' is not a port"}, Case{"http://x:8o", "'8o' is not a port"},
+        Case{"http://x:", "port is missing"}, Case{"http://[::1", "'[' without ']'"}, Case{"http://[::1]8", "':PORT'"},
+        Case{"http://u:p@x", "a user"}, Case{"http://x/?q=1", "a query"}, Case{"http://::1:80", "names no host"},
+        Case{"x y", "a space"}, Case{"http://a$b", "not a host name"}}) {
     const Result<BaseUrl> url = parse_base_url(c.text);
     ASSERT_FALSE(url.ok()) << c.text;
     EXPECT_EQ(url.status().code(), Code::kInvalidArgument);

@@ -60,15 +60,33 @@ void append_failures(std::string& out, const ModelEntry& entry) {
   }
 }
 
+/// The endpoint as a client on this machine reaches it.
+wire::Endpoint reached_at(wire::Endpoint endpoint) {
+  if (endpoint.host == "0.0.0.0") endpoint.host = "127.0.0.1";
+  if (endpoint.host == "::") endpoint.host = "::1";
+  return endpoint;
+}
+
+/// "http://127.0.0.1:8000, https://127.0.0.1:8443 (on every address of this machine) and unix:/run/modelmill.sock"
+std::string listed_urls(const std::vector<wire::Endpoint>& endpoints) {
+  std::string list;
+  for (size_t i = 0; i < endpoints.size(); ++i) {
+    if (i > 0) list += i + 1 == endpoints.size() ? " and " : ", ";
+    list += client_url(endpoints[i]);
+    if (endpoints[i].host == "0.0.0.0" || endpoints[i].host == "::") list += " (on every address of this machine)";
+  }
+  return list;
+}
+
+/// What curl is told to reach an endpoint. Of a certificate that this machine need not know, only that there is one.
+std::string curl_target(const wire::Endpoint& endpoint) {
+  if (endpoint.is_unix()) return "--unix-socket '" + endpoint.path + "' http://localhost";
+  return (endpoint.scheme == wire::Endpoint::Scheme::kHttps ? "-k " : "") + client_url(endpoint);
+}
+
 }  // namespace
 
-std::string client_url(const std::string& host, uint16_t port) {
-  std::string name = host;
-  if (host == "0.0.0.0") name = "127.0.0.1";
-  if (host == "::") name = "::1";
-  if (name.find(':') != std::string::npos) name = "[" + name + "]";
-  return "http://" + name + ":" + std::to_string(port);
-}
+std::string client_url(const wire::Endpoint& endpoint) { return url_text(reached_at(endpoint)); }
 
 std::string batching_text(const ModelDefinition& definition, const VersionLayout& layout) {
   if (layout.max_batch_rows > 1) return "up to " + std::to_string(layout.max_batch_rows) + " rows";
@@ -76,7 +94,7 @@ std::string batching_text(const ModelDefinition& definition, const VersionLayout
   return "off: as configured";
 }
 
-std::string announcement(const std::string& host, uint16_t port, const ModelTable& table,
+std::string announcement(const std::vector<wire::Endpoint>& endpoints, const ModelTable& table,
                          const VersionLayouts& layouts) {
   size_t served = 0;
   const ModelVersion* sample = nullptr;
@@ -90,13 +108,14 @@ std::string announcement(const std::string& host, uint16_t port, const ModelTabl
     }
     append_failures(failed, *entry);
   }
-  const std::string url = client_url(host, port);
   std::string out = "modelmill " + std::string(server_version()) + " serves " + std::to_string(served) +
-                    (served == 1 ? " model" : " models") + " at " + url;
-  if (host == "0.0.0.0" || host == "::") out += " (on every address of this machine)";
+                    (served == 1 ? " model" : " models") + " at " + listed_urls(endpoints);
   out += "\n" + models + failed;
-  if (sample != nullptr) out += "\nAsk it:\n\n  " + predict::sample_curl(url, *sample) + "\n";
-  out += "\nKServe V2 over HTTP and gRPC at " + url.substr(7) + ", metrics at " + url + "/metrics. Ctrl-C stops it.\n";
+  const wire::Endpoint& first = endpoints.front();
+  if (sample != nullptr) out += "\nAsk it:\n\n  " + predict::sample_curl(curl_target(first), *sample) + "\n";
+  const std::string metrics = first.is_unix() ? "/metrics" : client_url(first) + "/metrics";
+  out += "\nKServe V2 over HTTP and gRPC at " + address_text(reached_at(first)) + ", metrics at " + metrics +
+         ". Ctrl-C stops it.\n";
   return out;
 }
 

@@ -6,8 +6,11 @@
 namespace modelmill {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+
+wire::Endpoint at(const std::string& host, uint16_t port) { return {wire::Endpoint::Scheme::kHttp, host, port, ""}; }
 
 class IdleVersion final : public ModelVersion {
  public:
@@ -40,7 +43,7 @@ ModelTable table_of(std::shared_ptr<ModelVersion> version, std::vector<VersionSt
 TEST(Announcement, TellsWhatIsServedAndHow) {
   MetricRegistry registry;
   const ModelTable table = table_of(version_of(registry, ""), {{3, VersionState::kReady, ""}});
-  const std::string text = announcement("127.0.0.1", 8001, table, {{{"ocr", 3}, {64, 2}}});
+  const std::string text = announcement({at("127.0.0.1", 8001)}, table, {{{"ocr", 3}, {64, 2}}});
   EXPECT_THAT(text, HasSubstr("serves 1 model at http://127.0.0.1:8001\n"));
   EXPECT_THAT(text, HasSubstr("\n  ocr  version 3  (onnxruntime)\n"));
   EXPECT_THAT(text, HasSubstr("    inputs     image  FP32   [-1,3,48,-1]\n"
@@ -55,22 +58,38 @@ TEST(Announcement, TellsWhatIsServedAndHow) {
 TEST(Announcement, SaysWhyAModelIsNotBatched) {
   MetricRegistry registry;
   const ModelTable table = table_of(version_of(registry, "output 'text' does not share it"), {});
-  EXPECT_THAT(announcement("h", 1, table, {{{"ocr", 3}, {1, 1}}}),
+  EXPECT_THAT(announcement({at("h", 1)}, table, {{{"ocr", 3}, {1, 1}}}),
               HasSubstr("batching   off: output 'text' does not share it\n"));
 }
 
 TEST(Announcement, SaysWhatCouldNotBeLoaded) {
   const ModelTable table = table_of(nullptr, {{1, VersionState::kUnavailable, "the file is damaged"}});
-  const std::string text = announcement("127.0.0.1", 8000, table, {});
+  const std::string text = announcement({at("127.0.0.1", 8000)}, table, {});
   EXPECT_THAT(text, HasSubstr("serves 0 models"));
   EXPECT_THAT(text, HasSubstr("  ocr  version 1  NOT SERVED\n    the file is damaged\n"));
 }
 
+TEST(Announcement, NamesEveryEndpointAndAWayToAskTheFirst) {
+  MetricRegistry registry;
+  const ModelTable table = table_of(version_of(registry, ""), {});
+  wire::Endpoint unix_socket;
+  unix_socket.path = "/run/m.sock";
+  wire::Endpoint tls = at("0.0.0.0", 443);
+  tls.scheme = wire::Endpoint::Scheme::kHttps;
+  EXPECT_THAT(announcement({tls, at("::1", 80), unix_socket}, table, {}),
+              AllOf(HasSubstr(" at https://127.0.0.1:443 (on every address of this machine), http://[::1]:80 and "
+                              "unix:/run/m.sock\n"),
+                    HasSubstr("curl -k https://127.0.0.1:443/predict/ocr"),
+                    HasSubstr("metrics at https://127.0.0.1:443/metrics")));
+  EXPECT_THAT(announcement({unix_socket}, table, {}),
+              HasSubstr("curl --unix-socket '/run/m.sock' http://localhost/predict/ocr"));
+}
+
 TEST(ClientUrl, IsOneThatWorksOnThisMachine) {
-  EXPECT_EQ(client_url("0.0.0.0", 80), "http://127.0.0.1:80");
-  EXPECT_EQ(client_url("::", 80), "http://[::1]:80");
-  EXPECT_EQ(client_url("::1", 80), "http://[::1]:80");
-  EXPECT_EQ(client_url("box", 80), "http://box:80");
+  EXPECT_EQ(client_url(at("0.0.0.0", 80)), "http://127.0.0.1:80");
+  EXPECT_EQ(client_url(at("::", 80)), "http://[::1]:80");
+  EXPECT_EQ(client_url(at("::1", 80)), "http://[::1]:80");
+  EXPECT_EQ(client_url(at("box", 80)), "http://box:80");
 }
 
 }  // namespace

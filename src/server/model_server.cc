@@ -14,6 +14,7 @@
 #include "dialect/kserve_v2/service.h"
 #include "dialect/predict/service.h"
 #include "server/announcement.h"
+#include "server/certificate_keeper.h"
 #include "server/engine.h"
 #include "server/host_info.h"
 #include "server/process_metrics.h"
@@ -72,6 +73,7 @@ struct ModelServer::Rep {
   kserve_v2::Service v2;
   HttpRouter router;
   wire::GrpcMethods grpc;
+  std::unique_ptr<CertificateKeeper> certificate;  // null without TLS
   std::unique_ptr<wire::Server> listener;
 
   void add_dialects() {
@@ -102,14 +104,15 @@ struct ModelServer::Rep {
 ModelServer::ModelServer(ServerConfig config) : rep_(std::make_unique<Rep>(std::move(config))) {}
 ModelServer::~ModelServer() = default;
 
-uint16_t ModelServer::port() const { return rep_->listener->port(); }
-
 Status ModelServer::start() {
   raise_file_limit();
   rep_->add_dialects();
   wire::Server::Options options;
-  options.host = rep_->config.host;
-  options.port = static_cast<uint16_t>(rep_->config.port);
+  options.endpoints = endpoints_of(rep_->config);
+  if (rep_->config.tls.enabled()) {
+    MM_ASSIGN_OR_RETURN(rep_->certificate, CertificateKeeper::start(rep_->config.tls));
+    options.tls = rep_->certificate->credentials();
+  }
   options.limits = rep_->config.limits;
   rep_->listener =
       std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc, rep_->engine.metrics());
@@ -140,7 +143,7 @@ Status ModelServer::run_until_signal() {
     return loaded;
   }
   rep.started = true;
-  print(announcement(rep.config.host, port(), *rep.engine.catalog().table(), rep.engine.layouts()));
+  print(announcement(rep.listener->endpoints(), *rep.engine.catalog().table(), rep.engine.layouts()));
   rep.signals.wait_signal();
   Log::info("stopping", {{"signal", rep.signals.received()}});
   rep.stop();

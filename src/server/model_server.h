@@ -25,9 +25,6 @@ class ModelServer {
   /// the paths are unusable or no model at all could be loaded. A signal while models load ends the process with 0.
   Status run_until_signal();
 
-  /// The port in fact bound. After start().
-  uint16_t port() const;
-
  private:
   struct Rep;
   std::unique_ptr<Rep> rep_;

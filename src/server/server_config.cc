@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <system_error>
 
 namespace modelmill {
@@ -31,12 +32,42 @@ Status check_limits(const wire::Limits& limits) {
   return bytes("--max-unsent-bytes", limits.unsent, 0, kMost);
 }
 
+/// A port of 0 is another port each time.
+Status check_listen(const std::vector<wire::Endpoint>& endpoints) {
+  std::set<std::string> seen;
+  for (const wire::Endpoint& endpoint : endpoints) {
+    const std::string address = address_text(endpoint);
+    if ((endpoint.is_unix() || endpoint.port != 0) && !seen.insert(address).second)
+      return invalid_argument("--listen names " + address + " twice");
+  }
+  return ok_status();
+}
+
+Status check_tls(const ServerConfig& config) {
+  const wire::TlsOptions& tls = config.tls;
+  if (tls.certificate.empty() != tls.key.empty())
+    return invalid_argument("--tls-cert and --tls-key belong together; give both");
+  if (!tls.client_ca.empty() && !tls.enabled())
+    return invalid_argument("--tls-client-ca needs a certificate of the server's; give --tls-cert and --tls-key");
+  if (!tls.enabled()) return ok_status();
+  for (const wire::Endpoint& endpoint : endpoints_of(config))
+    if (!endpoint.is_unix() && endpoint.scheme != wire::Endpoint::Scheme::kHttp) return ok_status();
+  return invalid_argument("--tls-cert is given, but no --listen speaks TLS; add one like https://0.0.0.0:8443");
+}
+
 }  // namespace
+
+std::vector<wire::Endpoint> endpoints_of(const ServerConfig& config) {
+  if (!config.listen.empty()) return config.listen;
+  return {{wire::Endpoint::Scheme::kAny, config.host, static_cast<uint16_t>(config.port), ""}};
+}
 
 Status check_server_config(const ServerConfig& config) {
   if (config.paths.empty()) return invalid_argument("no model is named; give a model file or a folder of models");
   if (config.host.empty()) return invalid_argument("--host is empty; it must be an address or a name");
   MM_RETURN_IF_ERROR(check_range("--port", config.port, 0, 65'535));
+  MM_RETURN_IF_ERROR(check_listen(config.listen));
+  MM_RETURN_IF_ERROR(check_tls(config));
   MM_RETURN_IF_ERROR(check_range("--io-threads", config.io_threads, 0, 256));
   MM_RETURN_IF_ERROR(check_range("--instances", config.instances, 0, 1'024));
   MM_RETURN_IF_ERROR(check_range("--instance-threads", config.instance_threads, 0, 1'024));

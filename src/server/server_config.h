@@ -19,6 +19,9 @@ struct ServerConfig {
 
   std::string host = "127.0.0.1";
   int port = 8000;  // 0: any free one
+  /// Where to listen; then host and port mean nothing. Empty: at these two.
+  std::vector<wire::Endpoint> listen;
+  wire::TlsOptions tls;
   /// Event loops, each on a thread of its own. 0: default_io_threads().
   int io_threads = 0;
   wire::Limits limits;
@@ -43,6 +46,9 @@ struct ServerConfig {
   /// How long requests in flight may take to finish after a signal to stop.
   std::chrono::seconds drain_timeout{30};
 };
+
+/// Where a server so configured listens; at least one.
+std::vector<wire::Endpoint> endpoints_of(const ServerConfig& config);
 
 /// INVALID_ARGUMENT that names the first setting out of its range.
 Status check_server_config(const ServerConfig& config);

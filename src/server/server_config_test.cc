@@ -47,6 +47,34 @@ TEST(CheckServerConfig, NamesTheSettingOutOfRange) {
   EXPECT_THAT(message([](ServerConfig& c) { c.limits.unsent = SIZE_MAX; }), HasSubstr("--max-unsent-bytes"));
 }
 
+TEST(EndpointsOf, AreThoseOfListenElseHostAndPort) {
+  ServerConfig config;
+  config.paths = {"m"};
+  config.host = "::1";
+  config.port = 80;
+  EXPECT_THAT(endpoints_of(config), ElementsAre(wire::Endpoint{wire::Endpoint::Scheme::kAny, "::1", 80, ""}));
+  config.listen = {*wire::parse_endpoint("unix:/a"), *wire::parse_endpoint("b:0"), *wire::parse_endpoint("b:0")};
+  EXPECT_EQ(endpoints_of(config), config.listen);
+  EXPECT_TRUE(check_server_config(config).ok());
+  config.listen.push_back(*wire::parse_endpoint("unix:/a"));
+  EXPECT_THAT(check_server_config(config).message(), HasSubstr("--listen names unix:/a twice"));
+}
+
+TEST(CheckServerConfig, TlsIsWholeAndUsed) {
+  ServerConfig config;
+  config.paths = {"m"};
+  config.tls.client_ca = "ca";
+  EXPECT_THAT(check_server_config(config).message(), HasSubstr("--tls-client-ca needs a certificate"));
+  config.tls.certificate = "cert";
+  EXPECT_THAT(check_server_config(config).message(), HasSubstr("belong together"));
+  config.tls.key = "key";
+  EXPECT_TRUE(check_server_config(config).ok());
+  config.listen = {*wire::parse_endpoint("unix:/a"), *wire::parse_endpoint("http://b:0")};
+  EXPECT_THAT(check_server_config(config).message(), HasSubstr("no --listen speaks TLS"));
+  config.listen.push_back(*wire::parse_endpoint("b:1"));
+  EXPECT_TRUE(check_server_config(config).ok());
+}
+
 TEST(DefaultIoThreads, IsOneACoreAndAtMostEight) {
   EXPECT_EQ(default_io_threads(0), 1);
   EXPECT_EQ(default_io_threads(2), 2);

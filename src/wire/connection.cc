@@ -119,8 +119,9 @@ void Connection::take(std::span<const std::byte> bytes) {
 void Connection::choose_session(std::span<const std::byte> bytes) {
   first_bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const size_t compared = std::min(first_bytes_.size(), kHttp2Preface.size());
-  const bool may_be_http2 = std::memcmp(first_bytes_.data(), kHttp2Preface.data(), compared) == 0;
-  if (may_be_http2 && compared < kHttp2Preface.size()) return;
+  const bool agreed = transport_->protocol() == "h2";  // then anything but the preface is the session's error to tell
+  const bool may_be_http2 = agreed || std::memcmp(first_bytes_.data(), kHttp2Preface.data(), compared) == 0;
+  if (may_be_http2 && !agreed && compared < kHttp2Preface.size()) return;
   if (may_be_http2)
     session_ = make_http2_session(*this);
   else
@@ -177,9 +178,9 @@ void Connection::on_writable() {
 
 /// All has been said. The peer gets an end-of-stream, and a moment to read what came before it.
 void Connection::end_gracefully() {
+  transport_->shutdown_write();
   if (peer_closed_ || !session_->lingers()) return close();
   lingering_ = true;
-  transport_->shutdown_write();
   linger_timer_ = loop_.run_at(Clock::now() + kLinger, [self = weak_from_this()] {
     if (auto connection = self.lock()) connection->close();
   });

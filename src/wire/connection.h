@@ -33,6 +33,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   Loop& loop() { return loop_; }
   ServerCore& core() { return *core_; }
   const std::string& peer() const { return *peer_; }
+  bool is_tls() const { return transport_->is_tls(); }
   /// For what may outlive the connection.
   const std::shared_ptr<const std::string>& shared_peer() const { return peer_; }
   OutQueue& out() { return out_; }

@@ -22,6 +22,7 @@ struct HttpRequest {
   Bytes body;                                                // one piece, 64-byte aligned
   std::string peer;                                          // "127.0.0.1:4711"
   bool http2 = false;
+  bool tls = false;
   /// Added to the reply, whoever makes it: for what belongs to the request rather than to its answer (its id, say).
   std::vector<std::pair<std::string, std::string>> reply_headers;
 

@@ -20,6 +20,7 @@ void Http2Exchange::begin(const Http2Head& head, std::string_view limit_met) {
   const Limits& limits = session()->connection().core().limits;
   request_.http2 = true;
   request_.peer = session()->connection().peer();
+  request_.tls = session()->connection().is_tls();
   request_.method = head.method;
   split_target(head.path, request_);
   if (!limit_met.empty()) return refuse(limit_met == "unsent" ? 503 : 431, limit_message(limits, limit_met));

@@ -8,7 +8,7 @@
 
 #include <array>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -21,7 +21,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerTurn = 64;
 /// When the process has no descriptors left, accepting waits this long.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
@@ -40,12 +39,8 @@ void turn_away(int fd) {
   ::close(fd);
 }
 
-std::string endpoint_text(const std::string& host, uint16_t port) {
-  const bool brackets = host.find(':') != std::string::npos;
-  return (brackets ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
-
 std::string peer_text(const sockaddr_storage& address) {
+  if (address.ss_family == AF_UNIX) return "unix";
   std::array<char, INET6_ADDRSTRLEN + 1> text{};
   std::array<char, 8> port{};
   const socklen_t size = address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
@@ -62,47 +57,12 @@ std::string peer_text(const sockaddr_storage& address) {
   return peer;
 }
 
-Status bind_error(int error, const std::string& host, uint16_t port) {
-  const std::string where = endpoint_text(host, port);
-  switch (error) {
-    case EADDRINUSE:
-      return already_exists("port " + std::to_string(port) + " is taken: another program listens on " + where +
-                            "; stop it, or choose another port with --port");
-    case EACCES:
-      return {Code::kPermissionDenied, "not allowed to listen on " + where +
-                                           ": ports below 1024 are the administrator's; choose another with --port"};
-    case EADDRNOTAVAIL:
-      return invalid_argument("can't listen on " + where + ": no network interface of this machine has that address");
-    default: return unavailable("can't listen on " + where + ": " + std::strerror(error));
-  }
-}
-
-Result<ListeningSocket> listen_on(const addrinfo& address, const std::string& host, uint16_t port) {
-  const int fd = ::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return bind_error(errno, host, port);
-  const int on = 1;
-  const int off = 0;
-  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (address.ai_family == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-  sockaddr_storage bound{};
-  socklen_t size = sizeof bound;
-  if (::bind(fd, address.ai_addr, address.ai_addrlen) != 0 || ::listen(fd, kBacklog) != 0 ||
-      ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) {
-    const int error = errno;
-    ::close(fd);
-    return bind_error(error, host, port);
-  }
-  const bool ipv6 = bound.ss_family == AF_INET6;
-  const in_port_t in_use = ipv6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
-                                : reinterpret_cast<const sockaddr_in&>(bound).sin_port;
-  return ListeningSocket{fd, ipv6, ntohs(in_use)};
-}
-
 /// A connection between being accepted and being taken by its loop: ends properly even if that loop has stopped.
 class Accepted {
  public:
-  Accepted(std::shared_ptr<ServerCore> core, Loop& loop, int fd, const sockaddr_storage& peer)
-      : core_(std::move(core)), loop_(loop), fd_(fd), peer_(peer) {
+  Accepted(std::shared_ptr<ServerCore> core, Loop& loop, std::shared_ptr<const TlsTerms> tls, int fd,
+           const sockaddr_storage& peer)
+      : core_(std::move(core)), loop_(loop), tls_(std::move(tls)), fd_(fd), peer_(peer) {
     loop_.count_connection(1);
   }
   ~Accepted() {
@@ -116,11 +76,15 @@ class Accepted {
 
   void begin() {
     if (core_->draining()) return;
-    const int on = 1;
-    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    ::setsockopt(fd_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    auto transport = make_tcp_transport(loop_, fd_, peer_.ss_family == AF_INET6);
-    auto connection = std::make_shared<Connection>(core_, loop_, std::move(transport), peer_text(peer_));
+    if (peer_.ss_family != AF_UNIX) {
+      const int on = 1;
+      ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      ::setsockopt(fd_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    }
+    std::string peer = peer_text(peer_);
+    auto transport = tls_ ? make_tls_transport(loop_, fd_, peer_.ss_family, *tls_, peer)
+                          : make_plain_transport(loop_, fd_, peer_.ss_family);
+    auto connection = std::make_shared<Connection>(core_, loop_, std::move(transport), std::move(peer));
     fd_ = -1;
     core_->connections_of(loop_).insert(connection);
     connection->start();
@@ -129,17 +93,22 @@ class Accepted {
  private:
   std::shared_ptr<ServerCore> core_;
   Loop& loop_;
+  const std::shared_ptr<const TlsTerms> tls_;
   int fd_;
   sockaddr_storage peer_;
 };
 
-class TcpListener final : public Listener, public std::enable_shared_from_this<TcpListener> {
+class SocketListener final : public Listener, public std::enable_shared_from_this<SocketListener> {
  public:
-  TcpListener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket)
+  SocketListener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket,
+                 std::shared_ptr<const TlsTerms> tls)
       : core_(std::move(core)),
         loops_(loops),
         loop_(*loops.loops().front()),
-        acceptor_(loop_.context(), socket.ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), socket.fd) {}
+        socket_(std::move(socket)),
+        tls_(std::move(tls)),
+        readiness_(loop_.context(), socket_.fd()) {}
+  ~SocketListener() override { stop(); }
 
   void start() override {
     loop_.post([self = shared_from_this()] { self->wait(); });
@@ -147,27 +116,26 @@ class TcpListener final : public Listener, public std::enable_shared_from_this<T
 
   void stop() override {
     pause_.reset();
-    boost::system::error_code ignored;
-    acceptor_.close(ignored);
+    if (readiness_.is_open()) readiness_.release();
+    socket_.close();
   }
 
   Loop& loop() override { return loop_; }
 
  private:
   void wait() {
-    if (!acceptor_.is_open()) return;
-    acceptor_.async_wait(asio::socket_base::wait_read,
-                         [self = shared_from_this()](const boost::system::error_code& error) {
-                           if (!error) self->accept_ready();
-                         });
+    if (!readiness_.is_open()) return;
+    readiness_.async_wait(asio::posix::descriptor_base::wait_read,
+                          [self = shared_from_this()](const boost::system::error_code& error) {
+                            if (!error && self->readiness_.is_open()) self->accept_ready();
+                          });
   }
 
   void accept_ready() {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
       sockaddr_storage peer{};
       socklen_t size = sizeof peer;
-      const int fd =
-          ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd = ::accept4(socket_.fd(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         hand_over(fd, peer);
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -181,7 +149,10 @@ class TcpListener final : public Listener, public std::enable_shared_from_this<T
 
   void hand_over(int fd, const sockaddr_storage& peer) {
     if (!core_->count_in()) {
-      turn_away(fd);
+      if (tls_)
+        ::close(fd);
+      else
+        turn_away(fd);
       if (!limit_logged_) {
         limit_logged_ = true;
         Log::warning("connection refused: the limit of open connections is reached",
@@ -191,7 +162,7 @@ class TcpListener final : public Listener, public std::enable_shared_from_this<T
     }
     limit_logged_ = files_logged_ = false;
     Loop& loop = loops_.least_busy();
-    auto accepted = std::make_shared<Accepted>(core_, loop, fd, peer);
+    auto accepted = std::make_shared<Accepted>(core_, loop, tls_, fd, peer);
     loop.post([accepted] { accepted->begin(); });
   }
 
@@ -207,7 +178,9 @@ class TcpListener final : public Listener, public std::enable_shared_from_this<T
   std::shared_ptr<ServerCore> core_;
   LoopPool& loops_;
   Loop& loop_;
-  asio::ip::tcp::acceptor acceptor_;
+  ListeningSocket socket_;
+  const std::shared_ptr<const TlsTerms> tls_;
+  asio::posix::stream_descriptor readiness_;  // of the socket, which it does not own
   std::unique_ptr<Loop::Timer> pause_;
   bool limit_logged_ = false;  // once for each time that the limit is met
   bool files_logged_ = false;  // the same of the process's limit of open files
@@ -215,28 +188,9 @@ class TcpListener final : public Listener, public std::enable_shared_from_this<T
 
 }  // namespace
 
-Result<ListeningSocket> open_listening_socket(const std::string& host, uint16_t port) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const std::string service = std::to_string(port);
-  const int error = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), service.c_str(), &hints, &found);
-  if (error != 0)
-    return invalid_argument("can't listen on host '" + host + "': " + ::gai_strerror(error) +
-                            "; give an address or a name of this machine with --host");
-  Result<ListeningSocket> result = unavailable("host '" + host + "' has no address to listen on");
-  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    result = listen_on(*address, host, port);
-    if (result.ok() || result.status().code() == Code::kAlreadyExists) break;
-  }
-  ::freeaddrinfo(found);
-  return result;
-}
-
-std::shared_ptr<Listener> make_listener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket) {
-  return std::make_shared<TcpListener>(std::move(core), loops, socket);
+std::shared_ptr<Listener> make_listener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket,
+                                        std::shared_ptr<const TlsTerms> tls) {
+  return std::make_shared<SocketListener>(std::move(core), loops, std::move(socket), std::move(tls));
 }
 
 }  // namespace modelmill::wire

@@ -1,23 +1,12 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <string>
 
-#include "base/result.h"
+#include "wire/listening_socket.h"
 #include "wire/server_core.h"
+#include "wire/tls_transport.h"
 
 namespace modelmill::wire {
-
-/// A socket that listens, not yet accepting.
-struct ListeningSocket {
-  int fd = -1;
-  bool ipv6 = false;
-  uint16_t port = 0;
-};
-
-/// Resolves, binds and listens. The message of an error names address and port, and what to do.
-Result<ListeningSocket> open_listening_socket(const std::string& host, uint16_t port);
 
 /// Accepts on one loop and hands each connection to the least busy one.
 class Listener {
@@ -30,6 +19,8 @@ class Listener {
   virtual Loop& loop() = 0;
 };
 
-std::shared_ptr<Listener> make_listener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket);
+/// `tls` is null for a listener that is plain.
+std::shared_ptr<Listener> make_listener(std::shared_ptr<ServerCore> core, LoopPool& loops, ListeningSocket socket,
+                                        std::shared_ptr<const TlsTerms> tls);
 
 }  // namespace modelmill::wire

@@ -3,14 +3,16 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "runtime/metrics.h"
+#include "wire/endpoint.h"
 #include "wire/grpc.h"
 #include "wire/http.h"
 #include "wire/loop.h"
+#include "wire/tls_credentials.h"
 
 namespace modelmill::wire {
 
@@ -30,6 +32,7 @@ struct Limits {
   /// In each such span a body that is awaited, or a reply that waits for its client, moves by at least
   /// kLeastBytesPerSecond.
   std::chrono::milliseconds stall_timeout{30'000};
+  std::chrono::milliseconds tls_handshake_timeout{10'000};
 };
 
 inline constexpr uint64_t kLeastBytesPerSecond = 1024;
@@ -38,22 +41,27 @@ inline constexpr uint64_t kLeastBytesPerSecond = 1024;
 /// the limits elsewhere.
 std::shared_ptr<Counter> refused_counter(MetricRegistry& metrics, std::string_view limit);
 
-/// The one port: accepts connections, tells HTTP/1.1 from HTTP/2 by the client's first bytes, and gives requests to the
-/// HTTP handler or, by content-type application/grpc, to the gRPC methods. Start and stop on one thread.
+/// The one port, on one or more endpoints: accepts connections, tells HTTP/1.1 from HTTP/2 by the client's first bytes,
+/// and gives requests to the HTTP handler or, by content-type application/grpc, to the gRPC methods. Start and stop on
+/// one thread.
 class Server {
  public:
   struct Options {
-    std::string host = "127.0.0.1";  // address or name; IPv6 without brackets
-    uint16_t port = 8000;            // 0: any free one
+    std::vector<Endpoint> endpoints = {Endpoint()};
+    std::shared_ptr<TlsCredentials> tls;  // null: every endpoint is plain
     Limits limits;
   };
 
   Server(LoopPool& loops, Options options, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics);
   ~Server();
 
-  /// Binds and listens. ALREADY_EXISTS with the remedy when the port is taken.
+  /// Listens on every endpoint, or, when that fails, on none; the error names the one that failed. ALREADY_EXISTS with
+  /// the remedy when a port is taken.
   Status listen();
-  /// The port in fact bound. After listen().
+  /// The endpoints with the ports in fact bound and the schemes in fact spoken, in the order of the options. After
+  /// listen().
+  const std::vector<Endpoint>& endpoints() const;
+  /// The first TCP endpoint's port, or 0.
   uint16_t port() const;
 
   /// Accepts no more, tells every client to go (GOAWAY, Connection: close), and returns when all requests in flight

@@ -134,7 +134,7 @@ TEST(Server, ATakenPortIsAClearError) {
   GrpcMethods methods;
   MetricRegistry metrics;
   Server::Options options;
-  options.port = first.port();
+  options.endpoints[0].port = first.port();
   Server second(loops, options, hello, methods, metrics);
   const Status status = second.listen();
   EXPECT_EQ(status.code(), Code::kAlreadyExists);
@@ -147,7 +147,9 @@ TEST(Server, BadHostsAreClearErrors) {
   GrpcMethods methods;
   MetricRegistry metrics;
   for (const char* host : {"no.such.host.invalid", "203.0.113.1", "1.2.3.4.5"}) {
-    Server server(loops, {host, 0, {}}, hello, methods, metrics);
+    Server::Options options;
+    options.endpoints = {{Endpoint::Scheme::kAny, host, 0, ""}};
+    Server server(loops, options, hello, methods, metrics);
     const Status status = server.listen();
     EXPECT_EQ(status.code(), Code::kInvalidArgument) << status.to_string();
     EXPECT_THAT(status.message(), HasSubstr(host));
@@ -159,7 +161,9 @@ TEST(Server, ListensOnNamesAndIpv6) {
     LoopPool loops(1);
     GrpcMethods methods;
     MetricRegistry metrics;
-    Server server(loops, {host, 0, {}}, hello, methods, metrics);
+    Server::Options options;
+    options.endpoints = {{Endpoint::Scheme::kAny, host, 0, ""}};
+    Server server(loops, options, hello, methods, metrics);
     const Status status = server.listen();
     if (std::string_view(host) == "::1" && status.code() == Code::kInvalidArgument) continue;  // a machine without IPv6
     EXPECT_TRUE(status.ok()) << status.to_string();

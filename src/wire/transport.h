@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string_view>
 
 namespace modelmill::wire {
 
@@ -22,7 +23,7 @@ struct IoResult {
   size_t bytes = 0;
 };
 
-/// A connection's bytes: TCP, or (the seam) TLS over it. Which of the two is the listener's property; bytes never
+/// A connection's bytes: those of the socket, or TLS over it. Which of the two is the listener's property; bytes never
 /// decide. Belongs to the loop's thread.
 class Transport {
  public:
@@ -46,13 +47,18 @@ class Transport {
   virtual void async_writable(std::shared_ptr<User> user) = 0;
   /// Of what was written, what the peer's system has not yet confirmed.
   virtual size_t unconfirmed() const { return 0; }
+  /// Whether bytes are encrypted on their way.
+  virtual bool is_tls() const { return false; }
+  /// What the peers have agreed to speak, when TLS has asked them: "h2", "http/1.1". Else empty, and the first bytes
+  /// tell.
+  virtual std::string_view protocol() const { return {}; }
   /// Tells the peer that no more will come, after what was written.
   virtual void shutdown_write() = 0;
   /// Ends everything; pending operations end without telling their user.
   virtual void close() = 0;
 };
 
-/// A transport on the connected socket `fd`, which it owns. Call on the loop's thread.
-std::unique_ptr<Transport> make_tcp_transport(Loop& loop, int fd, bool ipv6);
+/// A transport on the connected socket `fd` of address family `family`, which it owns. Call on the loop's thread.
+std::unique_ptr<Transport> make_plain_transport(Loop& loop, int fd, int family);
 
 }  // namespace modelmill::wire

@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   add_reflection_service(methods);
   MetricRegistry metrics;
   Server::Options options;
-  options.port = static_cast<uint16_t>(argc > 2 ? std::atoi(argv[2]) : 0);
+  options.endpoints[0].port = static_cast<uint16_t>(argc > 2 ? std::atoi(argv[2]) : 0);
   Server server(
       loops, options,
       [](const std::shared_ptr<HttpExchange>& exchange) {

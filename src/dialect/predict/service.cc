@@ -40,7 +40,7 @@ Result<Target> parse_target(std::string_view path) {
 std::string base_url(const wire::HttpRequest& request) {
   std::string_view host = request.header("host");
   if (host.empty()) host = request.header(":authority");
-  return "http://" + std::string(host.empty() ? "localhost:8000" : host);
+  return (request.tls ? "https://" : "http://") + std::string(host.empty() ? "localhost:8000" : host);
 }
 
 void write_specs(JsonWriter& json, const char* key, const std::vector<TensorSpec>& specs) {

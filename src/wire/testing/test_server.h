@@ -100,7 +100,7 @@ class RawClient {
 class TestServer {
  public:
   explicit TestServer(HttpHandler http, Limits limits = {}, int loops = 1) : loops_(loops), http_(std::move(http)) {
-    options_.port = 0;
+    options_.endpoints[0].port = 0;
     options_.limits = limits;
   }
   ~TestServer() {
@@ -109,6 +109,8 @@ class TestServer {
   }
 
   GrpcMethods& methods() { return methods_; }
+  /// Before start().
+  Server::Options& options() { return options_; }
   void start() {
     server_ = std::make_unique<Server>(loops_, options_, http_, methods_, metrics_);
     loops_.start();

@@ -3,8 +3,8 @@
 #include <sys/socket.h>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
 
 #include "wire/loop.h"
@@ -22,11 +22,11 @@ IoResult from_return(ssize_t n) {
   return {errno == EAGAIN || errno == EWOULDBLOCK ? IoResult::kWouldBlock : IoResult::kFailed};
 }
 
-class TcpTransport final : public Transport {
+class PlainTransport final : public Transport {
  public:
-  TcpTransport(Loop& loop, int fd, bool ipv6) : socket_(loop.context()) {
+  PlainTransport(Loop& loop, int fd, int family) : socket_(loop.context()) {
     error_code error;
-    socket_.assign(ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd, error);
+    socket_.assign(asio::generic::stream_protocol(family, 0), fd, error);
     if (!error) socket_.native_non_blocking(true, error);
   }
 
@@ -71,7 +71,7 @@ class TcpTransport final : public Transport {
 
   size_t unconfirmed() const override {
     int bytes = 0;
-    return ::ioctl(const_cast<asio::ip::tcp::socket&>(socket_).native_handle(), SIOCOUTQ, &bytes) == 0
+    return ::ioctl(const_cast<asio::generic::stream_protocol::socket&>(socket_).native_handle(), SIOCOUTQ, &bytes) == 0
                ? static_cast<size_t>(bytes)
                : 0;
   }
@@ -87,13 +87,13 @@ class TcpTransport final : public Transport {
   }
 
  private:
-  asio::ip::tcp::socket socket_;
+  asio::generic::stream_protocol::socket socket_;
 };
 
 }  // namespace
 
-std::unique_ptr<Transport> make_tcp_transport(Loop& loop, int fd, bool ipv6) {
-  return std::make_unique<TcpTransport>(loop, fd, ipv6);
+std::unique_ptr<Transport> make_plain_transport(Loop& loop, int fd, int family) {
+  return std::make_unique<PlainTransport>(loop, fd, family);
 }
 
 }  // namespace modelmill::wire

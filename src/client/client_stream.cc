@@ -1,0 +1,121 @@
+#include "client/client_stream.h"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
+#include <utility>
+
+namespace modelmill {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+/// What is the same for all: `Stream` is what bytes go through.
+template <typename Stream>
+class StreamOver : public ClientStream {
+ public:
+  template <typename... Arguments>
+  explicit StreamOver(Arguments&&... arguments) : stream_(std::forward<Arguments>(arguments)...) {}
+
+  void expires_after(std::chrono::milliseconds time) override { beast::get_lowest_layer(stream_).expires_after(time); }
+  void async_write(Request& request, Done done) override {
+    http::async_write(stream_, request, [done = std::move(done)](error_code error, size_t) { done(error); });
+  }
+  void async_read(beast::flat_buffer& buffer, ResponseParser& parser, Done done) override {
+    http::async_read(stream_, buffer, parser, [done = std::move(done)](error_code error, size_t) { done(error); });
+  }
+
+ protected:
+  Stream stream_;
+};
+
+class TcpStream final : public StreamOver<beast::tcp_stream> {
+ public:
+  TcpStream(asio::io_context& context, tcp::resolver::results_type addresses)
+      : StreamOver(context), addresses_(std::move(addresses)) {}
+
+  void async_connect(Done done) override {
+    stream_.async_connect(addresses_, [this, done = std::move(done)](error_code error, const tcp::endpoint&) {
+      error_code ignored;
+      if (!error) stream_.socket().set_option(tcp::no_delay(true), ignored);
+      done(error);
+    });
+  }
+
+ private:
+  const tcp::resolver::results_type addresses_;
+};
+
+class UnixStream final : public StreamOver<beast::basic_stream<asio::local::stream_protocol>> {
+ public:
+  UnixStream(asio::io_context& context, const std::string& path) : StreamOver(context), endpoint_(path) {}
+
+  void async_connect(Done done) override { stream_.async_connect(endpoint_, std::move(done)); }
+
+ private:
+  const asio::local::stream_protocol::endpoint endpoint_;
+};
+
+class TlsStream final : public StreamOver<beast::ssl_stream<beast::tcp_stream>> {
+ public:
+  TlsStream(asio::io_context& context, std::unique_ptr<asio::ssl::context> tls, tcp::resolver::results_type addresses,
+            const std::string& host)
+      : StreamOver(context, *tls), tls_(std::move(tls)), addresses_(std::move(addresses)) {
+    stream_.set_verify_mode(asio::ssl::verify_peer);
+    stream_.set_verify_callback(asio::ssl::host_name_verification(host));
+    error_code no_address;
+    asio::ip::make_address(host, no_address);
+    // The name of the server that is meant; an address is none.
+    if (no_address) SSL_set_tlsext_host_name(stream_.native_handle(), host.c_str());
+  }
+
+  void async_connect(Done done) override {
+    auto& socket = beast::get_lowest_layer(stream_);
+    socket.async_connect(addresses_, [this, done = std::move(done)](error_code error, const tcp::endpoint&) mutable {
+      if (error) return done(error);
+      beast::get_lowest_layer(stream_).socket().set_option(tcp::no_delay(true), error);
+      stream_.async_handshake(asio::ssl::stream_base::client, std::move(done));
+    });
+  }
+
+ private:
+  const std::unique_ptr<asio::ssl::context> tls_;
+  const tcp::resolver::results_type addresses_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ClientStream>> make_client_stream(asio::io_context& context, const BaseUrl& url,
+                                                         const std::string& ca_file) {
+  if (!url.unix_path.empty())
+    return std::unique_ptr<ClientStream>(std::make_unique<UnixStream>(context, url.unix_path));
+  tcp::resolver resolver(context);
+  error_code error;
+  auto addresses = resolver.resolve(url.host, std::to_string(url.port), error);
+  if (error)
+    return unavailable("cannot reach a server at " + url.text() + ": the host name '" + url.host + "' is not known (" +
+                       error.message() + ")");
+  if (!url.tls) return std::unique_ptr<ClientStream>(std::make_unique<TcpStream>(context, std::move(addresses)));
+  auto tls = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_client);
+  if (ca_file.empty())
+    tls->set_default_verify_paths(error);
+  else
+    tls->load_verify_file(ca_file, error);
+  if (error) return invalid_argument("--ca: '" + ca_file + "' has no certificate in PEM: " + error.message());
+  return std::unique_ptr<ClientStream>(
+      std::make_unique<TlsStream>(context, std::move(tls), std::move(addresses), url.host));
+}
+
+}  // namespace modelmill

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace modelmill::wire {
+
+/// Where a server listens, a TCP address or a unix socket, and whether TLS is spoken there. A value.
+struct Endpoint {
+  enum class Scheme {
+    kAny,  // TLS where the server has a certificate, but never on a unix socket
+    kHttp,
+    kHttps,
+  };
+
+  Scheme scheme = Scheme::kAny;
+  std::string host = "127.0.0.1";  // a name or an address; IPv6 without brackets
+  uint16_t port = 8000;            // 0: any free one
+  std::string path;                // of a unix socket's file; then host and port mean nothing
+
+  bool is_unix() const { return !path.empty(); }
+  bool operator==(const Endpoint&) const = default;
+};
+
+/// Reads "HOST:PORT", with "http://" or "https://" before it or not, or "unix:PATH". IPv6 stands in brackets. The error
+/// shows what was expected.
+Result<Endpoint> parse_endpoint(std::string_view text);
+
+/// "127.0.0.1:8000", "[::1]:8000", "unix:/run/modelmill.sock".
+std::string address_text(const Endpoint& endpoint);
+
+/// The same with its scheme before it; kAny is written as http. A unix socket has none.
+std::string url_text(const Endpoint& endpoint);
+
+}  // namespace modelmill::wire
