@@ -1,0 +1,60 @@
+#include "server/file_watcher.h"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace modelmill {
+
+FileWatcher::FileWatcher(std::vector<std::string> files, std::function<void()> changed, Duration interval)
+    : files_(std::move(files)), changed_(std::move(changed)), interval_(interval), stamps_(files_.size()) {
+  look();
+}
+
+FileWatcher::~FileWatcher() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  stop_asked_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void FileWatcher::start() {
+  MM_CHECK(!thread_.joinable(), "a watcher starts once");
+  thread_ = std::thread([this] { watch(); });
+}
+
+FileWatcher::Stamp FileWatcher::stamp_of(const std::string& file) {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0) return {};
+  return {found.st_dev, found.st_ino, found.st_size,
+          int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec};
+}
+
+bool FileWatcher::look() {
+  bool any = false;
+  for (size_t i = 0; i < files_.size(); ++i) {
+    const Stamp now = stamp_of(files_[i]);
+    any = any || now != stamps_[i];
+    stamps_[i] = now;
+  }
+  return any;
+}
+
+void FileWatcher::watch() {
+  while (true) {
+    {
+      MutexLock lock(mutex_);
+      const TimePoint until = Clock::now() + interval_;
+      while (!stopping_ && stop_asked_.wait_until(mutex_, until) != std::cv_status::timeout) {
+      }
+      if (stopping_) return;
+    }
+    if (look()) changed_();
+  }
+}
+
+}  // namespace modelmill
