@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "dialect/http_router.h"
+#include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
 #include "dialect/predict/service.h"
 #include "server/engine.h"
@@ -74,8 +75,8 @@ class LocalLink final : public ServerLink {
  public:
   explicit LocalLink(const ServerConfig& config)
       : engine_(config), v2_(engine_.inference(), {"modelmill", server_version(), {}}) {
-    router_.add("v2", v2_.http());
-    router_.add("predict", predict::make_handler(engine_.inference()));
+    router_.add("v2", v2_.http(), kserve_v2::http_api_group);
+    router_.add("predict", predict::make_handler(engine_.inference()), predict::http_api_group);
   }
   ~LocalLink() override {
     engine_.shutdown();

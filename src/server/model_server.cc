@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "dialect/admin/service.h"
 #include "dialect/http_router.h"
+#include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
 #include "dialect/predict/service.h"
 #include "server/announcement.h"
@@ -75,8 +76,8 @@ struct ModelServer::Rep {
   std::unique_ptr<wire::Server> listener;
 
   void add_dialects() {
-    router.add("v2", v2.http());
-    router.add("predict", predict::make_handler(engine.inference(), inflate_limit()));
+    router.add("v2", v2.http(), kserve_v2::http_api_group);
+    router.add("predict", predict::make_handler(engine.inference(), inflate_limit()), predict::http_api_group);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
     if (config.access_log) {
       router.set_access_log(log_access);

@@ -28,7 +28,7 @@ struct Server::Rep {
 
 Server::Server(LoopPool& loops, Options options, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics)
     : rep_(std::make_shared<Rep>(Rep{loops, options, nullptr, nullptr})) {
-  rep_->core = std::make_shared<ServerCore>(loops, options.limits, std::move(http), grpc, metrics);
+  rep_->core = std::make_shared<ServerCore>(loops, options.limits, std::move(http), grpc, metrics, options.gatekeeper);
 }
 
 Server::~Server() {

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "runtime/metrics.h"
+#include "wire/gatekeeper.h"
 #include "wire/grpc.h"
 #include "wire/http.h"
 #include "wire/loop.h"
@@ -46,6 +47,7 @@ class Server {
     std::string host = "127.0.0.1";  // address or name; IPv6 without brackets
     uint16_t port = 8000;            // 0: any free one
     Limits limits;
+    std::shared_ptr<Gatekeeper> gatekeeper;  // null: everyone may call everything
   };
 
   Server(LoopPool& loops, Options options, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics);

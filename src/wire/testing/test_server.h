@@ -109,6 +109,8 @@ class TestServer {
   }
 
   GrpcMethods& methods() { return methods_; }
+  /// Before start().
+  Server::Options& options() { return options_; }
   void start() {
     server_ = std::make_unique<Server>(loops_, options_, http_, methods_, metrics_);
     loops_.start();
