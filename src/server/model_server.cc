@@ -14,6 +14,7 @@
 #include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
 #include "dialect/predict/service.h"
+#include "server/access/access.h"
 #include "server/announcement.h"
 #include "server/engine.h"
 #include "server/host_info.h"
@@ -73,6 +74,7 @@ struct ModelServer::Rep {
   kserve_v2::Service v2;
   HttpRouter router;
   wire::GrpcMethods grpc;
+  Access access;
   std::unique_ptr<wire::Server> listener;
 
   void add_dialects() {
@@ -112,6 +114,10 @@ Status ModelServer::start() {
   options.host = rep_->config.host;
   options.port = static_cast<uint16_t>(rep_->config.port);
   options.limits = rep_->config.limits;
+  MM_ASSIGN_OR_RETURN(rep_->access,
+                      set_up_access(rep_->config.access, !is_loopback_host(rep_->config.host), rep_->router,
+                                    rep_->config.access_log ? log_access : nullptr, rep_->engine.metrics()));
+  options.gatekeeper = rep_->access.gatekeeper;
   rep_->listener =
       std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc, rep_->engine.metrics());
   rep_->loops.start();
@@ -141,7 +147,8 @@ Status ModelServer::run_until_signal() {
     return loaded;
   }
   rep.started = true;
-  print(announcement(rep.config.host, port(), *rep.engine.catalog().table(), rep.engine.layouts()));
+  print(announcement(rep.config.host, port(), *rep.engine.catalog().table(), rep.engine.layouts()) +
+        rep.access.announcement);
   rep.signals.wait_signal();
   Log::info("stopping", {{"signal", rep.signals.received()}});
   rep.stop();
