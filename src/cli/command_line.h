@@ -26,6 +26,7 @@ struct PredictCommand {
   std::string input;
   /// Empty: the model is loaded in this process.
   std::string server;
+  std::string token_file;
   int64_t version = 0;  // 0: the default one
   std::string output = "-";
   OutputFormat format = OutputFormat::kText;
@@ -37,6 +38,7 @@ struct PredictCommand {
 /// `modelmill models`
 struct ModelsCommand {
   std::string server = "http://127.0.0.1:8000";
+  std::string token_file;
   bool json = false;
   std::chrono::seconds timeout{30};
 };

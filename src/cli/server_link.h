@@ -22,8 +22,12 @@ class ServerLink {
                                    std::string body) = 0;
 };
 
-/// A link to the server at `url`.
-Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, std::chrono::seconds timeout);
+/// The token that a command sends: the first of `file`; without a file the environment's MODELMILL_TOKEN, or none.
+Result<std::string> client_token(const std::string& file);
+
+/// A link to the server at `url`. `token` may be empty.
+Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, std::chrono::seconds timeout,
+                                                   std::string token);
 
 /// Loads config.paths in this process. The error says why nothing could be loaded.
 Result<std::unique_ptr<ServerLink>> load_models(const ServerConfig& config);
