@@ -29,6 +29,7 @@ def environment():
     """As a user has it who has activated build/venv, whose onnxruntime the server finds."""
     venv = ROOT / "build/venv"
     env = {**os.environ, "VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
+    env["XDG_STATE_HOME"] = str(build_dir() / "state")
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         env.pop(name, None)
     return env

@@ -37,6 +37,7 @@ class Definitions {
   void define_doctor();
   void define_completion();
   void add_ca(CLI::App& app, std::string& into);
+  void add_token_file(CLI::App& app, std::string& file);
   CLI::App* command(const std::string& name, const std::string& description, const std::string& examples);
   CommandText text_of(const CLI::App& app) const;
   ParsedAnswer usage_error(const CLI::App& used, std::string message) const;
@@ -86,6 +87,13 @@ void Definitions::add_ca(CLI::App& app, std::string& into) {
   options_.takes_file(option);
 }
 
+void Definitions::add_token_file(CLI::App& app, std::string& file) {
+  options_
+      .takes_file(app.add_option("--token-file", file,
+                                 "Send the server the first token of this file; else $MODELMILL_TOKEN, if it is set"))
+      ->type_name("FILE");
+}
+
 void Definitions::define_serve() {
   serve_app_ = command("serve", "Serve models until a signal comes",
                        "  modelmill serve model.onnx\n"
@@ -112,6 +120,7 @@ void Definitions::define_predict() {
       ->add_option("--server", predict_.server, "Ask this server: http://HOST:PORT, https://HOST:PORT or unix:PATH")
       ->type_name("URL");
   add_ca(*predict_app_, predict_.ca);
+  add_token_file(*predict_app_, predict_.token_file);
   predict_app_->add_option("--version", predict_.version, "The model's version; 0 for the default one")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber.description(""));
@@ -137,6 +146,7 @@ void Definitions::define_models() {
                         "  modelmill models --server http://10.0.0.5:8000 --json");
   models_app_->add_option("--server", models_.server, "The server [http://127.0.0.1:8000]")->type_name("URL");
   add_ca(*models_app_, models_.ca);
+  add_token_file(*models_app_, models_.token_file);
   models_app_->add_flag("--json", models_.json, "Print JSON");
   options_.add_seconds(*models_app_, "--timeout", models_.timeout, "How long the server may take to answer");
 }

@@ -27,6 +27,7 @@ struct PredictCommand {
   /// Empty: the model is loaded in this process.
   std::string server;
   std::string ca;       // authorities of https servers; empty: the system's
+  std::string token_file;
   int64_t version = 0;  // 0: the default one
   std::string output = "-";
   OutputFormat format = OutputFormat::kText;
@@ -39,6 +40,7 @@ struct PredictCommand {
 struct ModelsCommand {
   std::string server = "http://127.0.0.1:8000";
   std::string ca;  // authorities of https servers; empty: the system's
+  std::string token_file;
   bool json = false;
   std::chrono::seconds timeout{30};
 };

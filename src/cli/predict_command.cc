@@ -57,10 +57,10 @@ struct Target {
   std::string model;
 };
 
-Result<Target> find_target(const PredictCommand& command) {
+Result<Target> find_target(const PredictCommand& command, const std::string& token) {
   Target target;
   if (!command.server.empty()) {
-    MM_ASSIGN_OR_RETURN(target.link, connect_server(command.server, command.timeout, command.ca));
+    MM_ASSIGN_OR_RETURN(target.link, connect_server(command.server, {command.timeout, command.ca, token}));
     target.model = command.model;
     return target;
   }
@@ -77,10 +77,10 @@ Result<Target> find_target(const PredictCommand& command) {
   return target;
 }
 
-Result<std::string> predict(const PredictCommand& command) {
+Result<std::string> predict(const PredictCommand& command, const std::string& token) {
   MM_ASSIGN_OR_RETURN(std::string input, read_input(command.input));
   const InputKind kind = input_kind(command.input, input);
-  MM_ASSIGN_OR_RETURN(Target target, find_target(command));
+  MM_ASSIGN_OR_RETURN(Target target, find_target(command, token));
   const std::string version = std::to_string(command.version);
   Signature signature;
   if (needs_signature(kind) || command.format == OutputFormat::kText) {
@@ -110,7 +110,9 @@ ExitCode run(const PredictCommand& command) {
     if (const auto url = parse_base_url(command.server); !url.ok())
       return fail("predict", url.status(), ExitCode::kUsage);
   }
-  const Result<std::string> answer = predict(command);
+  const Result<std::string> token = client_token(command.token_file);
+  if (!token.ok()) return fail("predict", token.status(), ExitCode::kUsage);
+  const Result<std::string> answer = predict(command, *token);
   if (!answer.ok()) return fail("predict", answer.status(), exit_code_of(answer.status()));
   if (const Status status = write_output(command.output, *answer); !status.ok()) {
     return fail("predict", status, ExitCode::kFailure);

@@ -3,6 +3,7 @@
 #include <CLI/Error.hpp>
 #include <string>
 #include <vector>
+#include "cli/access_options.h"
 
 namespace modelmill {
 namespace {
@@ -134,6 +135,7 @@ void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& confi
   define_models(app, config);
   options.add_backend_options(app, config);
   define_limits(app, options, config);
+  define_access_options(app, options, config.access);
   define_log(app, options, config);
 }
 

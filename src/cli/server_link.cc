@@ -3,12 +3,15 @@
 #include <simdjson.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <future>
 #include <optional>
 
 #include "dialect/http_router.h"
+#include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
 #include "dialect/predict/service.h"
+#include "server/access/token_store.h"
 #include "server/engine.h"
 #include "server/version.h"
 
@@ -17,15 +20,18 @@ namespace {
 
 class RemoteLink final : public ServerLink {
  public:
-  RemoteLink(BaseUrl url, HttpClient::Options options) : client_(std::move(url), std::move(options)) {}
+  RemoteLink(BaseUrl url, HttpClient::Options options, std::string token)
+      : client_(std::move(url), std::move(options)), token_(std::move(token)) {}
 
   Result<ClientReply> call(std::string_view method, std::string_view path, HttpClient::Headers headers,
                            std::string body) override {
+    if (!token_.empty()) headers.emplace_back("authorization", "Bearer " + token_);
     return client_.call(method, path, std::move(headers), std::move(body));
   }
 
  private:
   HttpClient client_;
+  const std::string token_;
 };
 
 /// A request that came from no socket; its reply becomes the value of a promise. All but the promise is for the loop.
@@ -74,8 +80,8 @@ class LocalLink final : public ServerLink {
  public:
   explicit LocalLink(const ServerConfig& config)
       : engine_(config), v2_(engine_.inference(), {"modelmill", server_version(), {}}) {
-    router_.add("v2", v2_.http());
-    router_.add("predict", predict::make_handler(engine_.inference()));
+    router_.add("v2", v2_.http(), kserve_v2::http_api_group);
+    router_.add("predict", predict::make_handler(engine_.inference()), predict::http_api_group);
   }
   ~LocalLink() override {
     engine_.shutdown();
@@ -115,6 +121,8 @@ class LocalLink final : public ServerLink {
 
 Code code_of(int http_status) {
   switch (http_status) {
+    case 401: return Code::kUnauthenticated;
+    case 403: return Code::kPermissionDenied;
     case 404: return Code::kNotFound;
     case 429: return Code::kResourceExhausted;
     case 500: return Code::kInternal;
@@ -137,13 +145,24 @@ std::string error_text(const ClientReply& reply) {
 
 }  // namespace
 
-Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, std::chrono::seconds timeout,
-                                                   const std::string& ca_file) {
+Result<std::string> client_token(const std::string& file) {
+  if (file.empty()) {
+    const char* token = std::getenv("MODELMILL_TOKEN");
+    return std::string(token == nullptr ? "" : token);
+  }
+  MM_ASSIGN_OR_RETURN(const std::string text, read_token_file(file));
+  std::string token = first_token(text);
+  if (token.empty()) return invalid_argument("token file '" + file + "' has no token");
+  return token;
+}
+
+Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, ConnectOptions connect) {
   MM_ASSIGN_OR_RETURN(BaseUrl base, parse_base_url(url));
   HttpClient::Options options;
-  options.call_timeout = timeout;
-  options.ca_file = ca_file;
-  return std::unique_ptr<ServerLink>(std::make_unique<RemoteLink>(std::move(base), std::move(options)));
+  options.call_timeout = connect.timeout;
+  options.ca_file = std::move(connect.ca_file);
+  return std::unique_ptr<ServerLink>(
+      std::make_unique<RemoteLink>(std::move(base), std::move(options), std::move(connect.token)));
 }
 
 Result<std::unique_ptr<ServerLink>> load_models(const ServerConfig& config) {
@@ -155,7 +174,9 @@ Result<std::unique_ptr<ServerLink>> load_models(const ServerConfig& config) {
 Result<std::string> body_of(Result<ClientReply> reply) {
   if (!reply.ok()) return reply.status();
   if (reply->status == 200) return std::move(reply->body);
-  return Status(code_of(reply->status), error_text(*reply));
+  const std::string hint =
+      reply->status == 401 ? " (--token-file FILE or MODELMILL_TOKEN gives one to this command)" : "";
+  return Status(code_of(reply->status), error_text(*reply) + hint);
 }
 
 }  // namespace modelmill

@@ -22,9 +22,17 @@ class ServerLink {
                                    std::string body) = 0;
 };
 
-/// A link to the server at `url`. `ca_file` names the authorities to trust with https; empty: the system's.
-Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, std::chrono::seconds timeout,
-                                                   const std::string& ca_file);
+/// The token that a command sends: the first of `file`; without a file the environment's MODELMILL_TOKEN, or none.
+Result<std::string> client_token(const std::string& file);
+
+struct ConnectOptions {
+  std::chrono::seconds timeout{300};
+  std::string ca_file;  // the authorities to trust with https; empty: the system's
+  std::string token;    // sent with every call; empty: none
+};
+
+/// A link to the server at `url`.
+Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, ConnectOptions connect);
 
 /// Loads config.paths in this process. The error says why nothing could be loaded.
 Result<std::unique_ptr<ServerLink>> load_models(const ServerConfig& config);

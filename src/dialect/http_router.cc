@@ -98,24 +98,33 @@ Result<std::string> percent_decode(std::string_view text) {
 
 }  // namespace
 
-void HttpRouter::add(std::string segment, wire::HttpHandler handler) {
-  const bool added = handlers_.emplace(std::move(segment), std::move(handler)).second;
+void HttpRouter::add(std::string segment, wire::HttpHandler handler, GroupOf group) {
+  const bool added = owners_.emplace(std::move(segment), Owner{std::move(handler), std::move(group)}).second;
   MM_CHECK(added, "each first segment has one handler");
+}
+
+const HttpRouter::Owner* HttpRouter::owner(const wire::HttpRequest& request) const {
+  std::string_view path = request.path;
+  if (!path.empty() && path.front() == '/') path.remove_prefix(1);
+  const auto found = owners_.find(path.substr(0, path.find('/')));
+  return found == owners_.end() ? nullptr : &found->second;
+}
+
+std::optional<wire::ApiGroup> HttpRouter::group(const wire::HttpRequest& request) const {
+  const Owner* found = owner(request);
+  return found == nullptr ? std::nullopt : std::optional(found->group(request));
+}
+
+wire::HttpReply HttpRouter::no_such_path(const wire::HttpRequest& request) const {
+  std::string known;
+  for (const auto& [segment, owner] : owners_) known += (known.empty() ? "/" : ", /") + segment;
+  return error_reply(not_found("no such path: '" + request.path + "'; paths here begin with " + known));
 }
 
 void HttpRouter::handle(std::shared_ptr<wire::HttpExchange> exchange) const {
   if (access_log_) exchange = std::make_shared<LoggedExchange>(std::move(exchange), access_log_);
-  std::string_view path = exchange->request().path;
-  if (!path.empty() && path.front() == '/') path.remove_prefix(1);
-  const auto found = handlers_.find(path.substr(0, path.find('/')));
-  if (found == handlers_.end()) {
-    std::string known;
-    for (const auto& [segment, handler] : handlers_) known += (known.empty() ? "/" : ", /") + segment;
-    exchange->reply(
-        error_reply(not_found("no such path: '" + exchange->request().path + "'; paths here begin with " + known)));
-    return;
-  }
-  found->second(std::move(exchange));
+  if (const Owner* found = owner(exchange->request())) return found->handler(std::move(exchange));
+  exchange->reply(no_such_path(exchange->request()));
 }
 
 void log_access(const AccessRecord& record) {

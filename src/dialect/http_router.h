@@ -4,12 +4,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "wire/api_group.h"
 #include "wire/http.h"
 
 namespace modelmill {
@@ -33,8 +35,18 @@ class HttpRouter {
  public:
   using AccessLog = std::function<void(const AccessRecord&)>;
 
+  /// Which group a request of its segment belongs to; the body is not there yet.
+  using GroupOf = std::function<wire::ApiGroup(const wire::HttpRequest&)>;
+
   /// `segment` without slashes; the empty one is the root path. Each once.
-  void add(std::string segment, wire::HttpHandler handler);
+  void add(std::string segment, wire::HttpHandler handler, GroupOf group);
+  void add(std::string segment, wire::HttpHandler handler, wire::ApiGroup group) {
+    add(std::move(segment), std::move(handler), [group](const wire::HttpRequest&) { return group; });
+  }
+
+  /// The group of a request; nothing when no one owns its path, which handle() answers with no_such_path().
+  std::optional<wire::ApiGroup> group(const wire::HttpRequest& request) const;
+  wire::HttpReply no_such_path(const wire::HttpRequest& request) const;
 
   /// Called on the loop's thread for each answered request; null (the default) costs nothing.
   void set_access_log(AccessLog log) { access_log_ = std::move(log); }
@@ -47,7 +59,13 @@ class HttpRouter {
   }
 
  private:
-  std::map<std::string, wire::HttpHandler, std::less<>> handlers_;
+  struct Owner {
+    wire::HttpHandler handler;
+    GroupOf group;
+  };
+  const Owner* owner(const wire::HttpRequest& request) const;
+
+  std::map<std::string, Owner, std::less<>> owners_;
   AccessLog access_log_;
 };
 

@@ -11,8 +11,10 @@
 #include "base/log.h"
 #include "dialect/admin/service.h"
 #include "dialect/http_router.h"
+#include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
 #include "dialect/predict/service.h"
+#include "server/access/access.h"
 #include "server/announcement.h"
 #include "server/certificate_keeper.h"
 #include "server/engine.h"
@@ -74,11 +76,12 @@ struct ModelServer::Rep {
   HttpRouter router;
   wire::GrpcMethods grpc;
   std::unique_ptr<CertificateKeeper> certificate;  // null without TLS
+  Access access;
   std::unique_ptr<wire::Server> listener;
 
   void add_dialects() {
-    router.add("v2", v2.http());
-    router.add("predict", predict::make_handler(engine.inference(), inflate_limit()));
+    router.add("v2", v2.http(), kserve_v2::http_api_group);
+    router.add("predict", predict::make_handler(engine.inference(), inflate_limit()), predict::http_api_group);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
     if (config.access_log) {
       router.set_access_log(log_access);
@@ -114,6 +117,10 @@ Status ModelServer::start() {
     options.tls = rep_->certificate->credentials();
   }
   options.limits = rep_->config.limits;
+  MM_ASSIGN_OR_RETURN(rep_->access,
+                      set_up_access(rep_->config.access, listens_beyond_loopback(options.endpoints), rep_->router,
+                                    rep_->config.access_log ? log_access : nullptr, rep_->engine.metrics()));
+  options.gatekeeper = rep_->access.gatekeeper;
   rep_->listener =
       std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc, rep_->engine.metrics());
   rep_->loops.start();
@@ -143,7 +150,8 @@ Status ModelServer::run_until_signal() {
     return loaded;
   }
   rep.started = true;
-  print(announcement(rep.listener->endpoints(), *rep.engine.catalog().table(), rep.engine.layouts()));
+  print(announcement(rep.listener->endpoints(), *rep.engine.catalog().table(), rep.engine.layouts()) +
+        rep.access.announcement);
   rep.signals.wait_signal();
   Log::info("stopping", {{"signal", rep.signals.received()}});
   rep.stop();

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "server/access/access_config.h"
 #include "wire/server.h"
 
 namespace modelmill {
@@ -25,6 +26,7 @@ struct ServerConfig {
   /// Event loops, each on a thread of its own. 0: default_io_threads().
   int io_threads = 0;
   wire::Limits limits;
+  AccessConfig access;
 
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;

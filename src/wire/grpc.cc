@@ -62,14 +62,14 @@ GrpcMethodFactory unary_method(std::function<void(std::shared_ptr<GrpcCall>, Byt
   return [shared](std::shared_ptr<GrpcCall> call) { return std::make_unique<UnaryHandler>(std::move(call), shared); };
 }
 
-void GrpcMethods::add(std::string path, GrpcMethodFactory factory) {
-  const bool added = methods_.emplace(std::move(path), std::move(factory)).second;
+void GrpcMethods::add(std::string path, GrpcMethodFactory factory, ApiGroup group) {
+  const bool added = methods_.emplace(std::move(path), GrpcMethod{std::move(factory), group}).second;
   MM_CHECK(added, "a gRPC method was added twice");
 }
 
 void GrpcMethods::describe(const google::protobuf::ServiceDescriptor* service) { services_.push_back(service); }
 
-const GrpcMethodFactory* GrpcMethods::find(std::string_view path) const {
+const GrpcMethod* GrpcMethods::find(std::string_view path) const {
   const auto found = methods_.find(path);
   return found == methods_.end() ? nullptr : &found->second;
 }

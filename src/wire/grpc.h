@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "tensor/tensor.h"
+#include "wire/api_group.h"
 #include "wire/loop.h"
 
 namespace google::protobuf {
@@ -87,6 +88,11 @@ class WholeMessageHandler : public GrpcCallHandler {
 
 using GrpcMethodFactory = std::function<std::unique_ptr<GrpcCallHandler>(std::shared_ptr<GrpcCall>)>;
 
+struct GrpcMethod {
+  GrpcMethodFactory make;
+  ApiGroup group;
+};
+
 /// A unary method from a function on the whole message: answer through the call, now or later.
 GrpcMethodFactory unary_method(std::function<void(std::shared_ptr<GrpcCall>, Bytes)> function);
 
@@ -102,12 +108,12 @@ struct GrpcCallRecord {
 /// The gRPC methods of the server, filled before it starts and constant afterwards.
 class GrpcMethods {
  public:
-  /// `path` is "/package.Service/Method".
-  void add(std::string path, GrpcMethodFactory factory);
+  /// `path` is "/package.Service/Method". A method that names no group gets the one that is closed first.
+  void add(std::string path, GrpcMethodFactory factory, ApiGroup group = ApiGroup::kManagement);
   /// Makes the service visible to reflection.
   void describe(const google::protobuf::ServiceDescriptor* service);
 
-  const GrpcMethodFactory* find(std::string_view path) const;
+  const GrpcMethod* find(std::string_view path) const;
 
   /// Called on the loop's thread for each call that has ended; null (the default) costs nothing.
   using CallLog = std::function<void(const GrpcCallRecord&)>;
@@ -116,7 +122,7 @@ class GrpcMethods {
   const std::vector<const google::protobuf::ServiceDescriptor*>& services() const { return services_; }
 
  private:
-  std::map<std::string, GrpcMethodFactory, std::less<>> methods_;
+  std::map<std::string, GrpcMethod, std::less<>> methods_;
   std::vector<const google::protobuf::ServiceDescriptor*> services_;
   CallLog call_log_;
 };

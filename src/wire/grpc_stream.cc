@@ -46,6 +46,19 @@ void add_metadata(GrpcMetadata& metadata, std::string_view name, std::string_vie
   }
 }
 
+class CallHead final : public GrpcCallHead {
+ public:
+  explicit CallHead(const Http2Head::Fields& fields) : fields_(fields) {}
+  std::string_view header(std::string_view name) const override {
+    for (const Http2Head::Field& field : fields_)
+      if (field.name.view() == name) return field.value.view();
+    return {};
+  }
+
+ private:
+  const Http2Head::Fields& fields_;
+};
+
 }  // namespace
 
 GrpcStream::GrpcStream(Http2Session& session, int32_t id)
@@ -76,7 +89,20 @@ Status GrpcStream::check_head(const Http2Head& head, bool method_known, std::str
   return ok_status();
 }
 
-void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path, const GrpcMethodFactory* method,
+bool GrpcStream::admitted(ApiGroup group) {
+  Gatekeeper* gatekeeper = session()->connection().core().gatekeeper.get();
+  if (gatekeeper == nullptr) return true;
+  CallHead call(fields_);
+  call.path = *method_;
+  call.group = group;
+  call.peer = *peer_;
+  GrpcMetadata trailers;
+  const Status status = gatekeeper->admit(call, ticket_, trailers);
+  if (!status.ok()) finish(status, trailers);
+  return status.ok();
+}
+
+void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path, const GrpcMethod* method,
                        std::string_view limit_met) {
   method_ = std::move(path);
   if (const GrpcMethods::CallLog& log = session()->connection().core().grpc.call_log()) {
@@ -93,8 +119,9 @@ void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path,
   has_encoding_ = !head.grpc_encoding.empty() && head.grpc_encoding != "identity";
   fields_ = std::move(head.others);
   head.others.clear();
+  if (!admitted(method->group)) return;
   if (deadline_ != kNever) loop_.deadlines().add(*this, deadline_);
-  handler_ = (*method)(std::static_pointer_cast<GrpcStream>(shared_self()));
+  handler_ = method->make(std::static_pointer_cast<GrpcStream>(shared_self()));
 }
 
 const GrpcMetadata& GrpcStream::metadata() const {
@@ -189,6 +216,7 @@ void GrpcStream::on_closed(uint32_t error_code, const std::shared_ptr<Http2Strea
                       ? "the client has cancelled the call or gone away"
                       : std::string("the call's stream was reset: ") + nghttp2_http2_strerror(error_code)));
   handler_.reset();
+  if (told && !cut_short_) ticket_.reset();
   if (call_log_ != nullptr) log_call(told);
   // Others may hold the call longer and on other threads; nghttp2's strings may not go along.
   if (self.use_count() > 1) metadata();
@@ -205,6 +233,7 @@ void GrpcStream::log_call(bool told) {
 
 void GrpcStream::on_deadline() {
   if (ended()) return;
+  cut_short_ = true;
   const Status status = deadline_exceeded("the call's deadline has passed");
   if (head_sent() && out().in_piece()) {
     finished_ = true;
@@ -219,6 +248,7 @@ void GrpcStream::on_deadline() {
 
 void GrpcStream::end_early(const Status& status) {
   if (ended()) return;
+  cut_short_ = true;
   finish(status, {});
   if (handler_) handler_->on_cancel(status);
 }

@@ -6,6 +6,7 @@
 
 #include "wire/body_buffer.h"
 #include "wire/deadline_list.h"
+#include "wire/gatekeeper.h"
 #include "wire/grpc.h"
 #include "wire/grpc_deframer.h"
 #include "wire/http2_head.h"
@@ -21,7 +22,7 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
 
   /// The request's headers are complete; `method` is null when there is no such method; `limit_met` names the limit
   /// that refuses the call, if any.
-  void begin(Http2Head& head, std::shared_ptr<const std::string> path, const GrpcMethodFactory* method,
+  void begin(Http2Head& head, std::shared_ptr<const std::string> path, const GrpcMethod* method,
              std::string_view limit_met);
 
   std::string_view method() const override { return *method_; }
@@ -51,6 +52,8 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
 
   bool ended() const { return finished_ || session() == nullptr; }
   Status check_head(const Http2Head& head, bool method_known, std::string_view limit_met);
+  /// Asks the gatekeeper. False: it has refused the call, which is finished.
+  bool admitted(ApiGroup group);
   void submit_response_head();
   /// The wire ends the call: the client gets the status, and the handler is told.
   void end_early(const Status& status);
@@ -69,12 +72,14 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   TimePoint deadline_ = kNever;
   const GrpcMethods::CallLog* call_log_ = nullptr;  // null: nobody asked
   TimePoint begun_{};                               // for the call log
+  std::unique_ptr<Ticket> ticket_;
   std::unique_ptr<GrpcCallHandler> handler_;
   GrpcDeframer deframer_;
   std::unique_ptr<BodyBuffer> compressed_;  // the message that is arriving compressed
   bool has_encoding_ = false;
   bool bad_encoding_ = false;  // the reply says which there are
   bool finished_ = false;      // the handler, or the wire for it, has ended the call
+  bool cut_short_ = false;     // it was the wire, and the handler may still be at work
   Code code_ = Code::kOk;      // what the client was told
   struct Details {
     std::string message;    // percent-encoded

@@ -71,12 +71,13 @@ class WatchHandler final : public WholeMessageHandler {
 void add_health_service(GrpcMethods& methods, std::function<int(std::string_view service)> serving) {
   auto shared = std::make_shared<const Serving>(std::move(serving));
   methods.add("/grpc.health.v1.Health/Check",
-              unary_method([shared](const std::shared_ptr<GrpcCall>& call, const Bytes& bytes) {
-                check(*shared, call, bytes);
-              }));
-  methods.add("/grpc.health.v1.Health/Watch", [shared](std::shared_ptr<GrpcCall> call) {
-    return std::make_unique<WatchHandler>(std::move(call), shared);
-  });
+              unary_method(
+                  [shared](const std::shared_ptr<GrpcCall>& call, const Bytes& bytes) { check(*shared, call, bytes); }),
+              ApiGroup::kHealth);
+  methods.add(
+      "/grpc.health.v1.Health/Watch",
+      [shared](std::shared_ptr<GrpcCall> call) { return std::make_unique<WatchHandler>(std::move(call), shared); },
+      ApiGroup::kHealth);
   methods.describe(health::HealthCheckRequest::descriptor()->file()->FindServiceByName("Health"));
 }
 

@@ -152,6 +152,7 @@ void Http1Exchange::put_end() {
 
 void Http1Exchange::done() {
   abandoned_ = nullptr;
+  ticket.reset();
   std::exchange(session_, nullptr)->front_done(close_after_);
 }
 

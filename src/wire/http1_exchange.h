@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 
+#include "wire/gatekeeper.h"
 #include "wire/http.h"
 
 namespace modelmill::wire {
@@ -31,6 +32,7 @@ class Http1Exchange final : public HttpExchange {
   };
   Traits traits;
   size_t body_size = 0;  // of the request
+  std::unique_ptr<Ticket> ticket;
   /// It has become the first: what was kept goes out.
   void in_turn();
   /// The client has gone away.

@@ -16,6 +16,8 @@ constexpr size_t kPipelined = 32;
 constexpr size_t kPipelinedBytes = size_t{64} << 20;
 /// Bodies from here on are read straight to where they stay.
 constexpr size_t kDirectRead = 4 * 1024;
+/// The body of a refused request is passed over up to this size; a larger one ends the connection.
+constexpr uint64_t kPassedOver = uint64_t{1} << 20;
 
 }  // namespace
 
@@ -80,6 +82,13 @@ size_t Http1Session::parse(std::string_view bytes) {
 void Http1Session::parse_all(std::string_view bytes, size_t& used) {
   while (!closing_ && used < bytes.size()) {
     const std::string_view rest = bytes.substr(used);
+    if (stage_ == Stage::kUnwantedBody) {
+      const size_t n = std::min(rest.size(), body_left_);
+      used += n;
+      body_left_ -= n;
+      if (body_left_ == 0) stage_ = Stage::kHead;
+      continue;
+    }
     if (stage_ == Stage::kFixedBody) {
       const size_t n = std::min(rest.size(), body_left_);
       body_.append(std::as_bytes(std::span(rest.substr(0, n))));
@@ -115,7 +124,7 @@ void Http1Session::parse_all(std::string_view bytes, size_t& used) {
   }
 }
 
-/// The head is complete. False if it can't be served.
+/// The head is complete. False if the connection can't go on.
 bool Http1Session::begin_body() {
   HttpRequest& request = incoming_->request();
   incoming_->traits = {parser_.keep_alive(), parser_.http_1_0(), request.method == "HEAD"};
@@ -124,6 +133,8 @@ bool Http1Session::begin_body() {
     fail(505, "gRPC needs HTTP/2: connect with HTTP/2 (prior knowledge) instead of HTTP/1.1");
     return false;
   }
+  if (Gatekeeper* gatekeeper = connection_.core().gatekeeper.get())
+    if (auto refusal = gatekeeper->admit(request, incoming_->ticket)) return refuse(std::move(*refusal));
   const uint64_t length = parser_.content_length();
   if (!parser_.chunked() && length > limits.http_body) {
     connection_.core().count_refused("body");
@@ -143,6 +154,25 @@ bool Http1Session::begin_body() {
   }
   request_complete();
   return true;
+}
+
+/// The gatekeeper's reply is the request's. False if the connection ends with it, because of a body that is too large
+/// to pass over, or that may or may not come.
+bool Http1Session::refuse(HttpReply reply) {
+  const uint64_t length = parser_.content_length();
+  const bool may_stay = length == 0 || (length <= kPassedOver && !parser_.expects_continue());
+  const std::shared_ptr<Http1Exchange> exchange = incoming_;
+  if (parser_.chunked() || !may_stay) exchange->traits.keep_alive = false;
+  add_exchange();
+  parser_.reset();
+  if (!exchange->traits.keep_alive || draining_) {
+    closing_ = true;
+  } else if (length > 0) {
+    stage_ = Stage::kUnwantedBody;
+    body_left_ = length;
+  }
+  exchange->reply(std::move(reply));
+  return !closing_;
 }
 
 std::span<std::byte> Http1Session::read_target() {
@@ -224,7 +254,7 @@ void Http1Session::produce(OutQueue& out) {
 void Http1Session::look(TimePoint now) {
   if (closing_) return;
   const Limits& limits = connection_.core().limits;
-  const bool in_body = incoming_ != nullptr && stage_ != Stage::kHead;
+  const bool in_body = stage_ != Stage::kHead;  // also of a request that has been refused
   if (body_progress_.stalled(now, in_body && !continue_due_, received_, limits.stall_timeout, least_bytes(limits)))
     return time_out("stall");
   if (in_body) return still_.reset();
@@ -259,7 +289,7 @@ void Http1Session::drain() {
   if (incoming_) incoming_->detach();
   incoming_ = nullptr;
   closing_ = true;
-  idle_close_ = exchanges_.empty() && connection_.out().empty();
+  idle_close_ = exchanges_.empty() && connection_.out().empty() && stage_ == Stage::kHead;
   unparsed_.clear();
 }
 

@@ -42,11 +42,12 @@ class Http1Session final : public Session {
   bool closes_after(const Http1Exchange& exchange) const { return closing_ && exchanges_.back().get() == &exchange; }
 
  private:
-  enum class Stage { kHead, kFixedBody, kChunkedBody };
+  enum class Stage { kHead, kFixedBody, kChunkedBody, kUnwantedBody };
 
   size_t parse(std::string_view bytes);
   void parse_all(std::string_view bytes, size_t& used);
   bool begin_body();
+  bool refuse(HttpReply reply);
   void request_complete();
   void fail(int status, std::string_view message);
   void time_out(std::string_view limit);

@@ -29,6 +29,8 @@ void Http2Exchange::begin(const Http2Head& head, std::string_view limit_met) {
   if (!head.content_length.empty()) request_.headers.emplace_back("content-length", head.content_length);
   for (const Http2Head::Field& field : head.others)
     request_.headers.emplace_back(field.name.view(), field.value.view());
+  if (Gatekeeper* gatekeeper = session()->connection().core().gatekeeper.get())
+    if (auto refusal = gatekeeper->admit(request_, ticket_)) return reply(std::move(*refusal));
   uint64_t length = 0;
   std::from_chars(head.content_length.data(), head.content_length.data() + head.content_length.size(), length);
   if (length > limits.http_body)
@@ -79,6 +81,7 @@ void Http2Exchange::on_closed(uint32_t, const std::shared_ptr<Http2Stream>&) {
   body_.take();
   const bool was_in_work = state_ == State::kOpen || state_ == State::kStreaming;
   state_ = State::kDone;
+  if (!was_in_work) ticket_.reset();
   auto callback = std::exchange(abandoned_, nullptr);
   if (was_in_work && callback) callback();
 }

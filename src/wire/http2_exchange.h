@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "wire/body_buffer.h"
+#include "wire/gatekeeper.h"
 #include "wire/http.h"
 #include "wire/http2_head.h"
 #include "wire/http2_stream.h"
@@ -43,6 +44,7 @@ class Http2Exchange final : public Http2Stream, public HttpExchange {
   HttpRequest request_;
   BodyBuffer body_;
   std::function<void()> abandoned_;
+  std::unique_ptr<Ticket> ticket_;
   State state_ = State::kReceiving;
 };
 

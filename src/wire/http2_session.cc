@@ -220,9 +220,8 @@ void Http2Session::begin_stream(int32_t id) {
     auto call = std::allocate_shared<GrpcStream>(PoolAllocator<GrpcStream>(), *this, id);
     nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(call.get()));
     call->attach(call);
-    const GrpcMethodFactory* factory = limit.empty() ? method(head_.path) : nullptr;
-    call->begin(head_, factory != nullptr ? last_path_ : std::make_shared<const std::string>(head_.path), factory,
-                limit);
+    const GrpcMethod* called = limit.empty() ? method(head_.path) : nullptr;
+    call->begin(head_, called != nullptr ? last_path_ : std::make_shared<const std::string>(head_.path), called, limit);
   } else {
     auto exchange = std::make_shared<Http2Exchange>(*this, id);
     nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(exchange.get()));
@@ -232,9 +231,9 @@ void Http2Session::begin_stream(int32_t id) {
   head_.clear();
 }
 
-const GrpcMethodFactory* Http2Session::method(std::string_view path) {
+const GrpcMethod* Http2Session::method(std::string_view path) {
   if (last_method_ != nullptr && path == *last_path_) return last_method_;
-  const GrpcMethodFactory* found = connection_.core().grpc.find(path);
+  const GrpcMethod* found = connection_.core().grpc.find(path);
   if (found != nullptr) {
     last_path_ = std::make_shared<const std::string>(path);
     last_method_ = found;

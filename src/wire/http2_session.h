@@ -54,7 +54,7 @@ class Http2Session final : public Session {
   void submit_settings();
   void begin_stream(int32_t id);
   std::string_view limit_met() const;
-  const GrpcMethodFactory* method(std::string_view path);
+  const GrpcMethod* method(std::string_view path);
   void end_drain();
 
   void begin_head();
@@ -80,7 +80,7 @@ class Http2Session final : public Session {
   Http2Stream* streams_ = nullptr;  // a list of all that are open
   std::shared_ptr<const std::string>
       last_path_;  // the method called last, since clients call one method again and again
-  const GrpcMethodFactory* last_method_ = nullptr;
+  const GrpcMethod* last_method_ = nullptr;
   Http2Stream* recent_ = nullptr;  // the stream that was asked for last, mostly also the next
   int32_t recent_id_ = 0;
   size_t unconsumed_ = 0;  // not yet told to nghttp2

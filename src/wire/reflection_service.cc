@@ -136,9 +136,12 @@ class ReflectionHandler final : public WholeMessageHandler {
 
 template <typename Version>
 void add_version(GrpcMethods& methods) {
-  methods.add(Version::kMethod, [&methods](std::shared_ptr<GrpcCall> call) {
-    return std::make_unique<ReflectionHandler<Version>>(std::move(call), methods);
-  });
+  methods.add(
+      Version::kMethod,
+      [&methods](std::shared_ptr<GrpcCall> call) {
+        return std::make_unique<ReflectionHandler<Version>>(std::move(call), methods);
+      },
+      ApiGroup::kMetadata);
   methods.describe(Version::Request::descriptor()->file()->FindServiceByName("ServerReflection"));
 }
 

@@ -43,7 +43,7 @@ struct Server::Rep {
 
 Server::Server(LoopPool& loops, Options options, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics)
     : rep_(std::make_shared<Rep>(Rep{loops, options, nullptr, nullptr, {}, {}})) {
-  rep_->core = std::make_shared<ServerCore>(loops, options.limits, std::move(http), grpc, metrics);
+  rep_->core = std::make_shared<ServerCore>(loops, options.limits, std::move(http), grpc, metrics, options.gatekeeper);
   if (options.tls)
     rep_->tls = std::make_shared<TlsTerms>(
         TlsTerms{options.tls, std::make_shared<TlsHandshakes>(metrics), options.limits.tls_handshake_timeout});

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "runtime/metrics.h"
 #include "wire/endpoint.h"
+#include "wire/gatekeeper.h"
 #include "wire/grpc.h"
 #include "wire/http.h"
 #include "wire/loop.h"
@@ -50,6 +51,7 @@ class Server {
     std::vector<Endpoint> endpoints = {Endpoint()};
     std::shared_ptr<TlsCredentials> tls;  // null: every endpoint is plain
     Limits limits;
+    std::shared_ptr<Gatekeeper> gatekeeper;  // null: everyone may call everything
   };
 
   Server(LoopPool& loops, Options options, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics);

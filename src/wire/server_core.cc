@@ -49,8 +49,8 @@ std::string limit_message(const Limits& limits, std::string_view limit) {
 }
 
 ServerCore::ServerCore(LoopPool& loops, const Limits& limits, HttpHandler http, GrpcMethods& grpc,
-                       MetricRegistry& metrics)
-    : http(std::move(http)), grpc(grpc), limits(limits), loops_(loops) {
+                       MetricRegistry& metrics, std::shared_ptr<Gatekeeper> gatekeeper)
+    : http(std::move(http)), grpc(grpc), limits(limits), gatekeeper(std::move(gatekeeper)), loops_(loops) {
   open_metric_ = metrics.gauge("modelmill_wire_connections_open", "Connections now open", {});
   total_metric_ = metrics.counter("modelmill_wire_connections_total", "Connections accepted so far", {});
   for (const std::string_view limit : kLimitNames) refused_.emplace_back(limit, refused_counter(metrics, limit));

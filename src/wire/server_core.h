@@ -8,6 +8,7 @@
 
 #include "base/mutex.h"
 #include "wire/connection_set.h"
+#include "wire/gatekeeper.h"
 #include "wire/server.h"
 
 namespace modelmill::wire {
@@ -31,12 +32,14 @@ inline uint64_t least_bytes(const Limits& limits) {
 /// serves, but for the connections: each loop's set belongs to that loop's thread, the count to everyone.
 class ServerCore {
  public:
-  ServerCore(LoopPool& loops, const Limits& limits, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics);
+  ServerCore(LoopPool& loops, const Limits& limits, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics,
+             std::shared_ptr<Gatekeeper> gatekeeper);
   ~ServerCore();
 
   const HttpHandler http;
   const GrpcMethods& grpc;
   const Limits limits;
+  const std::shared_ptr<Gatekeeper> gatekeeper;  // null: everyone may call everything
 
   /// A connection was accepted; false when there are too many.
   bool count_in();

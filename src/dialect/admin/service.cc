@@ -53,14 +53,20 @@ std::string describe(const Catalog& catalog, const std::string& server_version) 
 }  // namespace
 
 void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& metrics, std::string server_version) {
-  router.add("metrics", [&metrics](std::shared_ptr<wire::HttpExchange> exchange) {
-    if (refuse_other_methods(*exchange)) return;
-    exchange->reply(wire::HttpReply::text(200, kMetricsType, metrics.render()));
-  });
-  router.add("", [&catalog, version = std::move(server_version)](std::shared_ptr<wire::HttpExchange> exchange) {
-    if (refuse_other_methods(*exchange)) return;
-    exchange->reply(wire::HttpReply::text(200, "text/plain; charset=utf-8", describe(catalog, version)));
-  });
+  router.add(
+      "metrics",
+      [&metrics](std::shared_ptr<wire::HttpExchange> exchange) {
+        if (refuse_other_methods(*exchange)) return;
+        exchange->reply(wire::HttpReply::text(200, kMetricsType, metrics.render()));
+      },
+      wire::ApiGroup::kMetrics);
+  router.add(
+      "",
+      [&catalog, version = std::move(server_version)](std::shared_ptr<wire::HttpExchange> exchange) {
+        if (refuse_other_methods(*exchange)) return;
+        exchange->reply(wire::HttpReply::text(200, "text/plain; charset=utf-8", describe(catalog, version)));
+      },
+      wire::ApiGroup::kMetadata);
 }
 
 }  // namespace modelmill::admin

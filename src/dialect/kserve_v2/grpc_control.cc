@@ -15,9 +15,11 @@ Chunks serialise(const Message& message) {
   return chunks;
 }
 
+using wire::ApiGroup;
+
 /// A unary method from `answer(const Request&) -> Result<Response>`.
 template <typename Request, typename Answer>
-void add(wire::GrpcMethods& methods, std::string_view name, Answer answer) {
+void add(wire::GrpcMethods& methods, ApiGroup group, std::string_view name, Answer answer) {
   methods.add(method_path(name),
               wire::unary_method([name, answer = std::move(answer)](std::shared_ptr<wire::GrpcCall> call, Bytes bytes) {
                 Request request;
@@ -31,52 +33,58 @@ void add(wire::GrpcMethods& methods, std::string_view name, Answer answer) {
                 } else {
                   call->finish(result.status());
                 }
-              }));
+              }),
+              group);
 }
 
+/// What would change the server.
 template <typename Request, typename Response>
 void add_refused(wire::GrpcMethods& methods, std::string_view name, Status (*refusal)()) {
-  add<Request>(methods, name, [refusal](const Request&) -> Result<Response> { return refusal(); });
+  add<Request>(methods, ApiGroup::kManagement, name,
+               [refusal](const Request&) -> Result<Response> { return refusal(); });
 }
 
 void add_health(wire::GrpcMethods& methods, const std::shared_ptr<const ModelQueries>& queries) {
   using namespace inference;
-  add<ServerLiveRequest>(methods, "ServerLive", [](const ServerLiveRequest&) -> Result<ServerLiveResponse> {
-    ServerLiveResponse out;
-    out.set_live(true);
-    return out;
-  });
-  add<ServerReadyRequest>(methods, "ServerReady", [queries](const ServerReadyRequest&) -> Result<ServerReadyResponse> {
-    ServerReadyResponse out;
-    out.set_ready(queries->server_ready());
-    return out;
-  });
-  add<ModelReadyRequest>(methods, "ModelReady", [queries](const ModelReadyRequest& in) -> Result<ModelReadyResponse> {
-    MM_ASSIGN_OR_RETURN(const bool ready, queries->model_ready(in.name(), in.version()));
-    ModelReadyResponse out;
-    out.set_ready(ready);
-    return out;
-  });
+  add<ServerLiveRequest>(methods, ApiGroup::kHealth, "ServerLive",
+                         [](const ServerLiveRequest&) -> Result<ServerLiveResponse> {
+                           ServerLiveResponse out;
+                           out.set_live(true);
+                           return out;
+                         });
+  add<ServerReadyRequest>(methods, ApiGroup::kHealth, "ServerReady",
+                          [queries](const ServerReadyRequest&) -> Result<ServerReadyResponse> {
+                            ServerReadyResponse out;
+                            out.set_ready(queries->server_ready());
+                            return out;
+                          });
+  add<ModelReadyRequest>(methods, ApiGroup::kHealth, "ModelReady",
+                         [queries](const ModelReadyRequest& in) -> Result<ModelReadyResponse> {
+                           MM_ASSIGN_OR_RETURN(const bool ready, queries->model_ready(in.name(), in.version()));
+                           ModelReadyResponse out;
+                           out.set_ready(ready);
+                           return out;
+                         });
 }
 
 void add_descriptions(wire::GrpcMethods& methods, const std::shared_ptr<const ModelQueries>& queries) {
   using namespace inference;
   add<ServerMetadataRequest>(
-      methods, "ServerMetadata",
+      methods, ApiGroup::kMetadata, "ServerMetadata",
       [queries](const ServerMetadataRequest&) -> Result<ServerMetadataResponse> { return queries->server_metadata(); });
-  add<ModelMetadataRequest>(methods, "ModelMetadata", [queries](const ModelMetadataRequest& in) {
+  add<ModelMetadataRequest>(methods, ApiGroup::kMetadata, "ModelMetadata", [queries](const ModelMetadataRequest& in) {
     return queries->model_metadata(in.name(), in.version());
   });
-  add<ModelConfigRequest>(methods, "ModelConfig",
+  add<ModelConfigRequest>(methods, ApiGroup::kMetadata, "ModelConfig",
                           [queries](const ModelConfigRequest& in) -> Result<ModelConfigResponse> {
                             ModelConfigResponse out;
                             MM_ASSIGN_OR_RETURN(*out.mutable_config(), queries->model_config(in.name(), in.version()));
                             return out;
                           });
-  add<ModelStatisticsRequest>(methods, "ModelStatistics", [queries](const ModelStatisticsRequest& in) {
-    return queries->statistics(in.name(), in.version());
-  });
-  add<RepositoryIndexRequest>(methods, "RepositoryIndex",
+  add<ModelStatisticsRequest>(
+      methods, ApiGroup::kMetadata, "ModelStatistics",
+      [queries](const ModelStatisticsRequest& in) { return queries->statistics(in.name(), in.version()); });
+  add<RepositoryIndexRequest>(methods, ApiGroup::kMetadata, "RepositoryIndex",
                               [queries](const RepositoryIndexRequest& in) -> Result<RepositoryIndexResponse> {
                                 if (!in.repository_name().empty()) {
                                   return unimplemented("'repository_name' specification is not supported");
@@ -88,13 +96,13 @@ void add_descriptions(wire::GrpcMethods& methods, const std::shared_ptr<const Mo
 void add_shared_memory(wire::GrpcMethods& methods) {
   using namespace inference;
   add<SystemSharedMemoryStatusRequest>(
-      methods, "SystemSharedMemoryStatus",
+      methods, ApiGroup::kMetadata, "SystemSharedMemoryStatus",
       [](const SystemSharedMemoryStatusRequest& in) -> Result<SystemSharedMemoryStatusResponse> {
         if (in.name().empty()) return SystemSharedMemoryStatusResponse();
         return not_found("Unable to find system shared memory region: '" + in.name() + "'");
       });
   add<CudaSharedMemoryStatusRequest>(
-      methods, "CudaSharedMemoryStatus",
+      methods, ApiGroup::kMetadata, "CudaSharedMemoryStatus",
       [](const CudaSharedMemoryStatusRequest& in) -> Result<CudaSharedMemoryStatusResponse> {
         if (in.name().empty()) return CudaSharedMemoryStatusResponse();
         return not_found("Unable to find cuda shared memory region: '" + in.name() + "'");

@@ -40,7 +40,7 @@ class GrpcDialect : public ::testing::Test {
 
   std::unique_ptr<wire::GrpcCallHandler> open(const std::string& method, std::shared_ptr<FakeCall> call) {
     const auto* factory = methods_.find(method_path(method));
-    return (*factory)(std::move(call));
+    return factory->make(std::move(call));
   }
 
   /// A unary call to its end.

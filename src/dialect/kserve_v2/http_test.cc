@@ -6,6 +6,7 @@
 
 #include "dialect/http_compression.h"
 #include "dialect/http_router.h"
+#include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
 #include "dialect/testing/fakes.h"
 #include "serve/testing/fake_version.h"
@@ -36,7 +37,7 @@ class HttpDialect : public ::testing::Test {
  protected:
   HttpDialect()
       : inference_(catalog_.catalog()), service_(inference_, {"modelmill", "1.2.3", [this] { return ready_; }}) {
-    router_.add("v2", service_.http());
+    router_.add("v2", service_.http(), http_api_group);
   }
 
   wire::HttpReply ask(std::string method, std::string path, std::string body = "", Headers headers = {}) {

@@ -33,8 +33,8 @@ Service::~Service() = default;
 wire::HttpHandler Service::http() const { return make_http_handler(rep_->inference, rep_->queries, rep_->inflate); }
 
 void Service::add_to(wire::GrpcMethods& methods) const {
-  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference));
-  methods.add(method_path("ModelStreamInfer"), model_stream_infer_method(rep_->inference));
+  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference), wire::ApiGroup::kInference);
+  methods.add(method_path("ModelStreamInfer"), model_stream_infer_method(rep_->inference), wire::ApiGroup::kInference);
   add_control_methods(methods, rep_->queries);
   const google::protobuf::FileDescriptor* file = inference::ModelInferRequest::descriptor()->file();
   methods.describe(file->FindServiceByName("GRPCInferenceService"));

@@ -23,7 +23,7 @@ using testing::simple_description;
 class Predict : public ::testing::Test {
  protected:
   Predict() : inference_(catalog_.catalog()) {
-    router_.add("predict", make_handler(inference_));
+    router_.add("predict", make_handler(inference_), http_api_group);
     admin::add_to(router_, catalog_.catalog(), metrics_, "1.2.3");
   }
 

@@ -221,4 +221,8 @@ wire::HttpHandler make_handler(Inference& inference, InflateLimit inflate) {
   };
 }
 
+wire::ApiGroup http_api_group(const wire::HttpRequest& request) {
+  return request.method == "GET" ? wire::ApiGroup::kMetadata : wire::ApiGroup::kInference;
+}
+
 }  // namespace modelmill::predict

@@ -1,0 +1,72 @@
+#include "cli/access_options.h"
+
+#include <CLI/Error.hpp>
+#include <string>
+#include <vector>
+
+namespace modelmill {
+namespace {
+
+/// Calls `take` with each value of a repeatable option; its error is the command line's.
+template <typename Take>
+CLI::Option* add_repeated(CLI::App& app, const std::string& name, const std::string& description, Take take) {
+  return app
+      .add_option_function<std::vector<std::string>>(
+          name,
+          [name, take](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts)
+              if (const Status status = take(text); !status.ok()) throw CLI::ValidationError(name, status.message());
+          },
+          description)
+      ->allow_extra_args(false);
+}
+
+}  // namespace
+
+void define_access_options(CLI::App& app, OptionSet& options, AccessConfig& access) {
+  constexpr char kGroup[] = "Access";
+  add_repeated(app, "--api",
+               "Who may call a group (inference, health, metadata, metrics, management): open, off, token, or "
+               "header:NAME=VALUE; may be repeated [open; beyond this machine management needs a token]",
+               [&access](const std::string& text) { return add_api_rule(text, access); })
+      ->type_name("GROUP=RULE")
+      ->group(kGroup);
+  options
+      .takes_file(app.add_option("--token-file", access.token_file,
+                                 "Bearer tokens, a line each: TOKEN, NAME TOKEN, or NAME TOKEN GROUP,GROUP; read again "
+                                 "when it changes"))
+      ->type_name("FILE")
+      ->group(kGroup);
+  options
+      .takes_file(
+          app.add_option("--state-dir", access.state_directory,
+                         "Where a token is kept that the server has made because one was needed and none given"))
+      ->type_name("FOLDER")
+      ->group(kGroup);
+  add_repeated(app, "--cors-origin", "Pages of this origin may call, * for all; may be repeated",
+               [&access](const std::string& text) {
+                 access.cors_origins.push_back(text);
+                 return ok_status();
+               })
+      ->type_name("ORIGIN")
+      ->group(kGroup);
+  app.add_option_function<std::string>(
+         "--client-rate",
+         [&access](const std::string& text) {
+           const Result<double> rate = parse_client_rate(text);
+           if (!rate.ok()) throw CLI::ValidationError("--client-rate", rate.status().message());
+           access.client_rate = *rate;
+         },
+         "Inference requests a second of each client, or N/m, or N/h; more answer 429")
+      ->type_name("N[/s]")
+      ->group(kGroup);
+  app.add_option("--client-burst", access.client_burst, "That may come at once; 0: those of one second")
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_option("--client-concurrency", access.client_concurrency,
+                 "Inference requests that each client may have in flight; 0: any number")
+      ->type_name("N")
+      ->group(kGroup);
+}
+
+}  // namespace modelmill

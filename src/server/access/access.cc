@@ -1,0 +1,69 @@
+#include "server/access/access.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "server/access/access_gate.h"
+#include "server/access/state_token.h"
+#include "server/access/token_store.h"
+
+namespace modelmill {
+namespace {
+
+using Kind = AccessRule::Kind;
+
+bool told_to_ask_for_token(const AccessConfig& config) {
+  return std::any_of(config.rules.begin(), config.rules.end(),
+                     [](const auto& rule) { return rule && rule->kind == Kind::kToken; });
+}
+
+bool all_open(const AccessRules& rules) {
+  return std::all_of(rules.begin(), rules.end(), [](const AccessRule& rule) { return rule.kind == Kind::kOpen; });
+}
+
+/// The operator's file, or one that the server has made; empty when there is none and none is needed.
+Result<std::string> token_file(const AccessConfig& config, const AccessRules& rules) {
+  if (!config.token_file.empty() || !asks_for_token(rules)) return config.token_file;
+  Result<std::string> made =
+      keep_state_token(config.state_directory.empty() ? default_state_directory() : config.state_directory);
+  if (made.ok()) return made;
+  return Status(made.status().code(),
+                made.status().message() + "; name a folder with --state-dir, or a file of tokens with --token-file");
+}
+
+}  // namespace
+
+Result<Access> set_up_access(const AccessConfig& config, bool beyond_loopback, const HttpRouter& router,
+                             HttpRouter::AccessLog log, MetricRegistry& metrics) {
+  AccessGate::Options options;
+  options.rules = access_rules(config, beyond_loopback);
+  Result<std::string> file = token_file(config, options.rules);
+  if (!file.ok()) {
+    if (told_to_ask_for_token(config)) return file.status();
+    Log::warning("management is off: there is no token for it", {{"reason", file.status().message()}});
+    options.rules[static_cast<size_t>(wire::ApiGroup::kManagement)].kind = Kind::kOff;
+    file = std::string();
+  }
+  if (!file->empty()) {
+    MM_ASSIGN_OR_RETURN(const std::shared_ptr<TokenStore> tokens, TokenStore::open(*file));
+    tokens->watch();
+    options.tokens = tokens;
+    if (!asks_for_token(options.rules))
+      Log::warning("no group of calls asks for a token of --token-file", {{"remedy", "--api inference=token"}});
+  }
+  options.cors_origins = config.cors_origins;
+  options.limits.rate = config.client_rate;
+  options.limits.burst = config.client_burst;
+  options.limits.in_flight = config.client_concurrency;
+
+  Access access;
+  const bool limited = options.limits.rate > 0 || options.limits.in_flight > 0;
+  const bool open = all_open(options.rules);
+  if (!open) access.announcement = access_text(options.rules, *file);
+  if (!open || limited || !options.cors_origins.empty())
+    access.gatekeeper = std::make_shared<AccessGate>(std::move(options), router, std::move(log), metrics);
+  return access;
+}
+
+}  // namespace modelmill

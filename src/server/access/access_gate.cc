@@ -1,0 +1,218 @@
+#include "server/access/access_gate.h"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace modelmill {
+namespace {
+
+using wire::ApiGroup;
+using Kind = AccessRule::Kind;
+
+/// The names of the reasons, as the metric has them.
+constexpr std::array<std::string_view, 8> kReasonNames = {"off",    "no token", "bad token", "other groups",
+                                                          "header", "rate",     "in flight", "origin"};
+
+constexpr std::string_view kNoTokenChallenge = R"(Bearer realm="modelmill")";
+constexpr std::string_view kBadTokenChallenge = R"(Bearer realm="modelmill", error="invalid_token")";
+constexpr std::string_view kScopeChallenge = R"(Bearer realm="modelmill", error="insufficient_scope")";
+
+/// Triton's clients send the header of a restricted gRPC group under this prefix.
+constexpr std::string_view kTritonPrefix = "triton-grpc-protocol-";
+
+std::string named(ApiGroup group) { return std::string(wire::api_group_name(group)); }
+
+/// The time taken tells nothing but the length.
+bool equals_secret(std::string_view presented, std::string_view secret) {
+  return presented.size() == secret.size() && CRYPTO_memcmp(presented.data(), secret.data(), secret.size()) == 0;
+}
+
+int64_t whole_seconds(Duration wait) {
+  return std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(wait).count());
+}
+
+std::string retry_text(Duration wait) {
+  return "try again in " + std::to_string(std::chrono::ceil<std::chrono::milliseconds>(wait).count()) + " ms";
+}
+
+std::shared_ptr<ClientLimits> make_limits(const ClientLimits::Options& options, const TimeSource& time) {
+  if (options.rate == 0 && options.in_flight == 0) return nullptr;
+  return std::make_shared<ClientLimits>(options, time);
+}
+
+}  // namespace
+
+/// What the rules look at, of either protocol.
+class AccessGate::Request {
+ public:
+  explicit Request(const wire::HttpRequest& http) : http_(&http) {}
+  explicit Request(const wire::GrpcCallHead& call) : call_(&call) {}
+
+  std::string_view header(std::string_view name) const {
+    return http_ != nullptr ? http_->header(name) : call_->header(name);
+  }
+  std::string_view peer() const { return http_ != nullptr ? std::string_view(http_->peer) : call_->peer; }
+  /// Whether the header is there with this value.
+  bool shows(const AccessRule& rule) const {
+    if (equals_secret(header(rule.header), rule.value)) return true;
+    return call_ != nullptr && equals_secret(header(std::string(kTritonPrefix) + rule.header), rule.value);
+  }
+
+ private:
+  const wire::HttpRequest* http_ = nullptr;
+  const wire::GrpcCallHead* call_ = nullptr;
+};
+
+AccessGate::AccessGate(Options options, const HttpRouter& router, HttpRouter::AccessLog log, MetricRegistry& metrics,
+                       const TimeSource& time)
+    : rules_(std::move(options.rules)),
+      tokens_(std::move(options.tokens)),
+      cors_(std::move(options.cors_origins)),
+      limits_(make_limits(options.limits, time)),
+      router_(router),
+      log_(std::move(log)) {
+  static_assert(kReasonNames.size() == kReasons);
+  prepare_counters(metrics);
+}
+
+void AccessGate::prepare_counters(MetricRegistry& metrics) {
+  for (size_t i = 0; i < wire::kApiGroups; ++i) {
+    const auto count = [&](Reason reason) {
+      refused_[i][reason] = metrics.counter(
+          "modelmill_access_refused_total", "Requests refused before their body was read, by group of calls and reason",
+          {{"group", std::string(wire::kApiGroupNames[i])}, {"reason", std::string(kReasonNames[reason])}});
+    };
+    const Kind kind = rules_[i].kind;
+    if (kind == Kind::kOff) count(kOff);
+    if (kind == Kind::kHeader) count(kHeader);
+    if (kind == Kind::kToken)
+      for (const Reason reason : {kNoToken, kBadToken, kOtherGroups}) count(reason);
+    if (limits_ && static_cast<ApiGroup>(i) == ApiGroup::kInference)
+      for (const Reason reason : {kRate, kInFlight}) count(reason);
+    if (cors_.on()) count(kOrigin);
+  }
+}
+
+AccessGate::Refusal AccessGate::refuse(ApiGroup group, Reason reason, Refusal refusal) const {
+  if (const auto& counter = refused_[static_cast<size_t>(group)][reason]) counter->add();
+  return refusal;
+}
+
+AccessGate::Refusal AccessGate::ask_token(ApiGroup group, std::string_view presented,
+                                          const TokenTable::Token* token) const {
+  if (presented.empty()) {
+    return refuse(group, kNoToken,
+                  {Status(Code::kUnauthenticated, "calls of the group " + named(group) +
+                                                      " need a token; send the header 'authorization: Bearer TOKEN'"),
+                   kNoTokenChallenge});
+  }
+  if (token == nullptr) {
+    return refuse(group, kBadToken,
+                  {Status(Code::kUnauthenticated, "this server does not know the token"), kBadTokenChallenge});
+  }
+  if (token->allows(group)) return {};
+  return refuse(group, kOtherGroups,
+                {Status(Code::kPermissionDenied,
+                        "the token of '" + token->name + "' is not for calls of the group " + named(group)),
+                 kScopeChallenge});
+}
+
+AccessGate::Refusal AccessGate::hold_to_limits(ApiGroup group, const Request& request, const TokenTable::Token* token,
+                                               std::unique_ptr<wire::Ticket>& ticket) const {
+  // A name and an address are never the same client, whatever the name.
+  const std::string client = token != nullptr ? "token " + token->name : client_of_peer(request.peer());
+  ClientLimits::Verdict verdict = limits_->admit(client);
+  switch (verdict.refusal) {
+    case ClientLimits::Refusal::kRate:
+      return refuse(group, kRate,
+                    {resource_exhausted("this client asks more often than --client-rate allows; " +
+                                        retry_text(verdict.retry_after)),
+                     {},
+                     verdict.retry_after});
+    case ClientLimits::Refusal::kInFlight:
+      return refuse(group, kInFlight,
+                    {resource_exhausted("this client has as many requests in flight as --client-concurrency allows; "
+                                        "wait for one to be answered"),
+                     {},
+                     verdict.retry_after});
+    case ClientLimits::Refusal::kNone: ticket = std::move(verdict.ticket); break;
+  }
+  return {};
+}
+
+AccessGate::Refusal AccessGate::decide(ApiGroup group, const Request& request,
+                                       std::unique_ptr<wire::Ticket>& ticket) const {
+  const AccessRule& rule = rules_[static_cast<size_t>(group)];
+  const bool limited = limits_ != nullptr && group == ApiGroup::kInference;
+  if (rule.kind == Kind::kOpen && !limited) return {};
+  if (rule.kind == Kind::kOff) {
+    return refuse(group, kOff,
+                  {Status(Code::kPermissionDenied, "calls of the group " + named(group) +
+                                                       " are off on this server (--api " + named(group) + "=off)")});
+  }
+  if (rule.kind == Kind::kHeader && !request.shows(rule)) {
+    return refuse(group, kHeader,
+                  {Status(Code::kPermissionDenied, "calls of the group " + named(group) + " need the header '" +
+                                                       rule.header + "' with the value that the operator has set")});
+  }
+  std::string_view presented;
+  std::shared_ptr<const TokenTable> tokens;
+  const TokenTable::Token* token = nullptr;
+  if (tokens_ != nullptr) {
+    presented = bearer_token(request.header("authorization"));
+    tokens = tokens_->tokens();
+    if (!presented.empty()) token = tokens->find(presented);
+  }
+  if (rule.kind == Kind::kToken) {
+    Refusal refusal = ask_token(group, presented, token);
+    if (!refusal.status.ok()) return refusal;
+  }
+  return limited ? hold_to_limits(group, request, token, ticket) : Refusal();
+}
+
+std::optional<wire::HttpReply> AccessGate::answer(wire::HttpRequest& request, std::unique_ptr<wire::Ticket>& ticket) {
+  const std::optional<ApiGroup> group = router_.group(request);
+  if (auto preflight = cors_.preflight(request)) {
+    if (preflight->status != 204) refuse(group.value_or(ApiGroup::kMetadata), kOrigin, {});
+    return preflight;
+  }
+  if (!group) return router_.no_such_path(request);
+  const Refusal refusal = decide(*group, Request(request), ticket);
+  if (refusal.status.ok()) return std::nullopt;
+  wire::HttpReply reply = error_reply(refusal.status);
+  if (!refusal.challenge.empty()) reply.headers.emplace_back("WWW-Authenticate", refusal.challenge);
+  for (auto& [name, value] : reply.headers)
+    if (name == "Retry-After") value = std::to_string(whole_seconds(refusal.retry_after));
+  return reply;
+}
+
+std::optional<wire::HttpReply> AccessGate::admit(wire::HttpRequest& request, std::unique_ptr<wire::Ticket>& ticket) {
+  cors_.mark(request);
+  std::optional<wire::HttpReply> reply = answer(request, ticket);
+  if (!reply || !log_) return reply;
+  AccessRecord record;
+  record.method = request.method;
+  record.path = request.path;
+  record.status = reply->status;
+  for (const Bytes& bytes : reply->body) record.bytes += bytes.size();
+  record.request_id = request.header("x-request-id");
+  record.peer = request.peer;
+  record.http2 = request.http2;
+  log_(record);
+  return reply;
+}
+
+Status AccessGate::admit(const wire::GrpcCallHead& call, std::unique_ptr<wire::Ticket>& ticket,
+                         wire::GrpcMetadata& trailers) {
+  Refusal refusal = decide(call.group, Request(call), ticket);
+  // What gRPC's own retries look at.
+  if (refusal.retry_after > Duration::zero()) {
+    trailers.emplace_back("grpc-retry-pushback-ms",
+                          std::to_string(std::chrono::ceil<std::chrono::milliseconds>(refusal.retry_after).count()));
+  }
+  return std::move(refusal.status);
+}
+
+}  // namespace modelmill
