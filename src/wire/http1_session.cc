@@ -35,9 +35,13 @@ Http1Session::~Http1Session() {
   for (const auto& exchange : exchanges_) exchange->detach();
 }
 
+/// While nothing is kept unparsed there is a read under way even if no further request may begin: only a read tells
+/// that the peer has gone, and that its requests need not be run.
 bool Http1Session::wants_to_read() const {
-  if (stage_ != Stage::kHead || incoming_) return true;
-  if (closing_) return true;  // to notice that the peer has gone
+  return closing_ || stage_ != Stage::kHead || incoming_ || unparsed_.empty() || may_begin_request();
+}
+
+bool Http1Session::may_begin_request() const {
   return exchanges_.size() < kPipelined && bytes_in_work_ < kPipelinedBytes && connection_.out().size() < kOutHighWater;
 }
 
@@ -98,7 +102,7 @@ void Http1Session::parse_all(std::string_view bytes, size_t& used) {
       continue;
     }
     if (stage_ == Stage::kHead && !incoming_) {
-      if (!wants_to_read()) break;
+      if (!may_begin_request()) break;
       if (rest.front() == '\r' || rest.front() == '\n') {  // blank lines before a request are tolerated
         ++used;
         continue;
@@ -244,7 +248,7 @@ void Http1Session::produce(OutQueue& out) {
     continue_due_ = false;
   }
   // Replies have made room for requests that wait; their own replies may leave with these.
-  if (!closing_ && !in_parse_ && stage_ == Stage::kHead && !incoming_ && wants_to_read()) {
+  if (!closing_ && !in_parse_ && stage_ == Stage::kHead && !incoming_ && may_begin_request()) {
     if (!unparsed_.empty()) unstall();
     connection_.resume_reading();
   }

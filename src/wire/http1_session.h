@@ -44,6 +44,7 @@ class Http1Session final : public Session {
  private:
   enum class Stage { kHead, kFixedBody, kChunkedBody, kUnwantedBody };
 
+  bool may_begin_request() const;
   size_t parse(std::string_view bytes);
   void parse_all(std::string_view bytes, size_t& used);
   bool begin_body();

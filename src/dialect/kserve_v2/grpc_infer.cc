@@ -33,6 +33,7 @@ class InferCall final : public ResponseSink, public std::enable_shared_from_this
   void cancel(const Status& reason) {
     cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
                                                             : CancelToken::Reason::kClientGone);
+    if (submitted_) inference_.cancelled(model_, version_);
   }
 
   void on_response(InferResponse response, bool final, bool has_response) override;

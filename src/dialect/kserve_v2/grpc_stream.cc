@@ -3,6 +3,8 @@
 #include <atomic>
 #include <deque>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -78,6 +80,7 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
     look_again_.reset();
     cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
                                                             : CancelToken::Reason::kClientGone);
+    drop_waiting();
   }
 
   /// An answer of `request` (none: only the end), on the loop.
@@ -87,6 +90,7 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
   wire::Loop& loop() { return call_->loop(); }
 
  private:
+  void drop_waiting();
   void send(StreamMessage message);
   void send_in_order();
   void finish_if_done();
@@ -181,6 +185,14 @@ void StreamCall::deliver(StreamRequest& request, std::optional<StreamMessage> me
   }
   finish_if_done();
   balance();
+}
+
+/// Has requests that still wait answered now. Those of decoupled models, which are not kept in order, are when their
+/// batch would be cut.
+void StreamCall::drop_waiting() {
+  std::set<std::pair<std::string, int64_t>> models;  // a copy: answers take requests out of the list
+  for (const auto& request : ordered_) models.emplace(request->model, request->version);
+  for (const auto& [model, version] : models) inference_.cancelled(model, version);
 }
 
 void StreamCall::send_in_order() {

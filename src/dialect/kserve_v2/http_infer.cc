@@ -23,6 +23,10 @@ class HttpInferCall final : public ResponseSink, public std::enable_shared_from_
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
+  void abandon() {
+    cancel_.cancel(CancelToken::Reason::kClientGone);
+    inference_.cancelled(model_, version_);
+  }
   Status parse(std::string_view version, const InflateLimit& inflate, InferRequest& request);
   wire::HttpReply write_reply();
   void compress(wire::HttpReply& reply) const;
@@ -59,7 +63,7 @@ Status read_header_length(const wire::HttpRequest& request, size_t body_size, si
 
 void HttpInferCall::start(std::string_view version, const InflateLimit& inflate) {
   exchange_->on_abandoned([weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->cancel_.cancel(CancelToken::Reason::kClientGone);
+    if (const auto self = weak.lock()) self->abandon();
   });
   auto request = std::make_unique<InferRequest>(shared_from_this());
   request->model = model_;

@@ -108,11 +108,16 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
+  void abandon() {
+    cancel_.cancel(CancelToken::Reason::kClientGone);
+    inference_.cancelled(target_.model, target_.version);
+  }
   Status parse(const Signature& signature, const InflateLimit& inflate, InferRequest& request);
   wire::HttpReply write();
 
   Inference& inference_;
   const std::shared_ptr<wire::HttpExchange> exchange_;
+  Target target_;
   Signature signature_;
   std::string example_;
   Format format_ = Format::kJson;
@@ -125,8 +130,9 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
 
 void PredictCall::start(const Target& target, const ModelVersion& version, const InflateLimit& inflate) {
   exchange_->on_abandoned([weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->cancel_.cancel(CancelToken::Reason::kClientGone);
+    if (const auto self = weak.lock()) self->abandon();
   });
+  target_ = {target.model, version.version()};
   signature_ = version.signature();
   example_ = sample_curl(base_url(exchange_->request()), version);
   auto request = std::make_unique<InferRequest>(shared_from_this());
