@@ -23,6 +23,10 @@ void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
   app.add_option("--io-threads", config.io_threads, "Event loops; 0 chooses: one a core, at most 8")
       ->type_name("N")
       ->group(kGroup);
+  options
+      .add_seconds(app, "--drain-delay", config.drain_delay,
+                   "How long to serve on at a stop, no longer ready, so that load balancers turn away")
+      ->group(kGroup);
   options.add_seconds(app, "--drain-timeout", config.drain_timeout, "How long requests may take to finish at a stop")
       ->group(kGroup);
 }

@@ -21,6 +21,7 @@
 #include "server/process_metrics.h"
 #include "server/signal_watcher.h"
 #include "server/version.h"
+#include "wire/health_watches.h"
 
 namespace modelmill {
 namespace {
@@ -75,6 +76,7 @@ struct ModelServer::Rep {
   HttpRouter router;
   wire::GrpcMethods grpc;
   Access access;
+  std::shared_ptr<wire::HealthWatches> health_watches;
   std::unique_ptr<wire::Server> listener;
 
   void add_dialects() {
@@ -86,13 +88,24 @@ struct ModelServer::Rep {
       grpc.set_call_log(log_call);
     }
     v2.add_to(grpc);
-    wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
+    health_watches = wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
     wire::add_reflection_service(grpc);
     add_process_metrics(engine.metrics());
   }
 
+  /// Tells everyone, and goes on serving while load balancers turn away.
+  void wait_drain_delay() {
+    if (config.drain_delay.count() == 0 || !started) return;
+    Log::info("not ready any more; serving on for --drain-delay", {{"seconds", config.drain_delay.count()}});
+    listener->ask_to_leave();
+    signals.pause_until(Clock::now() + config.drain_delay);
+  }
+
   void stop() {
     stopping = true;
+    health_watches->look_again();
+    wait_drain_delay();
+    health_watches->end();
     const TimePoint until = Clock::now() + config.drain_timeout;
     signals.exit_at(until + kUnloadGrace, 1);
     listener->drain(until);
@@ -138,6 +151,7 @@ Status ModelServer::run_until_signal() {
     // A load cannot be interrupted and nobody waits for it any more: answer what is in flight, and go.
     Log::info("stopping while models load", {{"signal", rep.signals.received()}});
     rep.stopping = true;
+    rep.health_watches->end();
     rep.listener->drain(Clock::now() + rep.config.drain_timeout);
     ::_exit(0);
   }

@@ -44,6 +44,8 @@ struct ServerConfig {
 
   /// How long requests in flight may take to finish after a signal to stop.
   std::chrono::seconds drain_timeout{30};
+  /// How long it goes on serving at a stop once it says that it is not ready, before the drain begins.
+  std::chrono::seconds drain_delay{0};
 };
 
 /// INVALID_ARGUMENT that names the first setting out of its range.

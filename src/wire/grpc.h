@@ -23,6 +23,8 @@ class ServiceDescriptor;
 
 namespace modelmill::wire {
 
+class HealthWatches;
+
 /// Metadata of a call: lower-case names; values of "-bin" names are already base64-decoded.
 using GrpcMetadata = std::vector<std::pair<std::string, std::string>>;
 
@@ -128,8 +130,10 @@ class GrpcMethods {
 };
 
 /// Adds grpc.health.v1.Health (Check, Watch): `serving(service)` tells 1 SERVING, 2 NOT_SERVING, 3 SERVICE_UNKNOWN;
-/// "" is the whole server. Any thread may be the loop's.
-void add_health_service(GrpcMethods& methods, std::function<int(std::string_view service)> serving);
+/// "" is the whole server. Any thread may be the loop's. What it returns is for telling Watch calls of a change at
+/// once.
+std::shared_ptr<HealthWatches> add_health_service(GrpcMethods& methods,
+                                                  std::function<int(std::string_view service)> serving);
 /// Adds grpc.reflection.v1alpha and v1 over the services described so far and later.
 void add_reflection_service(GrpcMethods& methods);
 

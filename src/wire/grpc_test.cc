@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <atomic>
 #include <future>
 #include <string>
 #include <vector>
 
 #include "grpc/health/v1/health.pb.h"
 #include "grpc/reflection/v1/reflection.pb.h"
+#include "wire/health_watches.h"
 #include "wire/testing/http2_client.h"
 
 namespace modelmill::wire {
@@ -331,6 +333,34 @@ TEST(Grpc, PausedCallsHoldTheirClientBackButNotOthers) {
   on_loop(server, [&] { w.call->finish(ok_status()); });
   EXPECT_EQ(client.wait(paused).headers.at("grpc-status"), "0");
   EXPECT_EQ(w.events, (std::vector<std::string>{"begin 9000000", "end 9000000", "half-close"}));
+}
+
+TEST(Grpc, HealthsWatchersAreToldAtOnceAndLetGoAtTheEnd) {
+  TestServer server(no_http);
+  std::atomic<int> status{1};
+  const auto watches = add_health_service(server.methods(), [&](std::string_view) { return status.load(); });
+  server.start();
+  Http2Client client(server.port());
+  const auto watch = [&] {
+    const int32_t id = client.grpc("/grpc.health.v1.Health/Watch");
+    client.data(id, framed(""), true);
+    return id;
+  };
+  const std::string serving = framed("\x08\x01"), not_serving = framed("\x08\x02");
+  const int32_t id = watch();
+  client.wait_for_body(id, serving.size());
+  EXPECT_EQ(client.streams[id].body, serving);
+  status = 2;
+  watches->look_again();
+  client.wait_for_body(id, 2 * serving.size());
+  EXPECT_EQ(client.streams[id].body, serving + not_serving);
+  EXPECT_FALSE(client.streams[id].ended);
+  watches->end();
+  EXPECT_EQ(client.wait(id).headers["grpc-status"], "14");
+  EXPECT_EQ(client.streams[id].body, serving + not_serving) << "what has not changed is not told again";
+  const int32_t late = watch();
+  EXPECT_EQ(client.wait(late).headers["grpc-status"], "14");
+  EXPECT_EQ(client.streams[late].body, not_serving);
 }
 
 TEST(Grpc, HealthAndReflection) {

@@ -242,6 +242,11 @@ void Http1Session::front_done(bool close) {
   next->in_turn();
 }
 
+bool Http1Session::closes_after(const Http1Exchange& exchange) const {
+  if (exchanges_.back().get() != &exchange) return false;
+  return closing_ || (connection_.core().asks_to_leave() && !incoming_ && unparsed_.empty());
+}
+
 void Http1Session::produce(OutQueue& out) {
   if (continue_due_ && exchanges_.empty() && !closing_) {
     out.append_copy("HTTP/1.1 100 Continue\r\n\r\n");

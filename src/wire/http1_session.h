@@ -39,7 +39,7 @@ class Http1Session final : public Session {
   /// The front exchange's reply is complete; `close`: and its end is the connection's.
   void front_done(bool close);
   /// Whether a reply begun now must say that the connection closes after it.
-  bool closes_after(const Http1Exchange& exchange) const { return closing_ && exchanges_.back().get() == &exchange; }
+  bool closes_after(const Http1Exchange& exchange) const;
 
  private:
   enum class Stage { kHead, kFixedBody, kChunkedBody, kUnwantedBody };

@@ -51,6 +51,8 @@ class ServerCore {
   /// Of the loop that this runs on.
   ConnectionSet& connections_of(const Loop& loop);
 
+  bool asks_to_leave() const { return asks_to_leave_.load(std::memory_order_relaxed); }
+  void set_asks_to_leave() { asks_to_leave_.store(true, std::memory_order_relaxed); }
   bool draining() const { return draining_.load(std::memory_order_acquire); }
   void set_draining() { draining_.store(true, std::memory_order_release); }
   /// Blocks until no connection is left, or until then.
@@ -61,6 +63,7 @@ class ServerCore {
  private:
   LoopPool& loops_;
   std::vector<std::pair<const Loop*, ConnectionSet>> connections_;
+  std::atomic<bool> asks_to_leave_{false};
   std::atomic<bool> draining_{false};
   std::shared_ptr<Gauge> open_metric_;
   std::shared_ptr<Counter> total_metric_;
