@@ -52,6 +52,7 @@ TEST(CommandLine, ServeTakesPathsAndOptionsInAnyOrder) {
                                            "/y",
                                            "--backend-config",
                                            "onnxruntime,a=b",
+                                           "--server-timing",
                                            "--drain-delay",
                                            "3",
                                            "--drain-timeout",
@@ -70,6 +71,7 @@ TEST(CommandLine, ServeTakesPathsAndOptionsInAnyOrder) {
   EXPECT_EQ(serve.config.max_queue_bytes, 20);
   EXPECT_THAT(serve.config.backend_directories, ElementsAre("/x", "/y"));
   EXPECT_EQ(serve.config.backend_settings.at("onnxruntime").at("a"), "b");
+  EXPECT_TRUE(serve.config.server_timing);
   EXPECT_EQ(serve.config.drain_delay, std::chrono::seconds(3));
   EXPECT_EQ(serve.config.drain_timeout, std::chrono::seconds(5));
 }

@@ -80,6 +80,7 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->group(kGroup);
   options.add_choice(app, "--log-format", kLogFormats, config.log_format, "Lines for people or for machines [text]")
       ->group(kGroup);
+  app.add_flag("--server-timing", config.server_timing, "Say in each answer where its time went")->group(kGroup);
   app.add_flag("--access-log", config.access_log, "Log each request")->group(kGroup);
 }
 

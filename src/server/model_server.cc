@@ -49,6 +49,7 @@ void log_call(const wire::GrpcCallRecord& call) {
                        {"grpc_status", code_name(call.code)},
                        {"us", call.microseconds},
                        {"request_id", call.request_id},
+                       {"trace_id", call.trace_id},
                        {"peer", call.peer},
                        {"protocol", "gRPC"}});
 }
@@ -61,7 +62,8 @@ struct ModelServer::Rep {
       : config(std::move(c)),
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
-        v2(engine.inference(), {"modelmill", server_version(), [this] { return ready(); }, inflate_limit()}) {}
+        v2(engine.inference(),
+           {"modelmill", server_version(), [this] { return ready(); }, inflate_limit(), config.server_timing}) {}
 
   InflateLimit inflate_limit() { return {config.limits.inflated, wire::refused_counter(engine.metrics(), "inflated")}; }
   bool ready() { return started && !stopping && engine.lifecycle().all_ready(); }
@@ -81,7 +83,8 @@ struct ModelServer::Rep {
 
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
-    router.add("predict", predict::make_handler(engine.inference(), inflate_limit()), predict::http_api_group);
+    router.add("predict", predict::make_handler(engine.inference(), inflate_limit(), config.server_timing),
+               predict::http_api_group);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
     if (config.access_log) {
       router.set_access_log(log_access);

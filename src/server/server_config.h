@@ -28,6 +28,8 @@ struct ServerConfig {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   bool access_log = false;
+  /// Every answer to an inference says where its time went.
+  bool server_timing = false;
 
   /// Searched before the usual ones (see backend_directories()).
   std::vector<std::string> backend_directories;

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "runtime/trace_context.h"
 #include "tensor/tensor.h"
 #include "wire/api_group.h"
 #include "wire/loop.h"
@@ -38,6 +39,10 @@ class GrpcCall {
   /// From grpc-timeout; kNever without one. When it passes the wire ends the call with DEADLINE_EXCEEDED by itself and
   /// tells the handler with on_cancel().
   virtual TimePoint deadline() const = 0;
+  /// Of the metadata traceparent; not present() without one.
+  virtual TraceContext trace() const { return {}; }
+  /// Whether the caller asks where the call's time goes, by the metadata x-server-timing: 1.
+  virtual bool asks_timing() const { return false; }
   virtual Loop& loop() = 0;
   virtual const std::string& peer() const = 0;
 
@@ -104,6 +109,7 @@ struct GrpcCallRecord {
   Code code = Code::kOk;        // CANCELLED when the client went away first
   int64_t microseconds = 0;     // from the call's headers to its end
   std::string_view request_id;  // the client's x-request-id metadata, else empty
+  std::string_view trace_id;    // of its traceparent, else empty
   std::string_view peer;
 };
 

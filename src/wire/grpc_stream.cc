@@ -109,11 +109,13 @@ void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path,
     call_log_ = &log;
     begun_ = Clock::now();
   }
+  return_identity(head);
   if (head.method != "POST") {
     finished_ = true;
     code_ = Code::kUnimplemented;
-    const std::array<nghttp2_nv, 2> fields = {static_field(":status", "405"), static_field("allow", "POST")};
-    return submit_head(fields, false);
+    Fields fields = {static_field(":status", "405"), static_field("allow", "POST")};
+    add_header_fields(fields);
+    return submit_head({fields.data(), fields.size()}, false);
   }
   if (const Status status = check_head(head, method != nullptr, limit_met); !status.ok()) return finish(status, {});
   has_encoding_ = !head.grpc_encoding.empty() && head.grpc_encoding != "identity";
@@ -122,6 +124,17 @@ void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path,
   if (!admitted(method->group)) return;
   if (deadline_ != kNever) loop_.deadlines().add(*this, deadline_);
   handler_ = method->make(std::static_pointer_cast<GrpcStream>(shared_self()));
+}
+
+/// What the caller calls the call goes back with its answer, whatever that is.
+void GrpcStream::return_identity(const Http2Head& head) {
+  asks_timing_ = head.server_timing == "1";
+  if (!head.request_id.empty()) add_header("x-request-id", std::string(head.request_id));
+  if (head.traceparent.empty()) return;
+  const auto trace = parse_traceparent(head.traceparent);
+  if (!trace) return;
+  trace_ = std::make_unique<TraceContext>(*trace);
+  add_header("traceparent", std::string(head.traceparent));
 }
 
 const GrpcMetadata& GrpcStream::metadata() const {
@@ -224,11 +237,15 @@ void GrpcStream::on_closed(uint32_t error_code, const std::shared_ptr<Http2Strea
 }
 
 void GrpcStream::log_call(bool told) {
-  std::string_view request_id;
-  for (const auto& [name, value] : metadata())
-    if (name == "x-request-id") request_id = value;
+  std::string_view request_id, trace_id;
+  if (headers_) {
+    for (const auto& [name, value] : *headers_) {
+      if (name == "x-request-id") request_id = value;
+      if (name == "traceparent" && trace_) trace_id = trace_id_in(value);
+    }
+  }
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun_);
-  (*call_log_)({*method_, told ? code_ : Code::kCancelled, took.count(), request_id, *peer_});
+  (*call_log_)({*method_, told ? code_ : Code::kCancelled, took.count(), request_id, trace_id, *peer_});
 }
 
 void GrpcStream::on_deadline() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "runtime/trace_context.h"
 #include "tensor/tensor.h"
 #include "wire/loop.h"
 
@@ -22,6 +23,7 @@ struct HttpRequest {
   Bytes body;                                                // one piece, 64-byte aligned
   std::string peer;                                          // "127.0.0.1:4711"
   bool http2 = false;
+  TraceContext trace;
   /// Added to the reply, whoever makes it: for what belongs to the request rather than to its answer (its id, say).
   std::vector<std::pair<std::string, std::string>> reply_headers;
 

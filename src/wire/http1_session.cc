@@ -7,6 +7,7 @@
 #include "wire/connection.h"
 #include "wire/http1_exchange.h"
 #include "wire/http_text.h"
+#include "wire/request_identity.h"
 
 namespace modelmill::wire {
 namespace {
@@ -130,6 +131,7 @@ void Http1Session::parse_all(std::string_view bytes, size_t& used) {
 /// The head is complete. False if the connection can't go on.
 bool Http1Session::begin_body() {
   HttpRequest& request = incoming_->request();
+  return_identity(request);
   incoming_->traits = {parser_.keep_alive(), parser_.http_1_0(), request.method == "HEAD"};
   const Limits& limits = connection_.core().limits;
   if (is_grpc_content_type(request.header("content-type"))) {

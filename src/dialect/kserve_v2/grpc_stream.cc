@@ -152,6 +152,7 @@ void StreamCall::end() {
   if (status.ok()) status = parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, answers->options);
   request->times.received = Clock::now();
   request->deadline = call_->deadline();
+  request->trace = call_->trace();
   request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
   answers->model = request->model;
   answers->id = request->id;
