@@ -39,6 +39,7 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   size_t unsent_bytes() const override { return out().size(); }
   void pause_reading(bool paused) override { pause(paused); }
 
+  Protocol protocol() const override { return Protocol::kGrpc; }
   void on_data(std::span<const std::byte> bytes) override;
   void on_end() override;
   bool awaits_body() const override { return !finished_ && deframer_.inside_message(); }

@@ -203,6 +203,7 @@ void Http1Session::add_exchange() {
   incoming_->body_size = body_.size();
   bytes_in_work_ += incoming_->body_size;
   exchanges_.push_back(std::move(incoming_));
+  connection_.counters().begin_request(Protocol::kHttp1);
   incoming_ = nullptr;
   stage_ = Stage::kHead;
   continue_due_ = false;
@@ -232,9 +233,11 @@ void Http1Session::front_done(bool close) {
   const std::shared_ptr<Http1Exchange> done = std::move(exchanges_.front());
   bytes_in_work_ -= done->body_size;
   exchanges_.pop_front();
+  connection_.counters().end_requests(Protocol::kHttp1);
   connection_.want_flush();
   if (close) {
     closing_ = true;
+    connection_.counters().end_requests(Protocol::kHttp1, exchanges_.size());
     for (const auto& exchange : exchanges_) exchange->abandon();
     exchanges_.clear();
     return;
@@ -310,6 +313,7 @@ void Http1Session::peer_gone() {
   incoming_ = nullptr;
   const auto abandoned = std::move(exchanges_);
   exchanges_.clear();
+  connection_.counters().end_requests(Protocol::kHttp1, abandoned.size());
   for (const auto& exchange : abandoned) exchange->abandon();
 }
 

@@ -10,6 +10,7 @@
 #include "wire/connection_set.h"
 #include "wire/gatekeeper.h"
 #include "wire/server.h"
+#include "wire/wire_counters.h"
 
 namespace modelmill::wire {
 
@@ -48,6 +49,8 @@ class ServerCore {
   /// A limit has been met: `limit` is one of kLimitNames.
   void count_refused(std::string_view limit);
 
+  LoopCounters& counters_of(const Loop& loop);
+
   /// Of the loop that this runs on.
   ConnectionSet& connections_of(const Loop& loop);
 
@@ -61,7 +64,10 @@ class ServerCore {
   void on_every_loop(const std::function<void(Loop&)>& task);
 
  private:
+  size_t index_of(const Loop& loop) const;
+
   LoopPool& loops_;
+  WireCounters counters_;
   std::vector<std::pair<const Loop*, ConnectionSet>> connections_;
   std::atomic<bool> asks_to_leave_{false};
   std::atomic<bool> draining_{false};

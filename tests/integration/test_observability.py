@@ -115,6 +115,26 @@ def test_process_metrics(main_server):
     assert value == 1 and "version" in dict(labels)
 
 
+def test_wire_counts_requests_and_bytes(serve, tmp_path):
+    server = serve(models.save(models.scaled(2), tmp_path / "twice.onnx"))
+    before = scrape(server)
+    with grpc.insecure_channel(server.address) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        for _ in range(3):
+            stub.ServerLive(service_pb2.ServerLiveRequest())
+        server.request("POST", "/v2/models/twice/infer", b" " * 100_000)
+        after = scrape(server)
+    name = "modelmill_wire_requests_total"
+    assert of(after, name, protocol="grpc") - of(before, name, protocol="grpc") == 3
+    assert of(after, name, protocol="http1") - of(before, name, protocol="http1") == 2
+    assert of(after, name, protocol="http2") == 0
+    assert of(after, "modelmill_wire_requests_open", protocol="http1") == 1, "the scrape itself"
+    assert of(after, "modelmill_wire_requests_open", protocol="grpc") == 0
+    assert of(after, "modelmill_wire_received_bytes_total") - of(before, "modelmill_wire_received_bytes_total") > 100_000
+    assert of(after, "modelmill_wire_sent_bytes_total") > of(before, "modelmill_wire_sent_bytes_total")
+    server.stop()
+
+
 def test_scraping_during_load(main_server):
     client = Client("http", main_server.address, concurrency=4)
     requests = [client.async_infer("mlp", client.inputs({"x": np.ones((1, 64), np.float32)})) for _ in range(200)]
@@ -197,7 +217,8 @@ def test_grpc_answers_carry_the_calls_identity(main_server):
         request.model_name = "nope"
         with pytest.raises(grpc.RpcError) as error:
             stub.ModelInfer(request, metadata=list(IDENTITY.items()))
-        assert IDENTITY.items() <= {**dict(error.value.initial_metadata()), **dict(error.value.trailing_metadata())}.items()
+        metadata = {**dict(error.value.initial_metadata() or ()), **dict(error.value.trailing_metadata())}
+        assert IDENTITY.items() <= metadata.items()
 
     def found():
         lines = [line for line in log_lines(main_server) if line.get("trace_id") == TRACE_ID]
