@@ -11,6 +11,9 @@ const Choices<LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
                                       {"error", LogLevel::kError},
                                       {"off", LogLevel::kOff}};
 const Choices<LogFormat> kLogFormats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
+const Choices<wire::GrpcCompression> kGrpcCompressions = {{"off", wire::GrpcCompression::kOff},
+                                                          {"mirror", wire::GrpcCompression::kMirror},
+                                                          {"always", wire::GrpcCompression::kAlways}};
 
 void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
   constexpr char kGroup[] = "Network";
@@ -22,6 +25,11 @@ void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->group(kGroup);
   app.add_option("--io-threads", config.io_threads, "Event loops; 0 chooses: one a core, at most 8")
       ->type_name("N")
+      ->group(kGroup);
+  options
+      .add_choice(app, "--grpc-compression", kGrpcCompressions, config.grpc_compression,
+                  "gRPC answers that are compressed: none, those to compressed calls, or all whose caller accepts it "
+                  "[mirror]")
       ->group(kGroup);
   options
       .add_seconds(app, "--drain-delay", config.drain_delay,

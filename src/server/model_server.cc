@@ -90,6 +90,7 @@ struct ModelServer::Rep {
       router.set_access_log(log_access);
       grpc.set_call_log(log_call);
     }
+    grpc.set_compression(config.grpc_compression);
     v2.add_to(grpc);
     health_watches = wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
     wire::add_reflection_service(grpc);

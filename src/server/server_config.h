@@ -23,6 +23,7 @@ struct ServerConfig {
   /// Event loops, each on a thread of its own. 0: default_io_threads().
   int io_threads = 0;
   wire::Limits limits;
+  wire::GrpcCompression grpc_compression = wire::GrpcCompression::kMirror;
   AccessConfig access;
 
   LogLevel log_level = LogLevel::kInfo;

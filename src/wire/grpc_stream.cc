@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "wire/connection.h"
+#include "wire/deflate.h"
 #include "wire/grpc_encoding.h"
 #include "wire/http2_session.h"
 #include "wire/http_text.h"
@@ -119,6 +120,9 @@ void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path,
   }
   if (const Status status = check_head(head, method != nullptr, limit_met); !status.ok()) return finish(status, {});
   has_encoding_ = !head.grpc_encoding.empty() && head.grpc_encoding != "identity";
+  answer_encoding_ = choose_grpc_encoding(session()->connection().core().grpc.compression(), head.grpc_encoding,
+                                          head.grpc_accept_encoding);
+  if (!answer_encoding_.empty()) add_header("grpc-encoding", std::string(answer_encoding_));
   fields_ = std::move(head.others);
   head.others.clear();
   if (!admitted(method->group)) return;
@@ -292,20 +296,45 @@ void GrpcStream::submit_response_head() {
   submit_head({fields.data(), fields.size()}, true);
 }
 
+void GrpcStream::pack(PackedMessage& message) const {
+  if (answer_encoding_.empty()) return;
+  size_t size = 0;
+  for (const Bytes& bytes : message.bytes) size += bytes.size();
+  if (size < kLeastDeflated) return;
+  const DeflateFormat format = answer_encoding_ == "gzip" ? DeflateFormat::kGzip : DeflateFormat::kZlib;
+  auto deflated = deflate_chunks(message.bytes, format);
+  if (!deflated) return;
+  message.compressed = true;
+  message.bytes.clear();
+  message.bytes.push_back(*std::move(deflated));
+}
+
 void GrpcStream::send(Chunks message) {
+  PackedMessage packed{std::move(message)};
+  pack(packed);
+  send_packed(std::move(packed));
+}
+
+void GrpcStream::reply(Chunks message) {
+  PackedMessage packed{std::move(message)};
+  pack(packed);
+  reply_packed(std::move(packed));
+}
+
+void GrpcStream::send_packed(PackedMessage&& message) {
   if (ended()) return;
-  add_out_message(std::move(message));
+  add_out_message(std::move(message.bytes), message.compressed);
   if (head_sent())
     wake();
   else
     submit_response_head();
 }
 
-void GrpcStream::reply(Chunks message) {
+void GrpcStream::reply_packed(PackedMessage&& message) {
   if (ended()) return;
   finished_ = true;
   loop_.deadlines().remove(*this);
-  add_out_message(std::move(message));
+  add_out_message(std::move(message.bytes), message.compressed);
   end_out();
   if (head_sent())
     wake();

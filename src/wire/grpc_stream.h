@@ -36,6 +36,9 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   void send(Chunks message) override;
   void finish(const Status& status, const GrpcMetadata& trailers) override;
   void reply(Chunks message) override;
+  void pack(PackedMessage& message) const override;
+  void send_packed(PackedMessage&& message) override;
+  void reply_packed(PackedMessage&& message) override;
   size_t unsent_bytes() const override { return out().size(); }
   void pause_reading(bool paused) override { pause(paused); }
 
@@ -82,6 +85,7 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   std::unique_ptr<BodyBuffer> compressed_;  // the message that is arriving compressed
   std::unique_ptr<TraceContext> trace_;
   bool asks_timing_ = false;
+  std::string_view answer_encoding_;  // empty: none; constant once the handler is there
   bool has_encoding_ = false;
   bool bad_encoding_ = false;  // the reply says which there are
   bool finished_ = false;      // the handler, or the wire for it, has ended the call

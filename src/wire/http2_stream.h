@@ -70,7 +70,7 @@ class Http2Stream {
   void wake();
   const StreamOut& out() const { return out_; }
   void add_out(Chunks bytes);
-  void add_out_message(Chunks message);
+  void add_out_message(Chunks message, bool compressed);
   void drop_out();
   /// No more bytes will follow.
   void end_out() { out_ended_ = true; }

@@ -60,7 +60,7 @@ class InferCall final : public ResponseSink, public std::enable_shared_from_this
   // The answer; its parts are written by one thread after another.
   int responses_ = 0;
   InferResponse response_;
-  Chunks message_;
+  wire::PackedMessage message_;
 };
 
 void InferCall::end() {
@@ -103,24 +103,26 @@ void InferCall::encode_answer() {
   if (response_.status.ok()) response_.status = select_outputs(inference_.catalog(), model_, requested_, response_);
   if (!response_.status.ok()) return;
   const int64_t version = response_.version != 0 ? response_.version : version_;
-  message_ = encode_infer_response(response_, {model_, version, id_});
+  message_.bytes = encode_infer_response(response_, {model_, version, id_});
   response_.outputs.clear();
   size_t size = 0;
-  for (const Bytes& chunk : message_) size += chunk.size();
+  for (const Bytes& chunk : message_.bytes) size += chunk.size();
   if (size > INT_MAX) {
     response_.status =
         invalid_argument("Response has byte size " + std::to_string(size) + " which exceeds gRPC's byte size limit " +
                          std::to_string(INT_MAX) + "; ask for fewer outputs or rows, or use HTTP with binary data");
+    return;
   }
+  call_->pack(message_);
 }
 
 void InferCall::deliver() {
   wire::GrpcMetadata trailers;
   if (timed_) {
     trailers.emplace_back("server-timing", server_timing(response_.times, Clock::now()));
-    if (response_.status.ok()) call_->send(std::move(message_));
+    if (response_.status.ok()) call_->send_packed(std::move(message_));
   } else if (response_.status.ok()) {
-    return call_->reply(std::move(message_));
+    return call_->reply_packed(std::move(message_));
   }
   call_->finish(response_.status, trailers);
 }

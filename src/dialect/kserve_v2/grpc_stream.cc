@@ -24,7 +24,7 @@ constexpr size_t kMostUnsentBytes = size_t{1} << 30;
 constexpr auto kLookAgain = std::chrono::milliseconds(10);
 
 struct StreamMessage {
-  Chunks bytes;
+  wire::PackedMessage packed;
   Status error;  // what the message tells, for streams that end at the first error
 };
 
@@ -58,7 +58,7 @@ class StreamRequest final : public ResponseSink, public std::enable_shared_from_
   std::atomic<int> posted_{0};  // to the loop and not yet there
 };
 
-/// The stream. Everything but `cancel` is the loop's.
+/// The stream. Everything but `cancel` and pack() is the loop's.
 class StreamCall final : public std::enable_shared_from_this<StreamCall> {
  public:
   StreamCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call)
@@ -88,6 +88,8 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
 
   Inference& inference() { return inference_; }
   wire::Loop& loop() { return call_->loop(); }
+  /// Any thread.
+  void pack(wire::PackedMessage& message) const { call_->pack(message); }
 
  private:
   void drop_waiting();
@@ -120,7 +122,8 @@ StreamMessage StreamRequest::encode(InferResponse response, bool final) {
   }
   response.parameters.set("triton_final_response", final);
   const int64_t served = response.version != 0 ? response.version : version;
-  message.bytes = encode_stream_response(response, {model, served, id}, message.error.message());
+  message.packed.bytes = encode_stream_response(response, {model, served, id}, message.error.message());
+  stream_->pack(message.packed);
   return message;
 }
 
@@ -217,7 +220,7 @@ void StreamCall::send(StreamMessage message) {
                       " bytes of them are waiting; read the stream while sending, or keep fewer requests in flight"));
     return;
   }
-  call_->send(std::move(message.bytes));
+  call_->send_packed(std::move(message.packed));
 }
 
 void StreamCall::finish_if_done() {

@@ -32,7 +32,6 @@ class HttpInferCall final : public ResponseSink, public std::enable_shared_from_
   Status parse(std::string_view version, const InflateLimit& inflate, InferRequest& request);
   wire::HttpReply write_reply();
   wire::HttpReply write_answer();
-  void compress(wire::HttpReply& reply) const;
 
   Inference& inference_;
   const std::shared_ptr<wire::HttpExchange> exchange_;
@@ -131,15 +130,8 @@ wire::HttpReply HttpInferCall::write_answer() {
   const int64_t version = response_.version != 0 ? response_.version : version_;
   wire::HttpReply reply = write_http_infer(response_, model_, version, id_, outputs_);
   response_.outputs.clear();
-  if (!encoding_.empty() && reply.status == 200) compress(reply);
+  compress_reply(reply, encoding_);
   return reply;
-}
-
-void HttpInferCall::compress(wire::HttpReply& reply) const {
-  Result<Chunks> encoded = encode_body(reply.body, encoding_);
-  if (!encoded.ok()) return;  // as it is, then
-  reply.body = std::move(encoded).value();
-  reply.headers.emplace_back("Content-Encoding", encoding_);
 }
 
 }  // namespace

@@ -124,6 +124,7 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   Signature signature_;
   std::string example_;
   Format format_ = Format::kJson;
+  std::string encoding_;  // of the reply's body; empty: none
   bool added_dimension_ = false;
   bool timed_ = false;
   CancelToken cancel_;
@@ -160,6 +161,7 @@ void PredictCall::start(const Target& target, const ModelVersion& version, const
 Status PredictCall::parse(const Signature& signature, const InflateLimit& inflate, InferRequest& request) {
   const wire::HttpRequest& http = exchange_->request();
   format_ = choose_format(http.header("accept"));
+  encoding_ = choose_encoding(http.header("accept-encoding"));
   MM_RETURN_IF_ERROR(requested_outputs(http.query, request));
   MM_ASSIGN_OR_RETURN(const Bytes body, decode_body(http.body, http.header("content-encoding"), inflate));
   return parse_inputs(body, detect_format(http.header("content-type"), body.view()), signature, request,
@@ -182,6 +184,7 @@ void PredictCall::on_response(InferResponse response, bool final, bool has_respo
 wire::HttpReply PredictCall::write() {
   const RequestTimes times = response_.times;
   wire::HttpReply reply = write_answer();
+  compress_reply(reply, encoding_);
   if (timed_) reply.headers.emplace_back("Server-Timing", server_timing(times, Clock::now()));
   return reply;
 }
@@ -227,7 +230,9 @@ void handle(Inference& inference, const InflateLimit& inflate, bool server_timin
     exchange->reply(error_reply(pin.status()));
   } else if (request.method == "GET") {
     const std::string example = sample_curl(base_url(request), **pin);
-    exchange->reply(wire::HttpReply::text(200, "text/plain; charset=utf-8", usage(**pin, example)));
+    wire::HttpReply reply = wire::HttpReply::text(200, "text/plain; charset=utf-8", usage(**pin, example));
+    compress_reply(reply, request);
+    exchange->reply(std::move(reply));
   } else {
     std::make_shared<PredictCall>(inference, exchange)->start(*target, **pin, inflate, server_timing);
   }
