@@ -45,6 +45,7 @@ class LoggedExchange final : public wire::HttpExchange {
     inner_->end();
   }
 
+  size_t unsent_bytes() const override { return inner_->unsent_bytes(); }
   void on_abandoned(std::function<void()> callback) override { inner_->on_abandoned(std::move(callback)); }
 
  private:
