@@ -19,6 +19,10 @@ namespace {
 constexpr std::array<std::string_view, 17> kCodes = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
                                                      "9", "10", "11", "12", "13", "14", "15", "16"};
 
+/// A client's own clock runs ahead of ours by the way that the call took, so it mostly cancels a moment before our
+/// deadline.
+constexpr Duration kDeadlineSlack = std::chrono::milliseconds(20);
+
 const nghttp2_nv kStatus200 = static_field(":status", "200");
 const nghttp2_nv kContentType = static_field("content-type", "application/grpc");
 
@@ -224,14 +228,19 @@ void GrpcStream::on_stalled() {
   end_early(deadline_exceeded(limit_message(session()->connection().core().limits, "stall")));
 }
 
+/// Of a call that was not finished.
+Status GrpcStream::why_closed(uint32_t error_code) const {
+  if (error_code != NGHTTP2_CANCEL && error_code != NGHTTP2_NO_ERROR)
+    return cancelled(std::string("the call's stream was reset: ") + nghttp2_http2_strerror(error_code));
+  if (deadline_ != kNever && deadline_ - Clock::now() < kDeadlineSlack)
+    return deadline_exceeded("the client has cancelled the call at its deadline");
+  return cancelled("the client has cancelled the call or gone away");
+}
+
 void GrpcStream::on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) {
   loop_.deadlines().remove(*this);
   const bool told = std::exchange(finished_, true);
-  if (handler_ && !told)
-    handler_->on_cancel(
-        cancelled(error_code == NGHTTP2_CANCEL || error_code == NGHTTP2_NO_ERROR
-                      ? "the client has cancelled the call or gone away"
-                      : std::string("the call's stream was reset: ") + nghttp2_http2_strerror(error_code)));
+  if (handler_ && !told) handler_->on_cancel(why_closed(error_code));
   handler_.reset();
   if (told && !cut_short_) ticket_.reset();
   if (call_log_ != nullptr) log_call(told);

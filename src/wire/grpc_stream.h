@@ -58,6 +58,7 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
 
   bool ended() const { return finished_ || session() == nullptr; }
   void return_identity(const Http2Head& head);
+  Status why_closed(uint32_t error_code) const;
   Status check_head(const Http2Head& head, bool method_known, std::string_view limit_met);
   /// Asks the gatekeeper. False: it has refused the call, which is finished.
   bool admitted(ApiGroup group);

@@ -254,6 +254,23 @@ TEST(Grpc, ResetCancels) {
   EXPECT_EQ(w.events, (std::vector<std::string>{"begin 3", "end 3", "cancel CANCELLED"}));
 }
 
+TEST(Grpc, AResetAtTheDeadlineIsTheDeadlines) {
+  for (const auto& [timeout, reason] : {std::pair("10m", "cancel DEADLINE_EXCEEDED"), {"10H", "cancel CANCELLED"}}) {
+    Watched w;
+    const std::string path = std::string("/t.T/") + timeout;
+    TestServer server(no_http);
+    server.methods().add(path, watched(w));
+    server.start();
+    Http2Client client(server.port());
+    const int32_t id = client.grpc(path, {{"grpc-timeout", timeout}});
+    w.began.get_future().wait();
+    client.reset(id);
+    w.destroyed.get_future().wait();
+    on_loop(server, [] {});
+    EXPECT_EQ(w.events.back(), reason);
+  }
+}
+
 TEST(Grpc, ConnectionLossCancels) {
   TestServer server(no_http);
   Watched w;
