@@ -197,32 +197,6 @@ TEST_F(VersionSchedulerTest, CancelledWhileQueuedNeverRuns) {
   next.finish();
 }
 
-TEST_F(VersionSchedulerTest, CancelledWhileAllInstancesAreBusyIsAnsweredAtOnce) {
-  start(batched(1));
-  submit("a");
-  PendingBatch running = stage_.take();
-  auto sink = std::make_shared<RecordingSink>();
-  auto request = make_request(sink, "b");
-  const auto cancel = request->cancel = std::make_shared<CancelToken>();
-  submit(std::move(request));
-  version_->drop_unwanted();
-  EXPECT_FALSE(sink->finished());
-  cancel->cancel(CancelToken::Reason::kDeadline);
-  version_->drop_unwanted();
-  EXPECT_EQ(sink->wait().code(), Code::kDeadlineExceeded);
-  EXPECT_EQ(stats_->view().pending, 0u);
-  running.finish();
-  unload();
-  EXPECT_EQ(stats_->view().execution_count, 1u);
-  const std::string text = metrics_.render();
-  const auto count = [](const std::string& name, const char* reason) {
-    return name + "{model=\"m\",version=\"1\",reason=\"" + reason + "\"} ";
-  };
-  EXPECT_THAT(text, ::testing::HasSubstr(count("nv_inference_request_failure", "CANCELED") + "1\n"));
-  EXPECT_THAT(text, ::testing::HasSubstr(count("modelmill_request_cancelled_total", "deadline") + "1\n"));
-  EXPECT_THAT(text, ::testing::HasSubstr(count("modelmill_request_cancelled_total", "client gone") + "0\n"));
-}
-
 TEST_F(VersionSchedulerTest, ARequestLongerThanABatchRunsAlone) {
   start(batched(4));
   submit("a", 5);
