@@ -98,10 +98,24 @@ def main_repository(folder):
     add(folder, "scalars", models.scalars())
     add(folder, "gather", models.gather())
     add(folder, "non_zero", models.non_zero())
-    native = folder / "native_identity"
-    (native / "1").mkdir(parents=True)
-    (native / "config.pbtxt").write_text(NATIVE_IDENTITY_CONFIG)
+    add_identity(folder, "native_identity")
     return folder
+
+
+def add_identity(folder, name, more=""):
+    """A model of the identity backend, INPUT0 to OUTPUT0; `more` is added to its configuration."""
+    (folder / name / "1").mkdir(parents=True)
+    (folder / name / "config.pbtxt").write_text(NATIVE_IDENTITY_CONFIG + more)
+    return folder / name
+
+
+def add_slow_identity(folder, name, milliseconds, more=""):
+    """One that takes so long for each execution, of one request at a time."""
+    delay = f'parameters: {{ key: "execute_delay_ms" value: {{ string_value: "{milliseconds}" }} }}'
+    config = NATIVE_IDENTITY_CONFIG.replace("max_batch_size: 64", "max_batch_size: 1") + delay + more
+    (folder / name / "1").mkdir(parents=True)
+    (folder / name / "config.pbtxt").write_text(config)
+    return folder / name
 
 
 # Models that must not be batched unless they are told to be, and the reason.

@@ -46,6 +46,10 @@ class ModelVersion {
   /// inside the gate (see VersionPin) and has checked the inputs against the signature.
   virtual void submit(InferRequestPtr request) = 0;
 
+  /// One of the version's requests was cancelled: those that wait and that nobody wants any more are to be answered
+  /// now, not when their turn would come. Thread-safe; the caller is inside the gate.
+  virtual void drop_unwanted() {}
+
  private:
   Description description_;
   std::shared_ptr<VersionStats> stats_;

@@ -31,10 +31,18 @@ size_t bucket_of(std::span<const double> bounds, double value) {
   return static_cast<size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin());
 }
 
-const char* failure_name(int reason) {
-  constexpr std::array<const char*, kFailureReasons> kNames{"REJECTED", "CANCELED", "BACKEND", "OTHER"};
-  return kNames[static_cast<size_t>(reason)];
-}
+/// The values of Triton's `reason` label, each with the reasons that it counts, from the first to the last.
+struct TritonFailure {
+  const char* name;
+  FailureReason first;
+  FailureReason last;
+};
+constexpr std::array<TritonFailure, 4> kTritonFailures{{
+    {"REJECTED", FailureReason::kRejected, FailureReason::kRejected},
+    {"CANCELED", FailureReason::kClientGone, FailureReason::kDeadline},
+    {"BACKEND", FailureReason::kBackend, FailureReason::kBackend},
+    {"OTHER", FailureReason::kOther, FailureReason::kOther},
+}};
 
 }  // namespace
 
@@ -89,6 +97,12 @@ struct VersionStats::Rep {
     for (const Part& part : parts) total += get(read(part));
     return total;
   }
+  uint64_t failures(FailureReason first, FailureReason last) const {
+    uint64_t total = 0;
+    for (auto reason = static_cast<size_t>(first); reason <= static_cast<size_t>(last); ++reason)
+      total += sum([reason](const Part& p) -> const Cell& { return p.failures[reason]; });
+    return total;
+  }
   uint64_t pending() const {
     // Dequeued first: a request counted there was counted as queued before, so the difference is never negative.
     const uint64_t out = sum([](const Part& p) -> const Cell& { return p.dequeued; });
@@ -135,12 +149,16 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
   };
   counter("nv_inference_request_success", "Inference requests that succeeded",
           [](const Part& p) -> const Cell& { return p.phases[kRequest].count; });
-  for (int reason = 0; reason < kFailureReasons; ++reason) {
+  for (const TritonFailure& failure : kTritonFailures) {
     out.push_back(registry.counter_from(
-        "nv_inference_request_failure", "Inference requests that failed, by reason",
-        with("reason", failure_name(reason)), [self, reason, number] {
-          return number(self->sum([reason](const Part& p) -> const Cell& { return p.failures[reason]; }));
-        }));
+        "nv_inference_request_failure", "Inference requests that failed, by reason", with("reason", failure.name),
+        [self, failure, number] { return number(self->failures(failure.first, failure.last)); }));
+  }
+  for (const auto& [name, reason] :
+       {std::pair("client gone", FailureReason::kClientGone), std::pair("deadline", FailureReason::kDeadline)}) {
+    out.push_back(registry.counter_from(
+        "modelmill_request_cancelled_total", "Requests that ended because nobody wanted their answer any more, by why",
+        with("reason", name), [self, reason = reason, number] { return number(self->failures(reason, reason)); }));
   }
   counter("nv_inference_count", "Inferences done: a request with a batch of n counts n",
           [](const Part& p) -> const Cell& { return p.rows; });
@@ -244,8 +262,7 @@ VersionStats::View VersionStats::view() const {
   view.compute_input = rep.phase(kInput);
   view.compute_infer = rep.phase(kInfer);
   view.compute_output = rep.phase(kOutput);
-  for (int reason = 0; reason < kFailureReasons; ++reason)
-    view.fail.count += rep.sum([reason](const Rep::Part& p) -> const Cell& { return p.failures[reason]; });
+  view.fail.count = rep.failures(FailureReason::kRejected, FailureReason::kOther);
   view.fail.ns = rep.sum([](const Rep::Part& p) -> const Cell& { return p.fail_ns; });
   const auto merge = [](Phase& into, const Phase& from) {
     into.count += from.count;

@@ -13,9 +13,10 @@
 
 namespace modelmill {
 
-/// Why a request failed, as the `reason` label of nv_inference_request_failure.
-enum class FailureReason { kRejected, kCanceled, kBackend, kOther };
-inline constexpr int kFailureReasons = 4;
+/// Why a request failed. Triton's metric has one word, CANCELED, for a client that went away and a deadline that
+/// passed.
+enum class FailureReason { kRejected, kClientGone, kDeadline, kBackend, kOther };
+inline constexpr int kFailureReasons = 5;
 
 /// Why a batch was cut when it was.
 enum class CutReason { kFull, kIdleInstance, kDelayOver, kDeadline };

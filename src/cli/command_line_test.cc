@@ -61,6 +61,11 @@ TEST(CommandLine, ServeTakesPathsAndOptionsInAnyOrder) {
                                            "/y",
                                            "--backend-config",
                                            "onnxruntime,a=b",
+                                           "--server-timing",
+                                           "--grpc-compression",
+                                           "always",
+                                           "--drain-delay",
+                                           "3",
                                            "--drain-timeout",
                                            "5",
                                            "c"});
@@ -77,6 +82,9 @@ TEST(CommandLine, ServeTakesPathsAndOptionsInAnyOrder) {
   EXPECT_EQ(serve.config.max_queue_bytes, 20);
   EXPECT_THAT(serve.config.backend_directories, ElementsAre("/x", "/y"));
   EXPECT_EQ(serve.config.backend_settings.at("onnxruntime").at("a"), "b");
+  EXPECT_TRUE(serve.config.server_timing);
+  EXPECT_EQ(serve.config.grpc_compression, wire::GrpcCompression::kAlways);
+  EXPECT_EQ(serve.config.drain_delay, std::chrono::seconds(3));
   EXPECT_EQ(serve.config.drain_timeout, std::chrono::seconds(5));
 }
 

@@ -19,6 +19,9 @@ const Choices<wire::TlsOptions::ClientCertificate> kClientAuth = {
 const Choices<wire::TlsOptions::Version> kTlsVersions = {{"1.2", wire::TlsOptions::Version::k12},
                                                          {"1.3", wire::TlsOptions::Version::k13}};
 const Choices<LogFormat> kLogFormats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
+const Choices<wire::GrpcCompression> kGrpcCompressions = {{"off", wire::GrpcCompression::kOff},
+                                                          {"mirror", wire::GrpcCompression::kMirror},
+                                                          {"always", wire::GrpcCompression::kAlways}};
 
 void read_endpoints(const std::vector<std::string>& texts, std::vector<wire::Endpoint>& into) {
   into.clear();
@@ -46,6 +49,15 @@ void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->group(kGroup);
   app.add_option("--io-threads", config.io_threads, "Event loops; 0 chooses: one a core, at most 8")
       ->type_name("N")
+      ->group(kGroup);
+  options
+      .add_choice(app, "--grpc-compression", kGrpcCompressions, config.grpc_compression,
+                  "gRPC answers that are compressed: none, those to compressed calls, or all whose caller accepts it "
+                  "[mirror]")
+      ->group(kGroup);
+  options
+      .add_seconds(app, "--drain-delay", config.drain_delay,
+                   "How long to serve on at a stop, no longer ready, so that load balancers turn away")
       ->group(kGroup);
   options.add_seconds(app, "--drain-timeout", config.drain_timeout, "How long requests may take to finish at a stop")
       ->group(kGroup);
@@ -119,6 +131,7 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->group(kGroup);
   options.add_choice(app, "--log-format", kLogFormats, config.log_format, "Lines for people or for machines [text]")
       ->group(kGroup);
+  app.add_flag("--server-timing", config.server_timing, "Say in each answer where its time went")->group(kGroup);
   app.add_flag("--access-log", config.access_log, "Log each request")->group(kGroup);
 }
 

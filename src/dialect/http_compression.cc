@@ -9,6 +9,7 @@
 #include <string>
 
 #include "wire/body_buffer.h"
+#include "wire/deflate.h"
 
 namespace modelmill {
 namespace {
@@ -35,6 +36,12 @@ double quality(std::string_view parameters) {
   double q = 0;
   std::from_chars(text.data(), text.data() + text.size(), q);
   return q;
+}
+
+size_t body_size(const wire::HttpReply& reply) {
+  size_t size = 0;
+  for (const Bytes& chunk : reply.body) size += chunk.size();
+  return size;
 }
 
 Result<Bytes> inflate_all(const Bytes& body, int window, const InflateLimit& limit) {
@@ -96,37 +103,20 @@ std::string_view choose_encoding(std::string_view accept_encoding) {
   return best == "identity" ? std::string_view() : best;
 }
 
-Result<Chunks> encode_body(const Chunks& body, std::string_view encoding) {
-  z_stream stream{};
-  const int window = encoding == "gzip" ? kGzipWindow : kZlibWindow;
-  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-    return internal("zlib could not start");
-  }
-  std::string out;
-  const auto run = [&](int flush) {
-    int state = Z_OK;
-    do {
-      const size_t filled = out.size();
-      out.resize(filled + 16384);
-      stream.next_out = reinterpret_cast<Bytef*>(out.data() + filled);
-      stream.avail_out = 16384;
-      state = deflate(&stream, flush);
-      out.resize(out.size() - stream.avail_out);
-    } while (stream.avail_out == 0 && state == Z_OK);
-  };
-  for (const Bytes& chunk : body) {
-    for (size_t fed = 0; fed < chunk.size();) {
-      stream.next_in = bytes_of(chunk.data() + fed);
-      stream.avail_in = piece(chunk.size() - fed);
-      fed += stream.avail_in;
-      run(Z_NO_FLUSH);
-    }
-  }
-  run(Z_FINISH);
-  deflateEnd(&stream);
-  Chunks chunks;
-  chunks.push_back(Bytes::from_string(std::move(out)));
-  return chunks;
+void compress_reply(wire::HttpReply& reply, std::string_view encoding) {
+  if (encoding.empty() || body_size(reply) < wire::kLeastDeflated) return;
+  const auto format = encoding == "gzip" ? wire::DeflateFormat::kGzip : wire::DeflateFormat::kZlib;
+  auto deflated = wire::deflate_chunks(reply.body, format);
+  if (!deflated) return;
+  reply.body.clear();
+  reply.body.push_back(*std::move(deflated));
+  reply.headers.emplace_back("Content-Encoding", encoding);
+}
+
+void compress_reply(wire::HttpReply& reply, const wire::HttpRequest& request) {
+  if (body_size(reply) < wire::kLeastDeflated) return;
+  reply.headers.emplace_back("Vary", "Accept-Encoding");
+  compress_reply(reply, choose_encoding(request.header("accept-encoding")));
 }
 
 }  // namespace modelmill

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "runtime/metrics.h"
 #include "tensor/tensor.h"
+#include "wire/http.h"
 
 namespace modelmill {
 
@@ -24,7 +25,10 @@ Result<Bytes> decode_body(const Bytes& body, std::string_view content_encoding, 
 /// The coding that Accept-Encoding likes best of "gzip" and "deflate"; "" when it wants none of them more than nothing.
 std::string_view choose_encoding(std::string_view accept_encoding);
 
-/// The chunks deflated with "gzip" or "deflate" into one piece.
-Result<Chunks> encode_body(const Chunks& body, std::string_view encoding);
+/// Compresses the reply's body with "gzip" or "deflate" (as choose_encoding() says; "": not) if it is large enough to
+/// be worth it, and says so in its headers. Any thread.
+void compress_reply(wire::HttpReply& reply, std::string_view encoding);
+/// The same as the request would have it, with what caches must know, for an answer that they may keep.
+void compress_reply(wire::HttpReply& reply, const wire::HttpRequest& request);
 
 }  // namespace modelmill

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <string>
 
@@ -11,11 +12,16 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string packed(const std::string& text, std::string_view coding) {
-  Chunks plain;
-  plain.push_back(Bytes::from_string(std::string(text)));
-  std::string all;
-  const Chunks chunks = encode_body(plain, coding).value();
-  for (const Bytes& chunk : chunks) all += chunk.view();
+  z_stream stream{};
+  deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, coding == "gzip" ? 15 + 16 : 15, 8, Z_DEFAULT_STRATEGY);
+  std::string all(deflateBound(&stream, text.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(all.data());
+  stream.avail_out = static_cast<uInt>(all.size());
+  deflate(&stream, Z_FINISH);
+  all.resize(stream.total_out);
+  deflateEnd(&stream);
   return all;
 }
 

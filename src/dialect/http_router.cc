@@ -45,6 +45,7 @@ class LoggedExchange final : public wire::HttpExchange {
     inner_->end();
   }
 
+  size_t unsent_bytes() const override { return inner_->unsent_bytes(); }
   void on_abandoned(std::function<void()> callback) override { inner_->on_abandoned(std::move(callback)); }
 
  private:
@@ -57,6 +58,7 @@ class LoggedExchange final : public wire::HttpExchange {
     record.bytes = bytes;
     record.microseconds = to_ns(Clock::now() - start_) / 1000;
     record.request_id = request.header("x-request-id");
+    if (request.trace.present()) record.trace_id = trace_id_in(request.header("traceparent"));
     record.peer = request.peer;
     record.http2 = request.http2;
     log_(record);
@@ -134,6 +136,7 @@ void log_access(const AccessRecord& record) {
                        {"bytes", record.bytes},
                        {"us", record.microseconds},
                        {"request_id", record.request_id},
+                       {"trace_id", record.trace_id},
                        {"peer", record.peer},
                        {"protocol", record.http2 ? "HTTP/2" : "HTTP/1.1"}});
 }

@@ -24,6 +24,7 @@ struct AccessRecord {
   uint64_t bytes = 0;           // of the reply's body
   int64_t microseconds = 0;     // from the handler's start to the reply's hand-over to the wire
   std::string_view request_id;  // the client's x-request-id header, else empty
+  std::string_view trace_id;    // of its traceparent, else empty
   std::string_view peer;
   bool http2 = false;
 };

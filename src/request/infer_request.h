@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "request/infer_response.h"
 #include "request/parameters.h"
+#include "runtime/trace_context.h"
 #include "tensor/tensor.h"
 
 namespace modelmill {
@@ -87,6 +88,7 @@ class InferRequest {
   TimePoint deadline = kNever;           // of the whole request (gRPC deadline)
   std::shared_ptr<CancelToken> cancel;   // null: cannot be cancelled
   RequestTimes times;
+  TraceContext trace;  // of the caller; not present() without one
   /// Rows of the batch dimension; 1 for a model without one. Set by admission.
   int64_t batch_rows = 1;
 

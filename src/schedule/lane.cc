@@ -10,8 +10,8 @@ Duration from_timeval(const timeval& t) {
 }
 
 FailureReason reason_while_running(Code code) {
-  const bool given_up = code == Code::kCancelled || code == Code::kDeadlineExceeded;
-  return given_up ? FailureReason::kCanceled : FailureReason::kBackend;
+  if (code == Code::kCancelled) return FailureReason::kClientGone;
+  return code == Code::kDeadlineExceeded ? FailureReason::kDeadline : FailureReason::kBackend;
 }
 
 }  // namespace

@@ -53,19 +53,27 @@ TimePoint RequestQueue::expiry(const InferRequest& request, TimePoint now) const
   return timeout.count() > 0 ? now + timeout : kNever;
 }
 
-Status RequestQueue::push(InferRequestPtr& request, TimePoint now) {
+Status RequestQueue::check_room(int64_t bytes) const {
   if (limits_.policy.max_queue_size > 0 && size_ >= limits_.policy.max_queue_size)
     return unavailable("Exceeds maximum queue size: " + std::to_string(limits_.policy.max_queue_size) +
                        " requests wait for model '" + model_ + "'; try again later");
   if (size_ >= limits_.max_requests)
     return resource_exhausted("Exceeds maximum queue size: " + std::to_string(limits_.max_requests) +
                               " requests wait for model '" + model_ + "'; try again later");
-  const int64_t bytes = input_bytes(*request);
   if (bytes > limits_.max_bytes - bytes_)
     return resource_exhausted("Exceeds maximum queue size: model '" + model_ + "' keeps at most " +
                               std::to_string(limits_.max_bytes) + " bytes of waiting requests, of which " +
                               std::to_string(bytes_) + " are taken, and this request has " + std::to_string(bytes) +
                               "; try again later");
+  return ok_status();
+}
+
+Status RequestQueue::push(InferRequestPtr& request, TimePoint now, std::vector<Dropped>& dropped) {
+  const int64_t bytes = input_bytes(*request);
+  sweep_credit_ += kSweptForEach;
+  Status room = check_room(bytes);
+  if (!room.ok() && sweep(now, dropped)) room = check_room(bytes);
+  if (!room.ok()) return room;
   Node* node = new_node();
   node->rows = std::max<int64_t>(1, request->batch_rows);
   node->bytes = bytes;
@@ -74,6 +82,26 @@ Status RequestQueue::push(InferRequestPtr& request, TimePoint now) {
   link(node, 0);
   last_class_rows_ = node->in->rows;
   return ok_status();
+}
+
+void RequestQueue::drop_unwanted(TimePoint now, std::vector<Dropped>& dropped) {
+  sweep_credit_ += kSweptForEach;
+  sweep(now, dropped);
+}
+
+/// Drops all that nobody wants any more, if looking through the queue has been paid for; true if there was any.
+bool RequestQueue::sweep(TimePoint now, std::vector<Dropped>& dropped) {
+  if (sweep_credit_ < size_) return false;
+  sweep_credit_ = 0;
+  const size_t before = dropped.size();
+  for (const Level& level : levels_) {
+    for (Node* node = level.first; node;) {
+      Node* following = node->after;
+      if (Status status = no_longer_wanted(*node->request, now); !status.ok()) drop(node, std::move(status), dropped);
+      node = following;
+    }
+  }
+  return dropped.size() > before;
 }
 
 RequestQueue::Node* RequestQueue::new_node() {

@@ -37,8 +37,13 @@ class RequestQueue {
   RequestQueue& operator=(const RequestQueue&) = delete;
 
   /// Takes the request, or says why not (and leaves it with the caller): UNAVAILABLE when the model's own bound is
-  /// reached, RESOURCE_EXHAUSTED when the server's is.
-  Status push(InferRequestPtr& request, TimePoint now);
+  /// reached, RESOURCE_EXHAUSTED when the server's is. Before it refuses it drops what nobody wants any more.
+  Status push(InferRequestPtr& request, TimePoint now, std::vector<Dropped>& dropped);
+
+  /// A request was cancelled that is perhaps in here: drops what nobody wants any more. The whole queue is looked
+  /// through when enough pushes and cancellations have paid for it, so a queue far longer than kSweptForEach keeps some
+  /// a little longer.
+  void drop_unwanted(TimePoint now, std::vector<Dropped>& dropped);
 
   struct Next {
     BatchDecision decision;
@@ -52,6 +57,9 @@ class RequestQueue {
   void expire(TimePoint now, std::vector<Dropped>& dropped);
   /// When expire() has something to do next.
   TimePoint next_expiry() const { return expiries_.empty() ? kNever : expiries_.begin()->first; }
+
+  /// The requests that each push or cancellation pays for looking at.
+  static constexpr int64_t kSweptForEach = 64;
 
   /// Takes everything out.
   std::vector<InferRequestPtr> drain();
@@ -89,6 +97,8 @@ class RequestQueue {
   /// Drops or delays the node when it must not be served now; false when it is fit to be.
   bool weed(Node* node, TimePoint now, std::vector<Dropped>& dropped);
   bool weed_class(Class& c, const BatchPolicy& policy, TimePoint now, std::vector<Dropped>& dropped);
+  Status check_room(int64_t bytes) const;
+  bool sweep(TimePoint now, std::vector<Dropped>& dropped);
   TimePoint expiry(const InferRequest& request, TimePoint now) const;
 
   const std::string model_;
@@ -105,6 +115,7 @@ class RequestQueue {
   int64_t rows_ = 0;
   int64_t bytes_ = 0;
   int64_t last_class_rows_ = 0;
+  int64_t sweep_credit_ = 0;  // requests that may be looked at
 };
 
 /// What a request that is cancelled, or whose deadline has passed, is answered with; OK when it is neither.

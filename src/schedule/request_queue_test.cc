@@ -25,9 +25,9 @@ class RequestQueueTest : public ::testing::Test {
     r->times.queued = time_.now();
     return r;
   }
-  static Status push(RequestQueue& queue, InferRequestPtr r) {
+  Status push(RequestQueue& queue, InferRequestPtr r) {
     const TimePoint now = r->times.queued;
-    const Status status = queue.push(r, now);
+    const Status status = queue.push(r, now, dropped_);
     if (!status.ok()) r->fail(status);
     return status;
   }
@@ -40,6 +40,12 @@ class RequestQueueTest : public ::testing::Test {
       r->complete({});
     }
     return ids;
+  }
+  InferRequestPtr cancelled_request(const std::string& id) {
+    auto r = request(id);
+    r->cancel = std::make_shared<CancelToken>();
+    r->cancel->cancel(CancelToken::Reason::kClientGone);
+    return r;
   }
   std::map<std::string, Code> take_dropped() {
     std::map<std::string, Code> out;
@@ -110,6 +116,39 @@ TEST_F(RequestQueueTest, BoundsInRequestsAndBytes) {
   RequestQueue own("ocr", limits, false);
   ASSERT_TRUE(push(own, request("a")).ok());
   EXPECT_EQ(push(own, request("b")).code(), Code::kUnavailable);
+}
+
+TEST_F(RequestQueueTest, WhatNobodyWantsMakesRoom) {
+  RequestQueue queue("m", {3, 1'000, {}}, false);
+  auto late = request("late");
+  late->deadline = time_.now() + 1us;
+  ASSERT_TRUE(push(queue, request("a")).ok());
+  ASSERT_TRUE(push(queue, std::move(late)).ok());
+  ASSERT_TRUE(push(queue, cancelled_request("gone")).ok());
+  time_.advance(1us);
+  EXPECT_TRUE(push(queue, request("b")).ok());
+  EXPECT_EQ(take_dropped(),
+            (std::map<std::string, Code>{{"gone", Code::kCancelled}, {"late", Code::kDeadlineExceeded}}));
+  EXPECT_EQ(queue.size(), 2);
+  EXPECT_EQ(queue.bytes(), 2 * 16);
+  EXPECT_TRUE(push(queue, request("c")).ok());
+  EXPECT_EQ(push(queue, request("d")).code(), Code::kResourceExhausted) << "all that wait are wanted";
+  EXPECT_EQ(cut(queue), (Ids{"a", "b", "c"}));
+}
+
+TEST_F(RequestQueueTest, ALongQueueIsNotLookedThroughForEachCancellation) {
+  const int64_t n = 3 * RequestQueue::kSweptForEach;
+  RequestQueue queue("m", kWide, false);
+  for (int64_t i = 0; i < n; ++i) ASSERT_TRUE(push(queue, request("a")).ok());
+  queue.drop_unwanted(time_.now(), dropped_);  // spends what the pushes have paid
+  ASSERT_TRUE(push(queue, cancelled_request("gone")).ok());
+  queue.drop_unwanted(time_.now(), dropped_);
+  queue.drop_unwanted(time_.now(), dropped_);
+  EXPECT_TRUE(dropped_.empty());
+  queue.drop_unwanted(time_.now(), dropped_);
+  EXPECT_EQ(take_dropped(), (std::map<std::string, Code>{{"gone", Code::kCancelled}}));
+  EXPECT_EQ(queue.size(), n);
+  for (const auto& r : queue.drain()) r->complete({});
 }
 
 TEST_F(RequestQueueTest, CancelledAndLateRequestsAreDroppedOnTheWay) {

@@ -15,8 +15,8 @@ namespace {
 
 FailureReason reason_before_running(Code code) {
   switch (code) {
-    case Code::kCancelled:
-    case Code::kDeadlineExceeded: return FailureReason::kCanceled;
+    case Code::kCancelled: return FailureReason::kClientGone;
+    case Code::kDeadlineExceeded: return FailureReason::kDeadline;
     case Code::kUnavailable:
     case Code::kResourceExhausted: return FailureReason::kRejected;
     default: return FailureReason::kOther;
@@ -111,18 +111,30 @@ void VersionScheduler::on_completed(InferRequest& request, const Status& status)
 void VersionScheduler::enqueue(InferRequestPtr request) {
   const bool hurried = request->deadline != kNever || has_time_limits(plan_.batching.queue);
   Status status;
+  std::vector<RequestQueue::Dropped> dropped;
   {
     MutexLock lock(mutex_);
     const TimePoint expiry_before = queue_.next_expiry();
-    status = stopping_ ? unloading() : queue_.push(request, request->times.queued);
+    status = stopping_ ? unloading() : queue_.push(request, request->times.queued, dropped);
     if (status.ok()) {
       queue_empty_.store(false, std::memory_order_relaxed);
       wake_for_new_request(hurried);
       if (queue_.next_expiry() != expiry_before) expiry_changed_.notify_one();
-      return;  // the request, and with it *this, may be gone once the lock is
     }
   }
-  request->fail(std::move(status));
+  // The request, and with it *this, may be gone when it was taken; what was dropped is pinned by itself.
+  fail(dropped);
+  if (!status.ok()) request->fail(std::move(status));
+}
+
+void VersionScheduler::drop_unwanted() {
+  std::vector<RequestQueue::Dropped> dropped;
+  {
+    MutexLock lock(mutex_);
+    queue_.drop_unwanted(time_.now(), dropped);
+    queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
+  }
+  fail(dropped);
 }
 
 void VersionScheduler::fail(std::vector<RequestQueue::Dropped>& dropped) {

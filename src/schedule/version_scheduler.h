@@ -38,6 +38,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   ~VersionScheduler() override;
 
   void submit(InferRequestPtr request) override;
+  void drop_unwanted() override;
 
   /// What of it runs on loops; for tests and reports.
   InlineGovernor::State inline_state() const { return inline_state_.load(std::memory_order_relaxed); }

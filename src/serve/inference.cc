@@ -25,4 +25,9 @@ void Inference::submit(InferRequestPtr request, const char* decoupled_refusal) {
   version.submit(std::move(request));
 }
 
+void Inference::cancelled(const std::string& model, int64_t version) {
+  const Result<VersionPin> pinned = catalog_.pin(model, version);
+  if (pinned.ok()) (*pinned)->drop_unwanted();
+}
+
 }  // namespace modelmill

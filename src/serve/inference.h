@@ -18,6 +18,10 @@ class Inference {
   /// here what a model with any number of answers is refused with (UNIMPLEMENTED); null: it takes any number.
   void submit(InferRequestPtr request, const char* decoupled_refusal = nullptr);
 
+  /// A request that was submitted for this model and version (0: the default) has been cancelled: if it still waits, it
+  /// is answered now and its place is free. It is enough to set the request's CancelToken; this makes it prompt.
+  void cancelled(const std::string& model, int64_t version);
+
  private:
   Catalog& catalog_;
 };

@@ -22,6 +22,7 @@
 #include "server/process_metrics.h"
 #include "server/signal_watcher.h"
 #include "server/version.h"
+#include "wire/health_watches.h"
 
 namespace modelmill {
 namespace {
@@ -49,6 +50,7 @@ void log_call(const wire::GrpcCallRecord& call) {
                        {"grpc_status", code_name(call.code)},
                        {"us", call.microseconds},
                        {"request_id", call.request_id},
+                       {"trace_id", call.trace_id},
                        {"peer", call.peer},
                        {"protocol", "gRPC"}});
 }
@@ -61,7 +63,8 @@ struct ModelServer::Rep {
       : config(std::move(c)),
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
-        v2(engine.inference(), {"modelmill", server_version(), [this] { return ready(); }, inflate_limit()}) {}
+        v2(engine.inference(),
+           {"modelmill", server_version(), [this] { return ready(); }, inflate_limit(), config.server_timing}) {}
 
   InflateLimit inflate_limit() { return {config.limits.inflated, wire::refused_counter(engine.metrics(), "inflated")}; }
   bool ready() { return started && !stopping && engine.lifecycle().all_ready(); }
@@ -77,24 +80,38 @@ struct ModelServer::Rep {
   wire::GrpcMethods grpc;
   std::unique_ptr<CertificateKeeper> certificate;  // null without TLS
   Access access;
+  std::shared_ptr<wire::HealthWatches> health_watches;
   std::unique_ptr<wire::Server> listener;
 
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
-    router.add("predict", predict::make_handler(engine.inference(), inflate_limit()), predict::http_api_group);
+    router.add("predict", predict::make_handler(engine.inference(), inflate_limit(), config.server_timing),
+               predict::http_api_group);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
     if (config.access_log) {
       router.set_access_log(log_access);
       grpc.set_call_log(log_call);
     }
+    grpc.set_compression(config.grpc_compression);
     v2.add_to(grpc);
-    wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
+    health_watches = wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
     wire::add_reflection_service(grpc);
     add_process_metrics(engine.metrics());
   }
 
+  /// Tells everyone, and goes on serving while load balancers turn away.
+  void wait_drain_delay() {
+    if (config.drain_delay.count() == 0 || !started) return;
+    Log::info("not ready any more; serving on for --drain-delay", {{"seconds", config.drain_delay.count()}});
+    listener->ask_to_leave();
+    signals.pause_until(Clock::now() + config.drain_delay);
+  }
+
   void stop() {
     stopping = true;
+    health_watches->look_again();
+    wait_drain_delay();
+    health_watches->end();
     const TimePoint until = Clock::now() + config.drain_timeout;
     signals.exit_at(until + kUnloadGrace, 1);
     listener->drain(until);
@@ -141,6 +158,7 @@ Status ModelServer::run_until_signal() {
     // A load cannot be interrupted and nobody waits for it any more: answer what is in flight, and go.
     Log::info("stopping while models load", {{"signal", rep.signals.received()}});
     rep.stopping = true;
+    rep.health_watches->end();
     rep.listener->drain(Clock::now() + rep.config.drain_timeout);
     ::_exit(0);
   }

@@ -76,6 +76,7 @@ Status check_server_config(const ServerConfig& config) {
   MM_RETURN_IF_ERROR(check_range("--max-queue-bytes", config.max_queue_bytes, 0, int64_t{1} << 50));
   MM_RETURN_IF_ERROR(check_limits(config.limits));
   MM_RETURN_IF_ERROR(check_access_config(config.access));
+  MM_RETURN_IF_ERROR(check_range("--drain-delay", config.drain_delay.count(), 0, 86'400));
   return check_range("--drain-timeout", config.drain_timeout.count(), 0, 86'400);
 }
 

@@ -26,11 +26,14 @@ struct ServerConfig {
   /// Event loops, each on a thread of its own. 0: default_io_threads().
   int io_threads = 0;
   wire::Limits limits;
+  wire::GrpcCompression grpc_compression = wire::GrpcCompression::kMirror;
   AccessConfig access;
 
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   bool access_log = false;
+  /// Every answer to an inference says where its time went.
+  bool server_timing = false;
 
   /// Searched before the usual ones (see backend_directories()).
   std::vector<std::string> backend_directories;
@@ -47,6 +50,8 @@ struct ServerConfig {
 
   /// How long requests in flight may take to finish after a signal to stop.
   std::chrono::seconds drain_timeout{30};
+  /// How long it goes on serving at a stop once it says that it is not ready, before the drain begins.
+  std::chrono::seconds drain_delay{0};
 };
 
 /// Where a server so configured listens; at least one.

@@ -35,6 +35,7 @@ TEST(CheckServerConfig, NamesTheSettingOutOfRange) {
   EXPECT_THAT(message([](ServerConfig& c) { c.instances = -1; }), HasSubstr("--instances"));
   EXPECT_THAT(message([](ServerConfig& c) { c.load_threads = 0; }), HasSubstr("--load-threads"));
   EXPECT_THAT(message([](ServerConfig& c) { c.max_queue_requests = -1; }), HasSubstr("--max-queue-size"));
+  EXPECT_THAT(message([](ServerConfig& c) { c.drain_delay = std::chrono::hours(25); }), HasSubstr("--drain-delay"));
   EXPECT_THAT(message([](ServerConfig& c) { c.drain_timeout = std::chrono::hours(25); }), HasSubstr("--drain-timeout"));
   EXPECT_THAT(message([](ServerConfig& c) { c.limits.connections = 0; }), HasSubstr("--max-connections is 0"));
   EXPECT_THAT(message([](ServerConfig& c) { c.limits.streams_per_connection = 0; }), HasSubstr("--max-streams"));

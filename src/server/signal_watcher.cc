@@ -77,6 +77,11 @@ int SignalWatcher::received() const {
   return signal_;
 }
 
+void SignalWatcher::pause_until(TimePoint when) {
+  MutexLock lock(mutex_);
+  while (Clock::now() < when) changed_.wait_until(mutex_, when);
+}
+
 void SignalWatcher::exit_at(TimePoint when, int exit_code) {
   {
     MutexLock lock(mutex_);

@@ -29,6 +29,9 @@ class SignalWatcher {
   /// The signal that came, or 0.
   int received() const;
 
+  /// Blocks until then. A further signal ends the process meanwhile, as ever.
+  void pause_until(TimePoint when);
+
   /// Ends the process with `exit_code` at `when`, whatever its threads are doing then: the last resort of an orderly
   /// stop. The watcher's destructor calls it off. Thread-safe.
   void exit_at(TimePoint when, int exit_code);

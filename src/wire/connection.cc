@@ -37,6 +37,7 @@ Connection::Connection(std::shared_ptr<ServerCore> core, Loop& loop, std::unique
                        std::string peer)
     : core_(std::move(core)),
       loop_(loop),
+      counters_(core_->counters_of(loop)),
       transport_(std::move(transport)),
       peer_(std::make_shared<const std::string>(std::move(peer))),
       buffer_(Memory::allocate(kSmallBuffer)) {}
@@ -63,6 +64,7 @@ void Connection::on_read(IoResult result) {
   reading_ = false;
   if (closed_) return;
   if (result.state == IoResult::kDone) {
+    counters_.received_bytes.add(result.bytes);
     if (target_size_ > 0) {
       session_->received_into_target(result.bytes);
       if (result.bytes < target_size_ || read_more()) arm_read();
@@ -75,6 +77,7 @@ void Connection::on_read(IoResult result) {
     return;
   }
   peer_closed_ = true;
+  if (!lingering_) close_reason_ = result.state == IoResult::kFailed ? CloseReason::kBroken : CloseReason::kClient;
   if (result.state == IoResult::kFailed || lingering_ || !session_) return close();
   session_->peer_gone();
   want_flush();  // sends what has been answered, then closes
@@ -94,6 +97,7 @@ bool Connection::read_more() {
       on_read(result);
       return false;
     }
+    counters_.received_bytes.add(result.bytes);
     if (target.empty())
       take(into.first(result.bytes));
     else
@@ -157,6 +161,7 @@ bool Connection::write_out() {
     IoResult result{IoResult::kWouldBlock};
     if (written < kWritePerTurn) result = transport_->write({iov.data(), out_.gather(iov)});
     if (result.state == IoResult::kFailed || result.state == IoResult::kClosed) {
+      close_reason_ = CloseReason::kBroken;
       close();
       return false;
     }
@@ -167,6 +172,7 @@ bool Connection::write_out() {
     }
     out_.consume(result.bytes);
     written_ += result.bytes;
+    counters_.sent_bytes.add(result.bytes);
     written += result.bytes;
   }
 }
@@ -198,7 +204,10 @@ void Connection::drain() {
   want_flush();
 }
 
-void Connection::cut() { close(); }
+void Connection::cut() {
+  close_reason_ = CloseReason::kCut;
+  close();
+}
 
 void Connection::look(TimePoint now) {
   if (closed_ || lingering_) return;
@@ -220,6 +229,7 @@ void Connection::close() {
   if (closed_) return;
   closed_ = true;
   const auto self = shared_from_this();
+  counters_.closed[static_cast<size_t>(close_reason_)].add();
   linger_timer_.reset();
   if (session_) session_->peer_gone();
   transport_->close();

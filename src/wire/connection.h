@@ -36,6 +36,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   bool is_tls() const { return transport_->is_tls(); }
   /// For what may outlive the connection.
   const std::shared_ptr<const std::string>& shared_peer() const { return peer_; }
+  LoopCounters& counters() { return counters_; }
   OutQueue& out() { return out_; }
   /// There is something to send (or the session has finished): look at the end of this turn.
   void want_flush();
@@ -57,6 +58,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
 
   std::shared_ptr<ServerCore> core_;
   Loop& loop_;
+  LoopCounters& counters_;
   std::unique_ptr<Transport> transport_;
   const std::shared_ptr<const std::string> peer_;
   std::unique_ptr<Session> session_;
@@ -69,6 +71,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   uint64_t written_ = 0;
   Progress writing_;      // of a peer that should read
   Standstill beginning_;  // of a peer that has not yet said what it speaks
+  CloseReason close_reason_ = CloseReason::kServer;
   bool reading_ = false;
   bool write_blocked_ = false;
   bool flush_asked_ = false;

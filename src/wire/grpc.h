@@ -13,8 +13,10 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "runtime/trace_context.h"
 #include "tensor/tensor.h"
 #include "wire/api_group.h"
+#include "wire/grpc_encoding.h"
 #include "wire/loop.h"
 
 namespace google::protobuf {
@@ -23,8 +25,16 @@ class ServiceDescriptor;
 
 namespace modelmill::wire {
 
+class HealthWatches;
+
 /// Metadata of a call: lower-case names; values of "-bin" names are already base64-decoded.
 using GrpcMetadata = std::vector<std::pair<std::string, std::string>>;
+
+/// A message as it goes out, without its prefix.
+struct PackedMessage {
+  Chunks bytes;
+  bool compressed = false;
+};
 
 /// The server's side of one gRPC call. All members are for the loop's thread. After the call has ended (finished,
 /// cancelled, connection lost) send() and finish() do nothing.
@@ -36,6 +46,10 @@ class GrpcCall {
   /// From grpc-timeout; kNever without one. When it passes the wire ends the call with DEADLINE_EXCEEDED by itself and
   /// tells the handler with on_cancel().
   virtual TimePoint deadline() const = 0;
+  /// Of the metadata traceparent; not present() without one.
+  virtual TraceContext trace() const { return {}; }
+  /// Whether the caller asks where the call's time goes, by the metadata x-server-timing: 1.
+  virtual bool asks_timing() const { return false; }
   virtual Loop& loop() = 0;
   virtual const std::string& peer() const = 0;
 
@@ -49,6 +63,12 @@ class GrpcCall {
   virtual void finish(const Status& status, const GrpcMetadata& trailers = {}) = 0;
   /// send() and finish(OK) in one, the unary answer: headers, message and trailers leave together.
   virtual void reply(Chunks message) = 0;
+
+  /// Compresses the message if this call's answers are and it pays. Any thread, from the call's first message on: so a
+  /// large one need not be compressed on the loop, as it is by send() and reply().
+  virtual void pack(PackedMessage& message) const { (void)message; }
+  virtual void send_packed(PackedMessage&& message) { send(std::move(message.bytes)); }
+  virtual void reply_packed(PackedMessage&& message) { reply(std::move(message.bytes)); }
 
   /// Bytes accepted by send() that the client's flow control has not yet let out.
   virtual size_t unsent_bytes() const = 0;
@@ -102,6 +122,7 @@ struct GrpcCallRecord {
   Code code = Code::kOk;        // CANCELLED when the client went away first
   int64_t microseconds = 0;     // from the call's headers to its end
   std::string_view request_id;  // the client's x-request-id metadata, else empty
+  std::string_view trace_id;    // of its traceparent, else empty
   std::string_view peer;
 };
 
@@ -119,17 +140,23 @@ class GrpcMethods {
   using CallLog = std::function<void(const GrpcCallRecord&)>;
   void set_call_log(CallLog log) { call_log_ = std::move(log); }
   const CallLog& call_log() const { return call_log_; }
+
+  void set_compression(GrpcCompression compression) { compression_ = compression; }
+  GrpcCompression compression() const { return compression_; }
   const std::vector<const google::protobuf::ServiceDescriptor*>& services() const { return services_; }
 
  private:
   std::map<std::string, GrpcMethod, std::less<>> methods_;
   std::vector<const google::protobuf::ServiceDescriptor*> services_;
   CallLog call_log_;
+  GrpcCompression compression_ = GrpcCompression::kMirror;
 };
 
 /// Adds grpc.health.v1.Health (Check, Watch): `serving(service)` tells 1 SERVING, 2 NOT_SERVING, 3 SERVICE_UNKNOWN;
-/// "" is the whole server. Any thread may be the loop's.
-void add_health_service(GrpcMethods& methods, std::function<int(std::string_view service)> serving);
+/// "" is the whole server. Any thread may be the loop's. What it returns is for telling Watch calls of a change at
+/// once.
+std::shared_ptr<HealthWatches> add_health_service(GrpcMethods& methods,
+                                                  std::function<int(std::string_view service)> serving);
 /// Adds grpc.reflection.v1alpha and v1 over the services described so far and later.
 void add_reflection_service(GrpcMethods& methods);
 

@@ -99,6 +99,23 @@ bool is_known_grpc_encoding(std::string_view encoding) {
   return encoding == "identity" || encoding == "gzip" || encoding == "deflate";
 }
 
+std::string_view choose_grpc_encoding(GrpcCompression mode, std::string_view request_encoding,
+                                      std::string_view accepted) {
+  if (mode == GrpcCompression::kOff) return {};
+  if (mode == GrpcCompression::kMirror && (request_encoding.empty() || request_encoding == "identity")) return {};
+  std::string_view best;
+  while (!accepted.empty()) {
+    const size_t comma = accepted.find(',');
+    std::string_view one = accepted.substr(0, comma);
+    accepted.remove_prefix(comma == std::string_view::npos ? accepted.size() : comma + 1);
+    while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
+    while (!one.empty() && one.back() == ' ') one.remove_suffix(1);
+    if (one == "gzip") return "gzip";
+    if (one == "deflate") best = "deflate";
+  }
+  return best;
+}
+
 Result<Bytes> inflate_message(std::span<const std::byte> compressed, size_t limit) {
   constexpr int kDetectFormat = 32;  // gzip or zlib
   z_stream stream{};

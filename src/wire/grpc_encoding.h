@@ -29,6 +29,17 @@ inline constexpr std::string_view kGrpcAcceptEncoding = "identity,deflate,gzip";
 /// Whether messages in that grpc-encoding can be read.
 bool is_known_grpc_encoding(std::string_view encoding);
 
+/// Which messages of answers are compressed.
+enum class GrpcCompression {
+  kOff,
+  kMirror,  // of calls that name an encoding for their own messages
+  kAlways,  // of all calls that accept one
+};
+/// The encoding of a call's answer, of those that the caller accepts (grpc-accept-encoding): "gzip", "deflate", or ""
+/// for none.
+std::string_view choose_grpc_encoding(GrpcCompression mode, std::string_view request_encoding,
+                                      std::string_view accepted);
+
 /// Inflates one message, gzip or deflate (zlib), told apart by their first bytes. RESOURCE_EXHAUSTED when it would be
 /// larger than `limit`; nothing beyond `limit` is allocated.
 Result<Bytes> inflate_message(std::span<const std::byte> compressed, size_t limit);

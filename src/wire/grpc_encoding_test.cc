@@ -89,5 +89,19 @@ TEST(Inflate, DamagedBytesAreAnError) {
   EXPECT_EQ(inflate_message({}, 1000).status().code(), Code::kInternal);
 }
 
+TEST(GrpcEncoding, TheEncodingOfAnAnswerIsOneThatTheCallerAccepts) {
+  using enum GrpcCompression;
+  EXPECT_EQ(choose_grpc_encoding(kMirror, "gzip", "identity, deflate, gzip"), "gzip");
+  EXPECT_EQ(choose_grpc_encoding(kMirror, "deflate", "identity,deflate,gzip"), "gzip");
+  EXPECT_EQ(choose_grpc_encoding(kMirror, "gzip", "identity, deflate ,snappy"), "deflate");
+  EXPECT_EQ(choose_grpc_encoding(kMirror, "gzip", "identity, gzipped"), "");
+  EXPECT_EQ(choose_grpc_encoding(kMirror, "gzip", ""), "");
+  EXPECT_EQ(choose_grpc_encoding(kMirror, "", "gzip"), "");
+  EXPECT_EQ(choose_grpc_encoding(kMirror, "identity", "gzip"), "");
+  EXPECT_EQ(choose_grpc_encoding(kAlways, "", "gzip"), "gzip");
+  EXPECT_EQ(choose_grpc_encoding(kAlways, "", ""), "");
+  EXPECT_EQ(choose_grpc_encoding(kOff, "gzip", "gzip"), "");
+}
+
 }  // namespace
 }  // namespace modelmill::wire

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "wire/connection.h"
+#include "wire/deflate.h"
 #include "wire/grpc_encoding.h"
 #include "wire/http2_session.h"
 #include "wire/http_text.h"
@@ -17,6 +18,10 @@ namespace {
 
 constexpr std::array<std::string_view, 17> kCodes = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
                                                      "9", "10", "11", "12", "13", "14", "15", "16"};
+
+/// A client's own clock runs ahead of ours by the way that the call took, so it mostly cancels a moment before our
+/// deadline.
+constexpr Duration kDeadlineSlack = std::chrono::milliseconds(20);
 
 const nghttp2_nv kStatus200 = static_field(":status", "200");
 const nghttp2_nv kContentType = static_field("content-type", "application/grpc");
@@ -109,19 +114,35 @@ void GrpcStream::begin(Http2Head& head, std::shared_ptr<const std::string> path,
     call_log_ = &log;
     begun_ = Clock::now();
   }
+  return_identity(head);
   if (head.method != "POST") {
     finished_ = true;
     code_ = Code::kUnimplemented;
-    const std::array<nghttp2_nv, 2> fields = {static_field(":status", "405"), static_field("allow", "POST")};
-    return submit_head(fields, false);
+    Fields fields = {static_field(":status", "405"), static_field("allow", "POST")};
+    add_header_fields(fields);
+    return submit_head({fields.data(), fields.size()}, false);
   }
   if (const Status status = check_head(head, method != nullptr, limit_met); !status.ok()) return finish(status, {});
   has_encoding_ = !head.grpc_encoding.empty() && head.grpc_encoding != "identity";
+  answer_encoding_ = choose_grpc_encoding(session()->connection().core().grpc.compression(), head.grpc_encoding,
+                                          head.grpc_accept_encoding);
+  if (!answer_encoding_.empty()) add_header("grpc-encoding", std::string(answer_encoding_));
   fields_ = std::move(head.others);
   head.others.clear();
   if (!admitted(method->group)) return;
   if (deadline_ != kNever) loop_.deadlines().add(*this, deadline_);
   handler_ = method->make(std::static_pointer_cast<GrpcStream>(shared_self()));
+}
+
+/// What the caller calls the call goes back with its answer, whatever that is.
+void GrpcStream::return_identity(const Http2Head& head) {
+  asks_timing_ = head.server_timing == "1";
+  if (!head.request_id.empty()) add_header("x-request-id", std::string(head.request_id));
+  if (head.traceparent.empty()) return;
+  const auto trace = parse_traceparent(head.traceparent);
+  if (!trace) return;
+  trace_ = std::make_unique<TraceContext>(*trace);
+  add_header("traceparent", std::string(head.traceparent));
 }
 
 const GrpcMetadata& GrpcStream::metadata() const {
@@ -207,14 +228,19 @@ void GrpcStream::on_stalled() {
   end_early(deadline_exceeded(limit_message(session()->connection().core().limits, "stall")));
 }
 
+/// Of a call that was not finished.
+Status GrpcStream::why_closed(uint32_t error_code) const {
+  if (error_code != NGHTTP2_CANCEL && error_code != NGHTTP2_NO_ERROR)
+    return cancelled(std::string("the call's stream was reset: ") + nghttp2_http2_strerror(error_code));
+  if (deadline_ != kNever && deadline_ - Clock::now() < kDeadlineSlack)
+    return deadline_exceeded("the client has cancelled the call at its deadline");
+  return cancelled("the client has cancelled the call or gone away");
+}
+
 void GrpcStream::on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) {
   loop_.deadlines().remove(*this);
   const bool told = std::exchange(finished_, true);
-  if (handler_ && !told)
-    handler_->on_cancel(
-        cancelled(error_code == NGHTTP2_CANCEL || error_code == NGHTTP2_NO_ERROR
-                      ? "the client has cancelled the call or gone away"
-                      : std::string("the call's stream was reset: ") + nghttp2_http2_strerror(error_code)));
+  if (handler_ && !told) handler_->on_cancel(why_closed(error_code));
   handler_.reset();
   if (told && !cut_short_) ticket_.reset();
   if (call_log_ != nullptr) log_call(told);
@@ -224,11 +250,15 @@ void GrpcStream::on_closed(uint32_t error_code, const std::shared_ptr<Http2Strea
 }
 
 void GrpcStream::log_call(bool told) {
-  std::string_view request_id;
-  for (const auto& [name, value] : metadata())
-    if (name == "x-request-id") request_id = value;
+  std::string_view request_id, trace_id;
+  if (headers_) {
+    for (const auto& [name, value] : *headers_) {
+      if (name == "x-request-id") request_id = value;
+      if (name == "traceparent" && trace_) trace_id = trace_id_in(value);
+    }
+  }
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun_);
-  (*call_log_)({*method_, told ? code_ : Code::kCancelled, took.count(), request_id, *peer_});
+  (*call_log_)({*method_, told ? code_ : Code::kCancelled, took.count(), request_id, trace_id, *peer_});
 }
 
 void GrpcStream::on_deadline() {
@@ -275,20 +305,45 @@ void GrpcStream::submit_response_head() {
   submit_head({fields.data(), fields.size()}, true);
 }
 
+void GrpcStream::pack(PackedMessage& message) const {
+  if (answer_encoding_.empty()) return;
+  size_t size = 0;
+  for (const Bytes& bytes : message.bytes) size += bytes.size();
+  if (size < kLeastDeflated) return;
+  const DeflateFormat format = answer_encoding_ == "gzip" ? DeflateFormat::kGzip : DeflateFormat::kZlib;
+  auto deflated = deflate_chunks(message.bytes, format);
+  if (!deflated) return;
+  message.compressed = true;
+  message.bytes.clear();
+  message.bytes.push_back(*std::move(deflated));
+}
+
 void GrpcStream::send(Chunks message) {
+  PackedMessage packed{std::move(message)};
+  pack(packed);
+  send_packed(std::move(packed));
+}
+
+void GrpcStream::reply(Chunks message) {
+  PackedMessage packed{std::move(message)};
+  pack(packed);
+  reply_packed(std::move(packed));
+}
+
+void GrpcStream::send_packed(PackedMessage&& message) {
   if (ended()) return;
-  add_out_message(std::move(message));
+  add_out_message(std::move(message.bytes), message.compressed);
   if (head_sent())
     wake();
   else
     submit_response_head();
 }
 
-void GrpcStream::reply(Chunks message) {
+void GrpcStream::reply_packed(PackedMessage&& message) {
   if (ended()) return;
   finished_ = true;
   loop_.deadlines().remove(*this);
-  add_out_message(std::move(message));
+  add_out_message(std::move(message.bytes), message.compressed);
   end_out();
   if (head_sent())
     wake();

@@ -28,15 +28,21 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   std::string_view method() const override { return *method_; }
   const GrpcMetadata& metadata() const override;
   TimePoint deadline() const override { return deadline_; }
+  TraceContext trace() const override { return trace_ ? *trace_ : TraceContext{}; }
+  bool asks_timing() const override { return asks_timing_; }
   Loop& loop() override { return loop_; }
   const std::string& peer() const override { return *peer_; }
   void add_header(std::string name, std::string value) override;
   void send(Chunks message) override;
   void finish(const Status& status, const GrpcMetadata& trailers) override;
   void reply(Chunks message) override;
+  void pack(PackedMessage& message) const override;
+  void send_packed(PackedMessage&& message) override;
+  void reply_packed(PackedMessage&& message) override;
   size_t unsent_bytes() const override { return out().size(); }
   void pause_reading(bool paused) override { pause(paused); }
 
+  Protocol protocol() const override { return Protocol::kGrpc; }
   void on_data(std::span<const std::byte> bytes) override;
   void on_end() override;
   bool awaits_body() const override { return !finished_ && deframer_.inside_message(); }
@@ -51,6 +57,8 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   bool submit_trailers() override;
 
   bool ended() const { return finished_ || session() == nullptr; }
+  void return_identity(const Http2Head& head);
+  Status why_closed(uint32_t error_code) const;
   Status check_head(const Http2Head& head, bool method_known, std::string_view limit_met);
   /// Asks the gatekeeper. False: it has refused the call, which is finished.
   bool admitted(ApiGroup group);
@@ -76,6 +84,9 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   std::unique_ptr<GrpcCallHandler> handler_;
   GrpcDeframer deframer_;
   std::unique_ptr<BodyBuffer> compressed_;  // the message that is arriving compressed
+  std::unique_ptr<TraceContext> trace_;
+  bool asks_timing_ = false;
+  std::string_view answer_encoding_;  // empty: none; constant once the handler is there
   bool has_encoding_ = false;
   bool bad_encoding_ = false;  // the reply says which there are
   bool finished_ = false;      // the handler, or the wire for it, has ended the call

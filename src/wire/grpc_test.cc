@@ -8,8 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "grpc/health/v1/health.pb.h"
-#include "grpc/reflection/v1/reflection.pb.h"
 #include "wire/testing/http2_client.h"
 
 namespace modelmill::wire {
@@ -252,6 +250,23 @@ TEST(Grpc, ResetCancels) {
   EXPECT_EQ(w.events, (std::vector<std::string>{"begin 3", "end 3", "cancel CANCELLED"}));
 }
 
+TEST(Grpc, AResetAtTheDeadlineIsTheDeadlines) {
+  for (const auto& [timeout, reason] : {std::pair("10m", "cancel DEADLINE_EXCEEDED"), {"10H", "cancel CANCELLED"}}) {
+    Watched w;
+    const std::string path = std::string("/t.T/") + timeout;
+    TestServer server(no_http);
+    server.methods().add(path, watched(w));
+    server.start();
+    Http2Client client(server.port());
+    const int32_t id = client.grpc(path, {{"grpc-timeout", timeout}});
+    w.began.get_future().wait();
+    client.reset(id);
+    w.destroyed.get_future().wait();
+    on_loop(server, [] {});
+    EXPECT_EQ(w.events.back(), reason);
+  }
+}
+
 TEST(Grpc, ConnectionLossCancels) {
   TestServer server(no_http);
   Watched w;
@@ -331,60 +346,6 @@ TEST(Grpc, PausedCallsHoldTheirClientBackButNotOthers) {
   on_loop(server, [&] { w.call->finish(ok_status()); });
   EXPECT_EQ(client.wait(paused).headers.at("grpc-status"), "0");
   EXPECT_EQ(w.events, (std::vector<std::string>{"begin 9000000", "end 9000000", "half-close"}));
-}
-
-TEST(Grpc, HealthAndReflection) {
-  TestServer server(no_http);
-  add_health_service(server.methods(), [](std::string_view service) {
-    return service.empty() ? 1 : service == "off" ? 2 : 3;
-  });
-  add_reflection_service(server.methods());
-  server.start();
-  Http2Client client(server.port());
-  namespace health = ::grpc::health::v1;
-  namespace reflection = ::grpc::reflection::v1;
-  const auto ask = [&](const char* path, const google::protobuf::MessageLite& request) {
-    const int32_t id = client.grpc(path);
-    client.data(id, framed(request.SerializeAsString()), true);
-    return client.wait(id);
-  };
-  health::HealthCheckRequest check;
-  health::HealthCheckResponse state;
-  ASSERT_TRUE(state.ParseFromString(ask("/grpc.health.v1.Health/Check", check).body.substr(5)));
-  EXPECT_EQ(state.status(), health::HealthCheckResponse::SERVING);
-  check.set_service("off");
-  ASSERT_TRUE(state.ParseFromString(ask("/grpc.health.v1.Health/Check", check).body.substr(5)));
-  EXPECT_EQ(state.status(), health::HealthCheckResponse::NOT_SERVING);
-  check.set_service("what");
-  EXPECT_EQ(ask("/grpc.health.v1.Health/Check", check).headers["grpc-status"], "5");
-  const int32_t watch = client.grpc("/grpc.health.v1.Health/Watch");
-  client.data(watch, framed(check.SerializeAsString()), true);
-  client.wait_for_body(watch, 7);
-  ASSERT_TRUE(state.ParseFromString(client.streams[watch].body.substr(5)));
-  EXPECT_EQ(state.status(), health::HealthCheckResponse::SERVICE_UNKNOWN);
-  client.reset(watch);
-
-  const auto reflect = [&](const reflection::ServerReflectionRequest& request) {
-    reflection::ServerReflectionResponse response;
-    EXPECT_TRUE(response.ParseFromString(
-        ask("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", request).body.substr(5)));
-    return response;
-  };
-  reflection::ServerReflectionRequest request;
-  request.set_list_services("");
-  const auto list = reflect(request).list_services_response();
-  ASSERT_EQ(list.service_size(), 3);
-  EXPECT_EQ(list.service(0).name(), "grpc.health.v1.Health");
-  request.set_file_containing_symbol("grpc.health.v1.Health.Watch");
-  EXPECT_EQ(reflect(request).file_descriptor_response().file_descriptor_proto_size(), 1);
-  request.set_file_by_filename("grpc/reflection/v1/reflection.proto");
-  EXPECT_EQ(reflect(request).file_descriptor_response().file_descriptor_proto_size(), 1);
-  request.set_file_by_filename("nope.proto");
-  EXPECT_EQ(reflect(request).error_response().error_code(), 5);
-  request.set_all_extension_numbers_of_type("grpc.health.v1.HealthCheckRequest");
-  EXPECT_EQ(reflect(request).all_extension_numbers_response().base_type_name(), "grpc.health.v1.HealthCheckRequest");
-  request.mutable_file_containing_extension()->set_containing_type("x");
-  EXPECT_EQ(reflect(request).error_response().error_code(), 5);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "runtime/trace_context.h"
 #include "tensor/tensor.h"
 #include "wire/loop.h"
 
@@ -23,6 +24,7 @@ struct HttpRequest {
   std::string peer;                                          // "127.0.0.1:4711"
   bool http2 = false;
   bool tls = false;
+  TraceContext trace;
   /// Added to the reply, whoever makes it: for what belongs to the request rather than to its answer (its id, say).
   std::vector<std::pair<std::string, std::string>> reply_headers;
 

@@ -7,6 +7,7 @@
 #include "wire/connection.h"
 #include "wire/http1_exchange.h"
 #include "wire/http_text.h"
+#include "wire/request_identity.h"
 
 namespace modelmill::wire {
 namespace {
@@ -35,9 +36,13 @@ Http1Session::~Http1Session() {
   for (const auto& exchange : exchanges_) exchange->detach();
 }
 
+/// While nothing is kept unparsed there is a read under way even if no further request may begin: only a read tells
+/// that the peer has gone, and that its requests need not be run.
 bool Http1Session::wants_to_read() const {
-  if (stage_ != Stage::kHead || incoming_) return true;
-  if (closing_) return true;  // to notice that the peer has gone
+  return closing_ || stage_ != Stage::kHead || incoming_ || unparsed_.empty() || may_begin_request();
+}
+
+bool Http1Session::may_begin_request() const {
   return exchanges_.size() < kPipelined && bytes_in_work_ < kPipelinedBytes && connection_.out().size() < kOutHighWater;
 }
 
@@ -98,7 +103,7 @@ void Http1Session::parse_all(std::string_view bytes, size_t& used) {
       continue;
     }
     if (stage_ == Stage::kHead && !incoming_) {
-      if (!wants_to_read()) break;
+      if (!may_begin_request()) break;
       if (rest.front() == '\r' || rest.front() == '\n') {  // blank lines before a request are tolerated
         ++used;
         continue;
@@ -127,6 +132,7 @@ void Http1Session::parse_all(std::string_view bytes, size_t& used) {
 /// The head is complete. False if the connection can't go on.
 bool Http1Session::begin_body() {
   HttpRequest& request = incoming_->request();
+  return_identity(request);
   incoming_->traits = {parser_.keep_alive(), parser_.http_1_0(), request.method == "HEAD"};
   const Limits& limits = connection_.core().limits;
   if (is_grpc_content_type(request.header("content-type"))) {
@@ -198,6 +204,7 @@ void Http1Session::add_exchange() {
   incoming_->body_size = body_.size();
   bytes_in_work_ += incoming_->body_size;
   exchanges_.push_back(std::move(incoming_));
+  connection_.counters().begin_request(Protocol::kHttp1);
   incoming_ = nullptr;
   stage_ = Stage::kHead;
   continue_due_ = false;
@@ -227,9 +234,11 @@ void Http1Session::front_done(bool close) {
   const std::shared_ptr<Http1Exchange> done = std::move(exchanges_.front());
   bytes_in_work_ -= done->body_size;
   exchanges_.pop_front();
+  connection_.counters().end_requests(Protocol::kHttp1);
   connection_.want_flush();
   if (close) {
     closing_ = true;
+    connection_.counters().end_requests(Protocol::kHttp1, exchanges_.size());
     for (const auto& exchange : exchanges_) exchange->abandon();
     exchanges_.clear();
     return;
@@ -239,13 +248,18 @@ void Http1Session::front_done(bool close) {
   next->in_turn();
 }
 
+bool Http1Session::closes_after(const Http1Exchange& exchange) const {
+  if (exchanges_.back().get() != &exchange) return false;
+  return closing_ || (connection_.core().asks_to_leave() && !incoming_ && unparsed_.empty());
+}
+
 void Http1Session::produce(OutQueue& out) {
   if (continue_due_ && exchanges_.empty() && !closing_) {
     out.append_copy("HTTP/1.1 100 Continue\r\n\r\n");
     continue_due_ = false;
   }
   // Replies have made room for requests that wait; their own replies may leave with these.
-  if (!closing_ && !in_parse_ && stage_ == Stage::kHead && !incoming_ && wants_to_read()) {
+  if (!closing_ && !in_parse_ && stage_ == Stage::kHead && !incoming_ && may_begin_request()) {
     if (!unparsed_.empty()) unstall();
     connection_.resume_reading();
   }
@@ -300,6 +314,7 @@ void Http1Session::peer_gone() {
   incoming_ = nullptr;
   const auto abandoned = std::move(exchanges_);
   exchanges_.clear();
+  connection_.counters().end_requests(Protocol::kHttp1, abandoned.size());
   for (const auto& exchange : abandoned) exchange->abandon();
 }
 

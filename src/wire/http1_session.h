@@ -39,11 +39,12 @@ class Http1Session final : public Session {
   /// The front exchange's reply is complete; `close`: and its end is the connection's.
   void front_done(bool close);
   /// Whether a reply begun now must say that the connection closes after it.
-  bool closes_after(const Http1Exchange& exchange) const { return closing_ && exchanges_.back().get() == &exchange; }
+  bool closes_after(const Http1Exchange& exchange) const;
 
  private:
   enum class Stage { kHead, kFixedBody, kChunkedBody, kUnwantedBody };
 
+  bool may_begin_request() const;
   size_t parse(std::string_view bytes);
   void parse_all(std::string_view bytes, size_t& used);
   bool begin_body();

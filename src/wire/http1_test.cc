@@ -303,6 +303,42 @@ TEST(Http1, AClientThatGoesAwayAbandonsItsRequests) {
   EXPECT_EQ(abandoned, 2);
 }
 
+TEST(Http1, AClientThatMaySendNoMoreIsStillSeenToGoAway) {
+  Holder holder(32);
+  std::promise<void> all;
+  int abandoned = 0;
+  TestServer server([&](std::shared_ptr<HttpExchange> exchange) {
+    exchange->on_abandoned([&] {
+      if (++abandoned == 32) all.set_value();
+    });
+    holder.handler()(std::move(exchange));
+  });
+  server.start();
+  {
+    RawClient client(server.port());
+    for (int i = 0; i < 32; ++i) client.send(get("/1"));
+    holder.enough.get_future().wait();
+  }
+  all.get_future().wait();
+}
+
+/// An end of sending is taken for the client's end: over TCP the two look the same, and work for nobody costs more.
+TEST(Http1, AHalfClosedClientHasGivenUpWhatIsNotAnswered) {
+  Holder holder(1);
+  std::promise<void> abandoned;
+  TestServer server([&](std::shared_ptr<HttpExchange> exchange) {
+    exchange->on_abandoned([&] { abandoned.set_value(); });
+    holder.handler()(std::move(exchange));
+  });
+  server.start();
+  RawClient client(server.port());
+  client.send(get("/1"));
+  holder.enough.get_future().wait();
+  client.shutdown_write();
+  abandoned.get_future().wait();
+  EXPECT_EQ(client.read_to_end(), "");
+}
+
 TEST(Http1, AHalfClosedClientStillGetsWhatWasAnswered) {
   TestServer server(describe);
   server.start();

@@ -9,6 +9,7 @@
 #include "wire/connection.h"
 #include "wire/http2_session.h"
 #include "wire/http_text.h"
+#include "wire/request_identity.h"
 #include "wire/server_core.h"
 
 namespace modelmill::wire {
@@ -23,6 +24,7 @@ void Http2Exchange::begin(const Http2Head& head, std::string_view limit_met) {
   request_.tls = session()->connection().is_tls();
   request_.method = head.method;
   split_target(head.path, request_);
+  return_identity(request_, head.request_id, head.traceparent);
   if (!limit_met.empty()) return refuse(limit_met == "unsent" ? 503 : 431, limit_message(limits, limit_met));
   if (!head.authority.empty()) request_.headers.emplace_back("host", head.authority);
   if (!head.content_type.empty()) request_.headers.emplace_back("content-type", head.content_type);

@@ -28,6 +28,7 @@ class Http2Exchange final : public Http2Stream, public HttpExchange {
   size_t unsent_bytes() const override { return out().size(); }
   void on_abandoned(std::function<void()> callback) override { abandoned_ = std::move(callback); }
 
+  Protocol protocol() const override { return Protocol::kHttp2; }
   void on_data(std::span<const std::byte> bytes) override;
   void on_end() override;
   bool awaits_body() const override { return state_ == State::kReceiving && !remote_closed(); }

@@ -34,17 +34,28 @@ void Http2Head::add(nghttp2_rcbuf* name_buffer, nghttp2_rcbuf* value_buffer) {
     case 10:
       if (name == ":authority") known = &authority;
       break;
+    case 11:
+      if (name == "traceparent") traceparent = value;
+      break;
     case 12:
       if (name == "content-type")
         known = &content_type;
       else if (name == "grpc-timeout")
         known = &grpc_timeout;
+      else if (name == "x-request-id")
+        request_id = value;
       break;
     case 13:
       if (name == "grpc-encoding") known = &grpc_encoding;
       break;
     case 14:
       if (name == "content-length") known = &content_length;
+      break;
+    case 15:
+      if (name == "x-server-timing") server_timing = value;
+      break;
+    case 20:
+      if (name == "grpc-accept-encoding") grpc_accept_encoding = value;
       break;
     default: break;
   }
@@ -63,6 +74,7 @@ void Http2Head::pass_over(nghttp2_rcbuf* name, nghttp2_rcbuf* value) {
 
 void Http2Head::clear() {
   method = path = content_type = content_length = expect = authority = grpc_timeout = grpc_encoding = {};
+  request_id = traceparent = server_timing = grpc_accept_encoding = {};
   others.clear();
   known_.clear();
   size_ = 0;

@@ -55,6 +55,11 @@ class Http2Head {
   std::string_view authority;
   std::string_view grpc_timeout;
   std::string_view grpc_encoding;
+  // These are among the others as well.
+  std::string_view request_id;
+  std::string_view traceparent;
+  std::string_view server_timing;
+  std::string_view grpc_accept_encoding;
   /// Everything that is not named above, host included. With gRPC only the caller's metadata, te left out.
   Fields others;
 

@@ -55,9 +55,8 @@ int Http2Session::spend(uint32_t frames) {
 void Http2Session::on_stream_closed(int32_t id, uint32_t error_code) {
   Http2Stream* closed = stream(id);
   if (closed == nullptr) return;
-  const std::shared_ptr<Http2Stream> last = closed->detach();
-  last->on_closed(error_code, last);
-  if (error_code == NGHTTP2_NO_ERROR || last.use_count() == 1) return;
+  const std::shared_ptr<Http2Stream> last = close_stream(*closed, error_code);
+  if (error_code == NGHTTP2_NO_ERROR || last.use_count() <= 1) return;
   const size_t most = connection_.core().limits.streams_per_connection;
   if (undone_.size() >= most) std::erase_if(undone_, [](const auto& stream) { return stream.expired(); });
   if (undone_.size() >= most)

@@ -187,6 +187,14 @@ void Http2Session::receive(std::span<const std::byte> bytes) {
   if (nghttp2_session_want_write(session_) != 0 || nghttp2_session_want_read(session_) == 0) connection_.want_flush();
 }
 
+std::shared_ptr<Http2Stream> Http2Session::close_stream(Http2Stream& stream, uint32_t error_code) {
+  std::shared_ptr<Http2Stream> last = stream.detach();
+  if (!last) return last;
+  connection_.counters().end_requests(last->protocol());
+  last->on_closed(error_code, last);
+  return last;
+}
+
 int Http2Session::on_frame(const nghttp2_frame& frame) {
   switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
@@ -220,12 +228,14 @@ void Http2Session::begin_stream(int32_t id) {
     auto call = std::allocate_shared<GrpcStream>(PoolAllocator<GrpcStream>(), *this, id);
     nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(call.get()));
     call->attach(call);
+    connection_.counters().begin_request(Protocol::kGrpc);
     const GrpcMethod* called = limit.empty() ? method(head_.path) : nullptr;
     call->begin(head_, called != nullptr ? last_path_ : std::make_shared<const std::string>(head_.path), called, limit);
   } else {
     auto exchange = std::make_shared<Http2Exchange>(*this, id);
     nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(exchange.get()));
     exchange->attach(exchange);
+    connection_.counters().begin_request(Protocol::kHttp2);
     exchange->begin(head_, limit);
   }
   head_.clear();
@@ -290,10 +300,7 @@ void Http2Session::peer_gone() {
 
 void Http2Session::abandon_streams() {
   drain_timer_.reset();
-  while (streams_ != nullptr) {
-    const std::shared_ptr<Http2Stream> last = streams_->detach();
-    if (last) last->on_closed(NGHTTP2_CANCEL, last);
-  }
+  while (streams_ != nullptr) close_stream(*streams_, NGHTTP2_CANCEL);
 }
 
 }  // namespace modelmill::wire

@@ -59,6 +59,7 @@ class Http2Session final : public Session {
 
   void begin_head();
   int on_header(const nghttp2_frame& frame, nghttp2_rcbuf* name, nghttp2_rcbuf* value);
+  std::shared_ptr<Http2Stream> close_stream(Http2Stream& stream, uint32_t error_code);
   int on_frame(const nghttp2_frame& frame);
   int on_invalid_frame(int error);
   void on_stream_closed(int32_t id, uint32_t error_code);

@@ -93,9 +93,9 @@ void Http2Stream::add_out(Chunks bytes) {
   session_->queued(out_.size() - before);
 }
 
-void Http2Stream::add_out_message(Chunks message) {
+void Http2Stream::add_out_message(Chunks message, bool compressed) {
   const size_t before = out_.size();
-  out_.append_message(std::move(message));
+  out_.append_message(std::move(message), compressed);
   session_->queued(out_.size() - before);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "wire/stream_out.h"
+#include "wire/wire_counters.h"
 
 namespace modelmill::wire {
 
@@ -27,6 +28,7 @@ class Http2Stream {
   Http2Stream(const Http2Stream&) = delete;
   Http2Stream& operator=(const Http2Stream&) = delete;
 
+  virtual Protocol protocol() const = 0;
   /// Some of the body.
   virtual void on_data(std::span<const std::byte> bytes) = 0;
   /// The request is complete.
@@ -68,7 +70,7 @@ class Http2Stream {
   void wake();
   const StreamOut& out() const { return out_; }
   void add_out(Chunks bytes);
-  void add_out_message(Chunks message);
+  void add_out_message(Chunks message, bool compressed);
   void drop_out();
   /// No more bytes will follow.
   void end_out() { out_ended_ = true; }

@@ -85,6 +85,8 @@ uint16_t Server::port() const {
   return 0;
 }
 
+void Server::ask_to_leave() { rep_->core->set_asks_to_leave(); }
+
 void Server::drain(TimePoint until) {
   rep_->core->set_draining();
   rep_->core->on_every_loop([rep = rep_.get()](Loop& loop) {

@@ -66,6 +66,10 @@ class Server {
   /// The first TCP endpoint's port, or 0.
   uint16_t port() const;
 
+  /// The server will be drained soon. All is served as before, and connections are accepted; but replies of HTTP/1.1
+  /// say Connection: close, so that clients leave in an order of their own and none finds a connection closed under it.
+  void ask_to_leave();
+
   /// Accepts no more, tells every client to go (GOAWAY, Connection: close), and returns when all requests in flight
   /// have been answered and sent, or at `until`, when what is left is cut. Loops go on running.
   void drain(TimePoint until);

@@ -50,7 +50,12 @@ std::string limit_message(const Limits& limits, std::string_view limit) {
 
 ServerCore::ServerCore(LoopPool& loops, const Limits& limits, HttpHandler http, GrpcMethods& grpc,
                        MetricRegistry& metrics, std::shared_ptr<Gatekeeper> gatekeeper)
-    : http(std::move(http)), grpc(grpc), limits(limits), gatekeeper(std::move(gatekeeper)), loops_(loops) {
+    : http(std::move(http)),
+      grpc(grpc),
+      limits(limits),
+      gatekeeper(std::move(gatekeeper)),
+      loops_(loops),
+      counters_(loops.loops().size(), metrics) {
   open_metric_ = metrics.gauge("modelmill_wire_connections_open", "Connections now open", {});
   total_metric_ = metrics.counter("modelmill_wire_connections_total", "Connections accepted so far", {});
   for (const std::string_view limit : kLimitNames) refused_.emplace_back(limit, refused_counter(metrics, limit));
@@ -85,12 +90,16 @@ void ServerCore::count_refused(std::string_view limit) {
   MM_CHECK(false, "a limit without a name");
 }
 
-ConnectionSet& ServerCore::connections_of(const Loop& loop) {
-  for (auto& [of, connections] : connections_)
-    if (of == &loop) return connections;
+size_t ServerCore::index_of(const Loop& loop) const {
+  for (size_t i = 0; i < connections_.size(); ++i)
+    if (connections_[i].first == &loop) return i;
   MM_CHECK(false, "a loop of another pool");
   __builtin_unreachable();
 }
+
+ConnectionSet& ServerCore::connections_of(const Loop& loop) { return connections_[index_of(loop)].second; }
+
+LoopCounters& ServerCore::counters_of(const Loop& loop) { return counters_.of_loop(index_of(loop)); }
 
 void ServerCore::wait_none_open(TimePoint until) {
   MutexLock lock(mutex_);

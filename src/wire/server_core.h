@@ -10,6 +10,7 @@
 #include "wire/connection_set.h"
 #include "wire/gatekeeper.h"
 #include "wire/server.h"
+#include "wire/wire_counters.h"
 
 namespace modelmill::wire {
 
@@ -48,9 +49,13 @@ class ServerCore {
   /// A limit has been met: `limit` is one of kLimitNames.
   void count_refused(std::string_view limit);
 
+  LoopCounters& counters_of(const Loop& loop);
+
   /// Of the loop that this runs on.
   ConnectionSet& connections_of(const Loop& loop);
 
+  bool asks_to_leave() const { return asks_to_leave_.load(std::memory_order_relaxed); }
+  void set_asks_to_leave() { asks_to_leave_.store(true, std::memory_order_relaxed); }
   bool draining() const { return draining_.load(std::memory_order_acquire); }
   void set_draining() { draining_.store(true, std::memory_order_release); }
   /// Blocks until no connection is left, or until then.
@@ -59,8 +64,12 @@ class ServerCore {
   void on_every_loop(const std::function<void(Loop&)>& task);
 
  private:
+  size_t index_of(const Loop& loop) const;
+
   LoopPool& loops_;
+  WireCounters counters_;
   std::vector<std::pair<const Loop*, ConnectionSet>> connections_;
+  std::atomic<bool> asks_to_leave_{false};
   std::atomic<bool> draining_{false};
   std::shared_ptr<Gauge> open_metric_;
   std::shared_ptr<Counter> total_metric_;

@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 void hello(const std::shared_ptr<HttpExchange>& exchange) {
@@ -231,6 +232,25 @@ TEST(Server, DrainAnswersWhatIsInFlightAndClosesTheRest) {
   idle2.close();
   drainer.join();
   EXPECT_THAT(server.metrics().render(), HasSubstr("modelmill_wire_connections_open 0"));
+}
+
+TEST(Server, ClientsThatAreAskedToLeaveAreServedAndToldSo) {
+  TestServer server(hello);
+  server.start();
+  RawClient client(server.port());
+  client.send(kGet);
+  EXPECT_THAT(client.read_reply(), Not(HasSubstr("connection: close")));
+  Http2Client client2(server.port());
+  server.server().ask_to_leave();
+  client.send(kGet);
+  EXPECT_THAT(client.read_to_end(), AllOf(HasSubstr("connection: close"), EndsWith("hello ")));
+  RawClient late(server.port());
+  late.send(kGet);
+  EXPECT_THAT(late.read_to_end(), AllOf(HasSubstr("connection: close"), EndsWith("hello ")));
+  const int32_t id =
+      client2.request({{":method", "GET"}, {":scheme", "http"}, {":authority", "t"}, {":path", "/"}}, true);
+  EXPECT_EQ(client2.wait(id).body, "hello ");
+  EXPECT_EQ(client2.goaways, 0) << "HTTP/2 is told when the drain begins";
 }
 
 TEST(Server, DrainCutsWhatIsLeftWhenItsTimeIsUp) {

@@ -5,12 +5,12 @@
 
 namespace modelmill::wire {
 
-void StreamOut::append_message(Chunks message) {
+void StreamOut::append_message(Chunks message, bool compressed) {
   size_t length = 0;
   for (const Bytes& bytes : message) length += bytes.size();
   Piece first;
-  first.prefix = {0, static_cast<char>(length >> 24), static_cast<char>(length >> 16), static_cast<char>(length >> 8),
-                  static_cast<char>(length)};
+  first.prefix = {static_cast<char>(compressed), static_cast<char>(length >> 24), static_cast<char>(length >> 16),
+                  static_cast<char>(length >> 8), static_cast<char>(length)};
   first.prefix_left = 5;
   if (!message.empty()) first.bytes = std::move(message[0]);
   pieces_.push_back(std::move(first));

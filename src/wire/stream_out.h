@@ -15,7 +15,7 @@ namespace modelmill::wire {
 class StreamOut {
  public:
   /// A gRPC message: five bytes of prefix, then the bytes.
-  void append_message(Chunks message);
+  void append_message(Chunks message, bool compressed = false);
   void append(Chunks bytes);
 
   size_t size() const { return size_; }

@@ -9,6 +9,7 @@ import pytest
 import models
 from clients import KINDS, Client, InferenceServerException, assert_error, random_array
 from servers import wait_until
+from test_observability import of, scrape
 
 
 @pytest.fixture(params=KINDS)
@@ -451,6 +452,10 @@ def test_http_async_infer(http):
         np.testing.assert_array_equal(request.get_result().as_numpy("y"), np.full((1, 4), value * 3))
 
 
+def sent_bytes(server):
+    return of(scrape(server), "modelmill_wire_sent_bytes_total")
+
+
 @pytest.mark.parametrize("request_algorithm", [None, "gzip", "deflate"])
 @pytest.mark.parametrize("response_algorithm", [None, "gzip", "deflate"])
 def test_http_compression(http, request_algorithm, response_algorithm):
@@ -479,10 +484,15 @@ def test_grpc_async_infer(grpc):
 
 
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
-def test_grpc_compression(grpc, algorithm):
-    array = np.zeros((4, 4096), np.float32)
+def test_grpc_compression(grpc, main_server, algorithm):
+    """Both ways: what the server sends is small, too."""
+    array = np.zeros((4, 1 << 18), np.float32)
+    before = sent_bytes(main_server)
     result = grpc.infer("identity_fp32", {"x": array}, compression_algorithm=algorithm)
     np.testing.assert_array_equal(result.as_numpy("y"), array)
+    assert sent_bytes(main_server) - before < array.nbytes / 4
+    grpc.infer("identity_fp32", {"x": array})
+    assert sent_bytes(main_server) - before > array.nbytes
 
 
 def test_grpc_stream(grpc):

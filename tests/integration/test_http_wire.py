@@ -455,3 +455,29 @@ def test_many_streams_on_one_connection(main_server, tmp_path, streams):
     ).stdout  # fmt: skip
     assert "3000 succeeded, 0 failed, 0 errored, 0 timeout" in out, out
     assert "3000 2xx" in out, out
+
+
+# ---- compression -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/v2/models/identity_fp32/infer", "/predict/identity_fp32"])
+def test_curl_compressed(main_server, tmp_path, path):
+    """curl inflates what it gets; it got less than it shows."""
+    arguments = ["curl", "-sS", "--noproxy", "*", "-w", "%{size_download}", "-o", str(tmp_path / "out")]
+    if path != "/metrics":
+        zeros = [0] * 4000
+        tensor = {"name": "x", "datatype": "FP32", "shape": [1, 4000], "data": zeros}
+        value = {"inputs": [tensor]} if path.startswith("/v2") else {"x": [zeros]}
+        (tmp_path / "in").write_text(json.dumps(value))
+        arguments += ["-H", "content-type: application/json", "--data-binary", f"@{tmp_path / 'in'}"]
+
+    def download(*more):
+        done = subprocess.run([*arguments, *more, main_server.url + path], capture_output=True, text=True, check=True)
+        return int(done.stdout), (tmp_path / "out").read_bytes()
+
+    size, plain = download()
+    assert size == len(plain)
+    size, inflated = download("--compressed")
+    assert size < len(inflated) / 2
+    if path != "/metrics":
+        assert inflated == plain

@@ -4,10 +4,12 @@ import json
 import math
 import re
 
+import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc
 from prometheus_client.parser import text_string_to_metric_families
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 import models
 from clients import Client, InferenceServerException
@@ -113,6 +115,26 @@ def test_process_metrics(main_server):
     assert value == 1 and "version" in dict(labels)
 
 
+def test_wire_counts_requests_and_bytes(serve, tmp_path):
+    server = serve(models.save(models.scaled(2), tmp_path / "twice.onnx"))
+    before = scrape(server)
+    with grpc.insecure_channel(server.address) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        for _ in range(3):
+            stub.ServerLive(service_pb2.ServerLiveRequest())
+        server.request("POST", "/v2/models/twice/infer", b" " * 100_000)
+        after = scrape(server)
+    name = "modelmill_wire_requests_total"
+    assert of(after, name, protocol="grpc") - of(before, name, protocol="grpc") == 3
+    assert of(after, name, protocol="http1") - of(before, name, protocol="http1") == 2
+    assert of(after, name, protocol="http2") == 0
+    assert of(after, "modelmill_wire_requests_open", protocol="http1") == 1, "the scrape itself"
+    assert of(after, "modelmill_wire_requests_open", protocol="grpc") == 0
+    assert of(after, "modelmill_wire_received_bytes_total") - of(before, "modelmill_wire_received_bytes_total") > 100_000
+    assert of(after, "modelmill_wire_sent_bytes_total") > of(before, "modelmill_wire_sent_bytes_total")
+    server.stop()
+
+
 def test_scraping_during_load(main_server):
     client = Client("http", main_server.address, concurrency=4)
     requests = [client.async_infer("mlp", client.inputs({"x": np.ones((1, 64), np.float32)})) for _ in range(200)]
@@ -168,6 +190,72 @@ def test_access_log_of_grpc_calls(main_server):
     assert lines["call-1"]["protocol"] == "gRPC"
     assert lines["call-1"]["grpc_status"] == "OK"
     assert lines["call-2"]["grpc_status"] == "NOT_FOUND"
+
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+IDENTITY = {"x-request-id": "seven", "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
+ROW = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1] * 4}]}
+
+
+@pytest.mark.parametrize("path", ["/v2/models/versions/infer", "/v2/models/nope/infer", "/metrics", "/nope"])
+def test_replies_carry_the_requests_identity(main_server, path):
+    body = json.dumps(ROW).encode() if path.endswith("infer") else None
+    method = "POST" if body else "GET"
+    _, _, headers = main_server.request(method, path, body, IDENTITY)
+    assert {name: headers[name] for name in IDENTITY} == IDENTITY
+    _, _, headers = main_server.request(method, path, body, {"traceparent": IDENTITY["traceparent"].upper()})
+    assert not set(IDENTITY) & {name.lower() for name in headers}, "what is malformed is ignored, and none is made up"
+
+
+def test_grpc_answers_carry_the_calls_identity(main_server):
+    with grpc.insecure_channel(main_server.address) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        request = service_pb2.ModelInferRequest(model_name="versions", raw_input_contents=[b"\0" * 16])
+        request.inputs.add(name="x", datatype="FP32", shape=[1, 4])
+        _, call = stub.ModelInfer.with_call(request, metadata=list(IDENTITY.items()))
+        assert dict(call.initial_metadata()) == IDENTITY
+        request.model_name = "nope"
+        with pytest.raises(grpc.RpcError) as error:
+            stub.ModelInfer(request, metadata=list(IDENTITY.items()))
+        metadata = {**dict(error.value.initial_metadata() or ()), **dict(error.value.trailing_metadata())}
+        assert IDENTITY.items() <= metadata.items()
+
+    def found():
+        lines = [line for line in log_lines(main_server) if line.get("trace_id") == TRACE_ID]
+        return {"gRPC", "HTTP/1.1"} <= {line["protocol"] for line in lines}
+
+    main_server.request("GET", "/v2", None, IDENTITY)
+    wait_until(found, "access lines with the trace's id")
+
+
+TIMING = re.compile(r"queue;dur=\d+\.\d{3}, compute;dur=\d+\.\d{3}, total;dur=(\d+\.\d{3})")
+
+
+def test_server_timing_when_the_client_asks(main_server):
+    ask = {"x-server-timing": "1"}
+    for path, value in (("/v2/models/versions/infer", ROW), ("/predict/versions", {"x": [[1] * 4]})):
+        body = json.dumps(value).encode()
+        status, _, headers = main_server.request("POST", path, body, ask)
+        assert status == 200 and TIMING.fullmatch(headers["server-timing"]), headers.items()
+        assert "server-timing" not in main_server.request("POST", path, body)[2]
+    with grpc.insecure_channel(main_server.address) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        request = service_pb2.ModelInferRequest(model_name="versions", raw_input_contents=[b"\0" * 16])
+        request.inputs.add(name="x", datatype="FP32", shape=[1, 4])
+        response, call = stub.ModelInfer.with_call(request, metadata=list(ask.items()))
+        assert response.outputs and TIMING.fullmatch(dict(call.trailing_metadata())["server-timing"])
+        _, call = stub.ModelInfer.with_call(request)
+        assert "server-timing" not in dict(call.trailing_metadata())
+
+
+def test_server_timing_of_every_answer(serve, tmp_path):
+    server = serve(models.save(models.scaled(2), tmp_path / "twice.onnx"), "--server-timing")
+    _, _, headers = server.request("POST", "/v2/models/twice/infer", json.dumps(ROW).encode())
+    assert TIMING.fullmatch(headers["server-timing"])
+    broken = json.dumps({"inputs": []}).encode()
+    _, _, headers = server.request("POST", "/v2/models/twice/infer", broken)
+    assert re.fullmatch(r"total;dur=\d+\.\d{3}", headers["server-timing"]), "of what never came to the model"
+    server.stop()
 
 
 def test_no_access_log_unless_asked(serve, tmp_path):

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "dialect/http_compression.h"
+
 namespace modelmill::admin {
 namespace {
 
@@ -14,6 +16,12 @@ bool refuse_other_methods(wire::HttpExchange& exchange) {
   reply.headers.emplace_back("Allow", "GET");
   exchange.reply(std::move(reply));
   return true;
+}
+
+void reply_text(wire::HttpExchange& exchange, std::string_view type, std::string text) {
+  wire::HttpReply reply = wire::HttpReply::text(200, type, std::move(text));
+  compress_reply(reply, exchange.request());
+  exchange.reply(std::move(reply));
 }
 
 std::string signature_line(const std::vector<TensorSpec>& specs) {
@@ -57,14 +65,14 @@ void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& me
       "metrics",
       [&metrics](std::shared_ptr<wire::HttpExchange> exchange) {
         if (refuse_other_methods(*exchange)) return;
-        exchange->reply(wire::HttpReply::text(200, kMetricsType, metrics.render()));
+        reply_text(*exchange, kMetricsType, metrics.render());
       },
       wire::ApiGroup::kMetrics);
   router.add(
       "",
       [&catalog, version = std::move(server_version)](std::shared_ptr<wire::HttpExchange> exchange) {
         if (refuse_other_methods(*exchange)) return;
-        exchange->reply(wire::HttpReply::text(200, "text/plain; charset=utf-8", describe(catalog, version)));
+        reply_text(*exchange, "text/plain; charset=utf-8", describe(catalog, version));
       },
       wire::ApiGroup::kMetadata);
 }

@@ -7,6 +7,7 @@
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"
 #include "dialect/kserve_v2/output_selection.h"
+#include "dialect/server_timing.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
@@ -16,8 +17,9 @@ namespace {
 /// flight, so it outlives either.
 class InferCall final : public ResponseSink, public std::enable_shared_from_this<InferCall> {
  public:
-  InferCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call)
-      : inference_(inference), call_(std::move(call)) {}
+  /// `timed`: the answer says where its time went, whether the client asks or not.
+  InferCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, bool timed)
+      : inference_(inference), call_(std::move(call)), timed_(timed || call_->asks_timing()) {}
 
   void begin(size_t length) {
     if (submitted_) return;
@@ -33,6 +35,7 @@ class InferCall final : public ResponseSink, public std::enable_shared_from_this
   void cancel(const Status& reason) {
     cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
                                                             : CancelToken::Reason::kClientGone);
+    if (submitted_) inference_.cancelled(model_, version_);
   }
 
   void on_response(InferResponse response, bool final, bool has_response) override;
@@ -43,6 +46,7 @@ class InferCall final : public ResponseSink, public std::enable_shared_from_this
 
   Inference& inference_;
   const std::shared_ptr<wire::GrpcCall> call_;
+  const bool timed_;
   InferScanner scanner_;
   CancelToken cancel_;
   bool submitted_ = false;
@@ -56,7 +60,7 @@ class InferCall final : public ResponseSink, public std::enable_shared_from_this
   // The answer; its parts are written by one thread after another.
   int responses_ = 0;
   InferResponse response_;
-  Chunks message_;
+  wire::PackedMessage message_;
 };
 
 void InferCall::end() {
@@ -67,6 +71,7 @@ void InferCall::end() {
   if (status.ok()) status = parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, options);
   request->times.received = Clock::now();
   request->deadline = call_->deadline();
+  request->trace = call_->trace();
   request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
   if (!status.ok()) {
     request->fail(std::move(status));
@@ -98,23 +103,28 @@ void InferCall::encode_answer() {
   if (response_.status.ok()) response_.status = select_outputs(inference_.catalog(), model_, requested_, response_);
   if (!response_.status.ok()) return;
   const int64_t version = response_.version != 0 ? response_.version : version_;
-  message_ = encode_infer_response(response_, {model_, version, id_});
+  message_.bytes = encode_infer_response(response_, {model_, version, id_});
   response_.outputs.clear();
   size_t size = 0;
-  for (const Bytes& chunk : message_) size += chunk.size();
+  for (const Bytes& chunk : message_.bytes) size += chunk.size();
   if (size > INT_MAX) {
     response_.status =
         invalid_argument("Response has byte size " + std::to_string(size) + " which exceeds gRPC's byte size limit " +
                          std::to_string(INT_MAX) + "; ask for fewer outputs or rows, or use HTTP with binary data");
+    return;
   }
+  call_->pack(message_);
 }
 
 void InferCall::deliver() {
-  if (response_.status.ok()) {
-    call_->reply(std::move(message_));
-  } else {
-    call_->finish(response_.status);
+  wire::GrpcMetadata trailers;
+  if (timed_) {
+    trailers.emplace_back("server-timing", server_timing(response_.times, Clock::now()));
+    if (response_.status.ok()) call_->send_packed(std::move(message_));
+  } else if (response_.status.ok()) {
+    return call_->reply_packed(std::move(message_));
   }
+  call_->finish(response_.status, trailers);
 }
 
 class InferHandler final : public wire::GrpcCallHandler {
@@ -132,9 +142,9 @@ class InferHandler final : public wire::GrpcCallHandler {
 
 }  // namespace
 
-wire::GrpcMethodFactory model_infer_method(Inference& inference) {
-  return [&inference](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
-    return std::make_unique<InferHandler>(std::make_shared<InferCall>(inference, std::move(call)));
+wire::GrpcMethodFactory model_infer_method(Inference& inference, bool server_timing) {
+  return [&inference, server_timing](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
+    return std::make_unique<InferHandler>(std::make_shared<InferCall>(inference, std::move(call), server_timing));
   };
 }
 

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <deque>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,7 +24,7 @@ constexpr size_t kMostUnsentBytes = size_t{1} << 30;
 constexpr auto kLookAgain = std::chrono::milliseconds(10);
 
 struct StreamMessage {
-  Chunks bytes;
+  wire::PackedMessage packed;
   Status error;  // what the message tells, for streams that end at the first error
 };
 
@@ -56,7 +58,7 @@ class StreamRequest final : public ResponseSink, public std::enable_shared_from_
   std::atomic<int> posted_{0};  // to the loop and not yet there
 };
 
-/// The stream. Everything but `cancel` is the loop's.
+/// The stream. Everything but `cancel` and pack() is the loop's.
 class StreamCall final : public std::enable_shared_from_this<StreamCall> {
  public:
   StreamCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call)
@@ -78,6 +80,7 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
     look_again_.reset();
     cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
                                                             : CancelToken::Reason::kClientGone);
+    drop_waiting();
   }
 
   /// An answer of `request` (none: only the end), on the loop.
@@ -85,8 +88,11 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
 
   Inference& inference() { return inference_; }
   wire::Loop& loop() { return call_->loop(); }
+  /// Any thread.
+  void pack(wire::PackedMessage& message) const { call_->pack(message); }
 
  private:
+  void drop_waiting();
   void send(StreamMessage message);
   void send_in_order();
   void finish_if_done();
@@ -116,7 +122,8 @@ StreamMessage StreamRequest::encode(InferResponse response, bool final) {
   }
   response.parameters.set("triton_final_response", final);
   const int64_t served = response.version != 0 ? response.version : version;
-  message.bytes = encode_stream_response(response, {model, served, id}, message.error.message());
+  message.packed.bytes = encode_stream_response(response, {model, served, id}, message.error.message());
+  stream_->pack(message.packed);
   return message;
 }
 
@@ -148,6 +155,7 @@ void StreamCall::end() {
   if (status.ok()) status = parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, answers->options);
   request->times.received = Clock::now();
   request->deadline = call_->deadline();
+  request->trace = call_->trace();
   request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
   answers->model = request->model;
   answers->id = request->id;
@@ -183,6 +191,14 @@ void StreamCall::deliver(StreamRequest& request, std::optional<StreamMessage> me
   balance();
 }
 
+/// Has requests that still wait answered now. Those of decoupled models, which are not kept in order, are when their
+/// batch would be cut.
+void StreamCall::drop_waiting() {
+  std::set<std::pair<std::string, int64_t>> models;  // a copy: answers take requests out of the list
+  for (const auto& request : ordered_) models.emplace(request->model, request->version);
+  for (const auto& [model, version] : models) inference_.cancelled(model, version);
+}
+
 void StreamCall::send_in_order() {
   while (!ordered_.empty()) {
     const std::shared_ptr<StreamRequest> first = ordered_.front();
@@ -204,7 +220,7 @@ void StreamCall::send(StreamMessage message) {
                       " bytes of them are waiting; read the stream while sending, or keep fewer requests in flight"));
     return;
   }
-  call_->send(std::move(message.bytes));
+  call_->send_packed(std::move(message.packed));
 }
 
 void StreamCall::finish_if_done() {

@@ -7,6 +7,7 @@
 #include "dialect/http_router.h"
 #include "dialect/kserve_v2/http_infer_codec.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
+#include "dialect/server_timing.h"
 #include "serve/input_check.h"
 
 namespace modelmill::kserve_v2 {
@@ -19,13 +20,18 @@ class HttpInferCall final : public ResponseSink, public std::enable_shared_from_
   HttpInferCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
       : inference_(inference), exchange_(std::move(exchange)), model_(std::move(model)) {}
 
-  void start(std::string_view version, const InflateLimit& inflate);
+  /// `timed`: the answer says where its time went, whether the client asks or not.
+  void start(std::string_view version, const InflateLimit& inflate, bool timed);
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
+  void abandon() {
+    cancel_.cancel(CancelToken::Reason::kClientGone);
+    inference_.cancelled(model_, version_);
+  }
   Status parse(std::string_view version, const InflateLimit& inflate, InferRequest& request);
   wire::HttpReply write_reply();
-  void compress(wire::HttpReply& reply) const;
+  wire::HttpReply write_answer();
 
   Inference& inference_;
   const std::shared_ptr<wire::HttpExchange> exchange_;
@@ -33,6 +39,7 @@ class HttpInferCall final : public ResponseSink, public std::enable_shared_from_
   std::string id_;
   std::string encoding_;  // of the reply's body; empty: none
   int64_t version_ = 0;
+  bool timed_ = false;
   HttpOutputs outputs_;
   CancelToken cancel_;
   int responses_ = 0;
@@ -57,12 +64,14 @@ Status read_header_length(const wire::HttpRequest& request, size_t body_size, si
   return ok_status();
 }
 
-void HttpInferCall::start(std::string_view version, const InflateLimit& inflate) {
+void HttpInferCall::start(std::string_view version, const InflateLimit& inflate, bool timed) {
+  timed_ = timed || asks_timing(exchange_->request());
   exchange_->on_abandoned([weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->cancel_.cancel(CancelToken::Reason::kClientGone);
+    if (const auto self = weak.lock()) self->abandon();
   });
   auto request = std::make_unique<InferRequest>(shared_from_this());
   request->model = model_;
+  request->trace = exchange_->request().trace;
   request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
   Status status = parse(version, inflate, *request);
   request->times.received = Clock::now();
@@ -105,6 +114,13 @@ void HttpInferCall::on_response(InferResponse response, bool final, bool has_res
 }
 
 wire::HttpReply HttpInferCall::write_reply() {
+  const RequestTimes times = response_.times;
+  wire::HttpReply reply = write_answer();
+  if (timed_) reply.headers.emplace_back("Server-Timing", server_timing(times, Clock::now()));
+  return reply;
+}
+
+wire::HttpReply HttpInferCall::write_answer() {
   if (responses_ != 1) {
     return error_reply(internal("expected a single response, got " + std::to_string(responses_)));
   }
@@ -114,22 +130,16 @@ wire::HttpReply HttpInferCall::write_reply() {
   const int64_t version = response_.version != 0 ? response_.version : version_;
   wire::HttpReply reply = write_http_infer(response_, model_, version, id_, outputs_);
   response_.outputs.clear();
-  if (!encoding_.empty() && reply.status == 200) compress(reply);
+  compress_reply(reply, encoding_);
   return reply;
-}
-
-void HttpInferCall::compress(wire::HttpReply& reply) const {
-  Result<Chunks> encoded = encode_body(reply.body, encoding_);
-  if (!encoded.ok()) return;  // as it is, then
-  reply.body = std::move(encoded).value();
-  reply.headers.emplace_back("Content-Encoding", encoding_);
 }
 
 }  // namespace
 
 void handle_http_infer(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
-                       std::string_view version, const InflateLimit& inflate) {
-  std::make_shared<HttpInferCall>(inference, std::move(exchange), std::move(model))->start(version, inflate);
+                       std::string_view version, const InflateLimit& inflate, bool server_timing) {
+  std::make_shared<HttpInferCall>(inference, std::move(exchange), std::move(model))
+      ->start(version, inflate, server_timing);
 }
 
 }  // namespace modelmill::kserve_v2

@@ -11,6 +11,6 @@ namespace modelmill::kserve_v2 {
 
 /// Answers whatever path begins with /v2. `inference` must outlive the wire.
 wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries,
-                                    InflateLimit inflate);
+                                    InflateLimit inflate, bool server_timing);
 
 }  // namespace modelmill::kserve_v2

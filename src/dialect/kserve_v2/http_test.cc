@@ -10,6 +10,7 @@
 #include "dialect/kserve_v2/service.h"
 #include "dialect/testing/fakes.h"
 #include "serve/testing/fake_version.h"
+#include "wire/deflate.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
@@ -241,12 +242,16 @@ TEST_F(HttpDialect, GarbageNeverCrashes) {
 }
 
 TEST_F(HttpDialect, Compression) {
-  catalog_.add(simple_description("m"));
-  const std::string body = R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":[1,2,3,4]}]})";
-  for (const std::string coding : {"gzip", "deflate"}) {
-    Chunks plain;
-    plain.push_back(Bytes::copy_of(body));
-    const std::string packed = joined(encode_body(plain, coding).value());
+  catalog_.add(echo_model("m", DataType::kFp32, {-1}));
+  std::string numbers = "0";
+  for (int i = 1; i < 1'000; ++i) numbers += ",0";
+  const std::string body = R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1000],"data":[)" + numbers + "]}]}";
+  Chunks plain;
+  plain.push_back(Bytes::copy_of(body));
+  for (const auto& [coding, format] :
+       {std::pair<std::string, wire::DeflateFormat>{"gzip", wire::DeflateFormat::kGzip},
+        std::pair<std::string, wire::DeflateFormat>{"deflate", wire::DeflateFormat::kZlib}}) {
+    const std::string packed(wire::deflate_chunks(plain, format)->view());
     const auto reply = infer(packed, {{"content-encoding", coding}, {"accept-encoding", "br, " + coding + ";q=0.9"}});
     ASSERT_EQ(reply.status, 200) << joined(reply.body);
     EXPECT_EQ(header_of(reply, "Content-Encoding"), coding);
@@ -256,6 +261,10 @@ TEST_F(HttpDialect, Compression) {
     EXPECT_EQ(decode_body(Bytes::copy_of(packed), coding, {10}).status().code(), Code::kResourceExhausted);
   }
   EXPECT_EQ(infer(body, {{"content-encoding", "br"}}).status, 501);
+  const auto small =
+      infer(R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}]})", {{"accept-encoding", "gzip"}});
+  EXPECT_EQ(small.status, 200);
+  EXPECT_EQ(header_of(small, "Content-Encoding"), "") << "it would not be worth it";
 }
 
 TEST_F(HttpDialect, Questions) {

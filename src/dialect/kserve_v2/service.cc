@@ -19,6 +19,7 @@ struct Service::Rep {
   Inference& inference;
   std::shared_ptr<const ModelQueries> queries;
   InflateLimit inflate;
+  bool server_timing;
 };
 
 Service::Service(Inference& inference, Options options)
@@ -26,14 +27,17 @@ Service::Service(Inference& inference, Options options)
           Rep{inference,
               std::make_shared<const ModelQueries>(inference.catalog(), std::move(options.server_name),
                                                    std::move(options.server_version), std::move(options.ready)),
-              std::move(options.inflate)})) {}
+              std::move(options.inflate), options.server_timing})) {}
 
 Service::~Service() = default;
 
-wire::HttpHandler Service::http() const { return make_http_handler(rep_->inference, rep_->queries, rep_->inflate); }
+wire::HttpHandler Service::http() const {
+  return make_http_handler(rep_->inference, rep_->queries, rep_->inflate, rep_->server_timing);
+}
 
 void Service::add_to(wire::GrpcMethods& methods) const {
-  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference), wire::ApiGroup::kInference);
+  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference, rep_->server_timing),
+              wire::ApiGroup::kInference);
   methods.add(method_path("ModelStreamInfer"), model_stream_infer_method(rep_->inference), wire::ApiGroup::kInference);
   add_control_methods(methods, rep_->queries);
   const google::protobuf::FileDescriptor* file = inference::ModelInferRequest::descriptor()->file();

@@ -23,6 +23,8 @@ class Service {
     std::function<bool()> ready;
     /// What compressed bodies may inflate to.
     InflateLimit inflate = {};
+    /// Whether every answer says where its time went, or only where the client asks.
+    bool server_timing = false;
   };
 
   Service(Inference& inference, Options options);

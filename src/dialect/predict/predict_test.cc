@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <tuple>
 
 #include "dialect/admin/service.h"
+#include "dialect/http_compression.h"
 #include "dialect/http_router.h"
 #include "dialect/predict/sample.h"
 #include "dialect/predict/service.h"
@@ -55,6 +57,25 @@ class Predict : public ::testing::Test {
   Inference inference_;
   HttpRouter router_;
 };
+
+TEST_F(Predict, LargeRepliesAreCompressedForWhoWantsIt) {
+  add("m", DataType::kFp32, {-1});
+  std::vector<std::shared_ptr<Counter>> counters;
+  for (int i = 0; i < 100; ++i) counters.push_back(metrics_.counter("c" + std::to_string(i), "help", {}));
+  std::string body = R"({"x": [0)";
+  for (int i = 1; i < 1'000; ++i) body += ", 0";
+  body += "]}";
+  const std::string small = R"({"x": [1]})";
+  for (const auto& [method, path, sent] : {std::tuple{"GET", "/metrics", &small}, {"POST", "/predict/m", &body}}) {
+    const auto reply = ask(method, path, *sent, {{"accept-encoding", "deflate;q=0.5, gzip"}});
+    EXPECT_EQ(header_of(reply, "Content-Encoding"), "gzip") << path;
+    const auto plain = ask(method, path, *sent);
+    EXPECT_EQ(header_of(plain, "Content-Encoding"), "") << path;
+    EXPECT_EQ(decode_body(Bytes::copy_of(joined(reply.body)), "gzip", {1 << 20})->view(), joined(plain.body));
+  }
+  EXPECT_EQ(header_of(ask("GET", "/metrics"), "Vary"), "Accept-Encoding");
+  EXPECT_EQ(header_of(ask("POST", "/predict/m", small, {{"accept-encoding", "gzip"}}), "Content-Encoding"), "");
+}
 
 TEST_F(Predict, Json) {
   catalog_.add(simple_description("m"));

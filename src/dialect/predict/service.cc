@@ -10,6 +10,7 @@
 #include "dialect/predict/reply_codec.h"
 #include "dialect/predict/request_codec.h"
 #include "dialect/predict/sample.h"
+#include "dialect/server_timing.h"
 
 namespace modelmill::predict {
 namespace {
@@ -104,33 +105,45 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   PredictCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange)
       : inference_(inference), exchange_(std::move(exchange)) {}
 
-  void start(const Target& target, const ModelVersion& version, const InflateLimit& inflate);
+  /// `timed`: the answer says where its time went, whether the client asks or not.
+  void start(const Target& target, const ModelVersion& version, const InflateLimit& inflate, bool timed);
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
+  void abandon() {
+    cancel_.cancel(CancelToken::Reason::kClientGone);
+    inference_.cancelled(target_.model, target_.version);
+  }
   Status parse(const Signature& signature, const InflateLimit& inflate, InferRequest& request);
   wire::HttpReply write();
+  wire::HttpReply write_answer();
 
   Inference& inference_;
   const std::shared_ptr<wire::HttpExchange> exchange_;
+  Target target_;
   Signature signature_;
   std::string example_;
   Format format_ = Format::kJson;
+  std::string encoding_;  // of the reply's body; empty: none
   bool added_dimension_ = false;
+  bool timed_ = false;
   CancelToken cancel_;
   boost::container::small_vector<RequestedOutput, 2> requested_;
   int responses_ = 0;
   InferResponse response_;
 };
 
-void PredictCall::start(const Target& target, const ModelVersion& version, const InflateLimit& inflate) {
+void PredictCall::start(const Target& target, const ModelVersion& version, const InflateLimit& inflate, bool timed) {
+  timed_ = timed || asks_timing(exchange_->request());
   exchange_->on_abandoned([weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->cancel_.cancel(CancelToken::Reason::kClientGone);
+    if (const auto self = weak.lock()) self->abandon();
   });
+  target_ = {target.model, version.version()};
   signature_ = version.signature();
   example_ = sample_curl(base_url(exchange_->request()), version);
   auto request = std::make_unique<InferRequest>(shared_from_this());
   request->model = target.model;
+  request->trace = exchange_->request().trace;
   request->version = version.version();
   request->id = exchange_->request().header("x-request-id");
   request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
@@ -148,6 +161,7 @@ void PredictCall::start(const Target& target, const ModelVersion& version, const
 Status PredictCall::parse(const Signature& signature, const InflateLimit& inflate, InferRequest& request) {
   const wire::HttpRequest& http = exchange_->request();
   format_ = choose_format(http.header("accept"));
+  encoding_ = choose_encoding(http.header("accept-encoding"));
   MM_RETURN_IF_ERROR(requested_outputs(http.query, request));
   MM_ASSIGN_OR_RETURN(const Bytes body, decode_body(http.body, http.header("content-encoding"), inflate));
   return parse_inputs(body, detect_format(http.header("content-type"), body.view()), signature, request,
@@ -168,6 +182,14 @@ void PredictCall::on_response(InferResponse response, bool final, bool has_respo
 }
 
 wire::HttpReply PredictCall::write() {
+  const RequestTimes times = response_.times;
+  wire::HttpReply reply = write_answer();
+  compress_reply(reply, encoding_);
+  if (timed_) reply.headers.emplace_back("Server-Timing", server_timing(times, Clock::now()));
+  return reply;
+}
+
+wire::HttpReply PredictCall::write_answer() {
   if (responses_ != 1) response_.status = internal("expected a single response, got " + std::to_string(responses_));
   if (response_.status.ok() && !requested_.empty()) {
     auto& outputs = response_.outputs;
@@ -189,7 +211,8 @@ wire::HttpReply PredictCall::write() {
   return teaching_reply(response_.status, signature_, example_);
 }
 
-void handle(Inference& inference, const InflateLimit& inflate, std::shared_ptr<wire::HttpExchange> exchange) {
+void handle(Inference& inference, const InflateLimit& inflate, bool server_timing,
+            std::shared_ptr<wire::HttpExchange> exchange) {
   const wire::HttpRequest& request = exchange->request();
   if (request.method != "GET" && request.method != "POST") {
     wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
@@ -207,17 +230,19 @@ void handle(Inference& inference, const InflateLimit& inflate, std::shared_ptr<w
     exchange->reply(error_reply(pin.status()));
   } else if (request.method == "GET") {
     const std::string example = sample_curl(base_url(request), **pin);
-    exchange->reply(wire::HttpReply::text(200, "text/plain; charset=utf-8", usage(**pin, example)));
+    wire::HttpReply reply = wire::HttpReply::text(200, "text/plain; charset=utf-8", usage(**pin, example));
+    compress_reply(reply, request);
+    exchange->reply(std::move(reply));
   } else {
-    std::make_shared<PredictCall>(inference, exchange)->start(*target, **pin, inflate);
+    std::make_shared<PredictCall>(inference, exchange)->start(*target, **pin, inflate, server_timing);
   }
 }
 
 }  // namespace
 
-wire::HttpHandler make_handler(Inference& inference, InflateLimit inflate) {
-  return [&inference, inflate = std::move(inflate)](std::shared_ptr<wire::HttpExchange> exchange) {
-    handle(inference, inflate, std::move(exchange));
+wire::HttpHandler make_handler(Inference& inference, InflateLimit inflate, bool server_timing) {
+  return [&inference, inflate = std::move(inflate), server_timing](std::shared_ptr<wire::HttpExchange> exchange) {
+    handle(inference, inflate, server_timing, std::move(exchange));
   };
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "wire/api_group.h"
+#include "wire/endpoint.h"
 
 namespace modelmill {
 

@@ -1,0 +1,125 @@
+"""Requests that nobody waits for any more: never run, counted by reason, and their places in the queue given to others."""
+
+import contextlib
+import json
+import socket
+
+import grpc
+import numpy as np
+import pytest
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+import repositories
+from servers import wait_until
+from test_observability import of, scrape
+
+SLOW = {"model": "slow", "version": "1"}
+V2 = ("/v2/models/slow/infer", {"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": [3] * 4}]})
+PREDICT = ("/predict/slow", {"INPUT0": [[3, 3, 3, 3]]})
+RESET = socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0"  # closing resets the connection
+
+
+def infer_request():
+    request = service_pb2.ModelInferRequest(model_name="slow", raw_input_contents=[np.ones(4, np.float32).tobytes()])
+    request.inputs.add(name="INPUT0", datatype="FP32", shape=[1, 4])
+    return request
+
+
+@pytest.fixture
+def slow(serve, tmp_path):
+    """A model that takes its time for each request; one runs, four may wait."""
+    config = (
+        "instance_group { count: 1 kind: KIND_CPU } "
+        "dynamic_batching { default_queue_policy { max_queue_size: 4 } }"
+    )
+    repositories.add_slow_identity(tmp_path / "models", "slow", 2500, config)
+    server = serve(tmp_path / "models")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def stub(slow):
+    with grpc.insecure_channel(slow.address) as channel:
+        yield service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+
+def wait_waiting(server, count):
+    wait_until(lambda: of(scrape(server), "nv_inference_pending_request_count", **SLOW) == count, f"{count} wait")
+
+
+@contextlib.contextmanager
+def http_clients(server, path_and_body, count):
+    path, value = path_and_body
+    body = json.dumps(value).encode()
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for _ in range(count):
+            client = stack.enter_context(server.connect())
+            client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            clients.append(client)
+        yield clients
+
+
+def leave_http(path_and_body, half=False):
+    def run(server, stub):
+        with http_clients(server, path_and_body, 3) as clients:
+            wait_waiting(server, 4)
+            for client in clients:
+                if half:
+                    client.shutdown(socket.SHUT_WR)
+                else:
+                    client.setsockopt(*RESET)
+                    client.close()
+            wait_waiting(server, 1)
+
+    return run
+
+
+def leave_grpc(server, stub):
+    calls = [stub.ModelInfer.future(infer_request()) for _ in range(3)]
+    wait_waiting(server, 4)
+    for call in calls:
+        call.cancel()
+
+
+def leave_stream(server, stub):
+    call = stub.ModelStreamInfer(infer_request() for _ in range(3))
+    wait_waiting(server, 4)
+    call.cancel()
+
+
+def let_deadline_pass(server, stub):
+    calls = [stub.ModelInfer.future(infer_request(), timeout=1) for _ in range(3)]
+    wait_waiting(server, 4)
+    for call in calls:
+        assert call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize(
+    "leave,reason",
+    [
+        (leave_http(V2), "client gone"),
+        (leave_http(PREDICT), "client gone"),
+        (leave_http(V2, half=True), "client gone"),
+        (leave_grpc, "client gone"),
+        (leave_stream, "client gone"),
+        (let_deadline_pass, "deadline"),
+    ],
+    ids=["http", "predict", "http-half-closed", "grpc", "grpc-stream", "grpc-deadline"],
+)
+def test_given_up_in_the_queue(slow, stub, leave, reason):
+    """It leaves the queue while the model is still busy with another request, is counted, and is never run."""
+    wanted = [stub.ModelInfer.future(infer_request()) for _ in range(2)]
+    wait_waiting(slow, 1)
+    leave(slow, stub)
+    wait_waiting(slow, 1)
+    assert not any(call.done() for call in wanted), "the places are free before their turn would have come"
+    samples = scrape(slow)
+    assert of(samples, "modelmill_request_cancelled_total", **SLOW) == 3
+    # Which of the two clocks is first at the deadline is the machine's to say.
+    assert reason == "deadline" or of(samples, "modelmill_request_cancelled_total", **SLOW, reason=reason) == 3
+    assert of(samples, "nv_inference_request_failure", **SLOW, reason="CANCELED") == 3
+    for call in wanted:
+        assert call.result(timeout=60).outputs
+    assert of(scrape(slow), "nv_inference_exec_count", **SLOW) == 2
