@@ -32,17 +32,26 @@ wheel: build ## a pip wheel of the server, into build/wheel/dist
 	@$(PYTHON) tools/build-wheel
 
 ##@ Check
-.PHONY: test test-all lint format asan tsan test-wheel
+.PHONY: test test-all conformance lint format asan tsan test-wheel
 test: ## build, and run the unit, structure and integration tests
 	@tools/setup test
 	@$(call compile,release)
 	@tools/test unit structure integration
 
-test-all: ## test, and the sanitizers and the wheel: all that can be checked
+test-all: ## test, conformance, the sanitizers and the wheel: all that can be checked
 	@$(MAKE) test
 	@$(MAKE) test-wheel
+	@$(MAKE) conformance
 	@$(MAKE) asan
 	@$(MAKE) tsan
+
+conformance: ## other people's suites and clients: h2spec, gRPC's interoperability tests, grpc-js, gRPC C++
+	@tools/setup conformance
+	@$(call compile,release)
+	@cmake -DMODELMILL_CONFORMANCE=ON build/release >build/conformance.configure.log || \
+	  { cat build/conformance.configure.log; exit 1; }
+	@cmake --build build/release -j $(JOBS) --target conformance
+	@tools/test conformance
 
 test-wheel: ## install the wheel outside the checkout, and use it there
 	@tools/setup test

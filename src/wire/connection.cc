@@ -13,9 +13,10 @@ namespace {
 
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A connection begins with a small buffer and gets the larger one when it has filled the small one.
-constexpr size_t kSmallBuffer = 4 * 1024;
+/// A connection begins with a small buffer, for most rest most of the time, and gets a larger one when it has filled it.
+constexpr size_t kSmallBuffer = 1024;
 constexpr size_t kLargeBuffer = 16 * 1024;
+constexpr size_t kBufferGrowth = 4;
 /// One for each loop, for what comes in larger amounts: fits the second-level cache.
 constexpr size_t kScratch = 256 * 1024;
 /// What one connection may bring in before others get their turn.
@@ -72,7 +73,7 @@ void Connection::on_read(IoResult result) {
     }
     const bool full = result.bytes == buffer_->size();
     take({buffer_->data(), result.bytes});
-    if (full && buffer_->size() < kLargeBuffer) buffer_ = Memory::allocate(kLargeBuffer);
+    if (full && buffer_->size() < kLargeBuffer) buffer_ = Memory::allocate(kBufferGrowth * buffer_->size());
     if (!full || read_more()) arm_read();
     return;
   }

@@ -15,6 +15,14 @@ using BeastView = boost::beast::string_view;
 
 std::string_view view(BeastView text) { return {text.data(), text.size()}; }
 
+/// "DESCRIBE rtsp://host RTSP/1.0", say.
+bool names_other_protocol(std::string_view head) {
+  const std::string_view line = head.substr(0, head.find_first_of("\r\n"));
+  const size_t target = line.find(' ');
+  const size_t protocol = line.rfind(' ');
+  return protocol != target && !line.substr(protocol + 1).starts_with("HTTP/");
+}
+
 class Parser final : public http::basic_parser<true> {
  public:
   HttpRequest* request = nullptr;
@@ -114,7 +122,11 @@ Http1Parser::Outcome Http1Parser::parse_head(std::string_view bytes, HttpRequest
     const size_t waiting = parser.is_header_done() ? 0 : bytes.size() - used;
     if (rep_->head_size + waiting > rep_->bounds.header_bytes) return rep_->head_too_large(used);
     if (error == http::error::need_more || (!error && n == 0)) return {used};
-    if (error) return rep_->fail(error, used);
+    if (error) {
+      Outcome outcome = rep_->fail(error, used);
+      outcome.other_protocol = error == http::error::bad_version && names_other_protocol(bytes.substr(used));
+      return outcome;
+    }
   }
   if (parser.version == 11 && parser.hosts != 1)
     return {used, false, 400, {}, "an HTTP/1.1 request needs exactly one Host header"};

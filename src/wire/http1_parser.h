@@ -29,6 +29,7 @@ class Http1Parser {
     int error_status = 0;    // an HTTP status; then the connection can't go on
     std::string_view limit;  // the one that was met, if any: "header", "headers" or "body"
     std::string error;
+    bool other_protocol = false;  // it names one that is not HTTP, so an answer in HTTP would be no use
   };
   /// Parses a head into `request`.
   Outcome parse_head(std::string_view bytes, HttpRequest& request);

@@ -117,6 +117,10 @@ void Http1Session::parse_all(std::string_view bytes, size_t& used) {
         stage_ == Stage::kHead ? parser_.parse_head(rest, incoming_->request()) : parser_.parse_chunks(rest, body_);
     used += outcome.used;
     if (outcome.error_status != 0) {
+      if (outcome.other_protocol) {
+        end_without_answer();
+        break;
+      }
       if (!outcome.limit.empty()) connection_.core().count_refused(outcome.limit);
       fail(outcome.error_status, outcome.error);
       break;
@@ -228,6 +232,11 @@ void Http1Session::fail(int status, std::string_view message) {
   add_exchange();
   closing_ = true;
   exchange->reply(error_reply(status, message));
+}
+
+void Http1Session::end_without_answer() {
+  drain();
+  connection_.want_flush();
 }
 
 void Http1Session::front_done(bool close) {

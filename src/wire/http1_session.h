@@ -53,6 +53,7 @@ class Http1Session final : public Session {
   void fail(int status, std::string_view message);
   void time_out(std::string_view limit);
   void close_idle();
+  void end_without_answer();
   void add_exchange();
   void unstall();
 

@@ -265,6 +265,20 @@ TEST(Http1, BadRequestsAreAnsweredAndTheConnectionEnds) {
   EXPECT_THAT(server.metrics().render(), HasSubstr("modelmill_wire_refused_total{limit=\"body\"} 3"));
 }
 
+TEST(Http1, OtherProtocolsAreNotAnsweredInHttp) {
+  TestServer server(describe);
+  server.start();
+  for (const std::string_view line : {"INVALID CONNECTION PREFACE\r\n\r\n", "DESCRIBE rtsp://a/b RTSP/1.0\r\n\r\n"}) {
+    RawClient client(server.port());
+    client.send(line);
+    EXPECT_EQ(client.read_to_end(), "");
+    RawClient second(server.port());
+    second.send(get("/first"));
+    second.send(line);
+    EXPECT_THAT(second.read_to_end(), EndsWith("GET /first? "));
+  }
+}
+
 TEST(Http1, AnErrorWaitsForTheRepliesBeforeIt) {
   Holder holder(1);
   TestServer server(holder.handler());

@@ -176,7 +176,8 @@ void Http2Session::unlink(Http2Stream& stream) {
 
 void Http2Session::receive(std::span<const std::byte> bytes) {
   if (failed_ || gone_) return;
-  const ssize_t n = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  const ClientFrames::Verdict verdict = client_frames_.check(bytes);
+  const ssize_t n = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), verdict.fine);
   if (flooded_ || n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS ||
       nghttp2_session_get_outbound_queue_size(session_) > most_frames_waiting(connection_.core().limits)) {
     connection_.core().count_refused("flood");
@@ -184,6 +185,7 @@ void Http2Session::receive(std::span<const std::byte> bytes) {
     return fail(NGHTTP2_ENHANCE_YOUR_CALM);
   }
   if (n < 0) return fail(NGHTTP2_PROTOCOL_ERROR);  // nghttp2 can't go on with this peer: a bad preface, say
+  if (verdict.error != NGHTTP2_NO_ERROR) return fail(verdict.error);
   if (nghttp2_session_want_write(session_) != 0 || nghttp2_session_want_read(session_) == 0) connection_.want_flush();
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "wire/client_frames.h"
 #include "wire/flood_guard.h"
 #include "wire/grpc.h"
 #include "wire/http2_head.h"
@@ -73,6 +74,7 @@ class Http2Session final : public Session {
 
   Connection& connection_;
   nghttp2_session* session_ = nullptr;
+  ClientFrames client_frames_;
   Http2Head head_;  // of the request whose header block is arriving; HTTP/2 lets only one do so at a time
   bool in_head_ = false;
   bool settings_seen_ = false;

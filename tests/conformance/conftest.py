@@ -1,0 +1,44 @@
+"""What the conformance tests talk to: `modelmill serve`, and the wire with gRPC's interoperability service on it."""
+
+import contextlib
+import subprocess
+
+import pytest
+
+import models
+import servers
+
+GO_TOOLS = servers.ROOT / "build/go"
+
+
+def pytest_collection_modifyitems(config, items):
+    for program in (servers.binary(), interop_program("interop_server"), GO_TOOLS / "h2spec"):
+        if not program.exists():
+            pytest.exit(f"{program} is missing; `make conformance` makes it", returncode=2)
+
+
+def interop_program(name):
+    return servers.build_dir() / "tests/conformance" / name
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """`modelmill serve` with the model `scaled`: y = 3 x."""
+    folder = tmp_path_factory.mktemp("served")
+    server = servers.Server(folder / "log", models.save(models.scaled(3), folder / "scaled.onnx"))
+    try:
+        yield server
+        server.assert_alive()
+        server.stop()
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def interop_port():
+    """The port of a server with grpc.testing.TestService."""
+    process = subprocess.Popen([interop_program("interop_server")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with contextlib.closing(process.stdin), process.stdout:
+        yield int(process.stdout.readline())
+        assert process.poll() is None, f"the interop server has exited with {process.returncode}"
+    assert process.wait(30) == 0
