@@ -1,6 +1,7 @@
 """Load by h2load: closed loops over HTTP/2 or HTTP/1.1, each checked to have been answered as the first call was."""
 
 import dataclasses
+import json
 import re
 import subprocess
 
@@ -61,6 +62,40 @@ def grpc_request(folder, label, model, tensors):
     return Request(INFER_METHOD, str(path), GRPC_HEADERS)
 
 
+def binary_request(folder, label, model, tensors):
+    """A Request of the same call over HTTP, its tensors as binary data, and its outputs too."""
+    import tritonclient.http as http
+    from tritonclient.utils import np_to_triton_dtype
+
+    inputs = []
+    for name, array in tensors.items():
+        inputs.append(http.InferInput(name, array.shape, np_to_triton_dtype(array.dtype)))
+        inputs[-1].set_data_from_numpy(array, binary_data=True)
+    body, head_size = http.InferenceServerClient.generate_request_body(inputs)
+    path = folder / f"{label}.binary"
+    path.write_bytes(body)
+    headers = ("content-type: application/octet-stream", f"inference-header-content-length: {head_size}")
+    return Request(f"/v2/models/{model}/infer", str(path), headers, grpc=False)
+
+
+def json_request(folder, label, model, tensors):
+    """A Request of the same call over HTTP, all of it JSON: numbers as Python writes them."""
+    from tritonclient.utils import np_to_triton_dtype
+
+    inputs = [
+        {
+            "name": name,
+            "shape": array.shape,
+            "datatype": np_to_triton_dtype(array.dtype),
+            "data": array.ravel().tolist(),
+        }
+        for name, array in tensors.items()
+    ]
+    path = folder / f"{label}.json"
+    path.write_text(json.dumps({"inputs": inputs}))
+    return Request(f"/v2/models/{model}/infer", str(path), ("content-type: application/json",), grpc=False)
+
+
 def _header_arguments(request):
     return [part for header in request.headers for part in ("-H", header)]
 
@@ -70,7 +105,7 @@ def ask_once(url, request):
     version = "--http2-prior-knowledge" if request.grpc else "--http1.1"
     result = subprocess.run(
         ["curl", "-sS", version, "--max-time", "60", "-D", "-", "--data-binary", f"@{request.body}",
-         *_header_arguments(request), url + request.path],
+         "-H", "Expect:", *_header_arguments(request), url + request.path],
         capture_output=True, check=False, env=environment(),
     )  # fmt: skip
     head, _, rest = result.stdout.partition(b"\r\n\r\n")
