@@ -96,7 +96,8 @@ def json_request(folder, label, model, tensors):
     return Request(f"/v2/models/{model}/infer", str(path), ("content-type: application/json",), grpc=False)
 
 
-def _header_arguments(request):
+def header_arguments(request):
+    """Its headers as curl and h2load take them."""
     return [part for header in request.headers for part in ("-H", header)]
 
 
@@ -105,7 +106,7 @@ def ask_once(url, request):
     version = "--http2-prior-knowledge" if request.grpc else "--http1.1"
     result = subprocess.run(
         ["curl", "-sS", version, "--max-time", "60", "-D", "-", "--data-binary", f"@{request.body}",
-         "-H", "Expect:", *_header_arguments(request), url + request.path],
+         "-H", "Expect:", *header_arguments(request), url + request.path],
         capture_output=True, check=False, env=environment(),
     )  # fmt: skip
     head, _, rest = result.stdout.partition(b"\r\n\r\n")
@@ -127,7 +128,7 @@ def run(server, request, level, count, answer_bytes=None):
     cpu_before = server.cpu_us()
     result = subprocess.run(
         ["h2load", *protocol, "-n", str(count), "-c", str(level.connections), "-m", str(level.streams), "-t", "1",
-         "-d", request.body, *_header_arguments(request), server.url + request.path],
+         "-d", request.body, *header_arguments(request), server.url + request.path],
         capture_output=True, text=True, check=False, env=environment(),
     )  # fmt: skip
     cpu_us = server.cpu_us() - cpu_before

@@ -9,7 +9,9 @@ models: modelmill with batching off and as it is by default against ONNX Runtime
 serving adds to a model is its CPU per inference less what the identity costs at the same load with as many bytes, half
 of the model's input and output each way.
 start: the time to the first answer, and sizes. copies: how often the server copies a tensor, counted. idle: the memory
-of 10,000 connections that do nothing. json, on demand only: 1 MB as JSON against Triton, which is installed for it.
+of 10,000 connections that do nothing.
+On demand only. json: 1 MB as JSON against Triton, which is installed for it. disturbed: bare ONNX Runtime with pauses,
+and beside traffic, as a server has both.
 
 Ratios are of one repeat; the table has their medians.
 """
@@ -32,6 +34,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import numpy as np  # noqa: E402
 
 import copies  # noqa: E402
+import disturbed  # noqa: E402
 import idle  # noqa: E402
 import load  # noqa: E402
 import workloads  # noqa: E402
@@ -321,7 +324,7 @@ def measure_json(bench):
 
 SECTIONS = {"identity": measure_identity, "models": measure_models, "start": measure_start, "copies": measure_copies,
             "idle": measure_idle}
-ON_DEMAND = {"json": measure_json}
+ON_DEMAND = {"json": measure_json, "disturbed": lambda bench: disturbed.measure(bench, sys.modules[__name__])}
 
 
 def progress(section, row):
