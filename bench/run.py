@@ -117,7 +117,7 @@ class Bench:
 def served(bench, server, request, level):
     """A measure of one server at one level, calibrated once and checked against its first answer."""
     answer = len(load.ask_once(server.url, request))
-    count = load.calibrate(server, request, level, bench.options.seconds)
+    count = load.calibrate(server, request, level, bench.options.seconds, answer)
     return lambda: load.run(server, request, level, count, answer)
 
 
