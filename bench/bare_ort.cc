@@ -1,7 +1,8 @@
 // The yardstick of the model benchmarks: ONNX Runtime alone, called in a loop by N threads on one session, as lean as
 // its C API allows (inputs are made once; each run's outputs are the runtime's own, released after it).
 //
-//     bare_ort LIBRARY MODEL --threads N --intra-op N (--seconds S | --runs N) --input NAME:DTYPE:1x3x48x192:FILE ...
+//     bare_ort LIBRARY MODEL --threads N --intra-op N (--seconds S | --runs N) [--pause-us US]
+//              --input NAME:DTYPE:1x3x48x192:FILE ...
 //
 // Prints one JSON object: runs, seconds, cpu_us (user and system, of the whole process, in the measured part), rss_kb.
 #include <dlfcn.h>
@@ -44,7 +45,8 @@ struct Options {
   int threads = 1;
   int intra_op = 1;
   double seconds = 2;
-  long runs = 0;  // over all threads; 0: by time
+  long runs = 0;                       // over all threads; 0: by time
+  std::chrono::microseconds pause{0};  // after each run
   std::vector<Input> inputs;
 };
 
@@ -91,6 +93,8 @@ Options parse(int argc, char** argv) {
       options.seconds = std::atof(argv[i + 1]);
     else if (key == "--runs")
       options.runs = std::atol(argv[i + 1]);
+    else if (key == "--pause-us")
+      options.pause = std::chrono::microseconds(std::atol(argv[i + 1]));
     else if (key == "--input")
       options.inputs.push_back(parse_input(argv[i + 1]));
     else
@@ -185,6 +189,7 @@ int main(int argc, char** argv) {
       while (options.runs > 0 ? started.fetch_add(1) < options.runs : Clock::now() < end) {
         runner.run();
         done.fetch_add(1, std::memory_order_relaxed);
+        if (options.pause.count() > 0) std::this_thread::sleep_for(options.pause);
       }
     });
   }

@@ -1,6 +1,7 @@
 """Load by h2load: closed loops over HTTP/2 or HTTP/1.1, each checked to have been answered as the first call was."""
 
 import dataclasses
+import json
 import re
 import subprocess
 
@@ -61,7 +62,42 @@ def grpc_request(folder, label, model, tensors):
     return Request(INFER_METHOD, str(path), GRPC_HEADERS)
 
 
-def _header_arguments(request):
+def binary_request(folder, label, model, tensors):
+    """A Request of the same call over HTTP, its tensors as binary data, and its outputs too."""
+    import tritonclient.http as http
+    from tritonclient.utils import np_to_triton_dtype
+
+    inputs = []
+    for name, array in tensors.items():
+        inputs.append(http.InferInput(name, array.shape, np_to_triton_dtype(array.dtype)))
+        inputs[-1].set_data_from_numpy(array, binary_data=True)
+    body, head_size = http.InferenceServerClient.generate_request_body(inputs)
+    path = folder / f"{label}.binary"
+    path.write_bytes(body)
+    headers = ("content-type: application/octet-stream", f"inference-header-content-length: {head_size}")
+    return Request(f"/v2/models/{model}/infer", str(path), headers, grpc=False)
+
+
+def json_request(folder, label, model, tensors):
+    """A Request of the same call over HTTP, all of it JSON: numbers as Python writes them."""
+    from tritonclient.utils import np_to_triton_dtype
+
+    inputs = [
+        {
+            "name": name,
+            "shape": array.shape,
+            "datatype": np_to_triton_dtype(array.dtype),
+            "data": array.ravel().tolist(),
+        }
+        for name, array in tensors.items()
+    ]
+    path = folder / f"{label}.json"
+    path.write_text(json.dumps({"inputs": inputs}))
+    return Request(f"/v2/models/{model}/infer", str(path), ("content-type: application/json",), grpc=False)
+
+
+def header_arguments(request):
+    """Its headers as curl and h2load take them."""
     return [part for header in request.headers for part in ("-H", header)]
 
 
@@ -70,7 +106,7 @@ def ask_once(url, request):
     version = "--http2-prior-knowledge" if request.grpc else "--http1.1"
     result = subprocess.run(
         ["curl", "-sS", version, "--max-time", "60", "-D", "-", "--data-binary", f"@{request.body}",
-         *_header_arguments(request), url + request.path],
+         "-H", "Expect:", *header_arguments(request), url + request.path],
         capture_output=True, check=False, env=environment(),
     )  # fmt: skip
     head, _, rest = result.stdout.partition(b"\r\n\r\n")
@@ -92,26 +128,31 @@ def run(server, request, level, count, answer_bytes=None):
     cpu_before = server.cpu_us()
     result = subprocess.run(
         ["h2load", *protocol, "-n", str(count), "-c", str(level.connections), "-m", str(level.streams), "-t", "1",
-         "-d", request.body, *_header_arguments(request), server.url + request.path],
+         "-d", request.body, *header_arguments(request), server.url + request.path],
         capture_output=True, text=True, check=False, env=environment(),
     )  # fmt: skip
     cpu_us = server.cpu_us() - cpu_before
     text = result.stdout
-    done = re.search(r"requests: \d+ total, \d+ started, \d+ done, (\d+) succeeded, (\d+) failed", text)
+    requests = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
     speed = re.search(r"finished in .*?, ([\d.]+) req/s", text)
     data = re.search(r"\((\d+)\) data", text)
-    if not (done and speed and data) or int(done.group(1)) != count or int(done.group(2)):
+    if not (requests and speed and data):
+        raise RuntimeError(f"{server.name} at {level}: {text[-1500:]}{result.stderr[-500:]}")
+    done, succeeded, _, errored, timed_out = map(int, requests.groups())
+    # h2load does not see a status without a reason phrase; then that all answers are as long as the first has to do.
+    no_status = "0 2xx, 0 3xx, 0 4xx, 0 5xx" in text and answer_bytes is not None
+    if done != count or errored or timed_out or (succeeded != count and not no_status):
         raise RuntimeError(f"{server.name} at {level}: {text[-1500:]}{result.stderr[-500:]}")
     if answer_bytes is not None and int(data.group(1)) != count * answer_bytes:
         raise RuntimeError(f"{server.name} at {level}: {data.group(1)} bytes of answers, not {count} x {answer_bytes}")
     return Outcome(float(speed.group(1)), cpu_us / count)
 
 
-def calibrate(server, request, level, seconds):
+def calibrate(server, request, level, seconds, answer_bytes=None):
     """How many requests take about `seconds`, from shorter runs that warm the server up too."""
     count = max(2 * level.in_flight, 8)
     while True:
-        outcome = run(server, request, level, count)
+        outcome = run(server, request, level, count, answer_bytes)
         took = count / outcome.requests_per_second
         if took > seconds / 5:
             return max(int(outcome.requests_per_second * seconds), 4 * level.in_flight)

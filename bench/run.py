@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
 """Measures modelmill against its yardsticks and prints ratios: all in one run, interleaved, medians over the repeats.
 
-    bench/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--only identity,models,start] [--no-file]
+    bench/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--only SECTION,...] [--no-file]
 
-Identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same
-messages, both with two I/O threads. Models: modelmill with batching off and as it is by default against ONNX Runtime
-called in a loop (bare_ort). What serving adds to a model is its CPU per inference less what the identity costs at the
-same load with as many bytes, half of the model's input and output each way. Ratios are of one repeat; the table has
-their medians.
+identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same
+messages, both with two I/O threads; 1 MB also over HTTP, as binary data, against the same echo.
+models: modelmill with batching off and as it is by default against ONNX Runtime called in a loop (bare_ort). What
+serving adds to a model is its CPU per inference less what the identity costs at the same load with as many bytes, half
+of the model's input and output each way.
+start: the time to the first answer, and sizes. copies: how often the server copies a tensor, counted. idle: the memory
+of 10,000 connections that do nothing.
+On demand only. json: 1 MB as JSON against Triton, which is installed for it. disturbed: bare ONNX Runtime with pauses,
+and beside traffic, as a server has both.
+
+Ratios are of one repeat; the table has their medians.
 """
 
 import argparse
@@ -27,6 +33,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import numpy as np  # noqa: E402
 
+import copies  # noqa: E402
+import disturbed  # noqa: E402
+import idle  # noqa: E402
 import load  # noqa: E402
 import workloads  # noqa: E402
 from load import Level  # noqa: E402
@@ -34,11 +43,14 @@ from processes import ROOT, Process, free_port  # noqa: E402
 
 IDENTITY_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8), Level(8, 16))
 LARGE_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8))
+HTTP_LEVELS = (Level(1, 1), Level(8, 1))
 MODEL_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8))
 # What must be reached: CPU of modelmill / CPU of the yardstick.
-IDENTITY_TARGETS = {Level(8, 1): 0.7, Level(8, 16): 0.5}
+IDENTITY_TARGETS = {Level(8, 1): 0.6, Level(8, 16): 0.3}
+LARGE_TARGET = 0.5
 MODEL_TARGETS = {"cnn": 1.12, "transformer": 1.03}
 START_TARGET_MS, RSS_TARGET_MB, BINARY_TARGET_MB = 100, 15, 15
+IDLE_TARGET_MB = 100
 
 
 class Bench:
@@ -105,7 +117,7 @@ class Bench:
 def served(bench, server, request, level):
     """A measure of one server at one level, calibrated once and checked against its first answer."""
     answer = len(load.ask_once(server.url, request))
-    count = load.calibrate(server, request, level, bench.options.seconds)
+    count = load.calibrate(server, request, level, bench.options.seconds, answer)
     return lambda: load.run(server, request, level, count, answer)
 
 
@@ -137,27 +149,38 @@ def table(head, rows):
 
 def measure_identity(bench):
     """modelmill against the gRPC C++ echo."""
+    small = {"x": np.random.default_rng(1).standard_normal((1, 16)).astype(np.float32)}
+    large = {"x": np.random.default_rng(1).standard_normal((1, 262144)).astype(np.float32)}
+    grpc_small, grpc_large = (bench.request(name, "identity", x) for name, x in (("small", small), ("large", large)))
+    http_large = load.binary_request(bench.folder, "large", "identity", large)
     rows = []
-    for label, size, levels in (("FP32[1,16]", 16, IDENTITY_LEVELS), ("1 MB", 262144, LARGE_LEVELS)):
-        tensors = {"x": np.random.default_rng(1).standard_normal((1, size)).astype(np.float32)}
-        request = bench.request(f"identity{size}", "identity", tensors)
+    for label, ours, echo, levels in (
+        ("FP32[1,16]", grpc_small, grpc_small, IDENTITY_LEVELS),
+        ("1 MB", grpc_large, grpc_large, LARGE_LEVELS),
+        ("1 MB, HTTP binary against gRPC", http_large, grpc_large, HTTP_LEVELS),
+    ):
         for level in levels:
-            measured = bench.interleaved(
-                {server.name: served(bench, server, request, level) for server in (bench.modelmill, bench.echo)}
-            )
-            ours, echo = measured["modelmill"], measured["grpc_echo"]
-            value = ratio(ours, echo, cpu)
-            target = IDENTITY_TARGETS.get(level) if size == 16 else None
-            rows.append([
-                label, str(level), f"{median(map(cpu, ours)):.1f}", f"{median(map(cpu, echo)):.1f}", f"**{value:.2f}**",
-                verdict(value, target), f"{median(map(speed, ours)):,.0f}", f"{median(map(speed, echo)):,.0f}",
-                f"{ratio(ours, echo, speed):.2f}",
-            ])  # fmt: skip
+            measures = {
+                "modelmill": served(bench, bench.modelmill, ours, level),
+                "echo": served(bench, bench.echo, echo, level),
+            }
+            target = IDENTITY_TARGETS.get(level) if ours is grpc_small else LARGE_TARGET
+            rows.append(identity_row(label, level, bench.interleaved(measures), target))
             progress("identity", rows[-1])
-    return "## Identity over gRPC, against a gRPC C++ callback echo\n\n" + table(
+    return "## Identity, against a gRPC C++ callback echo\n\n" + table(
         ["tensor", "connections x streams", "modelmill, CPU us", "echo, CPU us", "ratio", "target", "modelmill, req/s",
          "echo, req/s", "ratio"], rows,
     )  # fmt: skip
+
+
+def identity_row(label, level, measured, target):
+    ours, echo = measured["modelmill"], measured["echo"]
+    value = ratio(ours, echo, cpu)
+    return [
+        label, str(level), f"{median(map(cpu, ours)):.1f}", f"{median(map(cpu, echo)):.1f}", f"**{value:.2f}**",
+        verdict(value, target), f"{median(map(speed, ours)):,.0f}", f"{median(map(speed, echo)):,.0f}",
+        f"{ratio(ours, echo, speed):.2f}",
+    ]  # fmt: skip
 
 
 def measure_models(bench):
@@ -261,7 +284,47 @@ def measure_start(bench):
     return "## Start and size, with the MLP\n\n" + table(["what", "measured", "target"], rows)
 
 
-SECTIONS = {"identity": measure_identity, "models": measure_models, "start": measure_start}
+def measure_copies(bench):
+    """Copies of a tensor of 1 MB outside the kernel."""
+    tensors = {"x": np.random.default_rng(1).standard_normal((1, 262144)).astype(np.float32)}
+    size = tensors["x"].nbytes
+    grpc = load.grpc_request(bench.folder, "copied", "identity", tensors)
+    http = load.binary_request(bench.folder, "copied", "identity", tensors)
+    rows = []
+    for label, request, target in (("gRPC", grpc, 1.0), ("HTTP/1.1, binary", http, 0.0)):
+        value = copies.copied_for_each_byte(bench, request, size, Level(2, 1))
+        rows.append([label, f"{value:.2f}", f"at most {target:g}, {'reached' if value < target + 0.1 else 'MISSED'}"])
+        progress("copies", rows[-1])
+    return "## Copies of a tensor of 1 MB in the server, in and out together\n\n" + table(
+        ["protocol", "bytes copied for each byte", "target"], rows
+    )
+
+
+def measure_idle(bench):
+    """The memory of connections that wait."""
+    rows = []
+    for kind, what in idle.KINDS.items():
+        before, after = idle.rss_mb(bench.build, bench.folder, kind, idle.CONNECTIONS)
+        rows.append([
+            what, f"{before:.1f}", f"{after:.1f}", f"{(after - before) * 1e6 / idle.CONNECTIONS:,.0f}",
+            verdict(after, IDLE_TARGET_MB),
+        ])  # fmt: skip
+        progress("idle", rows[-1])
+    return f"## {idle.CONNECTIONS:,} idle connections\n\n" + table(
+        ["each has", "RSS before, MB", "RSS with them, MB", "bytes each", "target"], rows
+    )
+
+
+def measure_json(bench):
+    """1 MB of FP32 as JSON, against Triton."""
+    from peers import large_json
+
+    return large_json.measure(bench)
+
+
+SECTIONS = {"identity": measure_identity, "models": measure_models, "start": measure_start, "copies": measure_copies,
+            "idle": measure_idle}
+ON_DEMAND = {"json": measure_json, "disturbed": lambda bench: disturbed.measure(bench, sys.modules[__name__])}
 
 
 def progress(section, row):
@@ -301,9 +364,9 @@ def parse():
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
     parser.add_argument("--no-file", action="store_true", help="print only; write nothing into bench/results")
     options = parser.parse_args()
-    unknown = set(options.only.split(",")) - set(SECTIONS)
+    unknown = set(options.only.split(",")) - set(SECTIONS) - set(ON_DEMAND)
     if unknown:
-        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join((*SECTIONS, *ON_DEMAND))}")
     return options
 
 
@@ -315,7 +378,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="modelmill-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))
         try:
-            text = report(options, [SECTIONS[name](bench) for name in options.only.split(",")], commit)
+            text = report(options, [{**SECTIONS, **ON_DEMAND}[name](bench) for name in options.only.split(",")], commit)
         finally:
             bench.stop()
     print(text)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures modelmill against servers that pip installs, on demand: the MLP, the same requests to both, interleaved.
 
-    bench/peers/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [PEER...]
+    bench/peers/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--no-file] [PEER...]
 
 Each peer has a virtual environment of its own under build/peers, made when it is first asked for, and two workers or
 instances with one thread each in the runtime. The load is what the peer speaks best: gRPC for Triton, the V2 protocol's
@@ -37,6 +37,7 @@ class Peer:
     """One peer: how it is installed and started, and the requests that it and modelmill are asked with."""
 
     name = ""
+    answers_alike = False  # all of the same length, without times and ids in them
 
     def __init__(self, folder, model):
         self.work = folder / self.name
@@ -136,9 +137,14 @@ class MLServer(Peer):
 
 
 class Triton(Peer):
-    """nvidia-pytriton's tritonserver with its Python backend, by gRPC."""
+    """nvidia-pytriton's tritonserver with its Python backend, by gRPC; by HTTP too at `http_url`."""
 
     name = "triton"
+
+    def __init__(self, folder, model):
+        super().__init__(folder, model)
+        self.http_port = free_port()
+        self.http_url = f"http://127.0.0.1:{self.http_port}"
 
     def serve(self):
         packages = next((self.venv / "lib").glob("python3*/site-packages"))
@@ -146,13 +152,15 @@ class Triton(Peer):
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         shutil.copytree(triton / "backends/python", self.work / "backends/python")
         shutil.copy(triton / f"python_backend_stubs/{python}/triton_python_backend_stub", self.work / "backends/python")
-        (self.work / "models/mlp/1").mkdir(parents=True)
-        shutil.copy(self.sources / "config.pbtxt", self.work / "models/mlp")
-        shutil.copy(self.sources / "model.py", self.work / "models/mlp/1")
+        for name in ("mlp", "identity"):
+            (self.work / f"models/{name}/1").mkdir(parents=True)
+            shutil.copy(self.sources / f"{name}.pbtxt", self.work / f"models/{name}/config.pbtxt")
+            shutil.copy(self.sources / f"{name}.py", self.work / f"models/{name}/1/model.py")
         self.packages = packages
         return self.start(
             triton / "bin/tritonserver", "--model-repository=models", "--backend-directory=backends",
-            "--allow-metrics=false", "--allow-http=false", f"--grpc-port={self.port}", "--grpc-address=127.0.0.1",
+            "--allow-metrics=false", f"--http-port={self.http_port}", "--http-address=127.0.0.1",
+            f"--grpc-port={self.port}", "--grpc-address=127.0.0.1",
         )  # fmt: skip
 
     def environment(self):
@@ -173,8 +181,16 @@ class Triton(Peer):
 
 class TorchServe(Peer):
     name = "torchserve"
+    answers_alike = True
+
+    def environment(self):
+        env = super().environment()
+        env["PYTHONPATH"] = str(self.sources / "stub")
+        return env
 
     def serve(self):
+        if shutil.which("java") is None:
+            raise RuntimeError("it needs Java: apt-get install openjdk-17-jre-headless")
         archiver = self.venv / "bin/torch-model-archiver"
         (self.work / "store").mkdir()
         subprocess.run(
@@ -208,7 +224,7 @@ def measure(options, bench, peer):
         for level in LEVELS:
             measured = bench.interleaved({
                 "ours": bench_run.served(bench, bench.modelmill, peer.request_to_modelmill(), level),
-                "theirs": unchecked(bench, server, peer.request(), level),
+                "theirs": (bench_run.served if peer.answers_alike else unchecked)(bench, server, peer.request(), level),
             })  # fmt: skip
             ours, theirs = measured["ours"], measured["theirs"]
             rows.append([
@@ -252,6 +268,7 @@ def main():
     parser.add_argument("--build", default=ROOT / "build/bench")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5)
+    parser.add_argument("--no-file", action="store_true", help="print only; write nothing into bench/results")
     parser.add_argument("peers", nargs="*", metavar="PEER", help=f"of {', '.join(PEERS)}; all without")
     options = parser.parse_args()
     if unknown := set(options.peers) - set(PEERS):
@@ -277,7 +294,7 @@ def main():
     for failure in failed:
         print("NOT MEASURED", failure, file=sys.stderr)
     path = ROOT / f"bench/results/{datetime.date.today()}-{commit}-peers.md"
-    if rows:
+    if rows and not options.no_file:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     sys.exit(1 if failed else 0)

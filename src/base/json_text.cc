@@ -1,7 +1,10 @@
 #include "base/json_text.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
+
+#include "base/json_float.h"
 
 namespace modelmill {
 namespace {
@@ -40,8 +43,7 @@ void append_chars(std::string& out, T value) {
   out.append(buffer, end);
 }
 
-template <typename T>
-void append_real(std::string& out, T value) {
+void append_real(std::string& out, double value) {
   if (std::isnan(value)) {
     out += "NaN";
   } else if (std::isinf(value)) {
@@ -104,7 +106,10 @@ void append_json_string(std::string& out, std::string_view text) {
 
 void append_json_number(std::string& out, int64_t value) { append_chars(out, value); }
 void append_json_number(std::string& out, uint64_t value) { append_chars(out, value); }
-void append_json_number(std::string& out, float value) { append_real(out, value); }
+void append_json_number(std::string& out, float value) {
+  std::array<char, kJsonFloatRoom> text;
+  out.append(text.data(), write_json_float(text.data(), value));
+}
 void append_json_number(std::string& out, double value) { append_real(out, value); }
 
 JsonWriter& JsonWriter::open(char c) {

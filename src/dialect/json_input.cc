@@ -104,11 +104,12 @@ std::optional<uint8_t> as_bool(dom::element value, JsonNumbers numbers) {
   return number && *number <= 1 ? number : std::nullopt;
 }
 
-/// Walks nested arrays, giving each value to `put`, which returns false for a value that does not fit.
+/// Walks nested arrays, giving each value to `put`, which returns false for a value that does not fit. Arrays that were
+/// set aside go to put.floats() as a whole, if it has that, or else are parsed after all.
 template <typename Put>
 class Walker {
  public:
-  Walker(Put put, int64_t expected) : put_(put), expected_(expected) {}
+  Walker(Put put, int64_t expected, const NumberArrays* apart) : put_(put), expected_(expected), apart_(apart) {}
 
   Status walk(dom::element value, int depth = 0) {
     dom::array items;
@@ -126,10 +127,23 @@ class Walker {
 
  private:
   Status put(dom::element value) {
+    if (const NumberArrays::Array* array = apart_ != nullptr ? apart_->find(value) : nullptr) return put_all(*array);
     if (count_ == expected_) return too_many();
     if (!put_(value)) return invalid_argument("element " + std::to_string(count_) + " is " + shown(value));
     ++count_;
     return ok_status();
+  }
+  Status put_all(const NumberArrays::Array& array) {
+    if constexpr (requires { put_.floats(array.values); }) {
+      if (array.values.count > expected_ - count_) return too_many();
+      put_.floats(array.values);
+      count_ += array.values.count;
+      return ok_status();
+    } else {
+      dom::parser parser;
+      MM_ASSIGN_OR_RETURN(const dom::element numbers, parse_json(parser, array.text, array.text.size()));
+      return walk(numbers, kMaxDepth - 1);
+    }
   }
   Status too_many() const {
     return invalid_argument("there are more elements than the shape's " + std::to_string(expected_));
@@ -137,6 +151,7 @@ class Walker {
 
   Put put_;
   const int64_t expected_;
+  const NumberArrays* const apart_;
   int64_t count_ = 0;
 };
 
@@ -146,9 +161,15 @@ Status check_count(int64_t found, int64_t expected) {
                           std::to_string(expected));
 }
 
+/// Where elements come from.
+struct Source {
+  dom::element data;
+  const NumberArrays* apart;
+};
+
 /// `convert(value) -> optional<T>`, with T as stored.
 template <typename T, typename Convert>
-Result<Bytes> read_fixed(dom::element data, int64_t count, Convert convert) {
+Result<Bytes> read_fixed(const Source& from, int64_t count, Convert convert) {
   MemoryRef memory = Memory::allocate(static_cast<size_t>(count) * sizeof(T));
   T* out = reinterpret_cast<T*>(memory->data());
   Walker walker(
@@ -157,26 +178,58 @@ Result<Bytes> read_fixed(dom::element data, int64_t count, Convert convert) {
         if (element) *out++ = *element;
         return element.has_value();
       },
-      count);
-  MM_RETURN_IF_ERROR(walker.walk(data));
+      count, from.apart);
+  MM_RETURN_IF_ERROR(walker.walk(from.data));
   MM_RETURN_IF_ERROR(check_count(walker.count(), count));
   return Bytes(std::move(memory));
 }
 
 template <typename T>
-Result<Bytes> read_integers(dom::element data, int64_t count, JsonNumbers numbers) {
-  return read_fixed<T>(data, count, [numbers](dom::element value) { return as_integer<T>(value, numbers); });
+Result<Bytes> read_integers(const Source& from, int64_t count, JsonNumbers numbers) {
+  return read_fixed<T>(from, count, [numbers](dom::element value) { return as_integer<T>(value, numbers); });
 }
 
-Result<Bytes> read_halves(dom::element data, int64_t count, uint16_t (*narrow)(float)) {
-  return read_fixed<uint16_t>(data, count, [narrow](dom::element value) -> std::optional<uint16_t> {
+Result<Bytes> read_halves(const Source& from, int64_t count, uint16_t (*narrow)(float)) {
+  return read_fixed<uint16_t>(from, count, [narrow](dom::element value) -> std::optional<uint16_t> {
     const auto number = as_real<float>(value);
     if (!number) return std::nullopt;
     return narrow(*number);
   });
 }
 
-Result<Bytes> read_strings(dom::element data, int64_t count) {
+/// Puts the elements of an FP32 tensor.
+struct PutFloats {
+  std::byte* out;
+
+  bool operator()(dom::element value) {
+    const std::optional<float> number = as_real<float>(value);
+    if (number) put(&*number, sizeof *number);
+    return number.has_value();
+  }
+  void floats(const FloatArray& array) { put(array.floats.data(), array.floats.size()); }
+
+ private:
+  void put(const void* from, size_t size) {
+    std::memcpy(out, from, size);
+    out += size;
+  }
+};
+
+Result<Bytes> read_floats(const Source& from, int64_t count) {
+  dom::array items;
+  if (from.apart != nullptr && from.data.get_array().get(items) == simdjson::SUCCESS && items.size() == 1) {
+    // All in one array, as most clients send tensors: it is there already.
+    const NumberArrays::Array* array = from.apart->find(*items.begin());
+    if (array != nullptr && array->values.count == count) return array->values.floats;
+  }
+  MemoryRef memory = Memory::allocate(static_cast<size_t>(count) * sizeof(float));
+  Walker walker(PutFloats{memory->data()}, count, from.apart);
+  MM_RETURN_IF_ERROR(walker.walk(from.data));
+  MM_RETURN_IF_ERROR(check_count(walker.count(), count));
+  return Bytes(std::move(memory));
+}
+
+Result<Bytes> read_strings(const Source& from, int64_t count) {
   std::string out;
   Walker walker(
       [&](dom::element value) {
@@ -187,29 +240,34 @@ Result<Bytes> read_strings(dom::element data, int64_t count) {
         out += text;
         return true;
       },
-      count);
-  MM_RETURN_IF_ERROR(walker.walk(data));
+      count, from.apart);
+  MM_RETURN_IF_ERROR(walker.walk(from.data));
   MM_RETURN_IF_ERROR(check_count(walker.count(), count));
   return Bytes::copy_of(out);
 }
 
-Result<Bytes> read_elements(dom::element data, DataType dtype, int64_t count, JsonNumbers numbers) {
+struct CountOnly {
+  bool operator()(dom::element) const { return true; }
+  void floats(const FloatArray&) const {}
+};
+
+Result<Bytes> read_elements(const Source& from, DataType dtype, int64_t count, JsonNumbers numbers) {
   switch (dtype) {
     case DataType::kBool:
-      return read_fixed<uint8_t>(data, count, [numbers](dom::element value) { return as_bool(value, numbers); });
-    case DataType::kUint8: return read_integers<uint8_t>(data, count, numbers);
-    case DataType::kUint16: return read_integers<uint16_t>(data, count, numbers);
-    case DataType::kUint32: return read_integers<uint32_t>(data, count, numbers);
-    case DataType::kUint64: return read_integers<uint64_t>(data, count, numbers);
-    case DataType::kInt8: return read_integers<int8_t>(data, count, numbers);
-    case DataType::kInt16: return read_integers<int16_t>(data, count, numbers);
-    case DataType::kInt32: return read_integers<int32_t>(data, count, numbers);
-    case DataType::kInt64: return read_integers<int64_t>(data, count, numbers);
-    case DataType::kFp32: return read_fixed<float>(data, count, as_real<float>);
-    case DataType::kFp64: return read_fixed<double>(data, count, as_real<double>);
-    case DataType::kFp16: return read_halves(data, count, float_to_half);
-    case DataType::kBf16: return read_halves(data, count, float_to_bfloat16);
-    case DataType::kBytes: return read_strings(data, count);
+      return read_fixed<uint8_t>(from, count, [numbers](dom::element value) { return as_bool(value, numbers); });
+    case DataType::kUint8: return read_integers<uint8_t>(from, count, numbers);
+    case DataType::kUint16: return read_integers<uint16_t>(from, count, numbers);
+    case DataType::kUint32: return read_integers<uint32_t>(from, count, numbers);
+    case DataType::kUint64: return read_integers<uint64_t>(from, count, numbers);
+    case DataType::kInt8: return read_integers<int8_t>(from, count, numbers);
+    case DataType::kInt16: return read_integers<int16_t>(from, count, numbers);
+    case DataType::kInt32: return read_integers<int32_t>(from, count, numbers);
+    case DataType::kInt64: return read_integers<int64_t>(from, count, numbers);
+    case DataType::kFp32: return read_floats(from, count);
+    case DataType::kFp64: return read_fixed<double>(from, count, as_real<double>);
+    case DataType::kFp16: return read_halves(from, count, float_to_half);
+    case DataType::kBf16: return read_halves(from, count, float_to_bfloat16);
+    case DataType::kBytes: return read_strings(from, count);
     case DataType::kInvalid: break;
   }
   return invalid_argument("the datatype is not valid");
@@ -241,7 +299,8 @@ Result<dom::element> parse_json(dom::parser& parser, std::string_view text, size
   return invalid_argument(std::string("the text is no valid JSON: ") + simdjson::error_message(error));
 }
 
-Result<Bytes> read_json_elements(dom::element data, DataType dtype, int64_t count, JsonNumbers numbers) {
+Result<Bytes> read_json_elements(dom::element data, DataType dtype, int64_t count, JsonNumbers numbers,
+                                 const NumberArrays* apart) {
   // An element takes a character of JSON at least, so a huge shape with little data is refused before memory is made
   // for it. The text cannot be longer than 4 GiB, simdjson's own bound.
   if (count < 0 || count > int64_t{UINT32_MAX}) {
@@ -250,11 +309,11 @@ Result<Bytes> read_json_elements(dom::element data, DataType dtype, int64_t coun
   }
   if (count > 4096) {
     // Count first: walking is cheap beside allocating what is never filled.
-    Walker counter([](dom::element) { return true; }, std::numeric_limits<int64_t>::max());
+    Walker counter(CountOnly{}, std::numeric_limits<int64_t>::max(), apart);
     MM_RETURN_IF_ERROR(counter.walk(data));
     MM_RETURN_IF_ERROR(check_count(counter.count(), count));
   }
-  return read_elements(data, dtype, count, numbers);
+  return read_elements({data, apart}, dtype, count, numbers);
 }
 
 }  // namespace modelmill

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "dialect/number_arrays.h"
 #include "tensor/tensor.h"
 
 namespace modelmill {
@@ -15,6 +16,12 @@ namespace modelmill {
 /// nothing is copied. NaN, Infinity and -Infinity, which JSON lacks and Python writes, come out as strings of those
 /// names. The element lives until the parser's next use. INVALID_ARGUMENT says what is wrong.
 Result<simdjson::dom::element> parse_json(simdjson::dom::parser& parser, std::string_view text, size_t readable);
+
+/// How many bytes may be read from the start of a body on.
+inline size_t readable_from(const Bytes& body) {
+  const MemoryRef& memory = body.memory();
+  return memory ? static_cast<size_t>(memory->data() + memory->size() - body.data()) : body.size();
+}
 
 /// A parser that is the thread's own, so that its buffers are made once; what a large document made it grow to is given
 /// back. One at a time on a thread, and not across calls that may parse.
@@ -38,6 +45,8 @@ enum class JsonNumbers {
 
 /// The elements of `data`, an array nested in any way (or one value), as `count` elements of `dtype` in 64-byte-aligned
 /// memory. INVALID_ARGUMENT names the first value that does not fit, or how many there are instead of `count`.
-Result<Bytes> read_json_elements(simdjson::dom::element data, DataType dtype, int64_t count, JsonNumbers numbers);
+/// `apart`: what was set aside of the text that `data` comes from, or null.
+Result<Bytes> read_json_elements(simdjson::dom::element data, DataType dtype, int64_t count, JsonNumbers numbers,
+                                 const NumberArrays* apart = nullptr);
 
 }  // namespace modelmill

@@ -1,7 +1,9 @@
 #include "dialect/json_output.h"
 
+#include <array>
 #include <cstring>
 
+#include "base/json_float.h"
 #include "base/json_text.h"
 #include "tensor/float16.h"
 
@@ -51,8 +53,28 @@ void append_element(std::string& out, DataType dtype, Elements& elements) {
   }
 }
 
+/// FP32, what most tensors are: written in blocks.
+void append_floats(std::string& out, int64_t count, Elements& elements) {
+  std::array<char, 4096> block;
+  char* at = block.data();
+  for (int64_t i = 0; i < count; ++i) {
+    if (block.data() + block.size() - at < static_cast<std::ptrdiff_t>(kJsonFloatRoom + 1)) {
+      out.append(block.data(), at);
+      at = block.data();
+    }
+    if (i != 0) *at++ = ',';
+    at = write_json_float(at, elements.next<float>());
+  }
+  out.append(block.data(), at);
+}
+
 void append_row(std::string& out, DataType dtype, int64_t count, Elements& elements) {
   out += '[';
+  if (dtype == DataType::kFp32) {
+    append_floats(out, count, elements);
+    out += ']';
+    return;
+  }
   for (int64_t i = 0; i < count; ++i) {
     if (i != 0) out += ',';
     append_element(out, dtype, elements);
@@ -79,7 +101,7 @@ Status append_json_elements(std::string& out, const Tensor& tensor, bool nested)
   }
   const Bytes bytes = tensor.contiguous();
   const int64_t count = element_count(dims(tensor.shape)).value_or(0);
-  out.reserve(out.size() + bytes.size() * 2 + 16);
+  out.reserve(out.size() + bytes.size() * 3 + 16);  // a float takes about 11 characters
   Elements elements(bytes);
   if (count == 0) {
     out += "[]";

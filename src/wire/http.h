@@ -20,7 +20,7 @@ struct HttpRequest {
   std::string path;                                          // "/v2/models/x", percent-decoding is left to who needs it
   std::string query;                                         // after '?', or empty
   std::vector<std::pair<std::string, std::string>> headers;  // in the order they came
-  Bytes body;                                                // one piece, 64-byte aligned
+  Bytes body;                                                // one piece; its tensors (http_text.h) 64-byte aligned
   std::string peer;                                          // "127.0.0.1:4711"
   bool http2 = false;
   bool tls = false;

@@ -159,6 +159,7 @@ bool Http1Session::begin_body() {
     }
     stage_ = parser_.chunked() ? Stage::kChunkedBody : Stage::kFixedBody;
     body_left_ = length;
+    body_.align_at(bytes_before_tensors(request));
     if (!parser_.chunked()) body_.expect(length);
     return true;
   }

@@ -39,6 +39,7 @@ void Http2Exchange::begin(const Http2Head& head, std::string_view limit_met) {
     return refuse(413, "the request's body of " + std::to_string(length) + " bytes is larger than the limit of " +
                            std::to_string(limits.http_body) + " bytes (--max-body-bytes)");
   body_.expect(length);
+  body_.align_at(bytes_before_tensors(request_));
   if (equals_ignoring_case(head.expect, "100-continue")) {
     const nghttp2_nv interim = static_field(":status", "100");
     nghttp2_submit_headers(session()->nghttp2(), NGHTTP2_FLAG_NONE, id(), nullptr, &interim, 1, nullptr);

@@ -1,6 +1,7 @@
 #include "wire/http_text.h"
 
 #include <array>
+#include <charconv>
 #include <ctime>
 
 #include "base/json_text.h"
@@ -110,6 +111,13 @@ void split_target(std::string_view target, HttpRequest& request) {
   request.path.assign(target.substr(0, question));
   if (request.path.empty()) request.path.push_back('/');
   if (question != std::string_view::npos) request.query.assign(target.substr(question + 1));
+}
+
+size_t bytes_before_tensors(const HttpRequest& request) {
+  const std::string_view text = request.header("inference-header-content-length");
+  size_t length = 0;
+  std::from_chars(text.data(), text.data() + text.size(), length);
+  return length;
 }
 
 bool is_grpc_content_type(std::string_view content_type) {

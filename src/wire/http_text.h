@@ -34,6 +34,10 @@ void split_target(std::string_view target, HttpRequest& request);
 /// Whether a reply of that status has a body (1xx, 204 and 304 have none).
 inline bool status_has_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
+/// How many bytes of a body stand before the part that is best read to an aligned place: in a V2 request, the JSON in
+/// front of the tensors.
+size_t bytes_before_tensors(const HttpRequest& request);
+
 /// Whether the content-type is gRPC's (and not gRPC-Web's).
 bool is_grpc_content_type(std::string_view content_type);
 

@@ -15,7 +15,31 @@ void write_parameters(JsonWriter& json, const Parameters& parameters) {
   json.end_object();
 }
 
-Status write_output(JsonWriter& json, const Tensor& tensor, bool binary, Chunks& data) {
+/// The reply's body: JSON, in pieces so that a large tensor's text stays where it was written, and binary data.
+struct Body {
+  JsonWriter json;
+  Chunks text;  // before what is in `json`
+  Chunks data;
+
+  /// Continues the JSON with a value that is already text.
+  void add_value(std::string value) {
+    constexpr size_t kOwnPiece = 16 * 1024;
+    if (value.size() < kOwnPiece) {
+      json.raw(value);
+      return;
+    }
+    json.raw("");
+    text.push_back(Bytes::from_string(json.take()));
+    text.push_back(Bytes::from_string(std::move(value)));
+  }
+  Chunks take_text() {
+    text.push_back(Bytes::from_string(json.take()));
+    return std::move(text);
+  }
+};
+
+Status write_output(Body& body, const Tensor& tensor, bool binary) {
+  JsonWriter& json = body.json;
   json.begin_object().field("name", tensor.name).field("datatype", dtype_name(tensor.dtype));
   json.key("shape").begin_array();
   for (const int64_t size : tensor.shape) json.value(size);
@@ -23,7 +47,7 @@ Status write_output(JsonWriter& json, const Tensor& tensor, bool binary, Chunks&
   if (binary) {
     json.key("parameters").begin_object().field("binary_data_size", uint64_t{tensor.byte_size()}).end_object();
     for (const Bytes& chunk : tensor.data) {
-      if (!chunk.empty()) data.push_back(chunk);
+      if (!chunk.empty()) body.data.push_back(chunk);
     }
   } else {
     if (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16) {
@@ -33,7 +57,8 @@ Status write_output(JsonWriter& json, const Tensor& tensor, bool binary, Chunks&
     }
     std::string elements;
     MM_RETURN_IF_ERROR(append_json_elements(elements, tensor, /*nested=*/false));
-    json.key("data").raw(elements);
+    json.key("data");
+    body.add_value(std::move(elements));
   }
   json.end_object();
   return ok_status();
@@ -43,29 +68,30 @@ Status write_output(JsonWriter& json, const Tensor& tensor, bool binary, Chunks&
 
 wire::HttpReply write_http_infer(const InferResponse& response, std::string_view model, int64_t version,
                                  std::string_view id, const HttpOutputs& outputs) {
-  JsonWriter json;
-  Chunks data;
+  Body body;
+  JsonWriter& json = body.json;
   json.begin_object();
   if (!id.empty()) json.field("id", id);
   json.field("model_name", model).field("model_version", std::to_string(version));
   if (!response.parameters.empty()) write_parameters(json, response.parameters);
   json.key("outputs").begin_array();
   for (const Tensor& tensor : response.outputs) {
-    if (const Status status = write_output(json, tensor, outputs.is_binary(tensor.name), data); !status.ok()) {
+    if (const Status status = write_output(body, tensor, outputs.is_binary(tensor.name)); !status.ok()) {
       return error_reply(status);
     }
   }
   json.end_array().end_object();
-  std::string head = json.take();
   wire::HttpReply reply;
-  if (data.empty()) {
+  reply.body = body.take_text();
+  if (body.data.empty()) {
     reply.headers.emplace_back("Content-Type", "application/json");
   } else {
+    size_t length = 0;
+    for (const Bytes& piece : reply.body) length += piece.size();
     reply.headers.emplace_back("Content-Type", "application/octet-stream");
-    reply.headers.emplace_back("Inference-Header-Content-Length", std::to_string(head.size()));
+    reply.headers.emplace_back("Inference-Header-Content-Length", std::to_string(length));
   }
-  reply.body.push_back(Bytes::from_string(std::move(head)));
-  for (Bytes& chunk : data) reply.body.push_back(std::move(chunk));
+  for (Bytes& chunk : body.data) reply.body.push_back(std::move(chunk));
   return reply;
 }
 

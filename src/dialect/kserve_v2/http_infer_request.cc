@@ -118,7 +118,7 @@ Status read_binary(const InputSource& source, std::string_view model, BinaryPart
   return ok_status();
 }
 
-Status read_data(dom::element data, Tensor& tensor) {
+Status read_data(dom::element data, const NumberArrays* apart, Tensor& tensor) {
   if (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16) {
     return invalid_argument("receiving " + std::string(dtype_name(tensor.dtype)) +
                             " data via JSON is not supported. Please use the binary data format for input " +
@@ -131,7 +131,7 @@ Status read_data(dom::element data, Tensor& tensor) {
                             " causes total element count to exceed maximum size of " +
                             std::to_string(std::numeric_limits<int64_t>::max()));
   }
-  Result<Bytes> bytes = read_json_elements(data, tensor.dtype, *count, JsonNumbers::kExact);
+  Result<Bytes> bytes = read_json_elements(data, tensor.dtype, *count, JsonNumbers::kExact, apart);
   if (!bytes.ok()) {
     return invalid_argument(
         "Unable to parse 'data': input '" + tensor.name + "' (" + std::string(dtype_name(tensor.dtype)) + ", shape " +
@@ -142,7 +142,7 @@ Status read_data(dom::element data, Tensor& tensor) {
   return ok_status();
 }
 
-Status read_input(dom::element element, InferRequest& request, BinaryPart& binary) {
+Status read_input(dom::element element, const NumberArrays* apart, InferRequest& request, BinaryPart& binary) {
   dom::object input;
   if (element.get_object().get(input) != simdjson::SUCCESS) return unable("inputs", "an array of objects");
   InputSource source;
@@ -159,7 +159,7 @@ Status read_input(dom::element element, InferRequest& request, BinaryPart& binar
   tensor.dtype = *parsed;
   MM_RETURN_IF_ERROR(read_shape(input, tensor));
   if (source.binary_size) return read_binary(source, request.model, binary, tensor);
-  if (source.data) return read_data(*source.data, tensor);
+  if (source.data) return read_data(*source.data, apart, tensor);
   return invalid_argument("Unable to find shared memory region: " + simdjson::minify(*source.shared_memory) +
                           ": this server has no client shared memory; send the tensor's bytes in the body");
 }
@@ -211,7 +211,7 @@ Status read_parameter(std::string_view name, dom::element value, InferRequest& r
   }
 }
 
-Status read_document(dom::object document, const Bytes& body, size_t header_length, InferRequest& request,
+Status read_document(dom::object document, const NumberArrays* apart, BinaryPart& binary, InferRequest& request,
                      HttpOutputs& outputs) {
   dom::element value;
   if (find(document, "id", value)) MM_RETURN_IF_ERROR(read_string(document, "id", request.id));
@@ -226,8 +226,7 @@ Status read_document(dom::object document, const Bytes& body, size_t header_leng
   if (document.at_key("inputs").get_array().get(inputs) != simdjson::SUCCESS) {
     return unable("inputs", "an array 'inputs' in the request");
   }
-  BinaryPart binary(body, header_length);
-  for (const dom::element input : inputs) MM_RETURN_IF_ERROR(read_input(input, request, binary));
+  for (const dom::element input : inputs) MM_RETURN_IF_ERROR(read_input(input, apart, request, binary));
   if (binary.left() != 0) {
     return invalid_argument("unexpected additional input data for model '" + request.model + "': " +
                             std::to_string(binary.left()) + " bytes behind those that binary_data_size tells of");
@@ -250,13 +249,17 @@ bool HttpOutputs::is_binary(std::string_view output) const {
 
 Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& request, HttpOutputs& outputs) {
   const ThreadJsonParser parser;
-  const Result<dom::element> document = parse_json(*parser, body.view().substr(0, header_length), body.size());
+  const std::string_view text = body.view().substr(0, header_length);
+  const NumberArrays apart(text);
+  const Result<dom::element> document = apart.empty() ? parse_json(*parser, text, readable_from(body))
+                                                      : parse_json(*parser, apart.rest(), apart.rest().capacity());
   if (!document.ok()) return document.status().with_context("failed to parse the request JSON buffer");
   dom::object object;
   if (document->get_object().get(object) != simdjson::SUCCESS) {
     return invalid_argument("failed to parse the request JSON buffer: expected an object with 'inputs'");
   }
-  MM_RETURN_IF_ERROR(read_document(object, body, header_length, request, outputs));
+  BinaryPart binary(body, header_length);
+  MM_RETURN_IF_ERROR(read_document(object, apart.empty() ? nullptr : &apart, binary, request, outputs));
   request.outputs = outputs.requested;
   return ok_status();
 }

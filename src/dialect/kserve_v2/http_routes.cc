@@ -146,7 +146,7 @@ class Routes {
     bool ready_only = false;
     if (!request_.body.empty()) {
       const ThreadJsonParser parser;
-      const auto document = parse_json(*parser, request_.body.view(), request_.body.size());
+      const auto document = parse_json(*parser, request_.body.view(), readable_from(request_.body));
       if (!document.ok()) return error_reply(document.status().with_context("failed to parse the request JSON buffer"));
       simdjson::dom::element ready;
       if ((*document).at_key("ready").get(ready) == simdjson::SUCCESS &&

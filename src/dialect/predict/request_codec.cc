@@ -102,7 +102,7 @@ Status read_json_input(dom::element value, const TensorSpec& spec, InferRequest&
 
 Status parse_json_inputs(const Bytes& body, const Signature& signature, InferRequest& request, bool& added_dimension) {
   const ThreadJsonParser parser;
-  MM_ASSIGN_OR_RETURN(const dom::element document, parse_json(*parser, body.view(), body.size()));
+  MM_ASSIGN_OR_RETURN(const dom::element document, parse_json(*parser, body.view(), readable_from(body)));
   dom::object object;
   if (document.get_object().get(object) != simdjson::SUCCESS) {
     const TensorSpec* spec = nullptr;

@@ -1,0 +1,96 @@
+#include "dialect/number_arrays.h"
+
+#include <charconv>
+#include <optional>
+#include <utility>
+
+namespace modelmill {
+namespace {
+
+/// Shorter arrays are as well read by the parser.
+constexpr size_t kLarge = 4096;
+/// After so many arrays in a row that stay, the text is taken for one without large ones.
+constexpr int kFailures = 16;
+/// A mark is a string that begins with a character which JSON text can have in this form only.
+constexpr std::string_view kEscapedMark = "\\u0001";
+constexpr char kMark = '\x01';
+
+/// Strings are stepped over, up to so many: a text with more is one of strings.
+constexpr int kStrings = 4096;
+
+/// Steps through a JSON text from one opening bracket outside of strings to the next.
+class Brackets {
+ public:
+  explicit Brackets(std::string_view text) : text_(text), bracket_(find('[', 0)), quote_(find('"', 0)) {}
+
+  /// The next '[' from `at` on, or npos. `at` grows from call to call and is outside of strings.
+  size_t next(size_t at) {
+    while (true) {
+      if (bracket_ < at) bracket_ = find('[', at);
+      if (quote_ < at) quote_ = find('"', at);
+      if (bracket_ <= quote_) return bracket_;
+      if (bracket_ == std::string_view::npos || ++strings_ > kStrings) return std::string_view::npos;
+      at = string_end(quote_);
+    }
+  }
+
+ private:
+  size_t find(char c, size_t at) const { return text_.find(c, at); }
+
+  /// Behind the quote that ends the string beginning at `open`: one with an even number of backslashes before it.
+  size_t string_end(size_t open) const {
+    size_t at = open;
+    while (true) {
+      at = text_.find('"', at + 1);
+      if (at == std::string_view::npos) return text_.size();
+      size_t backslashes = 0;
+      while (text_[at - 1 - backslashes] == '\\') ++backslashes;
+      if (backslashes % 2 == 0) return at + 1;
+    }
+  }
+
+  const std::string_view text_;
+  size_t bracket_;
+  size_t quote_;
+  int strings_ = 0;
+};
+
+}  // namespace
+
+NumberArrays::NumberArrays(std::string_view text) {
+  if (text.size() < kLarge) return;
+  Brackets brackets(text);
+  size_t copied = 0;
+  size_t close = 0;
+  int failures = 0;
+  for (size_t open = brackets.next(0); open != std::string_view::npos && failures < kFailures;) {
+    if (close <= open) close = text.find(']', open);
+    if (close == std::string_view::npos) break;
+    std::optional<FloatArray> values;
+    if (close - open >= kLarge) values = read_float_array(text.substr(open + 1, close - open - 1));
+    if (values) {
+      rest_.append(text.substr(copied, open - copied)).append("[\"").append(kEscapedMark);
+      rest_.append(std::to_string(arrays_.size())).append("\"]");
+      copied = close + 1;
+      arrays_.push_back({std::move(*values), text.substr(open, close + 1 - open)});
+    }
+    failures = values ? 0 : failures + 1;
+    open = brackets.next(values ? close + 1 : open + 1);
+  }
+  if (arrays_.empty()) return;
+  rest_.append(text.substr(copied));
+  size_t marks = 0;
+  for (size_t at = 0; (at = rest_.find(kEscapedMark, at)) != std::string::npos; ++at) ++marks;
+  if (marks != arrays_.size()) arrays_.clear();  // the client's own text has such a character
+}
+
+const NumberArrays::Array* NumberArrays::find(simdjson::dom::element value) const {
+  std::string_view mark;
+  if (arrays_.empty() || value.get_string().get(mark) != simdjson::SUCCESS) return nullptr;
+  if (mark.empty() || mark.front() != kMark) return nullptr;
+  size_t index = 0;
+  std::from_chars(mark.data() + 1, mark.data() + mark.size(), index);
+  return index < arrays_.size() ? &arrays_[index] : nullptr;
+}
+
+}  // namespace modelmill
