@@ -44,6 +44,7 @@ class Http2Exchange final : public Http2Stream, public HttpExchange {
   BodyBuffer body_;
   std::function<void()> abandoned_;
   State state_ = State::kReceiving;
+  bool bodiless_ = false;  // of a reply in pieces
 };
 
 }  // namespace modelmill::wire
