@@ -32,18 +32,19 @@ wheel: build ## a pip wheel of the server, into build/wheel/dist
 	@$(PYTHON) tools/build-wheel
 
 ##@ Check
-.PHONY: test test-all conformance lint format asan tsan test-wheel
+.PHONY: test test-all conformance lint format asan tsan fuzz test-wheel
 test: ## build, and run the unit, structure and integration tests
 	@tools/setup test
 	@$(call compile,release)
 	@tools/test unit structure integration
 
-test-all: ## test, conformance, the sanitizers and the wheel: all that can be checked
+test-all: ## test, conformance, the sanitizers, the fuzz targets and the wheel: all that can be checked
 	@$(MAKE) test
 	@$(MAKE) test-wheel
 	@$(MAKE) conformance
 	@$(MAKE) asan
 	@$(MAKE) tsan
+	@$(MAKE) fuzz
 
 conformance: ## other people's suites and clients: h2spec, gRPC's interoperability tests, grpc-js, gRPC C++
 	@tools/setup conformance
@@ -67,6 +68,11 @@ tsan: ## the unit and integration tests under ThreadSanitizer
 	@tools/setup test
 	@$(call compile,tsan)
 	@tools/test --preset tsan unit integration
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (600), two at a time, under AddressSanitizer and UndefinedBehaviorSanitizer
+	@tools/setup fuzz
+	@mkdir -p build; $(call configure,fuzz); cmake --build build/fuzz -j $(JOBS) --target mm_fuzz
+	@tools/fuzz
 
 lint: ## format, clang-tidy, thread-safety analysis and the structure tests
 	@tools/setup lint

@@ -104,7 +104,8 @@ void Http1Exchange::put_head(const HttpReply& reply, bool streamed) {
   std::array<char, 24> number;
   head_out_ = true;
   const bool has_body = status_has_body(reply.status);
-  chunked_ = streamed && has_body && !traits.http_1_0 && !traits.head;
+  bodiless_ = !has_body || traits.head;
+  chunked_ = streamed && !bodiless_ && !traits.http_1_0;
   const bool until_close = streamed && has_body && traits.http_1_0;
   close_after_ = !traits.keep_alive || until_close || session_->closes_after(*this);
 
@@ -127,7 +128,7 @@ void Http1Exchange::put_head(const HttpReply& reply, bool streamed) {
     out.append_copy(number_text(number, total_size(reply.body), 10));
   }
   out.append_copy("\r\n\r\n");
-  if (!has_body || traits.head) return;
+  if (bodiless_) return;
   if (streamed)
     put_piece(reply.body);
   else
@@ -136,7 +137,7 @@ void Http1Exchange::put_head(const HttpReply& reply, bool streamed) {
 
 void Http1Exchange::put_piece(const Chunks& piece) {
   const size_t size = total_size(piece);
-  if (size == 0 || traits.head) return;
+  if (size == 0 || bodiless_) return;
   OutQueue& out = session_->connection().out();
   if (!chunked_) return out.append(piece);
   std::array<char, 24> number;

@@ -54,6 +54,7 @@ class Http1Exchange final : public HttpExchange {
   State state_ = State::kOpen;
   bool head_out_ = false;
   bool chunked_ = false;
+  bool bodiless_ = false;
   bool close_after_ = false;
   HttpReply kept_;     // the reply, or its head, while others are first
   Chunks kept_piece_;  // written meanwhile

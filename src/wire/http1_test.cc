@@ -45,6 +45,21 @@ TEST(Http1, KeepAliveAndTargets) {
   EXPECT_THAT(client.read_to_end(), AllOf(HasSubstr("\r\nconnection: close\r\n"), EndsWith("GET /last? ")));
 }
 
+TEST(Http1, AStreamedReplyWithoutBodyHasNone) {
+  TestServer server([](const std::shared_ptr<HttpExchange>& exchange) {
+    HttpReply head;
+    head.status = 204;
+    exchange->begin(std::move(head));
+    exchange->write({Bytes::unowned("not to be seen")});
+    exchange->end();
+  });
+  server.start();
+  RawClient client(server.port());
+  client.send(get("/") + get("/", "Connection: close\r\n"));
+  const std::string replies = client.read_to_end();
+  EXPECT_THAT(replies, AllOf(StartsWith("HTTP/1.1 204 No Content\r\n"), EndsWith("\r\n\r\n"), Not(HasSubstr("seen"))));
+}
+
 TEST(Http1, BytesMayArriveOneByOne) {
   TestServer server(describe);
   server.start();

@@ -128,12 +128,13 @@ void Http2Exchange::reply(HttpReply reply) {
 void Http2Exchange::begin(HttpReply head) {
   if (!takes_reply()) return;
   state_ = State::kStreaming;
+  bodiless_ = request_.method == "HEAD" || !status_has_body(head.status);
   submit(head, true, false);
-  if (request_.method != "HEAD" && status_has_body(head.status)) add_out(std::move(head.body));
+  if (!bodiless_) add_out(std::move(head.body));
 }
 
 void Http2Exchange::write(Chunks piece) {
-  if (session() == nullptr || state_ != State::kStreaming || request_.method == "HEAD") return;
+  if (session() == nullptr || state_ != State::kStreaming || bodiless_) return;
   add_out(std::move(piece));
   wake();
 }

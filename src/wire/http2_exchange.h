@@ -47,6 +47,7 @@ class Http2Exchange final : public Http2Stream, public HttpExchange {
   std::function<void()> abandoned_;
   std::unique_ptr<Ticket> ticket_;
   State state_ = State::kReceiving;
+  bool bodiless_ = false;  // of a reply in pieces
 };
 
 }  // namespace modelmill::wire

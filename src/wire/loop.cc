@@ -16,7 +16,7 @@ namespace {
 namespace asio = boost::asio;
 
 /// Handlers run in one turn before its listeners get their say.
-constexpr int kHandlersPerTurn = 256;
+constexpr size_t kHandlersPerTurn = 256;
 /// What models may run on the loop's thread in one turn.
 constexpr Duration kTurnBudget = std::chrono::microseconds(100);
 
@@ -141,13 +141,28 @@ void Loop::start() {
     while (true) {
       rep_->turn.begin(kTurnBudget);
       if (rep_->context.run_one() == 0) break;
-      for (int i = 1; i < kHandlersPerTurn && rep_->context.poll_one() != 0; ++i) {
+      for (size_t i = 1; i < kHandlersPerTurn && rep_->context.poll_one() != 0; ++i) {
       }
       rep_->end_turn();
     }
     Turn::set_current(nullptr);
     t_loop = nullptr;
   });
+}
+
+void Loop::run_ready() {
+  MM_CHECK(!rep_->thread.joinable(), "a loop that has a thread is not driven by hand");
+  t_loop = this;
+  Turn::set_current(&rep_->turn);
+  size_t ran = 1;
+  while (ran != 0) {
+    rep_->turn.begin(kTurnBudget);
+    for (ran = 0; ran < kHandlersPerTurn && rep_->context.poll_one() != 0; ++ran) {
+    }
+    rep_->end_turn();
+  }
+  Turn::set_current(nullptr);
+  t_loop = nullptr;
 }
 
 void Loop::stop() {

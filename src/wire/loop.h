@@ -66,6 +66,10 @@ class Loop {
   void start();  // begins the thread
   void stop();   // ends it and joins; idempotent
 
+  /// Instead of start(), for those who drive a loop by hand: runs on the calling thread, in turns, what is ready, and
+  /// returns when nothing is.
+  void run_ready();
+
  private:
   struct Rep;
   std::unique_ptr<Rep> rep_;

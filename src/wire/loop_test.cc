@@ -24,6 +24,22 @@ TEST(Loop, RunsTasksInTheOrderOfTheirPosting) {
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], i);
 }
 
+TEST(Loop, DrivenByHandItRunsWhatIsReadyAndReturns) {
+  Loop loop;
+  std::vector<int> order;
+  loop.post([&] {
+    EXPECT_TRUE(loop.on_thread());
+    EXPECT_NE(Turn::current(), nullptr);
+    order.push_back(1);
+    loop.post([&] { order.push_back(2); });
+  });
+  const auto timer = loop.run_at(Clock::now() + std::chrono::hours(1), [] { FAIL(); });
+  loop.run_ready();
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+  EXPECT_FALSE(loop.on_thread());
+  EXPECT_EQ(Turn::current(), nullptr);
+}
+
 TEST(Loop, TasksFromManyThreadsAllRunOnItsThread) {
   Loop loop;
   loop.start();

@@ -62,6 +62,8 @@ class Form(unittest.TestCase):
         wrong = []
         for name in files():
             content = text(name)
+            if name.is_relative_to("fuzz/corpus"):
+                continue  # the bytes of clients
             if content is None or name.suffix in (".csv", ".json") and name.parts[0] != "tools":
                 continue
             if "\r" in content or (content and not content.endswith("\n")):

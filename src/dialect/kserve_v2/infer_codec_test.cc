@@ -199,6 +199,15 @@ TEST(InferScanner, LengthsThatLieAreRefused) {
   EXPECT_TRUE(scan(scanner, "", {}).ok());
 }
 
+TEST(InferScanner, BitsThatPassTheirTypeAreDroppedAsProtobufDoes) {
+  const std::string message = std::string("\x8a\x80\x80\x80\x70\x01m", 7) + "\x78" + std::string(9, '\xff') + "\x7f";
+  ModelInferRequest m;
+  ASSERT_TRUE(m.ParseFromString(message));
+  const Parsed parsed = parse(message);
+  ASSERT_TRUE(parsed.status.ok()) << parsed.status.to_string();
+  expect_same(*parsed.request, m);
+}
+
 ModelInferRequest with_input(const std::string& dtype) {
   ModelInferRequest m;
   m.set_model_name("m");

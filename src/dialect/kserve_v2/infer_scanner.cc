@@ -21,7 +21,7 @@ void InferScanner::begin(size_t length) {
 }
 
 bool InferScanner::take_varint(uint8_t byte) {
-  if (shift_ > 63 || (shift_ == 63 && byte > 1)) {
+  if (shift_ > 63) {
     state_ = State::kBroken;
     return false;
   }
@@ -32,7 +32,7 @@ bool InferScanner::take_varint(uint8_t byte) {
 
 void InferScanner::on_tag() {
   tag_ = static_cast<uint32_t>(varint_);
-  if (varint_ > UINT32_MAX || (varint_ >> 3) == 0) {
+  if ((tag_ >> 3) == 0) {
     state_ = State::kBroken;
     return;
   }

@@ -22,9 +22,11 @@ class ProtoReader {
   /// Moves to the next field and reads its value.
   bool next() {
     if (at_ == end_) return false;
-    uint64_t tag = 0;
-    if (!read_varint(tag) || tag > UINT32_MAX || (tag >> 3) == 0) return fail();
-    field_ = static_cast<uint32_t>(tag >> 3);
+    uint64_t varint = 0;
+    if (!read_varint(varint)) return fail();
+    const auto tag = static_cast<uint32_t>(varint);
+    field_ = tag >> 3;
+    if (field_ == 0) return fail();
     type_ = static_cast<WireType>(tag & 7);
     switch (type_) {
       case WireType::kVarint: return read_varint(value_) || fail();
@@ -54,6 +56,7 @@ class ProtoReader {
     return false;
   }
 
+  /// Bits that pass 64 are dropped, as protobuf's own parser does.
   bool read_varint(uint64_t& out) {
     if (at_ != end_ && *at_ < 0x80) [[likely]] {
       out = *at_++;
@@ -65,7 +68,7 @@ class ProtoReader {
       result |= static_cast<uint64_t>(byte & 0x7f) << shift;
       if (byte < 0x80) {
         out = result;
-        return shift < 63 || byte <= 1;
+        return true;
       }
     }
     return false;

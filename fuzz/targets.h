@@ -1,0 +1,35 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace modelmill::fuzz {
+
+/// What each target does with one input. They check what must hold with MM_CHECK, and leave nothing behind: an input's
+/// outcome depends on the input alone. One thread at a time.
+void http1(std::string_view input);
+void http2(std::string_view input);
+void grpc_framing(std::string_view input);
+void infer_scanner(std::string_view input);
+void v2_json(std::string_view input);
+void v2_binary(std::string_view input);
+void predict(std::string_view input);
+void config_text(std::string_view input);
+
+struct Target {
+  std::string_view name;  // also of its folder in fuzz/corpus
+  void (*run)(std::string_view input);
+};
+
+inline constexpr std::array<Target, 8> kTargets = {{
+    {"http1", http1},
+    {"http2", http2},
+    {"grpc_framing", grpc_framing},
+    {"infer_scanner", infer_scanner},
+    {"v2_json", v2_json},
+    {"v2_binary", v2_binary},
+    {"predict", predict},
+    {"config_text", config_text},
+}};
+
+}  // namespace modelmill::fuzz

@@ -1,0 +1,71 @@
+// V2 requests whose tensors are JSON: what is accepted has exactly the bytes that its shape calls for, and comes back
+// from the JSON of an answer as it was.
+#include <memory>
+#include <string>
+
+#include "base/check.h"
+#include "dialect/kserve_v2/http_infer_codec.h"
+#include "dialect_rig.h"
+#include "targets.h"
+
+namespace modelmill::fuzz {
+namespace {
+
+constexpr std::string_view kOutputs = "\"outputs\":[";
+
+struct Parsed {
+  InferRequest request{std::make_shared<testing::RecordingSink>()};
+  kserve_v2::HttpOutputs outputs;
+  Status status;
+
+  explicit Parsed(std::string_view text) {
+    request.model = "m";
+    const Bytes body = Bytes::copy_of(text);
+    status = kserve_v2::parse_http_infer(body, body.size(), request, outputs);
+  }
+  ~Parsed() { request.finish(); }
+};
+
+bool goes_as_json(const InferRequest& request) {
+  for (const Tensor& tensor : request.inputs)
+    if (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16) return false;
+  return true;
+}
+
+void check_same(const InferRequest& before, const InferRequest& after) {
+  MM_CHECK(before.inputs.size() == after.inputs.size(), "as many tensors");
+  for (size_t i = 0; i < before.inputs.size(); ++i) {
+    const Tensor& a = before.inputs[i];
+    const Tensor& b = after.inputs[i];
+    MM_CHECK(a.name == b.name && a.dtype == b.dtype && a.shape == b.shape, "a tensor's name, type and shape");
+    MM_CHECK(joined(a.data) == joined(b.data), "a tensor's bytes");
+  }
+}
+
+}  // namespace
+
+void v2_json(std::string_view text) {
+  const Parsed parsed(text);
+  if (!parsed.status.ok()) return;
+  InferResponse response;
+  for (const Tensor& tensor : parsed.request.inputs) {
+    // An empty binary part is what a body without one may name.
+    MM_CHECK(tensor.byte_size() == 0 || check_tensor_bytes(tensor).ok(), "a tensor has the bytes of its shape");
+    response.outputs.push_back(tensor);
+  }
+  if (!goes_as_json(parsed.request)) return;
+  for (const Tensor& tensor : parsed.request.inputs)
+    if (!check_tensor_bytes(tensor).ok()) return;
+  response.parameters = parsed.request.parameters;
+  const wire::HttpReply reply = kserve_v2::write_http_infer(response, "m", 1, parsed.request.id, {});
+  std::string answer = joined(reply.body);
+  check_json(answer, true);
+  const size_t at = answer.find(kOutputs);
+  MM_CHECK(reply.status == 200 && at != std::string::npos, "an answer with outputs");
+  // Parameters stay out of it: not every value that an answer may have is one that a request may have.
+  const Parsed again("{\"inputs\":[" + answer.substr(at + kOutputs.size()));
+  MM_CHECK(again.status.ok(), again.status.to_string().c_str());
+  check_same(parsed.request, again.request);
+}
+
+}  // namespace modelmill::fuzz
