@@ -1,5 +1,6 @@
 #include "wire/connection_set.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "wire/connection.h"
@@ -21,14 +22,17 @@ void ConnectionSet::erase(const std::shared_ptr<Connection>& connection) {
 }
 
 void ConnectionSet::arm() {
-  if (interval_ > Duration::zero()) timer_ = loop_.run_at(Clock::now() + interval_, [this] { look(); });
+  if (interval_ == Duration::zero()) return;
+  looked_ = Clock::now();
+  timer_ = loop_.run_at(looked_ + interval_, [this] { look(); });
 }
 
 void ConnectionSet::look() {
-  const TimePoint now = Clock::now();
+  // While a loop was held up, or the whole process, it has read nothing of what came: that is not its clients' time.
+  time_ += std::min<Duration>(Clock::now() - looked_, 2 * interval_);
   for (auto at = connections_.begin(); at != connections_.end();) {
     const std::shared_ptr<Connection> connection = *at++;  // a look may close it, and so take it out of the set
-    connection->look(now);
+    connection->look(time_);
   }
   timer_.reset();
   if (!connections_.empty()) arm();

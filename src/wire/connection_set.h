@@ -32,6 +32,8 @@ class ConnectionSet {
 
   Loop& loop_;
   Duration interval_;
+  TimePoint looked_{};  // at the last look, or the beginning
+  TimePoint time_{};    // as looks count it
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::unique_ptr<Loop::Timer> timer_;  // while there are any
 };
