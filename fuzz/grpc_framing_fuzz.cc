@@ -7,6 +7,7 @@
 #include "dialect/http_compression.h"
 #include "input.h"
 #include "targets.h"
+#include "wire/deflate.h"
 #include "wire/grpc_deframer.h"
 #include "wire/grpc_encoding.h"
 
@@ -85,25 +86,22 @@ void deframe(Input input) {
   MM_CHECK(deframer.inside_message() == inside, "an unfinished message is known as such");
 }
 
-std::string joined(const Chunks& chunks) {
-  std::string all;
-  for (const Bytes& bytes : chunks) all += bytes.view();
-  return all;
-}
-
-void compress(std::string_view text, const char* coding) {
+void compress(std::string_view text, std::string_view coding) {
   const auto inflated = wire::inflate_message(std::as_bytes(std::span(text)), kLimit);
   MM_CHECK(!inflated.ok() || inflated->size() <= kLimit, "an inflated message keeps its limit");
-  const auto decoded = decode_body(Bytes::copy_of(text), coding, kLimit);
+  const InflateLimit limit{kLimit};
+  const auto decoded = decode_body(Bytes::copy_of(text), coding, limit);
   MM_CHECK(!decoded.ok() || decoded->size() <= kLimit, "a decoded body keeps its limit");
   Chunks chunks;
   chunks.push_back(Bytes::copy_of(text));
-  const std::string encoded = joined(encode_body(chunks, coding).value());
-  const auto message = wire::inflate_message(std::as_bytes(std::span(encoded)), kLimit);
+  const auto format = coding == "gzip" ? wire::DeflateFormat::kGzip : wire::DeflateFormat::kZlib;
+  const auto encoded = wire::deflate_chunks(chunks, format);
+  if (!encoded) return;  // it would not be smaller
+  const auto message = wire::inflate_message({encoded->data(), encoded->size()}, kLimit);
   MM_CHECK(message.ok() == (text.size() <= kLimit), "what was compressed inflates, unless it is too large");
   MM_CHECK(!message.ok() || message->view() == text, "to what it was");
-  const auto body = decode_body(Bytes::copy_of(encoded), coding, kLimit);
-  MM_CHECK(!body.ok() || body->view() == text, "and so does a body");
+  const auto body = decode_body(*encoded, coding, limit);
+  MM_CHECK(body.ok() == message.ok() && (!body.ok() || body->view() == text), "and so does a body");
 }
 
 int hex(char c) { return c <= '9' ? c - '0' : c - 'A' + 10; }
@@ -132,6 +130,8 @@ void code_metadata(std::string_view text) {
   MM_CHECK(percent_decode(percent) == text, "percent coding there and back");
   const std::string_view chosen = choose_encoding(text);
   MM_CHECK(chosen.empty() || chosen == "gzip" || chosen == "deflate", "a coding that we have");
+  const std::string_view answer = wire::choose_grpc_encoding(wire::GrpcCompression::kAlways, "", text);
+  MM_CHECK(answer.empty() || answer == "gzip" || answer == "deflate", "the same for gRPC");
 }
 
 }  // namespace

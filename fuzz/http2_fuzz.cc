@@ -120,10 +120,10 @@ class Methods {
           "/inference.GRPCInferenceService/ServerLive", "/inference.GRPCInferenceService/ModelMetadata",
           "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch",
           "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"}) {
-      const wire::GrpcMethodFactory* factory = all.find(path);
-      MM_CHECK(factory != nullptr, path);
-      checked_.add(path,
-                   [make = *factory](Call call) { return std::make_unique<CheckedHandler>(make(std::move(call))); });
+      const wire::GrpcMethod* method = all.find(path);
+      MM_CHECK(method != nullptr, path);
+      checked_.add(
+          path, [make = method->make](Call call) { return std::make_unique<CheckedHandler>(make(std::move(call))); });
     }
   }
   wire::GrpcMethods& checked() { return checked_; }
