@@ -50,17 +50,8 @@ class LoggedExchange final : public wire::HttpExchange {
 
  private:
   void write_record(int status, uint64_t bytes) {
-    const wire::HttpRequest& request = inner_->request();
-    AccessRecord record;
-    record.method = request.method;
-    record.path = request.path;
-    record.status = status;
-    record.bytes = bytes;
+    AccessRecord record = access_record(inner_->request(), status, bytes);
     record.microseconds = to_ns(Clock::now() - start_) / 1000;
-    record.request_id = request.header("x-request-id");
-    if (request.trace.present()) record.trace_id = trace_id_in(request.header("traceparent"));
-    record.peer = request.peer;
-    record.http2 = request.http2;
     log_(record);
   }
 
@@ -127,6 +118,19 @@ void HttpRouter::handle(std::shared_ptr<wire::HttpExchange> exchange) const {
   if (access_log_) exchange = std::make_shared<LoggedExchange>(std::move(exchange), access_log_);
   if (const Owner* found = owner(exchange->request())) return found->handler(std::move(exchange));
   exchange->reply(no_such_path(exchange->request()));
+}
+
+AccessRecord access_record(const wire::HttpRequest& request, int status, uint64_t bytes) {
+  AccessRecord record;
+  record.method = request.method;
+  record.path = request.path;
+  record.status = status;
+  record.bytes = bytes;
+  record.request_id = request.header("x-request-id");
+  if (request.trace.present()) record.trace_id = trace_id_in(request.header("traceparent"));
+  record.peer = request.peer;
+  record.http2 = request.http2;
+  return record;
 }
 
 void log_access(const AccessRecord& record) {

@@ -70,6 +70,9 @@ class HttpRouter {
   AccessLog access_log_;
 };
 
+/// The record of a request that is answered with `status` and a body of `bytes`. Its views are of the request.
+AccessRecord access_record(const wire::HttpRequest& request, int status, uint64_t bytes);
+
 /// Writes each record to the process's log as the event "access".
 void log_access(const AccessRecord& record);
 

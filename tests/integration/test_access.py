@@ -118,6 +118,17 @@ def test_beyond_this_machine_management_needs_a_token(serve, twice, tmp_path):
     assert (state / "token").read_text().strip() == token  # clients need not change at a restart
 
 
+def test_one_address_beyond_this_machine_is_enough(serve, twice, tmp_path):
+    """Of several listeners; a unix socket is this machine's."""
+    state = tmp_path / "state"
+    socket = f"unix:{tmp_path}/m.sock"
+    assert "Access:" not in serve(twice, "--state-dir", state, listen=["127.0.0.1:0", socket]).stdout()
+    assert not state.exists()
+    server = serve(twice, "--state-dir", state, listen=["127.0.0.1:0", "0.0.0.0:0"])
+    assert f"management needs a token of {state}/token" in server.stdout()
+    assert server.request("POST", LOAD, b"")[0] == 401
+
+
 def test_the_operator_may_open_management(serve, twice, tmp_path):
     server = serve(twice, "--host", "0.0.0.0", "--state-dir", tmp_path / "state", "--api", "management=open")
     assert server.request("POST", LOAD, b"")[0] not in (401, 403)
@@ -208,10 +219,15 @@ def test_a_connection_outlives_a_refusal(guarded):
 
 def test_refusals_are_counted_and_logged(guarded):
     before = refused(guarded, "inference", "no token")
-    assert infer(guarded) == 401
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    names = {"x-request-id": "refused-7", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    status, _, headers = guarded.request("POST", INFER, BODY, names)
+    assert status == 401
+    assert headers["x-request-id"] == "refused-7"
     assert refused(guarded, "inference", "no token") == before + 1
     assert refused(guarded, "inference", "rate") is None  # there is no such limit here
-    wait_until(lambda: re.search(rf"access.*path={INFER} status=401", guarded.log()), "no access line")
+    line = rf"access.*path={INFER} status=401.*request_id=refused-7 trace_id={trace}"
+    wait_until(lambda: re.search(line, guarded.log()), "no access line")
 
 
 def test_tokens_are_read_again(serve, twice, tmp_path):

@@ -192,15 +192,9 @@ std::optional<wire::HttpReply> AccessGate::admit(wire::HttpRequest& request, std
   cors_.mark(request);
   std::optional<wire::HttpReply> reply = answer(request, ticket);
   if (!reply || !log_) return reply;
-  AccessRecord record;
-  record.method = request.method;
-  record.path = request.path;
-  record.status = reply->status;
-  for (const Bytes& bytes : reply->body) record.bytes += bytes.size();
-  record.request_id = request.header("x-request-id");
-  record.peer = request.peer;
-  record.http2 = request.http2;
-  log_(record);
+  uint64_t size = 0;
+  for (const Bytes& bytes : reply->body) size += bytes.size();
+  log_(access_record(request, reply->status, size));
   return reply;
 }
 
