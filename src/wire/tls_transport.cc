@@ -31,8 +31,10 @@ using boost::system::error_code;
 constexpr size_t kRecord = 16 * 1024;
 /// What one write() may encrypt before it returns to its caller, who knows when others get their turn.
 constexpr size_t kWriteAtOnce = size_t{1} << 20;
-/// Of what a client that failed has sent beside its handshake, so much is read so that it gets to see the alert.
-constexpr size_t kThrownAway = 64 * 1024;
+/// How long, and for how many bytes, a client whose handshake has failed is listened to: closing on bytes that it goes
+/// on sending would reset the connection, and it would not see the alert.
+constexpr Duration kLinger = std::chrono::seconds(1);
+constexpr size_t kLingerBytes = 64 * 1024;
 
 std::span<std::byte> record_scratch() {
   thread_local std::array<std::byte, kRecord> t_record;
@@ -155,6 +157,7 @@ class TlsTransport final : public Transport, private DeadlineEntry {
   /// The read that is pending may get further: through the handshake, and then through its bytes.
   void continue_read() {
     if (!socket_.is_open() || user_ == nullptr) return;
+    if (failed_) return throw_away();
     if (!established_ && !shake_hands()) return;
     const IoResult result = read(into_);
     if (result.state == IoResult::kWouldBlock) return wait_for_want();
@@ -186,29 +189,36 @@ class TlsTransport final : public Transport, private DeadlineEntry {
       const char* reason = ERR_reason_error_string(ERR_peek_error());
       Log::debug("TLS handshake failed", {{"peer", peer_}, {"reason", reason == nullptr ? "closed" : reason}});
     }
-    let_alert_arrive();
-    end_read_as_failed();
+    failed_ = true;
+    error_code ignored;
+    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+    loop_.deadlines().remove(*this);
+    loop_.deadlines().add(*this, Clock::now() + kLinger);
+    throw_away();
     return false;
+  }
+
+  /// After a failed handshake: until the client has seen the alert and gone, or for a moment.
+  void throw_away() {
+    const std::span<std::byte> scratch = record_scratch();
+    while (thrown_away_ < kLingerBytes) {
+      const ssize_t n = ::recv(socket_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT);
+      if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return wait(asio::socket_base::wait_read);
+      if (n <= 0) break;
+      thrown_away_ += static_cast<size_t>(n);
+    }
+    end_read_as_failed();
   }
 
   void on_deadline() override {
     if (established_ || !socket_.is_open()) return;
-    handshakes_->timed_out();
+    if (!failed_) handshakes_->timed_out();
     end_read_as_failed();
   }
 
   void end_read_as_failed() {
     broken_ = true;
     if (auto user = std::exchange(user_, nullptr)) user->on_read({IoResult::kFailed});
-  }
-
-  /// Closing on unread bytes would reset the connection, and the client would not see why.
-  void let_alert_arrive() {
-    error_code ignored;
-    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
-    const std::span<std::byte> scratch = record_scratch();
-    for (size_t total = 0; total < kThrownAway; total += scratch.size())
-      if (::recv(socket_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT) <= 0) return;
   }
 
   IoResult from_error(int error) {
@@ -247,7 +257,9 @@ class TlsTransport final : public Transport, private DeadlineEntry {
   std::span<std::byte> into_;
   std::shared_ptr<User> user_;  // while a read is pending
   int wants_ = SSL_ERROR_NONE;  // what the last operation waits for
+  size_t thrown_away_ = 0;
   bool established_ = false;
+  bool failed_ = false;  // the handshake
   bool ended_ = false;   // nothing more can be read
   bool broken_ = false;  // TLS has nothing more to say
 };
