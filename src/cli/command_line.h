@@ -26,7 +26,7 @@ struct PredictCommand {
   std::string input;
   /// Empty: the model is loaded in this process.
   std::string server;
-  std::string ca;       // authorities of https servers; empty: the system's
+  std::string ca;  // authorities of https servers; empty: the system's
   std::string token_file;
   int64_t version = 0;  // 0: the default one
   std::string output = "-";

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A connection begins with a small buffer, for most rest most of the time, and gets a larger one when it has filled it.
+/// A connection begins with a small buffer, for most rest most of the time, and gets a larger one when it has filled
+/// it.
 constexpr size_t kSmallBuffer = 1024;
 constexpr size_t kLargeBuffer = 16 * 1024;
 constexpr size_t kBufferGrowth = 4;

@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 import models
+import repositories
 from servers import wait_until
 
 BIG = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -347,7 +348,10 @@ def test_fields_in_another_order(channel):
 
 def test_deadline(serve, tmp_path):
     """A call whose deadline passes ends as such, and its work is not done when it had not begun."""
-    server = serve(models.save(models.slow(turns=200_000), tmp_path / "slow.onnx"), "--instances=1")
+    # One row at a time: all of them in one batch would have begun in time.
+    folder = tmp_path / "models"
+    repositories.add(folder, "slow", models.slow(turns=200_000), 'backend: "onnxruntime" max_batch_size: 0')
+    server = serve(folder, "--instances=1")
     with grpc.insecure_channel(server.address) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         stub.ModelInfer(row_request(model="slow"))
