@@ -99,9 +99,12 @@ class TlsTransport final : public Transport, private DeadlineEntry {
       size_t n = 0;
       ERR_clear_error();
       if (!next.empty() && SSL_write_ex(ssl_, next.data(), next.size(), &n) != 1) {
+        const int error = SSL_get_error(ssl_, 0);
+        write_wants_read_ = error == SSL_ERROR_WANT_READ;
         if (written > 0) break;
-        return from_error(SSL_get_error(ssl_, 0));
+        return from_error(error);
       }
+      write_wants_read_ = false;
       written += n;
       for (offset += n; piece < pieces.size() && offset >= pieces[piece].iov_len; ++piece)
         offset -= pieces[piece].iov_len;
@@ -110,7 +113,7 @@ class TlsTransport final : public Transport, private DeadlineEntry {
   }
 
   void async_writable(std::shared_ptr<User> user) override {
-    const auto what = wants_ == SSL_ERROR_WANT_READ ? asio::socket_base::wait_read : asio::socket_base::wait_write;
+    const auto what = write_wants_read_ ? asio::socket_base::wait_read : asio::socket_base::wait_write;
     socket_.async_wait(what, [user = std::move(user)](const error_code& error) {
       if (error != asio::error::operation_aborted) user->on_writable();
     });
@@ -256,7 +259,8 @@ class TlsTransport final : public Transport, private DeadlineEntry {
   const std::string peer_;
   std::span<std::byte> into_;
   std::shared_ptr<User> user_;  // while a read is pending
-  int wants_ = SSL_ERROR_NONE;  // what the last operation waits for
+  int wants_ = SSL_ERROR_NONE;  // what the handshake or the last read waits for
+  bool write_wants_read_ = false;
   size_t thrown_away_ = 0;
   bool established_ = false;
   bool failed_ = false;  // the handshake
