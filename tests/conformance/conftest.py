@@ -8,18 +8,13 @@ import pytest
 import models
 import servers
 from certificates import Authority
-
-GO_TOOLS = servers.ROOT / "build/go"
+from programs import GO_TOOLS, interop_program
 
 
 def pytest_collection_modifyitems(config, items):
     for program in (servers.binary(), interop_program("interop_server"), GO_TOOLS / "h2spec"):
         if not program.exists():
             pytest.exit(f"{program} is missing; `make conformance` makes it", returncode=2)
-
-
-def interop_program(name):
-    return servers.build_dir() / "tests/conformance" / name
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 import servers
-from conftest import interop_program
+from programs import interop_program
 from wiretap import Wiretap
 
 PROTO = servers.ROOT / "tests/conformance/interop.proto"

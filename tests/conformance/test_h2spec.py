@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from conftest import GO_TOOLS
+from programs import GO_TOOLS
 
 # Section 4.2 apart from its neighbours, for it has an option of its own.
 SECTIONS = ["generic", "hpack"]

@@ -1,4 +1,5 @@
-"""Holds connections that have been used once and rest: idle_clients.py HOST PORT COUNT. Half speak HTTP/1.1, half HTTP/2.
+"""Holds connections that have been used once and rest: idle_clients.py HOST PORT COUNT. Two thirds speak
+HTTP/1.1, and a third HTTP/2, whose connections have tables and buffers of nghttp2's own.
 
 Prints how many are open. For each line on standard input all of them send one more request, and how many were answered is
 printed. At the end of standard input they are closed.
@@ -84,7 +85,7 @@ def main():
     host, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    clients = [Idle((host, port), http2=i % 2 == 1) for i in range(count)]
+    clients = [Idle((host, port), http2=i % 3 == 2) for i in range(count)]
     # In portions, since these are meant to be idle rather than a burst.
     print(sum(ask_all(clients[i : i + 100]) for i in range(0, count, 100)), flush=True)
     for _ in sys.stdin:
