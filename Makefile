@@ -32,16 +32,17 @@ wheel: build ## a pip wheel of the server, into build/wheel/dist
 	@$(PYTHON) tools/build-wheel
 
 ##@ Check
-.PHONY: test test-all conformance lint format asan tsan fuzz test-wheel
+.PHONY: test test-all conformance soak lint format asan tsan fuzz test-wheel
 test: ## build, and run the unit, structure and integration tests
 	@tools/setup test
 	@$(call compile,release)
 	@tools/test unit structure integration
 
-test-all: ## test, conformance, the sanitizers, the fuzz targets and the wheel: all that can be checked
+test-all: ## test, conformance, soak, the sanitizers, the fuzz targets and the wheel: all that can be checked
 	@$(MAKE) test
 	@$(MAKE) test-wheel
 	@$(MAKE) conformance
+	@$(MAKE) soak
 	@$(MAKE) asan
 	@$(MAKE) tsan
 	@$(MAKE) fuzz
@@ -53,6 +54,11 @@ conformance: ## other people's suites and clients: h2spec, gRPC's interoperabili
 	  { cat build/conformance.configure.log; exit 1; }
 	@cmake --build build/release -j $(JOBS) --target conformance
 	@tools/test conformance
+
+soak: ## ten thousand idle and hundreds of slow clients beside normal load, for some minutes
+	@tools/setup test
+	@$(call compile,release)
+	@tools/test soak
 
 test-wheel: ## install the wheel outside the checkout, and use it there
 	@tools/setup test

@@ -17,4 +17,10 @@ void tune_malloc() {
 #endif
 }
 
+void give_back_memory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace modelmill

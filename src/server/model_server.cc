@@ -17,8 +17,10 @@
 #include "server/access/access.h"
 #include "server/announcement.h"
 #include "server/certificate_keeper.h"
+#include "server/ebb_watch.h"
 #include "server/engine.h"
 #include "server/host_info.h"
+#include "server/malloc_tuning.h"
 #include "server/process_metrics.h"
 #include "server/signal_watcher.h"
 #include "server/version.h"
@@ -29,6 +31,9 @@ namespace {
 
 /// After the drain, models must come to an end in this time; then the process ends with what they are doing.
 constexpr auto kUnloadGrace = std::chrono::seconds(10);
+
+/// How soon memory is given back after many connections have ended.
+constexpr auto kEbbInterval = std::chrono::seconds(5);
 
 /// Connections are files, and the usual soft limit of 1,024 is far below what one server holds.
 void raise_file_limit() {
@@ -170,7 +175,9 @@ Status ModelServer::run_until_signal() {
   rep.started = true;
   print(announcement(rep.listener->endpoints(), *rep.engine.catalog().table(), rep.engine.layouts()) +
         rep.access.announcement);
-  rep.signals.wait_signal();
+  EbbWatch ebb;
+  while (!rep.signals.wait_signal_until(Clock::now() + kEbbInterval))
+    if (ebb.has_ebbed(rep.listener->open_connections())) give_back_memory();
   Log::info("stopping", {{"signal", rep.signals.received()}});
   rep.stop();
   Log::info("stopped");

@@ -59,6 +59,13 @@ int SignalWatcher::wait_signal() {
   return signal_;
 }
 
+bool SignalWatcher::wait_signal_until(TimePoint when) {
+  MutexLock lock(mutex_);
+  while (signal_ == 0 && changed_.wait_until(mutex_, when) == std::cv_status::no_timeout) {
+  }
+  return signal_ != 0;
+}
+
 void SignalWatcher::wait_signal_or_wake() {
   MutexLock lock(mutex_);
   while (signal_ == 0 && !woken_) changed_.wait(mutex_);

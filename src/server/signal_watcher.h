@@ -22,6 +22,8 @@ class SignalWatcher {
 
   /// Blocks until a signal has come, and returns it.
   int wait_signal();
+  /// Blocks until a signal has come (true), or until then.
+  bool wait_signal_until(TimePoint when);
   /// Blocks until a signal has come or wake() was called.
   void wait_signal_or_wake();
   /// Ends wait_signal_or_wake(). Thread-safe.

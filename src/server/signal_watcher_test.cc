@@ -19,6 +19,13 @@ TEST(SignalWatcherTest, TheFirstSignalIsTold) {
   watcher.wait_signal_or_wake();
 }
 
+TEST(SignalWatcherTest, AWaitMayEndBefore) {
+  SignalWatcher watcher;
+  EXPECT_FALSE(watcher.wait_signal_until(Clock::now() - std::chrono::seconds(1)));
+  ::kill(::getpid(), SIGTERM);
+  EXPECT_TRUE(watcher.wait_signal_until(Clock::now() + std::chrono::minutes(1)));
+}
+
 TEST(SignalWatcherTest, WakeEndsAWaitWithoutASignal) {
   SignalWatcher watcher;
   std::thread waker([&] { watcher.wake(); });

@@ -87,6 +87,8 @@ uint16_t Server::port() const {
 
 void Server::ask_to_leave() { rep_->core->set_asks_to_leave(); }
 
+int Server::open_connections() const { return rep_->core->open_connections(); }
+
 void Server::drain(TimePoint until) {
   rep_->core->set_draining();
   rep_->core->on_every_loop([rep = rep_.get()](Loop& loop) {

@@ -66,6 +66,8 @@ class Server {
   /// The first TCP endpoint's port, or 0.
   uint16_t port() const;
 
+  int open_connections() const;
+
   /// The server will be drained soon. All is served as before, and connections are accepted; but replies of HTTP/1.1
   /// say Connection: close, so that clients leave in an order of their own and none finds a connection closed under it.
   void ask_to_leave();

@@ -78,6 +78,11 @@ bool ServerCore::count_in() {
   return true;
 }
 
+int ServerCore::open_connections() {
+  MutexLock lock(mutex_);
+  return open_;
+}
+
 void ServerCore::count_out() {
   open_metric_->add(-1);
   MutexLock lock(mutex_);

@@ -46,6 +46,7 @@ class ServerCore {
   bool count_in();
   /// It has ended.
   void count_out();
+  int open_connections();
   /// A limit has been met: `limit` is one of kLimitNames.
   void count_refused(std::string_view limit);
 

@@ -7,8 +7,8 @@ import pytest
 
 import models
 import servers
-
-GO_TOOLS = servers.ROOT / "build/go"
+from certificates import Authority
+from programs import GO_TOOLS, interop_program
 
 
 def pytest_collection_modifyitems(config, items):
@@ -17,21 +17,31 @@ def pytest_collection_modifyitems(config, items):
             pytest.exit(f"{program} is missing; `make conformance` makes it", returncode=2)
 
 
-def interop_program(name):
-    return servers.build_dir() / "tests/conformance" / name
-
-
-@pytest.fixture(scope="session")
-def served(tmp_path_factory):
+@contextlib.contextmanager
+def serving(folder, *arguments, **options):
     """`modelmill serve` with the model `scaled`: y = 3 x."""
-    folder = tmp_path_factory.mktemp("served")
-    server = servers.Server(folder / "log", models.save(models.scaled(3), folder / "scaled.onnx"))
+    server = servers.Server(folder / "log", models.save(models.scaled(3), folder / "scaled.onnx"), *arguments, **options)
     try:
         yield server
         server.assert_alive()
         server.stop()
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("served")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def served_over_tls(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    authority = Authority(folder / "authority")
+    certificate, key = authority.sign("server")
+    with serving(folder, f"--tls-cert={certificate}", f"--tls-key={key}", tls=authority.trust()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -157,7 +157,7 @@ int serve(uint16_t port) {
   add_reflection_service(methods);
   MetricRegistry metrics;
   Server::Options options;
-  options.port = port;
+  options.endpoints[0].port = port;
   Server server(
       loops, options,
       [](const std::shared_ptr<HttpExchange>& exchange) { exchange->reply(HttpReply::text(404, "text/plain", "")); },

@@ -1,4 +1,4 @@
-"""Compression by gRPC's Python and C++ clients. What went over the wire is counted, so that nothing passes by sending
+"""Compression by gRPC's Python and C++ clients, both ways. What went over the wire is counted, so that nothing passes by sending
 plain what should be compressed."""
 
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 import servers
-from conftest import interop_program
+from programs import interop_program
 from wiretap import Wiretap
 
 PROTO = servers.ROOT / "tests/conformance/interop.proto"
@@ -53,9 +53,11 @@ def test_grpcio_unary(tap, messages, compression):
         response = call(request, compression=compression)
         assert response.payload.body == b"\0" * RESPONSE
         assert tap.sent < MOST_WHEN_COMPRESSED
-        # The same call without compression, to see that the count means something.
+        assert tap.received < MOST_WHEN_COMPRESSED
+        # The same call without compression, to see that the counts mean something.
         call(request)
         assert tap.sent > REQUEST
+        assert tap.received > RESPONSE
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
@@ -79,6 +81,7 @@ def test_grpcio_ping_pong(tap, messages, compression):
         sizes = [len(response.payload.body) for response in call(iter([request] * 3), compression=compression)]
     assert sizes == [RESPONSE] * 3
     assert tap.sent < MOST_WHEN_COMPRESSED
+    assert tap.received < MOST_WHEN_COMPRESSED
 
 
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
@@ -93,3 +96,4 @@ def test_grpcpp(tap, case, most_sent, algorithm):
     )
     assert result.returncode == 0, result.stderr
     assert tap.sent < most_sent
+    assert tap.received < MOST_WHEN_COMPRESSED

@@ -1,4 +1,4 @@
-"""h2spec: the rules of HTTP/2 and HPACK, case by case, against `modelmill serve`. A section of it is a test here."""
+"""h2spec: the rules of HTTP/2 and HPACK, case by case, against `modelmill serve`, plain and over TLS. A section of it is a test here."""
 
 import re
 import subprocess
@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from conftest import GO_TOOLS
+from programs import GO_TOOLS
 
 # Section 4.2 apart from its neighbours, for it has an option of its own.
 SECTIONS = ["generic", "hpack"]
@@ -18,15 +18,17 @@ OPTIONS = {
     "http2/4.2": ["--max-header-length", "400000"],
 }
 
-@pytest.fixture
-def h2spec(served, tmp_path):
+@pytest.fixture(params=["plain", "tls"])
+def h2spec(request, tmp_path):
     """h2spec(section) runs it: {(section, case): None, or what is wrong}."""
+    served = request.getfixturevalue("served" if request.param == "plain" else "served_over_tls")
+    transport = [] if request.param == "plain" else ["--tls", "--insecure"]
 
     def run(section):
         report = tmp_path / "report.xml"
         subprocess.run(
             [GO_TOOLS / "h2spec", section, "-h", served.host, "-p", str(served.port), "-P", "/v2", "-j", report,
-             "--strict", *OPTIONS.get(section, ())],
+             "--strict", *transport, *OPTIONS.get(section, ())],
             capture_output=True, timeout=100,
         )  # fmt: skip
         results = {}

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from conftest import GO_TOOLS
+from programs import GO_TOOLS
 
 CASES = [
     "empty_unary",
