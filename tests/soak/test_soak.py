@@ -25,7 +25,7 @@ SLOW_TIMEOUT = 3  # of heads and stalls, in seconds
 SLOW_SECONDS = 6 * SLOW_TIMEOUT
 MB = 1 << 20
 IDLE_MEMORY = 100 * MB
-LEFT_MEMORY = 40 * MB  # what an allocator may keep of it
+LEFT_MEMORY = 60 * MB  # what an allocator may keep of it
 FOLDER = pathlib.Path(__file__).parent
 
 
