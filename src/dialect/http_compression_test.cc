@@ -29,7 +29,7 @@ TEST(HttpCompression, ABombIsRefusedAtTheLimit) {
   MetricRegistry metrics;
   const InflateLimit limit{1'000'000, metrics.counter("refused", "", {})};
   for (const std::string_view coding : {"gzip", "deflate"}) {
-    const std::string bomb = packed(std::string(50'000'000, 'x'), coding);
+    const std::string bomb = packed(std::string(8'000'000, 'x'), coding);
     ASSERT_LT(bomb.size(), 100'000u);
     const Result<Bytes> inflated = decode_body(Bytes::copy_of(bomb), coding, limit);
     EXPECT_EQ(inflated.status().code(), Code::kResourceExhausted);

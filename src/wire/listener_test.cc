@@ -13,7 +13,6 @@ namespace modelmill::wire {
 namespace {
 
 using ::testing::EndsWith;
-using ::testing::HasSubstr;
 
 /// While the process has no descriptor left, clients wait; then they are served.
 TEST(Listener, WaitsForDescriptors) {

@@ -23,7 +23,7 @@ constexpr char kGet[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 void echo(const std::shared_ptr<HttpExchange>& exchange) {
   HttpReply reply;
   const Bytes body = exchange->request().body;
-  reply.body = {body.size() > 0 ? body : Bytes::copy_of(exchange->request().tls ? "hello over tls" : "hello")};
+  reply.body = {!body.empty() ? body : Bytes::copy_of(exchange->request().tls ? "hello over tls" : "hello")};
   exchange->reply(std::move(reply));
 }
 

@@ -104,7 +104,7 @@ size_t ClientLimits::clients() const {
 std::string client_of_peer(std::string_view peer) {
   if (!peer.starts_with('[')) return std::string(peer.substr(0, peer.rfind(':')));
   const size_t end = peer.find(']');
-  const std::string text(peer.substr(1, end == std::string_view::npos ? end : end - 1));
+  std::string text(peer.substr(1, end == std::string_view::npos ? end : end - 1));
   const std::string address = text.substr(0, text.find('%'));
   in6_addr v6{};
   if (::inet_pton(AF_INET6, address.c_str(), &v6) != 1) return text;
