@@ -133,12 +133,17 @@ Http1Parser::Outcome Http1Parser::parse_head(std::string_view bytes, HttpRequest
   return {used, true};
 }
 
+/// As long as a chunked body has not ended, so many bytes must follow: "0\r\n\r\n". Beast asserts it of the last
+/// chunk's line when it looks at that a second time.
+constexpr size_t kLeastOfChunks = 5;
+
 Http1Parser::Outcome Http1Parser::parse_chunks(std::string_view bytes, BodyBuffer& body) {
   Parser& parser = *rep_->parser;
   parser.body = &body;
   parser.eager(true);
   size_t used = 0;
   while (!parser.is_done()) {
+    if (bytes.size() - used < kLeastOfChunks) return {used};
     error_code error;
     const size_t n = parser.put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
     used += n;

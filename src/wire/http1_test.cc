@@ -66,11 +66,13 @@ TEST(Http1, BytesMayArriveOneByOne) {
   RawClient client(server.port());
   const std::string all =
       "\r\nPOST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloPOST /c HTTP/1.1\r\nHost: x\r\n"
-      "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n" +
+      "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n"
+      "POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" +
       get("/g");
   for (const char c : all) client.send({&c, 1});
   EXPECT_THAT(client.read_reply(), EndsWith("POST /p? hello"));
   EXPECT_THAT(client.read_reply(), EndsWith("POST /c? abcdefg"));
+  EXPECT_THAT(client.read_reply(), EndsWith("POST /e? "));
   EXPECT_THAT(client.read_reply(), EndsWith("GET /g? "));
 }
 
