@@ -117,6 +117,26 @@ TEST(Gatekeeper, RefusesAnHttp2RequestBeforeItsBody) {
   EXPECT_EQ(client.wait(client.request(headers, true)).headers[":status"], "200");
 }
 
+/// A reset right behind the reply makes curl forget the reply.
+TEST(Gatekeeper, LetsAShortHttp2BodyRunOut) {
+  Guarded guarded;
+  guarded.server.start();
+  Http2Client client(guarded.server.port());
+  Http2Client::Headers headers = {
+      {":method", "POST"}, {":scheme", "http"}, {":authority", "h"}, {":path", "/hello"}, {"content-length", "5"}};
+  const int32_t refused = client.request(headers, false);
+  client.wait_for_body(refused, 1);
+  EXPECT_EQ(client.streams[refused].headers[":status"], "401");
+  const int32_t other =
+      client.request({{":method", "GET"}, {":scheme", "http"}, {":authority", "h"}, {":path", "/"}}, true);
+  client.wait(other);  // whatever the server had to say of the first has come by now
+  EXPECT_FALSE(client.streams[refused].ended);
+  client.data(refused, "hello", true);
+  EXPECT_EQ(client.wait(refused).error, 0u);
+  headers.back().second = "2000000";
+  EXPECT_TRUE(client.wait(client.request(headers, false)).ended);
+}
+
 TEST(Gatekeeper, RefusesAGrpcCall) {
   Guarded guarded;
   guarded.server.methods().add("/t.T/Echo", unary_method([](const std::shared_ptr<GrpcCall>& call, Bytes message) {

@@ -17,8 +17,6 @@ constexpr size_t kPipelined = 32;
 constexpr size_t kPipelinedBytes = size_t{64} << 20;
 /// Bodies from here on are read straight to where they stay.
 constexpr size_t kDirectRead = 4 * 1024;
-/// The body of a refused request is passed over up to this size; a larger one ends the connection.
-constexpr uint64_t kPassedOver = uint64_t{1} << 20;
 
 }  // namespace
 

@@ -25,6 +25,7 @@ void Http2Exchange::begin(const Http2Head& head, std::string_view limit_met) {
   request_.method = head.method;
   split_target(head.path, request_);
   return_identity(request_, head.request_id, head.traceparent);
+  std::from_chars(head.content_length.data(), head.content_length.data() + head.content_length.size(), announced_);
   if (!limit_met.empty()) return refuse(limit_met == "unsent" ? 503 : 431, limit_message(limits, limit_met));
   if (!head.authority.empty()) request_.headers.emplace_back("host", head.authority);
   if (!head.content_type.empty()) request_.headers.emplace_back("content-type", head.content_type);
@@ -33,12 +34,10 @@ void Http2Exchange::begin(const Http2Head& head, std::string_view limit_met) {
     request_.headers.emplace_back(field.name.view(), field.value.view());
   if (Gatekeeper* gatekeeper = session()->connection().core().gatekeeper.get())
     if (auto refusal = gatekeeper->admit(request_, ticket_)) return reply(std::move(*refusal));
-  uint64_t length = 0;
-  std::from_chars(head.content_length.data(), head.content_length.data() + head.content_length.size(), length);
-  if (length > limits.http_body)
-    return refuse(413, "the request's body of " + std::to_string(length) + " bytes is larger than the limit of " +
+  if (announced_ > limits.http_body)
+    return refuse(413, "the request's body of " + std::to_string(announced_) + " bytes is larger than the limit of " +
                            std::to_string(limits.http_body) + " bytes (--max-body-bytes)");
-  body_.expect(length);
+  body_.expect(announced_);
   body_.align_at(bytes_before_tensors(request_));
   if (equals_ignoring_case(head.expect, "100-continue")) {
     const nghttp2_nv interim = static_field(":status", "100");
@@ -47,7 +46,12 @@ void Http2Exchange::begin(const Http2Head& head, std::string_view limit_met) {
   }
 }
 
+bool Http2Exchange::lets_body_run_out() const {
+  return announced_ >= received_bytes() && announced_ > 0 && announced_ - received_bytes() <= kPassedOver;
+}
+
 void Http2Exchange::on_stalled() {
+  if (state_ == State::kDone) return reset(NGHTTP2_NO_ERROR);  // it has its reply
   session()->connection().core().count_refused("stall");
   refuse(408, limit_message(session()->connection().core().limits, "stall"));
 }

@@ -31,7 +31,10 @@ class Http2Exchange final : public Http2Stream, public HttpExchange {
   Protocol protocol() const override { return Protocol::kHttp2; }
   void on_data(std::span<const std::byte> bytes) override;
   void on_end() override;
-  bool awaits_body() const override { return state_ == State::kReceiving && !remote_closed(); }
+  bool awaits_body() const override {
+    return (state_ == State::kReceiving || state_ == State::kDone) && !remote_closed();
+  }
+  bool lets_body_run_out() const override;
   void on_stalled() override;
   void on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) override;
 
@@ -46,6 +49,7 @@ class Http2Exchange final : public Http2Stream, public HttpExchange {
   BodyBuffer body_;
   std::function<void()> abandoned_;
   std::unique_ptr<Ticket> ticket_;
+  uint64_t announced_ = 0;  // of the body; 0: it is not known
   State state_ = State::kReceiving;
   bool bodiless_ = false;  // of a reply in pieces
 };

@@ -147,7 +147,8 @@ void Http2Stream::reset(uint32_t error_code) {
 
 void Http2Stream::reply_sent() {
   session_->flood_guard().earn(kEarnedByReply);
-  if (!remote_closed_) nghttp2_submit_rst_stream(session_->nghttp2(), NGHTTP2_FLAG_NONE, id_, NGHTTP2_NO_ERROR);
+  if (!remote_closed_ && !lets_body_run_out())
+    nghttp2_submit_rst_stream(session_->nghttp2(), NGHTTP2_FLAG_NONE, id_, NGHTTP2_NO_ERROR);
 }
 
 }  // namespace modelmill::wire

@@ -37,6 +37,9 @@ class Http2Stream {
   virtual bool awaits_body() const = 0;
   /// It has not come at the least rate: the client is told, and the request ends.
   virtual void on_stalled() = 0;
+  /// Whether a body that is still coming when the reply is out may come to its end, unheeded. Else the client is told
+  /// to stop, which some clients take for a failure and show no reply.
+  virtual bool lets_body_run_out() const { return false; }
   /// The stream has ended, in any way: the last call. session() is null from before it; `self` holds the stream, and
   /// who else does may do so for longer and on other threads.
   virtual void on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) = 0;
@@ -61,6 +64,7 @@ class Http2Stream {
   Http2Session* session() const { return session_; }
   int32_t id() const { return id_; }
   bool remote_closed() const { return remote_closed_; }
+  uint64_t received_bytes() const { return received_; }
   bool head_sent() const { return head_sent_; }
   const std::shared_ptr<Http2Stream>& shared_self() const { return self_; }
 

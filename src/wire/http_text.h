@@ -38,6 +38,10 @@ inline bool status_has_body(int status) { return status >= 200 && status != 204 
 /// front of the tensors.
 size_t bytes_before_tensors(const HttpRequest& request);
 
+/// What comes of a refused request's body is passed over when it is no more than this; a client that would send more
+/// is told to stop.
+inline constexpr uint64_t kPassedOver = uint64_t{1} << 20;
+
 /// Whether the content-type is gRPC's (and not gRPC-Web's).
 bool is_grpc_content_type(std::string_view content_type);
 

@@ -99,7 +99,11 @@ TEST(Server, Http2Limits) {
   Http2Client client(server.port());
   auto headers = http2_request("POST");
   headers.emplace_back("content-length", "1001");
-  EXPECT_EQ(client.wait(client.request(headers, false)).headers[":status"], "413");
+  const int32_t announced = client.request(headers, false);
+  client.wait_for_head(announced);
+  EXPECT_EQ(client.streams[announced].headers[":status"], "413");
+  client.data(announced, std::string(1001, 'x'), true);
+  EXPECT_EQ(client.wait(announced).error, 0u);
   const int32_t id = client.request(http2_request("POST"), false);
   client.data(id, std::string(1001, 'x'), true);
   EXPECT_EQ(client.wait(id).headers[":status"], "413");

@@ -117,6 +117,10 @@ class Http2Client {
     }
     return streams[id];
   }
+  void wait_for_head(int32_t id) {
+    while (streams[id].header_blocks == 0 && receive()) {
+    }
+  }
   void wait_for_body(int32_t id, size_t n) {
     while (streams[id].body.size() < n && !streams[id].ended && receive()) {
     }
