@@ -122,4 +122,7 @@ def test_given_up_in_the_queue(slow, stub, leave, reason):
     assert of(samples, "nv_inference_request_failure", **SLOW, reason="CANCELED") == 3
     for call in wanted:
         assert call.result(timeout=60).outputs
+    # An execution is counted when the backend is done with it, a little after its answers; one too many would be later.
+    wait_until(lambda: of(scrape(slow), "nv_inference_exec_count", **SLOW) >= 2, "two have been run")
+    assert of(scrape(slow), "nv_inference_pending_request_count", **SLOW) == 0
     assert of(scrape(slow), "nv_inference_exec_count", **SLOW) == 2

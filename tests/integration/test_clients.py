@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import models
+import repositories
 from clients import KINDS, Client, InferenceServerException, assert_error, random_array
 from servers import wait_until
 from test_observability import of, scrape
@@ -536,9 +537,13 @@ def test_grpc_stream_with_final_flag(grpc):
     assert result.get_response().parameters["triton_final_response"].bool_param is True
 
 
-def test_grpc_deadline_of_the_client(grpc):
+def test_grpc_deadline_of_the_client(grpc, serve, tmp_path):
+    repositories.add_slow_identity(tmp_path / "models", "slow", 1000)
+    server = serve(tmp_path / "models")
+    slow = Client("grpc", server.address)
     with pytest.raises(InferenceServerException) as error:
-        grpc.infer("simple", SIMPLE, client_timeout=1e-6)
+        slow.infer("slow", {"INPUT0": np.ones((1, 4), np.float32)}, client_timeout=0.05)
+    slow.close()
     assert "Deadline Exceeded" in error.value.message() or "DEADLINE" in str(error.value.status())
     np.testing.assert_array_equal(grpc.infer("simple", SIMPLE).as_numpy("OUTPUT1"), SIMPLE["INPUT0"] - 3)
 
