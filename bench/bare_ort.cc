@@ -1,9 +1,10 @@
 // The yardstick of the model benchmarks: ONNX Runtime alone, called in a loop by N threads on one session, as lean as
 // its C API allows (inputs are made once; each run's outputs are the runtime's own, released after it).
 //
-//     bare_ort LIBRARY MODEL --threads N --intra-op N (--seconds S | --runs N) [--pause-us US]
+//     bare_ort LIBRARY MODEL --threads N --intra-op N (--seconds S | --runs N) [--batch N] [--pause-us US]
 //              --input NAME:DTYPE:1x3x48x192:FILE ...
 //
+// With --batch each run has the inputs so many times, one after another along their first dimension.
 // Prints one JSON object: runs, seconds, cpu_us (user and system, of the whole process, in the measured part), rss_kb.
 #include <dlfcn.h>
 #include <onnxruntime_c_api.h>
@@ -44,6 +45,7 @@ struct Options {
   std::string library, model;
   int threads = 1;
   int intra_op = 1;
+  int batch = 1;
   double seconds = 2;
   long runs = 0;                       // over all threads; 0: by time
   std::chrono::microseconds pause{0};  // after each run
@@ -78,6 +80,13 @@ Input parse_input(const std::string& text) {
   return input;
 }
 
+void repeat(Input& input, int times) {
+  if (input.shape.empty() || times < 1) die("--batch needs inputs with a first dimension, and at least 1");
+  input.shape.front() *= times;
+  const std::vector<char> once = input.bytes;
+  for (int i = 1; i < times; ++i) input.bytes.insert(input.bytes.end(), once.begin(), once.end());
+}
+
 Options parse(int argc, char** argv) {
   if (argc < 3) die("usage: bare_ort LIBRARY MODEL [options]");
   Options options;
@@ -89,6 +98,8 @@ Options parse(int argc, char** argv) {
       options.threads = std::atoi(argv[i + 1]);
     else if (key == "--intra-op")
       options.intra_op = std::atoi(argv[i + 1]);
+    else if (key == "--batch")
+      options.batch = std::atoi(argv[i + 1]);
     else if (key == "--seconds")
       options.seconds = std::atof(argv[i + 1]);
     else if (key == "--runs")
@@ -100,6 +111,7 @@ Options parse(int argc, char** argv) {
     else
       die("no option " + key);
   }
+  for (Input& input : options.inputs) repeat(input, options.batch);
   return options;
 }
 

@@ -7,6 +7,7 @@ import numpy as np
 
 import load
 from load import Level
+from measure import median, progress, served, table
 from processes import environment
 
 LEVELS = (Level(1, 1), Level(8, 1))
@@ -31,8 +32,7 @@ class _Traffic:
         self.process.wait()
 
 
-def measure(bench, run):
-    """The table; `run` is bench/run.py."""
+def measure(bench):
     workload = next(w for w in bench.work if w.name == "cnn")
     moved = sum(array.nbytes for array in workload.inputs.values()) + workload.output_bytes
     identity = bench.request("cnn.identity", "identity", {"x": np.zeros((1, moved // 8), np.float32)})
@@ -40,8 +40,8 @@ def measure(bench, run):
     rows = []
     for level in LEVELS:
         threads = min(level.in_flight, bench.cores)
-        served = run.served(bench, bench.modelmill, request, level)
-        rate = served().requests_per_second
+        serve = served(bench, bench.modelmill, request, level)
+        rate = serve().requests_per_second
         alone = bench.bare(workload, threads, seconds=bench.options.seconds)
         pause = max(0, int(1e6 * threads / rate - 1e6 * threads * alone["seconds"] / alone["runs"]))
 
@@ -57,8 +57,8 @@ def measure(bench, run):
             "bare": bare,
             "idle": lambda: bare(**{"pause-us": pause}),  # noqa: B023
             "traffic": beside_traffic,
-            "served": lambda: served().cpu_us,  # noqa: B023
-            "identity": run.served(bench, bench.modelmill, identity, level),
+            "served": lambda: serve().cpu_us,  # noqa: B023
+            "identity": served(bench, bench.modelmill, identity, level),
         })  # fmt: skip
         net = [a - b.cpu_us for a, b in zip(measured["served"], measured["identity"])]
         for label, values in (
@@ -67,9 +67,9 @@ def measure(bench, run):
             (f"bare, beside {rate:,.0f} calls/s of the identity", measured["traffic"]),
             ("served, less the identity", net),
         ):
-            times = run.median([value / base for value, base in zip(values, measured["bare"])])
-            rows.append([str(level), label, f"{run.median(values):.0f}", f"{times:.2f}"])
-            run.progress("disturbed", rows[-1])
-    return "## The CNN, and what disturbs it\n\n" + run.table(
+            times = median([value / base for value, base in zip(values, measured["bare"])])
+            rows.append([str(level), label, f"{median(values):.0f}", f"{times:.2f}"])
+            progress("disturbed", rows[-1])
+    return "## The CNN, and what disturbs it\n\n" + table(
         ["connections x streams", "what", "CPU us for each run", "times bare"], rows
     )

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import re
+import resource
 import subprocess
+import time
 
 from processes import environment
 
@@ -40,6 +42,7 @@ class Request:
 class Outcome:
     requests_per_second: float
     cpu_us: float  # of the server, for each request
+    client_cores: float = 0  # that the load itself kept busy
 
 
 def infer_message(model, tensors):
@@ -122,15 +125,22 @@ def ask_once(url, request):
     return rest
 
 
+def _client_seconds():
+    """User and system time of the children that have ended; the servers have not."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def run(server, request, level, count, answer_bytes=None):
     """`count` requests to a Process. Fails unless all were answered, by `answer_bytes` each."""
     protocol = [] if request.grpc else ["--h1"]
-    cpu_before = server.cpu_us()
+    cpu_before, client_before, began = server.cpu_us(), _client_seconds(), time.perf_counter()
     result = subprocess.run(
         ["h2load", *protocol, "-n", str(count), "-c", str(level.connections), "-m", str(level.streams), "-t", "1",
          "-d", request.body, *header_arguments(request), server.url + request.path],
         capture_output=True, text=True, check=False, env=environment(),
     )  # fmt: skip
+    client_cores = (_client_seconds() - client_before) / (time.perf_counter() - began)
     cpu_us = server.cpu_us() - cpu_before
     text = result.stdout
     requests = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
@@ -145,15 +155,15 @@ def run(server, request, level, count, answer_bytes=None):
         raise RuntimeError(f"{server.name} at {level}: {text[-1500:]}{result.stderr[-500:]}")
     if answer_bytes is not None and int(data.group(1)) != count * answer_bytes:
         raise RuntimeError(f"{server.name} at {level}: {data.group(1)} bytes of answers, not {count} x {answer_bytes}")
-    return Outcome(float(speed.group(1)), cpu_us / count)
+    return Outcome(float(speed.group(1)), cpu_us / count, client_cores)
 
 
 def calibrate(server, request, level, seconds, answer_bytes=None):
     """How many requests take about `seconds`, from shorter runs that warm the server up too."""
-    count = max(2 * level.in_flight, 8)
+    count = max(level.in_flight, 8)
     while True:
         outcome = run(server, request, level, count, answer_bytes)
         took = count / outcome.requests_per_second
         if took > seconds / 5:
-            return max(int(outcome.requests_per_second * seconds), 4 * level.in_flight)
+            return max(int(outcome.requests_per_second * seconds), 2 * level.in_flight)
         count = min(int(count * 10), int(outcome.requests_per_second * seconds / 3) + count)

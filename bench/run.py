@@ -2,12 +2,15 @@
 """Measures modelmill against its yardsticks and prints ratios: all in one run, interleaved, medians over the repeats.
 
     bench/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--only SECTION,...] [--no-file]
+                 [--objective-seconds 2] [--objective-models cnn,transformer,wide]
 
 identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same
 messages, both with two I/O threads; 1 MB also over HTTP, as binary data, against the same echo.
-models: modelmill with batching off and as it is by default against ONNX Runtime called in a loop (bare_ort). What
-serving adds to a model is its CPU per inference less what the identity costs at the same load with as many bytes, half
-of the model's input and output each way.
+scheduler: what the scheduler alone costs a request (mm_schedule_bench).
+models: modelmill as it is by default against the best that ONNX Runtime does when it is called in a loop (bare_ort).
+What serving adds to a model is its CPU per inference less what the identity costs at the same load with as many bytes,
+half of the model's input and output each way.
+objective: modelmill with a latency objective under calls that arrive at random, at shares of the load that it sustains.
 start: the time to the first answer, and sizes. copies: how often the server copies a tensor, counted. idle: the memory
 of 10,000 connections that do nothing.
 On demand only. json: 1 MB as JSON against Triton, which is installed for it. disturbed: bare ONNX Runtime with pauses,
@@ -23,7 +26,6 @@ import json
 import os
 import pathlib
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -37,18 +39,20 @@ import copies  # noqa: E402
 import disturbed  # noqa: E402
 import idle  # noqa: E402
 import load  # noqa: E402
+import objective  # noqa: E402
+import scheduler  # noqa: E402
+import served_models  # noqa: E402
 import workloads  # noqa: E402
 from load import Level  # noqa: E402
+from measure import cpu, median, progress, ratio, served, speed, table, verdict  # noqa: E402
 from processes import ROOT, Process, free_port  # noqa: E402
 
 IDENTITY_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8), Level(8, 16))
 LARGE_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8))
 HTTP_LEVELS = (Level(1, 1), Level(8, 1))
-MODEL_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8))
 # What must be reached: CPU of modelmill / CPU of the yardstick.
 IDENTITY_TARGETS = {Level(8, 1): 0.6, Level(8, 16): 0.3}
 LARGE_TARGET = 0.5
-MODEL_TARGETS = {"cnn": 1.12, "transformer": 1.03}
 START_TARGET_MS, RSS_TARGET_MB, BINARY_TARGET_MB = 100, 15, 15
 IDLE_TARGET_MB = 100
 
@@ -91,15 +95,7 @@ class Bench:
     def bare(self, workload, threads, **how):
         """One run of bare_ort, as parsed JSON."""
         arguments = [part for key, value in how.items() for part in (f"--{key}", str(value))]
-        command = [
-            self.build / "bench/bare_ort",
-            self.ort_library,
-            workload.path,
-            "--threads",
-            threads,
-            "--intra-op",
-            1,
-        ]
+        command = [self.build / "bench/bare_ort", self.ort_library, workload.path, "--threads", threads]
         command += [*arguments, *workload.bare_arguments(self.folder)]
         result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
         return json.loads(result.stdout)
@@ -112,39 +108,6 @@ class Bench:
             for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
                 values[name].append(measures[name]())
         return values
-
-
-def served(bench, server, request, level):
-    """A measure of one server at one level, calibrated once and checked against its first answer."""
-    answer = len(load.ask_once(server.url, request))
-    count = load.calibrate(server, request, level, bench.options.seconds, answer)
-    return lambda: load.run(server, request, level, count, answer)
-
-
-def median(values):
-    return statistics.median(values)
-
-
-def ratio(over, under, of):
-    return median([of(a) / of(b) for a, b in zip(over, under)])
-
-
-def cpu(outcome):
-    return outcome.cpu_us
-
-
-def speed(outcome):
-    return outcome.requests_per_second
-
-
-def verdict(value, target):
-    return "" if target is None else f"{target:g} {'reached' if value <= target else 'MISSED'}"
-
-
-def table(head, rows):
-    return "\n".join(
-        ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(r) + " |" for r in rows)]
-    )
 
 
 def measure_identity(bench):
@@ -181,49 +144,6 @@ def identity_row(label, level, measured, target):
         verdict(value, target), f"{median(map(speed, ours)):,.0f}", f"{median(map(speed, echo)):,.0f}",
         f"{ratio(ours, echo, speed):.2f}",
     ]  # fmt: skip
-
-
-def measure_models(bench):
-    """Batching off, and as by default, against bare ONNX Runtime."""
-    rows = []
-    for workload in bench.work:
-        moved = sum(array.nbytes for array in workload.inputs.values()) + workload.output_bytes
-        same_bytes = {"x": np.zeros((1, max(1, moved // 8)), np.float32)}
-        identity = bench.request(f"{workload.name}.identity", "identity", same_bytes)
-        for level in MODEL_LEVELS:
-            threads = min(level.in_flight, bench.cores)
-            measures = {"identity": served(bench, bench.modelmill, identity, level)}
-            for name in (f"{workload.name}_off", workload.name):
-                request = bench.request(name, name, workload.inputs)
-                measures[name] = served(bench, bench.modelmill, request, level)
-            measures["bare"] = functools.partial(bare_outcome, bench, workload, threads)
-            rows += model_rows(workload, level, bench.interleaved(measures))
-    return "## Models over gRPC, against bare ONNX Runtime\n\n" + table(
-        ["model", "connections x streams", "batching", "CPU us", "of it identity", "bare, CPU us",
-         "(CPU - identity) / bare", "target", "req/s", "bare, runs/s", "ratio"], rows,
-    )  # fmt: skip
-
-
-def bare_outcome(bench, workload, threads):
-    result = bench.bare(workload, threads, seconds=bench.options.seconds)
-    return load.Outcome(result["runs"] / result["seconds"], result["cpu_us"] / result["runs"])
-
-
-def model_rows(workload, level, measured):
-    rows = []
-    for name, batching in ((f"{workload.name}_off", "off"), (workload.name, "default")):
-        net = [
-            (a.cpu_us - i.cpu_us) / b.cpu_us for a, i, b in zip(measured[name], measured["identity"], measured["bare"])
-        ]
-        target = MODEL_TARGETS.get(workload.name) if batching == "off" else None
-        rows.append([
-            workload.name, str(level), batching, f"{median(map(cpu, measured[name])):.1f}",
-            f"{median(map(cpu, measured['identity'])):.1f}", f"{median(map(cpu, measured['bare'])):.1f}",
-            f"**{median(net):.3f}**", verdict(median(net), target), f"{median(map(speed, measured[name])):,.0f}",
-            f"{median(map(speed, measured['bare'])):,.0f}", f"{ratio(measured[name], measured['bare'], speed):.2f}",
-        ])  # fmt: skip
-        progress("models", rows[-1])
-    return rows
 
 
 def first_answer_ms(bench, workload):
@@ -322,13 +242,9 @@ def measure_json(bench):
     return large_json.measure(bench)
 
 
-SECTIONS = {"identity": measure_identity, "models": measure_models, "start": measure_start, "copies": measure_copies,
-            "idle": measure_idle}
-ON_DEMAND = {"json": measure_json, "disturbed": lambda bench: disturbed.measure(bench, sys.modules[__name__])}
-
-
-def progress(section, row):
-    print(f"{section:9}", "  ".join(row), file=sys.stderr, flush=True)
+SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "models": served_models.measure,
+            "start": measure_start, "copies": measure_copies, "idle": measure_idle}
+ON_DEMAND = {"objective": objective.measure, "json": measure_json, "disturbed": disturbed.measure}
 
 
 def command_output(*command):
@@ -361,6 +277,8 @@ def parse():
     parser.add_argument("--build", default=ROOT / "build/bench", help="folder with modelmill, its plugins and bench/")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="about how long one measurement takes")
+    parser.add_argument("--objective-seconds", type=float, default=2, help="at least, of a run under an objective")
+    parser.add_argument("--objective-models", default=",".join(objective.MODELS), help="separated by commas")
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
     parser.add_argument("--no-file", action="store_true", help="print only; write nothing into bench/results")
     options = parser.parse_args()

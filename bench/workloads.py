@@ -13,6 +13,7 @@ import models  # noqa: E402
 from repositories import package_file  # noqa: E402
 
 SEQUENCE, WIDTH, HEADS, LAYERS, VOCABULARY = 128, 384, 12, 6, 1000
+WIDE, WIDE_LAYERS = 2048, 4
 
 
 def transformer(seed=3):
@@ -67,6 +68,24 @@ def transformer(seed=3):
     )
 
 
+def wide_mlp(seed=5):
+    """Four layers of 2,048: each inference reads 67 MB of weights, more than a core's caches hold, so that rows which
+    run together share what costs most. Seeded weights."""
+    random = np.random.default_rng(seed)
+    nodes, constants, x = [], {}, "x"
+    for layer in range(WIDE_LAYERS):
+        weights, last = f"w{layer}", layer == WIDE_LAYERS - 1
+        constants[weights] = (random.standard_normal((WIDE, WIDE)) / np.sqrt(WIDE)).astype(np.float32)
+        nodes.append(helper.make_node("MatMul", [x, weights], ["y" if last else f"product{layer}"]))
+        if not last:
+            nodes.append(helper.make_node("Relu", [f"product{layer}"], [f"x{layer}"]))
+            x = f"x{layer}"
+    return models.model(
+        "wide", nodes, [models.value("x", "FP32", ("batch", WIDE))], [models.value("y", "FP32", ("batch", WIDE))],
+        constants,
+    )  # fmt: skip
+
+
 class Workload:
     """A model's file, one request's inputs, and the bytes of its output."""
 
@@ -101,6 +120,10 @@ def make_workloads(folder):
         Workload(
             "transformer", models.save(transformer(), folder / "transformer.onnx"),
             {"ids": random.integers(0, VOCABULARY, (1, SEQUENCE), dtype=np.int64)}, 4 * WIDTH,
+        ),
+        Workload(
+            "wide", models.save(wide_mlp(), folder / "wide.onnx"),
+            {"x": random.standard_normal((1, WIDE)).astype(np.float32)}, 4 * WIDE,
         ),
     ]  # fmt: skip
 

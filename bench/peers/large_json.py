@@ -8,7 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import numpy as np  # noqa: E402
 
 import load  # noqa: E402
-import run as bench_run  # noqa: E402
+import measure as measuring  # noqa: E402
 from load import Level  # noqa: E402
 from peers.run import Triton, unchecked  # noqa: E402
 
@@ -28,25 +28,25 @@ def measure(bench):
         rows = []
         for level in LEVELS:
             measured = bench.interleaved({
-                "ours": bench_run.served(bench, bench.modelmill, request, level),
+                "ours": measuring.served(bench, bench.modelmill, request, level),
                 "theirs": unchecked(bench, server, request, level),
             })  # fmt: skip
             rows.append(_row(level, measured["ours"], measured["theirs"]))
-            bench_run.progress("json", rows[-1])
+            measuring.progress("json", rows[-1])
     finally:
         server.stop()
-    return "## 1 MB of FP32 as JSON, against nvidia-pytriton's tritonserver\n\n" + bench_run.table(
+    return "## 1 MB of FP32 as JSON, against nvidia-pytriton's tritonserver\n\n" + measuring.table(
         ["connections x streams", "modelmill, CPU us", "Triton, CPU us", "ratio", "target", "modelmill, req/s",
          "Triton, req/s", "ratio"], rows,
     )  # fmt: skip
 
 
 def _row(level, ours, theirs):
-    value = bench_run.ratio(ours, theirs, bench_run.cpu)
+    value = measuring.ratio(ours, theirs, measuring.cpu)
     return [
-        str(level), f"{bench_run.median(map(bench_run.cpu, ours)):,.0f}",
-        f"{bench_run.median(map(bench_run.cpu, theirs)):,.0f}", f"**{value:.2f}**", bench_run.verdict(value, TARGET),
-        f"{bench_run.median(map(bench_run.speed, ours)):.1f}",
-        f"{bench_run.median(map(bench_run.speed, theirs)):.1f}",
-        f"{bench_run.ratio(ours, theirs, bench_run.speed):.1f}",
+        str(level), f"{measuring.median(map(measuring.cpu, ours)):,.0f}",
+        f"{measuring.median(map(measuring.cpu, theirs)):,.0f}", f"**{value:.2f}**", measuring.verdict(value, TARGET),
+        f"{measuring.median(map(measuring.speed, ours)):.1f}",
+        f"{measuring.median(map(measuring.speed, theirs)):.1f}",
+        f"{measuring.ratio(ours, theirs, measuring.speed):.1f}",
     ]  # fmt: skip

@@ -1,10 +1,17 @@
-// Nanoseconds a request from submit() to its answer, with a backend that does nothing: on the loop, one request a turn
-// and eight, batched or each by itself; and through an instance's thread. Prints a table; build target
+// What the scheduler costs a request from submit() to its answer, with a backend that does nothing: nanoseconds of
+// processor time, without those that making and answering a request cost by themselves. Run on the loop, one request a
+// turn and eight, each by itself and batched; handed over to the instances' threads, 64 at once; and one alone, which
+// wakes a thread and is waited for. Prints a table with the targets, or with --json an object. Build target
 // mm_schedule_bench.
 
-#include <chrono>
+#include <atomic>
 #include <cstdio>
+#include <ctime>
+#include <functional>
 #include <future>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "catalog/catalog.h"
 #include "schedule/testing/fakes.h"
@@ -23,9 +30,36 @@ class NullInstance final : public BackendInstance {
 
 class NullSink final : public ResponseSink {
  public:
-  void on_response(InferResponse, bool final, bool) override { finals += final; }
-  int64_t finals = 0;
+  void on_response(InferResponse, bool, bool) override {}
 };
+
+/// Lets a thread wait until so many requests have been answered.
+class CountingSink final : public ResponseSink {
+ public:
+  explicit CountingSink(int64_t wanted) : left_(wanted) {}
+  void on_response(InferResponse, bool, bool) override {
+    if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_one();
+  }
+  void wait() const {
+    for (int64_t left = left_.load(std::memory_order_acquire); left > 0; left = left_.load(std::memory_order_acquire))
+      left_.wait(left, std::memory_order_acquire);
+  }
+
+ private:
+  std::atomic<int64_t> left_;
+};
+
+/// Nanoseconds of processor time, of all threads, that `times` calls take each.
+double cpu_ns(int times, const std::function<void()>& call) {
+  const auto used = [] {
+    timespec now{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+  };
+  const double before = used();
+  for (int i = 0; i < times; ++i) call();
+  return (used() - before) / times;
+}
 
 class Bench {
  public:
@@ -47,25 +81,24 @@ class Bench {
     warm_up();
   }
 
-  double per_request_ns(int per_turn, bool on_loop) {
-    constexpr int kTurns = 100'000;
+  double on_loop_ns(int per_turn) {
     const auto sink = std::make_shared<NullSink>();
-    const auto begin = Clock::now();
-    if (on_loop) {
-      for (int i = 0; i < kTurns; ++i) turn(sink, per_turn);
-    } else {
-      for (int i = 0; i < kTurns / 20; ++i) queued();
-    }
-    const double ns = static_cast<double>(to_ns(Clock::now() - begin));
-    return ns / (on_loop ? static_cast<double>(kTurns) * per_turn : kTurns / 20.0);
+    return cpu_ns(100'000, [&] { turn(sink, per_turn); }) / per_turn;
   }
 
-  double make_request_ns() {
-    constexpr int kRequests = 300'000;
+  double handed_over_ns(int at_once) {
+    return cpu_ns(200'000 / at_once / 4,
+                  [&] {
+                    const auto sink = std::make_shared<CountingSink>(at_once);
+                    for (int i = 0; i < at_once; ++i) submit(sink);
+                    sink->wait();
+                  }) /
+           at_once;
+  }
+
+  static double make_request_ns() {
     const auto sink = std::make_shared<NullSink>();
-    const auto begin = Clock::now();
-    for (int i = 0; i < kRequests; ++i) testing::make_request(sink)->complete({});
-    return static_cast<double>(to_ns(Clock::now() - begin)) / kRequests;
+    return cpu_ns(300'000, [&] { testing::make_request(sink)->complete({}); });
   }
 
  private:
@@ -77,12 +110,6 @@ class Bench {
     version.submit(std::move(request));
   }
 
-  void queued() {
-    const auto sink = std::make_shared<testing::RecordingSink>();
-    submit(sink);
-    (void)sink->wait();
-  }
-
   void turn(const std::shared_ptr<NullSink>& sink, int requests) {
     Turn::set_current(&turn_);
     turn_.begin(std::chrono::milliseconds(1));
@@ -91,26 +118,62 @@ class Bench {
     Turn::set_current(nullptr);
   }
 
-  void warm_up() {
-    for (int i = 0; i < 100; ++i) queued();
-  }
+  void warm_up() { handed_over_ns(1); }
 
   MetricRegistry metrics_;
   Catalog catalog_;
   Turn turn_;
 };
 
+struct Figure {
+  std::string name;
+  double ns;
+  double target_ns;  // 0: none
+};
+
+std::vector<Figure> measure() {
+  constexpr double kInlineNs = 300, kHandedOverNs = 1'500;
+  const double alone = Bench::make_request_ns();
+  std::vector<Figure> figures = {{"made and answered without a scheduler", alone, 0}};
+  for (const int max_rows : {1, 64}) {
+    Bench bench(max_rows);
+    const std::string rows = max_rows == 1 ? ", batching off" : ", batches up to 64";
+    figures.push_back({"inline, 1 a turn" + rows, bench.on_loop_ns(1) - alone, kInlineNs});
+    figures.push_back({"inline, 8 a turn" + rows, bench.on_loop_ns(8) - alone, kInlineNs});
+    figures.push_back({"handed over, 64 at once" + rows, bench.handed_over_ns(64) - alone, kHandedOverNs});
+    figures.push_back({"alone through a thread, waited for" + rows, bench.handed_over_ns(1) - alone, 0});
+  }
+  return figures;
+}
+
+void print_json(const std::vector<Figure>& figures) {
+  const char* before = "{";
+  for (const Figure& figure : figures) {
+    std::printf("%s\"%s\": %.1f", before, figure.name.c_str(), figure.ns);
+    before = ", ";
+  }
+  std::printf("}\n");
+}
+
+void print_table(const std::vector<Figure>& figures) {
+  for (const Figure& figure : figures) {
+    std::printf("%-55s %8.0f ns", figure.name.c_str(), figure.ns);
+    if (figure.target_ns > 0) {
+      std::printf("  %6.0f %s", figure.target_ns, figure.ns <= figure.target_ns ? "reached" : "MISSED");
+    }
+    std::printf("\n");
+  }
+}
+
 }  // namespace
 }  // namespace modelmill
 
-int main() {
-  using modelmill::Bench;
-  for (const int max_rows : {1, 64}) {
-    Bench bench(max_rows);
-    std::printf("max rows %d\n", max_rows);
-    std::printf("  make and answer a request alone    %8.0f ns\n", bench.make_request_ns());
-    std::printf("  on the loop, 1 a turn              %8.0f ns\n", bench.per_request_ns(1, true));
-    std::printf("  on the loop, 8 a turn              %8.0f ns\n", bench.per_request_ns(8, true));
-    std::printf("  through an instance's thread       %8.0f ns\n", bench.per_request_ns(1, false));
+int main(int argc, char** argv) {
+  const auto figures = modelmill::measure();
+  if (argc > 1 && std::string(argv[1]) == "--json") {
+    modelmill::print_json(figures);
+  } else {
+    modelmill::print_table(figures);
   }
+  return 0;
 }
