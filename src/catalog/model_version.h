@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "catalog/explanation.h"
 #include "catalog/version_stats.h"
 #include "model/definition.h"
 #include "model/signature.h"
@@ -49,6 +50,9 @@ class ModelVersion {
   /// One of the version's requests was cancelled: those that wait and that nobody wants any more are to be answered
   /// now, not when their turn would come. Thread-safe; the caller is inside the gate.
   virtual void drop_unwanted() {}
+
+  /// Why it runs as it does. Thread-safe.
+  virtual Explanation explain() const { return {}; }
 
  private:
   Description description_;

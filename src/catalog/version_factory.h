@@ -5,9 +5,16 @@
 #include <vector>
 
 #include "backend/backend_model.h"
+#include "catalog/learned_cost.h"
 #include "catalog/model_version.h"
 
 namespace modelmill {
+
+/// Where an instance runs.
+struct InstancePlace {
+  InstanceGroup::Kind kind = InstanceGroup::Kind::kCpu;
+  int device = 0;
+};
 
 /// How a version is to be run, as decided at its loading from its definition, its backend and the probe.
 struct VersionPlan {
@@ -23,6 +30,12 @@ struct VersionPlan {
   /// Executions at a time on each instance, for concurrent_execute. 0: one for each core.
   int concurrency = 0;
   BatchingDefinition batching;
+  /// Where each of the instances runs; those beyond its end, on the CPU.
+  std::vector<InstancePlace> places;
+  /// Learn what executions cost, and run no more rows together than pays.
+  bool cost_aware = false;
+  /// What was learned before, or at loading.
+  std::vector<LearnedCost> costs;
   /// Bounds of the queue; the model's queue policy may lower the first.
   int64_t max_queue_requests = 16'384;
   int64_t max_queue_bytes = int64_t{4} << 30;

@@ -52,6 +52,8 @@ const char* cut_reason_name(CutReason reason) {
     case CutReason::kIdleInstance: return "idle instance";
     case CutReason::kDelayOver: return "delay over";
     case CutReason::kDeadline: return "deadline";
+    case CutReason::kNoGain: return "no gain";
+    case CutReason::kObjective: return "objective";
   }
   return "";
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <random>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "lifecycle/adapting_instance.h"
 #include "lifecycle/batching_probe.h"
+#include "lifecycle/cost_measure.h"
 #include "lifecycle/signature_merge.h"
 #include "lifecycle/warmup.h"
 #include "model/triton_config.h"
@@ -23,6 +25,7 @@ constexpr int64_t kDefaultMaxBatch = 64;
 constexpr int64_t kDefaultBatchBytes = int64_t{256} << 20;
 /// Instances where neither the operator nor the model nor the backend says how many.
 constexpr int kMostDefaultInstances = 8;
+constexpr uint64_t kMeasureSeed = 11;
 
 ModelFormat to_format(const BackendRegistry::Description& description) {
   return {description.name, description.default_file, description.extensions};
@@ -48,6 +51,7 @@ class Loading {
     decide_batching();
     MM_RETURN_IF_ERROR(make_other_instances());
     MM_RETURN_IF_ERROR(warm_up());
+    measure();
     MM_ASSIGN_OR_RETURN(auto labels,
                         read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
     return LoadedVersion{{std::move(definition_), std::move(signature_), version_.version, std::move(labels)},
@@ -132,6 +136,7 @@ class Loading {
     plan_.ragged = info.ragged && (definition_.inputs.empty() || ragged);
     plan_.inline_safe = info.inline_safe;
     plan_.concurrent_execute = info.concurrent_execute;
+    plan_.cost_aware = true;
     return ok_status();
   }
 
@@ -177,6 +182,7 @@ class Loading {
       definition_.instance_groups.push_back({definition_.name + "_0", InstanceGroup::Kind::kCpu, 0, {}});
     for (InstanceGroup& group : definition_.instance_groups)
       if (group.count == 0) group.count = default_count(group.kind);
+    for (const Place& place : places()) plan_.places.push_back({place.group->kind, place.gpu});
     const Place first = places().front();
     MM_ASSIGN_OR_RETURN(auto instance, make_instance(*first.group, first.index, first.gpu));
     instances_.push_back(std::move(instance));
@@ -294,6 +300,21 @@ class Loading {
       run_default_warmup(*instance, definition_, version_.version, signature_, batched, *open_size_,
                          plan_.max_batch_rows);
     return ok_status();
+  }
+
+  /// What batches cost, of a model whose rows all have one shape: a first guess, before there is traffic.
+  void measure() {
+    const bool one_shape = std::none_of(signature_.inputs.begin(), signature_.inputs.end(),
+                                        [](const TensorSpec& spec) { return spec.optional || spec.shape.empty(); }) &&
+                           !has_open_sizes(signature_, true);
+    if (plan_.max_batch_rows <= 1 || !one_shape || !open_size_ || model_->info().stateful || definition_.decoupled)
+      return;
+    std::mt19937_64 random(kMeasureSeed);
+    auto inputs = sample_inputs(signature_, true, 1, *open_size_, ValueRange::kTame, 0, random);
+    if (!inputs) return;
+    auto points = measure_costs(*instances_.front(), definition_.name, version_.version, {*std::move(inputs), 1},
+                                plan_.max_batch_rows, settings_.measure_budget, TimeSource::steady());
+    if (!points.empty()) plan_.costs.push_back({plan_.places.front().kind, 0, "", std::move(points)});
   }
 
   const FoundModel& found_;

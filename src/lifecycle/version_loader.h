@@ -18,6 +18,8 @@ struct LoadSettings {
   int instances = 0;
   int instance_threads = 0;
   bool auto_complete_config = true;
+  /// For finding out, at loading, what batches cost.
+  Duration measure_budget = std::chrono::milliseconds(30);
   /// CPU cores to share out; GPUs there are.
   int cores = 1;
   std::vector<int> gpus;

@@ -46,6 +46,8 @@ struct BatchingDefinition {
   std::vector<int64_t> preferred_sizes;
   std::chrono::microseconds max_queue_delay{0};
   bool preserve_ordering = false;
+  /// The p99 of a request's time in the server that is to be held; 0: none.
+  std::chrono::microseconds objective_p99{0};
   QueuePolicy queue;
 };
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "catalog/version_stats.h"
 #include "model/definition.h"
+#include "schedule/cost_curve.h"
 
 namespace modelmill {
 
@@ -15,11 +16,14 @@ struct QueueView {
   std::span<const int64_t> rows;        // of each request
   TimePoint oldest{};                   // when the first was queued
   TimePoint nearest_deadline = kNever;  // of any of them
+  double arrivals = 0;                  // rows that come in a second, about; 0: not known
 };
 
 /// The instances that could run a batch now.
 struct InstanceView {
   int idle = 0;
+  InstanceGroup::Kind kind = InstanceGroup::Kind::kCpu;  // of the one that asks
+  double arrivals = 0;                                   // see QueueView
 };
 
 /// What to do with the queue.
@@ -33,6 +37,7 @@ struct BatchDecision {
   size_t requests = 0;
   CutReason reason = CutReason::kIdleInstance;
   TimePoint until = kNever;
+  int64_t goal = 0;  // kWait: so many rows end it before
 };
 
 /// What is known of a version when its batches are cut.
@@ -43,20 +48,33 @@ struct BatchPolicy {
   std::vector<int64_t> preferred;
   /// How long the oldest request may be held back for more to come. 0: work-conserving.
   Duration max_delay{};
+  /// The p99 of a request's time in the server that is to be held; 0: none.
+  Duration objective{};
 
   static BatchPolicy from(const BatchingDefinition& batching, int64_t max_rows);
 
-  bool work_conserving() const { return max_delay == Duration{} && preferred.empty(); }
-  /// The fewest rows that can end a wait.
+  /// The user has said how batches are to be made; then what was learned does not count.
+  bool by_hand() const { return max_delay > Duration{} || !preferred.empty(); }
+  /// An idle instance takes what there is, at once.
+  bool work_conserving() const { return !by_hand() && objective == Duration{}; }
+  /// The fewest rows that can end a wait by hand.
   int64_t smallest_goal() const { return preferred.empty() ? max_rows : preferred.front(); }
 };
 
-/// Decides over one kind of requests. A pure function.
+/// The most rows of a batch that holds the objective: two executions of it, the one that a request finds running and
+/// its own, are within nine tenths of it. At least 1; max_rows where nothing is known.
+int64_t rows_within_objective(const BatchPolicy& policy, const CostCurve& cost);
+
+/// Decides over one kind of requests. A pure function; `cost` is what was learned of their kind, null or unknown:
+/// nothing.
 ///
-/// By default an idle instance takes what there is. With preferred sizes and a delay it is as Triton defines it: the
-/// largest preferred size that can be made is cut at once; without one, requests are held back until the oldest has
-/// waited for max_delay or a full batch is there. A request whose deadline comes before the wait would be over is not
-/// gambled with: its batch is cut now.
-BatchDecision decide(const BatchPolicy& policy, TimePoint now, const QueueView& queue, const InstanceView& instances);
+/// By default an idle instance takes what there is, but no more rows than are worth running together; and several idle
+/// instances share it where that costs nothing. With an objective batches are no larger than it allows, and where more
+/// rows together are cheaper and enough of them are about to come, the batch waits for them for as long as leaves it
+/// time. With preferred sizes and a delay it is as Triton defines it: the largest preferred size that can be made is
+/// cut at once; without one, requests are held back until the oldest has waited for max_delay or a full batch is there.
+/// A request whose deadline comes before the wait would be over is not gambled with: its batch is cut now.
+BatchDecision decide(const BatchPolicy& policy, TimePoint now, const QueueView& queue, const InstanceView& instances,
+                     const CostCurve* cost = nullptr);
 
 }  // namespace modelmill

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <numeric>
 #include <random>
 
@@ -87,6 +88,85 @@ TEST(BatchPolicyTest, FromDefinition) {
   EXPECT_EQ(BatchPolicy::from(batching, 0).max_rows, 1);
   batching.mode = BatchingDefinition::Mode::kDisabled;
   EXPECT_EQ(BatchPolicy::from(batching, 32).max_rows, 1);
+}
+
+/// What executions take, learned in a few of each size.
+CostCurve learned(const std::function<Duration(int64_t)>& cost, int64_t max_rows) {
+  CostCurve curve(max_rows);
+  for (int64_t rows = 1; rows <= max_rows; rows *= 2)
+    for (int i = 0; i < 5; ++i) curve.learn(rows, cost(rows));
+  return curve;
+}
+
+Duration cheap_together(int64_t rows) { return 1ms + rows * 10us; }
+Duration no_gain(int64_t rows) { return rows * 1ms; }
+
+BatchDecision decide_by(const CostCurve& cost, const BatchPolicy& policy, std::vector<int64_t> rows,
+                        InstanceView instances = {.idle = 1}, Duration waited = 0us, double arrivals = 0) {
+  return decide(policy, kT0 + waited, {rows, kT0, kNever, arrivals}, instances, &cost);
+}
+
+TEST(BatchPolicyTest, RunsNoMoreTogetherThanPays) {
+  const CostCurve cost = learned(no_gain, 8);
+  const BatchDecision d = decide_by(cost, kEager, {1, 1, 1});
+  EXPECT_EQ(d.requests, 1u);
+  EXPECT_EQ(d.reason, CutReason::kNoGain);
+  EXPECT_EQ(decide_by(cost, kEager, {3, 1}).requests, 1u) << "a request is not torn";
+  const CostCurve pays = learned(cheap_together, 8);
+  EXPECT_EQ(decide_by(pays, kEager, {1, 1, 1}).requests, 3u);
+  EXPECT_EQ(decide_by(pays, kEager, {4, 4, 4}).reason, CutReason::kFull);
+}
+
+TEST(BatchPolicyTest, WhatTheUserSaidComesFirst) {
+  const CostCurve cost = learned(no_gain, 8);
+  EXPECT_EQ(decide_by(cost, kDelay, {4, 4}).requests, 2u);
+  EXPECT_EQ(decide_by(cost, kPreferred, {1, 1}).requests, 2u);
+}
+
+TEST(BatchPolicyTest, IdleInstancesShareWhereThatCostsNothing) {
+  const CostCurve flat_above_two = learned([](int64_t rows) { return rows == 1 ? 900us : rows * 500us; }, 8);
+  EXPECT_EQ(decide_by(flat_above_two, kEager, {1, 1, 1, 1, 1, 1}, {.idle = 3}).requests, 2u);
+  const CostCurve pays = learned(cheap_together, 8);
+  EXPECT_EQ(decide_by(pays, kEager, {1, 1, 1, 1, 1, 1}, {.idle = 3}).requests, 6u);
+}
+
+TEST(BatchPolicyTest, AnObjectiveBoundsTheBatch) {
+  BatchPolicy policy{.max_rows = 64, .objective = 10ms};
+  const CostCurve cost = learned([](int64_t rows) { return 500us + rows * 200us; }, 64);
+  const int64_t most = rows_within_objective(policy, cost);
+  EXPECT_EQ(most, 16) << "twice 3.7 ms, the quantile's roughness on top, are within 9 ms; twice 6.9 ms are not";
+  const BatchDecision d = decide_by(cost, policy, std::vector<int64_t>(40, 1));
+  EXPECT_EQ(d.requests, 16u);
+  EXPECT_EQ(d.reason, CutReason::kObjective);
+  policy.objective = 1us;
+  EXPECT_EQ(rows_within_objective(policy, cost), 1) << "it can't be held; nothing is gained by not running";
+  EXPECT_EQ(rows_within_objective(policy, CostCurve(64)), 64) << "nothing is known";
+}
+
+TEST(BatchPolicyTest, AnObjectiveLeavesTimeToWaitForMore) {
+  const BatchPolicy policy{.max_rows = 64, .objective = 20ms};
+  const CostCurve cost = learned(cheap_together, 64);
+  EXPECT_EQ(decide_by(cost, policy, {1}).action, Action::kCut) << "nobody else seems to come";
+  EXPECT_EQ(decide_by(cost, policy, {1}, {.idle = 1}, 0us, 50).action, Action::kCut) << "they come too seldom";
+  const BatchDecision d = decide_by(cost, policy, {1}, {.idle = 1}, 0us, 5'000);
+  ASSERT_EQ(d.action, Action::kWait);
+  EXPECT_GT(d.until, kT0);
+  EXPECT_LE(d.until + cost.p99(64), kT0 + policy.objective) << "the oldest still makes it";
+  EXPECT_EQ(d.goal, 64);
+  const BatchDecision over = decide_by(cost, policy, {1, 1}, {.idle = 1}, d.until - kT0, 5'000);
+  EXPECT_EQ(over.action, Action::kCut);
+  EXPECT_EQ(over.reason, CutReason::kDelayOver);
+  EXPECT_EQ(decide_by(learned(no_gain, 64), policy, {1}, {.idle = 1}, 0us, 5'000).action, Action::kCut)
+      << "waiting brings nothing";
+}
+
+TEST(BatchPolicyTest, ADeadlineIsNotGambledWith) {
+  const BatchPolicy policy{.max_rows = 64, .objective = 20ms};
+  const CostCurve cost = learned(cheap_together, 64);
+  const std::vector<int64_t> rows{1};
+  const BatchDecision d = decide(policy, kT0, {rows, kT0, kT0 + 1ms, 5'000}, {.idle = 1}, &cost);
+  EXPECT_EQ(d.action, Action::kCut);
+  EXPECT_EQ(d.reason, CutReason::kDeadline);
 }
 
 /// What must hold for any queue and policy.

@@ -23,6 +23,15 @@ size_t InlineGovernor::bucket(int64_t rows) {
   return std::min<size_t>(kBuckets - 1, static_cast<size_t>(std::bit_width(r - 1)));
 }
 
+const char* InlineGovernor::name(State state) {
+  switch (state) {
+    case State::kWarming: return "warming";
+    case State::kAllowed: return "allowed";
+    case State::kEnded: return "ended";
+  }
+  return "";
+}
+
 bool InlineGovernor::observe(const Execution& execution) {
   if (state_ == State::kEnded) return false;
   const bool struck = struck_;

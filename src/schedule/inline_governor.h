@@ -37,6 +37,8 @@ class InlineGovernor {
     const Account* account = nullptr;  // null: not watched
   };
   enum class State { kWarming, kAllowed, kEnded };
+  /// "warming", "allowed", "ended".
+  static const char* name(State state);
 
   InlineGovernor() : InlineGovernor(Options()) {}
   explicit InlineGovernor(const Options& options) : options_(options) {}

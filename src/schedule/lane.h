@@ -26,12 +26,14 @@ class VersionScheduler::Lane final : public RequestObserver {
     kOnLoop,     // runs a batch that a loop began
   };
 
-  Lane(VersionScheduler& version, BackendInstance& instance) : version(version), instance(instance) {}
+  Lane(VersionScheduler& version, BackendInstance& instance, InstanceGroup::Kind kind)
+      : version(version), instance(instance), kind(kind) {}
 
   void on_completed(InferRequest& request, const Status& status) override;
 
   VersionScheduler& version;
   BackendInstance& instance;
+  const InstanceGroup::Kind kind;
   std::thread thread;
   CondVar wake;
   State state = State::kThread;  // guarded by the version's mutex_
@@ -40,6 +42,8 @@ class VersionScheduler::Lane final : public RequestObserver {
   int64_t rows = 0;
   int64_t requests = 0;
   std::atomic<int64_t> failed{0};
+  uint64_t shape_class = 0;
+  std::string shapes;  // when the class was new
   TimePoint start{};
   CutReason reason = CutReason::kIdleInstance;
   bool on_loop = false;

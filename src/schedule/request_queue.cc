@@ -206,7 +206,7 @@ bool RequestQueue::weed_class(Class& c, const BatchPolicy& policy, TimePoint now
 }
 
 RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, const InstanceView& instances,
-                                      std::vector<Dropped>& dropped) {
+                                      std::vector<Dropped>& dropped, const CostModel* costs) {
   Next best;
   if (instances.idle == 0) return best;
   ++search_;
@@ -233,8 +233,9 @@ RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, 
         continue;
       }
       Node* head = node;
-      const QueueView view{view_rows_, head->request->times.queued, view_deadline_};
-      const BatchDecision decision = decide(policy, now, view, instances);
+      const QueueView view{view_rows_, head->request->times.queued, view_deadline_, instances.arrivals};
+      const CostCurve* cost = costs ? costs->find(instances.kind, c.key) : nullptr;
+      const BatchDecision decision = decide(policy, now, view, instances, cost);
       if (decision.action == BatchDecision::Action::kCut) {
         best.decision = decision;
         best.batch.reserve(decision.requests);

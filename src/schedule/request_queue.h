@@ -10,6 +10,7 @@
 #include "model/definition.h"
 #include "request/infer_request.h"
 #include "schedule/batch_policy.h"
+#include "schedule/cost_model.h"
 
 namespace modelmill {
 
@@ -50,8 +51,9 @@ class RequestQueue {
     std::vector<InferRequestPtr> batch;  // when the decision is to cut
   };
   /// Asks the policy, and takes out the batch that it cuts. Requests found cancelled or too late on the way go to
-  /// `dropped`.
-  Next next(const BatchPolicy& policy, TimePoint now, const InstanceView& instances, std::vector<Dropped>& dropped);
+  /// `dropped`. `costs` may be null.
+  Next next(const BatchPolicy& policy, TimePoint now, const InstanceView& instances, std::vector<Dropped>& dropped,
+            const CostModel* costs = nullptr);
 
   /// Takes out, or moves behind, every request whose time in the queue is over.
   void expire(TimePoint now, std::vector<Dropped>& dropped);

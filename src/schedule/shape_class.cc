@@ -43,6 +43,17 @@ uint64_t shape_class_hash(const InferRequest& request) {
   return sum;
 }
 
+std::string shape_class_text(const InferRequest& request) {
+  std::string text;
+  for (const Tensor& tensor : request.inputs) {
+    text += (text.empty() ? "" : ", ") + tensor.name + ' ' + std::string(dtype_name(tensor.dtype)) + '[';
+    for (size_t d = 0; d < tensor.shape.size(); ++d)
+      text += d == 0 ? std::string("*") : ',' + std::to_string(tensor.shape[d]);
+    text += ']';
+  }
+  return text;
+}
+
 bool has_one_shape_class(const Signature& signature) {
   return std::none_of(signature.inputs.begin(), signature.inputs.end(), [](const TensorSpec& spec) {
     return spec.optional || spec.shape.empty() ||

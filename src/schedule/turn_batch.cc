@@ -96,6 +96,7 @@ VersionScheduler::Lane* VersionScheduler::begin_on_loop(int64_t first, int64_t w
   Lane* lane = idle_.back();
   idle_.pop_back();
   lane->state = Lane::State::kOnLoop;
+  lane->shapes.clear();
   ++running_;
   watched = governor_.watches();
   return lane;

@@ -23,6 +23,10 @@ FailureReason reason_before_running(Code code) {
   }
 }
 
+/// Of executions on loops, one in so many is learned from.
+constexpr uint64_t kLearnOnLoop = 16;
+constexpr Duration kLeastArrivalMemory = std::chrono::milliseconds(20);
+
 int lanes_of_instance(const VersionPlan& plan) {
   if (!plan.concurrent_execute) return 1;
   if (plan.concurrency > 0) return plan.concurrency;
@@ -46,16 +50,27 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       plan_(std::move(plan)),
       policy_(BatchPolicy::from(plan_.batching, plan_.max_batch_rows)),
       by_shape_(policy_.max_rows > 1 && !plan_.ragged && !has_one_shape_class(signature())),
+      cost_aware_(plan_.cost_aware && !this->definition().decoupled),
       may_run_on_loop_(plan_.inline_safe && policy_.work_conserving()),
       time_(time),
       model_(std::move(model)),
       instances_(std::move(instances)),
       order_(plan_.batching.preserve_ordering ? std::make_shared<ResponseOrder>() : nullptr),
-      queue_(name(), limits_of(plan_), by_shape_) {
+      queue_(name(), limits_of(plan_), by_shape_),
+      costs_(policy_.max_rows),
+      batch_rows_(policy_.max_rows),
+      arrivals_(std::max<Duration>(kLeastArrivalMemory, policy_.objective)) {
   MM_CHECK(!instances_.empty(), "a version needs an instance");
   if (!may_run_on_loop_) inline_state_ = InlineGovernor::State::kEnded;
-  for (const auto& instance : instances_)
-    for (int i = 0; i < lanes_of_instance(plan_); ++i) lanes_.push_back(std::make_unique<Lane>(*this, *instance));
+  for (size_t at = 0; at < instances_.size(); ++at) {
+    const auto kind = at < plan_.places.size() ? plan_.places[at].kind : InstanceGroup::Kind::kCpu;
+    for (int i = 0; i < lanes_of_instance(plan_); ++i)
+      lanes_.push_back(std::make_unique<Lane>(*this, *instances_[at], kind));
+  }
+  {
+    MutexLock lock(mutex_);
+    costs_.seed(plan_.costs);
+  }
   for (const auto& lane : lanes_) {
     lane->thread = std::thread([this, l = lane.get()] { lane_thread(*l); });
     pthread_setname_np(lane->thread.native_handle(), ("run " + name()).substr(0, 15).c_str());
@@ -109,14 +124,17 @@ void VersionScheduler::on_completed(InferRequest& request, const Status& status)
 }
 
 void VersionScheduler::enqueue(InferRequestPtr request) {
+  const int64_t rows = request->batch_rows;
+  const TimePoint queued = request->times.queued;
   const bool hurried = request->deadline != kNever || has_time_limits(plan_.batching.queue);
   Status status;
   std::vector<RequestQueue::Dropped> dropped;
   {
     MutexLock lock(mutex_);
     const TimePoint expiry_before = queue_.next_expiry();
-    status = stopping_ ? unloading() : queue_.push(request, request->times.queued, dropped);
+    status = stopping_ ? unloading() : queue_.push(request, queued, dropped);
     if (status.ok()) {
+      if (policy_.objective > Duration{}) arrivals_.add(rows, queued);
       queue_empty_.store(false, std::memory_order_relaxed);
       wake_for_new_request(hurried);
       if (queue_.next_expiry() != expiry_before) expiry_changed_.notify_one();
@@ -142,15 +160,40 @@ void VersionScheduler::fail(std::vector<RequestQueue::Dropped>& dropped) {
   dropped.clear();
 }
 
+Explanation VersionScheduler::explain() const {
+  Explanation out;
+  out.policy = policy_.max_rows == 1       ? "unbatched"
+               : policy_.by_hand()         ? "delay window"
+               : policy_.work_conserving() ? "work-conserving"
+                                           : "objective";
+  out.max_rows = policy_.max_rows;
+  out.objective = policy_.objective;
+  const MutexLock lock(mutex_);
+  out.instances = static_cast<int>(instances_.size());
+  out.busy = running_;
+  out.pending = queue_.size();
+  out.on_loop = !may_run_on_loop_ ? "never" : InlineGovernor::name(governor_.state());
+  for (LearnedCost& cost : costs_.learned()) {
+    const CostCurve& curve = *costs_.find(cost.kind, cost.shape_class);
+    const double alone = curve.rate(1);
+    ExplainedCost explained{std::move(cost), curve.worth(), curve.limit(), curve.explored(), curve.rate(curve.worth())};
+    if (alone > 0) explained.gain = explained.rate / alone;
+    out.costs.push_back(std::move(explained));
+  }
+  return out;
+}
+
 // ---- lanes ----------------------------------------------------------------------------------------------------
 
 void VersionScheduler::lane_thread(Lane& lane) {
   std::vector<RequestQueue::Dropped> dropped;
   mutex_.lock();
   while (!stopping_) {
-    RequestQueue::Next next = queue_.next(policy_, time_.now(), InstanceView{.idle = 1}, dropped);
+    RequestQueue::Next next =
+        queue_.next(policy_, time_.now(), view_for(lane), dropped, cost_aware_ ? &costs_ : nullptr);
     queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
     if (next.batch.empty() && dropped.empty()) {
+      rows_awaited_ = next.decision.goal;
       rest(lane, next.decision.until);
       continue;
     }
@@ -158,6 +201,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     if (!next.batch.empty()) {
       lane.state = Lane::State::kExecuting;
       ++running_;
+      note_class(lane, *next.batch.front());
       watched = may_run_on_loop_ && governor_.watches();
       wake_for_work();
     }
@@ -168,6 +212,32 @@ void VersionScheduler::lane_thread(Lane& lane) {
     while (lane.state == Lane::State::kExecuting) lane.wake.wait(mutex_);
   }
   mutex_.unlock();
+}
+
+InstanceView VersionScheduler::view_for(const Lane& lane) const {
+  InstanceView view;
+  view.idle = 1 + static_cast<int>(idle_.size());
+  view.kind = lane.kind;
+  if (policy_.objective > Duration{}) view.arrivals = arrivals_.at(time_.now());
+  return view;
+}
+
+/// What the execution that the lane begins will teach about.
+void VersionScheduler::note_class(Lane& lane, const InferRequest& first) {
+  if (!cost_aware_) return;
+  lane.shapes.clear();
+  if (!by_shape_) return;
+  lane.shape_class = shape_class_hash(first);
+  if (!costs_.has(lane.kind, lane.shape_class)) lane.shapes = shape_class_text(first);
+}
+
+void VersionScheduler::learn(const Lane& lane, Duration time) {
+  if (!cost_aware_ || lane.failed.load(std::memory_order_relaxed) > 0) return;
+  // Executions on a loop are many and short; some of them tell enough.
+  if (lane.on_loop && executions_on_loop_++ % kLearnOnLoop != 0) return;
+  CostCurve& curve = costs_.curve(lane.kind, lane.shape_class, [&lane] { return lane.shapes; });
+  curve.learn(lane.rows, time);
+  batch_rows_ = std::min(policy_.max_rows, curve.limit());
 }
 
 /// The lane is nobody's until it is woken, or `until`; then it is its thread's again.
@@ -236,6 +306,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
   std::string ended;  // the name of the model that just lost its short way
   {
     MutexLock lock(mutex_);
+    learn(lane, end - lane.start);
     if (may_run_on_loop_) {
       const Duration wall = end - lane.start;
       if (governor_.observe({lane.rows, wall, lane.on_loop, accounted ? &account : nullptr})) ended = name();
@@ -270,10 +341,10 @@ void VersionScheduler::wake_for_work() {
 void VersionScheduler::wake_for_new_request(bool hurried) {
   if (policy_.work_conserving()) {
     const int64_t work = policy_.max_rows == 1 ? queue_.size() : queue_.rows();
-    if (work > woken_ * policy_.max_rows) wake_for_work();
+    if (work > woken_ * batch_rows_) wake_for_work();
     return;
   }
-  const bool may_end_wait = hurried || queue_.rows_of_last_class() >= policy_.smallest_goal();
+  const bool may_end_wait = hurried || queue_.rows_of_last_class() >= rows_awaited_;
   if (woken_ == 0 && (watching_ == 0 || may_end_wait)) wake_for_work();
 }
 

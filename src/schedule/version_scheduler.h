@@ -12,7 +12,9 @@
 #include "catalog/version_factory.h"
 #include "runtime/thread_slot.h"
 #include "runtime/turn.h"
+#include "schedule/arrival_rate.h"
 #include "schedule/batch_policy.h"
+#include "schedule/cost_model.h"
 #include "schedule/inline_governor.h"
 #include "schedule/request_queue.h"
 #include "schedule/response_order.h"
@@ -39,6 +41,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
 
   void submit(InferRequestPtr request) override;
   void drop_unwanted() override;
+  Explanation explain() const override;
 
   /// What of it runs on loops; for tests and reports.
   InlineGovernor::State inline_state() const { return inline_state_.load(std::memory_order_relaxed); }
@@ -66,6 +69,9 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   std::vector<InferRequestPtr> take_batch(std::vector<InferRequestPtr>& held, size_t from, int64_t max_rows) const;
   Lane* begin_on_loop(int64_t first, int64_t wanted, Duration budget, int64_t& allowed, bool& watched);
 
+  InstanceView view_for(const Lane& lane) const MM_REQUIRES(mutex_);
+  void note_class(Lane& lane, const InferRequest& first) MM_REQUIRES(mutex_);
+  void learn(const Lane& lane, Duration time) MM_REQUIRES(mutex_);
   void lane_thread(Lane& lane);
   void rest(Lane& lane, TimePoint until) MM_REQUIRES(mutex_);
   void execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, bool on_loop, bool watched);
@@ -79,13 +85,14 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   const VersionPlan plan_;
   const BatchPolicy policy_;
   const bool by_shape_;
+  const bool cost_aware_;
   const bool may_run_on_loop_;
   TimeSource& time_;
   const std::unique_ptr<BackendModel> model_;
   const std::vector<std::unique_ptr<BackendInstance>> instances_;
   const std::shared_ptr<ResponseOrder> order_;  // null unless asked for
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   RequestQueue queue_ MM_GUARDED_BY(mutex_);
   std::vector<Lane*> idle_ MM_GUARDED_BY(mutex_);  // the last to become so is the next to work: its caches are warm
   int woken_ MM_GUARDED_BY(mutex_) = 0;            // lanes told to look for work that did not yet
@@ -95,6 +102,11 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   CondVar all_done_;
   CondVar expiry_changed_;
   InlineGovernor governor_ MM_GUARDED_BY(mutex_);
+  CostModel costs_ MM_GUARDED_BY(mutex_);
+  int64_t batch_rows_ MM_GUARDED_BY(mutex_);        // what the next batch may have, about
+  int64_t rows_awaited_ MM_GUARDED_BY(mutex_) = 0;  // that end the wait of a lane that watches
+  ArrivalRate arrivals_ MM_GUARDED_BY(mutex_);
+  uint64_t executions_on_loop_ MM_GUARDED_BY(mutex_) = 0;
 
   /// Copies that submit() reads without the lock.
   std::atomic<InlineGovernor::State> inline_state_{InlineGovernor::State::kWarming};

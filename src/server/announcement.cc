@@ -50,6 +50,8 @@ void append_version(std::string& out, const ModelVersion& version, const Version
   out += signature_text(version.signature());
   out += "    " + padded("batching", 11) + batching_text(definition, layout) + '\n';
   out += "    " + padded("instances", 11) + std::to_string(layout.instances) + '\n';
+  if (const std::string learned = learned_line(version.explain()); !learned.empty())
+    out += "    " + padded("learned", 11) + learned + '\n';
 }
 
 void append_failures(std::string& out, const ModelEntry& entry) {

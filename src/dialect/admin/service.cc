@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "dialect/admin/explain.h"
 #include "dialect/http_compression.h"
 
 namespace modelmill::admin {
@@ -53,6 +54,7 @@ std::string describe(const Catalog& catalog, const std::string& server_version) 
       "  POST /predict/MODEL            JSON, CSV or .npy in and out\n"
       "  GET  /v2/models/MODEL          inputs and outputs (KServe V2 protocol; also by gRPC on this port)\n"
       "  POST /v2/models/MODEL/infer    inference (KServe V2 protocol)\n"
+      "  GET  /explain/MODEL            why a model runs as it does\n"
       "  GET  /v2/health/ready          200 when ready\n"
       "  GET  /metrics                  for Prometheus\n";
   return text;
@@ -73,6 +75,12 @@ void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& me
       [&catalog, version = std::move(server_version)](std::shared_ptr<wire::HttpExchange> exchange) {
         if (refuse_other_methods(*exchange)) return;
         reply_text(*exchange, "text/plain; charset=utf-8", describe(catalog, version));
+      },
+      wire::ApiGroup::kMetadata);
+  router.add(
+      "explain",
+      [&catalog](std::shared_ptr<wire::HttpExchange> exchange) {
+        if (!refuse_other_methods(*exchange)) exchange->reply(explain(catalog, exchange->request()));
       },
       wire::ApiGroup::kMetadata);
 }

@@ -1,0 +1,80 @@
+#include "dialect/admin/explain.h"
+
+#include <charconv>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json_text.h"
+
+namespace modelmill::admin {
+namespace {
+
+double microseconds(Duration d) { return static_cast<double>(to_ns(d)) / 1e3; }
+
+const char* kind_name(InstanceGroup::Kind kind) {
+  switch (kind) {
+    case InstanceGroup::Kind::kGpu: return "gpu";
+    case InstanceGroup::Kind::kModel: return "model";
+    default: return "cpu";
+  }
+}
+
+void write_cost(JsonWriter& json, const ExplainedCost& explained) {
+  json.begin_object().field("device", kind_name(explained.cost.kind)).field("inputs", explained.cost.shapes);
+  json.field("best_rows", explained.worth).field("gain", explained.gain).field("rows_per_second", explained.rate);
+  json.field("next_limit", explained.limit).field("explored", explained.explored);
+  json.key("sizes").begin_array();
+  for (const CostPoint& point : explained.cost.points)
+    json.begin_object()
+        .field("rows", point.rows)
+        .field("mean_us", microseconds(point.mean))
+        .field("p99_us", microseconds(point.p99))
+        .field("executions", point.executions)
+        .end_object();
+  json.end_array().end_object();
+}
+
+/// MODEL or MODEL/versions/V, after "explain".
+Result<VersionPin> asked_for(const Catalog& catalog, const std::string& path) {
+  MM_ASSIGN_OR_RETURN(const std::vector<std::string> segments, split_path(path));
+  if (segments.size() != 2 && !(segments.size() == 4 && segments[2] == "versions"))
+    return not_found("ask for /explain/MODEL or /explain/MODEL/versions/VERSION");
+  int64_t version = 0;
+  if (segments.size() == 4) {
+    const std::string& text = segments[3];
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+    if (error != std::errc() || end != text.data() + text.size() || version < 1)
+      return invalid_argument("'" + text + "' is not a version: give a positive number");
+  }
+  return catalog.pin(segments[1], version);
+}
+
+}  // namespace
+
+std::string explain_json(const ModelVersion& version) {
+  const Explanation explanation = version.explain();
+  JsonWriter json;
+  json.begin_object().field("model", version.name()).field("version", version.version());
+  json.field("summary", learned_line(explanation));
+  json.key("batching").begin_object().field("policy", explanation.policy).field("max_rows", explanation.max_rows);
+  json.field("objective_p99_us", microseconds(explanation.objective));
+  json.field("unbatched_reason", version.definition().unbatched_reason).end_object();
+  json.key("instances").begin_object().field("count", explanation.instances).field("busy", explanation.busy);
+  json.end_object();
+  json.field("pending", explanation.pending).field("on_loop", explanation.on_loop);
+  json.key("learned").begin_array();
+  for (const ExplainedCost& cost : explanation.costs) write_cost(json, cost);
+  json.end_array();
+  json.key("advice").begin_array();
+  for (const std::string& sentence : advice(explanation, version.definition())) json.value(sentence);
+  json.end_array().end_object();
+  return json.take();
+}
+
+wire::HttpReply explain(const Catalog& catalog, const wire::HttpRequest& request) {
+  const Result<VersionPin> pin = asked_for(catalog, request.path);
+  return pin.ok() ? json_reply(200, explain_json(**pin)) : error_reply(pin.status());
+}
+
+}  // namespace modelmill::admin
