@@ -37,12 +37,11 @@ std::string learned_line(const Explanation& explanation) {
   const ExplainedCost* cost = main_cost(explanation);
   if (!cost || cost->rate <= 0) return "";
   std::string line;
-  if (explanation.max_rows > 1) {
+  if (explanation.max_rows > 1 && cost->explored)
     line = cost->gain >= kPays ? "batching pays " + rough(cost->gain) + "x; " : "batching does not pay; ";
-    if (!cost->explored)
-      line = "batching up to " + std::to_string(cost->worth) + " rows pays " + rough(cost->gain) +
-             "x, more is not known; ";
-  }
+  else if (cost->worth > 1)
+    line =
+        "batching up to " + std::to_string(cost->worth) + " rows pays " + rough(cost->gain) + "x, more is not known; ";
   line += "about " + rough(cost->rate * explanation.instances) + " rows/s on " + std::to_string(explanation.instances) +
           (explanation.instances == 1 ? " instance" : " instances");
   return line;

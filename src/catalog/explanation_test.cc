@@ -26,6 +26,7 @@ TEST(Explanation, ALineOfWhatWasLearned) {
   EXPECT_EQ(learned_line(explanation(1.04, 1, true)), "batching does not pay; about 2.6k rows/s on 2 instances");
   EXPECT_EQ(learned_line(explanation(3.25, 8, false)),
             "batching up to 8 rows pays 3.2x, more is not known; about 8.0k rows/s on 2 instances");
+  EXPECT_EQ(learned_line(explanation(1, 1, false)), "about 2.5k rows/s on 2 instances");
   Explanation alone = explanation(1, 1, true);
   alone.max_rows = 1;
   alone.instances = 1;

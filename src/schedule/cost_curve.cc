@@ -14,7 +14,7 @@ constexpr int64_t kRemembered = 32;
 /// An execution that took longer than this many times the mean tells of the machine and not of the model.
 constexpr double kOutlier = 4;
 /// A rate this close to the best is as good.
-constexpr double kNearlyBest = 0.97;
+constexpr double kNearlyBest = 0.95;
 /// Growing ends where the rate has fallen this far below the best.
 constexpr double kStillPromising = 0.85;
 /// What was learned of a size so many executions ago counts as one execution.
