@@ -1,8 +1,12 @@
 #include "cli/serve_options.h"
 
 #include <CLI/Error.hpp>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "base/duration_text.h"
 #include "cli/access_options.h"
 
 namespace modelmill {
@@ -81,6 +85,20 @@ void define_tls(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->group(kGroup);
 }
 
+/// "20ms", or "MODEL=20ms".
+void read_objectives(const std::vector<std::string>& texts, std::map<std::string, std::chrono::microseconds>& into) {
+  into.clear();
+  for (const std::string& text : texts) {
+    const size_t equals = text.rfind('=');
+    const std::string model = equals == std::string::npos ? "" : text.substr(0, equals);
+    const auto objective = parse_duration(std::string_view(text).substr(equals == std::string::npos ? 0 : equals + 1));
+    if (!objective.ok()) throw CLI::ValidationError("--objective-p99", objective.status().message());
+    if (!into.emplace(model, *objective).second)
+      throw CLI::ValidationError("--objective-p99",
+                                 "is given twice for " + (model.empty() ? "all models" : "'" + model + "'"));
+  }
+}
+
 void define_models(CLI::App& app, ServerConfig& config) {
   constexpr char kGroup[] = "Models";
   app.add_option("--instances", config.instances, "Copies of each model that run side by side; 0 chooses")
@@ -88,6 +106,14 @@ void define_models(CLI::App& app, ServerConfig& config) {
       ->group(kGroup);
   app.add_option("--instance-threads", config.instance_threads, "Threads inside each copy; 0 chooses")
       ->type_name("N")
+      ->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--objective-p99",
+         [&config](const std::vector<std::string>& texts) { read_objectives(texts, config.objectives); },
+         "The time within which 99 of 100 requests are to be answered, such as 20ms; MODEL=20ms for one model; may be "
+         "repeated")
+      ->type_name("[MODEL=]TIME")
+      ->allow_extra_args(false)
       ->group(kGroup);
   app.add_option("--load-threads", config.load_threads, "Models that are loaded side by side [2]")
       ->type_name("N")

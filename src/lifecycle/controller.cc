@@ -20,6 +20,7 @@ LoadSettings settings_from(const LifecycleController::Options& options) {
   settings.instances = options.instances;
   settings.instance_threads = options.instance_threads;
   settings.auto_complete_config = options.auto_complete_config;
+  settings.objectives = options.objectives;
   return settings;
 }
 

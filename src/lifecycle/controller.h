@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +26,8 @@ class LifecycleController {
     int instance_threads = 0;
     /// Refuse models whose configuration lacks what could be found out (Triton's --disable-auto-complete-config).
     bool auto_complete_config = true;
+    /// See LoadSettings.
+    std::map<std::string, std::chrono::microseconds> objectives;
   };
 
   LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics, VersionFactory factory,

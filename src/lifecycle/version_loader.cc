@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/duration_text.h"
 #include "base/log.h"
 #include "lifecycle/adapting_instance.h"
 #include "lifecycle/batching_probe.h"
@@ -48,6 +49,7 @@ class Loading {
     MM_RETURN_IF_ERROR(load_model(formats));
     MM_RETURN_IF_ERROR(merge());
     MM_RETURN_IF_ERROR(make_first_instance());
+    MM_RETURN_IF_ERROR(choose_objective());
     decide_batching();
     MM_RETURN_IF_ERROR(make_other_instances());
     MM_RETURN_IF_ERROR(warm_up());
@@ -195,6 +197,25 @@ class Loading {
       MM_ASSIGN_OR_RETURN(auto instance, make_instance(*all[i].group, all[i].index, all[i].gpu));
       instances_.push_back(std::move(instance));
     }
+    return ok_status();
+  }
+
+  /// The model's own objective, in its parameters, or the operator's.
+  Status choose_objective() {
+    constexpr const char kParameter[] = "objective_p99_us";
+    if (const auto own = definition_.parameters.find(kParameter); own != definition_.parameters.end()) {
+      const auto objective = parse_duration(own->second + "us");
+      if (!objective.ok())
+        return invalid_argument(what() + "parameter '" + kParameter + "' is '" + own->second +
+                                "', but must be microseconds, from 1 to an hour's");
+      definition_.batching.objective_p99 = *objective;
+      return ok_status();
+    }
+    for (const std::string& name : {definition_.name, std::string()})
+      if (const auto given = settings_.objectives.find(name); given != settings_.objectives.end()) {
+        definition_.batching.objective_p99 = given->second;
+        return ok_status();
+      }
     return ok_status();
   }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -18,6 +20,8 @@ struct LoadSettings {
   int instances = 0;
   int instance_threads = 0;
   bool auto_complete_config = true;
+  /// Latency objectives of models that have none of their own, by name; "" is that of all others.
+  std::map<std::string, std::chrono::microseconds> objectives;
   /// For finding out, at loading, what batches cost.
   Duration measure_budget = std::chrono::milliseconds(30);
   /// CPU cores to share out; GPUs there are.

@@ -49,6 +49,7 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   options.load_threads = config_.load_threads;
   options.instances = config_.instances;
   options.instance_threads = config_.instance_threads;
+  options.objectives = config_.objectives;
   lifecycle_ = std::make_unique<LifecycleController>(catalog_, *backends_, metrics_, factory(), options);
 }
 

@@ -47,6 +47,8 @@ struct ServerConfig {
   int64_t max_queue_requests = 0;
   int64_t max_queue_bytes = 0;
   int load_threads = 2;
+  /// Latency objectives (p99 of a request's time in the server) by model; "" is that of all others.
+  std::map<std::string, std::chrono::microseconds> objectives;
 
   /// How long requests in flight may take to finish after a signal to stop.
   std::chrono::seconds drain_timeout{30};
