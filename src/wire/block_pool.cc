@@ -12,11 +12,13 @@ namespace {
 
 constexpr size_t kStep = 64;
 constexpr size_t kClasses = 16;  // blocks of up to 1 KB, header included
+constexpr uint32_t kNotPooled = kClasses;
+constexpr uint32_t kLent = kClasses + 1;
 constexpr uint32_t kKeptOfEach = 256;
 
 /// Before every block; the user's part stays aligned as malloc's.
 struct alignas(16) Header {
-  uint32_t size_class;  // kClasses: not pooled
+  uint32_t size_class;  // or kNotPooled, kLent
   size_t size;          // that the user may use
 };
 
@@ -59,7 +61,7 @@ void* pool_allocate(size_t size) {
   }
   if (raw == nullptr) raw = std::malloc(usable + sizeof(Header));
   if (raw == nullptr) return nullptr;
-  auto* header = new (raw) Header{static_cast<uint32_t>(std::min(size_class, kClasses)), usable};
+  auto* header = new (raw) Header{static_cast<uint32_t>(std::min<size_t>(size_class, kNotPooled)), usable};
   return header + 1;
 }
 
@@ -67,12 +69,17 @@ void pool_free(void* block) {
   if (block == nullptr) return;
   Header* header = static_cast<Header*>(block) - 1;
   const uint32_t size_class = header->size_class;
-  if (size_class == kClasses || t_lists.closed || t_lists.count[size_class] == kKeptOfEach) return std::free(header);
+  if (size_class == kLent) return;
+  if (size_class == kNotPooled || t_lists.closed || t_lists.count[size_class] == kKeptOfEach) return std::free(header);
   static thread_local Reaper t_reaper;
   (void)t_reaper;
   t_lists.first[size_class] = new (header) Free{t_lists.first[size_class]};
   ++t_lists.count[size_class];
 }
+
+size_t pool_lent_size(size_t size) { return sizeof(Header) + size; }
+
+void* pool_lend(void* room, size_t size) { return new (room) Header{kLent, size} + 1; }
 
 void* pool_reallocate(void* block, size_t size) {
   if (block == nullptr) return pool_allocate(size);

@@ -12,6 +12,11 @@ void* pool_allocate(size_t size);  // null when there is no memory
 void* pool_reallocate(void* block, size_t size);
 void pool_free(void* block);
 
+/// Memory that someone else owns, dressed as a block of the pool: pool_free() leaves it where it is. Of `room`, which
+/// has pool_lent_size(size) bytes and is aligned as malloc's; dressing it again changes nothing.
+size_t pool_lent_size(size_t size);
+void* pool_lend(void* room, size_t size);
+
 /// For std::allocate_shared.
 template <typename T>
 struct PoolAllocator {

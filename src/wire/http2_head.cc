@@ -7,6 +7,12 @@ constexpr size_t kFieldOverhead = 32;
 
 }  // namespace
 
+void* Http2Head::operator new(size_t size) {
+  void* block = pool_allocate(size);
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+
 void Http2Head::add(nghttp2_rcbuf* name_buffer, nghttp2_rcbuf* value_buffer) {
   const nghttp2_vec n = nghttp2_rcbuf_get_buf(name_buffer);
   const nghttp2_vec v = nghttp2_rcbuf_get_buf(value_buffer);
@@ -70,15 +76,6 @@ void Http2Head::add(nghttp2_rcbuf* name_buffer, nghttp2_rcbuf* value_buffer) {
 void Http2Head::pass_over(nghttp2_rcbuf* name, nghttp2_rcbuf* value) {
   size_ += nghttp2_rcbuf_get_buf(name).len + nghttp2_rcbuf_get_buf(value).len + kFieldOverhead;
   ++count_;
-}
-
-void Http2Head::clear() {
-  method = path = content_type = content_length = expect = authority = grpc_timeout = grpc_encoding = {};
-  request_id = traceparent = server_timing = grpc_accept_encoding = {};
-  others.clear();
-  known_.clear();
-  size_ = 0;
-  count_ = 0;
 }
 
 }  // namespace modelmill::wire

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "wire/block_pool.h"
+
 namespace modelmill::wire {
 
 /// A counted reference to a string of nghttp2's. The count is not atomic: for the loop's thread only.
@@ -31,7 +33,8 @@ class RcBuf {
 };
 
 /// The header block of a request as it arrives. What the wire needs is told apart here, in place; the names and values
-/// themselves stay where nghttp2 has them.
+/// themselves stay where nghttp2 has them. Each request has one, and only while its head arrives, so it comes from the
+/// thread's pool.
 class Http2Head {
  public:
   struct Field {
@@ -40,10 +43,12 @@ class Http2Head {
   };
   using Fields = boost::container::small_vector<Field, 8>;
 
+  static void* operator new(size_t size);
+  static void operator delete(void* block) { pool_free(block); }
+
   void add(nghttp2_rcbuf* name, nghttp2_rcbuf* value);
   /// Only counts it: for what is not kept.
   void pass_over(nghttp2_rcbuf* name, nghttp2_rcbuf* value);
-  void clear();
   size_t size() const { return size_; }  // as HTTP/2 counts a header list
   size_t count() const { return count_; }
 

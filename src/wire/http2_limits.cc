@@ -19,27 +19,27 @@ constexpr uint32_t kInvalidFrame = 4;
 }  // namespace
 
 void Http2Session::begin_head() {
-  head_.clear();
+  head_ = std::make_unique<Http2Head>();
   head_limit_ = {};
-  in_head_ = true;
   ++heads_;
 }
 
 int Http2Session::on_header(const nghttp2_frame& frame, nghttp2_rcbuf* name, nghttp2_rcbuf* value) {
+  if (head_ == nullptr) return 0;  // its stream has been refused
   if (frame.headers.cat == NGHTTP2_HCAT_REQUEST && head_limit_.empty())
-    head_.add(name, value);
+    head_->add(name, value);
   else
-    head_.pass_over(name, value);  // trailers as well
+    head_->pass_over(name, value);  // trailers as well
   const Limits& limits = connection_.core().limits;
-  if (head_.size() <= limits.header_bytes && head_.count() <= limits.header_count) return 0;
-  if (head_limit_.empty()) head_limit_ = head_.size() > limits.header_bytes ? "header" : "headers";
-  if (head_.size() / kBomb <= limits.header_bytes) return 0;
+  if (head_->size() <= limits.header_bytes && head_->count() <= limits.header_count) return 0;
+  if (head_limit_.empty()) head_limit_ = head_->size() > limits.header_bytes ? "header" : "headers";
+  if (head_->size() / kBomb <= limits.header_bytes) return 0;
   flooded_ = true;
   return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 int Http2Session::on_invalid_frame(int error) {
-  in_head_ = false;
+  head_.reset();
   if (error == NGHTTP2_ERR_REFUSED_STREAM) connection_.core().count_refused("streams");
   return spend(kInvalidFrame);
 }
@@ -100,7 +100,7 @@ void Http2Session::look(TimePoint now) {
     stream->look(now);
     stream = next;
   }
-  if (!settings_seen_ || in_head_) {
+  if (!settings_seen_ || head_ != nullptr) {
     if (still_.lasts(now, 2 * heads_ + 1, limits.header_timeout))
       end("header timeout", settings_seen_ ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_SETTINGS_TIMEOUT);
   } else if (streams_ != nullptr || draining_) {
@@ -108,7 +108,17 @@ void Http2Session::look(TimePoint now) {
   } else if (still_.lasts(now, 2 * heads_, limits.idle_timeout)) {
     connection_.core().count_refused("idle");
     drain();
+  } else {
+    rest();
   }
+}
+
+/// Two looks in a row have found no stream, and none that came and went between them: what is kept for streams can go.
+void Http2Session::rest() {
+  if (std::exchange(quiet_, heads_) != heads_)
+    rested_ = false;
+  else if (!std::exchange(rested_, true))
+    memory_.rest();
 }
 
 }  // namespace modelmill::wire

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -30,19 +29,6 @@ constexpr size_t kSentFrame = 256 * 1024;
 constexpr Duration kDrainNotice = std::chrono::milliseconds(500);
 constexpr uint8_t kDrainPing[8] = {'d', 'r', 'a', 'i', 'n', 0, 0, 0};
 
-nghttp2_mem* memory() {
-  static nghttp2_mem memory = {nullptr, [](size_t size, void*) { return pool_allocate(size); },
-                               [](void* block, void*) { pool_free(block); },
-                               [](size_t count, size_t size, void*) {
-                                 if (size != 0 && count > SIZE_MAX / size) return static_cast<void*>(nullptr);
-                                 void* block = pool_allocate(count * size);
-                                 if (block != nullptr) std::memset(block, 0, count * size);
-                                 return block;
-                               },
-                               [](void* block, size_t size, void*) { return pool_reallocate(block, size); }};
-  return &memory;
-}
-
 /// Replies, resets and acknowledgements that wait to be sent; beyond so many the client makes more than it reads.
 size_t most_frames_waiting(const Limits& limits) { return 4096 + 4 * size_t{limits.streams_per_connection}; }
 
@@ -63,7 +49,7 @@ Http2Session::Http2Session(Connection& connection) : connection_(connection) {
   nghttp2_option_set_max_continuations(option, kContinuations + connection.core().limits.header_bytes / kLeastMaxFrame);
   // Resets count as other frames do, see FloodGuard.
   nghttp2_option_set_stream_reset_rate_limit(option, uint64_t{1} << 32, uint64_t{1} << 32);
-  MM_CHECK(nghttp2_session_server_new3(&session_, callbacks(), this, option, memory()) == 0, "out of memory");
+  session_ = memory_.make_session(callbacks(), this, option);
   nghttp2_option_del(option);
   submit_settings();
   connection_.want_flush();
@@ -200,8 +186,8 @@ std::shared_ptr<Http2Stream> Http2Session::close_stream(Http2Stream& stream, uin
 int Http2Session::on_frame(const nghttp2_frame& frame) {
   switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
-      in_head_ = false;
-      if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) begin_stream(frame.hd.stream_id);
+      if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) begin_stream(frame.hd.stream_id, *head_);
+      head_.reset();
       [[fallthrough]];
     case NGHTTP2_DATA:
       if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
@@ -223,24 +209,23 @@ int Http2Session::on_frame(const nghttp2_frame& frame) {
   return 0;
 }
 
-void Http2Session::begin_stream(int32_t id) {
+void Http2Session::begin_stream(int32_t id, Http2Head& head) {
   const std::string_view limit = limit_met();
   if (!limit.empty()) connection_.core().count_refused(limit);
-  if (is_grpc_content_type(head_.content_type)) {
+  if (is_grpc_content_type(head.content_type)) {
     auto call = std::allocate_shared<GrpcStream>(PoolAllocator<GrpcStream>(), *this, id);
     nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(call.get()));
     call->attach(call);
     connection_.counters().begin_request(Protocol::kGrpc);
-    const GrpcMethod* called = limit.empty() ? method(head_.path) : nullptr;
-    call->begin(head_, called != nullptr ? last_path_ : std::make_shared<const std::string>(head_.path), called, limit);
+    const GrpcMethod* called = limit.empty() ? method(head.path) : nullptr;
+    call->begin(head, called != nullptr ? last_path_ : std::make_shared<const std::string>(head.path), called, limit);
   } else {
     auto exchange = std::make_shared<Http2Exchange>(*this, id);
     nghttp2_session_set_stream_user_data(session_, id, static_cast<Http2Stream*>(exchange.get()));
     exchange->attach(exchange);
     connection_.counters().begin_request(Protocol::kHttp2);
-    exchange->begin(head_, limit);
+    exchange->begin(head, limit);
   }
-  head_.clear();
 }
 
 const GrpcMethod* Http2Session::method(std::string_view path) {

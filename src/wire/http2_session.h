@@ -11,6 +11,7 @@
 #include "wire/flood_guard.h"
 #include "wire/grpc.h"
 #include "wire/http2_head.h"
+#include "wire/http2_memory.h"
 #include "wire/progress.h"
 #include "wire/session.h"
 #include "wire/standstill.h"
@@ -53,7 +54,7 @@ class Http2Session final : public Session {
  private:
   static nghttp2_session_callbacks* callbacks();
   void submit_settings();
-  void begin_stream(int32_t id);
+  void begin_stream(int32_t id, Http2Head& head);
   std::string_view limit_met() const;
   const GrpcMethod* method(std::string_view path);
   void end_drain();
@@ -71,15 +72,18 @@ class Http2Session final : public Session {
   /// Ends the connection at once: GOAWAY, and all requests are abandoned.
   void fail(uint32_t error_code);
   void abandon_streams();
+  void rest();
 
   Connection& connection_;
+  Http2Memory memory_;
   nghttp2_session* session_ = nullptr;
   ClientFrames client_frames_;
-  Http2Head head_;  // of the request whose header block is arriving; HTTP/2 lets only one do so at a time
-  bool in_head_ = false;
+  std::unique_ptr<Http2Head> head_;  // while a header block arrives; HTTP/2 lets only one do so at a time
   bool settings_seen_ = false;
   std::string_view head_limit_;     // that it has met
   uint64_t heads_ = 0;              // begun so far
+  uint64_t quiet_ = 0;              // heads_ when a look last found no stream
+  bool rested_ = false;             // since then
   Http2Stream* streams_ = nullptr;  // a list of all that are open
   std::shared_ptr<const std::string>
       last_path_;  // the method called last, since clients call one method again and again
