@@ -28,11 +28,16 @@ class WireCountersTest : public ::testing::Test {
     exchange->on_abandoned([this] { abandoned_.set_value(); });
     held_.set_value(exchange);
   }
-  /// Waits until the loop has done what is under way.
+  /// Waits until the loop has done what is under way, also what it leaves to the end of its turn.
   void turn() {
-    std::promise<void> done;
-    server_.loops().loops()[0]->post([&] { done.set_value(); });
-    done.get_future().wait();
+    struct End final : Flushable {
+      void flush() override { done.set_value(); }
+      std::promise<void> done;
+    };
+    const auto end = std::make_shared<End>();
+    Loop& loop = *server_.loops().loops()[0];
+    loop.post([&] { loop.flush_at_turn_end(end); });
+    end->done.get_future().wait();
   }
   std::string metrics() { return server_.metrics().render(); }
 
