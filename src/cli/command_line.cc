@@ -34,8 +34,11 @@ class Definitions {
   void define_serve();
   void define_predict();
   void define_models();
+  void define_top();
   void define_doctor();
   void define_completion();
+  template <typename T>
+  void add_server(CLI::App& app, T& command);
   void add_ca(CLI::App& app, std::string& into);
   void add_token_file(CLI::App& app, std::string& file);
   CLI::App* command(const std::string& name, const std::string& description, const std::string& examples);
@@ -51,12 +54,13 @@ class Definitions {
   bool markdown_ = false;
   bool version_ = false;
   bool predict_json_ = false;
-  CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *doctor_app_ = nullptr,
-           *completion_app_ = nullptr;
+  CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *top_app_ = nullptr,
+           *doctor_app_ = nullptr, *completion_app_ = nullptr;
   CLI::Option* format_option_ = nullptr;
   ServeCommand serve_;
   PredictCommand predict_;
   ModelsCommand models_;
+  TopCommand top_;
   DoctorCommand doctor_;
   CompletionCommand completion_;
 };
@@ -69,6 +73,7 @@ Definitions::Definitions() {
   define_serve();
   define_predict();
   define_models();
+  define_top();
   define_doctor();
   define_completion();
 }
@@ -79,6 +84,16 @@ CLI::App* Definitions::command(const std::string& name, const std::string& descr
   app->footer(examples);
   commands_.push_back(app);
   return app;
+}
+
+/// The options of commands that ask a running server and print JSON when told to.
+template <typename T>
+void Definitions::add_server(CLI::App& app, T& command) {
+  app.add_option("--server", command.server, "The server [http://127.0.0.1:8000]")->type_name("URL");
+  add_ca(app, command.ca);
+  add_token_file(app, command.token_file);
+  app.add_flag("--json", command.json, "Print JSON");
+  options_.add_seconds(app, "--timeout", command.timeout, "How long the server may take to answer");
 }
 
 void Definitions::add_ca(CLI::App& app, std::string& into) {
@@ -144,11 +159,22 @@ void Definitions::define_models() {
   models_app_ = command("models", "List a server's models",
                         "  modelmill models\n"
                         "  modelmill models --server http://10.0.0.5:8000 --json");
-  models_app_->add_option("--server", models_.server, "The server [http://127.0.0.1:8000]")->type_name("URL");
-  add_ca(*models_app_, models_.ca);
-  add_token_file(*models_app_, models_.token_file);
-  models_app_->add_flag("--json", models_.json, "Print JSON");
-  options_.add_seconds(*models_app_, "--timeout", models_.timeout, "How long the server may take to answer");
+  add_server(*models_app_, models_);
+}
+
+void Definitions::define_top() {
+  top_app_ = command("top", "Watch what a server does: requests, latencies, batches",
+                     "  modelmill top\n"
+                     "  modelmill top --server http://10.0.0.5:8000 --interval 5\n"
+                     "  modelmill top --once --json");
+  add_server(*top_app_, top_);
+  top_app_
+      ->add_option_function<double>(
+          "--interval", [this](const double& seconds) { top_.interval = std::chrono::duration<double>(seconds); },
+          "How long each look at the server is [1]")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.1, 3'600.0).description(""));
+  top_app_->add_flag("--once", top_.once, "Print one look and end");
 }
 
 void Definitions::define_doctor() {
@@ -224,6 +250,7 @@ Command Definitions::finish() {
   }
   if (predict_app_->parsed()) return finish_predict();
   if (models_app_->parsed()) return models_;
+  if (top_app_->parsed()) return top_;
   if (doctor_app_->parsed()) return doctor_;
   if (completion_app_->parsed()) return completion_;
   return ParsedAnswer{ExitCode::kUsage, help_text(texts())};

@@ -45,6 +45,17 @@ struct ModelsCommand {
   std::chrono::seconds timeout{30};
 };
 
+/// `modelmill top`
+struct TopCommand {
+  std::string server = "http://127.0.0.1:8000";
+  std::string ca;  // authorities of https servers; empty: the system's
+  std::string token_file;
+  bool json = false;
+  bool once = false;
+  std::chrono::duration<double> interval{1};
+  std::chrono::seconds timeout{30};
+};
+
 /// `modelmill doctor`
 struct DoctorCommand {
   bool json = false;
@@ -62,8 +73,8 @@ struct ParsedAnswer {
   std::string text;
 };
 
-using Command =
-    std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, DoctorCommand, CompletionCommand>;
+using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, TopCommand, DoctorCommand,
+                             CompletionCommand>;
 
 /// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
 Command parse_command_line(const std::vector<std::string>& arguments);

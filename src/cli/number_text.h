@@ -1,0 +1,17 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace modelmill {
+
+/// "12,345"
+std::string count_text(double value);
+/// As a count, but with a decimal below ten, where it tells something: "0.5".
+std::string rate_text(double value);
+/// "210 us", "1.3 ms", "120 ms", "2.5 s"; "-" for none.
+std::string time_text(const std::optional<double>& us);
+/// By a format of printf that takes one double.
+std::string number_text(const char* format, double value);
+
+}  // namespace modelmill
