@@ -34,6 +34,7 @@ class Definitions {
   void define_serve();
   void define_predict();
   void define_models();
+  void define_explain();
   void define_top();
   void define_doctor();
   void define_completion();
@@ -54,12 +55,13 @@ class Definitions {
   bool markdown_ = false;
   bool version_ = false;
   bool predict_json_ = false;
-  CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *top_app_ = nullptr,
-           *doctor_app_ = nullptr, *completion_app_ = nullptr;
+  CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *explain_app_ = nullptr,
+           *top_app_ = nullptr, *doctor_app_ = nullptr, *completion_app_ = nullptr;
   CLI::Option* format_option_ = nullptr;
   ServeCommand serve_;
   PredictCommand predict_;
   ModelsCommand models_;
+  ExplainCommand explain_;
   TopCommand top_;
   DoctorCommand doctor_;
   CompletionCommand completion_;
@@ -73,6 +75,7 @@ Definitions::Definitions() {
   define_serve();
   define_predict();
   define_models();
+  define_explain();
   define_top();
   define_doctor();
   define_completion();
@@ -160,6 +163,19 @@ void Definitions::define_models() {
                         "  modelmill models\n"
                         "  modelmill models --server http://10.0.0.5:8000 --json");
   add_server(*models_app_, models_);
+}
+
+void Definitions::define_explain() {
+  explain_app_ = command("explain", "Tell why a model runs as it does, and what could be changed",
+                         "  modelmill explain ocr\n"
+                         "  modelmill explain ocr --version 3 --json");
+  explain_app_->add_option("MODEL", explain_.model, "The name of one of the server's models")
+      ->type_name("MODEL")
+      ->required();
+  add_server(*explain_app_, explain_);
+  explain_app_->add_option("--version", explain_.version, "The model's version; 0 for the default one")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber.description(""));
 }
 
 void Definitions::define_top() {
@@ -250,6 +266,7 @@ Command Definitions::finish() {
   }
   if (predict_app_->parsed()) return finish_predict();
   if (models_app_->parsed()) return models_;
+  if (explain_app_->parsed()) return explain_;
   if (top_app_->parsed()) return top_;
   if (doctor_app_->parsed()) return doctor_;
   if (completion_app_->parsed()) return completion_;

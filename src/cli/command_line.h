@@ -45,6 +45,17 @@ struct ModelsCommand {
   std::chrono::seconds timeout{30};
 };
 
+/// `modelmill explain`
+struct ExplainCommand {
+  std::string model;
+  std::string server = "http://127.0.0.1:8000";
+  std::string ca;  // authorities of https servers; empty: the system's
+  std::string token_file;
+  int64_t version = 0;  // 0: the default one
+  bool json = false;
+  std::chrono::seconds timeout{30};
+};
+
 /// `modelmill top`
 struct TopCommand {
   std::string server = "http://127.0.0.1:8000";
@@ -73,8 +84,8 @@ struct ParsedAnswer {
   std::string text;
 };
 
-using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, TopCommand, DoctorCommand,
-                             CompletionCommand>;
+using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, ExplainCommand, TopCommand,
+                             DoctorCommand, CompletionCommand>;
 
 /// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
 Command parse_command_line(const std::vector<std::string>& arguments);

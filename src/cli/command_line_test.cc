@@ -104,6 +104,11 @@ TEST(CommandLine, PredictTakesItsFormatFromTheOutputsName) {
 TEST(CommandLine, ReadsTheOtherCommands) {
   EXPECT_EQ(parsed<ModelsCommand>({"models"}).server, "http://127.0.0.1:8000");
   EXPECT_TRUE(parsed<ModelsCommand>({"models", "--server", "x", "--json"}).json);
+  const auto explain = parsed<ExplainCommand>({"explain", "m", "--version", "3", "--server", "x", "--json"});
+  EXPECT_EQ(explain.model, "m");
+  EXPECT_EQ(explain.version, 3);
+  EXPECT_EQ(explain.server, "x");
+  EXPECT_TRUE(explain.json);
   EXPECT_EQ(parsed<TopCommand>({"top"}).interval, std::chrono::seconds(1));
   const auto top = parsed<TopCommand>({"top", "--server", "x", "--once", "--json", "--interval", "0.5"});
   EXPECT_EQ(top.server, "x");
@@ -151,6 +156,7 @@ TEST(CommandLine, AWrongLineIsAUsageErrorThatSaysWhatIsWrong) {
            {{"serve", "m", "--listen", "box"}, "'box' is no address to listen on"},
            {{"predict", "m", "i", "--json", "--format", "csv"}, "excludes"},
            {{"predict", "m", "i", "--version", "-1"}, "--version"},
+           {{"explain"}, "MODEL is required"},
            {{"top", "--interval", "0"}, "--interval"},
            {{"completion", "tcsh"}, "'tcsh' is none of bash|zsh|fish"},
            {{"doctor", "--jsn"}, "did you mean '--json'?"}}) {

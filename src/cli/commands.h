@@ -11,6 +11,7 @@ namespace modelmill {
 ExitCode run(const ServeCommand& command);
 ExitCode run(const PredictCommand& command);
 ExitCode run(const ModelsCommand& command);
+ExitCode run(const ExplainCommand& command);
 ExitCode run(const TopCommand& command);
 ExitCode run(const DoctorCommand& command);
 

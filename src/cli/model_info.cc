@@ -118,4 +118,12 @@ Result<ModelInfo> read_model(ServerLink& link, const std::string& model, const s
   return info;
 }
 
+std::string read_learned(ServerLink& link, const std::string& model, const std::string& version) {
+  const auto text = body_of(link.call("GET", model_path("/explain", model, version), {}, {}));
+  simdjson::dom::parser parser;
+  element document;
+  if (!text.ok() || parser.parse(*text).get(document)) return {};
+  return text_of(document, "summary");
+}
+
 }  // namespace modelmill

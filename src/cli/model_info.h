@@ -38,6 +38,9 @@ Result<ModelInfo> read_metadata(ServerLink& link, const std::string& model, cons
 /// Metadata and what the configuration says of batching and instances.
 Result<ModelInfo> read_model(ServerLink& link, const std::string& model, const std::string& version);
 
+/// What the server has learned of it, in a line; empty when that is nothing, or not told by this kind of server.
+std::string read_learned(ServerLink& link, const std::string& model, const std::string& version);
+
 /// "/v2/models/NAME[/versions/V]", with the name escaped.
 std::string model_path(std::string_view prefix, std::string_view model, std::string_view version);
 

@@ -12,6 +12,7 @@ struct ListedModel {
   IndexEntry entry;
   bool described = false;
   ModelInfo info;
+  std::string learned;
 };
 
 std::string batching_text(const ModelInfo& info) {
@@ -28,6 +29,7 @@ std::string text_list(const std::vector<ListedModel>& models) {
     if (!model.described) continue;
     out += signature_text(model.info.signature);
     out += "    batching   " + batching_text(model.info) + "\n";
+    if (!model.learned.empty()) out += "    learned    " + model.learned + "\n";
     if (model.info.instances > 0) out += "    instances  " + std::to_string(model.info.instances) + "\n";
   }
   return out.empty() ? "the server has no models\n" : out;
@@ -55,7 +57,7 @@ std::string json_list(const std::vector<ListedModel>& models) {
       write_tensors(json, "inputs", model.info.signature.inputs);
       write_tensors(json, "outputs", model.info.signature.outputs);
       json.field("max_batch_size", model.info.max_batch_size).field("unbatched_reason", model.info.unbatched_reason);
-      json.field("instances", model.info.instances);
+      json.field("instances", model.info.instances).field("learned", model.learned);
     }
     json.end_object();
   }
@@ -74,11 +76,12 @@ ExitCode run(const ModelsCommand& command) {
   if (!index.ok()) return fail("models", index.status(), exit_code_of(index.status()));
   std::vector<ListedModel> models;
   for (const IndexEntry& entry : *index) {
-    ListedModel model{entry, false, {}};
+    ListedModel model{entry, false, {}, {}};
     if (entry.state == "READY" || entry.state.empty()) {
       auto info = read_model(**link, entry.name, entry.version);
       if (!info.ok()) return fail("models", info.status(), exit_code_of(info.status()));
       model.info = std::move(*info);
+      model.learned = read_learned(**link, entry.name, entry.version);
       model.described = true;
     }
     models.push_back(std::move(model));

@@ -1,0 +1,62 @@
+#include "cli/explain_text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace modelmill {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kLearned[] = R"({
+  "model": "mlp", "version": 1, "summary": "batching pays 13x; about 40k rows/s on 2 instances",
+  "batching": {"policy": "objective", "max_rows": 64, "objective_p99_us": 20000.0, "unbatched_reason": ""},
+  "instances": {"count": 2, "busy": 1}, "pending": 1234, "on_loop": "allowed",
+  "learned": [{"device": "cpu", "inputs": "x [4]", "best_rows": 16, "gain": 13.04, "rows_per_second": 20000.0,
+               "next_limit": 32, "explored": false,
+               "sizes": [{"rows": 1.0, "mean_us": 650.0, "p99_us": 1300.0, "executions": 40},
+                         {"rows": 15.5, "mean_us": 775.0, "p99_us": 1550.0, "executions": 12345}]}],
+  "advice": ["larger batches have not been tried", "a longer objective would help"]})";
+
+TEST(ExplainText, TellsWhatWasLearnedAndWhatToChange) {
+  const auto text = explain_text(kLearned);
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  EXPECT_EQ(
+      *text,
+      "mlp version 1: batching pays 13x; about 40k rows/s on 2 instances\n"
+      "\n"
+      "  batching    objective, up to 64 rows\n"
+      "  objective   99 of 100 requests within 20.0 ms\n"
+      "  instances   2, 1 busy\n"
+      "  waiting     1,234 requests\n"
+      "  event loop  small batches run on the loop that received them, without another thread\n"
+      "\n"
+      "Executions on cpu, inputs x [4]\n"
+      "  ROWS    MEAN     P99  ROWS/S  EXECUTIONS\n"
+      "   1.0  650 us  1.3 ms   1,538  40\n"
+      "  15.5  775 us  1.6 ms  20,000  12,345\n"
+      "  best: 16 rows together, 13.0x the rate of one; the next batch has at most 32, larger ones are still to be "
+      "tried\n"
+      "\n"
+      "- larger batches have not been tried\n"
+      "- a longer objective would help\n");
+}
+
+TEST(ExplainText, SaysWhyAModelIsNotBatched) {
+  const auto text = explain_text(
+      R"({"model": "m", "version": 2, "summary": "", "batching": {"policy": "unbatched", "max_rows": 1,
+          "unbatched_reason": "rows differ"}, "learned": [], "advice": []})");
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  EXPECT_THAT(*text, HasSubstr("m version 2: nothing has been learned yet\n"));
+  EXPECT_THAT(*text, HasSubstr("  batching    unbatched: rows differ\n"));
+  EXPECT_THAT(*text, Not(HasSubstr("objective")));
+}
+
+TEST(ExplainText, AnotherKindOfServerIsNamedAsOne) {
+  for (const char* json : {"", "[]", "{}", "<html>", R"({"model": 1})"})
+    EXPECT_THAT(explain_text(json).status().message(), HasSubstr("another kind of server")) << json;
+}
+
+}  // namespace
+}  // namespace modelmill
