@@ -19,35 +19,38 @@ constexpr int kMaxDepth = 100;
 /// A thread keeps buffers for documents up to this.
 constexpr size_t kKeptCapacity = size_t{1} << 20;
 
-/// The text with bare NaN and Infinity put in quotes; nullopt when there are none.
+/// Whether NaN, Infinity or -Infinity stands at `at`: its name, or empty.
+std::string_view special_at(std::string_view text, size_t at) {
+  for (const std::string_view special :
+       {std::string_view("NaN"), std::string_view("Infinity"), std::string_view("-Infinity")})
+    if (text.compare(at, special.size(), special) == 0) return special;
+  return {};
+}
+
+/// The text with bare NaN and Infinity put in quotes; nullopt when there are none. Text that is no JSON at all comes
+/// here too, in any amount, so what stands between is stepped over.
 std::optional<std::string> quote_special_numbers(std::string_view text) {
+  if (text.find("NaN") == std::string_view::npos && text.find("Infinity") == std::string_view::npos)
+    return std::nullopt;
   std::string out;
-  bool changed = false;
+  size_t copied = 0;
   bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      out += c;
-      if (c == '\\' && i + 1 < text.size()) out += text[++i];
-      in_string = c != '"';
-      continue;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '"') {
+      in_string = !in_string;
+    } else if (in_string) {
+      if (c == '\\') ++at;
+    } else if (c == 'N' || c == 'I' || c == '-') {
+      const std::string_view special = special_at(text, at);
+      if (special.empty()) continue;
+      out.append(text.substr(copied, at - copied)).append("\"").append(special).append("\"");
+      copied = at + special.size();
+      at = copied - 1;
     }
-    in_string = c == '"';
-    std::string_view special;
-    for (const std::string_view candidate : {"NaN", "-Infinity", "Infinity"}) {
-      if (text.substr(i, candidate.size()) == candidate) special = candidate;
-    }
-    if (special.empty()) {
-      out += c;
-      continue;
-    }
-    out += '"';
-    out += special;
-    out += '"';
-    i += special.size() - 1;
-    changed = true;
   }
-  if (!changed) return std::nullopt;
+  if (copied == 0) return std::nullopt;
+  out.append(text.substr(copied));
   return out;
 }
 

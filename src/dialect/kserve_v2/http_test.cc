@@ -80,6 +80,16 @@ TEST_F(HttpDialect, NanAndInfinity) {
   const auto reply =
       infer(R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":[NaN,Infinity,-Infinity,"NaN"]}]})");
   EXPECT_THAT(joined(reply.body), HasSubstr(R"("data":[NaN,Infinity,-Infinity,NaN])"));
+  // What only looks like them, in strings and at their ends, stays as it is.
+  const auto other = infer(
+      R"({"id":"[NaN \" -Infinity \\","inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":[NaN,-1,-Infinity,0]}]})");
+  EXPECT_THAT(joined(other.body), HasSubstr(R"({"id":"[NaN \" -Infinity \\",)"));
+  EXPECT_THAT(joined(other.body), HasSubstr(R"("data":[NaN,-1.0,-Infinity,0.0])"));
+  for (const char* data : {"[NaNN]", "[-NaN]", "[Infinit", "[\"NaN", "NaN", "[N]"})
+    EXPECT_EQ(
+        infer(R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,1],"data":)" + std::string(data) + "}]}").status,
+        400)
+        << data;
 }
 
 TEST_F(HttpDialect, EveryTypeByJson) {
