@@ -1,5 +1,6 @@
 """What the tests' servers serve: repositories in Triton's layout, single files, real models out of packages."""
 
+import fcntl
 import importlib.util
 import pathlib
 
@@ -115,6 +116,29 @@ def add_slow_identity(folder, name, milliseconds, more=""):
     config = NATIVE_IDENTITY_CONFIG.replace("max_batch_size: 64", "max_batch_size: 1") + delay + more
     (folder / name / "1").mkdir(parents=True)
     (folder / name / "config.pbtxt").write_text(config)
+    return folder / name
+
+
+class Gate:
+    """Holds up the executions of models that add_gated_identity() has made with it, from close() to open()."""
+
+    def __init__(self, path):
+        self.path = path
+        self._file = open(path, "wb")
+
+    def close(self):
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def open(self):
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def add_gated_identity(folder, name, gate, more=""):
+    """One whose executions, of one request at a time, begin when they like and end when `gate` is open."""
+    parameter = f'parameters: {{ key: "gate" value: {{ string_value: "{gate.path}" }} }}'
+    config = NATIVE_IDENTITY_CONFIG.replace("max_batch_size: 64", "max_batch_size: 1").replace('"identity"', '"gate"')
+    (folder / name / "1").mkdir(parents=True)
+    (folder / name / "config.pbtxt").write_text(config + parameter + more)
     return folder / name
 
 

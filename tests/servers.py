@@ -147,6 +147,14 @@ class Server:
         path = f"/v2/models/{model}" + (f"/versions/{version}" if version else "") + "/stats"
         return self.get_json(path)["model_stats"][0]
 
+    def executions(self, model, version=""):
+        return self.stats(model, version).get("execution_count", 0)
+
+    def wait_executions(self, count, model, version=""):
+        """An execution is counted when the backend is done with it, a little after its answers."""
+        wait_until(lambda: self.executions(model, version) >= count, f"'{model}' has run {count} times")
+        assert self.executions(model, version) == count
+
     def connect(self, timeout=30):
         return socket.create_connection((self.host, self.port), timeout=timeout)
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import stat
 import subprocess
 
@@ -187,7 +186,6 @@ def test_a_stream_needs_a_token_as_well(guarded):
     assert len(answers([("authorization", "Bearer robot-token")])) == 1
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
 def test_a_body_is_not_asked_for_before_the_token_is_seen(guarded):
     body = b"x" * 3_000_000
     arguments = ["--data-binary", "@-", "-H", "Expect: 100-continue", guarded.url + INFER]

@@ -10,7 +10,7 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 import repositories
-from servers import wait_until
+from servers import build_dir, wait_until
 from test_observability import of, scrape
 
 SLOW = {"model": "slow", "version": "1"}
@@ -26,15 +26,24 @@ def infer_request():
 
 
 @pytest.fixture
-def slow(serve, tmp_path):
-    """A model that takes its time for each request; one runs, four may wait."""
+def gate(tmp_path):
+    gate = repositories.Gate(tmp_path / "gate")
+    yield gate
+    gate.open()
+
+
+@pytest.fixture
+def slow(serve, tmp_path, gate):
+    """A model that is busy with a request until the test opens its gate; one runs, four may wait."""
     config = (
         "instance_group { count: 1 kind: KIND_CPU } "
         "dynamic_batching { default_queue_policy { max_queue_size: 4 } }"
     )
-    repositories.add_slow_identity(tmp_path / "models", "slow", 2500, config)
-    server = serve(tmp_path / "models")
+    repositories.add_gated_identity(tmp_path / "models", "slow", gate, config)
+    server = serve(tmp_path / "models", "--backend-directory", build_dir() / "test_backends/server")
+    gate.close()
     yield server
+    gate.open()
     server.stop()
 
 
@@ -108,7 +117,7 @@ def let_deadline_pass(server, stub):
     ],
     ids=["http", "predict", "http-half-closed", "grpc", "grpc-stream", "grpc-deadline"],
 )
-def test_given_up_in_the_queue(slow, stub, leave, reason):
+def test_given_up_in_the_queue(slow, stub, gate, leave, reason):
     """It leaves the queue while the model is still busy with another request, is counted, and is never run."""
     wanted = [stub.ModelInfer.future(infer_request()) for _ in range(2)]
     wait_waiting(slow, 1)
@@ -120,6 +129,7 @@ def test_given_up_in_the_queue(slow, stub, leave, reason):
     # Which of the two clocks is first at the deadline is the machine's to say.
     assert reason == "deadline" or of(samples, "modelmill_request_cancelled_total", **SLOW, reason=reason) == 3
     assert of(samples, "nv_inference_request_failure", **SLOW, reason="CANCELED") == 3
+    gate.open()
     for call in wanted:
         assert call.result(timeout=60).outputs
     # An execution is counted when the backend is done with it, a little after its answers; one too many would be later.

@@ -127,12 +127,13 @@ def test_config_of_a_version(client):
     assert_error(error, "NOT_FOUND", "'versions' version 2 is not found")
 
 
-def test_statistics_add_up(client):
+def test_statistics_add_up(client, main_server):
     before = client.json("get_inference_statistics", "versions", "1")["model_stats"][0]
     for rows in (1, 2, 3):
         client.infer("versions", {"x": np.ones((rows, 4), np.float32)}, model_version="1")
     with pytest.raises(InferenceServerException):
         client.infer("versions", {"x": np.ones((1, 5), np.float32)}, model_version="1")
+    main_server.wait_executions(_at(before, ("execution_count",)) + 3, "versions", "1")
     after = client.json("get_inference_statistics", "versions", "1")["model_stats"][0]
     assert after["name"] == "versions"
     assert int(after["version"]) == 1

@@ -365,23 +365,6 @@ def test_deadline(serve, tmp_path):
     server.stop()
 
 
-def test_cancel(serve, tmp_path):
-    """What a client gave up while it was queued is dropped, and counted as cancelled."""
-    server = serve(models.save(models.slow(turns=200_000), tmp_path / "slow.onnx"), "--instances=1")
-    with grpc.insecure_channel(server.address) as channel:
-        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        first = stub.ModelInfer.future(row_request(1, model="slow"))
-        given_up = [stub.ModelInfer.future(row_request(9, model="slow")) for _ in range(20)]
-        for call in given_up:
-            call.cancel()
-        last = stub.ModelInfer.future(row_request(2, model="slow"))
-        assert first.result(timeout=60) and last.result(timeout=60)
-        np.testing.assert_array_equal(np.frombuffer(last.result().raw_output_contents[0], np.float32), [4] * 4)
-        # Some of those given up had not left the client, or were already running.
-        assert server.stats("slow")["inference_count"] < 22
-    server.stop()
-
-
 def test_stream_cancelled_in_the_middle(main_server, stub):
     ended = threading.Event()
 

@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-import shutil
 import socket
 import struct
 import subprocess
@@ -397,8 +396,6 @@ def test_broken_escapes_in_paths(main_server):
 
 # ---- curl ------------------------------------------------------------------------------------------------------------
 
-curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-
 
 def run_curl(*arguments):
     return subprocess.run(
@@ -406,7 +403,6 @@ def run_curl(*arguments):
     ).stdout
 
 
-@curl
 @pytest.mark.parametrize("version", ["--http1.0", "--http1.1", "--http2", "--http2-prior-knowledge"])
 def test_curl(main_server, version):
     reply = run_curl(version, "-d", json.dumps(ROW), main_server.url + INFER)
@@ -417,7 +413,6 @@ def test_curl(main_server, version):
         assert spoken.split()[1] == b"2"
 
 
-@curl
 @pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
 def test_curl_uploads_ten_megabytes(main_server, tmp_path, version):
     x = np.random.default_rng(9).standard_normal(2_500_000).astype(np.float32)
@@ -436,7 +431,6 @@ def test_curl_uploads_ten_megabytes(main_server, tmp_path, version):
     assert reply[-x.nbytes :] == x.tobytes()
 
 
-@curl
 def test_curl_many_on_one_connection(main_server):
     url = main_server.url + "/v2/health/live"
     arguments = [part for _ in range(20) for part in ("-o", "/dev/null", url)]
@@ -444,7 +438,6 @@ def test_curl_many_on_one_connection(main_server):
     assert out.decode().splitlines() == ["200 1"] + ["200 0"] * 19
 
 
-@pytest.mark.skipif(shutil.which("h2load") is None, reason="h2load is not installed")
 @pytest.mark.parametrize("streams", [1, 100, 1000])
 def test_many_streams_on_one_connection(main_server, tmp_path, streams):
     """HTTP/2 with as many requests in flight as a connection may have, and more."""

@@ -64,6 +64,7 @@ def test_counters_add_up(serve, tmp_path):
     with pytest.raises(InferenceServerException):
         client.infer("gather", {"index": np.array([99], np.int64)})
     client.close()
+    server.wait_executions(4, "twice")
     samples = scrape(server)
     twice = {"model": "twice", "version": "1"}
     assert of(samples, "nv_inference_request_success", **twice) == 4
