@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "catalog/explanation.h"
+#include "catalog/instance_load.h"
 #include "catalog/version_stats.h"
 #include "model/definition.h"
 #include "model/signature.h"
@@ -50,6 +51,16 @@ class ModelVersion {
   /// One of the version's requests was cancelled: those that wait and that nobody wants any more are to be answered
   /// now, not when their turn would come. Thread-safe; the caller is inside the gate.
   virtual void drop_unwanted() {}
+
+  /// Makes or takes away instances until there are so many; 0 leaves requests waiting. Blocks while an instance is
+  /// made, or what it runs is done; for the control plane, one call at a time. FAILED_PRECONDITION where the number is
+  /// fixed; another error when an instance can't be made.
+  virtual Status set_instances(int count) {
+    (void)count;
+    return failed_precondition("the number of instances is fixed");
+  }
+  /// What its instances had to do so far. Thread-safe.
+  virtual InstanceLoad load() const { return {}; }
 
   /// Why it runs as it does. Thread-safe.
   virtual Explanation explain() const { return {}; }

@@ -32,6 +32,11 @@ struct VersionPlan {
   BatchingDefinition batching;
   /// Where each of the instances runs; those beyond its end, on the CPU.
   std::vector<InstancePlace> places;
+  /// Makes one more instance, ready to serve, at run time; null: their number is fixed.
+  std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel& model, int index, InstancePlace place)>
+      make_instance;
+  /// Called, quickly and under a lock, when a request waits and there is no instance; may be null.
+  std::function<void()> wants_instance;
   /// Learn what executions cost, and run no more rows together than pays.
   bool cost_aware = false;
   /// What was learned before, or at loading.

@@ -24,6 +24,7 @@ class VersionScheduler::Lane final : public RequestObserver {
     kThread,     // its thread's
     kExecuting,  // runs a batch that its thread began
     kOnLoop,     // runs a batch that a loop began
+    kGone,       // its thread has ended
   };
 
   Lane(VersionScheduler& version, BackendInstance& instance, InstanceGroup::Kind kind)
@@ -37,6 +38,7 @@ class VersionScheduler::Lane final : public RequestObserver {
   std::thread thread;
   CondVar wake;
   State state = State::kThread;  // guarded by the version's mutex_
+  bool leaving = false;          // so is this: its instance is being taken away
 
   // The execution, written by whoever began it, read by whoever ends it.
   int64_t rows = 0;

@@ -1,7 +1,5 @@
 #include "schedule/version_scheduler.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -23,15 +21,7 @@ FailureReason reason_before_running(Code code) {
   }
 }
 
-/// Of executions on loops, one in so many is learned from.
-constexpr uint64_t kLearnOnLoop = 16;
 constexpr Duration kLeastArrivalMemory = std::chrono::milliseconds(20);
-
-int lanes_of_instance(const VersionPlan& plan) {
-  if (!plan.concurrent_execute) return 1;
-  if (plan.concurrency > 0) return plan.concurrency;
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-}
 
 bool has_time_limits(const QueuePolicy& policy) {
   return policy.default_timeout.count() > 0 || policy.allow_timeout_override;
@@ -54,39 +44,35 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       may_run_on_loop_(plan_.inline_safe && policy_.work_conserving()),
       time_(time),
       model_(std::move(model)),
-      instances_(std::move(instances)),
       order_(plan_.batching.preserve_ordering ? std::make_shared<ResponseOrder>() : nullptr),
       queue_(name(), limits_of(plan_), by_shape_),
       costs_(policy_.max_rows),
       batch_rows_(policy_.max_rows),
       arrivals_(std::max<Duration>(kLeastArrivalMemory, policy_.objective)) {
-  MM_CHECK(!instances_.empty(), "a version needs an instance");
+  MM_CHECK(!instances.empty(), "a version needs an instance");
   if (!may_run_on_loop_) inline_state_ = InlineGovernor::State::kEnded;
-  for (size_t at = 0; at < instances_.size(); ++at) {
-    const auto kind = at < plan_.places.size() ? plan_.places[at].kind : InstanceGroup::Kind::kCpu;
-    for (int i = 0; i < lanes_of_instance(plan_); ++i)
-      lanes_.push_back(std::make_unique<Lane>(*this, *instances_[at], kind));
-  }
   {
     MutexLock lock(mutex_);
     costs_.seed(plan_.costs);
   }
-  for (const auto& lane : lanes_) {
-    lane->thread = std::thread([this, l = lane.get()] { lane_thread(*l); });
-    pthread_setname_np(lane->thread.native_handle(), ("run " + name()).substr(0, 15).c_str());
-  }
+  for (size_t i = 0; i < instances.size(); ++i)
+    add_seat(std::move(instances[i]), i < plan_.places.size() ? plan_.places[i] : InstancePlace{});
   if (has_time_limits(plan_.batching.queue)) expiry_thread_ = std::thread([this] { expiry_thread(); });
 }
 
 VersionScheduler::~VersionScheduler() {
+  std::vector<std::unique_ptr<Seat>> seats;
   {
     MutexLock lock(mutex_);
     stopping_ = true;
-    for (const auto& lane : lanes_) lane->wake.notify_one();
+    for (const auto& seat : seats_)
+      for (const auto& lane : seat->lanes) lane->wake.notify_one();
     expiry_changed_.notify_one();
     while (running_ > 0) all_done_.wait(mutex_);
+    seats.swap(seats_);
   }
-  for (const auto& lane : lanes_) lane->thread.join();
+  for (const auto& seat : seats)
+    for (const auto& lane : seat->lanes) lane->thread.join();
   if (expiry_thread_.joinable()) expiry_thread_.join();
   std::vector<InferRequestPtr> left;
   {
@@ -137,6 +123,7 @@ void VersionScheduler::enqueue(InferRequestPtr request) {
       if (policy_.objective > Duration{}) arrivals_.add(rows, queued);
       queue_empty_.store(false, std::memory_order_relaxed);
       wake_for_new_request(hurried);
+      if (seats_.empty() && plan_.wants_instance) plan_.wants_instance();
       if (queue_.next_expiry() != expiry_before) expiry_changed_.notify_one();
     }
   }
@@ -169,7 +156,7 @@ Explanation VersionScheduler::explain() const {
   out.max_rows = policy_.max_rows;
   out.objective = policy_.objective;
   const MutexLock lock(mutex_);
-  out.instances = static_cast<int>(instances_.size());
+  out.instances = static_cast<int>(seats_.size());
   out.busy = running_;
   out.pending = queue_.size();
   out.on_loop = !may_run_on_loop_ ? "never" : InlineGovernor::name(governor_.state());
@@ -181,85 +168,6 @@ Explanation VersionScheduler::explain() const {
     out.costs.push_back(std::move(explained));
   }
   return out;
-}
-
-// ---- lanes ----------------------------------------------------------------------------------------------------
-
-void VersionScheduler::lane_thread(Lane& lane) {
-  std::vector<RequestQueue::Dropped> dropped;
-  mutex_.lock();
-  while (!stopping_) {
-    RequestQueue::Next next =
-        queue_.next(policy_, time_.now(), view_for(lane), dropped, cost_aware_ ? &costs_ : nullptr);
-    queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
-    if (next.batch.empty() && dropped.empty()) {
-      rows_awaited_ = next.decision.goal;
-      rest(lane, next.decision.until);
-      continue;
-    }
-    bool watched = false;
-    if (!next.batch.empty()) {
-      lane.state = Lane::State::kExecuting;
-      ++running_;
-      note_class(lane, *next.batch.front());
-      watched = may_run_on_loop_ && governor_.watches();
-      wake_for_work();
-    }
-    mutex_.unlock();
-    fail(dropped);
-    if (!next.batch.empty()) execute(lane, std::move(next.batch), next.decision.reason, /*on_loop=*/false, watched);
-    mutex_.lock();
-    while (lane.state == Lane::State::kExecuting) lane.wake.wait(mutex_);
-  }
-  mutex_.unlock();
-}
-
-InstanceView VersionScheduler::view_for(const Lane& lane) const {
-  InstanceView view;
-  view.idle = 1 + static_cast<int>(idle_.size());
-  view.kind = lane.kind;
-  if (policy_.objective > Duration{}) view.arrivals = arrivals_.at(time_.now());
-  return view;
-}
-
-/// What the execution that the lane begins will teach about.
-void VersionScheduler::note_class(Lane& lane, const InferRequest& first) {
-  if (!cost_aware_) return;
-  lane.shapes.clear();
-  if (!by_shape_) return;
-  lane.shape_class = shape_class_hash(first);
-  if (!costs_.has(lane.kind, lane.shape_class)) lane.shapes = shape_class_text(first);
-}
-
-void VersionScheduler::learn(const Lane& lane, Duration time) {
-  if (!cost_aware_ || lane.failed.load(std::memory_order_relaxed) > 0) return;
-  // Executions on a loop are many and short; some of them tell enough.
-  if (lane.on_loop && executions_on_loop_++ % kLearnOnLoop != 0) return;
-  CostCurve& curve = costs_.curve(lane.kind, lane.shape_class, [&lane] { return lane.shapes; });
-  curve.learn(lane.rows, time);
-  batch_rows_ = std::min(policy_.max_rows, curve.limit());
-}
-
-/// The lane is nobody's until it is woken, or `until`; then it is its thread's again.
-void VersionScheduler::rest(Lane& lane, TimePoint until) {
-  lane.state = Lane::State::kIdle;
-  idle_.push_back(&lane);
-  const int watching = until == kNever ? 0 : 1;
-  watching_ += watching;
-  while (!stopping_) {
-    if (lane.state == Lane::State::kWoken) {
-      --woken_;
-      break;
-    }
-    const bool idle = lane.state == Lane::State::kIdle;
-    if (idle && until != kNever && time_.now() >= until) {
-      std::erase(idle_, &lane);
-      break;
-    }
-    wait_until(lane.wake, idle ? until : kNever);
-  }
-  watching_ -= watching;
-  if (!stopping_) lane.state = Lane::State::kThread;
 }
 
 void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, bool on_loop,
@@ -312,9 +220,14 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
       if (governor_.observe({lane.rows, wall, lane.on_loop, accounted ? &account : nullptr})) ended = name();
       inline_state_.store(governor_.state(), std::memory_order_relaxed);
     }
+    busy_ += end - lane.start;
+    rows_done_ += lane.rows;
     if (lane.state == Lane::State::kExecuting) {
       lane.state = Lane::State::kThread;
       if (!here) lane.wake.notify_one();
+    } else if (lane.leaving) {
+      lane.state = Lane::State::kThread;
+      lane.wake.notify_one();
     } else {
       lane.state = Lane::State::kIdle;
       idle_.push_back(&lane);

@@ -42,6 +42,8 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void submit(InferRequestPtr request) override;
   void drop_unwanted() override;
   Explanation explain() const override;
+  Status set_instances(int count) override;
+  InstanceLoad load() const override;
 
   /// What of it runs on loops; for tests and reports.
   InlineGovernor::State inline_state() const { return inline_state_.load(std::memory_order_relaxed); }
@@ -49,6 +51,13 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
  private:
   class Lane;
   class TurnBatch;
+
+  /// An instance, and the lanes that run on it.
+  struct Seat {
+    std::unique_ptr<BackendInstance> instance;
+    InstancePlace place;
+    std::vector<std::unique_ptr<Lane>> lanes;
+  };
 
   /// Of requests that fail before a lane has them.
   void on_completed(InferRequest& request, const Status& status) override;
@@ -72,6 +81,8 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   InstanceView view_for(const Lane& lane) const MM_REQUIRES(mutex_);
   void note_class(Lane& lane, const InferRequest& first) MM_REQUIRES(mutex_);
   void learn(const Lane& lane, Duration time) MM_REQUIRES(mutex_);
+  void add_seat(std::unique_ptr<BackendInstance> instance, InstancePlace place);
+  void remove_seat();
   void lane_thread(Lane& lane);
   void rest(Lane& lane, TimePoint until) MM_REQUIRES(mutex_);
   void execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, bool on_loop, bool watched);
@@ -89,7 +100,6 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   const bool may_run_on_loop_;
   TimeSource& time_;
   const std::unique_ptr<BackendModel> model_;
-  const std::vector<std::unique_ptr<BackendInstance>> instances_;
   const std::shared_ptr<ResponseOrder> order_;  // null unless asked for
 
   mutable Mutex mutex_;
@@ -99,7 +109,11 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   int watching_ MM_GUARDED_BY(mutex_) = 0;         // idle lanes that will look again when a delay is over
   int running_ MM_GUARDED_BY(mutex_) = 0;
   bool stopping_ MM_GUARDED_BY(mutex_) = false;
+  int64_t rows_done_ MM_GUARDED_BY(mutex_) = 0;
+  Duration busy_ MM_GUARDED_BY(mutex_){};                           // of all executions so far
+  std::vector<std::unique_ptr<Seat>> seats_ MM_GUARDED_BY(mutex_);  // they go before the model
   CondVar all_done_;
+  CondVar lane_gone_;
   CondVar expiry_changed_;
   InlineGovernor governor_ MM_GUARDED_BY(mutex_);
   CostModel costs_ MM_GUARDED_BY(mutex_);
@@ -112,7 +126,6 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   std::atomic<InlineGovernor::State> inline_state_{InlineGovernor::State::kWarming};
   std::atomic<bool> queue_empty_{true};
 
-  std::vector<std::unique_ptr<Lane>> lanes_;
   std::thread expiry_thread_;  // only for models whose queue has time limits
   /// What each loop has gathered in its turn; made at need by the loop's thread, which alone uses it.
   std::array<std::atomic<TurnBatch*>, kThreadSlots> turn_batches_{};

@@ -1,0 +1,174 @@
+// Instances that come and go while a version serves.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "schedule/testing/fakes.h"
+#include "schedule/version_scheduler.h"
+
+namespace modelmill {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::describe;
+using testing::FakeModel;
+using testing::make_request;
+using testing::PendingBatch;
+using testing::RecordingSink;
+using testing::Stage;
+using testing::StagedInstance;
+using testing::SyncInstance;
+
+class VersionInstances : public ::testing::Test {
+ protected:
+  /// On staged instances, or on ones that answer at once.
+  void start(bool staged, bool inline_safe = false) {
+    VersionPlan plan;
+    plan.max_batch_rows = 1;
+    plan.has_batch_dimension = true;
+    plan.inline_safe = inline_safe;
+    plan.wants_instance = [this] { ++wanted_; };
+    plan.make_instance = [this, staged](BackendModel&, int index,
+                                        InstancePlace) -> Result<std::unique_ptr<BackendInstance>> {
+      if (index >= most_) return resource_exhausted("no memory for another");
+      ++made_;
+      return make(staged);
+    };
+    std::vector<std::unique_ptr<BackendInstance>> first;
+    first.push_back(make(staged));
+    version_ =
+        std::make_unique<VersionScheduler>(describe(), std::make_shared<VersionStats>(metrics_, "m", 1), plan,
+                                           std::make_unique<FakeModel>(), std::move(first), TimeSource::steady());
+  }
+  std::unique_ptr<BackendInstance> make(bool staged) {
+    if (staged) return std::make_unique<StagedInstance>(stage_);
+    return std::make_unique<SyncInstance>();
+  }
+  std::shared_ptr<RecordingSink> submit() {
+    auto sink = std::make_shared<RecordingSink>();
+    InferRequestPtr request = make_request(sink);
+    VersionPin pin(*version_);
+    std::move(pin).hand_to(*request);
+    version_->submit(std::move(request));
+    return sink;
+  }
+
+  MetricRegistry metrics_;
+  Stage stage_;
+  std::atomic<int> wanted_{0}, made_{0};
+  int most_ = 8;
+  std::unique_ptr<VersionScheduler> version_;
+};
+
+TEST_F(VersionInstances, OneMoreTakesWhatWaits) {
+  start(true);
+  auto first = submit(), second = submit();
+  PendingBatch one = stage_.take();
+  EXPECT_EQ(stage_.size(), 0u);
+  ASSERT_TRUE(version_->set_instances(2).ok());
+  PendingBatch two = stage_.take();
+  EXPECT_EQ(version_->load().instances, 2);
+  EXPECT_EQ(version_->load().busy, 2);
+  one.finish();
+  two.finish();
+  EXPECT_TRUE(first->wait().ok());
+  EXPECT_TRUE(second->wait().ok());
+}
+
+TEST_F(VersionInstances, OneLeavesWhenItsWorkIsDone) {
+  start(true);
+  ASSERT_TRUE(version_->set_instances(2).ok());
+  auto first = submit(), second = submit();
+  PendingBatch one = stage_.take(), two = stage_.take();
+  std::atomic<bool> left{false};
+  std::thread control([&] {
+    EXPECT_TRUE(version_->set_instances(1).ok());
+    left = true;
+  });
+  one.finish();
+  EXPECT_TRUE(first->wait().ok());
+  // It may be this one's instance that leaves, or the other's, which still works.
+  two.finish();
+  control.join();
+  EXPECT_TRUE(left);
+  EXPECT_TRUE(second->wait().ok());
+  EXPECT_EQ(version_->load().instances, 1);
+  auto third = submit();
+  stage_.take().finish();
+  EXPECT_TRUE(third->wait().ok());
+}
+
+TEST_F(VersionInstances, WithNoneRequestsWaitAndAskForOne) {
+  start(false);
+  ASSERT_TRUE(version_->set_instances(0).ok());
+  auto sink = submit();
+  EXPECT_EQ(wanted_, 1);
+  EXPECT_FALSE(sink->finished());
+  EXPECT_EQ(version_->load().pending, 1);
+  ASSERT_TRUE(version_->set_instances(1).ok());
+  EXPECT_TRUE(sink->wait().ok());
+}
+
+TEST_F(VersionInstances, WhatWaitsAtTheEndIsAnswered) {
+  start(false);
+  ASSERT_TRUE(version_->set_instances(0).ok());
+  auto sink = submit();
+  version_->gate().close();
+  version_.reset();
+  EXPECT_EQ(sink->wait().code(), Code::kUnavailable);
+}
+
+TEST_F(VersionInstances, AnInstanceThatCantBeMadeChangesNothing) {
+  start(false);
+  most_ = 2;
+  const Status status = version_->set_instances(5);
+  EXPECT_EQ(status.code(), Code::kResourceExhausted);
+  EXPECT_EQ(version_->load().instances, 2);
+  EXPECT_TRUE(submit()->wait().ok());
+}
+
+/// Four threads submit, with turns and without, while the number of instances goes up and down.
+TEST_F(VersionInstances, NothingIsLostWhileTheyComeAndGo) {
+  for (const bool inline_safe : {false, true}) {
+    SCOPED_TRACE(inline_safe);
+    start(false, inline_safe);
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> clients;
+    std::atomic<int> answered{0};
+    for (int t = 0; t < 4; ++t) {
+      clients.emplace_back([&, t] {
+        Turn turn;
+        for (int i = 0; i < 2'000; ++i) {
+          std::shared_ptr<RecordingSink> sink;
+          if (t % 2 == 0) {
+            Turn::set_current(&turn);
+            turn.begin(1ms);
+            sink = submit();
+            turn.end();
+            Turn::set_current(nullptr);
+          } else {
+            sink = submit();
+          }
+          if (sink->wait().ok()) ++answered;
+        }
+      });
+    }
+    std::thread control([&] {
+      for (int i = 0; !stop; ++i) EXPECT_TRUE(version_->set_instances(i * 7 % 5).ok());
+      EXPECT_TRUE(version_->set_instances(1).ok());
+    });
+    for (auto& client : clients) client.join();
+    stop = true;
+    control.join();
+    EXPECT_EQ(answered, 8'000);
+    EXPECT_GT(made_, 0);
+    version_->gate().close();
+    version_->gate().wait_empty();
+    version_.reset();
+  }
+}
+
+}  // namespace
+}  // namespace modelmill

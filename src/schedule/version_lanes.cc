@@ -1,0 +1,171 @@
+// The lanes of a version: their threads, and how they come and go.
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "schedule/lane.h"
+#include "schedule/shape_class.h"
+#include "schedule/version_scheduler.h"
+
+namespace modelmill {
+namespace {
+
+/// Of executions on loops, one in so many is learned from.
+constexpr uint64_t kLearnOnLoop = 16;
+
+int lanes_of_instance(const VersionPlan& plan) {
+  if (!plan.concurrent_execute) return 1;
+  if (plan.concurrency > 0) return plan.concurrency;
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+void VersionScheduler::add_seat(std::unique_ptr<BackendInstance> instance, InstancePlace place) {
+  auto seat = std::make_unique<Seat>(Seat{std::move(instance), place, {}});
+  for (int i = 0; i < lanes_of_instance(plan_); ++i)
+    seat->lanes.push_back(std::make_unique<Lane>(*this, *seat->instance, place.kind));
+  const MutexLock lock(mutex_);
+  for (const auto& lane : seat->lanes) {
+    lane->thread = std::thread([this, l = lane.get()] { lane_thread(*l); });
+    pthread_setname_np(lane->thread.native_handle(), ("run " + name()).substr(0, 15).c_str());
+  }
+  seats_.push_back(std::move(seat));
+}
+
+/// The instance that came last leaves when what it runs is done.
+void VersionScheduler::remove_seat() {
+  std::unique_ptr<Seat> seat;
+  {
+    const MutexLock lock(mutex_);
+    if (seats_.empty()) return;
+    seat = std::move(seats_.back());
+    seats_.pop_back();
+    for (const auto& lane : seat->lanes) {
+      lane->leaving = true;
+      lane->wake.notify_one();
+    }
+    for (const auto& lane : seat->lanes)
+      while (lane->state != Lane::State::kGone) lane_gone_.wait(mutex_);
+  }
+  for (const auto& lane : seat->lanes) lane->thread.join();
+}
+
+Status VersionScheduler::set_instances(int count) {
+  if (plan_.concurrent_execute)
+    return failed_precondition("model '" + name() + "' has one instance that runs everything; its number is fixed");
+  if (!plan_.make_instance)
+    return failed_precondition("model '" + name() + "' was loaded with a fixed number of instances");
+  while (true) {
+    int have = 0;
+    {
+      const MutexLock lock(mutex_);
+      have = static_cast<int>(seats_.size());
+    }
+    if (have == count) return ok_status();
+    if (have > count) {
+      remove_seat();
+      continue;
+    }
+    const auto index = static_cast<size_t>(have);
+    const InstancePlace place = plan_.places.empty() ? InstancePlace{} : plan_.places[index % plan_.places.size()];
+    MM_ASSIGN_OR_RETURN(auto instance, plan_.make_instance(*model_, have, place));
+    add_seat(std::move(instance), place);
+  }
+}
+
+InstanceLoad VersionScheduler::load() const {
+  const MutexLock lock(mutex_);
+  return {static_cast<int>(seats_.size()), running_, queue_.size(), busy_, rows_done_};
+}
+
+void VersionScheduler::lane_thread(Lane& lane) {
+  std::vector<RequestQueue::Dropped> dropped;
+  mutex_.lock();
+  while (!stopping_ && !lane.leaving) {
+    RequestQueue::Next next =
+        queue_.next(policy_, time_.now(), view_for(lane), dropped, cost_aware_ ? &costs_ : nullptr);
+    queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
+    if (next.batch.empty() && dropped.empty()) {
+      rows_awaited_ = next.decision.goal;
+      rest(lane, next.decision.until);
+      continue;
+    }
+    bool watched = false;
+    if (!next.batch.empty()) {
+      lane.state = Lane::State::kExecuting;
+      ++running_;
+      note_class(lane, *next.batch.front());
+      watched = may_run_on_loop_ && governor_.watches();
+      wake_for_work();
+    }
+    mutex_.unlock();
+    fail(dropped);
+    if (!next.batch.empty()) execute(lane, std::move(next.batch), next.decision.reason, /*on_loop=*/false, watched);
+    mutex_.lock();
+    while (lane.state == Lane::State::kExecuting) lane.wake.wait(mutex_);
+  }
+  lane.state = Lane::State::kGone;
+  if (!stopping_) {
+    // What it was told to look for is another's now.
+    wake_for_work();
+    lane_gone_.notify_one();
+  }
+  mutex_.unlock();
+}
+
+InstanceView VersionScheduler::view_for(const Lane& lane) const {
+  InstanceView view;
+  view.idle = 1 + static_cast<int>(idle_.size());
+  view.kind = lane.kind;
+  if (policy_.objective > Duration{}) view.arrivals = arrivals_.at(time_.now());
+  return view;
+}
+
+/// What the execution that the lane begins will teach about.
+void VersionScheduler::note_class(Lane& lane, const InferRequest& first) {
+  if (!cost_aware_) return;
+  lane.shapes.clear();
+  if (!by_shape_) return;
+  lane.shape_class = shape_class_hash(first);
+  if (!costs_.has(lane.kind, lane.shape_class)) lane.shapes = shape_class_text(first);
+}
+
+void VersionScheduler::learn(const Lane& lane, Duration time) {
+  if (!cost_aware_ || lane.failed.load(std::memory_order_relaxed) > 0) return;
+  // Executions on a loop are many and short; some of them tell enough.
+  if (lane.on_loop && executions_on_loop_++ % kLearnOnLoop != 0) return;
+  CostCurve& curve = costs_.curve(lane.kind, lane.shape_class, [&lane] { return lane.shapes; });
+  curve.learn(lane.rows, time);
+  batch_rows_ = std::min(policy_.max_rows, curve.limit());
+}
+
+/// The lane is nobody's until it is woken, or `until`; then it is its thread's again.
+void VersionScheduler::rest(Lane& lane, TimePoint until) {
+  lane.state = Lane::State::kIdle;
+  idle_.push_back(&lane);
+  const int watching = until == kNever ? 0 : 1;
+  watching_ += watching;
+  while (!stopping_) {
+    if (lane.state == Lane::State::kWoken) {
+      --woken_;
+      break;
+    }
+    if (lane.state == Lane::State::kThread) break;  // left by a loop, to go
+    if (lane.leaving && lane.state == Lane::State::kIdle) {
+      std::erase(idle_, &lane);
+      break;
+    }
+    const bool idle = lane.state == Lane::State::kIdle;
+    if (idle && until != kNever && time_.now() >= until) {
+      std::erase(idle_, &lane);
+      break;
+    }
+    wait_until(lane.wake, idle ? until : kNever);
+  }
+  watching_ -= watching;
+  if (!stopping_) lane.state = Lane::State::kThread;
+}
+
+}  // namespace modelmill
