@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "catalog/instance_load.h"
 #include "catalog/learned_cost.h"
 
 namespace modelmill {
@@ -26,6 +27,8 @@ struct Explanation {
   Duration objective{};
   int instances = 0;
   int busy = 0;  // of them
+  InstanceLimits limits;
+  std::string last_change;  // why their number changed; empty: it did not
   int64_t pending = 0;
   std::string on_loop;  // "never", "warming", "allowed" or "ended"
   std::vector<ExplainedCost> costs;

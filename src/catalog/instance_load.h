@@ -6,6 +6,14 @@
 
 namespace modelmill {
 
+/// How many instances a version may have; it scales itself when min and max differ, or it may go to none.
+struct InstanceLimits {
+  int min = 1;
+  int max = 1;
+  Duration zero_after{};  // idle for so long, it has none; 0: never
+  bool fixed() const { return min == max && zero_after == Duration{}; }
+};
+
 /// What a version's instances have to do, and did.
 struct InstanceLoad {
   int instances = 0;

@@ -53,12 +53,14 @@ class ModelVersion {
   virtual void drop_unwanted() {}
 
   /// Makes or takes away instances until there are so many; 0 leaves requests waiting. Blocks while an instance is
-  /// made, or what it runs is done; for the control plane, one call at a time. FAILED_PRECONDITION where the number is
-  /// fixed; another error when an instance can't be made.
-  virtual Status set_instances(int count) {
+  /// made, or what it runs is done; for the control plane, one call at a time. `reason` is for people.
+  /// FAILED_PRECONDITION where the number is fixed; another error when an instance can't be made.
+  virtual Status set_instances(int count, const std::string& reason) {
     (void)count;
-    return failed_precondition("the number of instances is fixed");
+    return failed_precondition("the number of instances is fixed; nothing is done although " + reason);
   }
+  /// How many it may have.
+  virtual InstanceLimits instance_limits() const { return {}; }
   /// What its instances had to do so far. Thread-safe.
   virtual InstanceLoad load() const { return {}; }
 

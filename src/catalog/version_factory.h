@@ -32,6 +32,7 @@ struct VersionPlan {
   BatchingDefinition batching;
   /// Where each of the instances runs; those beyond its end, on the CPU.
   std::vector<InstancePlace> places;
+  InstanceLimits instance_limits;
   /// Makes one more instance, ready to serve, at run time; null: their number is fixed.
   std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel& model, int index, InstancePlace place)>
       make_instance;

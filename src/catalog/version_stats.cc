@@ -90,6 +90,9 @@ struct VersionStats::Rep {
   };
 
   std::array<Part, kParts> parts;
+  std::atomic<int> instances{-1};  // not known yet
+  Cell added{0};
+  Cell removed{0};
 
   Part& here() { return parts[thread_slot() % kParts]; }
 
@@ -186,6 +189,13 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
                                     [self, number] { return number(self->pending()); }));
   out.push_back(registry.histogram_from("modelmill_batch_size", "Rows of an execution", labels, batch_size_bounds(),
                                         [self] { return self->size_histogram(); }));
+  out.push_back(registry.gauge_from("modelmill_instances", "Instances that a version has", labels,
+                                    [self] { return static_cast<double>(std::max(0, self->instances.load())); }));
+  for (const auto& [direction, changes] : {std::pair("up", &self->added), std::pair("down", &self->removed)}) {
+    out.push_back(registry.counter_from("modelmill_instance_changes_total",
+                                        "Instances made and taken away while serving", with("direction", direction),
+                                        [self, changes = changes, number] { return number(get(*changes)); }));
+  }
   for (int reason = 0; reason < kCutReasons; ++reason) {
     out.push_back(registry.counter_from(
         "modelmill_batch_cut_total", "Batches, by why they were cut when they were",
@@ -205,6 +215,13 @@ VersionStats::VersionStats(MetricRegistry& registry, const std::string& model, i
 }
 
 VersionStats::~VersionStats() = default;
+
+void VersionStats::instances_are(int count) {
+  const int before = rep_->instances.exchange(count);
+  if (before < 0) return;  // those that it was loaded with
+  if (count > before) add(rep_->added, static_cast<uint64_t>(count - before));
+  if (count < before) add(rep_->removed, static_cast<uint64_t>(before - count));
+}
 
 void VersionStats::request_queued() { add(rep_->here().queued, 1); }
 void VersionStats::requests_dequeued(uint64_t n) { rep_->here().dequeued.fetch_add(n, std::memory_order_release); }

@@ -58,6 +58,9 @@ class VersionStats {
   void request_failed(const RequestTimes& times, FailureReason reason);
   void executed(const ExecutionRecord& record, CutReason reason);
 
+  /// The version has so many instances from now on.
+  void instances_are(int count);
+
   struct Phase {
     uint64_t count = 0;
     uint64_t ns = 0;

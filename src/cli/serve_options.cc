@@ -1,6 +1,8 @@
 #include "cli/serve_options.h"
 
 #include <CLI/Error.hpp>
+#include <algorithm>
+#include <charconv>
 #include <map>
 #include <string>
 #include <string_view>
@@ -99,10 +101,38 @@ void read_objectives(const std::vector<std::string>& texts, std::map<std::string
   }
 }
 
+/// "4", or "1..4".
+void read_instances(const std::string& text, ServerConfig& config) {
+  const auto number = [&text](std::string_view part, int& into) {
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), into);
+    if (error != std::errc() || end != part.data() + part.size())
+      throw CLI::ValidationError("--instances", "'" + text + "' is not a number, nor a range such as 1..4");
+  };
+  const size_t dots = text.find("..");
+  config.max_instances = 0;
+  number(std::string_view(text).substr(0, dots), config.instances);
+  if (dots == std::string::npos) return;
+  number(std::string_view(text).substr(dots + 2), config.max_instances);
+  if (config.max_instances < std::max(1, config.instances))
+    throw CLI::ValidationError("--instances", "'" + text + "' must not end below its beginning, nor below 1");
+}
+
 void define_models(CLI::App& app, ServerConfig& config) {
   constexpr char kGroup[] = "Models";
-  app.add_option("--instances", config.instances, "Copies of each model that run side by side; 0 chooses")
-      ->type_name("N")
+  app.add_option_function<std::string>(
+         "--instances", [&config](const std::string& text) { read_instances(text, config); },
+         "Copies of each model that run side by side; 0 chooses; MIN..MAX: as many as the load needs")
+      ->type_name("N|MIN..MAX")
+      ->group(kGroup);
+  app.add_option_function<std::string>(
+         "--scale-to-zero-after",
+         [&config](const std::string& text) {
+           const auto time = parse_duration(text);
+           if (!time.ok()) throw CLI::ValidationError("--scale-to-zero-after", time.status().message());
+           config.scale_to_zero_after = *time;
+         },
+         "A model that was idle for so long, such as 600s, has no instance until it is asked again")
+      ->type_name("TIME")
       ->group(kGroup);
   app.add_option("--instance-threads", config.instance_threads, "Threads inside each copy; 0 chooses")
       ->type_name("N")

@@ -21,6 +21,7 @@ LoadSettings settings_from(const LifecycleController::Options& options) {
   settings.instance_threads = options.instance_threads;
   settings.auto_complete_config = options.auto_complete_config;
   settings.objectives = options.objectives;
+  settings.instance_limits = options.instance_limits;
   return settings;
 }
 
@@ -33,7 +34,9 @@ struct LifecycleController::Rep {
 LifecycleController::LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics,
                                          VersionFactory factory, Options options)
     : rep_(new Rep{
-          {catalog, source_of(backends), metrics, std::move(factory), settings_from(options), options.load_threads}}) {}
+          {catalog, source_of(backends), metrics, std::move(factory), settings_from(options), options.load_threads}}) {
+  rep_->core.start();
+}
 
 LifecycleController::~LifecycleController() = default;
 

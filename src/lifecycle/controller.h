@@ -28,6 +28,7 @@ class LifecycleController {
     bool auto_complete_config = true;
     /// See LoadSettings.
     std::map<std::string, std::chrono::microseconds> objectives;
+    InstanceLimits instance_limits{0, 0, {}};
   };
 
   LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics, VersionFactory factory,

@@ -8,6 +8,11 @@
 #include "repository/model_files.h"
 
 namespace modelmill {
+namespace {
+
+constexpr Duration kScaleInterval = std::chrono::milliseconds(250);
+
+}  // namespace
 
 ControllerCore::ControllerCore(Catalog& catalog, BackendSource backends, MetricRegistry& metrics,
                                VersionFactory factory, LoadSettings settings, int load_threads)
@@ -91,6 +96,7 @@ void ControllerCore::load(const Job& job, const std::vector<ModelFormat>& format
   if (!loaded.ok()) return set_failed(key, loaded.status());
   const ModelDefinition definition = loaded->description.definition;
   const int64_t instances = static_cast<int64_t>(loaded->instances.size());
+  loaded->plan.wants_instance = [this] { steward_.wake(); };
   const auto stats = stats_of(key, definition);
   auto version = factory_(std::move(loaded->description), stats, loaded->plan, std::move(loaded->model),
                           std::move(loaded->instances));
@@ -98,7 +104,9 @@ void ControllerCore::load(const Job& job, const std::vector<ModelFormat>& format
   {
     MutexLock lock(mutex_);
     if (stopping_) return;  // `version` goes after the lock
-    models_[key.first][key.second] = {VersionState::kReady, {}, version};
+    const InstanceLimits limits = version->instance_limits();
+    models_[key.first][key.second] = {
+        VersionState::kReady, {}, version, limits.fixed() ? nullptr : std::make_shared<InstanceScaler>(limits)};
     publish();
   }
   Log::info("model loaded", {{"model", key.first},
@@ -121,7 +129,7 @@ void ControllerCore::set_failed(const VersionKey& key, const Status& reason) {
   Log::error("model not loaded", {{"model", key.first}, {"version", key.second}, {"reason", reason.message()}});
   MutexLock lock(mutex_);
   if (stopping_) return;
-  models_[key.first][key.second] = {VersionState::kUnavailable, reason.message(), nullptr};
+  models_[key.first][key.second] = {VersionState::kUnavailable, reason.message(), nullptr, nullptr};
   publish();
 }
 
@@ -154,7 +162,39 @@ bool ControllerCore::all_ready() const {
   });
 }
 
+void ControllerCore::start() {
+  steward_.every(kScaleInterval, [this](TimePoint now) { scale(now); });
+  steward_.start();
+}
+
+void ControllerCore::scale(TimePoint now) {
+  std::vector<Version> scaled;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, versions] : models_)
+      for (const auto& [number, version] : versions)
+        if (version.scaler && version.loaded) scaled.push_back(version);
+  }
+  for (const auto& [state, reason, version, scaler] : scaled) {
+    // Inside the gate, so that a shutdown waits for what is being made.
+    const VersionPin pin(version);
+    if (!pin) continue;
+    const InstanceLoad load = version->load();
+    const auto decision = scaler->observe(now, load);
+    if (decision.reason.empty()) continue;
+    const Status status = version->set_instances(decision.instances, decision.reason);
+    Log::write(status.ok() ? LogLevel::kInfo : LogLevel::kError,
+               status.ok() ? "instances changed" : "instances can't be made",
+               {{"model", version->name()},
+                {"version", version->version()},
+                {"from", load.instances},
+                {"to", version->load().instances},
+                {"reason", status.ok() ? decision.reason : status.message()}});
+  }
+}
+
 void ControllerCore::shutdown() {
+  steward_.stop();
   std::vector<std::shared_ptr<ModelVersion>> closing;
   {
     MutexLock lock(mutex_);
@@ -162,11 +202,16 @@ void ControllerCore::shutdown() {
     for (auto& [name, versions] : models_)
       for (auto& [number, version] : versions) {
         if (version.loaded) closing.push_back(std::move(version.loaded));
-        if (version.state != VersionState::kUnavailable) version = {VersionState::kUnavailable, "unloaded", nullptr};
+        if (version.state != VersionState::kUnavailable)
+          version = {VersionState::kUnavailable, "unloaded", nullptr, nullptr};
       }
     if (!models_.empty()) publish();
   }
   for (const auto& version : closing) version->gate().close();
+  // What waits for an instance gets one.
+  for (const auto& version : closing)
+    if (!version->instance_limits().fixed() && version->load().instances == 0)
+      (void)version->set_instances(1, "the last requests wait");
   for (const auto& version : closing) {
     version->gate().wait_empty();
     Log::info("model unloaded", {{"model", version->name()}, {"version", version->version()}});

@@ -12,6 +12,8 @@
 #include "catalog/version_factory.h"
 #include "catalog/version_stats.h"
 #include "lifecycle/backend_source.h"
+#include "lifecycle/instance_scaler.h"
+#include "lifecycle/steward.h"
 #include "lifecycle/version_loader.h"
 #include "runtime/metrics.h"
 
@@ -30,11 +32,19 @@ class ControllerCore {
   bool all_ready() const;
   void shutdown();
 
+  /// Begins the regular work: scaling.
+  void start();
+
+  /// Looks at the versions whose number of instances may change, and changes it. Blocks while instances are made; one
+  /// call at a time, at regular intervals.
+  void scale(TimePoint now);
+
  private:
   struct Version {
     VersionState state = VersionState::kLoading;
     std::string reason;
     std::shared_ptr<ModelVersion> loaded;
+    std::shared_ptr<InstanceScaler> scaler;  // null: the number of instances is fixed
   };
   using VersionKey = std::pair<std::string, int64_t>;
 
@@ -61,6 +71,7 @@ class ControllerCore {
   const int load_threads_;
 
   std::atomic<bool> stopping_{false};
+  Steward steward_;
   mutable Mutex mutex_;
   std::map<std::string, std::map<int64_t, Version>> models_ MM_GUARDED_BY(mutex_);
   std::map<VersionKey, std::shared_ptr<VersionStats>> stats_ MM_GUARDED_BY(mutex_);

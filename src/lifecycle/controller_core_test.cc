@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
 #include "base/log.h"
@@ -26,6 +27,18 @@ class DirectVersion final : public ModelVersion {
     ++alive_;
   }
   ~DirectVersion() override { --alive_; }
+  InstanceLimits instance_limits() const override { return limits; }
+  InstanceLoad load() const override { return now; }
+  Status set_instances(int count, const std::string& reason) override {
+    now.instances = count;
+    reasons.push_back(reason);
+    return ok_status();
+  }
+
+  InstanceLimits limits;
+  InstanceLoad now{1, 0, 0, {}, 0};
+  std::vector<std::string> reasons;
+
   void submit(InferRequestPtr request) override {
     std::vector<InferRequestPtr> batch;
     batch.push_back(std::move(request));
@@ -143,6 +156,34 @@ TEST_F(ControllerCoreTest, ShutdownWaitsForTheLastRequestAndDestroys) {
   EXPECT_FALSE(core->all_ready());
   core->shutdown();
   core.reset();
+}
+
+TEST_F(ControllerCoreTest, ScalesWhatMayBeScaled) {
+  std::map<std::string, DirectVersion*> versions;
+  const VersionFactory make = [&](ModelVersion::Description description, std::shared_ptr<VersionStats> stats,
+                                  VersionPlan, std::unique_ptr<BackendModel> model,
+                                  std::vector<std::unique_ptr<BackendInstance>> instances) {
+    const std::string name = description.definition.name;
+    auto version = std::make_shared<DirectVersion>(std::move(description), std::move(stats), std::move(model),
+                                                   std::move(instances), alive_);
+    if (name == "a") version->limits = {1, 4, {}};
+    versions[name] = version.get();
+    return version;
+  };
+  ControllerCore core(catalog_, backends_.source(), metrics_, make, {}, 1);
+  ASSERT_TRUE(core.load_paths({folder_.write("a.onnx"), folder_.write("b.onnx")}).ok());
+  TimePoint now{std::chrono::seconds(100)};
+  for (int i = 0; i < 4; ++i) {
+    for (auto& [name, version] : versions) {
+      version->now.pending = 10;
+      version->now.busy = version->now.instances;
+      version->now.rows += 100 * version->now.instances;
+    }
+    core.scale(now += std::chrono::milliseconds(250));
+  }
+  EXPECT_EQ(versions["a"]->now.instances, 2);
+  EXPECT_EQ(versions["a"]->reasons.at(0), "all were busy and requests waited");
+  EXPECT_TRUE(versions["b"]->reasons.empty()) << "its number is fixed";
 }
 
 TEST_F(ControllerCoreTest, NothingIsPublishedAfterShutdown) {

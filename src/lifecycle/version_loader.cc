@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <filesystem>
 #include <random>
 #include <system_error>
@@ -26,6 +27,7 @@ constexpr int64_t kDefaultMaxBatch = 64;
 constexpr int64_t kDefaultBatchBytes = int64_t{256} << 20;
 /// Instances where neither the operator nor the model nor the backend says how many.
 constexpr int kMostDefaultInstances = 8;
+constexpr int kMostInstances = 1'024;
 constexpr uint64_t kMeasureSeed = 11;
 
 ModelFormat to_format(const BackendRegistry::Description& description) {
@@ -48,12 +50,14 @@ class Loading {
     MM_RETURN_IF_ERROR(choose_instance_kinds());
     MM_RETURN_IF_ERROR(load_model(formats));
     MM_RETURN_IF_ERROR(merge());
+    MM_RETURN_IF_ERROR(choose_limits());
     MM_RETURN_IF_ERROR(make_first_instance());
     MM_RETURN_IF_ERROR(choose_objective());
     decide_batching();
     MM_RETURN_IF_ERROR(make_other_instances());
     MM_RETURN_IF_ERROR(warm_up());
     measure();
+    if (!plan_.instance_limits.fixed()) plan_.make_instance = instance_maker();
     MM_ASSIGN_OR_RETURN(auto labels,
                         read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
     return LoadedVersion{{std::move(definition_), std::move(signature_), version_.version, std::move(labels)},
@@ -176,6 +180,57 @@ class Loading {
     if (model_->info().recommended_instances > 0) return model_->info().recommended_instances;
     if (kind != InstanceGroup::Kind::kCpu) return 1;
     return std::clamp(settings_.cores / std::max(settings_.instance_threads, 1), 1, kMostDefaultInstances);
+  }
+
+  /// Whether the number of instances may change while it serves: by the model's parameters, or the operator's word.
+  Status choose_limits() {
+    InstanceLimits limits = settings_.instance_limits;
+    const auto number = [this](const char* name, int& into) {
+      const auto it = definition_.parameters.find(name);
+      if (it == definition_.parameters.end()) return ok_status();
+      const auto& text = it->second;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+      if (error != std::errc() || end != text.data() + text.size() || into < 0 || into > kMostInstances)
+        return invalid_argument(what() + "parameter '" + name + "' is '" + text + "', but must be a number from 0 to " +
+                                std::to_string(kMostInstances));
+      return ok_status();
+    };
+    MM_RETURN_IF_ERROR(number("min_instances", limits.min));
+    MM_RETURN_IF_ERROR(number("max_instances", limits.max));
+    if (const auto it = definition_.parameters.find("scale_to_zero_after"); it != definition_.parameters.end()) {
+      MM_ASSIGN_OR_RETURN(const auto after, parse_duration(it->second));
+      limits.zero_after = after;
+    }
+    if (limits.max == 0 && limits.zero_after == Duration{}) return ok_status();
+    if (model_->info().concurrent_execute || model_->info().stateful) return ok_status();  // one instance runs it all
+    if (limits.max == 0) limits.max = std::max(1, limits.min);
+    if (limits.zero_after > Duration{} && definition_.parameters.count("min_instances") == 0) limits.min = 0;
+    if (limits.zero_after == Duration{}) limits.min = std::max(1, limits.min);
+    if (limits.min > limits.max)
+      return invalid_argument(what() + "min_instances is " + std::to_string(limits.min) + ", above max_instances, " +
+                              std::to_string(limits.max));
+    plan_.instance_limits = limits;
+    if (definition_.instance_groups.empty())
+      definition_.instance_groups.push_back({definition_.name + "_0", InstanceGroup::Kind::kCpu, 0, {}});
+    definition_.instance_groups.resize(1);
+    definition_.instance_groups.front().count = std::max(1, limits.min);
+    return ok_status();
+  }
+
+  /// Makes instances as the loading did, long after it.
+  std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel&, int, InstancePlace)> instance_maker() const {
+    return [definition = std::make_shared<const ModelDefinition>(definition_), signature = signature_,
+            batched = plan_.has_batch_dimension, rows = plan_.max_batch_rows, size = open_size_,
+            version = version_.version](BackendModel& model, int index,
+                                        InstancePlace place) -> Result<std::unique_ptr<BackendInstance>> {
+      const std::string name = definition->instance_groups.front().name + '_' + std::to_string(index);
+      MM_ASSIGN_OR_RETURN(auto instance, model.create_instance(name, place.kind, place.device));
+      if (needs_adapting(*definition, model.info().signature))
+        instance = adapt_instance(std::move(instance), *definition, batched);
+      if (size && !definition->decoupled)
+        run_default_warmup(*instance, *definition, version, signature, batched, *size, rows);
+      return instance;
+    };
   }
 
   /// The one that is tried out; it becomes the first of those that serve.

@@ -22,6 +22,8 @@ struct LoadSettings {
   bool auto_complete_config = true;
   /// Latency objectives of models that have none of their own, by name; "" is that of all others.
   std::map<std::string, std::chrono::microseconds> objectives;
+  /// Bounds of the number of instances of models that have none of their own; max 0: the number is fixed.
+  InstanceLimits instance_limits{0, 0, {}};
   /// For finding out, at loading, what batches cost.
   Duration measure_budget = std::chrono::milliseconds(30);
   /// CPU cores to share out; GPUs there are.

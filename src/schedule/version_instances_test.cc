@@ -67,7 +67,7 @@ TEST_F(VersionInstances, OneMoreTakesWhatWaits) {
   auto first = submit(), second = submit();
   PendingBatch one = stage_.take();
   EXPECT_EQ(stage_.size(), 0u);
-  ASSERT_TRUE(version_->set_instances(2).ok());
+  ASSERT_TRUE(version_->set_instances(2, "the test").ok());
   PendingBatch two = stage_.take();
   EXPECT_EQ(version_->load().instances, 2);
   EXPECT_EQ(version_->load().busy, 2);
@@ -79,12 +79,12 @@ TEST_F(VersionInstances, OneMoreTakesWhatWaits) {
 
 TEST_F(VersionInstances, OneLeavesWhenItsWorkIsDone) {
   start(true);
-  ASSERT_TRUE(version_->set_instances(2).ok());
+  ASSERT_TRUE(version_->set_instances(2, "the test").ok());
   auto first = submit(), second = submit();
   PendingBatch one = stage_.take(), two = stage_.take();
   std::atomic<bool> left{false};
   std::thread control([&] {
-    EXPECT_TRUE(version_->set_instances(1).ok());
+    EXPECT_TRUE(version_->set_instances(1, "the test").ok());
     left = true;
   });
   one.finish();
@@ -102,18 +102,18 @@ TEST_F(VersionInstances, OneLeavesWhenItsWorkIsDone) {
 
 TEST_F(VersionInstances, WithNoneRequestsWaitAndAskForOne) {
   start(false);
-  ASSERT_TRUE(version_->set_instances(0).ok());
+  ASSERT_TRUE(version_->set_instances(0, "the test").ok());
   auto sink = submit();
   EXPECT_EQ(wanted_, 1);
   EXPECT_FALSE(sink->finished());
   EXPECT_EQ(version_->load().pending, 1);
-  ASSERT_TRUE(version_->set_instances(1).ok());
+  ASSERT_TRUE(version_->set_instances(1, "the test").ok());
   EXPECT_TRUE(sink->wait().ok());
 }
 
 TEST_F(VersionInstances, WhatWaitsAtTheEndIsAnswered) {
   start(false);
-  ASSERT_TRUE(version_->set_instances(0).ok());
+  ASSERT_TRUE(version_->set_instances(0, "the test").ok());
   auto sink = submit();
   version_->gate().close();
   version_.reset();
@@ -123,9 +123,21 @@ TEST_F(VersionInstances, WhatWaitsAtTheEndIsAnswered) {
 TEST_F(VersionInstances, AnInstanceThatCantBeMadeChangesNothing) {
   start(false);
   most_ = 2;
-  const Status status = version_->set_instances(5);
+  const Status status = version_->set_instances(5, "the test");
   EXPECT_EQ(status.code(), Code::kResourceExhausted);
   EXPECT_EQ(version_->load().instances, 2);
+  EXPECT_TRUE(submit()->wait().ok());
+}
+
+TEST_F(VersionInstances, WithNoneToBeHadRequestsFail) {
+  start(false);
+  ASSERT_TRUE(version_->set_instances(0, "the test").ok());
+  most_ = 0;
+  auto sink = submit();
+  EXPECT_FALSE(version_->set_instances(1, "the test").ok());
+  EXPECT_EQ(sink->wait().code(), Code::kUnavailable);
+  most_ = 1;
+  ASSERT_TRUE(version_->set_instances(1, "the test").ok());
   EXPECT_TRUE(submit()->wait().ok());
 }
 
@@ -156,8 +168,8 @@ TEST_F(VersionInstances, NothingIsLostWhileTheyComeAndGo) {
       });
     }
     std::thread control([&] {
-      for (int i = 0; !stop; ++i) EXPECT_TRUE(version_->set_instances(i * 7 % 5).ok());
-      EXPECT_TRUE(version_->set_instances(1).ok());
+      for (int i = 0; !stop; ++i) EXPECT_TRUE(version_->set_instances(i * 7 % 5, "the test").ok());
+      EXPECT_TRUE(version_->set_instances(1, "the test").ok());
     });
     for (auto& client : clients) client.join();
     stop = true;

@@ -52,17 +52,22 @@ void VersionScheduler::remove_seat() {
   for (const auto& lane : seat->lanes) lane->thread.join();
 }
 
-Status VersionScheduler::set_instances(int count) {
+Status VersionScheduler::set_instances(int count, const std::string& reason) {
   if (plan_.concurrent_execute)
     return failed_precondition("model '" + name() + "' has one instance that runs everything; its number is fixed");
   if (!plan_.make_instance)
     return failed_precondition("model '" + name() + "' was loaded with a fixed number of instances");
+  {
+    const MutexLock lock(mutex_);
+    last_change_ = reason;
+  }
   while (true) {
     int have = 0;
     {
       const MutexLock lock(mutex_);
       have = static_cast<int>(seats_.size());
     }
+    stats().instances_are(have);
     if (have == count) return ok_status();
     if (have > count) {
       remove_seat();
@@ -70,9 +75,25 @@ Status VersionScheduler::set_instances(int count) {
     }
     const auto index = static_cast<size_t>(have);
     const InstancePlace place = plan_.places.empty() ? InstancePlace{} : plan_.places[index % plan_.places.size()];
-    MM_ASSIGN_OR_RETURN(auto instance, plan_.make_instance(*model_, have, place));
-    add_seat(std::move(instance), place);
+    auto instance = plan_.make_instance(*model_, have, place);
+    if (!instance.ok()) {
+      if (have == 0) fail_waiting(instance.status());
+      return instance.status();
+    }
+    add_seat(*std::move(instance), place);
   }
+}
+
+/// There is no instance, and none can be made.
+void VersionScheduler::fail_waiting(const Status& reason) {
+  std::vector<InferRequestPtr> waiting;
+  {
+    const MutexLock lock(mutex_);
+    waiting = queue_.drain();
+    queue_empty_.store(true, std::memory_order_relaxed);
+  }
+  for (const InferRequestPtr& request : waiting)
+    request->fail(unavailable("model '" + name() + "' has no instance to run it: " + reason.message()));
 }
 
 InstanceLoad VersionScheduler::load() const {

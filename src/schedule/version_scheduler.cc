@@ -57,6 +57,7 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
   }
   for (size_t i = 0; i < instances.size(); ++i)
     add_seat(std::move(instances[i]), i < plan_.places.size() ? plan_.places[i] : InstancePlace{});
+  this->stats().instances_are(static_cast<int>(instances.size()));
   if (has_time_limits(plan_.batching.queue)) expiry_thread_ = std::thread([this] { expiry_thread(); });
 }
 
@@ -157,6 +158,8 @@ Explanation VersionScheduler::explain() const {
   out.objective = policy_.objective;
   const MutexLock lock(mutex_);
   out.instances = static_cast<int>(seats_.size());
+  out.limits = plan_.instance_limits;
+  out.last_change = last_change_;
   out.busy = running_;
   out.pending = queue_.size();
   out.on_loop = !may_run_on_loop_ ? "never" : InlineGovernor::name(governor_.state());

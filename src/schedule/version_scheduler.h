@@ -42,7 +42,8 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void submit(InferRequestPtr request) override;
   void drop_unwanted() override;
   Explanation explain() const override;
-  Status set_instances(int count) override;
+  Status set_instances(int count, const std::string& reason) override;
+  InstanceLimits instance_limits() const override { return plan_.instance_limits; }
   InstanceLoad load() const override;
 
   /// What of it runs on loops; for tests and reports.
@@ -83,6 +84,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void learn(const Lane& lane, Duration time) MM_REQUIRES(mutex_);
   void add_seat(std::unique_ptr<BackendInstance> instance, InstancePlace place);
   void remove_seat();
+  void fail_waiting(const Status& reason);
   void lane_thread(Lane& lane);
   void rest(Lane& lane, TimePoint until) MM_REQUIRES(mutex_);
   void execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, bool on_loop, bool watched);
@@ -109,6 +111,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   int watching_ MM_GUARDED_BY(mutex_) = 0;         // idle lanes that will look again when a delay is over
   int running_ MM_GUARDED_BY(mutex_) = 0;
   bool stopping_ MM_GUARDED_BY(mutex_) = false;
+  std::string last_change_ MM_GUARDED_BY(mutex_);  // why the number of instances changed
   int64_t rows_done_ MM_GUARDED_BY(mutex_) = 0;
   Duration busy_ MM_GUARDED_BY(mutex_){};                           // of all executions so far
   std::vector<std::unique_ptr<Seat>> seats_ MM_GUARDED_BY(mutex_);  // they go before the model

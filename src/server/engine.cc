@@ -50,6 +50,8 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   options.instances = config_.instances;
   options.instance_threads = config_.instance_threads;
   options.objectives = config_.objectives;
+  options.instance_limits = {config_.max_instances > 0 ? config_.instances : 0, config_.max_instances,
+                             config_.scale_to_zero_after};
   lifecycle_ = std::make_unique<LifecycleController>(catalog_, *backends_, metrics_, factory(), options);
 }
 

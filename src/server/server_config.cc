@@ -70,6 +70,7 @@ Status check_server_config(const ServerConfig& config) {
   MM_RETURN_IF_ERROR(check_tls(config));
   MM_RETURN_IF_ERROR(check_range("--io-threads", config.io_threads, 0, 256));
   MM_RETURN_IF_ERROR(check_range("--instances", config.instances, 0, 1'024));
+  MM_RETURN_IF_ERROR(check_range("--instances", config.max_instances, 0, 1'024));
   MM_RETURN_IF_ERROR(check_range("--instance-threads", config.instance_threads, 0, 1'024));
   MM_RETURN_IF_ERROR(check_range("--load-threads", config.load_threads, 1, 256));
   MM_RETURN_IF_ERROR(check_range("--max-queue-size", config.max_queue_requests, 0, int64_t{1} << 31));

@@ -43,6 +43,10 @@ struct ServerConfig {
   /// Copies of every model that run side by side, and threads inside each. 0: chosen from the cores and the backend.
   int instances = 0;
   int instance_threads = 0;
+  /// Above 0: each model has from `instances` to so many, as its load needs.
+  int max_instances = 0;
+  /// A model that was idle for so long has no instance; 0: it keeps one.
+  std::chrono::microseconds scale_to_zero_after{0};
   /// Bounds of what may wait in each model's queue. 0: the default of the request path.
   int64_t max_queue_requests = 0;
   int64_t max_queue_bytes = 0;

@@ -61,6 +61,11 @@ std::string explain_json(const ModelVersion& version) {
   json.field("objective_p99_us", microseconds(explanation.objective));
   json.field("unbatched_reason", version.definition().unbatched_reason).end_object();
   json.key("instances").begin_object().field("count", explanation.instances).field("busy", explanation.busy);
+  if (!explanation.limits.fixed())
+    json.field("min", explanation.limits.min)
+        .field("max", explanation.limits.max)
+        .field("zero_after_us", microseconds(explanation.limits.zero_after))
+        .field("last_change", explanation.last_change);
   json.end_object();
   json.field("pending", explanation.pending).field("on_loop", explanation.on_loop);
   json.key("learned").begin_array();
