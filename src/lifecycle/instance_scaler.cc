@@ -45,7 +45,7 @@ InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLo
   if (n > limits_.max) return change(limits_.max, "more than the most that is configured");
   if (first) return {n, ""};
 
-  if (limits_.zero_after > Duration{} && now - active_ >= limits_.zero_after) {
+  if (limits_.min == 0 && limits_.zero_after > Duration{} && now - active_ >= limits_.zero_after) {
     on_trial_ = false;
     return change(0, "nothing to do for the time after which it may go");
   }

@@ -2,18 +2,17 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <filesystem>
 #include <random>
 #include <system_error>
 #include <thread>
 #include <utility>
 
-#include "base/duration_text.h"
 #include "base/log.h"
 #include "lifecycle/adapting_instance.h"
 #include "lifecycle/batching_probe.h"
 #include "lifecycle/cost_measure.h"
+#include "lifecycle/load_settings.h"
 #include "lifecycle/signature_merge.h"
 #include "lifecycle/warmup.h"
 #include "model/triton_config.h"
@@ -27,7 +26,6 @@ constexpr int64_t kDefaultMaxBatch = 64;
 constexpr int64_t kDefaultBatchBytes = int64_t{256} << 20;
 /// Instances where neither the operator nor the model nor the backend says how many.
 constexpr int kMostDefaultInstances = 8;
-constexpr int kMostInstances = 1'024;
 constexpr uint64_t kMeasureSeed = 11;
 
 ModelFormat to_format(const BackendRegistry::Description& description) {
@@ -52,7 +50,7 @@ class Loading {
     MM_RETURN_IF_ERROR(merge());
     MM_RETURN_IF_ERROR(choose_limits());
     MM_RETURN_IF_ERROR(make_first_instance());
-    MM_RETURN_IF_ERROR(choose_objective());
+    MM_ASSIGN_OR_RETURN(definition_.batching.objective_p99, objective_of(definition_, settings_));
     decide_batching();
     MM_RETURN_IF_ERROR(make_other_instances());
     MM_RETURN_IF_ERROR(warm_up());
@@ -182,38 +180,14 @@ class Loading {
     return std::clamp(settings_.cores / std::max(settings_.instance_threads, 1), 1, kMostDefaultInstances);
   }
 
-  /// Whether the number of instances may change while it serves: by the model's parameters, or the operator's word.
   Status choose_limits() {
-    InstanceLimits limits = settings_.instance_limits;
-    const auto number = [this](const char* name, int& into) {
-      const auto it = definition_.parameters.find(name);
-      if (it == definition_.parameters.end()) return ok_status();
-      const auto& text = it->second;
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
-      if (error != std::errc() || end != text.data() + text.size() || into < 0 || into > kMostInstances)
-        return invalid_argument(what() + "parameter '" + name + "' is '" + text + "', but must be a number from 0 to " +
-                                std::to_string(kMostInstances));
-      return ok_status();
-    };
-    MM_RETURN_IF_ERROR(number("min_instances", limits.min));
-    MM_RETURN_IF_ERROR(number("max_instances", limits.max));
-    if (const auto it = definition_.parameters.find("scale_to_zero_after"); it != definition_.parameters.end()) {
-      MM_ASSIGN_OR_RETURN(const auto after, parse_duration(it->second));
-      limits.zero_after = after;
-    }
-    if (limits.max == 0 && limits.zero_after == Duration{}) return ok_status();
     if (model_->info().concurrent_execute || model_->info().stateful) return ok_status();  // one instance runs it all
-    if (limits.max == 0) limits.max = std::max(1, limits.min);
-    if (limits.zero_after > Duration{} && definition_.parameters.count("min_instances") == 0) limits.min = 0;
-    if (limits.zero_after == Duration{}) limits.min = std::max(1, limits.min);
-    if (limits.min > limits.max)
-      return invalid_argument(what() + "min_instances is " + std::to_string(limits.min) + ", above max_instances, " +
-                              std::to_string(limits.max));
-    plan_.instance_limits = limits;
+    MM_ASSIGN_OR_RETURN(plan_.instance_limits, limits_of(definition_, settings_));
+    if (plan_.instance_limits.fixed()) return ok_status();
     if (definition_.instance_groups.empty())
       definition_.instance_groups.push_back({definition_.name + "_0", InstanceGroup::Kind::kCpu, 0, {}});
     definition_.instance_groups.resize(1);
-    definition_.instance_groups.front().count = std::max(1, limits.min);
+    definition_.instance_groups.front().count = std::max(1, plan_.instance_limits.min);
     return ok_status();
   }
 
@@ -252,25 +226,6 @@ class Loading {
       MM_ASSIGN_OR_RETURN(auto instance, make_instance(*all[i].group, all[i].index, all[i].gpu));
       instances_.push_back(std::move(instance));
     }
-    return ok_status();
-  }
-
-  /// The model's own objective, in its parameters, or the operator's.
-  Status choose_objective() {
-    constexpr const char kParameter[] = "objective_p99_us";
-    if (const auto own = definition_.parameters.find(kParameter); own != definition_.parameters.end()) {
-      const auto objective = parse_duration(own->second + "us");
-      if (!objective.ok())
-        return invalid_argument(what() + "parameter '" + kParameter + "' is '" + own->second +
-                                "', but must be microseconds, from 1 to an hour's");
-      definition_.batching.objective_p99 = *objective;
-      return ok_status();
-    }
-    for (const std::string& name : {definition_.name, std::string()})
-      if (const auto given = settings_.objectives.find(name); given != settings_.objectives.end()) {
-        definition_.batching.objective_p99 = given->second;
-        return ok_status();
-      }
     return ok_status();
   }
 
@@ -407,21 +362,6 @@ class Loading {
 };
 
 }  // namespace
-
-LoadSettings settings_of_this_machine() {
-  LoadSettings settings;
-  settings.cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  std::error_code error;
-  for (std::filesystem::directory_iterator it("/dev", error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    constexpr std::string_view kPrefix = "nvidia";
-    if (!name.starts_with(kPrefix) || name.size() == kPrefix.size() || name.size() > kPrefix.size() + 4) continue;
-    if (std::all_of(name.begin() + kPrefix.size(), name.end(), [](unsigned char c) { return std::isdigit(c) != 0; }))
-      settings.gpus.push_back(std::stoi(name.substr(kPrefix.size())));
-  }
-  std::sort(settings.gpus.begin(), settings.gpus.end());
-  return settings;
-}
 
 std::vector<ModelFormat> formats_of(const BackendSource& backends) {
   std::vector<ModelFormat> formats;

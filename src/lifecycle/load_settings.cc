@@ -1,0 +1,87 @@
+#include "lifecycle/load_settings.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <thread>
+
+#include "base/duration_text.h"
+
+namespace modelmill {
+namespace {
+
+constexpr int kMostInstances = 1'024;
+
+const std::string* parameter(const ModelDefinition& definition, const char* name) {
+  const auto it = definition.parameters.find(name);
+  return it == definition.parameters.end() ? nullptr : &it->second;
+}
+
+Status wrong(const ModelDefinition& definition, const char* name, const std::string& text, const std::string& must) {
+  return invalid_argument("model '" + definition.name + "': parameter '" + name + "' is '" + text + "', but must be " +
+                          must);
+}
+
+Status read_count(const ModelDefinition& definition, const char* name, int& into) {
+  const std::string* text = parameter(definition, name);
+  if (!text) return ok_status();
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), into);
+  if (error == std::errc() && end == text->data() + text->size() && into >= 0 && into <= kMostInstances)
+    return ok_status();
+  return wrong(definition, name, *text, "a number from 0 to " + std::to_string(kMostInstances));
+}
+
+}  // namespace
+
+LoadSettings settings_of_this_machine() {
+  LoadSettings settings;
+  settings.cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  std::error_code error;
+  for (std::filesystem::directory_iterator it("/dev", error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    constexpr std::string_view kPrefix = "nvidia";
+    if (!name.starts_with(kPrefix) || name.size() == kPrefix.size() || name.size() > kPrefix.size() + 4) continue;
+    if (std::all_of(name.begin() + kPrefix.size(), name.end(), [](unsigned char c) { return std::isdigit(c) != 0; }))
+      settings.gpus.push_back(std::stoi(name.substr(kPrefix.size())));
+  }
+  std::sort(settings.gpus.begin(), settings.gpus.end());
+  return settings;
+}
+
+Result<std::chrono::microseconds> objective_of(const ModelDefinition& definition, const LoadSettings& settings) {
+  constexpr const char kName[] = "objective_p99_us";
+  if (const std::string* own = parameter(definition, kName)) {
+    const auto objective = parse_duration(*own + "us");
+    if (!objective.ok()) return wrong(definition, kName, *own, "microseconds, from 1 to an hour's");
+    return *objective;
+  }
+  for (const std::string& name : {definition.name, std::string()})
+    if (const auto given = settings.objectives.find(name); given != settings.objectives.end()) return given->second;
+  return std::chrono::microseconds(0);
+}
+
+Result<InstanceLimits> limits_of(const ModelDefinition& definition, const LoadSettings& settings) {
+  constexpr const char kZero[] = "scale_to_zero_after";
+  InstanceLimits limits = settings.instance_limits;
+  MM_RETURN_IF_ERROR(read_count(definition, "min_instances", limits.min));
+  MM_RETURN_IF_ERROR(read_count(definition, "max_instances", limits.max));
+  if (const std::string* text = parameter(definition, kZero)) {
+    const auto after = parse_duration(*text);
+    if (!after.ok()) return wrong(definition, kZero, *text, "a time with its unit, such as 600s, of at most an hour");
+    limits.zero_after = *after;
+  }
+  if (limits.max == 0 && limits.zero_after == Duration{}) return InstanceLimits{};
+  if (limits.max == 0) limits.max = std::max(1, limits.min);
+  // The last one goes only where that was asked for; a least number that the model has asked for stays.
+  if (limits.zero_after == Duration{}) limits.min = std::max(1, limits.min);
+  if (limits.zero_after > Duration{} && !parameter(definition, "min_instances")) limits.min = 0;
+  if (limits.min > limits.max)
+    return invalid_argument("model '" + definition.name + "': min_instances is " + std::to_string(limits.min) +
+                            ", above max_instances, " + std::to_string(limits.max));
+  return limits;
+}
+
+}  // namespace modelmill

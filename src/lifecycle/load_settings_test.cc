@@ -1,0 +1,65 @@
+#include "lifecycle/load_settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace modelmill {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+ModelDefinition with(std::map<std::string, std::string> parameters) {
+  ModelDefinition definition;
+  definition.name = "m";
+  definition.parameters = std::move(parameters);
+  return definition;
+}
+
+TEST(LoadSettings, AnObjectiveIsTheModelsOwnOrTheOperators) {
+  LoadSettings settings;
+  EXPECT_EQ(objective_of(with({}), settings).value(), 0us);
+  settings.objectives = {{"", 20ms}, {"other", 1s}};
+  EXPECT_EQ(objective_of(with({}), settings).value(), 20ms);
+  settings.objectives["m"] = 7ms;
+  EXPECT_EQ(objective_of(with({}), settings).value(), 7ms);
+  EXPECT_EQ(objective_of(with({{"objective_p99_us", "500"}}), settings).value(), 500us);
+  for (const char* text : {"", "0", "5ms", "-1", "x"})
+    EXPECT_THAT(objective_of(with({{"objective_p99_us", text}}), settings).status().message(),
+                HasSubstr("'objective_p99_us' is '" + std::string(text) + "'"));
+}
+
+TEST(LoadSettings, TheNumberOfInstancesIsFixedUnlessAsked) {
+  EXPECT_TRUE(limits_of(with({}), {}).value().fixed());
+  EXPECT_TRUE(limits_of(with({{"min_instances", "2"}}), {}).value().fixed());
+}
+
+TEST(LoadSettings, LimitsOfInstances) {
+  const InstanceLimits own = limits_of(with({{"min_instances", "2"}, {"max_instances", "5"}}), {}).value();
+  EXPECT_EQ(own.min, 2);
+  EXPECT_EQ(own.max, 5);
+  EXPECT_EQ(limits_of(with({{"max_instances", "5"}}), {}).value().min, 1);
+  LoadSettings settings;
+  settings.instance_limits = {1, 4, {}};
+  EXPECT_EQ(limits_of(with({}), settings).value().max, 4);
+  EXPECT_EQ(limits_of(with({{"max_instances", "2"}}), settings).value().max, 2);
+  EXPECT_THAT(limits_of(with({{"min_instances", "3"}, {"max_instances", "2"}}), {}).status().message(),
+              HasSubstr("min_instances is 3, above max_instances, 2"));
+  EXPECT_THAT(limits_of(with({{"max_instances", "many"}}), {}).status().message(), HasSubstr("from 0 to 1024"));
+  EXPECT_FALSE(limits_of(with({{"max_instances", "1025"}}), {}).ok());
+}
+
+TEST(LoadSettings, ToZero) {
+  LoadSettings settings;
+  settings.instance_limits = {0, 0, 600s};
+  const InstanceLimits limits = limits_of(with({}), settings).value();
+  EXPECT_EQ(limits.min, 0);
+  EXPECT_EQ(limits.max, 1);
+  EXPECT_EQ(limits.zero_after, Duration(600s));
+  EXPECT_EQ(limits_of(with({{"min_instances", "1"}}), settings).value().min, 1);
+  EXPECT_EQ(limits_of(with({{"scale_to_zero_after", "5s"}}), settings).value().zero_after, Duration(5s));
+  EXPECT_THAT(limits_of(with({{"scale_to_zero_after", "5"}}), settings).status().message(), HasSubstr("such as 600s"));
+}
+
+}  // namespace
+}  // namespace modelmill
