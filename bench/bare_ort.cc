@@ -119,7 +119,8 @@ void load_api(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) die(dlerror());
   const auto base = reinterpret_cast<const OrtApiBase* (*)()>(dlsym(library, "OrtGetApiBase"));
-  if (!base || !(api = base()->GetApi(ORT_API_VERSION))) die("not an ONNX Runtime of this API: " + path);
+  api = base ? base()->GetApi(ORT_API_VERSION) : nullptr;
+  if (!api) die("not an ONNX Runtime of this API: " + path);
 }
 
 double cpu_us() {

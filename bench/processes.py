@@ -42,6 +42,35 @@ def family(pid):
     return found
 
 
+def _cpu_us(pid):
+    """User and system time of a process and its descendants, of those that have ended too."""
+    total = 0
+    for one in family(pid):
+        try:
+            total += sum(int(field) for field in _stat(one)[11:15])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total * TICK_US
+
+
+class OtherPrograms:
+    """How much of the machine others have used since this began: what they take is missing on both sides of a ratio,
+    but not evenly, and a latency has no other side."""
+
+    def __init__(self):
+        self.began = self._now()
+
+    @staticmethod
+    def _now():
+        # user, nice, system, idle, iowait, irq, softirq, steal: all but the idle ones
+        ticks = [int(field) for field in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        return time.monotonic(), (sum(ticks) - ticks[3] - ticks[4]) * TICK_US, _cpu_us(os.getpid())
+
+    def cores(self):
+        (t0, busy0, own0), (t1, busy1, own1) = self.began, self._now()
+        return max(0.0, ((busy1 - busy0) - (own1 - own0)) / 1e6 / (t1 - t0))
+
+
 class Process:
     """A server whose standard output tells its URL, or that listens on a port known before."""
 
@@ -75,13 +104,7 @@ class Process:
 
     def cpu_us(self):
         """User and system time of the process tree so far, of children that have ended too."""
-        total = 0
-        for pid in family(self.process.pid):
-            try:
-                total += sum(int(field) for field in _stat(pid)[11:15])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-        return total * TICK_US
+        return _cpu_us(self.process.pid)
 
     def rss_kb(self):
         total = 0

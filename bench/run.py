@@ -2,7 +2,7 @@
 """Measures modelmill against its yardsticks and prints ratios: all in one run, interleaved, medians over the repeats.
 
     bench/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--only SECTION,...] [--no-file]
-                 [--objective-seconds 2] [--objective-models cnn,transformer,wide]
+                 [--objective-seconds 2] [--objective-models cnn,transformer]
 
 identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same
 messages, both with two I/O threads; 1 MB also over HTTP, as binary data, against the same echo.
@@ -45,7 +45,7 @@ import served_models  # noqa: E402
 import workloads  # noqa: E402
 from load import Level  # noqa: E402
 from measure import cpu, median, progress, ratio, served, speed, table, verdict  # noqa: E402
-from processes import ROOT, Process, free_port  # noqa: E402
+from processes import ROOT, OtherPrograms, Process, free_port  # noqa: E402
 
 IDENTITY_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8), Level(8, 16))
 LARGE_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8))
@@ -243,8 +243,8 @@ def measure_json(bench):
 
 
 SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "models": served_models.measure,
-            "start": measure_start, "copies": measure_copies, "idle": measure_idle}
-ON_DEMAND = {"objective": objective.measure, "json": measure_json, "disturbed": disturbed.measure}
+            "objective": objective.measure, "start": measure_start, "copies": measure_copies, "idle": measure_idle}
+ON_DEMAND = {"json": measure_json, "disturbed": disturbed.measure}
 
 
 def command_output(*command):
@@ -259,7 +259,7 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
 
 
-def report(options, sections, commit):
+def report(options, sections, commit, others):
     import onnxruntime
 
     when = datetime.datetime.now(datetime.timezone.utc)
@@ -296,7 +296,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="modelmill-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))
         try:
-            text = report(options, [{**SECTIONS, **ON_DEMAND}[name](bench) for name in options.only.split(",")], commit)
+            others = OtherPrograms()
+            sections = [{**SECTIONS, **ON_DEMAND}[name](bench) for name in options.only.split(",")]
+            text = report(options, sections, commit, others)
         finally:
             bench.stop()
     print(text)
