@@ -112,9 +112,9 @@ int64_t rows_within_objective(const BatchPolicy& policy, const CostCurve& cost) 
 BatchPolicy BatchPolicy::from(const BatchingDefinition& batching, int64_t max_rows) {
   BatchPolicy policy;
   if (batching.mode != BatchingDefinition::Mode::kDisabled) policy.max_rows = std::max<int64_t>(1, max_rows);
+  policy.objective = batching.objective_p99;
   if (policy.max_rows == 1) return policy;
   policy.max_delay = batching.max_queue_delay;
-  policy.objective = batching.objective_p99;
   for (const int64_t size : batching.preferred_sizes)
     if (size > 0 && size <= policy.max_rows) policy.preferred.push_back(size);
   std::sort(policy.preferred.begin(), policy.preferred.end());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "schedule/admission.h"
 #include "schedule/shape_class.h"
 
 namespace modelmill {
@@ -175,6 +176,13 @@ bool RequestQueue::weed(Node* node, TimePoint now, std::vector<Dropped>& dropped
     drop(node, std::move(status), dropped);
     return true;
   }
+  if (node->request->times.queued < too_late_before_) {
+    drop(node,
+         unavailable("the request waited so long in the queue of model '" + model_ +
+                     "' that its latency objective can't be held; try again later"),
+         dropped);
+    return true;
+  }
   if (now < node->expires) return false;
   if (limits_.policy.timeout_action == QueuePolicy::TimeoutAction::kReject) {
     drop(node, unavailable("Request timeout expired: it waited too long in the queue of model '" + model_ + "'"),
@@ -223,6 +231,8 @@ RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, 
       }
       c.visited = search_;
       ++asked;
+      const CostCurve* cost = costs ? costs->find(instances.kind, c.key) : nullptr;
+      too_late_before_ = too_late_before(policy, cost, now);
       const bool left = weed_class(c, policy, now, dropped);
       if (!left || c.first != node) {
         // The oldest went, so that a request of another class may come first now: look again.
@@ -234,7 +244,6 @@ RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, 
       }
       Node* head = node;
       const QueueView view{view_rows_, head->request->times.queued, view_deadline_, instances.arrivals};
-      const CostCurve* cost = costs ? costs->find(instances.kind, c.key) : nullptr;
       const BatchDecision decision = decide(policy, now, view, instances, cost);
       if (decision.action == BatchDecision::Action::kCut) {
         best.decision = decision;
@@ -256,6 +265,7 @@ RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, 
 }
 
 void RequestQueue::expire(TimePoint now, std::vector<Dropped>& dropped) {
+  too_late_before_ = TimePoint::min();
   while (!expiries_.empty() && expiries_.begin()->first <= now) weed(expiries_.begin()->second, now, dropped);
 }
 

@@ -112,6 +112,7 @@ class RequestQueue {
   std::set<std::pair<TimePoint, Node*>> expiries_;
   std::vector<int64_t> view_rows_;
   TimePoint view_deadline_ = kNever;
+  TimePoint too_late_before_ = TimePoint::min();  // for the class that is looked at
   uint64_t search_ = 0;
   int64_t size_ = 0;
   int64_t rows_ = 0;

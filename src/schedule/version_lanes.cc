@@ -31,6 +31,8 @@ void VersionScheduler::add_seat(std::unique_ptr<BackendInstance> instance, Insta
     lane->thread = std::thread([this, l = lane.get()] { lane_thread(*l); });
     pthread_setname_np(lane->thread.native_handle(), ("run " + name()).substr(0, 15).c_str());
   }
+  if (seats_.empty()) kind_ = place.kind;
+  lanes_ += static_cast<int>(seat->lanes.size());
   seats_.push_back(std::move(seat));
 }
 
@@ -42,6 +44,7 @@ void VersionScheduler::remove_seat() {
     if (seats_.empty()) return;
     seat = std::move(seats_.back());
     seats_.pop_back();
+    lanes_ -= static_cast<int>(seat->lanes.size());
     for (const auto& lane : seat->lanes) {
       lane->leaving = true;
       lane->wake.notify_one();

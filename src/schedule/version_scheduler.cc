@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "schedule/admission.h"
 #include "schedule/lane.h"
 #include "schedule/shape_class.h"
 #include "schedule/turn_batch.h"
@@ -41,7 +42,7 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       policy_(BatchPolicy::from(plan_.batching, plan_.max_batch_rows)),
       by_shape_(policy_.max_rows > 1 && !plan_.ragged && !has_one_shape_class(signature())),
       cost_aware_(plan_.cost_aware && !this->definition().decoupled),
-      may_run_on_loop_(plan_.inline_safe && policy_.work_conserving()),
+      may_run_on_loop_(plan_.inline_safe && !policy_.by_hand()),
       time_(time),
       model_(std::move(model)),
       order_(plan_.batching.preserve_ordering ? std::make_shared<ResponseOrder>() : nullptr),
@@ -119,7 +120,8 @@ void VersionScheduler::enqueue(InferRequestPtr request) {
   {
     MutexLock lock(mutex_);
     const TimePoint expiry_before = queue_.next_expiry();
-    status = stopping_ ? unloading() : queue_.push(request, queued, dropped);
+    status = stopping_ ? unloading() : in_time(*request);
+    if (status.ok()) status = queue_.push(request, queued, dropped);
     if (status.ok()) {
       if (policy_.objective > Duration{}) arrivals_.add(rows, queued);
       queue_empty_.store(false, std::memory_order_relaxed);
@@ -131,6 +133,28 @@ void VersionScheduler::enqueue(InferRequestPtr request) {
   // The request, and with it *this, may be gone when it was taken; what was dropped is pinned by itself.
   fail(dropped);
   if (!status.ok()) request->fail(std::move(status));
+}
+
+/// Refuses what can't be answered in time.
+Status VersionScheduler::in_time(const InferRequest& request) const {
+  if (!cost_aware_ || !idle_.empty() || (policy_.objective == Duration{} && request.deadline == kNever))
+    return ok_status();
+  const uint64_t shape_class = by_shape_ ? shape_class_hash(request) : 0;
+  const CostCurve* cost = costs_.find(kind_, shape_class);
+  const Backlog backlog{queue_.rows(), lanes_, static_cast<int>(idle_.size())};
+  const Admission admission = admit(policy_, backlog, cost, request.times.queued, request.deadline);
+  const auto microseconds = [](Duration d) { return std::to_string(to_ns(d) / 1'000) + " us"; };
+  switch (admission.verdict) {
+    case Admission::Verdict::kAdmitted: return ok_status();
+    case Admission::Verdict::kMissesDeadline:
+      return deadline_exceeded("model '" + name() + "' would answer in about " + microseconds(admission.expected) +
+                               ", after the request's deadline; give it more time, or try again later");
+    case Admission::Verdict::kMissesObjective:
+      return unavailable("model '" + name() + "' would answer in about " + microseconds(admission.expected) +
+                         ", later than its objective of " + microseconds(policy_.objective) +
+                         " allows; try again later");
+  }
+  return ok_status();
 }
 
 void VersionScheduler::drop_unwanted() {

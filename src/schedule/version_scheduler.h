@@ -66,6 +66,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   Status unloading() const;
   bool hold_for_turn(InferRequestPtr& request);
   void enqueue(InferRequestPtr request);
+  Status in_time(const InferRequest& request) const MM_REQUIRES(mutex_);
   static void fail(std::vector<RequestQueue::Dropped>& dropped);
 
   /// The requests of `held` from one on that would share its batch.
@@ -110,6 +111,8 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   int woken_ MM_GUARDED_BY(mutex_) = 0;            // lanes told to look for work that did not yet
   int watching_ MM_GUARDED_BY(mutex_) = 0;         // idle lanes that will look again when a delay is over
   int running_ MM_GUARDED_BY(mutex_) = 0;
+  int lanes_ MM_GUARDED_BY(mutex_) = 0;
+  InstanceGroup::Kind kind_ MM_GUARDED_BY(mutex_) = InstanceGroup::Kind::kCpu;  // of the first instance
   bool stopping_ MM_GUARDED_BY(mutex_) = false;
   std::string last_change_ MM_GUARDED_BY(mutex_);  // why the number of instances changed
   int64_t rows_done_ MM_GUARDED_BY(mutex_) = 0;
