@@ -59,6 +59,7 @@ void Connection::arm_read() {
     if (!target.empty()) into = target;
   }
   reading_ = true;
+  transport_->expect(target_size_);
   transport_->async_read(into, shared_from_this());
 }
 
@@ -189,6 +190,7 @@ void Connection::end_gracefully() {
   transport_->shutdown_write();
   if (peer_closed_ || !session_->lingers()) return close();
   lingering_ = true;
+  transport_->expect(0);
   linger_timer_ = loop_.run_at(Clock::now() + kLinger, [self = weak_from_this()] {
     if (auto connection = self.lock()) connection->close();
   });
@@ -221,6 +223,7 @@ void Connection::look(TimePoint now) {
     Log::debug("connection cut: its client does not read", {{"peer", *peer_}});
     return close();
   }
+  transport_->expect(0);  // what has gathered so far is progress, however little: the next read asks for more again
   if (session_) return session_->look(now);
   if (!beginning_.lasts(now, 0, limits.header_timeout)) return;
   core_->count_refused("header timeout");

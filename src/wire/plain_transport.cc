@@ -2,6 +2,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
@@ -16,6 +17,11 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+/// A large body's bytes are read by so many at a time where its client is quick: each read costs system calls, and an
+/// answer to the client's side. Fewer than kFew are not waited for.
+constexpr size_t kGathered = size_t{256} << 10;
+constexpr size_t kFew = size_t{64} << 10;
+
 IoResult from_return(ssize_t n) {
   if (n > 0) return {IoResult::kDone, static_cast<size_t>(n)};
   if (n == 0) return {IoResult::kClosed};
@@ -24,7 +30,7 @@ IoResult from_return(ssize_t n) {
 
 class PlainTransport final : public Transport {
  public:
-  PlainTransport(Loop& loop, int fd, int family) : socket_(loop.context()) {
+  PlainTransport(Loop& loop, int fd, int family) : socket_(loop.context()), gathers_(family != AF_UNIX) {
     error_code error;
     socket_.assign(asio::generic::stream_protocol(family, 0), fd, error);
     if (!error) socket_.native_non_blocking(true, error);
@@ -38,6 +44,14 @@ class PlainTransport final : public Transport {
                               if (error) return user->on_read({IoResult::kFailed});
                               user->on_read({IoResult::kDone, n});
                             });
+  }
+
+  void expect(size_t bytes) override {
+    const int wanted = bytes < kFew ? 1 : static_cast<int>(std::min(bytes, kGathered));
+    if (wanted == low_water_ || !gathers_) return;
+    low_water_ = wanted;
+    // The kernel tells earlier where its buffer is full, or the client ends; a lower mark counts for what is there too.
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof wanted);
   }
 
   IoResult read(std::span<std::byte> into) override {
@@ -88,6 +102,8 @@ class PlainTransport final : public Transport {
 
  private:
   asio::generic::stream_protocol::socket socket_;
+  const bool gathers_;
+  int low_water_ = 1;
 };
 
 }  // namespace

@@ -36,12 +36,16 @@ Limits only(std::chrono::milliseconds Limits::*timeout, std::chrono::millisecond
   return limits;
 }
 
-std::string refused(TestServer& server, const std::string& limit) {
+std::string series(TestServer& server, const std::string& name) {
   const std::string page = server.metrics().render();
-  const std::string name = "modelmill_wire_refused_total{limit=\"" + limit + "\"} ";
-  const size_t at = page.find(name);
+  const size_t at = page.find("\n" + name + " ");
   if (at == std::string::npos) return "no such series";
-  return page.substr(at + name.size(), page.find('\n', at) - at - name.size());
+  const size_t value = at + name.size() + 2;
+  return page.substr(value, page.find('\n', value) - value);
+}
+
+std::string refused(TestServer& server, const std::string& limit) {
+  return series(server, "modelmill_wire_refused_total{limit=\"" + limit + "\"}");
 }
 
 /// Until the limit has been met, by a client that does nothing itself.
@@ -133,6 +137,26 @@ TEST(SlowClient, AnUploadThatStopsIsAnswered408) {
     EXPECT_THAT(client.read_to_end(), HasSubstr("--stall-timeout"));
   }
   EXPECT_EQ(refused(server, "stall"), "3");
+}
+
+/// Bytes of a large body may gather before they are read, but from look to look they are seen to move.
+TEST(SlowClient, ALargeUploadThatDribblesIsSeenToMove) {
+  TestServer server(hello, only(&Limits::header_timeout, 1000ms));
+  server.start();
+  RawClient client(server.port());
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
+  client.send(head);
+  for (size_t sent = head.size(), i = 0; i < 3; ++i) {
+    client.send(std::string(1000, 'x'));
+    sent += 1000;
+    for (const TimePoint until = Clock::now() + 30s;
+         series(server, "modelmill_wire_received_bytes_total") != std::to_string(sent);) {
+      ASSERT_LT(Clock::now(), until) << i;
+      std::this_thread::yield();
+    }
+  }
+  client.send(std::string(997'000, 'x'));
+  EXPECT_THAT(client.read_reply(), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST(SlowClient, AnHttp2UploadThatStopsIsAnswered408AndOthersAreNot) {

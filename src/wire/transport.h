@@ -39,6 +39,9 @@ class Transport {
 
   /// Reads into `into` when there is something, then tells the user. One at a time; `into` stays until then.
   virtual void async_read(std::span<std::byte> into, std::shared_ptr<User> user) = 0;
+  /// What a pending or coming read is for: so many bytes that are certain to come and of no use before they are all
+  /// here; 0: nobody knows. A transport may let many of them gather before it tells its user.
+  virtual void expect(size_t bytes) { (void)bytes; }
   /// Reads what is there now.
   virtual IoResult read(std::span<std::byte> into) = 0;
   /// Writes as much as fits now.
