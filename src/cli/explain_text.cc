@@ -53,6 +53,19 @@ std::string batching_text(const element& batching) {
   return policy + ", up to " + count_text(rows) + " rows";
 }
 
+/// "2, 1 busy; from 1 to 4 by the load, last changed: ..."
+std::string instances_text(const element& instances) {
+  std::string out =
+      count_text(number_of(instances, "count")) + ", " + count_text(number_of(instances, "busy")) + " busy";
+  if (const double most = number_of(instances, "max"); most > 0) {
+    out += "; from " + count_text(number_of(instances, "min")) + " to " + count_text(most) + " by the load";
+    if (const double idle = number_of(instances, "zero_after_us"); idle > 0)
+      out += ", none after " + time_text(idle) + " without a request";
+    if (const std::string last = text_of(instances, "last_change"); !last.empty()) out += "; last change: " + last;
+  }
+  return out;
+}
+
 std::string loop_text(const std::string& state) {
   if (state == "allowed") return "small batches run on the loop that received them, without another thread";
   if (state == "warming") return "not yet known whether small batches may run on it";
@@ -95,8 +108,7 @@ Result<std::string> explain_text(const std::string& json) {
   if (const double objective = number_of(batching, "objective_p99_us"); objective > 0)
     append_line(out, "objective", "99 of 100 requests within " + time_text(objective));
   const element instances = part_of(document, "instances");
-  append_line(out, "instances",
-              count_text(number_of(instances, "count")) + ", " + count_text(number_of(instances, "busy")) + " busy");
+  append_line(out, "instances", instances_text(instances));
   append_line(out, "waiting", count_text(number_of(document, "pending")) + " requests");
   append_line(out, "event loop", loop_text(text_of(document, "on_loop")));
   for (const element& cost : list_of(document, "learned")) out += learned_text(cost);

@@ -53,6 +53,15 @@ TEST(ExplainText, SaysWhyAModelIsNotBatched) {
   EXPECT_THAT(*text, Not(HasSubstr("objective")));
 }
 
+TEST(ExplainText, TellsWithinWhatTheNumberOfInstancesChanges) {
+  const auto text = explain_text(
+      R"({"model": "m", "version": 1, "instances": {"count": 3, "busy": 2, "min": 0, "max": 4,
+          "zero_after_us": 60000000.0, "last_change": "2 to 3: all were busy"}})");
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  EXPECT_THAT(*text, HasSubstr("  instances   3, 2 busy; from 0 to 4 by the load, none after 60.0 s without a request; "
+                               "last change: 2 to 3: all were busy\n"));
+}
+
 TEST(ExplainText, AnotherKindOfServerIsNamedAsOne) {
   for (const char* json : {"", "[]", "{}", "<html>", R"({"model": 1})"})
     EXPECT_THAT(explain_text(json).status().message(), HasSubstr("another kind of server")) << json;

@@ -1,11 +1,10 @@
-#include <memory>
+#include <algorithm>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 
 #include "cli/commands.h"
-#include "cli/model_info.h"
+#include "cli/server_link.h"
 #include "cli/top/activity.h"
 #include "cli/top/activity_text.h"
 #include "cli/top/screen.h"
@@ -19,43 +18,21 @@ Result<ServerReading> read_now(ServerLink& link) {
   return read_server(page, at);
 }
 
-/// How many instances versions have. Each is asked for once.
-class Instances {
- public:
-  explicit Instances(ServerLink& link) : link_(link) {}
-
-  const InstanceCounts& of(const ServerActivity& activity) {
-    for (const auto& version : activity.versions) {
-      if (!asked_.insert(version.name).second) continue;
-      const auto info = read_model(link_, version.name.first, version.name.second);
-      if (info.ok() && info->instances > 0) counts_[version.name] = info->instances;
-    }
-    return counts_;
-  }
-
- private:
-  ServerLink& link_;
-  std::set<VersionName> asked_;
-  InstanceCounts counts_;
-};
-
 /// What is shown of the time between two readings.
 class Top {
  public:
-  Top(const TopCommand& command, ServerLink& link, const Screen& screen)
-      : command_(command), screen_(screen), instances_(link) {}
+  Top(const TopCommand& command, const Screen& screen) : command_(command), screen_(screen) {}
 
   void show(const ServerActivity& activity) {
-    const InstanceCounts& instances = instances_.of(activity);
     last_ = activity;
     if (command_.json) {
-      screen_.show(activity_json(activity, instances));
+      screen_.show(activity_json(activity));
     } else if (screen_.whole_terminal()) {
       TextRoom room = screen_.room();
       room.lines = room.lines > kHeadLines ? room.lines - kHeadLines : 1;
-      screen_.show(head("q ends") + activity_text(activity, instances, room));
+      screen_.show(head("q ends") + activity_text(activity, room));
     } else {
-      screen_.show((shown_++ == 0 ? "" : "\n") + activity_text(activity, instances, {}));
+      screen_.show((shown_++ == 0 ? "" : "\n") + activity_text(activity, {}));
     }
   }
 
@@ -75,7 +52,6 @@ class Top {
 
   const TopCommand& command_;
   const Screen& screen_;
-  Instances instances_;
   std::optional<ServerActivity> last_;
   int shown_ = 0;
 };
@@ -84,7 +60,7 @@ class Top {
 Status watch(const TopCommand& command, ServerLink& link, ServerReading first) {
   const auto interval = std::chrono::duration_cast<Duration>(command.interval);
   Screen screen(!command.once && !command.json);
-  Top top(command, link, screen);
+  Top top(command, screen);
   std::optional<ServerReading> before = std::move(first);
   for (TimePoint next = before->at + interval;;) {
     switch (screen.wait(next)) {

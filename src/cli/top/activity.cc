@@ -21,6 +21,7 @@ const std::unordered_map<std::string, std::function<void(Version&, const MetricS
       {"nv_inference_count", [](Version& v, const MetricSample& s) { v.inferences += s.value; }},
       {"nv_inference_exec_count", [](Version& v, const MetricSample& s) { v.executions += s.value; }},
       {"nv_inference_pending_request_count", [](Version& v, const MetricSample& s) { v.pending += s.value; }},
+      {"modelmill_instances", [](Version& v, const MetricSample& s) { v.instances = s.value; }},
       {"modelmill_batch_cut_total",
        [](Version& v, const MetricSample& s) { v.cuts[std::string(s.label("reason"))] += s.value; }},
       {"nv_inference_request_duration_histogram_us_bucket",
@@ -88,6 +89,7 @@ ServerActivity::Version version_between(const VersionName& name, const Version& 
   }
   for (auto& [reason, share] : out.cuts) share /= batches;
   out.pending = after.pending;
+  out.instances = after.instances;
   return out;
 }
 

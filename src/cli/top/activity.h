@@ -20,6 +20,7 @@ using VersionName = std::pair<std::string, std::string>;
 struct ServerReading {
   struct Version {
     double succeeded = 0, failed = 0, inferences = 0, executions = 0, pending = 0;
+    std::optional<double> instances;           // none: not told by this kind of server
     std::map<std::string, double> cuts;        // by reason
     std::map<double, double> latency_buckets;  // requests that took at most so many microseconds, by that bound
   };
@@ -45,6 +46,7 @@ struct ServerActivity {
     std::optional<double> mean_batch;      // rows of an execution; none when nothing ran
     std::map<std::string, double> cuts;    // share of the batches by why they were cut; empty when none was
     double pending = 0;                    // at the end
+    std::optional<double> instances;       // at the end
   };
 
   double seconds = 0;

@@ -44,6 +44,7 @@ TEST(Activity, IsWhatGrewBetweenTwoReadings) {
                                   "modelmill_batch_cut_total{model=\"m\",version=\"1\",reason=\"idle instance\"} 9\n"
                                   "modelmill_batch_cut_total{model=\"m\",version=\"1\",reason=\"deadline\"} 0\n"
                                   "nv_inference_pending_request_count{model=\"m\",version=\"1\"} 7\n"
+                                  "modelmill_instances{model=\"m\",version=\"1\"} 3\n"
                                   "process_cpu_seconds_total 3\nprocess_resident_memory_bytes 4096\n"
                                   "modelmill_wire_connections_open 2\n"),
                              2s);
@@ -60,6 +61,7 @@ TEST(Activity, IsWhatGrewBetweenTwoReadings) {
   EXPECT_EQ(version.requests_per_second, 105);
   EXPECT_EQ(version.mean_batch, 8);
   EXPECT_EQ(version.pending, 7);
+  EXPECT_EQ(version.instances, 3);
   EXPECT_THAT(version.cuts, ElementsAre(Pair("full", 0.25), Pair("idle instance", 0.75)));
   // Of 200 requests 50 took up to 100 us and 100 more up to 200 us: half of them took up to 150 us.
   EXPECT_DOUBLE_EQ(*version.p50_us, 150);
@@ -75,6 +77,7 @@ TEST(Activity, NothingIsSaidOfWhatDidNotHappen) {
   EXPECT_FALSE(version.p50_us.has_value());
   EXPECT_FALSE(version.p99_us.has_value());
   EXPECT_FALSE(version.mean_batch.has_value());
+  EXPECT_FALSE(version.instances.has_value());
   EXPECT_THAT(version.cuts, IsEmpty());
 }
 

@@ -25,8 +25,7 @@ std::string cuts_text(const std::map<std::string, double>& cuts) {
   return out.empty() ? "-" : out;
 }
 
-TextRow row_of(const ServerActivity::Version& version, const InstanceCounts& instances) {
-  const auto count = instances.find(version.name);
+TextRow row_of(const ServerActivity::Version& version) {
   return {version.name.first,
           version.name.second,
           rate_text(version.requests_per_second),
@@ -35,7 +34,7 @@ TextRow row_of(const ServerActivity::Version& version, const InstanceCounts& ins
           time_text(version.p99_us),
           version.mean_batch ? number_text("%.1f", *version.mean_batch) : "-",
           count_text(version.pending),
-          count == instances.end() ? "-" : std::to_string(count->second),
+          version.instances ? count_text(*version.instances) : "-",
           cuts_text(version.cuts)};
 }
 
@@ -64,7 +63,7 @@ void optional_field(JsonWriter& json, const char* name, const std::optional<doub
 
 }  // namespace
 
-std::string activity_text(const ServerActivity& activity, const InstanceCounts& instances, TextRoom room) {
+std::string activity_text(const ServerActivity& activity, TextRoom room) {
   const std::string server = "requests " + rate_text(activity.requests_per_second) + "/s   failed " +
                              rate_text(activity.failures_per_second) + "/s   connections " +
                              count_text(activity.connections) + "   CPU " + number_text("%.2f", activity.cpu_cores) +
@@ -78,14 +77,14 @@ std::string activity_text(const ServerActivity& activity, const InstanceCounts& 
   constexpr size_t kNameColumns = 2;
   std::vector<TextRow> rows = {
       {"MODEL", "VERSION", "REQ/S", "FAIL/S", "P50", "P99", "BATCH", "PENDING", "INSTANCES", "BATCHES CUT BECAUSE"}};
-  for (const auto* version : versions) rows.push_back(row_of(*version, instances));
+  for (const auto* version : versions) rows.push_back(row_of(*version));
   out += text_table(rows, kNameColumns, room.columns);
   const size_t hidden = activity.versions.size() - versions.size();
   if (hidden > 0) out += clipped("and " + std::to_string(hidden) + " less busy", room.columns) + "\n";
   return out;
 }
 
-std::string activity_json(const ServerActivity& activity, const InstanceCounts& instances) {
+std::string activity_json(const ServerActivity& activity) {
   JsonWriter json;
   json.begin_object().field("seconds", activity.seconds).field("requests_per_second", activity.requests_per_second);
   json.field("failures_per_second", activity.failures_per_second).field("connections", whole(activity.connections));
@@ -99,12 +98,11 @@ std::string activity_json(const ServerActivity& activity, const InstanceCounts& 
     optional_field(json, "p99_us", version.p99_us);
     optional_field(json, "mean_batch", version.mean_batch);
     json.field("pending", whole(version.pending));
-    const auto count = instances.find(version.name);
     json.key("instances");
-    if (count == instances.end()) {
-      json.null();
+    if (version.instances) {
+      json.value(whole(*version.instances));
     } else {
-      json.value(count->second);
+      json.null();
     }
     json.key("cuts").begin_object();
     for (const auto& [reason, share] : version.cuts) json.field(reason, share);

@@ -1,16 +1,11 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <map>
 #include <string>
 
 #include "cli/top/activity.h"
 
 namespace modelmill {
-
-/// How many instances each version has; those that are not known are left out.
-using InstanceCounts = std::map<VersionName, int64_t>;
 
 /// How much room a table has. Zero: any amount.
 struct TextRoom {
@@ -20,9 +15,9 @@ struct TextRoom {
 
 /// The activity for people: a line about the server and a table of its versions. Where there is not room for all, the
 /// busiest are shown, and how many are not.
-std::string activity_text(const ServerActivity& activity, const InstanceCounts& instances, TextRoom room);
+std::string activity_text(const ServerActivity& activity, TextRoom room);
 
 /// The activity for programs, as one line of JSON.
-std::string activity_json(const ServerActivity& activity, const InstanceCounts& instances);
+std::string activity_json(const ServerActivity& activity);
 
 }  // namespace modelmill

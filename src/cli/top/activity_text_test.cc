@@ -26,13 +26,14 @@ ServerActivity busy() {
                                .p99_us = 1'310,
                                .mean_batch = 5.24,
                                .cuts = {{"full", 0.08}, {"idle instance", 0.918}, {"deadline", 0.002}},
-                               .pending = 1'234});
+                               .pending = 1'234,
+                               .instances = 2});
   activity.versions.push_back({.name = {"other", "12"}});
   return activity;
 }
 
 TEST(ActivityText, IsATableForPeople) {
-  EXPECT_EQ(activity_text(busy(), {{{"mlp", "1"}, 2}}, {}),
+  EXPECT_EQ(activity_text(busy(), {}),
             "requests 12,346/s   failed 0.5/s   connections 8   CPU 1.23 cores   memory 123 MB\n"
             "\n"
             "MODEL  VERSION   REQ/S  FAIL/S     P50     P99  BATCH  PENDING  INSTANCES  BATCHES CUT BECAUSE\n"
@@ -42,7 +43,7 @@ TEST(ActivityText, IsATableForPeople) {
 }
 
 TEST(ActivityText, KeepsToItsRoom) {
-  const std::string text = activity_text(busy(), {}, {.columns = 40, .lines = 5});
+  const std::string text = activity_text(busy(), {.columns = 40, .lines = 5});
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = text.find('\n', begin);
     EXPECT_LE(end - begin, 40u) << text;
@@ -58,15 +59,15 @@ TEST(ActivityText, ANameCannotMoveTheCursor) {
   ServerActivity activity;
   activity.versions.push_back({.name = {"caf\xC3\xA9\x1B[2J", "1"}});
   activity.versions.push_back({.name = {"plain-one", "1"}});
-  EXPECT_THAT(activity_text(activity, {}, {}), HasSubstr("caf\xC3\xA9?[2J   1  "));
+  EXPECT_THAT(activity_text(activity, {}), HasSubstr("caf\xC3\xA9?[2J   1  "));
 }
 
 TEST(ActivityText, SaysThatThereAreNoModels) {
-  EXPECT_THAT(activity_text({}, {}, {}), HasSubstr("the server has no models\n"));
+  EXPECT_THAT(activity_text({}, {}), HasSubstr("the server has no models\n"));
 }
 
 TEST(ActivityJson, IsOneLineWithNullForWhatIsNotKnown) {
-  EXPECT_EQ(activity_json(busy(), {{{"mlp", "1"}, 2}}),
+  EXPECT_EQ(activity_json(busy()),
             R"({"seconds":1.0,"requests_per_second":12345.6,"failures_per_second":0.5,"connections":8,)"
             R"("cpu_cores":1.234,"memory_bytes":123000000,"models":[)"
             R"({"name":"mlp","version":"1","requests_per_second":12345.1,"failures_per_second":0.5,"p50_us":210.0,)"
