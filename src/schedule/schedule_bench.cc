@@ -1,8 +1,8 @@
 // What the scheduler costs a request from submit() to its answer, with a backend that does nothing: nanoseconds of
-// processor time, without those that making and answering a request cost by themselves. Run on the loop, one request a
-// turn and eight, each by itself and batched; handed over to the instances' threads, 64 at once; and one alone, which
-// wakes a thread and is waited for. Prints a table with the targets, or with --json an object. Build target
-// mm_schedule_bench.
+// processor time, without those that making a request, pinning its version and answering it cost by themselves. Run on
+// the loop, one request a turn and eight, each by itself and batched; handed over to the instances' threads, 64 at
+// once; and one alone, which wakes a thread and is waited for. Prints a table with the targets, or with --json an
+// object. Build target mm_schedule_bench.
 
 #include <atomic>
 #include <cstdio>
@@ -96,12 +96,18 @@ class Bench {
            at_once;
   }
 
-  static double make_request_ns() {
+  double without_scheduler_ns() {
     const auto sink = std::make_shared<NullSink>();
-    return cpu_ns(300'000, [&] { testing::make_request(sink)->complete({}); });
+    return cpu_ns(300'000, [&] { pinned_request(sink)->complete({}); });
   }
 
  private:
+  InferRequestPtr pinned_request(std::shared_ptr<ResponseSink> sink) {
+    InferRequestPtr request = testing::make_request(std::move(sink));
+    catalog_.pin("m", 0).value().hand_to(*request);
+    return request;
+  }
+
   void submit(std::shared_ptr<ResponseSink> sink) {
     InferRequestPtr request = testing::make_request(std::move(sink));
     VersionPin pin = catalog_.pin("m", 0).value();
@@ -133,8 +139,8 @@ struct Figure {
 
 std::vector<Figure> measure() {
   constexpr double kInlineNs = 300, kHandedOverNs = 1'500;
-  const double alone = Bench::make_request_ns();
-  std::vector<Figure> figures = {{"made and answered without a scheduler", alone, 0}};
+  const double alone = Bench(1).without_scheduler_ns();
+  std::vector<Figure> figures = {{"made, pinned and answered without a scheduler", alone, 0}};
   for (const int max_rows : {1, 64}) {
     Bench bench(max_rows);
     const std::string rows = max_rows == 1 ? ", batching off" : ", batches up to 64";
