@@ -40,8 +40,8 @@ void read_endpoints(const std::vector<std::string>& texts, std::vector<wire::End
 
 void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
   constexpr char kGroup[] = "Network";
-  CLI::Option* host =
-      app.add_option("--host", config.host, "Address or name to listen on; 0.0.0.0 for all [127.0.0.1]");
+  CLI::Option* host = app.add_option(
+      "--host", config.host, "Address to listen on, or a name for each of its addresses; 0.0.0.0 for all [127.0.0.1]");
   host->type_name("HOST")->group(kGroup);
   CLI::Option* port = app.add_option("--port", config.port, "Port of HTTP and gRPC; 0 takes a free one [8000]");
   port->type_name("PORT")->group(kGroup);

@@ -1,12 +1,12 @@
 #include "wire/listening_socket.h"
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -16,6 +16,7 @@ namespace modelmill::wire {
 namespace {
 
 constexpr int kBacklog = 4096;
+constexpr int kAttempts = 8;
 constexpr mode_t kSocketMode = 0660;
 
 Status bind_error(int error, const Endpoint& endpoint) {
@@ -29,6 +30,7 @@ Status bind_error(int error, const Endpoint& endpoint) {
               "not allowed to listen on " + where +
                   ": ports below 1024 are the administrator's; choose another with --port or --listen"};
     case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
       return invalid_argument("can't listen on " + where + ": no network interface of this machine has that address");
     default: return unavailable("can't listen on " + where + ": " + std::strerror(error));
   }
@@ -48,6 +50,16 @@ Status unix_error(int error, const Endpoint& endpoint) {
       return already_exists("can't listen on " + where + ": another program has just begun to listen there");
     default: return unavailable("can't listen on " + where + ": " + std::strerror(error));
   }
+}
+
+in_port_t& port_of(sockaddr_storage& address) {
+  return address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
+                                       : reinterpret_cast<sockaddr_in&>(address).sin_port;
+}
+
+bool same(const addrinfo& one, const addrinfo& other) {
+  return one.ai_family == other.ai_family && one.ai_addrlen == other.ai_addrlen &&
+         std::memcmp(one.ai_addr, other.ai_addr, one.ai_addrlen) == 0;
 }
 
 sockaddr_un unix_address(const std::string& path) {
@@ -101,11 +113,13 @@ void ListeningSocket::close() {
   ::close(std::exchange(fd_, -1));
 }
 
-Result<ListeningSocket> ListeningSocket::open(const Endpoint& endpoint, bool ipv6_only) {
-  return endpoint.is_unix() ? open_unix(endpoint) : open_tcp(endpoint, ipv6_only);
-}
-
-Result<ListeningSocket> ListeningSocket::open_tcp(const Endpoint& endpoint, bool ipv6_only) {
+Result<std::vector<ListeningSocket>> ListeningSocket::open(const Endpoint& endpoint, bool ipv6_only) {
+  if (endpoint.is_unix()) {
+    MM_ASSIGN_OR_RETURN(ListeningSocket socket, open_unix(endpoint));
+    std::vector<ListeningSocket> sockets;
+    sockets.push_back(std::move(socket));
+    return sockets;
+  }
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -116,29 +130,55 @@ Result<ListeningSocket> ListeningSocket::open_tcp(const Endpoint& endpoint, bool
     return invalid_argument("can't listen on host '" + endpoint.host + "': " + ::gai_strerror(error) +
                             "; give an address or a name of this machine with --host or --listen");
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, ::freeaddrinfo);
-  Status last = unavailable("host '" + endpoint.host + "' has no address to listen on");
-  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    ListeningSocket socket(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), endpoint);
-    if (socket.fd_ < 0) {
-      last = bind_error(errno, endpoint);
+  for (int attempt = 1;; ++attempt) {
+    auto sockets = open_all(endpoint, addresses.get(), ipv6_only);
+    // Any port is asked for, and the one that the first address got is taken on another: that can be better next time.
+    const bool again = endpoint.port == 0 && !sockets.ok() && sockets.status().code() == Code::kAlreadyExists;
+    if (!again || attempt == kAttempts) return sockets;
+  }
+}
+
+/// An address that this machine does not have (that of IPv6, mostly) is passed over if it has another.
+Result<std::vector<ListeningSocket>> ListeningSocket::open_all(const Endpoint& endpoint, const addrinfo* addresses,
+                                                               bool ipv6_only) {
+  std::vector<ListeningSocket> sockets;
+  std::vector<const addrinfo*> bound;
+  Endpoint wanted = endpoint;
+  Status missing = unavailable("host '" + endpoint.host + "' has no address to listen on");
+  for (const addrinfo* address = addresses; address != nullptr; address = address->ai_next) {
+    if (std::any_of(bound.begin(), bound.end(), [&](const addrinfo* other) { return same(*address, *other); }))
+      continue;
+    Result<ListeningSocket> socket = open_tcp(wanted, *address, ipv6_only);
+    if (!socket.ok()) {
+      missing = socket.status();
+      if (missing.code() != Code::kInvalidArgument) return missing;
       continue;
     }
-    const int on = 1;
-    const int v6_only = ipv6_only ? 1 : 0;
-    ::setsockopt(socket.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (address->ai_family == AF_INET6) ::setsockopt(socket.fd_, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
-    sockaddr_storage bound{};
-    socklen_t size = sizeof bound;
-    if (::bind(socket.fd_, address->ai_addr, address->ai_addrlen) == 0 && ::listen(socket.fd_, kBacklog) == 0 &&
-        ::getsockname(socket.fd_, reinterpret_cast<sockaddr*>(&bound), &size) == 0) {
-      socket.endpoint_.port = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
-                                                                : reinterpret_cast<sockaddr_in&>(bound).sin_port);
-      return socket;
-    }
-    last = bind_error(errno, endpoint);
-    if (last.code() == Code::kAlreadyExists) break;
+    wanted.port = socket->endpoint().port;
+    bound.push_back(address);
+    sockets.push_back(std::move(*socket));
   }
-  return last;
+  if (sockets.empty()) return missing;
+  return sockets;
+}
+
+Result<ListeningSocket> ListeningSocket::open_tcp(const Endpoint& endpoint, const addrinfo& address, bool ipv6_only) {
+  ListeningSocket socket(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), endpoint);
+  if (socket.fd_ < 0) return bind_error(errno, endpoint);
+  const int on = 1;
+  const int v6_only = ipv6_only ? 1 : 0;
+  ::setsockopt(socket.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_storage wanted{};
+  std::memcpy(&wanted, address.ai_addr, address.ai_addrlen);
+  port_of(wanted) = htons(endpoint.port);
+  if (address.ai_family == AF_INET6) ::setsockopt(socket.fd_, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  if (::bind(socket.fd_, reinterpret_cast<const sockaddr*>(&wanted), address.ai_addrlen) != 0 ||
+      ::listen(socket.fd_, kBacklog) != 0 || ::getsockname(socket.fd_, reinterpret_cast<sockaddr*>(&bound), &size) != 0)
+    return bind_error(errno, endpoint);
+  socket.endpoint_.port = ntohs(port_of(bound));
+  return socket;
 }
 
 Result<ListeningSocket> ListeningSocket::open_unix(const Endpoint& endpoint) {

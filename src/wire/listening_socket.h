@@ -1,8 +1,10 @@
 #pragma once
 
+#include <netdb.h>
 #include <sys/types.h>
 
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "wire/endpoint.h"
@@ -12,9 +14,10 @@ namespace modelmill::wire {
 /// A socket that listens. Its end closes it, and removes the file of a unix socket unless that is another's by then.
 class ListeningSocket {
  public:
-  /// Resolves, binds and listens. A unix socket's file gets mode 0660; one that a dead server has left is replaced. The
-  /// message of an error names the endpoint and says what to do. With `ipv6_only` an IPv6 socket leaves IPv4 alone.
-  static Result<ListeningSocket> open(const Endpoint& endpoint, bool ipv6_only);
+  /// Resolves, binds and listens, on every address of a name, all with one port. A unix socket's file gets mode 0660;
+  /// one that a dead server has left is replaced. The message of an error names the endpoint and says what to do. With
+  /// `ipv6_only` an IPv6 socket leaves IPv4 alone.
+  static Result<std::vector<ListeningSocket>> open(const Endpoint& endpoint, bool ipv6_only);
 
   ListeningSocket(ListeningSocket&& other) noexcept;
   ListeningSocket& operator=(ListeningSocket&& other) noexcept;
@@ -27,7 +30,9 @@ class ListeningSocket {
 
  private:
   ListeningSocket(int fd, Endpoint endpoint) : fd_(fd), endpoint_(std::move(endpoint)) {}
-  static Result<ListeningSocket> open_tcp(const Endpoint& endpoint, bool ipv6_only);
+  static Result<ListeningSocket> open_tcp(const Endpoint& endpoint, const addrinfo& address, bool ipv6_only);
+  static Result<std::vector<ListeningSocket>> open_all(const Endpoint& endpoint, const addrinfo* addresses,
+                                                       bool ipv6_only);
   static Result<ListeningSocket> open_unix(const Endpoint& endpoint);
 
   int fd_ = -1;

@@ -28,7 +28,11 @@ class ListeningSocketTest : public testing::Test {
   }
   ~ListeningSocketTest() override { fs::remove_all(folder_); }
 
-  Result<ListeningSocket> open() const { return ListeningSocket::open(endpoint_, false); }
+  Result<ListeningSocket> open() const {
+    auto sockets = ListeningSocket::open(endpoint_, false);
+    if (!sockets.ok()) return sockets.status();
+    return std::move(sockets->front());
+  }
   int connect() const {
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
@@ -107,6 +111,35 @@ TEST_F(ListeningSocketTest, AMissingFolderIsAClearError) {
   ASSERT_FALSE(socket.ok());
   EXPECT_EQ(socket.status().code(), Code::kNotFound);
   EXPECT_THAT(socket.status().message(), HasSubstr("its folder does not exist"));
+}
+
+/// Whether an IPv6 address of its own can be had, as not on every machine.
+bool has_ipv6() { return ListeningSocket::open({{}, "::1", 0, ""}, true).ok(); }
+
+TEST(ListeningOnAName, IsOnEveryAddressOfItWithOnePort) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  ASSERT_EQ(::getaddrinfo("localhost", nullptr, &hints, &found), 0);
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, ::freeaddrinfo);
+  const auto sockets = ListeningSocket::open({{}, "localhost", 0, ""}, false);
+  ASSERT_TRUE(sockets.ok()) << sockets.status().to_string();
+  const uint16_t port = sockets->front().endpoint().port;
+  int reached = 0;
+  for (addrinfo* address = found; address != nullptr; address = address->ai_next) {
+    const bool ipv6 = address->ai_family == AF_INET6;
+    if (ipv6 && !has_ipv6()) continue;
+    (ipv6 ? reinterpret_cast<sockaddr_in6*>(address->ai_addr)->sin6_port
+          : reinterpret_cast<sockaddr_in*>(address->ai_addr)->sin_port) = htons(port);
+    const int fd = ::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(::connect(fd, address->ai_addr, address->ai_addrlen), 0) << std::strerror(errno);
+    ::close(fd);
+    ++reached;
+  }
+  EXPECT_GT(reached, 0);
+  const auto again = ListeningSocket::open({{}, "localhost", port, ""}, false);
+  ASSERT_FALSE(again.ok());
+  EXPECT_THAT(again.status().message(), HasSubstr("another program listens on localhost:" + std::to_string(port)));
 }
 
 TEST_F(ListeningSocketTest, AServerListensOnSeveralEndpoints) {

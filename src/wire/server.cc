@@ -43,7 +43,7 @@ struct Server::Rep {
 
 Server::Server(LoopPool& loops, Options options, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics)
     : rep_(std::make_shared<Rep>(Rep{loops, options, nullptr, nullptr, {}, {}})) {
-  rep_->core = std::make_shared<ServerCore>(loops, options.limits, std::move(http), grpc, metrics, options.gatekeeper);
+  rep_->core = std::make_shared<ServerCore>(loops, options, std::move(http), grpc, metrics);
   if (options.tls)
     rep_->tls = std::make_shared<TlsTerms>(
         TlsTerms{options.tls, std::make_shared<TlsHandshakes>(metrics), options.limits.tls_handshake_timeout});
@@ -60,19 +60,21 @@ Server::~Server() {
 }
 
 Status Server::listen() {
-  std::vector<ListeningSocket> sockets;
+  std::vector<std::vector<ListeningSocket>> sockets;  // of each endpoint
   for (const Endpoint& endpoint : rep_->options.endpoints) {
     if (endpoint.scheme == Endpoint::Scheme::kHttps && !rep_->tls)
       return invalid_argument(url_text(endpoint) + " needs a certificate; give one with --tls-cert and --tls-key");
-    MM_ASSIGN_OR_RETURN(auto socket, ListeningSocket::open(endpoint, rep_->has_ipv4_twin(endpoint)));
-    sockets.push_back(std::move(socket));
+    MM_ASSIGN_OR_RETURN(auto addresses, ListeningSocket::open(endpoint, rep_->has_ipv4_twin(endpoint)));
+    sockets.push_back(std::move(addresses));
   }
-  for (ListeningSocket& socket : sockets) {
-    const bool tls = rep_->speaks_tls(socket.endpoint());
-    rep_->bound.push_back(socket.endpoint());
+  for (std::vector<ListeningSocket>& addresses : sockets) {
+    const bool tls = rep_->speaks_tls(addresses.front().endpoint());
+    rep_->bound.push_back(addresses.front().endpoint());
     rep_->bound.back().scheme = tls ? Endpoint::Scheme::kHttps : Endpoint::Scheme::kHttp;
-    rep_->listeners.push_back(make_listener(rep_->core, rep_->loops, std::move(socket), tls ? rep_->tls : nullptr));
-    rep_->listeners.back()->start();
+    for (ListeningSocket& socket : addresses) {
+      rep_->listeners.push_back(make_listener(rep_->core, rep_->loops, std::move(socket), tls ? rep_->tls : nullptr));
+      rep_->listeners.back()->start();
+    }
   }
   return ok_status();
 }
