@@ -1,5 +1,6 @@
 """Starting and stopping the server under test, and waiting for what must become true."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -57,6 +58,18 @@ def run_cli(*arguments, timeout=60, **options):
         env=environment(),
         **options,
     )
+
+
+@contextlib.contextmanager
+def serving(folder, *arguments, **options):
+    """A Server with its log in `folder`, which must be alive at the end and stop in order."""
+    server = Server(folder / "log", *arguments, **options)
+    try:
+        yield server
+        server.assert_alive()
+        server.stop()
+    finally:
+        server.kill()
 
 
 class Server:

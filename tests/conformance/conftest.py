@@ -17,16 +17,9 @@ def pytest_collection_modifyitems(config, items):
             pytest.exit(f"{program} is missing; `make conformance` makes it", returncode=2)
 
 
-@contextlib.contextmanager
 def serving(folder, *arguments, **options):
     """`modelmill serve` with the model `scaled`: y = 3 x."""
-    server = servers.Server(folder / "log", models.save(models.scaled(3), folder / "scaled.onnx"), *arguments, **options)
-    try:
-        yield server
-        server.assert_alive()
-        server.stop()
-    finally:
-        server.kill()
+    return servers.serving(folder, models.save(models.scaled(3), folder / "scaled.onnx"), *arguments, **options)
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,8 @@ def pytest_collection_modifyitems(config, items):
 
 def _serve(tmp_path_factory, name, make_arguments):
     folder = tmp_path_factory.mktemp(name)
-    server = servers.Server(folder / "log", *make_arguments(folder))
-    try:
+    with servers.serving(folder, *make_arguments(folder)) as server:
         yield server
-        server.assert_alive()
-        server.stop()
-    finally:
-        server.kill()
 
 
 @pytest.fixture(scope="session")
