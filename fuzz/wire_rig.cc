@@ -76,7 +76,9 @@ wire::Limits WireRig::limits() {
 
 WireRig::WireRig(wire::GrpcMethods& methods, Later& later) : loop_(*loops_.loops().front()), later_(later) {
   const auto http = [this](std::shared_ptr<wire::HttpExchange> exchange) { http_(std::move(exchange)); };
-  core_ = std::make_shared<wire::ServerCore>(loops_, limits(), http, methods, metrics_, nullptr);
+  wire::Server::Options options;
+  options.limits = limits();
+  core_ = std::make_shared<wire::ServerCore>(loops_, options, http, methods, metrics_);
 }
 
 void WireRig::open() {

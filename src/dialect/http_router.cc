@@ -130,6 +130,7 @@ AccessRecord access_record(const wire::HttpRequest& request, int status, uint64_
   if (request.trace.present()) record.trace_id = trace_id_in(request.header("traceparent"));
   record.peer = request.peer;
   record.http2 = request.http2;
+  record.tls = request.tls;
   return record;
 }
 
@@ -142,7 +143,8 @@ void log_access(const AccessRecord& record) {
                        {"request_id", record.request_id},
                        {"trace_id", record.trace_id},
                        {"peer", record.peer},
-                       {"protocol", record.http2 ? "HTTP/2" : "HTTP/1.1"}});
+                       {"protocol", record.http2 ? "HTTP/2" : "HTTP/1.1"},
+                       {"scheme", record.tls ? "https" : "http"}});
 }
 
 int http_status(Code code) {

@@ -27,6 +27,7 @@ struct AccessRecord {
   std::string_view trace_id;    // of its traceparent, else empty
   std::string_view peer;
   bool http2 = false;
+  bool tls = false;
 };
 
 /// Gives a request to the dialect that owns the first segment of its path ("/v2/models/x" -> "v2"; "/" -> ""). Filled

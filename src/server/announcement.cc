@@ -81,9 +81,12 @@ std::string listed_urls(const std::vector<wire::Endpoint>& endpoints) {
 }
 
 /// What curl is told to reach an endpoint. Of a certificate that this machine need not know, only that there is one.
-std::string curl_target(const wire::Endpoint& endpoint) {
-  if (endpoint.is_unix()) return "--unix-socket '" + endpoint.path + "' http://localhost";
-  return (endpoint.scheme == wire::Endpoint::Scheme::kHttps ? "-k " : "") + client_url(endpoint);
+std::string curl_target(const wire::Endpoint& endpoint, const CurlOptions& curl) {
+  std::string options = curl.access->empty() ? "" : *curl.access + " ";
+  if (endpoint.is_unix()) return options + "--unix-socket '" + endpoint.path + "' http://localhost";
+  if (endpoint.scheme != wire::Endpoint::Scheme::kHttps) return options + client_url(endpoint);
+  if (curl.client_certificate) options += "--cert CLIENT.pem --key CLIENT-KEY.pem ";
+  return options + "-k " + client_url(endpoint);
 }
 
 }  // namespace
@@ -97,7 +100,7 @@ std::string batching_text(const ModelDefinition& definition, const VersionLayout
 }
 
 std::string announcement(const std::vector<wire::Endpoint>& endpoints, const ModelTable& table,
-                         const VersionLayouts& layouts) {
+                         const VersionLayouts& layouts, const CurlOptions& curl) {
   size_t served = 0;
   const ModelVersion* sample = nullptr;
   std::string models;
@@ -114,7 +117,8 @@ std::string announcement(const std::vector<wire::Endpoint>& endpoints, const Mod
                     (served == 1 ? " model" : " models") + " at " + listed_urls(endpoints);
   out += "\n" + models + failed;
   const wire::Endpoint& first = endpoints.front();
-  if (sample != nullptr) out += "\nAsk it:\n\n  " + predict::sample_curl(curl_target(first), *sample) + "\n";
+  if (sample != nullptr && curl.access)
+    out += "\nAsk it:\n\n  " + predict::sample_curl(curl_target(first, curl), *sample) + "\n";
   const std::string metrics = first.is_unix() ? "/metrics" : client_url(first) + "/metrics";
   out += "\nKServe V2 over HTTP and gRPC at " + address_text(reached_at(first)) + ", metrics at " + metrics +
          ". Ctrl-C stops it.\n";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,17 @@ namespace modelmill {
 /// means "all" becomes the loopback's.
 std::string client_url(const wire::Endpoint& endpoint);
 
+/// What curl must be told beside the URL to ask a model.
+struct CurlOptions {
+  std::optional<std::string> access = "";  // nothing: models can't be asked
+  bool client_certificate = false;         // over TLS
+};
+
 /// What `serve` prints when its models are loaded, as plain aligned text: where it listens, each version with inputs,
-/// outputs, batching and instances, what could not be loaded and why, and a curl line for one of the models. There is
-/// at least one endpoint.
+/// outputs, batching and instances, what could not be loaded and why, and a curl line for one of the models, if they
+/// can be asked. There is at least one endpoint.
 std::string announcement(const std::vector<wire::Endpoint>& endpoints, const ModelTable& table,
-                         const VersionLayouts& layouts);
+                         const VersionLayouts& layouts, const CurlOptions& curl = {});
 
 /// The lines that tell inputs and outputs, indented by four.
 std::string signature_text(const Signature& signature);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/access/access_config.h"
+
 namespace modelmill {
 namespace {
 
@@ -83,6 +85,23 @@ TEST(Announcement, NamesEveryEndpointAndAWayToAskTheFirst) {
                     HasSubstr("metrics at https://127.0.0.1:443/metrics")));
   EXPECT_THAT(announcement({unix_socket}, table, {}),
               HasSubstr("curl --unix-socket '/run/m.sock' http://localhost/predict/ocr"));
+}
+
+TEST(Announcement, ShowsWhatCurlMustBring) {
+  MetricRegistry registry;
+  const ModelTable table = table_of(version_of(registry, ""), {});
+  const wire::Endpoint plain = at("h", 80);
+  wire::Endpoint tls = plain;
+  tls.scheme = wire::Endpoint::Scheme::kHttps;
+  const std::optional<std::string> token = curl_options({AccessRule::Kind::kToken, "", ""});
+  const std::optional<std::string> header = curl_options({AccessRule::Kind::kHeader, "x-key", "secret"});
+  EXPECT_THAT(announcement({plain}, table, {}, {curl_options({}), true}), HasSubstr("curl http://h:80/predict"));
+  EXPECT_THAT(announcement({plain}, table, {}, {token, true}),
+              HasSubstr("curl -H 'authorization: Bearer TOKEN' http://h:80/predict"));
+  EXPECT_THAT(announcement({tls}, table, {}, {header, true}),
+              HasSubstr("curl -H 'x-key: VALUE' --cert CLIENT.pem --key CLIENT-KEY.pem -k https://h:80/predict"));
+  EXPECT_THAT(announcement({plain}, table, {}, {curl_options({AccessRule::Kind::kOff, "", ""}), false}),
+              Not(HasSubstr("curl")));
 }
 
 TEST(ClientUrl, IsOneThatWorksOnThisMachine) {

@@ -57,7 +57,8 @@ void log_call(const wire::GrpcCallRecord& call) {
                        {"request_id", call.request_id},
                        {"trace_id", call.trace_id},
                        {"peer", call.peer},
-                       {"protocol", "gRPC"}});
+                       {"protocol", "gRPC"},
+                       {"scheme", call.tls ? "https" : "http"}});
 }
 
 }  // namespace
@@ -143,6 +144,10 @@ Status ModelServer::start() {
                       set_up_access(rep_->config.access, listens_beyond_loopback(options.endpoints), rep_->router,
                                     rep_->config.access_log ? log_access : nullptr, rep_->engine.metrics()));
   options.gatekeeper = rep_->access.gatekeeper;
+  if (rep_->config.access_log)
+    options.refusal_log = [](const wire::HttpRequest& request, int status, uint64_t bytes) {
+      log_access(access_record(request, status, bytes));
+    };
   rep_->listener =
       std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc, rep_->engine.metrics());
   rep_->loops.start();
@@ -173,7 +178,11 @@ Status ModelServer::run_until_signal() {
     return loaded;
   }
   rep.started = true;
-  print(announcement(rep.listener->endpoints(), *rep.engine.catalog().table(), rep.engine.layouts()) +
+  const wire::TlsOptions& tls = rep.config.tls;
+  const CurlOptions curl{
+      rep.access.curl_options,
+      !tls.client_ca.empty() && tls.client_certificate == wire::TlsOptions::ClientCertificate::kRequire};
+  print(announcement(rep.listener->endpoints(), *rep.engine.catalog().table(), rep.engine.layouts(), curl) +
         rep.access.announcement);
   EbbWatch ebb;
   while (!rep.signals.wait_signal_until(Clock::now() + kEbbInterval))

@@ -124,6 +124,7 @@ struct GrpcCallRecord {
   std::string_view request_id;  // the client's x-request-id metadata, else empty
   std::string_view trace_id;    // of its traceparent, else empty
   std::string_view peer;
+  bool tls = false;
 };
 
 /// The gRPC methods of the server, filled before it starts and constant afterwards.

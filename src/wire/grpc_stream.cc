@@ -67,7 +67,10 @@ class CallHead final : public GrpcCallHead {
 }  // namespace
 
 GrpcStream::GrpcStream(Http2Session& session, int32_t id)
-    : Http2Stream(session, id), loop_(session.connection().loop()), peer_(session.connection().shared_peer()) {}
+    : Http2Stream(session, id),
+      loop_(session.connection().loop()),
+      peer_(session.connection().shared_peer()),
+      tls_(session.connection().is_tls()) {}
 
 GrpcStream::~GrpcStream() {
   if (in_list()) loop_.deadlines().remove(*this);
@@ -258,7 +261,7 @@ void GrpcStream::log_call(bool told) {
     }
   }
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun_);
-  (*call_log_)({*method_, told ? code_ : Code::kCancelled, took.count(), request_id, trace_id, *peer_});
+  (*call_log_)({*method_, told ? code_ : Code::kCancelled, took.count(), request_id, trace_id, *peer_, tls_});
 }
 
 void GrpcStream::on_deadline() {

@@ -74,6 +74,7 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
 
   Loop& loop_;
   std::shared_ptr<const std::string> peer_;
+  const bool tls_;
   std::shared_ptr<const std::string> method_;
   mutable Http2Head::Fields fields_;  // until metadata() is asked for
   mutable std::optional<GrpcMetadata> metadata_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -63,6 +64,10 @@ class HttpExchange {
   /// Called once if the client goes away before the reply is complete; then reply() and write() do nothing.
   virtual void on_abandoned(std::function<void()> callback) = 0;
 };
+
+/// Told of a request that the wire has answered by itself, with that status and a body of so many bytes: one that is
+/// over a limit, or no HTTP, of which there may be little to see. On the loop's thread.
+using RefusalLog = std::function<void(const HttpRequest& request, int status, uint64_t bytes)>;
 
 using HttpHandler = std::function<void(std::shared_ptr<HttpExchange>)>;
 

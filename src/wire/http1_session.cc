@@ -230,7 +230,7 @@ void Http1Session::fail(int status, std::string_view message) {
   body_.take();
   add_exchange();
   closing_ = true;
-  exchange->reply(error_reply(status, message));
+  exchange->reply(connection_.core().refusal(exchange->request(), status, message));
 }
 
 void Http1Session::end_without_answer() {

@@ -58,7 +58,7 @@ void Http2Exchange::on_stalled() {
 
 void Http2Exchange::refuse(int status, const std::string& message) {
   if (status == 413) session()->connection().core().count_refused("body");
-  HttpReply refusal = error_reply(status, message);
+  HttpReply refusal = session()->connection().core().refusal(request_, status, message);
   if (status == 503) refusal.headers.emplace_back("retry-after", "1");
   reply(std::move(refusal));
 }

@@ -52,6 +52,7 @@ class Server {
     std::shared_ptr<TlsCredentials> tls;  // null: every endpoint is plain
     Limits limits;
     std::shared_ptr<Gatekeeper> gatekeeper;  // null: everyone may call everything
+    RefusalLog refusal_log;                  // may be null
   };
 
   Server(LoopPool& loops, Options options, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics);

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "wire/connection.h"
+#include "wire/http_text.h"
 
 namespace modelmill::wire {
 namespace {
@@ -48,12 +49,13 @@ std::string limit_message(const Limits& limits, std::string_view limit) {
          seconds(limits.stall_timeout) + " (--stall-timeout)";
 }
 
-ServerCore::ServerCore(LoopPool& loops, const Limits& limits, HttpHandler http, GrpcMethods& grpc,
-                       MetricRegistry& metrics, std::shared_ptr<Gatekeeper> gatekeeper)
+ServerCore::ServerCore(LoopPool& loops, const Server::Options& options, HttpHandler http, GrpcMethods& grpc,
+                       MetricRegistry& metrics)
     : http(std::move(http)),
       grpc(grpc),
-      limits(limits),
-      gatekeeper(std::move(gatekeeper)),
+      limits(options.limits),
+      gatekeeper(options.gatekeeper),
+      refusal_log(options.refusal_log),
       loops_(loops),
       counters_(loops.loops().size(), metrics) {
   open_metric_ = metrics.gauge("modelmill_wire_connections_open", "Connections now open", {});
@@ -63,6 +65,16 @@ ServerCore::ServerCore(LoopPool& loops, const Limits& limits, HttpHandler http, 
 }
 
 ServerCore::~ServerCore() = default;
+
+HttpReply ServerCore::refusal(const HttpRequest& request, int status, std::string_view message) const {
+  HttpReply reply = error_reply(status, message);
+  if (refusal_log) {
+    uint64_t bytes = 0;
+    for (const Bytes& piece : reply.body) bytes += piece.size();
+    refusal_log(request, status, bytes);
+  }
+  return reply;
+}
 
 bool ServerCore::count_in() {
   {

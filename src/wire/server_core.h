@@ -33,14 +33,15 @@ inline uint64_t least_bytes(const Limits& limits) {
 /// serves, but for the connections: each loop's set belongs to that loop's thread, the count to everyone.
 class ServerCore {
  public:
-  ServerCore(LoopPool& loops, const Limits& limits, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics,
-             std::shared_ptr<Gatekeeper> gatekeeper);
+  ServerCore(LoopPool& loops, const Server::Options& options, HttpHandler http, GrpcMethods& grpc,
+             MetricRegistry& metrics);
   ~ServerCore();
 
   const HttpHandler http;
   const GrpcMethods& grpc;
   const Limits limits;
   const std::shared_ptr<Gatekeeper> gatekeeper;  // null: everyone may call everything
+  const RefusalLog refusal_log;                  // null: nobody is told
 
   /// A connection was accepted; false when there are too many.
   bool count_in();
@@ -49,6 +50,9 @@ class ServerCore {
   int open_connections();
   /// A limit has been met: `limit` is one of kLimitNames.
   void count_refused(std::string_view limit);
+
+  /// The reply to a request that the wire answers by itself; whoever wants to know is told.
+  HttpReply refusal(const HttpRequest& request, int status, std::string_view message) const;
 
   LoopCounters& counters_of(const Loop& loop);
 

@@ -203,6 +203,13 @@ def test_a_body_is_not_asked_for_before_the_token_is_seen(guarded):
         assert curl(protocol, "-H", "Authorization: Bearer robot-token", "-d", BODY.decode(), guarded.url + INFER)[0] == 200
 
 
+def test_the_announced_command_shows_where_the_token_goes(guarded):
+    [command] = re.findall(r"^  ((?:curl|python3 -c).*)$", guarded.stdout(), re.MULTILINE)
+    run = lambda command: subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60).stdout  # noqa: E731
+    assert "does not know the token" in run(command)
+    assert '"y"' in run(command.replace("TOKEN", "robot-token"))
+
+
 def test_a_connection_outlives_a_refusal(guarded):
     with guarded.connect() as connection, connection.makefile("rb") as stream:
         head = f"POST {INFER} HTTP/1.1\r\nHost: h\r\nContent-Length: {len(BODY)}\r\n"

@@ -3,8 +3,10 @@
 import contextlib
 import gzip
 import json
+import os
 import re
 import resource
+import subprocess
 import threading
 
 import grpc
@@ -101,6 +103,22 @@ def test_bombs_are_refused(serve, mlp):
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert stub.ModelInfer(row_request(model="mlp")).model_name == "mlp"
     assert refused(server, "inflated") == 3
+    server.stop()
+
+
+def test_what_the_wire_refuses_has_an_access_line(serve, mlp):
+    server = serve(mlp, "--max-body-bytes=1000", "--max-headers=20", "--access-log", "--log-format=json")
+    many = [part for i in range(40) for part in ("-H", f"x-{i}: 1")]
+    for version, name in (("--http1.1", "HTTP/1.1"), ("--http2-prior-knowledge", "HTTP/2")):
+        for arguments, status in ((["-d", "x" * 2000], 413), (many, 431)):
+            url = f"{server.url}/v2/models/mlp/{status}"
+            command = ["curl", "-s", version, "--noproxy", "*", "-o", os.devnull, "-w", "%{http_code}", *arguments, url]
+            assert subprocess.run(command, capture_output=True, timeout=60).stdout.decode() == str(status)
+            lines = [json.loads(line) for line in server.log().splitlines()]
+            told = [line for line in lines if line.get("status") == status and line["protocol"] == name]
+            assert len(told) == 1
+            assert told[0]["scheme"] == "http" and told[0]["peer"].startswith("127.0.0.1:") and told[0]["bytes"] > 50
+            assert status == 431 or told[0]["path"] == "/v2/models/mlp/413"
     server.stop()
 
 

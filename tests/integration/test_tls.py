@@ -134,6 +134,7 @@ def test_clients_need_a_certificate(serve, model, files, authority, tmp_path):
     shown = ["--cert", known[0], "--key", known[1]]
     assert curl(authority, *shown, "-w", "%{http_code}", server.url + "/v2/health/ready") == "200"
     assert "certificate required" in curl(authority, server.url + "/v2", ok=False)
+    assert "--cert CLIENT.pem --key CLIENT-KEY.pem -k https://" in server.stdout()
     curl(authority, "--cert", stranger[0], "--key", stranger[1], server.url + "/v2", ok=False)
 
     def channel(certificate, key):
@@ -152,6 +153,7 @@ def test_clients_need_a_certificate(serve, model, files, authority, tmp_path):
 
     server = serve(model, *options, "--tls-client-auth=request", tls=authority.trust())
     assert curl(authority, "-w", "%{http_code}", server.url + "/v2/health/ready") == "200"
+    assert "--cert" not in server.stdout()
     curl(authority, "--cert", stranger[0], "--key", stranger[1], server.url + "/v2", ok=False)
 
 

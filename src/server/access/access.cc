@@ -60,6 +60,7 @@ Result<Access> set_up_access(const AccessConfig& config, bool beyond_loopback, c
   Access access;
   const bool limited = options.limits.rate > 0 || options.limits.in_flight > 0;
   const bool open = all_open(options.rules);
+  access.curl_options = curl_options(options.rules[static_cast<size_t>(wire::ApiGroup::kInference)]);
   if (!open) access.announcement = access_text(options.rules, *file);
   if (!open || limited || !options.cors_origins.empty())
     access.gatekeeper = std::make_shared<AccessGate>(std::move(options), router, std::move(log), metrics);

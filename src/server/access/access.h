@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -15,6 +16,7 @@ namespace modelmill {
 struct Access {
   std::shared_ptr<wire::Gatekeeper> gatekeeper;  // null: everyone may call everything
   std::string announcement;                      // a line; empty when every group is open
+  std::optional<std::string> curl_options = "";  // see there; of inference
 };
 
 /// Reads the tokens and begins to watch their file, or makes a token and keeps it, where a rule asks for one. Where the

@@ -141,6 +141,16 @@ bool listens_beyond_loopback(const std::vector<wire::Endpoint>& endpoints) {
   });
 }
 
+std::optional<std::string> curl_options(const AccessRule& rule) {
+  switch (rule.kind) {
+    case Kind::kOff: return std::nullopt;
+    case Kind::kToken: return "-H 'authorization: Bearer TOKEN'";
+    case Kind::kHeader: return "-H '" + rule.header + ": VALUE'";
+    case Kind::kOpen: break;
+  }
+  return "";
+}
+
 std::string access_text(const AccessRules& rules, const std::string& token_file) {
   std::vector<std::string> open, off, token;
   std::string text;

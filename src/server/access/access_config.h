@@ -63,6 +63,10 @@ bool is_loopback_host(const std::string& host);
 /// Whether another machine can reach any of the endpoints; a unix socket is this machine's.
 bool listens_beyond_loopback(const std::vector<wire::Endpoint>& endpoints);
 
+/// What curl is told beside a URL, for a call of the group, with words to fill in where there are secrets; empty:
+/// nothing. Nothing at all when the group is off.
+std::optional<std::string> curl_options(const AccessRule& rule);
+
 /// What the announcement says of the rules: a line. `token_file` is where the token is, if any is asked for.
 std::string access_text(const AccessRules& rules, const std::string& token_file);
 
