@@ -126,7 +126,7 @@ namespace {
 
 BackendRegistry::Description describe(const Plugin& plugin) {
   const mm_backend& table = plugin.table();
-  return {plugin.name(), text_or_empty(table.default_file), split_list(text_or_empty(table.file_extensions))};
+  return {plugin.name(), text_or_empty(table.default_file), split_list(text_or_empty(table.file_extensions)), {}};
 }
 
 mm_runtime_info runtime_of(const Plugin& plugin) {
@@ -163,7 +163,10 @@ std::vector<BackendRegistry::Description> BackendRegistry::available() {
 Result<BackendRegistry::Description> BackendRegistry::find(const std::string& backend,
                                                            const std::string& extra_directory) {
   MM_ASSIGN_OR_RETURN(std::shared_ptr<Plugin> plugin, rep_->find(backend, extra_directory));
-  return describe(*plugin);
+  Description description = describe(*plugin);
+  const mm_runtime_info info = runtime_of(*plugin);
+  description.runtime = text_or_empty(info.runtime) + ' ' + text_or_empty(info.version);
+  return description;
 }
 
 std::vector<BackendReport> BackendRegistry::report() {

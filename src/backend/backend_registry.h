@@ -52,6 +52,7 @@ class BackendRegistry {
     std::string name;
     std::string default_file;
     std::vector<std::string> extensions;  // ".onnx"
+    std::string runtime;                  // with its version; told by find() only
   };
   /// The backends whose plugin can be opened, by opening all in the folders.
   std::vector<Description> available();

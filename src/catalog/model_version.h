@@ -64,6 +64,9 @@ class ModelVersion {
   /// What its instances had to do so far. Thread-safe.
   virtual InstanceLoad load() const { return {}; }
 
+  /// What was learned of the cost of its executions. Thread-safe.
+  virtual std::vector<LearnedCost> learned() const { return {}; }
+
   /// Why it runs as it does. Thread-safe.
   virtual Explanation explain() const { return {}; }
 

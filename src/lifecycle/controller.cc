@@ -22,6 +22,7 @@ LoadSettings settings_from(const LifecycleController::Options& options) {
   settings.auto_complete_config = options.auto_complete_config;
   settings.objectives = options.objectives;
   settings.instance_limits = options.instance_limits;
+  settings.cost_directory = options.cost_directory;
   return settings;
 }
 

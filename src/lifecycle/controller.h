@@ -29,6 +29,7 @@ class LifecycleController {
     /// See LoadSettings.
     std::map<std::string, std::chrono::microseconds> objectives;
     InstanceLimits instance_limits{0, 0, {}};
+    std::string cost_directory;
   };
 
   LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics, VersionFactory factory,

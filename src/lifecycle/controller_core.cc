@@ -11,6 +11,14 @@ namespace modelmill {
 namespace {
 
 constexpr Duration kScaleInterval = std::chrono::milliseconds(250);
+constexpr Duration kKeepInterval = std::chrono::seconds(30);
+
+int64_t executions_of(const std::vector<LearnedCost>& costs) {
+  int64_t executions = 0;
+  for (const LearnedCost& cost : costs)
+    for (const CostPoint& point : cost.points) executions += point.executions;
+  return executions;
+}
 
 }  // namespace
 
@@ -21,7 +29,8 @@ ControllerCore::ControllerCore(Catalog& catalog, BackendSource backends, MetricR
       metrics_(metrics),
       factory_(std::move(factory)),
       settings_(std::move(settings)),
-      load_threads_(std::max(load_threads, 1)) {}
+      load_threads_(std::max(load_threads, 1)),
+      costs_(settings_.cost_directory) {}
 
 ControllerCore::~ControllerCore() { shutdown(); }
 
@@ -95,6 +104,7 @@ void ControllerCore::load(const Job& job, const std::vector<ModelFormat>& format
   auto loaded = load_version(job.model, job.version, job.definition, formats, backends_, settings_);
   if (!loaded.ok()) return set_failed(key, loaded.status());
   const ModelDefinition definition = loaded->description.definition;
+  const std::string cost_key = loaded->cost_key;
   const int64_t instances = static_cast<int64_t>(loaded->instances.size());
   loaded->plan.wants_instance = [this] { steward_.wake(); };
   const auto stats = stats_of(key, definition);
@@ -105,8 +115,9 @@ void ControllerCore::load(const Job& job, const std::vector<ModelFormat>& format
     MutexLock lock(mutex_);
     if (stopping_) return;  // `version` goes after the lock
     const InstanceLimits limits = version->instance_limits();
-    models_[key.first][key.second] = {
-        VersionState::kReady, {}, version, limits.fixed() ? nullptr : std::make_shared<InstanceScaler>(limits)};
+    Version& entry = models_[key.first][key.second];
+    entry = {VersionState::kReady, {}, version, nullptr, cost_key, executions_of(version->learned())};
+    if (!limits.fixed()) entry.scaler = std::make_shared<InstanceScaler>(limits);
     publish();
   }
   Log::info("model loaded", {{"model", key.first},
@@ -129,7 +140,7 @@ void ControllerCore::set_failed(const VersionKey& key, const Status& reason) {
   Log::error("model not loaded", {{"model", key.first}, {"version", key.second}, {"reason", reason.message()}});
   MutexLock lock(mutex_);
   if (stopping_) return;
-  models_[key.first][key.second] = {VersionState::kUnavailable, reason.message(), nullptr, nullptr};
+  models_[key.first][key.second] = {VersionState::kUnavailable, reason.message(), nullptr, nullptr, {}, 0};
   publish();
 }
 
@@ -164,6 +175,7 @@ bool ControllerCore::all_ready() const {
 
 void ControllerCore::start() {
   steward_.every(kScaleInterval, [this](TimePoint now) { scale(now); });
+  if (costs_.keeps()) steward_.every(kKeepInterval, [this](TimePoint) { keep_costs(); });
   steward_.start();
 }
 
@@ -175,7 +187,7 @@ void ControllerCore::scale(TimePoint now) {
       for (const auto& [number, version] : versions)
         if (version.scaler && version.loaded) scaled.push_back(version);
   }
-  for (const auto& [state, reason, version, scaler] : scaled) {
+  for (const auto& [state, reason, version, scaler, key, kept] : scaled) {
     // Inside the gate, so that a shutdown waits for what is being made.
     const VersionPin pin(version);
     if (!pin) continue;
@@ -193,8 +205,31 @@ void ControllerCore::scale(TimePoint now) {
   }
 }
 
+void ControllerCore::keep_costs() {
+  std::vector<Version> all;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, versions] : models_)
+      for (const auto& [number, version] : versions)
+        if (version.loaded && !version.cost_key.empty()) all.push_back(version);
+  }
+  for (const Version& version : all) {
+    const auto learned = version.loaded->learned();
+    const int64_t executions = executions_of(learned);
+    if (executions == version.executions_kept) continue;
+    const Status status = costs_.write(version.cost_key, learned);
+    if (!status.ok()) {
+      Log::warning("what was learned of costs can't be kept", {{"reason", status.message()}});
+      return;
+    }
+    const MutexLock lock(mutex_);
+    models_[version.loaded->name()][version.loaded->version()].executions_kept = executions;
+  }
+}
+
 void ControllerCore::shutdown() {
   steward_.stop();
+  if (!stopping_) keep_costs();
   std::vector<std::shared_ptr<ModelVersion>> closing;
   {
     MutexLock lock(mutex_);
@@ -203,7 +238,7 @@ void ControllerCore::shutdown() {
       for (auto& [number, version] : versions) {
         if (version.loaded) closing.push_back(std::move(version.loaded));
         if (version.state != VersionState::kUnavailable)
-          version = {VersionState::kUnavailable, "unloaded", nullptr, nullptr};
+          version = {VersionState::kUnavailable, "unloaded", nullptr, nullptr, {}, 0};
       }
     if (!models_.empty()) publish();
   }

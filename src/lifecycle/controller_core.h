@@ -12,6 +12,7 @@
 #include "catalog/version_factory.h"
 #include "catalog/version_stats.h"
 #include "lifecycle/backend_source.h"
+#include "lifecycle/cost_store.h"
 #include "lifecycle/instance_scaler.h"
 #include "lifecycle/steward.h"
 #include "lifecycle/version_loader.h"
@@ -32,12 +33,14 @@ class ControllerCore {
   bool all_ready() const;
   void shutdown();
 
-  /// Begins the regular work: scaling.
+  /// Begins the regular work: scaling, and keeping what was learned.
   void start();
 
   /// Looks at the versions whose number of instances may change, and changes it. Blocks while instances are made; one
   /// call at a time, at regular intervals.
   void scale(TimePoint now);
+  /// Keeps what was learned since the last time.
+  void keep_costs();
 
  private:
   struct Version {
@@ -45,6 +48,8 @@ class ControllerCore {
     std::string reason;
     std::shared_ptr<ModelVersion> loaded;
     std::shared_ptr<InstanceScaler> scaler;  // null: the number of instances is fixed
+    std::string cost_key;
+    int64_t executions_kept = 0;  // that the store knows of
   };
   using VersionKey = std::pair<std::string, int64_t>;
 
@@ -69,6 +74,7 @@ class ControllerCore {
   const VersionFactory factory_;
   const LoadSettings settings_;
   const int load_threads_;
+  const CostStore costs_;
 
   std::atomic<bool> stopping_{false};
   Steward steward_;

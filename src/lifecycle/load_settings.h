@@ -22,6 +22,8 @@ struct LoadSettings {
   std::map<std::string, std::chrono::microseconds> objectives;
   /// Bounds of the number of instances of models that have none of their own; max 0: the number is fixed.
   InstanceLimits instance_limits{0, 0, {}};
+  /// The folder in which what was learned of costs is kept; empty: nowhere.
+  std::string cost_directory;
   /// For finding out, at loading, what batches cost.
   Duration measure_budget = std::chrono::milliseconds(30);
   /// CPU cores to share out; GPUs there are.

@@ -12,6 +12,7 @@
 #include "lifecycle/adapting_instance.h"
 #include "lifecycle/batching_probe.h"
 #include "lifecycle/cost_measure.h"
+#include "lifecycle/cost_store.h"
 #include "lifecycle/load_settings.h"
 #include "lifecycle/signature_merge.h"
 #include "lifecycle/warmup.h"
@@ -54,14 +55,15 @@ class Loading {
     decide_batching();
     MM_RETURN_IF_ERROR(make_other_instances());
     MM_RETURN_IF_ERROR(warm_up());
-    measure();
+    remember_or_measure();
     if (!plan_.instance_limits.fixed()) plan_.make_instance = instance_maker();
     MM_ASSIGN_OR_RETURN(auto labels,
                         read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
     return LoadedVersion{{std::move(definition_), std::move(signature_), version_.version, std::move(labels)},
                          std::move(plan_),
                          std::move(model_),
-                         std::move(instances_)};
+                         std::move(instances_),
+                         std::move(cost_key_)};
   }
 
  private:
@@ -109,6 +111,8 @@ class Loading {
     MM_ASSIGN_OR_RETURN(definition_.backend, infer_backend(definition_, version_, formats));
     MM_ASSIGN_OR_RETURN(const auto description, backends_.find(definition_.backend, found_.directory));
     MM_ASSIGN_OR_RETURN(const std::string file, find_model_file(definition_, version_, to_format(description)));
+    file_ = file;
+    runtime_ = description.runtime;
     if (!file.empty())
       definition_.default_model_filename = std::filesystem::path(file).lexically_relative(version_.directory).string();
     BackendLoad load;
@@ -333,6 +337,20 @@ class Loading {
     return ok_status();
   }
 
+  void remember_or_measure() {
+    const CostStore store(settings_.cost_directory);
+    if (store.keeps()) {
+      CostSubject subject{{}, definition_.backend, runtime_, plan_.max_batch_rows, settings_.instance_threads, {}};
+      if (!file_.empty()) subject.files.push_back(file_);
+      for (const auto& [name, value] : definition_.parameters) subject.config += name + '=' + value + '\n';
+      cost_key_ = cost_key(subject);
+      plan_.costs = store.read(cost_key_);
+    }
+    if (plan_.costs.empty()) return measure();
+    Log::info("what executions cost is known from before",
+              {{"model", definition_.name}, {"version", version_.version}});
+  }
+
   /// What batches cost, of a model whose rows all have one shape: a first guess, before there is traffic.
   void measure() {
     const bool one_shape = std::none_of(signature_.inputs.begin(), signature_.inputs.end(),
@@ -357,6 +375,9 @@ class Loading {
   Signature signature_;
   VersionPlan plan_;
   std::optional<int64_t> open_size_;
+  std::string file_;
+  std::string runtime_;
+  std::string cost_key_;
   std::unique_ptr<BackendModel> model_;  // before the instances, so that it goes after them
   std::vector<std::unique_ptr<BackendInstance>> instances_;
 };

@@ -19,6 +19,7 @@ struct LoadedVersion {
   VersionPlan plan;
   std::unique_ptr<BackendModel> model;
   std::vector<std::unique_ptr<BackendInstance>> instances;  // destroyed before the model
+  std::string cost_key;                                     // of what is learned of it; see CostStore
 };
 
 /// Loads one version: finds its backend and file, loads it, holds its configuration against it, decides how it is

@@ -27,11 +27,11 @@ struct Admission {
 };
 
 /// Refuses early what can't be done in time: by the learned cost, the rows in front run in batches as large as pays on
-/// all lanes, then the request's own batch takes its p99. What finds an idle lane, and what nothing is known of, is
-/// admitted; so is all where even a lone request takes more than half of the objective, for then refusing would not
-/// help anybody. A pure function.
+/// all lanes, and then the request's own. Of an objective the `share` may be used that may be planned with. What finds
+/// an idle lane, and what nothing is known of, is admitted; so is all where even a lone request takes more than half of
+/// the objective, for then refusing would not help anybody. A pure function.
 Admission admit(const BatchPolicy& policy, const Backlog& backlog, const CostCurve* cost, TimePoint now,
-                TimePoint deadline);
+                TimePoint deadline, double share);
 
 /// Requests that were queued before this can't be answered within the objective any more; TimePoint::min() where
 /// there is none, or it can't be held at all.

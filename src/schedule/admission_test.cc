@@ -45,7 +45,7 @@ TEST(Admission, Table) {
   for (const Case& c : kCases) {
     const BatchPolicy policy{.max_rows = 4, .objective = c.objective};
     const TimePoint deadline = c.deadline > 0ms ? kT0 + c.deadline : kNever;
-    const Admission admission = admit(policy, c.backlog, &cost, kT0, deadline);
+    const Admission admission = admit(policy, c.backlog, &cost, kT0, deadline, 0.9);
     EXPECT_EQ(static_cast<int>(admission.verdict), static_cast<int>(c.verdict)) << c.what;
     if (c.verdict != Verdict::kAdmitted) {
       EXPECT_GT(admission.expected, 5ms) << c.what;
@@ -56,8 +56,8 @@ TEST(Admission, Table) {
 TEST(Admission, WhatIsNotKnownIsAdmitted) {
   const BatchPolicy policy{.max_rows = 4, .objective = 10ms};
   const CostCurve unknown(4);
-  EXPECT_EQ(admit(policy, {1'000, 1, 0}, &unknown, kT0, kT0 + 1ms).verdict, Verdict::kAdmitted);
-  EXPECT_EQ(admit(policy, {1'000, 1, 0}, nullptr, kT0, kT0 + 1ms).verdict, Verdict::kAdmitted);
+  EXPECT_EQ(admit(policy, {1'000, 1, 0}, &unknown, kT0, kT0 + 1ms, 0.9).verdict, Verdict::kAdmitted);
+  EXPECT_EQ(admit(policy, {1'000, 1, 0}, nullptr, kT0, kT0 + 1ms, 0.9).verdict, Verdict::kAdmitted);
 }
 
 TEST(Admission, TooLate) {

@@ -39,23 +39,21 @@ BatchDecision cut(size_t requests, CutReason reason) {
   return {.action = BatchDecision::Action::kCut, .requests = requests, .reason = reason};
 }
 
-/// The part of an objective that batches may plan with; the rest is for the wire and for what was not foreseen.
-constexpr double kPlanned = 0.9;
 /// A batch is split among idle instances when its parts have this much of its rate.
 constexpr double kSplitsWell = 0.97;
 /// A batch waits for more rows when they raise its rate so much.
 constexpr double kWorthWaiting = 1.1;
 
-Duration planned(const BatchPolicy& policy) {
-  return std::chrono::duration_cast<Duration>(policy.objective * kPlanned);
+Duration planned(const BatchPolicy& policy, double share) {
+  return std::chrono::duration_cast<Duration>(policy.objective * share);
 }
 
 /// Whether the requests wait for more to come, because those would be cheaper together; `until` and `goal` are set.
-bool waits_for_more(const BatchPolicy& policy, const QueueView& queue, int64_t rows, int64_t limit,
+bool waits_for_more(const BatchPolicy& policy, const QueueView& queue, double share, int64_t rows, int64_t limit,
                     const CostCurve& cost, BatchDecision& decision) {
   if (rows >= limit || queue.arrivals <= 0) return false;
   // Half of the time that is left goes into waiting: what follows may take longer than expected.
-  const Duration slack = planned(policy) - cost.p99(limit);
+  const Duration slack = planned(policy, share) - cost.p99(limit);
   if (slack <= Duration{}) return false;
   const double fill_seconds = static_cast<double>(limit - rows) / queue.arrivals;
   const double wait_seconds = std::min(fill_seconds, to_seconds(slack) / 2);
@@ -79,7 +77,8 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
   };
   if (cost && policy.max_rows > 1) {
     lower(cost->limit(), CutReason::kNoGain);
-    if (policy.objective > Duration{}) lower(rows_within_objective(policy, *cost), CutReason::kObjective);
+    if (policy.objective > Duration{})
+      lower(rows_within_objective(policy, *cost, instances.share), CutReason::kObjective);
     const auto waiting = std::accumulate(queue.rows.begin(), queue.rows.end(), int64_t{0});
     if (instances.idle > 1 && queue.rows.size() > 1) {
       const int64_t whole = std::min(limit, waiting);
@@ -91,7 +90,7 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
   if (fill.full) return cut(fill.fitting, at_limit);
   BatchDecision wait;
   if (cost && cost->known() && policy.objective > Duration{} &&
-      waits_for_more(policy, queue, fill.rows, limit, *cost, wait)) {
+      waits_for_more(policy, queue, instances.share, fill.rows, limit, *cost, wait)) {
     if (queue.nearest_deadline < wait.until) return cut(fill.fitting, CutReason::kDeadline);
     if (now < wait.until) return wait;
     return cut(fill.fitting, CutReason::kDelayOver);
@@ -101,11 +100,11 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
 
 }  // namespace
 
-int64_t rows_within_objective(const BatchPolicy& policy, const CostCurve& cost) {
+int64_t rows_within_objective(const BatchPolicy& policy, const CostCurve& cost, double share) {
   if (!cost.known()) return policy.max_rows;
   for (int64_t rows = policy.max_rows; rows > 1;
        rows = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(rows - 1))))
-    if (2 * cost.p99(rows) <= planned(policy)) return rows;
+    if (2 * cost.expected(rows) <= planned(policy, share)) return rows;
   return 1;
 }
 

@@ -24,6 +24,7 @@ struct InstanceView {
   int idle = 0;
   InstanceGroup::Kind kind = InstanceGroup::Kind::kCpu;  // of the one that asks
   double arrivals = 0;                                   // see QueueView
+  double share = 0.9;                                    // of an objective that may be planned with
 };
 
 /// What to do with the queue.
@@ -62,8 +63,8 @@ struct BatchPolicy {
 };
 
 /// The most rows of a batch that holds the objective: two executions of it, the one that a request finds running and
-/// its own, are within nine tenths of it. At least 1; max_rows where nothing is known.
-int64_t rows_within_objective(const BatchPolicy& policy, const CostCurve& cost);
+/// its own, are within the `share` of it that may be planned with. At least 1; max_rows where nothing is known.
+int64_t rows_within_objective(const BatchPolicy& policy, const CostCurve& cost, double share);
 
 /// Decides over one kind of requests. A pure function; `cost` is what was learned of their kind, null or unknown:
 /// nothing.

@@ -133,14 +133,14 @@ TEST(BatchPolicyTest, IdleInstancesShareWhereThatCostsNothing) {
 TEST(BatchPolicyTest, AnObjectiveBoundsTheBatch) {
   BatchPolicy policy{.max_rows = 64, .objective = 10ms};
   const CostCurve cost = learned([](int64_t rows) { return 500us + rows * 200us; }, 64);
-  const int64_t most = rows_within_objective(policy, cost);
-  EXPECT_EQ(most, 16) << "twice 3.7 ms, the quantile's roughness on top, are within 9 ms; twice 6.9 ms are not";
+  const int64_t most = rows_within_objective(policy, cost, 0.9);
+  EXPECT_EQ(most, 16) << "twice 3.7 ms are within 9 ms; twice 6.9 ms are not";
   const BatchDecision d = decide_by(cost, policy, std::vector<int64_t>(40, 1));
   EXPECT_EQ(d.requests, 16u);
   EXPECT_EQ(d.reason, CutReason::kObjective);
   policy.objective = 1us;
-  EXPECT_EQ(rows_within_objective(policy, cost), 1) << "it can't be held; nothing is gained by not running";
-  EXPECT_EQ(rows_within_objective(policy, CostCurve(64)), 64) << "nothing is known";
+  EXPECT_EQ(rows_within_objective(policy, cost, 0.9), 1) << "it can't be held; nothing is gained by not running";
+  EXPECT_EQ(rows_within_objective(policy, CostCurve(64), 0.9), 64) << "nothing is known";
 }
 
 TEST(BatchPolicyTest, AnObjectiveLeavesTimeToWaitForMore) {

@@ -24,6 +24,9 @@ ThreadUsage ThreadUsage::now() {
 
 void VersionScheduler::Lane::on_completed(InferRequest& request, const Status& status) {
   request.times.compute_end = version.time_.now();
+  const Duration objective = version.policy_.objective;
+  if (objective > Duration{} && request.times.compute_end - request.times.queued > objective)
+    late.fetch_add(1, std::memory_order_relaxed);
   if (status.ok()) {
     version.stats().request_succeeded(request.times, request.batch_rows);
   } else {

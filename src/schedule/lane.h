@@ -44,6 +44,7 @@ class VersionScheduler::Lane final : public RequestObserver {
   int64_t rows = 0;
   int64_t requests = 0;
   std::atomic<int64_t> failed{0};
+  std::atomic<int64_t> late{0};  // answered after the objective's time
   uint64_t shape_class = 0;
   std::string shapes;  // when the class was new
   TimePoint start{};

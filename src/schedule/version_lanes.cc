@@ -143,7 +143,10 @@ InstanceView VersionScheduler::view_for(const Lane& lane) const {
   InstanceView view;
   view.idle = 1 + static_cast<int>(idle_.size());
   view.kind = lane.kind;
-  if (policy_.objective > Duration{}) view.arrivals = arrivals_.at(time_.now());
+  if (policy_.objective > Duration{}) {
+    view.arrivals = arrivals_.at(time_.now());
+    view.share = share_.value();
+  }
   return view;
 }
 
@@ -157,6 +160,10 @@ void VersionScheduler::note_class(Lane& lane, const InferRequest& first) {
 }
 
 void VersionScheduler::learn(const Lane& lane, Duration time) {
+  if (policy_.objective > Duration{}) {
+    const int64_t late = lane.late.load(std::memory_order_relaxed);
+    for (int64_t i = 0; i < lane.requests; ++i) share_.observe(i < late);
+  }
   if (!cost_aware_ || lane.failed.load(std::memory_order_relaxed) > 0) return;
   // Executions on a loop are many and short; some of them tell enough.
   if (lane.on_loop && executions_on_loop_++ % kLearnOnLoop != 0) return;

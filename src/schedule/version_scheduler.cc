@@ -142,7 +142,7 @@ Status VersionScheduler::in_time(const InferRequest& request) const {
   const uint64_t shape_class = by_shape_ ? shape_class_hash(request) : 0;
   const CostCurve* cost = costs_.find(kind_, shape_class);
   const Backlog backlog{queue_.rows(), lanes_, static_cast<int>(idle_.size())};
-  const Admission admission = admit(policy_, backlog, cost, request.times.queued, request.deadline);
+  const Admission admission = admit(policy_, backlog, cost, request.times.queued, request.deadline, share_.value());
   const auto microseconds = [](Duration d) { return std::to_string(to_ns(d) / 1'000) + " us"; };
   switch (admission.verdict) {
     case Admission::Verdict::kAdmitted: return ok_status();
@@ -170,6 +170,11 @@ void VersionScheduler::drop_unwanted() {
 void VersionScheduler::fail(std::vector<RequestQueue::Dropped>& dropped) {
   for (auto& [request, status] : dropped) request->fail(std::move(status));
   dropped.clear();
+}
+
+std::vector<LearnedCost> VersionScheduler::learned() const {
+  const MutexLock lock(mutex_);
+  return costs_.learned();
 }
 
 Explanation VersionScheduler::explain() const {
@@ -202,6 +207,7 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
   lane.requests = static_cast<int64_t>(batch.size());
   lane.rows = 0;
   lane.failed.store(0, std::memory_order_relaxed);
+  lane.late.store(0, std::memory_order_relaxed);
   lane.reason = reason;
   lane.on_loop = on_loop;
   lane.watched = watched;

@@ -16,6 +16,7 @@
 #include "schedule/batch_policy.h"
 #include "schedule/cost_model.h"
 #include "schedule/inline_governor.h"
+#include "schedule/objective_share.h"
 #include "schedule/request_queue.h"
 #include "schedule/response_order.h"
 
@@ -42,6 +43,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void submit(InferRequestPtr request) override;
   void drop_unwanted() override;
   Explanation explain() const override;
+  std::vector<LearnedCost> learned() const override;
   Status set_instances(int count, const std::string& reason) override;
   InstanceLimits instance_limits() const override { return plan_.instance_limits; }
   InstanceLoad load() const override;
@@ -126,6 +128,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   int64_t batch_rows_ MM_GUARDED_BY(mutex_);        // what the next batch may have, about
   int64_t rows_awaited_ MM_GUARDED_BY(mutex_) = 0;  // that end the wait of a lane that watches
   ArrivalRate arrivals_ MM_GUARDED_BY(mutex_);
+  ObjectiveShare share_ MM_GUARDED_BY(mutex_);
   uint64_t executions_on_loop_ MM_GUARDED_BY(mutex_) = 0;
 
   /// Copies that submit() reads without the lock.

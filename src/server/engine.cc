@@ -4,6 +4,7 @@
 
 #include "base/json_text.h"
 #include "schedule/scheduled_version.h"
+#include "server/access/state_token.h"
 
 namespace modelmill {
 namespace {
@@ -52,6 +53,9 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   options.objectives = config_.objectives;
   options.instance_limits = {config_.max_instances > 0 ? config_.instances : 0, config_.max_instances,
                              config_.scale_to_zero_after};
+  const std::string state =
+      config_.access.state_directory.empty() ? default_state_directory() : config_.access.state_directory;
+  if (config_.keep_costs && !state.empty()) options.cost_directory = state + "/costs";
   lifecycle_ = std::make_unique<LifecycleController>(catalog_, *backends_, metrics_, factory(), options);
 }
 

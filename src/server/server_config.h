@@ -51,6 +51,8 @@ struct ServerConfig {
   int64_t max_queue_requests = 0;
   int64_t max_queue_bytes = 0;
   int load_threads = 2;
+  /// Keep what was learned of models' costs in the state directory.
+  bool keep_costs = true;
   /// Latency objectives (p99 of a request's time in the server) by model; "" is that of all others.
   std::map<std::string, std::chrono::microseconds> objectives;
 

@@ -58,6 +58,38 @@ def test_explain_says_what_was_learned(serve, tmp_path):
     server.stop()
 
 
+def executions(server, model):
+    return sum(size["executions"] for cost in explain(server, model)["learned"] for size in cost["sizes"])
+
+
+def test_what_was_learned_survives_a_restart(serve, tmp_path):
+    state = f"--state-dir={tmp_path / 'state'}"
+    path = slow(tmp_path, 20)
+    server = serve(path, state)
+    assert "is known from before" not in server.text()
+    assert ask(server, "slow", 50) == 50
+    learned = executions(server, "slow")
+    server.stop()
+
+    server = serve(path, state)
+    assert "what executions cost is known from before model=slow" in server.text()
+    assert executions(server, "slow") == learned
+    server.stop()
+
+    models.save(models.slow(turns=21), path)
+    server = serve(path, state)
+    assert "is known from before" not in server.text(), "another model"
+    server.stop()
+
+
+def test_a_state_directory_that_cannot_be_used_does_no_harm(serve, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    server = serve(slow(tmp_path, 20), f"--state-dir={tmp_path / 'file'}")
+    assert ask(server, "slow", 5) == 5
+    server.stop()
+    assert "what was learned of costs can't be kept" in server.text()
+
+
 def test_explain_of_what_is_not_there(serve, tmp_path):
     server = serve(slow(tmp_path, 20))
     for path, status in (("nothing", 404), ("slow/versions/7", 404), ("slow/versions/x", 400), ("slow/more", 404)):

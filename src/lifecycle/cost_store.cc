@@ -1,0 +1,228 @@
+#include "lifecycle/cost_store.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+namespace modelmill {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kHeader[] = "modelmill costs 1";
+constexpr char kSuffix[] = ".costs";
+constexpr size_t kMostCurves = 64;
+constexpr size_t kMostPoints = 64;
+constexpr uintmax_t kMostBytes = uintmax_t{1} << 20;
+constexpr int64_t kHourNs = 3'600'000'000'000;
+
+/// SHA-256 of what it is given, piece by piece.
+class Digest {
+ public:
+  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    ok_ = context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
+  }
+  void add(const void* data, size_t size) { ok_ = ok_ && EVP_DigestUpdate(context_.get(), data, size) == 1; }
+  void add(const std::string& text) {
+    const uint64_t size = text.size();
+    add(&size, sizeof size);
+    add(text.data(), text.size());
+  }
+  std::string hex() {
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    if (!ok_ || EVP_DigestFinal_ex(context_.get(), bytes, &size) != 1) return "";
+    constexpr char kDigits[] = "0123456789abcdef";
+    std::string text;
+    for (unsigned int i = 0; i < size; ++i) {
+      text += kDigits[bytes[i] >> 4];
+      text += kDigits[bytes[i] & 15];
+    }
+    return text;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+  bool ok_ = false;
+};
+
+bool add_part(Digest& digest, std::ifstream& file, uintmax_t size) {
+  std::vector<char> buffer(size_t{1} << 18);
+  while (size > 0) {
+    const auto wanted = static_cast<std::streamsize>(std::min<uintmax_t>(size, buffer.size()));
+    if (!file.read(buffer.data(), wanted)) return false;
+    digest.add(buffer.data(), static_cast<size_t>(wanted));
+    size -= static_cast<uintmax_t>(wanted);
+  }
+  return true;
+}
+
+bool add_file(Digest& digest, const std::string& path) {
+  constexpr uintmax_t kWhole = uintmax_t{1} << 30;
+  constexpr uintmax_t kEnd = uintmax_t{64} << 20;
+  std::error_code error;
+  const uintmax_t size = fs::file_size(path, error);
+  std::ifstream file(path, std::ios::binary);
+  if (error || !file) return false;
+  digest.add(&size, sizeof size);
+  if (size <= kWhole) return add_part(digest, file, size);
+  if (!add_part(digest, file, kEnd)) return false;
+  file.seekg(-static_cast<std::streamoff>(kEnd), std::ios::end);
+  return add_part(digest, file, kEnd);
+}
+
+std::string processor() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);)
+    if (line.starts_with("model name")) return line;
+  return "";
+}
+
+const char* kind_word(InstanceGroup::Kind kind) {
+  switch (kind) {
+    case InstanceGroup::Kind::kGpu: return "gpu";
+    case InstanceGroup::Kind::kModel: return "model";
+    default: return "cpu";
+  }
+}
+
+bool read_kind(const std::string& word, InstanceGroup::Kind& kind) {
+  for (const auto k : {InstanceGroup::Kind::kCpu, InstanceGroup::Kind::kGpu, InstanceGroup::Kind::kModel})
+    if (word == kind_word(k)) return kind = k, true;
+  return false;
+}
+
+bool read_point(std::istringstream& line, CostPoint& point) {
+  int64_t mean = 0, p99 = 0;
+  if (!(line >> point.rows >> mean >> p99 >> point.executions)) return false;
+  point.mean = std::chrono::nanoseconds(mean);
+  point.p99 = std::chrono::nanoseconds(p99);
+  return std::isfinite(point.rows) && point.rows >= 1 && point.rows <= 1e9 && mean > 0 && mean <= kHourNs && p99 >= 0 &&
+         p99 <= kHourNs && point.executions > 0;
+}
+
+Status failed(const std::string& what) { return unavailable(what + ": " + std::strerror(errno)); }
+
+}  // namespace
+
+std::string costs_text(std::span<const LearnedCost> costs) {
+  std::ostringstream text;
+  text << kHeader << '\n';
+  for (const LearnedCost& cost : costs) {
+    text << "curve " << kind_word(cost.kind) << ' ' << cost.shape_class << ' ' << cost.shapes << '\n';
+    for (const CostPoint& point : cost.points)
+      text << "point " << point.rows << ' ' << to_ns(point.mean) << ' ' << to_ns(point.p99) << ' ' << point.executions
+           << '\n';
+  }
+  text << "end\n";
+  return text.str();
+}
+
+std::vector<LearnedCost> parse_costs(const std::string& text) {
+  std::istringstream lines(text);
+  std::string line;
+  if (!std::getline(lines, line) || line != kHeader) return {};
+  std::vector<LearnedCost> costs;
+  while (std::getline(lines, line)) {
+    if (line == "end") return costs;
+    std::istringstream words(line);
+    std::string word;
+    words >> word;
+    if (word == "curve" && costs.size() < kMostCurves) {
+      LearnedCost cost;
+      std::string kind;
+      if (!(words >> kind >> cost.shape_class) || !read_kind(kind, cost.kind)) return {};
+      words.get();
+      std::getline(words, cost.shapes);
+      costs.push_back(std::move(cost));
+    } else if (word == "point" && !costs.empty() && costs.back().points.size() < kMostPoints) {
+      CostPoint point;
+      if (!read_point(words, point)) return {};
+      costs.back().points.push_back(point);
+    } else {
+      return {};
+    }
+  }
+  return {};  // cut off
+}
+
+std::string CostStore::path_of(const std::string& key) const { return directory_ + '/' + key + kSuffix; }
+
+std::vector<LearnedCost> CostStore::read(const std::string& key) const {
+  if (!keeps() || key.empty()) return {};
+  std::error_code error;
+  const uintmax_t size = fs::file_size(path_of(key), error);
+  if (error || size > kMostBytes) return {};
+  std::ifstream file(path_of(key), std::ios::binary);
+  std::string text(size, '\0');
+  if (!file.read(text.data(), static_cast<std::streamsize>(size))) return {};
+  return parse_costs(text);
+}
+
+Status CostStore::write(const std::string& key, std::span<const LearnedCost> costs) const {
+  if (!keeps() || key.empty() || costs.empty()) return ok_status();
+  std::error_code error;
+  const bool fresh = !fs::exists(path_of(key), error);
+  fs::create_directories(fs::path(directory_).parent_path(), error);
+  if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) return failed("folder '" + directory_ + "'");
+  const std::string temporary = path_of(key) + ".new";
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return failed("file '" + temporary + "'");
+  const std::string text = costs_text(costs);
+  size_t written = 0;
+  bool ok = true;
+  while (ok && written < text.size()) {
+    const ssize_t n = ::write(fd, text.data() + written, text.size() - written);
+    if (n > 0) written += static_cast<size_t>(n);
+    if (n < 0 && errno != EINTR) ok = false;
+  }
+  ok = ok && ::fsync(fd) == 0;
+  const Status status = ok ? ok_status() : failed("file '" + temporary + "'");
+  ::close(fd);
+  if (!ok || ::rename(temporary.c_str(), path_of(key).c_str()) != 0) {
+    const Status problem = ok ? failed("file '" + path_of(key) + "'") : status;
+    ::unlink(temporary.c_str());
+    return problem;
+  }
+  if (fresh) forget_oldest();
+  return ok_status();
+}
+
+void CostStore::forget_oldest() const {
+  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  std::error_code error;
+  for (fs::directory_iterator it(directory_, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() != kSuffix) continue;
+    std::error_code gone;
+    const auto time = it->last_write_time(gone);
+    if (!gone) files.emplace_back(time, it->path());
+  }
+  if (files.size() <= kMostFiles) return;
+  std::sort(files.begin(), files.end());
+  for (size_t i = 0; i < files.size() - kMostFiles; ++i) fs::remove(files[i].second, error);
+}
+
+std::string cost_key(const CostSubject& subject) {
+  Digest digest;
+  for (const std::string& file : subject.files)
+    if (!add_file(digest, file)) return "";
+  for (const std::string* text : {&subject.backend, &subject.runtime, &subject.config}) digest.add(*text);
+  digest.add(processor());
+  const int64_t numbers[] = {subject.max_rows, subject.instance_threads,
+                             static_cast<int64_t>(std::thread::hardware_concurrency())};
+  digest.add(numbers, sizeof numbers);
+  return digest.hex();
+}
+
+}  // namespace modelmill
