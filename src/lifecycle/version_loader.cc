@@ -244,8 +244,6 @@ class Loading {
     batching.max_batch_size = *definition_.max_batch_size;
     plan_.max_batch_rows = std::max<int64_t>(batching.max_batch_size, 1);
     plan_.batching = batching;
-    if (batching.queue.max_queue_size > 0)
-      plan_.max_queue_requests = std::min(plan_.max_queue_requests, batching.queue.max_queue_size);
   }
 
   void decide_by_probe() {

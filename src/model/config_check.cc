@@ -103,6 +103,38 @@ Issue check_tensors(const ModelConfig& config, bool batched) {
   return std::nullopt;
 }
 
+Issue check_priorities(const inference::ModelDynamicBatching& batching, const std::string& model) {
+  const uint64_t levels = batching.priority_levels();
+  if (levels == 0) return std::nullopt;
+  const std::string range = "in range [1, " + std::to_string(levels) + "] for " + model;
+  if (batching.default_priority_level() == 0 || batching.default_priority_level() > levels)
+    return invalid(batching.default_priority_level() == 0 ? "dynamic_batching.priority_levels"
+                                                          : "dynamic_batching.default_priority_level",
+                   "default priority level must be " + range);
+  for (const auto& [level, policy] : batching.priority_queue_policy())
+    if (level == 0 || level > levels)
+      return invalid("dynamic_batching.priority_queue_policy",
+                     "priority queue policy must have priority level " + range);
+  return std::nullopt;
+}
+
+/// Priorities and delays change the order in which requests run.
+Issue check_ordering(const inference::ModelDynamicBatching& batching, const std::string& model) {
+  if (!batching.preserve_ordering()) return std::nullopt;
+  if (batching.priority_levels() > 1)
+    return invalid("dynamic_batching.priority_levels",
+                   "Only one priority level is allowed when 'preserve_ordering' is true for " + model);
+  const auto delays = [](const inference::ModelQueuePolicy& policy) {
+    return policy.default_timeout_microseconds() != 0 && policy.timeout_action() == inference::ModelQueuePolicy::DELAY;
+  };
+  const std::string message =
+      "Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true for " + model;
+  if (delays(batching.default_queue_policy())) return invalid("dynamic_batching.default_queue_policy", message);
+  for (const auto& [level, policy] : batching.priority_queue_policy())
+    if (delays(policy)) return invalid("dynamic_batching.priority_queue_policy", message);
+  return std::nullopt;
+}
+
 Issue check_dynamic_batching(const ModelConfig& config, bool max_batch_size_given) {
   const auto& batching = config.dynamic_batching();
   for (const int32_t size : batching.preferred_batch_size()) {
@@ -113,16 +145,8 @@ Issue check_dynamic_batching(const ModelConfig& config, bool max_batch_size_give
       return invalid("dynamic_batching.preferred_batch_size",
                      "dynamic batching preferred size must be <= max batch size for " + config.name());
   }
-  if (batching.priority_levels() != 0 || batching.priority_queue_policy_size() != 0)
-    return unsupported(
-        batching.priority_levels() != 0 ? "dynamic_batching.priority_levels" : "dynamic_batching.priority_queue_policy",
-        "queueing by priority", "remove the field: all requests then wait in one queue, in their order");
-  if (batching.preserve_ordering() && batching.default_queue_policy().default_timeout_microseconds() != 0 &&
-      batching.default_queue_policy().timeout_action() == inference::ModelQueuePolicy::DELAY)
-    return invalid(
-        "dynamic_batching.default_queue_policy",
-        "Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true for " + config.name());
-  return std::nullopt;
+  if (auto issue = check_priorities(batching, config.name())) return issue;
+  return check_ordering(batching, config.name());
 }
 
 Issue check_instance_group(const inference::ModelInstanceGroup& group, const std::string& field,

@@ -48,7 +48,13 @@ struct BatchingDefinition {
   bool preserve_ordering = false;
   /// The p99 of a request's time in the server that is to be held; 0: none.
   std::chrono::microseconds objective_p99{0};
+  /// Of every level of priority that has none of its own.
   QueuePolicy queue;
+  /// Levels of priority, of which 1 is served first. 0: requests have none.
+  uint64_t priority_levels = 0;
+  /// Of requests that name no level, or one that there is not.
+  uint64_t default_priority_level = 0;
+  std::map<uint64_t, QueuePolicy> queue_by_level;
 };
 
 struct VersionPolicy {

@@ -67,6 +67,17 @@ std::chrono::microseconds to_duration(uint64_t us) {
   return std::chrono::microseconds(static_cast<int64_t>(std::min(us, kYear)));
 }
 
+QueuePolicy to_queue_policy(const inference::ModelQueuePolicy& queue) {
+  QueuePolicy out;
+  out.timeout_action = queue.timeout_action() == inference::ModelQueuePolicy::DELAY
+                           ? QueuePolicy::TimeoutAction::kDelay
+                           : QueuePolicy::TimeoutAction::kReject;
+  out.default_timeout = to_duration(queue.default_timeout_microseconds());
+  out.allow_timeout_override = queue.allow_timeout_override();
+  out.max_queue_size = queue.max_queue_size();
+  return out;
+}
+
 BatchingDefinition to_batching(const ModelConfig& config, bool max_batch_size_given) {
   BatchingDefinition out;
   out.max_batch_size = config.max_batch_size();
@@ -78,13 +89,13 @@ BatchingDefinition to_batching(const ModelConfig& config, bool max_batch_size_gi
   std::sort(out.preferred_sizes.begin(), out.preferred_sizes.end());
   out.max_queue_delay = to_duration(batching.max_queue_delay_microseconds());
   out.preserve_ordering = batching.preserve_ordering();
-  const auto& queue = batching.default_queue_policy();
-  out.queue.timeout_action = queue.timeout_action() == inference::ModelQueuePolicy::DELAY
-                                 ? QueuePolicy::TimeoutAction::kDelay
-                                 : QueuePolicy::TimeoutAction::kReject;
-  out.queue.default_timeout = to_duration(queue.default_timeout_microseconds());
-  out.queue.allow_timeout_override = queue.allow_timeout_override();
-  out.queue.max_queue_size = queue.max_queue_size();
+  out.queue = to_queue_policy(batching.default_queue_policy());
+  out.priority_levels = batching.priority_levels();
+  out.default_priority_level = batching.default_priority_level();
+  // As in Triton: without levels the policies of levels are nobody's.
+  if (out.priority_levels > 0)
+    for (const auto& [level, policy] : batching.priority_queue_policy())
+      out.queue_by_level[level] = to_queue_policy(policy);
   return out;
 }
 

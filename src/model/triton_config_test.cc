@@ -91,6 +91,26 @@ TEST(TritonConfig, ReadsAnImageModel) {
   EXPECT_EQ(d.metric_tags.at("team"), "vision");
 }
 
+TEST(TritonConfig, ReadsLevelsOfPriority) {
+  const auto d = parse(
+      "max_batch_size: 4 dynamic_batching { priority_levels: 3 default_priority_level: 2 default_queue_policy { "
+      "max_queue_size: 9 } priority_queue_policy { key: 3 value { timeout_action: DELAY default_timeout_microseconds: "
+      "70 allow_timeout_override: true max_queue_size: 5 } } }");
+  ASSERT_TRUE(d.ok()) << d.status().to_string();
+  EXPECT_EQ(d->batching.priority_levels, 3U);
+  EXPECT_EQ(d->batching.default_priority_level, 2U);
+  EXPECT_EQ(d->batching.queue.max_queue_size, 9);
+  ASSERT_EQ(d->batching.queue_by_level.size(), 1U);
+  const QueuePolicy& third = d->batching.queue_by_level.at(3);
+  EXPECT_EQ(third.timeout_action, QueuePolicy::TimeoutAction::kDelay);
+  EXPECT_EQ(third.default_timeout, std::chrono::microseconds(70));
+  EXPECT_TRUE(third.allow_timeout_override);
+  EXPECT_EQ(third.max_queue_size, 5);
+  const auto none = parse("max_batch_size: 4 dynamic_batching { priority_queue_policy { key: 1 value { } } }");
+  ASSERT_TRUE(none.ok());
+  EXPECT_TRUE(none->batching.queue_by_level.empty()) << "without levels it is nobody's";
+}
+
 TEST(TritonConfig, TellsZeroFromAbsentBatchSize) {
   EXPECT_EQ(parse("max_batch_size: 0")->max_batch_size, 0);
   EXPECT_EQ(parse("max_batch_size: 0")->batching.mode, BatchingDefinition::Mode::kDisabled);
@@ -183,6 +203,21 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"max_batch_size: 4 dynamic_batching { preserve_ordering: true default_queue_policy { timeout_action: "
                 "DELAY default_timeout_microseconds: 1 } }",
                 "DELAY"},
+        BadText{"max_batch_size: 4 dynamic_batching { preserve_ordering: true priority_levels: 1 "
+                "default_priority_level: 1 priority_queue_policy { key: 1 value { timeout_action: DELAY "
+                "default_timeout_microseconds: 1 } } }",
+                "dynamic_batching.priority_queue_policy: Queue policy can not have DELAY"},
+        BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 }",
+                "default priority level must be in range [1, 2] for "},
+        BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2\n default_priority_level: 3 }",
+                "m/config.pbtxt:2:2: dynamic_batching.default_priority_level: default priority level must be in range "
+                "[1, 2]"},
+        BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 default_priority_level: 1 "
+                "priority_queue_policy { key: 3 value { } } }",
+                "priority queue policy must have priority level in range [1, 2]"},
+        BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 default_priority_level: 1 "
+                "preserve_ordering: true }",
+                "Only one priority level is allowed when 'preserve_ordering' is true"},
         BadText{"instance_group { kind: KIND_CPU gpus: [0] }", "has kind KIND_CPU but specifies one or more GPUs"},
         BadText{"instance_group { kind: KIND_MODEL gpus: [0] }", "has kind KIND_MODEL but specifies one or more GPUs"},
         BadText{"instance_group { count: -1 }", "negative count"},
@@ -216,8 +251,6 @@ INSTANTIATE_TEST_SUITE_P(
                     BadText{"model_operations { op_library_filename: 'x.so' }", "model_operations: "},
                     BadText{"response_cache { enable: true }", "response_cache: "},
                     BadText{"model_repository_agents { agents { name: 'checksum' } }", "model_repository_agents: "},
-                    BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 default_priority_level: 1 }",
-                            "dynamic_batching.priority_levels: "},
                     BadText{"instance_group { passive: true }", "instance_group[0].passive: "},
                     BadText{"runtime: 'mine.so'", "runtime: "}));
 

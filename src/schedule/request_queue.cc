@@ -11,6 +11,12 @@ namespace {
 /// With a delay: how many classes are asked whether one of them can be cut, among how many requests.
 constexpr int kClassesAsked = 16;
 constexpr int kRequestsSearched = 512;
+/// So many levels are known before those without requests are forgotten.
+constexpr size_t kLevelsKept = 64;
+
+bool has_timeout(const QueuePolicy& policy) {
+  return policy.default_timeout.count() > 0 || policy.allow_timeout_override;
+}
 
 int64_t input_bytes(const InferRequest& request) {
   size_t total = 0;
@@ -25,9 +31,10 @@ struct RequestQueue::Node {
   int64_t rows = 1;
   int64_t bytes = 0;
   TimePoint expires = kNever;
-  int level = 0;
+  Level* level = nullptr;
+  Band* band = nullptr;
   Class* in = nullptr;
-  Node* before = nullptr;  // in the level
+  Node* before = nullptr;  // in the band
   Node* after = nullptr;
   Node* class_before = nullptr;
   Node* class_after = nullptr;
@@ -41,23 +48,71 @@ Status no_longer_wanted(const InferRequest& request, TimePoint now) {
   return ok_status();
 }
 
+bool RequestQueue::Limits::has_timeouts() const {
+  return has_timeout(policy) ||
+         std::any_of(by_level.begin(), by_level.end(), [](const auto& level) { return has_timeout(level.second); });
+}
+
 RequestQueue::RequestQueue(std::string model, const Limits& limits, bool by_shape)
-    : model_(std::move(model)), limits_(limits), by_shape_(by_shape) {}
+    : model_(std::move(model)), limits_(limits), by_shape_(by_shape) {
+  if (limits_.levels <= 1) only_level_ = &add_level(1);
+}
 
 RequestQueue::~RequestQueue() = default;
 
-TimePoint RequestQueue::expiry(const InferRequest& request, TimePoint now) const {
-  auto timeout = limits_.policy.default_timeout;
+uint64_t RequestQueue::level_number(const InferRequest& request) const {
+  const bool named = request.priority > 0 && request.priority <= limits_.levels;
+  return named ? request.priority : limits_.default_level;
+}
+
+RequestQueue::Level& RequestQueue::level_of(const InferRequest& request) {
+  if (only_level_) return *only_level_;
+  const uint64_t number = level_number(request);
+  const auto it = levels_.find(number);
+  return it != levels_.end() ? it->second : add_level(number);
+}
+
+RequestQueue::Level& RequestQueue::add_level(uint64_t number) {
+  if (levels_.size() >= kLevelsKept)
+    for (auto it = levels_.begin(); it != levels_.end();) {
+      if (it->second.size > 0) {
+        ++it;
+        continue;
+      }
+      bands_.erase({it->first, false});
+      bands_.erase({it->first, true});
+      it = levels_.erase(it);
+    }
+  Level& level = levels_[number];
+  const auto own = limits_.by_level.find(number);
+  level.policy = own != limits_.by_level.end() ? &own->second : &limits_.policy;
+  level.in_time = &bands_[{number, false}];
+  level.delayed = &bands_[{number, true}];
+  return level;
+}
+
+int64_t RequestQueue::rows_before(const InferRequest& request) const {
+  if (only_level_) return rows_;
+  int64_t rows = 0;
+  const uint64_t number = level_number(request);
+  for (const auto& [at, level] : levels_)
+    if (at <= number) rows += level.rows;
+  return rows;
+}
+
+TimePoint RequestQueue::expiry(const QueuePolicy& policy, const InferRequest& request, TimePoint now) {
+  auto timeout = policy.default_timeout;
   const auto own = request.timeout;
-  const bool overrides = limits_.policy.allow_timeout_override && own.count() > 0;
+  const bool overrides = policy.allow_timeout_override && own.count() > 0;
   if (overrides && (timeout.count() == 0 || own < timeout)) timeout = own;
   return timeout.count() > 0 ? now + timeout : kNever;
 }
 
-Status RequestQueue::check_room(int64_t bytes) const {
-  if (limits_.policy.max_queue_size > 0 && size_ >= limits_.policy.max_queue_size)
-    return unavailable("Exceeds maximum queue size: " + std::to_string(limits_.policy.max_queue_size) +
-                       " requests wait for model '" + model_ + "'; try again later");
+Status RequestQueue::check_room(const Level& level, int64_t bytes) const {
+  if (level.policy->max_queue_size > 0 && level.size >= level.policy->max_queue_size)
+    return unavailable("Exceeds maximum queue size: " + std::to_string(level.policy->max_queue_size) + " requests " +
+                       (only_level_ ? "" : "of the same priority ") + "wait for model '" + model_ +
+                       "'; try again later");
   if (size_ >= limits_.max_requests)
     return resource_exhausted("Exceeds maximum queue size: " + std::to_string(limits_.max_requests) +
                               " requests wait for model '" + model_ + "'; try again later");
@@ -72,16 +127,18 @@ Status RequestQueue::check_room(int64_t bytes) const {
 Status RequestQueue::push(InferRequestPtr& request, TimePoint now, std::vector<Dropped>& dropped) {
   const int64_t bytes = input_bytes(*request);
   sweep_credit_ += kSweptForEach;
-  Status room = check_room(bytes);
-  if (!room.ok() && sweep(now, dropped)) room = check_room(bytes);
+  Level& level = level_of(*request);
+  Status room = check_room(level, bytes);
+  if (!room.ok() && sweep(now, dropped)) room = check_room(level, bytes);
   if (!room.ok()) return room;
   Node* node = new_node();
   node->rows = std::max<int64_t>(1, request->batch_rows);
   node->bytes = bytes;
-  node->expires = expiry(*request, now);
+  node->expires = expiry(*level.policy, *request, now);
   node->request = std::move(request);
-  link(node, 0);
-  last_class_rows_ = node->in->rows;
+  node->level = &level;
+  link(node, *level.in_time);
+  last_class_rows_ = rows_of_class(*node);
   return ok_status();
 }
 
@@ -95,8 +152,8 @@ bool RequestQueue::sweep(TimePoint now, std::vector<Dropped>& dropped) {
   if (sweep_credit_ < size_) return false;
   sweep_credit_ = 0;
   const size_t before = dropped.size();
-  for (const Level& level : levels_) {
-    for (Node* node = level.first; node;) {
+  for (const auto& [place, band] : bands_) {
+    for (Node* node = band.first; node;) {
       Node* following = node->after;
       if (Status status = no_longer_wanted(*node->request, now); !status.ok()) drop(node, std::move(status), dropped);
       node = following;
@@ -112,18 +169,35 @@ RequestQueue::Node* RequestQueue::new_node() {
   return node;
 }
 
-void RequestQueue::link(Node* node, int level) {
-  Level& at = levels_[level];
-  uint64_t key = by_shape_ ? shape_class_hash(*node->request) : 0;
-  auto it = at.classes.find(key);
+/// The class in the band that the request belongs to, and its key; null and a free key if there is none.
+RequestQueue::Class* RequestQueue::find_class(Band& band, const InferRequest& request, uint64_t& key) const {
+  key = by_shape_ ? shape_class_hash(request) : 0;
+  auto it = band.classes.find(key);
   // Classes with the same hash live at the next free keys.
-  while (by_shape_ && it != at.classes.end() && it->second.first &&
-         !same_shape_class(*it->second.first->request, *node->request))
-    it = at.classes.find(++key);
-  if (it == at.classes.end()) it = at.classes.emplace(key, Class{.key = key}).first;
+  while (by_shape_ && it != band.classes.end() && it->second.first &&
+         !same_shape_class(*it->second.first->request, request))
+    it = band.classes.find(++key);
+  return it != band.classes.end() ? &it->second : nullptr;
+}
 
-  Class& c = it->second;
-  node->level = level;
+/// Of the node's class in all bands.
+int64_t RequestQueue::rows_of_class(const Node& node) {
+  int64_t rows = node.in->rows;
+  for (auto& [place, band] : bands_) {
+    if (&band == node.band || !band.first) continue;
+    uint64_t key = 0;
+    if (const Class* c = find_class(band, *node.request, key)) rows += c->rows;
+  }
+  return rows;
+}
+
+void RequestQueue::link(Node* node, Band& at) {
+  uint64_t key = 0;
+  Class* in = find_class(at, *node->request, key);
+  if (!in) in = &at.classes.emplace(key, Class{.key = key}).first->second;
+
+  Class& c = *in;
+  node->band = &at;
   node->in = &c;
   node->before = at.last;
   node->after = nullptr;
@@ -135,6 +209,8 @@ void RequestQueue::link(Node* node, int level) {
   c.last = node;
 
   c.rows += node->rows;
+  ++node->level->size;
+  node->level->rows += node->rows;
   rows_ += node->rows;
   bytes_ += node->bytes;
   ++size_;
@@ -142,7 +218,7 @@ void RequestQueue::link(Node* node, int level) {
 }
 
 void RequestQueue::unlink(Node* node) {
-  Level& at = levels_[node->level];
+  Band& at = *node->band;
   Class& c = *node->in;
   (node->before ? node->before->after : at.first) = node->after;
   (node->after ? node->after->before : at.last) = node->before;
@@ -150,6 +226,8 @@ void RequestQueue::unlink(Node* node) {
   (node->class_after ? node->class_after->class_before : c.last) = node->class_before;
 
   c.rows -= node->rows;
+  --node->level->size;
+  node->level->rows -= node->rows;
   rows_ -= node->rows;
   bytes_ -= node->bytes;
   --size_;
@@ -184,33 +262,53 @@ bool RequestQueue::weed(Node* node, TimePoint now, std::vector<Dropped>& dropped
     return true;
   }
   if (now < node->expires) return false;
-  if (limits_.policy.timeout_action == QueuePolicy::TimeoutAction::kReject) {
+  if (node->level->policy->timeout_action == QueuePolicy::TimeoutAction::kReject) {
     drop(node, unavailable("Request timeout expired: it waited too long in the queue of model '" + model_ + "'"),
          dropped);
     return true;
   }
   unlink(node);
   node->expires = kNever;
-  link(node, 1);
+  link(node, *node->level->delayed);
   return true;
 }
 
-/// Fills the view with what can be served of the class; false when nothing is left of it (then `c` may be gone).
-bool RequestQueue::weed_class(Class& c, const BatchPolicy& policy, TimePoint now, std::vector<Dropped>& dropped) {
-  view_rows_.clear();
-  view_deadline_ = kNever;
-  int64_t rows = 0;
-  Node* node = c.first;
-  while (node && rows < policy.max_rows) {
+/// Adds to the view what can be served of the node's class, from the node on to the end of its band.
+void RequestQueue::view_from(Node* node, const BatchPolicy& policy, TimePoint now, std::vector<Dropped>& dropped) {
+  while (node && view_total_ < policy.max_rows) {
     Node* following = node->class_after;
     if (!weed(node, now, dropped)) {
-      rows += node->rows;
+      view_.push_back(node);
       view_rows_.push_back(node->rows);
+      view_total_ += node->rows;
+      view_oldest_ = std::min(view_oldest_, node->request->times.queued);
       view_deadline_ = std::min({view_deadline_, node->request->deadline, node->expires});
     }
     node = following;
   }
-  return !view_rows_.empty();
+}
+
+/// Fills the view with what can be served of the class, from its band and those behind it; false when nothing is left
+/// of it in its band (then `c` may be gone).
+bool RequestQueue::view_class(Bands::iterator band, Class& c, const BatchPolicy& policy, TimePoint now,
+                              std::vector<Dropped>& dropped) {
+  view_.clear();
+  view_rows_.clear();
+  view_total_ = 0;
+  view_oldest_ = kNever;
+  view_deadline_ = kNever;
+  c.visited = search_;
+  view_from(c.first, policy, now, dropped);
+  if (view_.empty()) return false;
+  for (++band; band != bands_.end() && view_total_ < policy.max_rows; ++band) {
+    if (!band->second.first) continue;
+    uint64_t key = 0;
+    Class* more = find_class(band->second, *view_.front()->request, key);
+    if (!more) continue;
+    more->visited = search_;
+    view_from(more->first, policy, now, dropped);
+  }
+  return true;
 }
 
 RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, const InstanceView& instances,
@@ -220,8 +318,8 @@ RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, 
   ++search_;
   int asked = 0;
   int searched = 0;
-  for (int level = 0; level < 2; ++level) {
-    Node* node = levels_[level].first;
+  for (auto band = bands_.begin(); band != bands_.end(); ++band) {
+    Node* node = band->second.first;
     while (node && asked < kClassesAsked && searched < kRequestsSearched) {
       ++searched;
       Class& c = *node->in;
@@ -229,30 +327,24 @@ RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, 
         node = node->after;
         continue;
       }
-      c.visited = search_;
       ++asked;
       const CostCurve* cost = costs ? costs->find(instances.kind, c.key) : nullptr;
       too_late_before_ = too_late_before(policy, cost, now);
-      const bool left = weed_class(c, policy, now, dropped);
+      const bool left = view_class(band, c, policy, now, dropped);
       if (!left || c.first != node) {
         // The oldest went, so that a request of another class may come first now: look again.
         if (left) c.visited = 0;
         --asked;
         --searched;
-        node = levels_[level].first;
+        node = band->second.first;
         continue;
       }
-      Node* head = node;
-      const QueueView view{view_rows_, head->request->times.queued, view_deadline_, instances.arrivals};
+      const QueueView view{view_rows_, view_oldest_, view_deadline_, instances.arrivals};
       const BatchDecision decision = decide(policy, now, view, instances, cost);
       if (decision.action == BatchDecision::Action::kCut) {
         best.decision = decision;
         best.batch.reserve(decision.requests);
-        for (size_t i = 0; i < decision.requests; ++i) {
-          Node* following = head->class_after;
-          best.batch.push_back(take(head));
-          head = following;
-        }
+        for (size_t i = 0; i < decision.requests; ++i) best.batch.push_back(take(view_[i]));
         return best;
       }
       if (decision.action == BatchDecision::Action::kWait &&
@@ -271,8 +363,8 @@ void RequestQueue::expire(TimePoint now, std::vector<Dropped>& dropped) {
 
 std::vector<InferRequestPtr> RequestQueue::drain() {
   std::vector<InferRequestPtr> all;
-  for (Level& level : levels_)
-    while (level.first) all.push_back(take(level.first));
+  for (auto& [place, band] : bands_)
+    while (band.first) all.push_back(take(band.first));
   return all;
 }
 

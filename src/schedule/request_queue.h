@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <unordered_map>
@@ -14,15 +15,25 @@
 
 namespace modelmill {
 
-/// The requests of one version that wait, first come first served. Each belongs to a shape class; a batch is cut from
-/// the class of the oldest request and takes later ones of that class only, so that unequal shapes never meet.
-/// Passive and not synchronised: it decides and hands over, and never calls a request's sink.
+/// The requests of one version that wait: by level of priority, and in each first come first served; what has waited
+/// for too long and may wait on (TimeoutAction::kDelay) comes after the rest of its level. Each request belongs to a
+/// shape class; a batch is cut from the class of the first request and takes later ones of that class only, also from
+/// lower levels, so that unequal shapes never meet. Passive and not synchronised: it decides and hands over, and never
+/// calls a request's sink.
 class RequestQueue {
  public:
   struct Limits {
     int64_t max_requests = 0;
     int64_t max_bytes = 0;
+    /// Of each level that has none of its own in `by_level`. Its max_queue_size is that of a level.
     QueuePolicy policy;
+    /// Levels of priority; up to 1 all requests are of one. Those that name no level are of `default_level`.
+    uint64_t levels = 0;
+    uint64_t default_level = 0;
+    std::map<uint64_t, QueuePolicy> by_level;
+
+    /// Waiting can come to an end by itself.
+    bool has_timeouts() const;
   };
 
   /// A request that leaves without being served, and why.
@@ -70,12 +81,14 @@ class RequestQueue {
   int64_t size() const { return size_; }
   int64_t rows() const { return rows_; }
   int64_t bytes() const { return bytes_; }
+  /// Rows of the levels that come before the end of this request's.
+  int64_t rows_before(const InferRequest& request) const;
   /// Rows of the class of the request that was pushed last.
   int64_t rows_of_last_class() const { return last_class_rows_; }
 
  private:
   struct Node;
-  /// The requests of one class in one level, oldest first. Never empty.
+  /// The requests of one class in one band, oldest first. Never empty.
   struct Class {
     uint64_t key = 0;
     Node* first = nullptr;
@@ -83,34 +96,55 @@ class RequestQueue {
     int64_t rows = 0;
     uint64_t visited = 0;  // by which search it was last looked at
   };
-  /// Requests in order; those of the second level, whose time was over and who may wait (TimeoutAction::kDelay), come
-  /// after all of the first.
-  struct Level {
+  /// Requests in order: those of a level that are in time, or those that were delayed.
+  struct Band {
     Node* first = nullptr;
     Node* last = nullptr;
     std::unordered_map<uint64_t, Class> classes;
   };
+  /// A level's number, and whether delayed: in the order in which they are served.
+  using Bands = std::map<std::pair<uint64_t, bool>, Band>;
+  struct Level {
+    const QueuePolicy* policy = nullptr;
+    Band* in_time = nullptr;
+    Band* delayed = nullptr;
+    int64_t size = 0;
+    int64_t rows = 0;
+  };
 
+  uint64_t level_number(const InferRequest& request) const;
+  Level& level_of(const InferRequest& request);
+  Level& add_level(uint64_t number);
+  Class* find_class(Band& band, const InferRequest& request, uint64_t& key) const;
+  int64_t rows_of_class(const Node& node);
   Node* new_node();
-  void link(Node* node, int level);
+  void link(Node* node, Band& band);
   void unlink(Node* node);
   InferRequestPtr take(Node* node);
   void drop(Node* node, Status status, std::vector<Dropped>& dropped);
   /// Drops or delays the node when it must not be served now; false when it is fit to be.
   bool weed(Node* node, TimePoint now, std::vector<Dropped>& dropped);
-  bool weed_class(Class& c, const BatchPolicy& policy, TimePoint now, std::vector<Dropped>& dropped);
-  Status check_room(int64_t bytes) const;
+  bool view_class(Bands::iterator band, Class& c, const BatchPolicy& policy, TimePoint now,
+                  std::vector<Dropped>& dropped);
+  void view_from(Node* node, const BatchPolicy& policy, TimePoint now, std::vector<Dropped>& dropped);
+  Status check_room(const Level& level, int64_t bytes) const;
   bool sweep(TimePoint now, std::vector<Dropped>& dropped);
-  TimePoint expiry(const InferRequest& request, TimePoint now) const;
+  static TimePoint expiry(const QueuePolicy& policy, const InferRequest& request, TimePoint now);
 
   const std::string model_;
   const Limits limits_;
   const bool by_shape_;
   std::deque<Node> nodes_;  // all there ever were at a time; the unused are in free_
   std::vector<Node*> free_;
-  Level levels_[2];
+  std::map<uint64_t, Level> levels_;  // those that have been seen; their number is bounded by what waits
+  Bands bands_;
+  Level* only_level_ = nullptr;  // when there are no priorities
   std::set<std::pair<TimePoint, Node*>> expiries_;
+  /// What a batch of the class that is looked at could have, in order.
+  std::vector<Node*> view_;
   std::vector<int64_t> view_rows_;
+  int64_t view_total_ = 0;
+  TimePoint view_oldest_{};
   TimePoint view_deadline_ = kNever;
   TimePoint too_late_before_ = TimePoint::min();  // for the class that is looked at
   uint64_t search_ = 0;

@@ -230,8 +230,8 @@ TEST_F(RequestQueueTest, TimeoutsDelay) {
   ASSERT_TRUE(push(queue, request("new3")).ok());
   EXPECT_FALSE(push(queue, request("new4")).ok()) << "the delayed still count";
   EXPECT_EQ(cut(queue, {.max_rows = 2}), (Ids{"new1", "new2"}));
-  EXPECT_EQ(cut(queue, {.max_rows = 2}), (Ids{"new3"}));
-  EXPECT_EQ(cut(queue, {.max_rows = 2}), (Ids{"old1", "old2"}));
+  EXPECT_EQ(cut(queue, {.max_rows = 2}), (Ids{"new3", "old1"}));
+  EXPECT_EQ(cut(queue, {.max_rows = 2}), (Ids{"old2"}));
   EXPECT_TRUE(dropped_.empty());
 }
 

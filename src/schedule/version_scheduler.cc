@@ -24,12 +24,10 @@ FailureReason reason_before_running(Code code) {
 
 constexpr Duration kLeastArrivalMemory = std::chrono::milliseconds(20);
 
-bool has_time_limits(const QueuePolicy& policy) {
-  return policy.default_timeout.count() > 0 || policy.allow_timeout_override;
-}
-
 RequestQueue::Limits limits_of(const VersionPlan& plan) {
-  return {plan.max_queue_requests, plan.max_queue_bytes, plan.batching.queue};
+  const BatchingDefinition& batching = plan.batching;
+  return {plan.max_queue_requests,         plan.max_queue_bytes,   batching.queue, batching.priority_levels,
+          batching.default_priority_level, batching.queue_by_level};
 }
 
 }  // namespace
@@ -42,7 +40,8 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       policy_(BatchPolicy::from(plan_.batching, plan_.max_batch_rows)),
       by_shape_(policy_.max_rows > 1 && !plan_.ragged && !has_one_shape_class(signature())),
       cost_aware_(plan_.cost_aware && !this->definition().decoupled),
-      may_run_on_loop_(plan_.inline_safe && !policy_.by_hand()),
+      has_timeouts_(limits_of(plan_).has_timeouts()),
+      may_run_on_loop_(plan_.inline_safe && !policy_.by_hand() && plan_.batching.priority_levels <= 1),
       time_(time),
       model_(std::move(model)),
       order_(plan_.batching.preserve_ordering ? std::make_shared<ResponseOrder>() : nullptr),
@@ -59,7 +58,7 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
   for (size_t i = 0; i < instances.size(); ++i)
     add_seat(std::move(instances[i]), i < plan_.places.size() ? plan_.places[i] : InstancePlace{});
   this->stats().instances_are(static_cast<int>(instances.size()));
-  if (has_time_limits(plan_.batching.queue)) expiry_thread_ = std::thread([this] { expiry_thread(); });
+  if (has_timeouts_) expiry_thread_ = std::thread([this] { expiry_thread(); });
 }
 
 VersionScheduler::~VersionScheduler() {
@@ -114,7 +113,7 @@ void VersionScheduler::on_completed(InferRequest& request, const Status& status)
 void VersionScheduler::enqueue(InferRequestPtr request) {
   const int64_t rows = request->batch_rows;
   const TimePoint queued = request->times.queued;
-  const bool hurried = request->deadline != kNever || has_time_limits(plan_.batching.queue);
+  const bool hurried = request->deadline != kNever || has_timeouts_;
   Status status;
   std::vector<RequestQueue::Dropped> dropped;
   {
@@ -141,7 +140,7 @@ Status VersionScheduler::in_time(const InferRequest& request) const {
     return ok_status();
   const uint64_t shape_class = by_shape_ ? shape_class_hash(request) : 0;
   const CostCurve* cost = costs_.find(kind_, shape_class);
-  const Backlog backlog{queue_.rows(), lanes_, static_cast<int>(idle_.size())};
+  const Backlog backlog{queue_.rows_before(request), lanes_, static_cast<int>(idle_.size())};
   const Admission admission = admit(policy_, backlog, cost, request.times.queued, request.deadline, share_.value());
   const auto microseconds = [](Duration d) { return std::to_string(to_ns(d) / 1'000) + " us"; };
   switch (admission.verdict) {

@@ -102,6 +102,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   const BatchPolicy policy_;
   const bool by_shape_;
   const bool cost_aware_;
+  const bool has_timeouts_;  // of the queue
   const bool may_run_on_loop_;
   TimeSource& time_;
   const std::unique_ptr<BackendModel> model_;
