@@ -223,7 +223,8 @@ void Connection::look(TimePoint now) {
     Log::debug("connection cut: its client does not read", {{"peer", *peer_}});
     return close();
   }
-  transport_->expect(0);  // what has gathered so far is progress, however little: the next read asks for more again
+  // What has gathered so far is progress, however little; the next read asks for more again.
+  if (target_size_ > 0) transport_->expect(0);
   if (session_) return session_->look(now);
   if (!beginning_.lasts(now, 0, limits.header_timeout)) return;
   core_->count_refused("header timeout");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <list>
 #include <memory>
 #include <string>
 
@@ -56,8 +57,11 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void end_gracefully();
   void close();
 
+  friend class ConnectionSet;
+
   std::shared_ptr<ServerCore> core_;
   Loop& loop_;
+  std::list<std::shared_ptr<Connection>>::iterator place_;  // in the loop's set, until it is closed
   LoopCounters& counters_;
   std::unique_ptr<Transport> transport_;
   const std::shared_ptr<const std::string> peer_;

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <future>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -210,6 +211,23 @@ TEST(SlowClient, IdleConnectionsAreClosed) {
 }
 
 /// What waits for us, or for nothing, is never cut: a request in a model's hands, a stream between messages.
+/// More than are looked at in one turn; some leave by themselves, between the turns of a look or not.
+TEST(SlowClient, ManyIdleConnectionsAreClosedToTheLast) {
+  constexpr int kStay = 300;
+  TestServer server(hello, only(&Limits::idle_timeout));
+  server.start();
+  std::vector<std::unique_ptr<RawClient>> stay, leave;
+  for (int i = 0; i < kStay; ++i) {
+    for (auto* clients : {&stay, &leave}) {
+      clients->push_back(std::make_unique<RawClient>(server.port()));
+      clients->back()->send(kGet);
+    }
+    if (i % 7 == 0) leave.clear();
+  }
+  leave.clear();
+  for (auto& client : stay) EXPECT_THAT(client->read_to_end(), EndsWith("hello"));
+}
+
 TEST(SlowClient, QuietIsNotSlow) {
   Limits limits;
   limits.idle_timeout = limits.stall_timeout = 20ms;
