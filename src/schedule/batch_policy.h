@@ -43,7 +43,7 @@ struct BatchDecision {
 
 /// What is known of a version when its batches are cut.
 struct BatchPolicy {
-  /// Rows of a batch, at most; a larger request runs alone, and at 1 every request does.
+  /// Rows of a batch, at most; a larger request that can't be split runs alone, and at 1 every request does.
   int64_t max_rows = 1;
   /// Sizes worth stopping at, ascending, none above max_rows. Empty: only max_rows.
   std::vector<int64_t> preferred;

@@ -2,16 +2,13 @@
 
 #include <sys/resource.h>
 
+#include "schedule/failure_reason.h"
+
 namespace modelmill {
 namespace {
 
 Duration from_timeval(const timeval& t) {
   return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
-}
-
-FailureReason reason_while_running(Code code) {
-  if (code == Code::kCancelled) return FailureReason::kClientGone;
-  return code == Code::kDeadlineExceeded ? FailureReason::kDeadline : FailureReason::kBackend;
 }
 
 }  // namespace
@@ -30,7 +27,7 @@ void VersionScheduler::Lane::on_completed(InferRequest& request, const Status& s
   if (status.ok()) {
     version.stats().request_succeeded(request.times, request.batch_rows);
   } else {
-    failed.fetch_add(1, std::memory_order_relaxed);
+    failed.all.fetch_add(1, std::memory_order_relaxed);
     version.stats().request_failed(request.times, reason_while_running(status.code()));
   }
 }

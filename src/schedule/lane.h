@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "schedule/split_request.h"
 #include "schedule/version_scheduler.h"
 
 namespace modelmill {
@@ -43,7 +44,8 @@ class VersionScheduler::Lane final : public RequestObserver {
   // The execution, written by whoever began it, read by whoever ends it.
   int64_t rows = 0;
   int64_t requests = 0;
-  std::atomic<int64_t> failed{0};
+  int64_t uncounted = 0;  // of them: those that are no request of a client's
+  FailedRequests failed;
   std::atomic<int64_t> late{0};  // answered after the objective's time
   uint64_t shape_class = 0;
   std::string shapes;  // when the class was new

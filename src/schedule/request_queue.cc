@@ -124,22 +124,27 @@ Status RequestQueue::check_room(const Level& level, int64_t bytes) const {
   return ok_status();
 }
 
-Status RequestQueue::push(InferRequestPtr& request, TimePoint now, std::vector<Dropped>& dropped) {
-  const int64_t bytes = input_bytes(*request);
+Status RequestQueue::push(std::span<InferRequestPtr> parts, TimePoint now, std::vector<Dropped>& dropped) {
+  int64_t bytes = 0;
+  for (const InferRequestPtr& part : parts) bytes += input_bytes(*part);
   sweep_credit_ += kSweptForEach;
-  Level& level = level_of(*request);
+  Level& level = level_of(*parts.front());
   Status room = check_room(level, bytes);
   if (!room.ok() && sweep(now, dropped)) room = check_room(level, bytes);
   if (!room.ok()) return room;
+  for (InferRequestPtr& part : parts) add(std::move(part), level, now);
+  return ok_status();
+}
+
+void RequestQueue::add(InferRequestPtr request, Level& level, TimePoint now) {
   Node* node = new_node();
   node->rows = std::max<int64_t>(1, request->batch_rows);
-  node->bytes = bytes;
+  node->bytes = input_bytes(*request);
   node->expires = expiry(*level.policy, *request, now);
   node->request = std::move(request);
   node->level = &level;
   link(node, *level.in_time);
   last_class_rows_ = rows_of_class(*node);
-  return ok_status();
 }
 
 void RequestQueue::drop_unwanted(TimePoint now, std::vector<Dropped>& dropped) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -50,7 +51,11 @@ class RequestQueue {
 
   /// Takes the request, or says why not (and leaves it with the caller): UNAVAILABLE when the model's own bound is
   /// reached, RESOURCE_EXHAUSTED when the server's is. Before it refuses it drops what nobody wants any more.
-  Status push(InferRequestPtr& request, TimePoint now, std::vector<Dropped>& dropped);
+  Status push(InferRequestPtr& request, TimePoint now, std::vector<Dropped>& dropped) {
+    return push(std::span(&request, 1), now, dropped);
+  }
+  /// Takes all parts of a request, or none. They are let in as one request with all of their bytes.
+  Status push(std::span<InferRequestPtr> parts, TimePoint now, std::vector<Dropped>& dropped);
 
   /// A request was cancelled that is perhaps in here: drops what nobody wants any more. The whole queue is looked
   /// through when enough pushes and cancellations have paid for it, so a queue far longer than kSweptForEach keeps some
@@ -117,6 +122,7 @@ class RequestQueue {
   Level& add_level(uint64_t number);
   Class* find_class(Band& band, const InferRequest& request, uint64_t& key) const;
   int64_t rows_of_class(const Node& node);
+  void add(InferRequestPtr request, Level& level, TimePoint now);
   Node* new_node();
   void link(Node* node, Band& band);
   void unlink(Node* node);

@@ -164,7 +164,7 @@ void VersionScheduler::learn(const Lane& lane, Duration time) {
     const int64_t late = lane.late.load(std::memory_order_relaxed);
     for (int64_t i = 0; i < lane.requests; ++i) share_.observe(i < late);
   }
-  if (!cost_aware_ || lane.failed.load(std::memory_order_relaxed) > 0) return;
+  if (!cost_aware_ || lane.failed.all.load(std::memory_order_relaxed) > 0) return;
   // Executions on a loop are many and short; some of them tell enough.
   if (lane.on_loop && executions_on_loop_++ % kLearnOnLoop != 0) return;
   CostCurve& curve = costs_.curve(lane.kind, lane.shape_class, [&lane] { return lane.shapes; });

@@ -5,22 +5,14 @@
 
 #include "base/log.h"
 #include "schedule/admission.h"
+#include "schedule/failure_reason.h"
 #include "schedule/lane.h"
 #include "schedule/shape_class.h"
+#include "schedule/split_request.h"
 #include "schedule/turn_batch.h"
 
 namespace modelmill {
 namespace {
-
-FailureReason reason_before_running(Code code) {
-  switch (code) {
-    case Code::kCancelled: return FailureReason::kClientGone;
-    case Code::kDeadlineExceeded: return FailureReason::kDeadline;
-    case Code::kUnavailable:
-    case Code::kResourceExhausted: return FailureReason::kRejected;
-    default: return FailureReason::kOther;
-  }
-}
 
 constexpr Duration kLeastArrivalMemory = std::chrono::milliseconds(20);
 
@@ -40,6 +32,7 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       policy_(BatchPolicy::from(plan_.batching, plan_.max_batch_rows)),
       by_shape_(policy_.max_rows > 1 && !plan_.ragged && !has_one_shape_class(signature())),
       cost_aware_(plan_.cost_aware && !this->definition().decoupled),
+      splits_(policy_.max_rows > 1 && plan_.has_batch_dimension && !this->definition().decoupled),
       has_timeouts_(limits_of(plan_).has_timeouts()),
       may_run_on_loop_(plan_.inline_safe && !policy_.by_hand() && plan_.batching.priority_levels <= 1),
       time_(time),
@@ -100,6 +93,10 @@ void VersionScheduler::submit(InferRequestPtr request) {
     request->fail(std::move(status));
     return;
   }
+  if (splits_ && request->batch_rows > policy_.max_rows) {
+    enqueue_parts(std::move(request));
+    return;
+  }
   if (hold_for_turn(request)) return;
   enqueue(std::move(request));
 }
@@ -111,16 +108,30 @@ void VersionScheduler::on_completed(InferRequest& request, const Status& status)
 }
 
 void VersionScheduler::enqueue(InferRequestPtr request) {
+  Status status = enqueue(std::span(&request, 1), request->batch_rows);
+  if (!status.ok()) request->fail(std::move(status));
+}
+
+void VersionScheduler::enqueue_parts(InferRequestPtr request) {
   const int64_t rows = request->batch_rows;
-  const TimePoint queued = request->times.queued;
-  const bool hurried = request->deadline != kNever || has_timeouts_;
+  std::vector<InferRequestPtr> parts = SplitRequest::split(std::move(request), policy_.max_rows, stats(), time_);
+  const Status status = enqueue(parts, rows);
+  if (status.ok()) return;
+  for (const InferRequestPtr& part : parts) part->fail(status);
+}
+
+/// Takes the parts of one request of so many rows, or none of them: then it says why.
+Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows) {
+  const InferRequest& request = *parts.front();
+  const TimePoint queued = request.times.queued;
+  const bool hurried = request.deadline != kNever || has_timeouts_;
   Status status;
   std::vector<RequestQueue::Dropped> dropped;
   {
     MutexLock lock(mutex_);
     const TimePoint expiry_before = queue_.next_expiry();
-    status = stopping_ ? unloading() : in_time(*request);
-    if (status.ok()) status = queue_.push(request, queued, dropped);
+    status = stopping_ ? unloading() : in_time(request, rows);
+    if (status.ok()) status = queue_.push(parts, queued, dropped);
     if (status.ok()) {
       if (policy_.objective > Duration{}) arrivals_.add(rows, queued);
       queue_empty_.store(false, std::memory_order_relaxed);
@@ -131,16 +142,18 @@ void VersionScheduler::enqueue(InferRequestPtr request) {
   }
   // The request, and with it *this, may be gone when it was taken; what was dropped is pinned by itself.
   fail(dropped);
-  if (!status.ok()) request->fail(std::move(status));
+  return status;
 }
 
 /// Refuses what can't be answered in time.
-Status VersionScheduler::in_time(const InferRequest& request) const {
+Status VersionScheduler::in_time(const InferRequest& request, int64_t rows) const {
   if (!cost_aware_ || !idle_.empty() || (policy_.objective == Duration{} && request.deadline == kNever))
     return ok_status();
   const uint64_t shape_class = by_shape_ ? shape_class_hash(request) : 0;
   const CostCurve* cost = costs_.find(kind_, shape_class);
-  const Backlog backlog{queue_.rows_before(request), lanes_, static_cast<int>(idle_.size())};
+  // What begins such a request has the rest of its rows to wait for.
+  const int64_t before = queue_.rows_before(request) + rows - request.batch_rows;
+  const Backlog backlog{before, lanes_, static_cast<int>(idle_.size())};
   const Admission admission = admit(policy_, backlog, cost, request.times.queued, request.deadline, share_.value());
   const auto microseconds = [](Duration d) { return std::to_string(to_ns(d) / 1'000) + " us"; };
   switch (admission.verdict) {
@@ -204,8 +217,10 @@ Explanation VersionScheduler::explain() const {
 void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, bool on_loop,
                                bool watched) {
   lane.requests = static_cast<int64_t>(batch.size());
+  lane.uncounted = 0;
   lane.rows = 0;
-  lane.failed.store(0, std::memory_order_relaxed);
+  lane.failed.all.store(0, std::memory_order_relaxed);
+  lane.failed.uncounted.store(0, std::memory_order_relaxed);
   lane.late.store(0, std::memory_order_relaxed);
   lane.reason = reason;
   lane.on_loop = on_loop;
@@ -214,10 +229,16 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
   lane.start = time_.now();
   for (const InferRequestPtr& request : batch) {
     request->times.compute_start = lane.start;
-    request->observer = &lane;
     lane.rows += request->batch_rows;
+    if (request->observer == this) {
+      request->observer = &lane;
+      continue;
+    }
+    auto& part = static_cast<SplitRequest::Part&>(*request->observer);
+    part.begin(lane.failed);
+    if (!part.counted()) ++lane.uncounted;
   }
-  stats().requests_dequeued(batch.size());
+  stats().requests_dequeued(batch.size() - static_cast<size_t>(lane.uncounted));
   if (watched) lane.usage_before = ThreadUsage::now();
   BackendInstance& instance = lane.instance;
   instance.execute(std::move(batch), [this, &lane](const ExecutionResult& result) { finished(lane, result); });
@@ -236,8 +257,9 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
     account = {usage.processor - lane.usage_before.processor, usage.slept != lane.usage_before.slept};
   }
   stats().executed({.rows = lane.rows,
-                    .requests = lane.requests,
-                    .failed = lane.failed.load(std::memory_order_relaxed),
+                    .requests = lane.requests - lane.uncounted,
+                    .failed = lane.failed.all.load(std::memory_order_relaxed) -
+                              lane.failed.uncounted.load(std::memory_order_relaxed),
                     .input = input_end - lane.start,
                     .infer = infer_end - input_end,
                     .output = end - infer_end},

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -68,7 +69,9 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   Status unloading() const;
   bool hold_for_turn(InferRequestPtr& request);
   void enqueue(InferRequestPtr request);
-  Status in_time(const InferRequest& request) const MM_REQUIRES(mutex_);
+  void enqueue_parts(InferRequestPtr request);
+  Status enqueue(std::span<InferRequestPtr> parts, int64_t rows);
+  Status in_time(const InferRequest& request, int64_t rows) const MM_REQUIRES(mutex_);
   static void fail(std::vector<RequestQueue::Dropped>& dropped);
 
   /// The requests of `held` from one on that would share its batch.
@@ -102,6 +105,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   const BatchPolicy policy_;
   const bool by_shape_;
   const bool cost_aware_;
+  const bool splits_;        // requests of more rows than a batch
   const bool has_timeouts_;  // of the queue
   const bool may_run_on_loop_;
   TimeSource& time_;

@@ -23,10 +23,10 @@ using testing::SyncInstance;
 
 using Instances = std::vector<std::unique_ptr<BackendInstance>>;
 
-VersionPlan batched(int64_t max_rows) {
+VersionPlan batched(int64_t max_rows, bool has_batch_dimension = true) {
   VersionPlan plan;
   plan.max_batch_rows = max_rows;
-  plan.has_batch_dimension = true;
+  plan.has_batch_dimension = has_batch_dimension;
   return plan;
 }
 
@@ -197,8 +197,8 @@ TEST_F(VersionSchedulerTest, CancelledWhileQueuedNeverRuns) {
   next.finish();
 }
 
-TEST_F(VersionSchedulerTest, ARequestLongerThanABatchRunsAlone) {
-  start(batched(4));
+TEST_F(VersionSchedulerTest, ALongerRequestThatCannotBeSplitRunsAlone) {
+  start(batched(4, /*has_batch_dimension=*/false));
   submit("a", 5);
   PendingBatch running = stage_.take();
   EXPECT_THAT(running.ids(), ElementsAre("a"));

@@ -236,3 +236,27 @@ def test_unequal_shapes_in_one_queue(serve, tmp_path):
         np.testing.assert_array_equal(result.as_numpy("y"), arrays["x"])
     assert len(widths) == 5
     server.stop()
+
+
+@pytest.mark.parametrize("kind", ["grpc", "http"])
+def test_a_request_of_more_rows_than_a_batch_is_split(serve, tmp_path, kind):
+    """Its parts run as batches, and it is one request: for the client, and where requests are counted."""
+    models.save(models.slow(turns=100), tmp_path / "models/slow.onnx")
+    models.save(models.string_concat(), tmp_path / "models/strings.onnx")
+    server = serve(tmp_path / "models")
+    most = server.get_json("/v2/models/slow/config")["max_batch_size"]
+    client = Client(kind, server.address)
+    rows = 3 * most + 5
+    x = np.arange(rows * 4, dtype=np.float32).reshape(rows, 4)
+    np.testing.assert_allclose(client.infer("slow", {"x": x}).as_numpy("y"), x * 2, rtol=1e-5)
+    stats = server.stats("slow")
+    assert stats["inference_stats"]["success"]["count"] == stats["inference_stats"]["compute_infer"]["count"] == 1
+    assert stats["inference_count"] == rows
+    server.wait_executions(4, "slow")
+    assert {batch["batch_size"] for batch in server.stats("slow")["batch_stats"]} == {5, most}
+
+    left = np.array([["ab" * (row % 7), str(row)] for row in range(rows)], object)
+    want = [[(2 * value).encode() for value in row] for row in left]
+    assert client.infer("strings", {"left": left, "right": left}).as_numpy("joined").tolist() == want
+    client.close()
+    server.stop()
