@@ -58,6 +58,11 @@ std::vector<std::string> advice(const Explanation& explanation, const ModelDefin
     out.push_back(
         "batches are made as preferred_batch_size and max_queue_delay_microseconds say; without them the server would "
         "go by what it learned");
+  if (explanation.policy == "allowed sizes") {
+    out.push_back(
+        "batches are filled up to a size of allowed_batch_sizes; without it the server would go by what it learned");
+    return out;
+  }
   const ExplainedCost* cost = main_cost(explanation);
   if (!cost) {
     out.push_back("nothing has been learned yet: send requests");

@@ -22,7 +22,7 @@ struct ExplainedCost {
 
 /// Why a version runs as it does: what it was told, what was learned, what limits it.
 struct Explanation {
-  std::string policy;  // "work-conserving", "delay window", "objective" or "unbatched"
+  std::string policy;  // "work-conserving", "delay window", "allowed sizes", "objective" or "unbatched"
   int64_t max_rows = 1;
   Duration objective{};
   int instances = 0;

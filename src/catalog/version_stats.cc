@@ -83,6 +83,7 @@ struct VersionStats::Rep {
     Cell executions{0};
     std::array<Cell, kSizeBuckets> sizes{};
     Cell size_sum{0};
+    Cell padded{0};
     std::array<Cell, kCutReasons> cuts{};
     Cell last_ms{0};
     mutable Mutex mutex;
@@ -189,6 +190,8 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
                                     [self, number] { return number(self->pending()); }));
   out.push_back(registry.histogram_from("modelmill_batch_size", "Rows of an execution", labels, batch_size_bounds(),
                                         [self] { return self->size_histogram(); }));
+  counter("modelmill_padded_rows_total", "Rows that filled executions up to an allowed size",
+          [](const Part& p) -> const Cell& { return p.padded; });
   out.push_back(registry.gauge_from("modelmill_instances", "Instances that a version has", labels,
                                     [self] { return static_cast<double>(std::max(0, self->instances.load())); }));
   for (const auto& [direction, changes] : {std::pair("up", &self->added), std::pair("down", &self->removed)}) {
@@ -253,6 +256,7 @@ void VersionStats::executed(const ExecutionRecord& record, CutReason reason) {
   add(part.executions, 1);
   add(part.sizes[bucket_of(batch_size_bounds(), static_cast<double>(record.rows))], 1);
   add(part.size_sum, static_cast<uint64_t>(record.rows));
+  if (record.padded > 0) add(part.padded, static_cast<uint64_t>(record.padded));
   add(part.cuts[static_cast<size_t>(reason)], 1);
   const auto unix_time = std::chrono::duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
   part.last_ms.store(static_cast<uint64_t>(unix_time), std::memory_order_relaxed);

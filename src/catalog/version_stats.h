@@ -34,6 +34,7 @@ const char* cut_reason_name(CutReason reason);
 /// One execution's numbers, as the statistics extension's batch_stats keep them.
 struct ExecutionRecord {
   int64_t rows = 0;
+  int64_t padded = 0;    // of them: nobody's, to fill it up
   int64_t requests = 0;  // of them...
   int64_t failed = 0;    // ... so many failed
   Duration input{};

@@ -63,6 +63,37 @@ Result<std::chrono::microseconds> objective_of(const ModelDefinition& definition
   return std::chrono::microseconds(0);
 }
 
+Result<std::vector<int64_t>> allowed_sizes_of(const ModelDefinition& definition) {
+  constexpr const char kName[] = "allowed_batch_sizes";
+  std::vector<int64_t> sizes;
+  const std::string* text = parameter(definition, kName);
+  if (!text) return sizes;
+  const char* at = text->data();
+  const char* const end = at + text->size();
+  while (true) {
+    while (at != end && *at == ' ') ++at;
+    int64_t size = 0;
+    const auto [after, error] = std::from_chars(at, end, size);
+    if (error != std::errc() || size < 1)
+      return wrong(definition, kName, *text, "numbers of 1 and more with commas between them, such as 1,4,16");
+    if (!sizes.empty() && size <= sizes.back())
+      return wrong(definition, kName, *text, "ascending: allowed_batch_sizes entries must be monotonically increasing");
+    sizes.push_back(size);
+    for (at = after; at != end && *at == ' ';) ++at;
+    if (at == end) break;
+    if (*at != ',')
+      return wrong(definition, kName, *text, "numbers of 1 and more with commas between them, such as 1,4,16");
+    ++at;
+  }
+  const int64_t most = definition.max_batch_size.value_or(0);
+  if (sizes.back() != most)
+    return wrong(definition, kName, *text,
+                 "set together with max_batch_size: Last entry in allowed_batch_sizes must match max_batch_size; last "
+                 "entry was " +
+                     std::to_string(sizes.back()) + "; expected " + std::to_string(most));
+  return sizes;
+}
+
 Result<InstanceLimits> limits_of(const ModelDefinition& definition, const LoadSettings& settings) {
   constexpr const char kZero[] = "scale_to_zero_after";
   InstanceLimits limits = settings.instance_limits;

@@ -37,6 +37,9 @@ LoadSettings settings_of_this_machine();
 /// The latency objective of a model: its parameter `objective_p99_us`, or the operator's word. 0: none.
 Result<std::chrono::microseconds> objective_of(const ModelDefinition& definition, const LoadSettings& settings);
 
+/// The sizes that a model's batches are filled up to: its parameter `allowed_batch_sizes`.
+Result<std::vector<int64_t>> allowed_sizes_of(const ModelDefinition& definition);
+
 /// Whether and how the number of a model's instances may change while it serves: its parameters `min_instances`,
 /// `max_instances` and `scale_to_zero_after`, or the operator's word. fixed() where nobody said.
 Result<InstanceLimits> limits_of(const ModelDefinition& definition, const LoadSettings& settings);

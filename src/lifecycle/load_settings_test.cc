@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
 namespace modelmill {
 namespace {
 
@@ -27,6 +29,25 @@ TEST(LoadSettings, AnObjectiveIsTheModelsOwnOrTheOperators) {
   for (const char* text : {"", "0", "5ms", "-1", "x"})
     EXPECT_THAT(objective_of(with({{"objective_p99_us", text}}), settings).status().message(),
                 HasSubstr("'objective_p99_us' is '" + std::string(text) + "'"));
+}
+
+TEST(LoadSettings, AllowedSizes) {
+  const auto sizes = [](const std::string& text, std::optional<int64_t> max_batch_size = 16) {
+    ModelDefinition definition = with({{"allowed_batch_sizes", text}});
+    definition.max_batch_size = max_batch_size;
+    return allowed_sizes_of(definition);
+  };
+  EXPECT_TRUE(allowed_sizes_of(with({})).value().empty());
+  EXPECT_EQ(sizes("1, 4 ,16").value(), (std::vector<int64_t>{1, 4, 16}));
+  EXPECT_EQ(sizes("16").value(), std::vector<int64_t>{16});
+  EXPECT_THAT(
+      sizes("4,4,16").status().message(),
+      HasSubstr("'4,4,16', but must be ascending: allowed_batch_sizes entries must be monotonically increasing"));
+  EXPECT_THAT(sizes("1,8").status().message(),
+              HasSubstr("Last entry in allowed_batch_sizes must match max_batch_size; last entry was 8; expected 16"));
+  EXPECT_FALSE(sizes("1,8", std::nullopt).ok());
+  for (const char* text : {"", ",", "1,", "0,16", "-1,16", "1;16", "1 16", "1,16x", "99999999999999999999"})
+    EXPECT_THAT(sizes(text).status().message(), HasSubstr("numbers of 1 and more")) << text;
 }
 
 TEST(LoadSettings, TheNumberOfInstancesIsFixedUnlessAsked) {

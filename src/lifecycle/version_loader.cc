@@ -52,6 +52,7 @@ class Loading {
     MM_RETURN_IF_ERROR(choose_limits());
     MM_RETURN_IF_ERROR(make_first_instance());
     MM_ASSIGN_OR_RETURN(definition_.batching.objective_p99, objective_of(definition_, settings_));
+    MM_ASSIGN_OR_RETURN(definition_.batching.allowed_sizes, allowed_sizes_of(definition_));
     decide_batching();
     MM_RETURN_IF_ERROR(make_other_instances());
     MM_RETURN_IF_ERROR(warm_up());
@@ -354,7 +355,8 @@ class Loading {
     const bool one_shape = std::none_of(signature_.inputs.begin(), signature_.inputs.end(),
                                         [](const TensorSpec& spec) { return spec.optional || spec.shape.empty(); }) &&
                            !has_open_sizes(signature_, true);
-    if (plan_.max_batch_rows <= 1 || !one_shape || !open_size_ || model_->info().stateful || definition_.decoupled)
+    if (plan_.max_batch_rows <= 1 || !one_shape || !open_size_ || model_->info().stateful || definition_.decoupled ||
+        !definition_.batching.allowed_sizes.empty())
       return;
     std::mt19937_64 random(kMeasureSeed);
     auto inputs = sample_inputs(signature_, true, 1, *open_size_, ValueRange::kTame, 0, random);

@@ -44,6 +44,8 @@ struct BatchingDefinition {
   /// Rows of one execution, at most. 0 in kAuto: chosen by the server.
   int64_t max_batch_size = 0;
   std::vector<int64_t> preferred_sizes;
+  /// Sizes that batches are filled up to, ascending; the last is max_batch_size. Empty: none are.
+  std::vector<int64_t> allowed_sizes;
   std::chrono::microseconds max_queue_delay{0};
   bool preserve_ordering = false;
   /// The p99 of a request's time in the server that is to be held; 0: none.

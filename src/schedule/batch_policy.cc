@@ -117,7 +117,13 @@ BatchPolicy BatchPolicy::from(const BatchingDefinition& batching, int64_t max_ro
   for (const int64_t size : batching.preferred_sizes)
     if (size > 0 && size <= policy.max_rows) policy.preferred.push_back(size);
   std::sort(policy.preferred.begin(), policy.preferred.end());
+  policy.allowed = batching.allowed_sizes;
   return policy;
+}
+
+int64_t BatchPolicy::filled(int64_t rows) const {
+  const auto size = std::lower_bound(allowed.begin(), allowed.end(), rows);
+  return size == allowed.end() ? rows : *size;
 }
 
 BatchDecision decide(const BatchPolicy& policy, TimePoint now, const QueueView& queue, const InstanceView& instances,

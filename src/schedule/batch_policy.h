@@ -47,6 +47,8 @@ struct BatchPolicy {
   int64_t max_rows = 1;
   /// Sizes worth stopping at, ascending, none above max_rows. Empty: only max_rows.
   std::vector<int64_t> preferred;
+  /// Sizes that batches are filled up to, ascending; the last is max_rows. Empty: none are.
+  std::vector<int64_t> allowed;
   /// How long the oldest request may be held back for more to come. 0: work-conserving.
   Duration max_delay{};
   /// The p99 of a request's time in the server that is to be held; 0: none.
@@ -55,9 +57,11 @@ struct BatchPolicy {
   static BatchPolicy from(const BatchingDefinition& batching, int64_t max_rows);
 
   /// The user has said how batches are to be made; then what was learned does not count.
-  bool by_hand() const { return max_delay > Duration{} || !preferred.empty(); }
+  bool by_hand() const { return max_delay > Duration{} || !preferred.empty() || !allowed.empty(); }
   /// An idle instance takes what there is, at once.
   bool work_conserving() const { return !by_hand() && objective == Duration{}; }
+  /// The rows that a batch of so many is filled up to: TF Serving's allowed_batch_sizes.
+  int64_t filled(int64_t rows) const;
   /// The fewest rows that can end a wait by hand.
   int64_t smallest_goal() const { return preferred.empty() ? max_rows : preferred.front(); }
 };

@@ -206,5 +206,16 @@ TEST(BatchPolicyTest, RandomQueues) {
   }
 }
 
+TEST(BatchPolicy, BatchesAreFilledUpToAllowedSizes) {
+  BatchingDefinition definition;
+  definition.mode = BatchingDefinition::Mode::kDynamic;
+  EXPECT_EQ(BatchPolicy::from(definition, 16).filled(3), 3);
+  definition.allowed_sizes = {1, 4, 16};
+  const BatchPolicy policy = BatchPolicy::from(definition, 16);
+  EXPECT_TRUE(policy.by_hand());
+  for (const auto& [rows, filled] : {std::pair{1, 1}, {2, 4}, {4, 4}, {5, 16}, {16, 16}, {17, 17}})
+    EXPECT_EQ(policy.filled(rows), filled) << rows;
+}
+
 }  // namespace
 }  // namespace modelmill

@@ -43,6 +43,7 @@ class VersionScheduler::Lane final : public RequestObserver {
 
   // The execution, written by whoever began it, read by whoever ends it.
   int64_t rows = 0;
+  int64_t padded = 0;  // of them: nobody's
   int64_t requests = 0;
   int64_t uncounted = 0;  // of them: those that are no request of a client's
   FailedRequests failed;

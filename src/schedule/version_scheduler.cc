@@ -7,6 +7,7 @@
 #include "schedule/admission.h"
 #include "schedule/failure_reason.h"
 #include "schedule/lane.h"
+#include "schedule/padding_request.h"
 #include "schedule/shape_class.h"
 #include "schedule/split_request.h"
 #include "schedule/turn_batch.h"
@@ -192,6 +193,7 @@ std::vector<LearnedCost> VersionScheduler::learned() const {
 Explanation VersionScheduler::explain() const {
   Explanation out;
   out.policy = policy_.max_rows == 1       ? "unbatched"
+               : !policy_.allowed.empty()  ? "allowed sizes"
                : policy_.by_hand()         ? "delay window"
                : policy_.work_conserving() ? "work-conserving"
                                            : "objective";
@@ -239,6 +241,11 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
     if (!part.counted()) ++lane.uncounted;
   }
   stats().requests_dequeued(batch.size() - static_cast<size_t>(lane.uncounted));
+  lane.padded = policy_.filled(lane.rows) - lane.rows;
+  if (lane.padded > 0) {
+    batch.push_back(make_padding(*batch.front(), lane.padded));
+    lane.rows += lane.padded;
+  }
   if (watched) lane.usage_before = ThreadUsage::now();
   BackendInstance& instance = lane.instance;
   instance.execute(std::move(batch), [this, &lane](const ExecutionResult& result) { finished(lane, result); });
@@ -257,6 +264,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
     account = {usage.processor - lane.usage_before.processor, usage.slept != lane.usage_before.slept};
   }
   stats().executed({.rows = lane.rows,
+                    .padded = lane.padded,
                     .requests = lane.requests - lane.uncounted,
                     .failed = lane.failed.all.load(std::memory_order_relaxed) -
                               lane.failed.uncounted.load(std::memory_order_relaxed),
@@ -275,7 +283,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
       inline_state_.store(governor_.state(), std::memory_order_relaxed);
     }
     busy_ += end - lane.start;
-    rows_done_ += lane.rows;
+    rows_done_ += lane.rows - lane.padded;
     if (lane.state == Lane::State::kExecuting) {
       lane.state = Lane::State::kThread;
       if (!here) lane.wake.notify_one();

@@ -10,6 +10,8 @@ import models
 import repositories
 from clients import Client
 from repositories import BETRAYERS
+from servers import wait_until
+from test_observability import of, scrape
 
 CLIENTS = 64
 REQUESTS = 4  # of each client
@@ -259,4 +261,40 @@ def test_a_request_of_more_rows_than_a_batch_is_split(serve, tmp_path, kind):
     want = [[(2 * value).encode() for value in row] for row in left]
     assert client.infer("strings", {"left": left, "right": left}).as_numpy("joined").tolist() == want
     client.close()
+    server.stop()
+
+
+def test_batches_are_filled_up_to_allowed_sizes(serve, tmp_path):
+    config = (
+        'backend: "onnxruntime" max_batch_size: 16 instance_group [ { count: 1 } ]'
+        ' parameters { key: "allowed_batch_sizes" value { string_value: "4,16" } }'
+    )
+    server = serve(repositories.add(tmp_path / "models", "slow", models.slow(turns=1000), config))
+    make = lambda number: numbered(1 + number % 5)(number)  # noqa: E731
+    rows = 0
+    for arrays, result in ask_from_many(server, "slow", make, count=16):
+        np.testing.assert_allclose(result.as_numpy("y"), arrays["x"] * 2, rtol=1e-5)
+        rows += len(arrays["x"])
+    assert server.stats("slow")["inference_count"] == rows
+
+    def executed():
+        return sum(b["batch_size"] * b["compute_infer"]["count"] for b in server.stats("slow")["batch_stats"])
+
+    def padded():
+        return of(scrape(server), "modelmill_padded_rows_total", model="slow")
+
+    wait_until(lambda: executed() == rows + padded(), "every execution is counted")
+    assert {batch["batch_size"] for batch in server.stats("slow")["batch_stats"]} <= {4, 16}
+    assert padded() > 0
+    server.stop()
+
+
+def test_allowed_sizes_that_make_no_sense_are_refused(serve, tmp_path):
+    config = (
+        'backend: "onnxruntime" max_batch_size: 16 parameters { key: "allowed_batch_sizes" value { string_value: "8" } }'
+    )
+    repositories.add(tmp_path / "models", "slow", models.slow(turns=10), config)
+    repositories.add_identity(tmp_path / "models", "identity")
+    server = serve(tmp_path / "models")
+    assert "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 8; expected 16" in server.text()
     server.stop()
