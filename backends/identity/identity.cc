@@ -2,9 +2,15 @@
 // for measuring what a server costs by itself.
 //
 // Parameters: execute_delay_ms, a time that every execution takes.
+//
+// A model whose configuration says `model_transaction_policy { decoupled: true }` answers a request as many times as
+// its parameter `responses` says (once without it), each time with the same and with `index`, the answer's number.
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <thread>
+#include <variant>
 
 #include "modelmill/backend.hpp"
 
@@ -24,7 +30,11 @@ class IdentityModel final : public Model {
                                            "; it must be from 0 to 3600000");
     delay_ = std::chrono::milliseconds(delay);
     if (args.config.max_batch_size() > 0) info_.capabilities |= MM_CAP_ROWS_INDEPENDENT;
-    if (delay == 0) info_.capabilities |= MM_CAP_INLINE_SAFE | MM_CAP_CONCURRENT_EXECUTE;
+    decoupled_ = args.config.json()["model_transaction_policy"]["decoupled"].boolean(false);
+    if (decoupled_)
+      info_.capabilities |= MM_CAP_DECOUPLED;
+    else if (delay == 0)
+      info_.capabilities |= MM_CAP_INLINE_SAFE | MM_CAP_CONCURRENT_EXECUTE;
     info_.recommended_instances = 1;
   }
 
@@ -36,7 +46,10 @@ class IdentityModel final : public Model {
     execution.mark_infer_end();
     for (Request& request : execution) {
       try {
-        answer(request);
+        if (decoupled_)
+          answer_often(request);
+        else
+          fill(request.respond(), request).send();
       } catch (...) {
         request.fail(current_error());
       }
@@ -62,15 +75,37 @@ class IdentityModel final : public Model {
     }
   }
 
-  void answer(Request& request) const {
-    Response response = request.respond();
+  Response fill(Response response, const Request& request) const {
     const uint32_t count = request.info().input_count;
     for (uint32_t i = 0; i < count; ++i) {
       const mm_tensor input = request.input(i);
       const TensorSpec* output = output_of(input.name, i);
       if (output != nullptr) response.forward(output->name.c_str(), i, {input.shape, input.rank});
     }
-    response.send();
+    return response;
+  }
+
+  /// As many answers as the request asks for, or as its client waits for.
+  void answer_often(Request& request) const {
+    const int64_t count = responses_of(request);
+    for (int64_t i = 0; i < count && !request.cancelled(); ++i) {
+      Response response = fill(request.respond(), request);
+      response.parameter("index", std::to_string(i));
+      response.send_partial();
+    }
+    request.finish();
+  }
+
+  static int64_t responses_of(const Request& request) {
+    const std::optional<ParameterValue> value = request.parameter("responses");
+    if (!value) return 1;
+    int64_t count = -1;
+    if (const auto* number = std::get_if<int64_t>(&*value)) count = *number;
+    if (const auto* number = std::get_if<uint64_t>(&*value); number != nullptr && *number <= INT64_MAX)
+      count = static_cast<int64_t>(*number);
+    if (count < 0)
+      throw Error(MM_INVALID_ARGUMENT, "parameter 'responses' must be a whole number that is not negative");
+    return count;
   }
 
   /// Optional inputs may be left out, so position i need not be input i.
@@ -84,6 +119,7 @@ class IdentityModel final : public Model {
   const std::string label_;
   ModelInfo info_;
   std::chrono::milliseconds delay_{0};
+  bool decoupled_ = false;
 };
 
 struct IdentityBackend final : BackendOf<IdentityModel> {

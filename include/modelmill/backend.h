@@ -21,9 +21,9 @@
  * Threads. Host functions may be called from any thread unless they say otherwise; calls that take the same request, or
  * responses of the same request, do not overlap, except request_cancelled. The host calls model_load,
  * model_unload, instance_create and instance_destroy of one model one after another; model_load and model_unload never
- * while that model executes, instance_create and instance_destroy maybe while other instances of it do. It calls execute
- * of one instance again only after its last execution is done and its last call has returned, and of different instances
- * at once.
+ * while that model executes, instance_create and instance_destroy maybe while other instances of it do. It calls
+ * execute of one instance again only after its last execution is done and its last call has returned, and of different
+ * instances at once.
  *
  * Nothing here assumes the host's address space beyond the pointers of one call: the same table is served to a worker
  * process.
@@ -352,7 +352,9 @@ typedef struct mm_host {
   mm_error* (*output_adopt)(mm_response* response, const mm_adopt_output_args* args);
   mm_error* (*output_strings)(mm_response* response, const mm_string_output_args* args);
   mm_error* (*response_parameter)(mm_response* response, const mm_parameter* parameter);
-  /* Sends and frees the response. With `error` (which it takes over) the outputs are dropped and the request fails. */
+  /* Sends and frees the response. With `error` (which it takes over) the outputs are dropped and the request fails. Of
+   * a decoupled request it blocks, if the response is not final, while the client has too much left to read; it returns
+   * when the client reads on or has gone. */
   void (*response_send)(mm_response* response, mm_error* error, uint32_t flags);
   /* Ends a decoupled request without a further answer. */
   void (*request_finish)(mm_request* request);

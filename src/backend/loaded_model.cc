@@ -89,7 +89,8 @@ Status LoadedModel::read_info() {
   MM_RETURN_IF_ERROR(read_specs(info.inputs, info.input_count, "input", &out.signature.inputs));
   MM_RETURN_IF_ERROR(read_specs(info.outputs, info.output_count, "output", &out.signature.outputs));
   const auto has = [&](uint64_t capability) { return (info.capabilities & capability) != 0; };
-  out.inline_safe = has(MM_CAP_INLINE_SAFE);
+  // Who may give many answers may have to wait for their reader, which a loop must not.
+  out.inline_safe = has(MM_CAP_INLINE_SAFE) && !has(MM_CAP_DECOUPLED);
   out.concurrent_execute = has(MM_CAP_CONCURRENT_EXECUTE);
   out.stateful = has(MM_CAP_STATEFUL);
   out.ragged = has(MM_CAP_RAGGED);

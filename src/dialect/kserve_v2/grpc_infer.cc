@@ -3,6 +3,7 @@
 #include <climits>
 #include <utility>
 
+#include "dialect/kserve_v2/call_handler.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"
@@ -127,24 +128,12 @@ void InferCall::deliver() {
   call_->finish(response_.status, trailers);
 }
 
-class InferHandler final : public wire::GrpcCallHandler {
- public:
-  explicit InferHandler(std::shared_ptr<InferCall> call) : call_(std::move(call)) {}
-  void on_message_begin(size_t length) override { call_->begin(length); }
-  void on_message_bytes(std::span<const std::byte> bytes) override { call_->feed(bytes); }
-  void on_message_end() override { call_->end(); }
-  void on_half_close() override { call_->half_close(); }
-  void on_cancel(const Status& reason) override { call_->cancel(reason); }
-
- private:
-  std::shared_ptr<InferCall> call_;
-};
-
 }  // namespace
 
 wire::GrpcMethodFactory model_infer_method(Inference& inference, bool server_timing) {
   return [&inference, server_timing](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
-    return std::make_unique<InferHandler>(std::make_shared<InferCall>(inference, std::move(call), server_timing));
+    return std::make_unique<CallHandler<InferCall>>(
+        std::make_shared<InferCall>(inference, std::move(call), server_timing));
   };
 }
 

@@ -2,16 +2,19 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "dialect/kserve_v2/call_handler.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"
 #include "dialect/kserve_v2/output_selection.h"
+#include "runtime/backlog.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
@@ -21,11 +24,19 @@ constexpr size_t kMaxInFlight = 256;
 constexpr size_t kMaxUnsentBytes = size_t{16} << 20;
 /// A client that lets so many bytes of answers pile up without reading is let go.
 constexpr size_t kMostUnsentBytes = size_t{1} << 30;
+/// A model that gives many answers faster than their client reads waits while there are more bytes of them.
+constexpr size_t kMostUnread = size_t{4} << 20;
 constexpr auto kLookAgain = std::chrono::milliseconds(10);
 
 struct StreamMessage {
   wire::PackedMessage packed;
   Status error;  // what the message tells, for streams that end at the first error
+
+  size_t size() const {
+    size_t size = 0;
+    for (const Bytes& bytes : packed.bytes) size += bytes.size();
+    return size;
+  }
 };
 
 class StreamCall;
@@ -58,7 +69,7 @@ class StreamRequest final : public ResponseSink, public std::enable_shared_from_
   std::atomic<int> posted_{0};  // to the loop and not yet there
 };
 
-/// The stream. Everything but `cancel` and pack() is the loop's.
+/// The stream. Everything but `cancel`, pack() and backlog() is the loop's.
 class StreamCall final : public std::enable_shared_from_this<StreamCall> {
  public:
   StreamCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call)
@@ -78,6 +89,7 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
   void cancel(const Status& reason) {
     ended_ = true;
     look_again_.reset();
+    backlog_.close();
     cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
                                                             : CancelToken::Reason::kClientGone);
     drop_waiting();
@@ -85,6 +97,8 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
 
   /// An answer of `request` (none: only the end), on the loop.
   void deliver(StreamRequest& request, std::optional<StreamMessage> message, bool final);
+  /// Of the answers that others follow. Any thread.
+  Backlog& backlog() { return backlog_; }
 
   Inference& inference() { return inference_; }
   wire::Loop& loop() { return call_->loop(); }
@@ -97,19 +111,22 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
   void send_in_order();
   void finish_if_done();
   void finish(const Status& status);
-  void balance();
+  void balance(size_t came = 0);
 
   Inference& inference_;
   const std::shared_ptr<wire::GrpcCall> call_;
   InferScanner scanner_;
   CancelToken cancel_;
-  std::deque<std::shared_ptr<StreamRequest>> ordered_;  // those whose answers keep the order
+  Backlog backlog_{kMostUnread};
+  std::deque<std::shared_ptr<StreamRequest>> ordered_;        // those whose answers keep the order
+  std::map<std::pair<std::string, int64_t>, int> decoupled_;  // how many of the others there are, by model and version
   std::unique_ptr<wire::Loop::Timer> look_again_;
   size_t in_flight_ = 0;
   bool ends_at_error_ = false;
   bool half_closed_ = false;
   bool ended_ = false;
   bool paused_ = false;
+  bool streams_ = false;  // there was an answer that others follow
 };
 
 StreamMessage StreamRequest::encode(InferResponse response, bool final) {
@@ -135,6 +152,7 @@ void StreamRequest::on_response(InferResponse response, bool final, bool has_res
   answered_ = answered_ || has_response;
   std::optional<StreamMessage> message;
   if (has_response || (decoupled && options.empty_final_response)) message = encode(std::move(response), final);
+  if (!final && message) stream_->backlog().add(message->size());
   // What comes on the loop must not overtake what was posted to it.
   if (stream_->loop().on_thread() && posted_.load(std::memory_order_acquire) == 0) {
     stream_->deliver(*this, std::move(message), final);
@@ -145,6 +163,7 @@ void StreamRequest::on_response(InferResponse response, bool final, bool has_res
     self->posted_.fetch_sub(1, std::memory_order_acq_rel);
     self->stream_->deliver(*self, std::move(message), final);
   });
+  if (!final) stream_->backlog().wait_for_room();
 }
 
 void StreamCall::end() {
@@ -169,7 +188,10 @@ void StreamCall::end() {
     }
   }
   ++in_flight_;
-  if (!answers->decoupled) ordered_.push_back(answers);
+  if (answers->decoupled)
+    ++decoupled_[{answers->model, answers->version}];
+  else
+    ordered_.push_back(answers);
   if (status.ok()) {
     inference_.submit(std::move(request));
   } else {
@@ -180,6 +202,12 @@ void StreamCall::end() {
 
 void StreamCall::deliver(StreamRequest& request, std::optional<StreamMessage> message, bool final) {
   if (final) --in_flight_;
+  if (final && request.decoupled) {
+    const auto found = decoupled_.find({request.model, request.version});
+    if (--found->second == 0) decoupled_.erase(found);
+  }
+  const size_t came = !final && message ? message->size() : 0;
+  streams_ = streams_ || !final;
   if (request.decoupled) {
     if (message) send(std::move(*message));
   } else {
@@ -188,14 +216,14 @@ void StreamCall::deliver(StreamRequest& request, std::optional<StreamMessage> me
     send_in_order();
   }
   finish_if_done();
-  balance();
+  balance(came);
 }
 
-/// Has requests that still wait answered now. Those of decoupled models, which are not kept in order, are when their
-/// batch would be cut.
+/// Has requests that still wait answered now.
 void StreamCall::drop_waiting() {
   std::set<std::pair<std::string, int64_t>> models;  // a copy: answers take requests out of the list
   for (const auto& request : ordered_) models.emplace(request->model, request->version);
+  for (const auto& [model, count] : decoupled_) models.insert(model);
   for (const auto& [model, version] : models) inference_.cancelled(model, version);
 }
 
@@ -230,13 +258,16 @@ void StreamCall::finish_if_done() {
 void StreamCall::finish(const Status& status) {
   ended_ = true;
   look_again_.reset();
+  backlog_.close();
   cancel_.cancel(CancelToken::Reason::kClientGone);  // nobody hears what is still in flight
+  if (in_flight_ > 0) loop().post([self = shared_from_this()] { self->drop_waiting(); });
   call_->finish(status);
 }
 
-void StreamCall::balance() {
+void StreamCall::balance(size_t came) {
   if (ended_) return;
   const size_t unsent = call_->unsent_bytes();
+  if (streams_) backlog_.settle(came, unsent);
   const size_t share = paused_ ? 2 : 1;
   const bool pause = in_flight_ >= kMaxInFlight / share || unsent >= kMaxUnsentBytes / share;
   if (pause != paused_) {
@@ -244,7 +275,8 @@ void StreamCall::balance() {
     call_->pause_reading(pause);
   }
   // Bytes leave without our being told, so a stream that waits for that looks again by itself.
-  if (!paused_ || unsent < kMaxUnsentBytes / 2) {
+  const bool waits = paused_ && unsent >= kMaxUnsentBytes / 2;
+  if (!waits && !(streams_ && backlog_.needs_settling(unsent))) {
     look_again_.reset();
   } else {
     look_again_ = loop().run_at(Clock::now() + kLookAgain, [weak = weak_from_this()] {
@@ -256,24 +288,11 @@ void StreamCall::balance() {
   }
 }
 
-class StreamHandler final : public wire::GrpcCallHandler {
- public:
-  explicit StreamHandler(std::shared_ptr<StreamCall> call) : call_(std::move(call)) {}
-  void on_message_begin(size_t length) override { call_->begin(length); }
-  void on_message_bytes(std::span<const std::byte> bytes) override { call_->feed(bytes); }
-  void on_message_end() override { call_->end(); }
-  void on_half_close() override { call_->half_close(); }
-  void on_cancel(const Status& reason) override { call_->cancel(reason); }
-
- private:
-  std::shared_ptr<StreamCall> call_;
-};
-
 }  // namespace
 
 wire::GrpcMethodFactory model_stream_infer_method(Inference& inference) {
   return [&inference](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
-    return std::make_unique<StreamHandler>(std::make_shared<StreamCall>(inference, std::move(call)));
+    return std::make_unique<CallHandler<StreamCall>>(std::make_shared<StreamCall>(inference, std::move(call)));
   };
 }
 
