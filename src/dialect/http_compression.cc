@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <climits>
+#include <new>
 #include <span>
 #include <string>
 
@@ -44,9 +45,23 @@ size_t body_size(const wire::HttpReply& reply) {
   return size;
 }
 
-Result<Bytes> inflate_all(const Bytes& body, int window, const InflateLimit& limit) {
+/// zlib's state of one run, given back whatever ends it.
+struct Inflation {
+  explicit Inflation(int window) : ready(inflateInit2(&stream, window) == Z_OK) {}
+  ~Inflation() {
+    if (ready) inflateEnd(&stream);
+  }
+  Inflation(const Inflation&) = delete;
+  Inflation& operator=(const Inflation&) = delete;
+
   z_stream stream{};
-  if (inflateInit2(&stream, window) != Z_OK) return internal("zlib could not start");
+  const bool ready;
+};
+
+Result<Bytes> inflate_all(const Bytes& body, int window, const InflateLimit& limit) {
+  Inflation inflation(window);
+  if (!inflation.ready) return internal("zlib could not start");
+  z_stream& stream = inflation.stream;
   wire::BodyBuffer out;
   size_t fed = 0;
   int state = Z_OK;
@@ -64,7 +79,6 @@ Result<Bytes> inflate_all(const Bytes& body, int window, const InflateLimit& lim
     state = inflate(&stream, Z_NO_FLUSH);  // Z_BUF_ERROR: cut off
     out.commit(before - stream.avail_out);
   }
-  inflateEnd(&stream);
   if (out.size() > limit.bytes) {
     if (limit.refused) limit.refused->add();
     return Status(Code::kResourceExhausted,
@@ -77,12 +91,14 @@ Result<Bytes> inflate_all(const Bytes& body, int window, const InflateLimit& lim
 
 }  // namespace
 
-Result<Bytes> decode_body(const Bytes& body, std::string_view content_encoding, const InflateLimit& limit) {
+Result<Bytes> decode_body(const Bytes& body, std::string_view content_encoding, const InflateLimit& limit) try {
   if (content_encoding.empty() || content_encoding == "identity") return body;
   if (content_encoding == "gzip") return inflate_all(body, kGzipWindow, limit);
   if (content_encoding == "deflate") return inflate_all(body, kZlibWindow, limit);
   return unimplemented("Unsupported compression type: Content-Encoding '" + std::string(content_encoding) +
                        "'; gzip and deflate are supported");
+} catch (const std::bad_alloc&) {
+  return resource_exhausted("no memory for the inflated body; send it in parts or without compression");
 }
 
 std::string_view choose_encoding(std::string_view accept_encoding) {

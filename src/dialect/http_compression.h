@@ -19,7 +19,7 @@ struct InflateLimit {
 
 /// Inflates a body by its Content-Encoding: "gzip", "deflate"; "" and "identity" give it back as it is. UNIMPLEMENTED
 /// for another coding, INVALID_ARGUMENT for broken data, RESOURCE_EXHAUSTED above the limit, of which little more is
-/// allocated.
+/// allocated, or where there is no memory. Throws nothing.
 Result<Bytes> decode_body(const Bytes& body, std::string_view content_encoding, const InflateLimit& limit);
 
 /// The coding that Accept-Encoding likes best of "gzip" and "deflate"; "" when it wants none of them more than nothing.

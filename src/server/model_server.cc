@@ -32,6 +32,9 @@ namespace {
 /// After the drain, models must come to an end in this time; then the process ends with what they are doing.
 constexpr auto kUnloadGrace = std::chrono::seconds(10);
 
+/// Large requests that may wait to be parsed; their bodies are in memory already.
+constexpr size_t kMostLargeRequests = 1024;
+
 /// How soon memory is given back after many connections have ended.
 constexpr auto kEbbInterval = std::chrono::seconds(5);
 
@@ -69,10 +72,12 @@ struct ModelServer::Rep {
       : config(std::move(c)),
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
-        v2(engine.inference(),
-           {"modelmill", server_version(), [this] { return ready(); }, inflate_limit(), config.server_timing}) {}
+        v2(engine.inference(), {"modelmill", server_version(), [this] { return ready(); }, http_options()}) {}
 
-  InflateLimit inflate_limit() { return {config.limits.inflated, wire::refused_counter(engine.metrics(), "inflated")}; }
+  HttpOptions http_options() {
+    return {
+        {config.limits.inflated, wire::refused_counter(engine.metrics(), "inflated")}, config.server_timing, &offload};
+  }
   bool ready() { return started && !stopping && engine.lifecycle().all_ready(); }
 
   ServerConfig config;
@@ -81,6 +86,7 @@ struct ModelServer::Rep {
   std::atomic<bool> stopping{false};
   Engine engine;
   wire::LoopPool loops;
+  Offload offload{usable_cores(), kMostLargeRequests};
   kserve_v2::Service v2;
   HttpRouter router;
   wire::GrpcMethods grpc;
@@ -91,8 +97,7 @@ struct ModelServer::Rep {
 
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
-    router.add("predict", predict::make_handler(engine.inference(), inflate_limit(), config.server_timing),
-               predict::http_api_group);
+    router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
     if (config.access_log) {
       router.set_access_log(log_access);
@@ -122,6 +127,7 @@ struct ModelServer::Rep {
     signals.exit_at(until + kUnloadGrace, 1);
     listener->drain(until);
     if (Clock::now() >= until) Log::warning("requests were cut off by --drain-timeout");
+    offload.stop();
     engine.shutdown();
     loops.stop();
   }

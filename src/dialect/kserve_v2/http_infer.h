@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "dialect/http_compression.h"
+#include "dialect/http_options.h"
 #include "serve/inference.h"
 #include "wire/http.h"
 
@@ -12,6 +12,6 @@ namespace modelmill::kserve_v2 {
 /// Answers one POST .../infer for the model and version (a text; empty: the default) that its path names.
 /// Loop thread; `inference` must outlive the exchange.
 void handle_http_infer(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
-                       std::string_view version, const InflateLimit& inflate, bool server_timing);
+                       std::string_view version, const HttpOptions& options);
 
 }  // namespace modelmill::kserve_v2

@@ -191,9 +191,9 @@ bool is_infer(Path path) {
 }  // namespace
 
 wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries,
-                                    InflateLimit inflate, bool server_timing) {
-  return [&inference, queries = std::move(queries), inflate = std::move(inflate),
-          server_timing](std::shared_ptr<wire::HttpExchange> exchange) {
+                                    HttpOptions options) {
+  return [&inference, queries = std::move(queries),
+          options = std::move(options)](std::shared_ptr<wire::HttpExchange> exchange) {
     const wire::HttpRequest& request = exchange->request();
     const Result<std::vector<std::string>> path = split_path(request.path);
     if (!path.ok()) {
@@ -204,7 +204,7 @@ wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const 
       exchange->reply(wrong_method("POST"));
     } else {
       handle_http_infer(inference, std::move(exchange), (*path)[2], path->size() == 6 ? (*path)[4] : std::string(),
-                        inflate, server_timing);
+                        options);
     }
   };
 }

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "dialect/http_compression.h"
+#include "dialect/http_options.h"
 #include "dialect/kserve_v2/model_queries.h"
 #include "serve/inference.h"
 #include "wire/http.h"
@@ -11,6 +11,6 @@ namespace modelmill::kserve_v2 {
 
 /// Answers whatever path begins with /v2. `inference` must outlive the wire.
 wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries,
-                                    InflateLimit inflate, bool server_timing);
+                                    HttpOptions options);
 
 }  // namespace modelmill::kserve_v2

@@ -18,8 +18,7 @@ constexpr const char* kServiceName = "inference.GRPCInferenceService";
 struct Service::Rep {
   Inference& inference;
   std::shared_ptr<const ModelQueries> queries;
-  InflateLimit inflate;
-  bool server_timing;
+  HttpOptions http;
 };
 
 Service::Service(Inference& inference, Options options)
@@ -27,16 +26,14 @@ Service::Service(Inference& inference, Options options)
           Rep{inference,
               std::make_shared<const ModelQueries>(inference.catalog(), std::move(options.server_name),
                                                    std::move(options.server_version), std::move(options.ready)),
-              std::move(options.inflate), options.server_timing})) {}
+              std::move(options.http)})) {}
 
 Service::~Service() = default;
 
-wire::HttpHandler Service::http() const {
-  return make_http_handler(rep_->inference, rep_->queries, rep_->inflate, rep_->server_timing);
-}
+wire::HttpHandler Service::http() const { return make_http_handler(rep_->inference, rep_->queries, rep_->http); }
 
 void Service::add_to(wire::GrpcMethods& methods) const {
-  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference, rep_->server_timing),
+  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference, rep_->http.server_timing),
               wire::ApiGroup::kInference);
   methods.add(method_path("ModelStreamInfer"), model_stream_infer_method(rep_->inference), wire::ApiGroup::kInference);
   add_control_methods(methods, rep_->queries);

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "dialect/http_compression.h"
+#include "dialect/http_options.h"
 #include "serve/inference.h"
 #include "wire/grpc.h"
 #include "wire/http.h"
@@ -21,10 +21,7 @@ class Service {
     std::string server_version;
     /// Whether the server is ready for traffic (its start is over and it is not draining). Default: always.
     std::function<bool()> ready;
-    /// What compressed bodies may inflate to.
-    InflateLimit inflate = {};
-    /// Whether every answer says where its time went, or only where the client asks.
-    bool server_timing = false;
+    HttpOptions http = {};
   };
 
   Service(Inference& inference, Options options);

@@ -42,8 +42,16 @@ Status wrong_shape(const TensorSpec& spec, const Shape& shape) {
                           shape_text(dims(spec.shape)));
 }
 
+/// The elements of `value` where it is a row of numbers that was set aside, else null.
+const NumberArrays::Array* set_aside(dom::element value, const NumberArrays* apart) {
+  dom::array items;
+  if (apart == nullptr || value.get_array().get(items) != simdjson::SUCCESS || items.begin() == items.end())
+    return nullptr;
+  return apart->find(*items.begin());
+}
+
 /// Every array at `depth` must have the size that the first one there had, down to values at the last.
-Status check_nesting(dom::element value, size_t depth, const Shape& shape) {
+Status check_nesting(dom::element value, size_t depth, const Shape& shape, const NumberArrays* apart) {
   dom::array items;
   const bool is_array = value.get_array().get(items) == simdjson::SUCCESS;
   if (depth == shape.size()) {
@@ -55,9 +63,17 @@ Status check_nesting(dom::element value, size_t depth, const Shape& shape) {
     return invalid_argument("a value stands where the first element is an array, at depth " + std::to_string(depth));
   }
   int64_t length = 0;
-  for (const dom::element item : items) {
-    MM_RETURN_IF_ERROR(check_nesting(item, depth + 1, shape));
-    ++length;
+  if (const NumberArrays::Array* row = set_aside(value, apart)) {
+    length = row->values.count;
+    if (depth + 1 != shape.size()) {
+      return invalid_argument("a value stands where the first element is an array, at depth " +
+                              std::to_string(depth + 1));
+    }
+  } else {
+    for (const dom::element item : items) {
+      MM_RETURN_IF_ERROR(check_nesting(item, depth + 1, shape, apart));
+      ++length;
+    }
   }
   if (length == shape[depth]) return ok_status();
   return invalid_argument("arrays at depth " + std::to_string(depth) + " have " + std::to_string(shape[depth]) +
@@ -65,12 +81,16 @@ Status check_nesting(dom::element value, size_t depth, const Shape& shape) {
 }
 
 /// The shape of nested arrays: the sizes down the first elements, which all others must share.
-Status json_shape(dom::element value, Shape& shape) {
+Status json_shape(dom::element value, const NumberArrays* apart, Shape& shape) {
   dom::element first = value;
   dom::array items;
   while (first.get_array().get(items) == simdjson::SUCCESS) {
     if (shape.size() == kMaxRank) {
       return invalid_argument("arrays are nested more than " + std::to_string(kMaxRank) + " deep");
+    }
+    if (const NumberArrays::Array* row = set_aside(first, apart)) {
+      shape.push_back(row->values.count);
+      break;
     }
     int64_t length = 0;
     for (const dom::element item : items) {
@@ -79,20 +99,21 @@ Status json_shape(dom::element value, Shape& shape) {
     shape.push_back(length);
     if (length == 0) break;
   }
-  return check_nesting(value, 0, shape);
+  return check_nesting(value, 0, shape, apart);
 }
 
-Status read_json_input(dom::element value, const TensorSpec& spec, InferRequest& request, bool& added) {
+Status read_json_input(dom::element value, const TensorSpec& spec, const NumberArrays* apart, InferRequest& request,
+                       bool& added) {
   Tensor& tensor = request.inputs.emplace_back();
   tensor.name = spec.name;
   tensor.dtype = spec.dtype;
-  if (const Status status = json_shape(value, tensor.shape); !status.ok()) {
+  if (const Status status = json_shape(value, apart, tensor.shape); !status.ok()) {
     return status.with_context("input '" + spec.name + "'");
   }
   added = complete_shape(spec, tensor.shape);
   if (!shape_matches(dims(spec.shape), dims(tensor.shape))) return wrong_shape(spec, tensor.shape);
   const int64_t count = element_count(dims(tensor.shape)).value_or(-1);
-  Result<Bytes> bytes = read_json_elements(value, spec.dtype, count, JsonNumbers::kCast);
+  Result<Bytes> bytes = read_json_elements(value, spec.dtype, count, JsonNumbers::kCast, apart);
   if (!bytes.ok()) {
     return bytes.status().with_context("input '" + spec.name + "' takes " + std::string(dtype_name(spec.dtype)));
   }
@@ -102,12 +123,16 @@ Status read_json_input(dom::element value, const TensorSpec& spec, InferRequest&
 
 Status parse_json_inputs(const Bytes& body, const Signature& signature, InferRequest& request, bool& added_dimension) {
   const ThreadJsonParser parser;
-  MM_ASSIGN_OR_RETURN(const dom::element document, parse_json(*parser, body.view(), readable_from(body)));
+  const NumberArrays numbers(body.view());
+  const NumberArrays* apart = numbers.empty() ? nullptr : &numbers;
+  MM_ASSIGN_OR_RETURN(const dom::element document,
+                      apart == nullptr ? parse_json(*parser, body.view(), readable_from(body))
+                                       : parse_json(*parser, numbers.rest(), numbers.rest().capacity()));
   dom::object object;
   if (document.get_object().get(object) != simdjson::SUCCESS) {
     const TensorSpec* spec = nullptr;
     MM_RETURN_IF_ERROR(only_input(signature, "a bare value", spec));
-    return read_json_input(document, *spec, request, added_dimension);
+    return read_json_input(document, *spec, apart, request, added_dimension);
   }
   added_dimension = true;
   for (const auto& [name, value] : object) {
@@ -117,7 +142,7 @@ Status parse_json_inputs(const Bytes& body, const Signature& signature, InferReq
                               input_names(signature));
     }
     bool added = false;
-    MM_RETURN_IF_ERROR(read_json_input(value, *spec, request, added));
+    MM_RETURN_IF_ERROR(read_json_input(value, *spec, apart, request, added));
     added_dimension = added_dimension && added;
   }
   return ok_status();

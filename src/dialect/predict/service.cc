@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <utility>
 
 #include "base/json_text.h"
-#include "dialect/http_compression.h"
 #include "dialect/http_router.h"
+#include "dialect/large_work.h"
 #include "dialect/predict/reply_codec.h"
 #include "dialect/predict/request_codec.h"
 #include "dialect/predict/sample.h"
@@ -105,8 +106,7 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   PredictCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange)
       : inference_(inference), exchange_(std::move(exchange)) {}
 
-  /// `timed`: the answer says where its time went, whether the client asks or not.
-  void start(const Target& target, const ModelVersion& version, const InflateLimit& inflate, bool timed);
+  void start(const Target& target, const ModelVersion& version, const HttpOptions& options);
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
@@ -114,7 +114,9 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
     cancel_.cancel(CancelToken::Reason::kClientGone);
     inference_.cancelled(target_.model, target_.version);
   }
-  Status parse(const Signature& signature, const InflateLimit& inflate, InferRequest& request);
+  void read(std::optional<Result<Bytes>> body, const HttpOptions& options);
+  bool is_large_answer() const;
+  void answer();
   wire::HttpReply write();
   wire::HttpReply write_answer();
 
@@ -127,50 +129,78 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   std::string encoding_;  // of the reply's body; empty: none
   bool added_dimension_ = false;
   bool timed_ = false;
+  Offload* offload_ = nullptr;
   CancelToken cancel_;
+  InferRequestPtr request_;  // until it is read
   boost::container::small_vector<RequestedOutput, 2> requested_;
   int responses_ = 0;
   InferResponse response_;
 };
 
-void PredictCall::start(const Target& target, const ModelVersion& version, const InflateLimit& inflate, bool timed) {
-  timed_ = timed || asks_timing(exchange_->request());
+void PredictCall::start(const Target& target, const ModelVersion& version, const HttpOptions& options) {
+  const wire::HttpRequest& http = exchange_->request();
+  timed_ = options.server_timing || asks_timing(http);
+  offload_ = options.offload;
   exchange_->on_abandoned([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->abandon();
   });
   target_ = {target.model, version.version()};
   signature_ = version.signature();
-  example_ = sample_curl(base_url(exchange_->request()), version);
-  auto request = std::make_unique<InferRequest>(shared_from_this());
-  request->model = target.model;
-  request->trace = exchange_->request().trace;
-  request->version = version.version();
-  request->id = exchange_->request().header("x-request-id");
-  request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
-  Status status = parse(version.signature(), inflate, *request);
-  request->times.received = Clock::now();
-  if (!status.ok()) {
-    request->fail(std::move(status));
-    return;
-  }
-  requested_ = request->outputs;
-  inference_.submit(std::move(request),
-                    "this model gives any number of answers to a request; ask it by gRPC ModelStreamInfer");
-}
-
-Status PredictCall::parse(const Signature& signature, const InflateLimit& inflate, InferRequest& request) {
-  const wire::HttpRequest& http = exchange_->request();
+  example_ = sample_curl(base_url(http), version);
   format_ = choose_format(http.header("accept"));
   encoding_ = choose_encoding(http.header("accept-encoding"));
-  MM_RETURN_IF_ERROR(requested_outputs(http.query, request));
-  MM_ASSIGN_OR_RETURN(const Bytes body, decode_body(http.body, http.header("content-encoding"), inflate));
-  return parse_inputs(body, detect_format(http.header("content-type"), body.view()), signature, request,
-                      added_dimension_);
+  request_ = std::make_unique<InferRequest>(shared_from_this());
+  request_->model = target.model;
+  request_->trace = http.trace;
+  request_->version = version.version();
+  request_->id = http.header("x-request-id");
+  request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  std::optional<Result<Bytes>> body = decode_on_loop(http, options);
+  const bool large = !body || (body->ok() && (*body)->size() > kLoopBytes);
+  if (!large || offload_ == nullptr) return read(std::move(body), options);
+  const Status status =
+      run_large(*offload_, [self = shared_from_this(), body = std::move(body), options] { self->read(body, options); });
+  if (!status.ok()) std::exchange(request_, nullptr)->fail(status);
+}
+
+void PredictCall::read(std::optional<Result<Bytes>> body, const HttpOptions& options) {
+  InferRequestPtr request = std::move(request_);
+  Status status = within_memory([&]() -> Status {
+    const wire::HttpRequest& http = exchange_->request();
+    MM_RETURN_IF_ERROR(requested_outputs(http.query, *request));
+    if (!body) body = decode_body(http.body, http.header("content-encoding"), options.inflate);
+    MM_RETURN_IF_ERROR(body->status());
+    return parse_inputs(**body, detect_format(http.header("content-type"), (*body)->view()), signature_, *request,
+                        added_dimension_);
+  });
+  request->times.received = Clock::now();
+  if (status.ok() && request->cancelled()) status = cancelled("the client has gone away");
+  if (!status.ok()) return request->fail(std::move(status));
+  requested_ = request->outputs;
+  inference_.submit(std::move(request),
+                    "this model gives any number of answers to a request; ask it by gRPC ModelStreamInfer or by POST "
+                    "/v2/models/MODEL/generate_stream");
 }
 
 void PredictCall::on_response(InferResponse response, bool final, bool has_response) {
   if (has_response && ++responses_ == 1) response_ = std::move(response);
   if (!final) return;
+  const bool on_loop = exchange_->loop().on_thread();
+  if (on_loop && offload_ != nullptr && is_large_answer() &&
+      offload_->run([self = shared_from_this()] { self->answer(); })) {
+    return;
+  }
+  answer();
+}
+
+/// Whether writing it is more than a loop should do.
+bool PredictCall::is_large_answer() const {
+  size_t bytes = 0;
+  for (const Tensor& tensor : response_.outputs) bytes += tensor.byte_size();
+  return bytes > kLoopBytes;
+}
+
+void PredictCall::answer() {
   wire::HttpReply reply = write();
   wire::Loop& loop = exchange_->loop();
   if (loop.on_thread()) {
@@ -211,8 +241,7 @@ wire::HttpReply PredictCall::write_answer() {
   return teaching_reply(response_.status, signature_, example_);
 }
 
-void handle(Inference& inference, const InflateLimit& inflate, bool server_timing,
-            std::shared_ptr<wire::HttpExchange> exchange) {
+void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wire::HttpExchange> exchange) {
   const wire::HttpRequest& request = exchange->request();
   if (request.method != "GET" && request.method != "POST") {
     wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
@@ -234,15 +263,15 @@ void handle(Inference& inference, const InflateLimit& inflate, bool server_timin
     compress_reply(reply, request);
     exchange->reply(std::move(reply));
   } else {
-    std::make_shared<PredictCall>(inference, exchange)->start(*target, **pin, inflate, server_timing);
+    std::make_shared<PredictCall>(inference, exchange)->start(*target, **pin, options);
   }
 }
 
 }  // namespace
 
-wire::HttpHandler make_handler(Inference& inference, InflateLimit inflate, bool server_timing) {
-  return [&inference, inflate = std::move(inflate), server_timing](std::shared_ptr<wire::HttpExchange> exchange) {
-    handle(inference, inflate, server_timing, std::move(exchange));
+wire::HttpHandler make_handler(Inference& inference, HttpOptions options) {
+  return [&inference, options = std::move(options)](std::shared_ptr<wire::HttpExchange> exchange) {
+    handle(inference, options, std::move(exchange));
   };
 }
 

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "dialect/http_compression.h"
+#include "runtime/offload.h"
+
+namespace modelmill {
+
+/// What whoever sets the server up tells the dialects of HTTP.
+struct HttpOptions {
+  /// What compressed bodies may inflate to.
+  InflateLimit inflate = {};
+  /// Whether every answer says where its time went, or only where the client asks.
+  bool server_timing = false;
+  /// Where large bodies are parsed and large answers written; null: on the loop. Outlives the wire.
+  Offload* offload = nullptr;
+};
+
+}  // namespace modelmill

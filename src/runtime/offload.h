@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+
+namespace modelmill {
+
+/// Threads for work that is too much for an event loop: taking large bodies apart, writing large answers. Bounded, so
+/// that what can't be done in time is refused rather than piled up. Thread-safe.
+class Offload {
+ public:
+  /// At most `most_waiting` tasks wait for one of the `threads`.
+  Offload(int threads, size_t most_waiting);
+  ~Offload() { stop(); }
+  Offload(const Offload&) = delete;
+  Offload& operator=(const Offload&) = delete;
+
+  /// Runs `task` on one of the threads. False, and it is not run: too many wait, or stop() has been called.
+  [[nodiscard]] bool run(std::function<void()> task);
+
+  /// Runs what waits, ends the threads and joins them. Idempotent.
+  void stop();
+
+ private:
+  void work();
+
+  const size_t most_waiting_;
+  Mutex mutex_;
+  CondVar changed_;
+  std::deque<std::function<void()>> tasks_ MM_GUARDED_BY(mutex_);
+  bool stopped_ MM_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_;  // of the owner alone
+};
+
+}  // namespace modelmill
