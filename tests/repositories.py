@@ -103,11 +103,28 @@ def main_repository(folder):
     return folder
 
 
+def add_configured(folder, name, config):
+    """A model that is nothing but its configuration."""
+    (folder / name / "1").mkdir(parents=True)
+    (folder / name / "config.pbtxt").write_text(config)
+    return folder / name
+
+
 def add_identity(folder, name, more=""):
     """A model of the identity backend, INPUT0 to OUTPUT0; `more` is added to its configuration."""
-    (folder / name / "1").mkdir(parents=True)
-    (folder / name / "config.pbtxt").write_text(NATIVE_IDENTITY_CONFIG + more)
-    return folder / name
+    return add_configured(folder, name, NATIVE_IDENTITY_CONFIG + more)
+
+
+def add_repeating_identity(folder, name, data_type="TYPE_FP32"):
+    """A model of one instance that answers as often as a request's parameter `responses` says."""
+    config = f"""
+backend: "identity"
+instance_group {{ count: 1 kind: KIND_CPU }}
+model_transaction_policy {{ decoupled: true }}
+input [ {{ name: "INPUT0" data_type: {data_type} dims: [ -1 ] }} ]
+output [ {{ name: "OUTPUT0" data_type: {data_type} dims: [ -1 ] }} ]
+"""
+    return add_configured(folder, name, config)
 
 
 def add_slow_identity(folder, name, milliseconds, more=""):

@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "dialect/http_router.h"
 #include "dialect/json_input.h"
+#include "dialect/kserve_v2/http_generate.h"
 #include "dialect/kserve_v2/http_infer.h"
 #include "dialect/kserve_v2/http_json.h"
 #include "model/triton_config.h"
@@ -112,9 +113,6 @@ class Routes {
       });
     }
     if (kind == "stats") return statistics(model, version);
-    if (kind == "generate" || kind == "generate_stream") {
-      return post([] { return error_reply(unimplemented("the generate extension is not supported by this server")); });
-    }
     return no_such_path();
   }
 
@@ -179,13 +177,14 @@ class Routes {
   const wire::HttpRequest& request_;
 };
 
-/// v2/models/MODEL[/versions/V]/infer, with a version that is a number.
-bool is_infer(Path path) {
-  if (path.size() != 4 && path.size() != 6) return false;
-  if (path[1] != "models" || path.back() != "infer") return false;
-  if (path.size() == 4) return true;
-  return path[3] == "versions" &&
-         std::all_of(path[4].begin(), path[4].end(), [](char c) { return c >= '0' && c <= '9'; });
+/// v2/models/MODEL[/versions/V]/KIND, with a version that is a number: the kind that is inference, or "".
+std::string_view inference_kind(Path path) {
+  if (path.size() != 4 && path.size() != 6) return "";
+  const std::string& kind = path.back();
+  if (path[1] != "models" || (kind != "infer" && kind != "generate" && kind != "generate_stream")) return "";
+  if (path.size() == 4) return kind;
+  const bool is_number = std::all_of(path[4].begin(), path[4].end(), [](char c) { return c >= '0' && c <= '9'; });
+  return path[3] == "versions" && is_number ? std::string_view(kind) : "";
 }
 
 }  // namespace
@@ -196,16 +195,14 @@ wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const 
           options = std::move(options)](std::shared_ptr<wire::HttpExchange> exchange) {
     const wire::HttpRequest& request = exchange->request();
     const Result<std::vector<std::string>> path = split_path(request.path);
-    if (!path.ok()) {
-      exchange->reply(error_reply(path.status()));
-    } else if (!is_infer(*path)) {
-      exchange->reply(Routes(*queries, request).answer(Path(*path).subspan(1)));
-    } else if (request.method != "POST") {
-      exchange->reply(wrong_method("POST"));
-    } else {
-      handle_http_infer(inference, std::move(exchange), (*path)[2], path->size() == 6 ? (*path)[4] : std::string(),
-                        options);
-    }
+    if (!path.ok()) return exchange->reply(error_reply(path.status()));
+    const std::string_view kind = inference_kind(*path);
+    if (kind.empty()) return exchange->reply(Routes(*queries, request).answer(Path(*path).subspan(1)));
+    if (request.method != "POST") return exchange->reply(wrong_method("POST"));
+    const std::string version = path->size() == 6 ? (*path)[4] : std::string();
+    if (kind == "infer") return handle_http_infer(inference, std::move(exchange), (*path)[2], version, options);
+    const auto replies = kind == "generate" ? GenerateReply::kOne : GenerateReply::kStream;
+    handle_http_generate(inference, std::move(exchange), (*path)[2], version, options, replies);
   };
 }
 

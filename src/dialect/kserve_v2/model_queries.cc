@@ -11,7 +11,7 @@ namespace {
 /// The protocol extensions that work here, and no others: clients decide by this list what to try.
 constexpr const char* kExtensions[] = {"classification",     "model_repository", "model_configuration",
                                        "binary_tensor_data", "parameters",       "statistics",
-                                       "schedule_policy"};
+                                       "schedule_policy",    "generate"};
 
 void add_tensor(const TensorSpec& spec, inference::ModelMetadataResponse::TensorMetadata& out) {
   out.set_name(spec.name);

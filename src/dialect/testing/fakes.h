@@ -43,7 +43,7 @@ class LoopThread {
   wire::Loop loop_;
 };
 
-/// An exchange that keeps its reply.
+/// An exchange that keeps its reply, whole or in pieces.
 class FakeExchange final : public wire::HttpExchange {
  public:
   FakeExchange(wire::Loop& loop, wire::HttpRequest request) : loop_(loop), request_(std::move(request)) {}
@@ -51,19 +51,26 @@ class FakeExchange final : public wire::HttpExchange {
   wire::HttpRequest& request() override { return request_; }
   wire::Loop& loop() override { return loop_; }
   void reply(wire::HttpReply reply) override { replied_.set_value(std::move(reply)); }
-  void begin(wire::HttpReply) override {}
-  void write(Chunks) override {}
-  void end() override {}
+  void begin(wire::HttpReply head) override { head_ = std::move(head); }
+  void write(Chunks piece) override {
+    pieces.push_back(joined(piece));
+    unsent += pieces.back().size();
+  }
+  void end() override { replied_.set_value(std::move(head_)); }
+  size_t unsent_bytes() const override { return unsent; }
   void on_abandoned(std::function<void()> callback) override { abandoned = std::move(callback); }
 
-  /// Waits for the reply.
+  /// Waits for the reply, of one in pieces for its end: its head, then.
   wire::HttpReply wait() { return replied_.get_future().get(); }
 
   std::function<void()> abandoned;
+  std::vector<std::string> pieces;  // the loop's
+  size_t unsent = 0;                // what was written, until the test takes it
 
  private:
   wire::Loop& loop_;
   wire::HttpRequest request_;
+  wire::HttpReply head_;
   std::promise<wire::HttpReply> replied_;
 };
 

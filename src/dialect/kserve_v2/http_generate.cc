@@ -1,0 +1,224 @@
+#include "dialect/kserve_v2/http_generate.h"
+
+#include <optional>
+#include <utility>
+
+#include "dialect/http_router.h"
+#include "dialect/kserve_v2/generate_codec.h"
+#include "dialect/kserve_v2/infer_request_codec.h"
+#include "dialect/large_work.h"
+#include "runtime/backlog.h"
+
+namespace modelmill::kserve_v2 {
+namespace {
+
+/// A model that makes answers faster than their client reads waits while there are more bytes of them.
+constexpr size_t kMostUnread = size_t{4} << 20;
+/// Bytes leave without our being told, so a stream that waits for that looks again by itself.
+constexpr auto kLookAgain = std::chrono::milliseconds(10);
+
+/// One request of the generate extension and the sink of its answers, which are written on the thread they come on and
+/// sent on the loop.
+class GenerateCall : public ResponseSink, public std::enable_shared_from_this<GenerateCall> {
+ public:
+  GenerateCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
+      : inference_(inference), exchange_(std::move(exchange)), model_(std::move(model)) {}
+
+  void start(std::string_view version, const HttpOptions& options);
+
+ protected:
+  /// The client has gone, on the loop.
+  virtual void abandoned() {}
+
+  wire::HttpExchange& exchange() { return *exchange_; }
+  wire::Loop& loop() { return exchange_->loop(); }
+  /// Nobody wants the answer any more.
+  void cancel() {
+    cancel_.cancel(CancelToken::Reason::kClientGone);
+    inference_.cancelled(model_, version_);
+  }
+  /// The answer's JSON; its status is what went wrong, now at the latest.
+  std::string write(InferResponse& response) const;
+
+ private:
+  Status find_version(std::string_view version);
+  void parse(std::optional<Result<Bytes>> body, const HttpOptions& options);
+
+  Inference& inference_;
+  const std::shared_ptr<wire::HttpExchange> exchange_;
+  const std::string model_;
+  int64_t version_ = 0;
+  Signature signature_;
+  std::string id_;
+  CancelToken cancel_;
+  InferRequestPtr request_;  // until it is submitted
+};
+
+void GenerateCall::start(std::string_view version, const HttpOptions& options) {
+  const Status found = find_version(version);
+  if (!found.ok()) return exchange_->reply(error_reply(found));
+  exchange_->on_abandoned([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->cancel();
+    self->abandoned();
+  });
+  request_ = std::make_unique<InferRequest>(shared_from_this());
+  request_->model = model_;
+  request_->version = version_;
+  request_->trace = exchange_->request().trace;
+  request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  std::optional<Result<Bytes>> body = decode_on_loop(exchange_->request(), options);
+  const bool large = !body || (body->ok() && (*body)->size() > kLoopBytes);
+  if (!large || options.offload == nullptr) return parse(std::move(body), options);
+  const Status status = run_large(
+      *options.offload, [self = shared_from_this(), body = std::move(body), options] { self->parse(body, options); });
+  if (!status.ok()) std::exchange(request_, nullptr)->fail(status);
+}
+
+Status GenerateCall::find_version(std::string_view version) {
+  MM_ASSIGN_OR_RETURN(version_, parse_version(model_, version));
+  MM_ASSIGN_OR_RETURN(const VersionPin pin, inference_.catalog().pin(model_, version_));
+  signature_ = pin->signature();
+  return ok_status();
+}
+
+void GenerateCall::parse(std::optional<Result<Bytes>> body, const HttpOptions& options) {
+  InferRequestPtr request = std::move(request_);
+  const Status status = within_memory([&]() -> Status {
+    const wire::HttpRequest& http = exchange_->request();
+    if (!body) body = decode_body(http.body, http.header("content-encoding"), options.inflate);
+    MM_RETURN_IF_ERROR(body->status());
+    return parse_generate(**body, signature_, *request);
+  });
+  id_ = request->id;
+  request->times.received = Clock::now();
+  if (!status.ok()) return request->fail(status);
+  if (request->cancelled()) return request->fail(cancelled("the client has gone away"));
+  inference_.submit(std::move(request));
+}
+
+std::string GenerateCall::write(InferResponse& response) const {
+  const int64_t version = response.version != 0 ? response.version : version_;
+  Result<std::string> text = write_generate(response, model_, version, id_);
+  if (text.ok()) return std::move(text).value();
+  response = {};
+  response.status = text.status();
+  return write_generate(response, model_, version, id_).value();
+}
+
+/// Exactly one answer.
+class OneAnswer final : public GenerateCall {
+ public:
+  using GenerateCall::GenerateCall;
+
+  void on_response(InferResponse response, bool final, bool has_response) override {
+    if (has_response && ++responses_ == 1) first_ = std::move(response);
+    if (responses_ == 2) cancel_soon();
+    if (!final) return;
+    if (responses_ != 1) {
+      first_ = {};
+      first_.status = internal(
+          "generate expects model to produce exactly 1 response, use generate stream for model that generates various "
+          "number of responses");
+    }
+    std::string text = write(first_);
+    wire::HttpReply reply = first_.status.ok() ? json_reply(200, std::move(text)) : error_reply(first_.status);
+    loop().post(
+        [self = shared_from_this(), this, reply = std::move(reply)]() mutable { exchange().reply(std::move(reply)); });
+  }
+
+ private:
+  /// What else the model would say is not wanted.
+  void cancel_soon() {
+    loop().post([self = shared_from_this(), this] { cancel(); });
+  }
+
+  int responses_ = 0;
+  InferResponse first_;
+};
+
+/// Each answer is an event. What comes is sent in its order: everything goes through the loop's inbox.
+class EventStream final : public GenerateCall {
+ public:
+  using GenerateCall::GenerateCall;
+
+  void on_response(InferResponse response, bool final, bool has_response) override {
+    // What never came to a model has an error as of any other path.
+    if (!response.status.ok() && response.times.compute_start == TimePoint{}) {
+      return loop().post([self = shared_from_this(), this, status = std::move(response.status)] {
+        exchange().reply(error_reply(status));
+      });
+    }
+    std::string event;
+    if (has_response) event = "data: " + write(response) + "\n\n";
+    backlog_.add(event.size());
+    loop().post([self = shared_from_this(), this, event = std::move(event), status = response.status, final]() mutable {
+      deliver(std::move(event), status, final);
+    });
+    if (!final) backlog_.wait_for_room();
+  }
+
+ private:
+  void abandoned() override {
+    look_again_.reset();
+    backlog_.close();
+  }
+
+  void deliver(std::string event, const Status& status, bool final);
+  void settle(size_t came);
+
+  Backlog backlog_{kMostUnread};
+  // The loop's.
+  std::unique_ptr<wire::Loop::Timer> look_again_;
+  bool begun_ = false;
+  bool ended_ = false;
+};
+
+void EventStream::deliver(std::string event, const Status& status, bool final) {
+  const size_t size = event.size();
+  if (!std::exchange(begun_, true)) {
+    wire::HttpReply head;
+    head.status = http_status(status.code());  // an error that comes first gives the reply its status
+    head.headers.emplace_back("Content-Type", "text/event-stream; charset=utf-8");
+    head.headers.emplace_back("Cache-Control", "no-cache");
+    exchange().begin(std::move(head));
+  }
+  if (size > 0) exchange().write({Bytes::from_string(std::move(event))});
+  if (final) {
+    ended_ = true;
+    look_again_.reset();
+    exchange().end();
+    return;
+  }
+  settle(size);
+}
+
+void EventStream::settle(size_t came) {
+  const size_t unsent = exchange().unsent_bytes();
+  backlog_.settle(came, unsent);
+  if (ended_ || !backlog_.needs_settling(unsent)) {
+    look_again_.reset();
+    return;
+  }
+  look_again_ = loop().run_at(Clock::now() + kLookAgain, [weak = weak_from_this(), this] {
+    const auto self = weak.lock();
+    if (!self) return;
+    const auto fired = std::move(look_again_);  // outlives this call
+    settle(0);
+  });
+}
+
+}  // namespace
+
+void handle_http_generate(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
+                          std::string_view version, const HttpOptions& options, GenerateReply kind) {
+  std::shared_ptr<GenerateCall> call;
+  if (kind == GenerateReply::kOne)
+    call = std::make_shared<OneAnswer>(inference, std::move(exchange), std::move(model));
+  else
+    call = std::make_shared<EventStream>(inference, std::move(exchange), std::move(model));
+  call->start(version, options);
+}
+
+}  // namespace modelmill::kserve_v2
