@@ -11,6 +11,7 @@
 #include "dialect/kserve_v2/service.h"
 #include "dialect/predict/service.h"
 #include "dialect/testing/fakes.h"
+#include "grpc_service.pb.h"
 #include "serve/testing/fake_version.h"
 #include "wire/deflate.h"
 
@@ -128,6 +129,42 @@ TEST_F(LargeWork, BinaryDataIsOnlyViewed) {
                                     {{"inference-header-content-length", std::to_string(json.size())}});
   EXPECT_EQ(reply.status, 200);
   EXPECT_TRUE(on_loop_);
+}
+
+TEST_F(LargeWork, LargeTypedContentsAreReadElsewhere) {
+  wire::GrpcMethods methods;
+  service_->add_to(methods);
+  for (const int count : {100, 50'000}) {
+    inference::ModelInferRequest message;
+    message.set_model_name("m");
+    auto& input = *message.add_inputs();
+    input.set_name("x");
+    input.set_datatype("FP32");
+    input.add_shape(count);
+    for (int i = 0; i < count; ++i) input.mutable_contents()->add_fp32_contents(0.5f);
+    const auto call = std::make_shared<testing::FakeCall>(thread_.loop(), "/inference.GRPCInferenceService/ModelInfer");
+    std::promise<void> begun, gate;
+    ASSERT_TRUE(offload_.run([&] {
+      begun.set_value();
+      gate.get_future().wait();
+    }));
+    begun.get_future().wait();
+    std::unique_ptr<wire::GrpcCallHandler> handler;
+    bool waits = false;
+    thread_.run([&] {
+      handler = methods.find("/inference.GRPCInferenceService/ModelInfer")->make(call);
+      testing::feed(*handler, message.SerializeAsString());
+      handler->on_half_close();
+      waits = !call->status;
+    });
+    EXPECT_EQ(waits, count > 100);
+    gate.set_value();
+    call->wait_finished();
+    inference::ModelInferResponse answer;
+    ASSERT_TRUE(answer.ParseFromString(call->sent.at(0)));
+    EXPECT_EQ(answer.raw_output_contents(0).size(), count * sizeof(float));
+    thread_.run([&] { handler.reset(); });
+  }
 }
 
 TEST_F(LargeWork, ErrorsInLargeBodiesAreTold) {

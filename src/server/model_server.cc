@@ -150,6 +150,7 @@ Status ModelServer::start() {
                       set_up_access(rep_->config.access, listens_beyond_loopback(options.endpoints), rep_->router,
                                     rep_->config.access_log ? log_access : nullptr, rep_->engine.metrics()));
   options.gatekeeper = rep_->access.gatekeeper;
+  options.offload = &rep_->offload;
   if (rep_->config.access_log)
     options.refusal_log = [](const wire::HttpRequest& request, int status, uint64_t bytes) {
       log_access(access_record(request, status, bytes));

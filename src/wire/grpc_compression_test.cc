@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <string>
 #include <thread>
 
+#include "runtime/offload.h"
+#include "wire/deflate.h"
 #include "wire/grpc_encoding.h"
 #include "wire/testing/http2_client.h"
 
@@ -106,6 +109,99 @@ TEST_F(GrpcCompressionTest, AlwaysIsWhenTheCallerAcceptsIt) {
   EXPECT_EQ(answer.headers["grpc-encoding"], "gzip");
   EXPECT_EQ(inflated(answer.body, length), large_);
   EXPECT_EQ(ask("/t.T/Echo", large_, {}).body, framed(large_));
+}
+
+/// Messages that are inflated on the one thread of an offload.
+class InflatedElsewhere : public GrpcCompressionTest {
+ protected:
+  /// Keeps each message's bytes, and the thread of the last.
+  class Keep final : public WholeMessageHandler {
+   public:
+    Keep(std::shared_ptr<GrpcCall> call) : call_(std::move(call)) {}
+    void on_message(Bytes message) override { sizes_ += std::to_string(message.size()) + message.view()[0] + " "; }
+    void on_half_close() override { call_->reply({Bytes::copy_of(sizes_)}); }
+    void on_cancel(const Status&) override {}
+
+   private:
+    std::shared_ptr<GrpcCall> call_;
+    std::string sizes_;
+  };
+
+  InflatedElsewhere() {
+    server_.options().offload = &offload_;
+    server_.methods().add("/t.T/Keep", [](std::shared_ptr<GrpcCall> call) -> std::unique_ptr<GrpcCallHandler> {
+      return std::make_unique<Keep>(std::move(call));
+    });
+  }
+  static std::string packed(const std::string& text) {
+    const auto deflated = deflate_chunks({Bytes::copy_of(text)}, DeflateFormat::kGzip);
+    std::string message = framed(std::string(deflated->view()));
+    message[0] = 1;
+    return message;
+  }
+  /// Keeps the thread busy until open() is called.
+  void hold() {
+    std::promise<void> begun;
+    ASSERT_TRUE(offload_.run([&] {
+      begun.set_value();
+      gate_.get_future().wait();
+    }));
+    begun.get_future().wait();
+  }
+  void open() { gate_.set_value(); }
+
+  std::promise<void> gate_;
+  Offload offload_{1, 2};
+};
+
+TEST_F(InflatedElsewhere, MessagesKeepTheirOrder) {
+  server_.start();
+  const std::string small = std::string(2000, 's'), none = framed("n");
+  const std::string all = packed(large_) + none + packed(small) + packed(large_) + packed(large_) + none;
+  for (const size_t piece : {size_t{1}, size_t{7}, all.size()}) {
+    Http2Client client(server_.port());
+    const int32_t id = client.grpc("/t.T/Keep", kCompressed);
+    for (size_t at = 0; at < all.size(); at += piece) client.data(id, all.substr(at, piece), at + piece >= all.size());
+    const auto answer = client.wait(id);
+    EXPECT_EQ(answer.body, framed("200000a 1n 2000s 200000a 200000a 1n ")) << piece;
+  }
+}
+
+TEST_F(InflatedElsewhere, TooManyAreRefused) {
+  server_.start();
+  hold();
+  ASSERT_TRUE(offload_.run([] {}));
+  ASSERT_TRUE(offload_.run([] {}));
+  Http2Client client(server_.port());
+  const int32_t id = client.grpc("/t.T/Keep", kCompressed);
+  client.data(id, packed(large_), true);
+  EXPECT_EQ(client.wait(id).headers["grpc-status"], "14");
+  open();
+}
+
+TEST_F(InflatedElsewhere, DamageIsTold) {
+  server_.start();
+  std::string broken = packed(std::string(500'000, 'a') + std::string(3000, 'b'));
+  broken[broken.size() - 6] ^= 1;
+  Http2Client client(server_.port());
+  const int32_t id = client.grpc("/t.T/Keep", kCompressed);
+  client.data(id, broken, true);
+  const auto answer = client.wait(id);
+  EXPECT_EQ(answer.headers.at("grpc-status"), "13");
+}
+
+TEST_F(InflatedElsewhere, ACallMayEndMeanwhile) {
+  server_.start();
+  hold();
+  {
+    Http2Client client(server_.port());
+    const int32_t id = client.grpc("/t.T/Keep", {{"grpc-encoding", "gzip"}, {"grpc-timeout", "1m"}});
+    client.data(id, packed(large_), true);
+    EXPECT_EQ(client.wait(id).headers["grpc-status"], "4");
+  }
+  open();
+  offload_.stop();
+  EXPECT_EQ(ask("/t.T/Echo", "still there", {}).body, framed("still there"));
 }
 
 }  // namespace

@@ -1,9 +1,7 @@
 #include "wire/grpc_stream.h"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
-#include <new>
 #include <utility>
 
 #include "wire/connection.h"
@@ -160,70 +158,6 @@ const GrpcMetadata& GrpcStream::metadata() const {
     fields_.clear();
   }
   return *metadata_;
-}
-
-void GrpcStream::on_data(std::span<const std::byte> bytes) {
-  if (finished_ || !handler_) return;
-  try {
-    deframer_.feed(bytes, *this);
-  } catch (const std::bad_alloc&) {
-    end_early(resource_exhausted("no memory for the request's message"));
-  }
-}
-
-bool GrpcStream::on_frame_begin(bool compressed, uint32_t length) {
-  const size_t limit = session()->connection().core().limits.grpc_message;
-  if (length > limit) {
-    session()->connection().core().count_refused("message");
-    end_early(resource_exhausted("the request's message of " + std::to_string(length) +
-                                 " bytes is larger than the limit of " + std::to_string(limit) +
-                                 " bytes (--max-message-bytes)"));
-    return false;
-  }
-  if (compressed) {
-    if (!has_encoding_) {
-      end_early(internal("a message is marked as compressed, but the call names no grpc-encoding"));
-      return false;
-    }
-    compressed_ = std::make_unique<BodyBuffer>();
-    compressed_->expect(length);
-    return true;
-  }
-  handler_->on_message_begin(length);
-  return !ended();
-}
-
-bool GrpcStream::on_frame_bytes(std::span<const std::byte> bytes) {
-  if (compressed_)
-    compressed_->append(bytes);
-  else
-    handler_->on_message_bytes(bytes);
-  return !ended();
-}
-
-bool GrpcStream::on_frame_end() {
-  if (compressed_) {
-    const Bytes all = compressed_->take();
-    compressed_ = nullptr;
-    const Limits& limits = session()->connection().core().limits;
-    auto message = inflate_message({all.data(), all.size()}, std::min(limits.grpc_message, limits.inflated));
-    if (!message.ok()) {
-      if (message.status().code() == Code::kResourceExhausted) session()->connection().core().count_refused("inflated");
-      end_early(message.status());
-      return false;
-    }
-    handler_->on_message_begin(message->size());
-    if (!ended() && !message->empty()) handler_->on_message_bytes({message->data(), message->size()});
-    if (ended()) return false;
-  }
-  handler_->on_message_end();
-  return !ended();
-}
-
-void GrpcStream::on_end() {
-  if (finished_ || !handler_) return;
-  if (deframer_.inside_message()) return end_early(internal("the client ended the call inside a message"));
-  handler_->on_half_close();
 }
 
 void GrpcStream::on_stalled() {

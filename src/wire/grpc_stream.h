@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "wire/body_buffer.h"
 #include "wire/deadline_list.h"
@@ -45,7 +47,7 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   Protocol protocol() const override { return Protocol::kGrpc; }
   void on_data(std::span<const std::byte> bytes) override;
   void on_end() override;
-  bool awaits_body() const override { return !finished_ && deframer_.inside_message(); }
+  bool awaits_body() const override { return !finished_ && !held_back_ && deframer_.inside_message(); }
   void on_stalled() override;
   void on_closed(uint32_t error_code, const std::shared_ptr<Http2Stream>& self) override;
 
@@ -54,6 +56,9 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   bool on_frame_begin(bool compressed, uint32_t length) override;
   bool on_frame_bytes(std::span<const std::byte> bytes) override;
   bool on_frame_end() override;
+  bool inflate(const Bytes& message);
+  bool take_inflated(Result<Bytes> message);
+  void inflated_elsewhere(Result<Bytes> message);
   bool submit_trailers() override;
 
   bool ended() const { return finished_ || session() == nullptr; }
@@ -85,6 +90,14 @@ class GrpcStream final : public Http2Stream, public GrpcCall, private DeadlineEn
   std::unique_ptr<GrpcCallHandler> handler_;
   GrpcDeframer deframer_;
   std::unique_ptr<BodyBuffer> compressed_;  // the message that is arriving compressed
+  /// What comes of the call while a message is inflated elsewhere, as it came.
+  struct HeldBack {
+    std::vector<std::byte> bytes;
+    bool ended = false;
+
+    void add(std::span<const std::byte> more) { bytes.insert(bytes.end(), more.begin(), more.end()); }
+  };
+  std::unique_ptr<HeldBack> held_back_;  // there while a message is inflated on another thread
   std::unique_ptr<TraceContext> trace_;
   bool asks_timing_ = false;
   std::string_view answer_encoding_;  // empty: none; constant once the handler is there

@@ -15,6 +15,10 @@
 #include "wire/loop.h"
 #include "wire/tls_credentials.h"
 
+namespace modelmill {
+class Offload;
+}
+
 namespace modelmill::wire {
 
 /// Bounds that keep one client from harming the others. All in bytes unless named otherwise. A timeout of zero is off.
@@ -52,6 +56,7 @@ class Server {
     std::shared_ptr<TlsCredentials> tls;  // null: every endpoint is plain
     Limits limits;
     std::shared_ptr<Gatekeeper> gatekeeper;  // null: everyone may call everything
+    Offload* offload = nullptr;              // inflates large messages; null: the loops do. Outlives the connections
     RefusalLog refusal_log;                  // may be null
   };
 

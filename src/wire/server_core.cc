@@ -55,6 +55,7 @@ ServerCore::ServerCore(LoopPool& loops, const Server::Options& options, HttpHand
       grpc(grpc),
       limits(options.limits),
       gatekeeper(options.gatekeeper),
+      offload(options.offload),
       refusal_log(options.refusal_log),
       loops_(loops),
       counters_(loops.loops().size(), metrics) {

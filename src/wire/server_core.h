@@ -41,6 +41,7 @@ class ServerCore {
   const GrpcMethods& grpc;
   const Limits limits;
   const std::shared_ptr<Gatekeeper> gatekeeper;  // null: everyone may call everything
+  Offload* const offload;                        // null: everything is done on the loops
   const RefusalLog refusal_log;                  // null: nobody is told
 
   /// A connection was accepted; false when there are too many.

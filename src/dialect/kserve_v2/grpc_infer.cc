@@ -8,6 +8,7 @@
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"
 #include "dialect/kserve_v2/output_selection.h"
+#include "dialect/large_work.h"
 #include "dialect/server_timing.h"
 
 namespace modelmill::kserve_v2 {
@@ -19,19 +20,19 @@ namespace {
 class InferCall final : public ResponseSink, public std::enable_shared_from_this<InferCall> {
  public:
   /// `timed`: the answer says where its time went, whether the client asks or not.
-  InferCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, bool timed)
-      : inference_(inference), call_(std::move(call)), timed_(timed || call_->asks_timing()) {}
+  InferCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, bool timed, Offload* offload)
+      : inference_(inference), call_(std::move(call)), timed_(timed || call_->asks_timing()), offload_(offload) {}
 
   void begin(size_t length) {
-    if (submitted_) return;
+    if (received_) return;
     scanner_.begin(length);
   }
   void feed(std::span<const std::byte> bytes) {
-    if (!submitted_) scanner_.feed(bytes);
+    if (!received_) scanner_.feed(bytes);
   }
   void end();
   void half_close() {
-    if (!submitted_) call_->finish(internal("the ModelInfer call ended without a request message"));
+    if (!received_) call_->finish(internal("the ModelInfer call ended without a request message"));
   }
   void cancel(const Status& reason) {
     cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
@@ -42,14 +43,19 @@ class InferCall final : public ResponseSink, public std::enable_shared_from_this
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
+  Status parse();
+  void submit(Status status);
   void encode_answer();
   void deliver();
 
   Inference& inference_;
   const std::shared_ptr<wire::GrpcCall> call_;
   const bool timed_;
+  Offload* const offload_;
   InferScanner scanner_;
   CancelToken cancel_;
+  InferRequestPtr request_;  // until it is submitted
+  bool received_ = false;
   bool submitted_ = false;
 
   // What the answer needs of the request.
@@ -65,11 +71,29 @@ class InferCall final : public ResponseSink, public std::enable_shared_from_this
 };
 
 void InferCall::end() {
-  if (std::exchange(submitted_, true)) return;
-  auto request = std::make_unique<InferRequest>(shared_from_this());
-  InferOptions options;
+  if (std::exchange(received_, true)) return;
+  request_ = std::make_unique<InferRequest>(shared_from_this());
   Status status = scanner_.end();
-  if (status.ok()) status = parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, options);
+  // Raw contents are in their places already; typed ones are among the fields.
+  if (status.ok() && offload_ != nullptr && scanner_.fields().size() > kLoopBytes) {
+    status = run_large(*offload_, [self = shared_from_this()] {
+      self->call_->loop().post([self, parsed = within_memory([&] { return self->parse(); })] { self->submit(parsed); });
+    });
+    if (status.ok()) return;
+  } else if (status.ok()) {
+    status = parse();
+  }
+  submit(std::move(status));
+}
+
+Status InferCall::parse() {
+  InferOptions options;
+  return parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request_, options);
+}
+
+void InferCall::submit(Status status) {
+  submitted_ = true;
+  InferRequestPtr request = std::move(request_);
   request->times.received = Clock::now();
   request->deadline = call_->deadline();
   request->trace = call_->trace();
@@ -130,10 +154,11 @@ void InferCall::deliver() {
 
 }  // namespace
 
-wire::GrpcMethodFactory model_infer_method(Inference& inference, bool server_timing) {
-  return [&inference, server_timing](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
+wire::GrpcMethodFactory model_infer_method(Inference& inference, bool server_timing, Offload* offload) {
+  return [&inference, server_timing,
+          offload](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
     return std::make_unique<CallHandler<InferCall>>(
-        std::make_shared<InferCall>(inference, std::move(call), server_timing));
+        std::make_shared<InferCall>(inference, std::move(call), server_timing, offload));
   };
 }
 

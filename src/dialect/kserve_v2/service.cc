@@ -33,7 +33,8 @@ Service::~Service() = default;
 wire::HttpHandler Service::http() const { return make_http_handler(rep_->inference, rep_->queries, rep_->http); }
 
 void Service::add_to(wire::GrpcMethods& methods) const {
-  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference, rep_->http.server_timing),
+  methods.add(method_path("ModelInfer"),
+              model_infer_method(rep_->inference, rep_->http.server_timing, rep_->http.offload),
               wire::ApiGroup::kInference);
   methods.add(method_path("ModelStreamInfer"), model_stream_infer_method(rep_->inference), wire::ApiGroup::kInference);
   add_control_methods(methods, rep_->queries);
