@@ -14,7 +14,17 @@ KINDS = ["http", "http.aio", "grpc", "grpc.aio"]
 # What a code of gRPC is over HTTP, by Triton's map.
 HTTP_STATUS = {"INVALID_ARGUMENT": "400", "NOT_FOUND": "404", "UNAVAILABLE": "503", "INTERNAL": "500"}
 
-__all__ = ["Client", "InferenceServerException", "KINDS", "assert_error", "dtype_of"]
+__all__ = ["ROW", "SIMPLE", "Client", "InferenceServerException", "KINDS", "assert_error", "dtype_of", "value_at"]
+
+# Inputs of the models `simple`, and of all those that have one row of four.
+SIMPLE = {"INPUT0": np.arange(16, dtype=np.int32)[None], "INPUT1": np.full((1, 16), 3, np.int32)}
+ROW = {"x": np.array([[1, 2, 3, 4]], np.float32)}
+
+
+def value_at(value, path):
+    for key in path:
+        value = value.get(key, 0) if isinstance(value, dict) else value
+    return value if isinstance(value, int) else 0
 
 
 def dtype_of(array):

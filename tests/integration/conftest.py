@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+import clients
 import models
 import repositories
 import servers
@@ -33,6 +34,13 @@ def main_server(tmp_path_factory):
             "--access-log",
         ],
     )
+
+
+@pytest.fixture(params=clients.KINDS)
+def client(request, main_server):
+    client = clients.Client(request.param, main_server.address)
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")
