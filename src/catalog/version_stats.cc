@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
+#include <ctime>
 
 #include "base/mutex.h"
 #include "runtime/thread_slot.h"
@@ -29,6 +29,13 @@ uint64_t ns_between(TimePoint from, TimePoint to) {
 
 size_t bucket_of(std::span<const double> bounds, double value) {
   return static_cast<size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin());
+}
+
+/// The time of day to a few milliseconds, for a fraction of what exact time costs.
+uint64_t unix_milliseconds() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
 }
 
 /// The values of Triton's `reason` label, each with the reasons that it counts, from the first to the last.
@@ -245,8 +252,6 @@ void VersionStats::request_failed(const RequestTimes& times, FailureReason reaso
 }
 
 void VersionStats::executed(const ExecutionRecord& record, CutReason reason) {
-  using std::chrono::milliseconds;
-  using std::chrono::system_clock;
   Rep::Part& part = rep_->here();
   const auto ns = [](Duration d) { return static_cast<uint64_t>(std::max<int64_t>(0, to_ns(d))); };
   const auto good = static_cast<uint64_t>(record.requests - record.failed);
@@ -258,8 +263,7 @@ void VersionStats::executed(const ExecutionRecord& record, CutReason reason) {
   add(part.size_sum, static_cast<uint64_t>(record.rows));
   if (record.padded > 0) add(part.padded, static_cast<uint64_t>(record.padded));
   add(part.cuts[static_cast<size_t>(reason)], 1);
-  const auto unix_time = std::chrono::duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-  part.last_ms.store(static_cast<uint64_t>(unix_time), std::memory_order_relaxed);
+  part.last_ms.store(unix_milliseconds(), std::memory_order_relaxed);
 
   MutexLock lock(part.mutex);
   auto it = std::lower_bound(part.batches.begin(), part.batches.end(), record.rows,

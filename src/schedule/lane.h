@@ -52,7 +52,8 @@ class VersionScheduler::Lane final : public RequestObserver {
   std::string shapes;  // when the class was new
   TimePoint start{};
   CutReason reason = CutReason::kIdleInstance;
-  bool on_loop = false;
+  Turn* turn = nullptr;      // of the loop that runs it
+  TimePoint first_answer{};  // on a loop: of any of its requests
   bool watched = false;
   std::thread::id began_on;
   ThreadUsage usage_before;

@@ -51,8 +51,7 @@ void VersionScheduler::run_turn(Turn& turn, std::vector<InferRequestPtr>& held) 
     Lane* lane = begin_on_loop(held[next]->batch_rows, all.rows, turn.budget_left(), allowed, watched);
     if (!lane) break;
     const CutReason reason = all.full || allowed < all.rows ? CutReason::kFull : CutReason::kIdleInstance;
-    execute(*lane, take_batch(held, next, std::min(allowed, policy_.max_rows)), reason, /*on_loop=*/true, watched);
-    turn.charge(time_.now() - begin);
+    execute(*lane, take_batch(held, next, std::min(allowed, policy_.max_rows)), reason, begin, &turn, watched);
   }
   for (; next < held.size(); ++next)
     if (held[next]) enqueue(std::move(held[next]));

@@ -108,8 +108,8 @@ void VersionScheduler::lane_thread(Lane& lane) {
   std::vector<RequestQueue::Dropped> dropped;
   mutex_.lock();
   while (!stopping_ && !lane.leaving) {
-    RequestQueue::Next next =
-        queue_.next(policy_, time_.now(), view_for(lane), dropped, cost_aware_ ? &costs_ : nullptr);
+    const TimePoint now = time_.now();
+    RequestQueue::Next next = queue_.next(policy_, now, view_for(lane), dropped, cost_aware_ ? &costs_ : nullptr);
     queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;
@@ -126,7 +126,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     }
     mutex_.unlock();
     fail(dropped);
-    if (!next.batch.empty()) execute(lane, std::move(next.batch), next.decision.reason, /*on_loop=*/false, watched);
+    if (!next.batch.empty()) execute(lane, std::move(next.batch), next.decision.reason, now, nullptr, watched);
     mutex_.lock();
     while (lane.state == Lane::State::kExecuting) lane.wake.wait(mutex_);
   }
@@ -166,7 +166,7 @@ void VersionScheduler::learn(const Lane& lane, Duration time) {
   }
   if (!cost_aware_ || lane.failed.all.load(std::memory_order_relaxed) > 0) return;
   // Executions on a loop are many and short; some of them tell enough.
-  if (lane.on_loop && executions_on_loop_++ % kLearnOnLoop != 0) return;
+  if (lane.turn && executions_on_loop_++ % kLearnOnLoop != 0) return;
   CostCurve& curve = costs_.curve(lane.kind, lane.shape_class, [&lane] { return lane.shapes; });
   curve.learn(lane.rows, time);
   batch_rows_ = std::min(policy_.max_rows, curve.limit());

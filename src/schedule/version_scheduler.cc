@@ -216,8 +216,9 @@ Explanation VersionScheduler::explain() const {
   return out;
 }
 
-void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, bool on_loop,
-                               bool watched) {
+/// `turn` is that of the loop that runs it; null on an instance's thread.
+void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, TimePoint start,
+                               Turn* turn, bool watched) {
   lane.requests = static_cast<int64_t>(batch.size());
   lane.uncounted = 0;
   lane.rows = 0;
@@ -225,10 +226,11 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
   lane.failed.uncounted.store(0, std::memory_order_relaxed);
   lane.late.store(0, std::memory_order_relaxed);
   lane.reason = reason;
-  lane.on_loop = on_loop;
+  lane.turn = turn;
+  lane.first_answer = {};
   lane.watched = watched;
   lane.began_on = std::this_thread::get_id();
-  lane.start = time_.now();
+  lane.start = start;
   for (const InferRequestPtr& request : batch) {
     request->times.compute_start = lane.start;
     lane.rows += request->batch_rows;
@@ -273,13 +275,15 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
                     .output = end - infer_end},
                    lane.reason);
 
+  if (lane.turn && here) lane.turn->charge(end - lane.start);
+
   std::string ended;  // the name of the model that just lost its short way
   {
     MutexLock lock(mutex_);
     learn(lane, end - lane.start);
     if (may_run_on_loop_) {
       const Duration wall = end - lane.start;
-      if (governor_.observe({lane.rows, wall, lane.on_loop, accounted ? &account : nullptr})) ended = name();
+      if (governor_.observe({lane.rows, wall, lane.turn != nullptr, accounted ? &account : nullptr})) ended = name();
       inline_state_.store(governor_.state(), std::memory_order_relaxed);
     }
     busy_ += end - lane.start;

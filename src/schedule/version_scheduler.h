@@ -93,7 +93,8 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void fail_waiting(const Status& reason);
   void lane_thread(Lane& lane);
   void rest(Lane& lane, TimePoint until) MM_REQUIRES(mutex_);
-  void execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, bool on_loop, bool watched);
+  void execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, TimePoint start, Turn* turn,
+               bool watched);
   void finished(Lane& lane, const ExecutionResult& result);
   void wake_for_work() MM_REQUIRES(mutex_);
   void wake_for_new_request(bool hurried) MM_REQUIRES(mutex_);
