@@ -150,10 +150,10 @@ class Gate:
         fcntl.flock(self._file, fcntl.LOCK_UN)
 
 
-def add_gated_identity(folder, name, gate, more=""):
+def add_gated_identity(folder, name, gate, more="", backend="gate"):
     """One whose executions, of one request at a time, begin when they like and end when `gate` is open."""
     parameter = f'parameters: {{ key: "gate" value: {{ string_value: "{gate.path}" }} }}'
-    config = NATIVE_IDENTITY_CONFIG.replace("max_batch_size: 64", "max_batch_size: 1").replace('"identity"', '"gate"')
+    config = NATIVE_IDENTITY_CONFIG.replace("max_batch_size: 64", "max_batch_size: 1").replace('"identity"', f'"{backend}"')
     (folder / name / "1").mkdir(parents=True)
     (folder / name / "config.pbtxt").write_text(config + parameter + more)
     return folder / name

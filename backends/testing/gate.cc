@@ -1,14 +1,10 @@
-// A backend whose executions run while a gate is open, so that a test decides how long a model takes: each takes a shared
-// lock of the file that the parameter `gate` names, and whoever holds an exclusive one holds them up. Output i is input i.
+// A backend whose executions run while a gate is open, so that a test decides how long a model takes: each takes a
+// shared lock of the file that the parameter `gate` names, and whoever holds an exclusive one holds them up. Output i
+// is input i.
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <string>
 
+#include "gate.h"
 #include "modelmill/backend.hpp"
 
 namespace {
@@ -42,15 +38,7 @@ class GateModel final : public Model {
   }
 
  private:
-  void pass() const {
-    const int file = ::open(gate_.c_str(), O_RDONLY | O_CLOEXEC);
-    int failed = file < 0 ? -1 : 0;
-    while (file >= 0 && (failed = ::flock(file, LOCK_SH)) != 0 && errno == EINTR) {
-    }
-    const int error = errno;
-    if (file >= 0) ::close(file);
-    if (failed != 0) throw Error(MM_UNAVAILABLE, "gate '" + gate_ + "': " + std::strerror(error));
-  }
+  void pass() const { modelmill::backend::testing::pass_gate(gate_); }
 
   const std::string gate_;
   ModelInfo info_;

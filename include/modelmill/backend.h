@@ -389,6 +389,7 @@ typedef struct mm_runtime_info {
   const char* devices; /* out: comma-separated: "CPU, CUDA" */
   const char* problem; /* out */
   const char* remedy;  /* out: "pip install onnxruntime" */
+  int32_t gpu_count;   /* out: GPUs that instances can be put on, numbered from 0; -1 (given): those of the machine */
 } mm_runtime_info;
 
 typedef struct mm_model_load_args {

@@ -79,6 +79,7 @@ class Model {
 struct RuntimeInfo {
   bool available = true;
   std::string runtime, version, path, devices, problem, remedy;
+  int gpu_count = -1;  // see mm_runtime_info
 };
 
 /// The backend itself, made once.
@@ -173,6 +174,7 @@ class __attribute__((visibility("hidden"))) Wall {
       out->devices = kept.devices.c_str();
       out->problem = kept.problem.c_str();
       out->remedy = kept.remedy.c_str();
+      if (MM_HAS(out, gpu_count)) out->gpu_count = kept.gpu_count;
     });
     if (error == nullptr) return;
     out->available = 0;

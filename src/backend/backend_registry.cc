@@ -126,13 +126,14 @@ namespace {
 
 BackendRegistry::Description describe(const Plugin& plugin) {
   const mm_backend& table = plugin.table();
-  return {plugin.name(), text_or_empty(table.default_file), split_list(text_or_empty(table.file_extensions)), {}};
+  return {plugin.name(), text_or_empty(table.default_file), split_list(text_or_empty(table.file_extensions)), {}, -1};
 }
 
 mm_runtime_info runtime_of(const Plugin& plugin) {
   mm_runtime_info info{};
   info.struct_size = sizeof info;
   info.available = 1;
+  info.gpu_count = -1;
   const Status status = plugin.call([&]() -> mm_error* {
     plugin.table().runtime_info(plugin.state(), &info);
     return nullptr;
@@ -164,8 +165,10 @@ Result<BackendRegistry::Description> BackendRegistry::find(const std::string& ba
                                                            const std::string& extra_directory) {
   MM_ASSIGN_OR_RETURN(std::shared_ptr<Plugin> plugin, rep_->find(backend, extra_directory));
   Description description = describe(*plugin);
+  (void)plugin->initialize(rep_->settings(backend));  // load() tells what is wrong with it
   const mm_runtime_info info = runtime_of(*plugin);
   description.runtime = text_or_empty(info.runtime) + ' ' + text_or_empty(info.version);
+  description.gpu_count = info.gpu_count;
   return description;
 }
 

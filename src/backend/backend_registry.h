@@ -52,7 +52,9 @@ class BackendRegistry {
     std::string name;
     std::string default_file;
     std::vector<std::string> extensions;  // ".onnx"
-    std::string runtime;                  // with its version; told by find() only
+    // Told by find() only:
+    std::string runtime;  // with its version
+    int gpu_count = -1;   // GPUs that its instances can be put on; -1: those of the machine
   };
   /// The backends whose plugin can be opened, by opening all in the folders.
   std::vector<Description> available();

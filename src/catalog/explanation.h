@@ -26,7 +26,8 @@ struct Explanation {
   int64_t max_rows = 1;
   Duration objective{};
   int instances = 0;
-  int busy = 0;  // of them
+  int busy = 0;                     // of them
+  std::vector<std::string> places;  // of each: "cpu", "cpu on cores 0,1", "gpu 2"
   InstanceLimits limits;
   std::string last_change;  // why their number changed; empty: it did not
   int64_t pending = 0;

@@ -1,5 +1,7 @@
 #include "lifecycle/load_settings.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -32,6 +34,28 @@ Status read_count(const ModelDefinition& definition, const char* name, int& into
   if (error == std::errc() && end == text->data() + text->size() && into >= 0 && into <= kMostInstances)
     return ok_status();
   return wrong(definition, name, *text, "a number from 0 to " + std::to_string(kMostInstances));
+}
+
+/// "0-2,5".
+Status read_cores(std::string_view text, std::vector<int>& cores) {
+  const auto number = [&text](int& into) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+    text.remove_prefix(static_cast<size_t>(end - text.data()));
+    return error == std::errc() && into >= 0 && into < CPU_SETSIZE;
+  };
+  while (true) {
+    int first = 0;
+    if (!number(first)) return invalid_argument("");
+    int last = first;
+    if (text.starts_with('-')) {
+      text.remove_prefix(1);
+      if (!number(last) || last < first) return invalid_argument("");
+    }
+    for (int core = first; core <= last; ++core) cores.push_back(core);
+    if (text.empty()) return ok_status();
+    if (!text.starts_with(',')) return invalid_argument("");
+    text.remove_prefix(1);
+  }
 }
 
 }  // namespace
@@ -92,6 +116,27 @@ Result<std::vector<int64_t>> allowed_sizes_of(const ModelDefinition& definition)
                  "entry was " +
                      std::to_string(sizes.back()) + "; expected " + std::to_string(most));
   return sizes;
+}
+
+Result<std::vector<std::vector<int>>> affinity_of(const ModelDefinition& definition) {
+  constexpr const char kName[] = "cpu_affinity";
+  std::vector<std::vector<int>> lists;
+  const std::string* text = parameter(definition, kName);
+  if (!text) return lists;
+  cpu_set_t usable;
+  CPU_ZERO(&usable);
+  if (::sched_getaffinity(0, sizeof usable, &usable) != 0) return lists;
+  for (size_t begin = 0; begin <= text->size();) {
+    const size_t end = std::min(text->find(';', begin), text->size());
+    if (!read_cores(std::string_view(*text).substr(begin, end - begin), lists.emplace_back()).ok())
+      return wrong(definition, kName, *text, "lists of cores, one for each instance, such as 0-1;2,3");
+    for (const int core : lists.back())
+      if (!CPU_ISSET(static_cast<size_t>(core), &usable))
+        return wrong(definition, kName, *text,
+                     "cores that this process may use; core " + std::to_string(core) + " is none of them");
+    begin = end + 1;
+  }
+  return lists;
 }
 
 Result<InstanceLimits> limits_of(const ModelDefinition& definition, const LoadSettings& settings) {

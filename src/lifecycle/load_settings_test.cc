@@ -70,6 +70,20 @@ TEST(LoadSettings, LimitsOfInstances) {
   EXPECT_FALSE(limits_of(with({{"max_instances", "1025"}}), {}).ok());
 }
 
+TEST(LoadSettings, CoresOfInstances) {
+  EXPECT_TRUE(affinity_of(with({})).value().empty());
+  const auto one = affinity_of(with({{"cpu_affinity", "0"}}));
+  ASSERT_TRUE(one.ok()) << one.status().to_string();
+  EXPECT_EQ(*one, (std::vector<std::vector<int>>{{0}}));
+  const auto two = affinity_of(with({{"cpu_affinity", "0-0,0;0"}}));
+  ASSERT_TRUE(two.ok());
+  EXPECT_EQ(*two, (std::vector<std::vector<int>>{{0, 0}, {0}}));
+  EXPECT_THAT(affinity_of(with({{"cpu_affinity", "0;1000"}})).status().message(),
+              HasSubstr("core 1000 is none of them"));
+  for (const char* text : {"", "x", "0-", "1-0", "0,", "0;", ";0", "-1", "99999999999"})
+    EXPECT_THAT(affinity_of(with({{"cpu_affinity", text}})).status().message(), HasSubstr("such as 0-1;2,3")) << text;
+}
+
 TEST(LoadSettings, ToZero) {
   LoadSettings settings;
   settings.instance_limits = {0, 0, 600s};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <numeric>
 #include <random>
 #include <system_error>
 #include <thread>
@@ -46,8 +47,9 @@ class Loading {
 
   Result<LoadedVersion> run(std::span<const ModelFormat> formats) {
     MM_RETURN_IF_ERROR(check_given());
+    MM_RETURN_IF_ERROR(find_backend(formats));
     MM_RETURN_IF_ERROR(choose_instance_kinds());
-    MM_RETURN_IF_ERROR(load_model(formats));
+    MM_RETURN_IF_ERROR(load_model());
     MM_RETURN_IF_ERROR(merge());
     MM_RETURN_IF_ERROR(choose_limits());
     MM_RETURN_IF_ERROR(make_first_instance());
@@ -88,39 +90,49 @@ class Loading {
   }
 
   Status choose_instance_kinds() {
+    std::vector<int> gpus = settings_.gpus;
+    if (backend_.gpu_count >= 0) {
+      gpus.resize(static_cast<size_t>(backend_.gpu_count));
+      std::iota(gpus.begin(), gpus.end(), 0);
+    }
+    if (definition_.instance_groups.empty() && backend_.gpu_count > 0) definition_.instance_groups.emplace_back();
     for (size_t i = 0; i < definition_.instance_groups.size(); ++i) {
       InstanceGroup& group = definition_.instance_groups[i];
       if (group.name.empty()) group.name = definition_.name + '_' + std::to_string(i);
+      // A backend that tells its GPUs is made for them.
+      if (group.kind == InstanceGroup::Kind::kAuto && backend_.gpu_count > 0) group.kind = InstanceGroup::Kind::kGpu;
       if (group.kind == InstanceGroup::Kind::kAuto) {
         group.kind = InstanceGroup::Kind::kCpu;
         group.gpus.clear();
       }
       if (group.kind != InstanceGroup::Kind::kGpu) continue;
       const std::string label = "instance group " + group.name + " of model " + definition_.name;
-      if (settings_.gpus.empty())
+      if (gpus.empty())
         return invalid_argument(label +
                                 " has kind KIND_GPU but no GPUs are available; use kind: KIND_CPU or KIND_AUTO");
-      if (group.gpus.empty()) group.gpus = settings_.gpus;
+      if (group.gpus.empty()) group.gpus = gpus;
       for (const int gpu : group.gpus)
-        if (std::find(settings_.gpus.begin(), settings_.gpus.end(), gpu) == settings_.gpus.end())
+        if (std::find(gpus.begin(), gpus.end(), gpu) == gpus.end())
           return invalid_argument(label + " specifies invalid or unsupported gpu id " + std::to_string(gpu));
     }
     return ok_status();
   }
 
-  Status load_model(std::span<const ModelFormat> formats) {
+  Status find_backend(std::span<const ModelFormat> formats) {
     MM_ASSIGN_OR_RETURN(definition_.backend, infer_backend(definition_, version_, formats));
-    MM_ASSIGN_OR_RETURN(const auto description, backends_.find(definition_.backend, found_.directory));
-    MM_ASSIGN_OR_RETURN(const std::string file, find_model_file(definition_, version_, to_format(description)));
-    file_ = file;
-    runtime_ = description.runtime;
-    if (!file.empty())
-      definition_.default_model_filename = std::filesystem::path(file).lexically_relative(version_.directory).string();
+    MM_ASSIGN_OR_RETURN(backend_, backends_.find(definition_.backend, found_.directory));
+    MM_ASSIGN_OR_RETURN(file_, find_model_file(definition_, version_, to_format(backend_)));
+    return ok_status();
+  }
+
+  Status load_model() {
+    if (!file_.empty())
+      definition_.default_model_filename = std::filesystem::path(file_).lexically_relative(version_.directory).string();
     BackendLoad load;
     load.model = definition_.name;
     load.version = version_.version;
     load.directory = version_.directory;
-    load.file = file;
+    load.file = file_;
     load.config_json = triton_config_json(complete_triton_config(definition_, {}));
     load.instance_threads = settings_.instance_threads;
     MM_ASSIGN_OR_RETURN(model_, backends_.load(definition_.backend, load, found_.directory));
@@ -218,7 +230,12 @@ class Loading {
       definition_.instance_groups.push_back({definition_.name + "_0", InstanceGroup::Kind::kCpu, 0, {}});
     for (InstanceGroup& group : definition_.instance_groups)
       if (group.count == 0) group.count = default_count(group.kind);
-    for (const Place& place : places()) plan_.places.push_back({place.group->kind, place.gpu});
+    MM_ASSIGN_OR_RETURN(const auto cores, affinity_of(definition_));
+    for (const Place& place : places()) {
+      const size_t index = plan_.places.size();
+      plan_.places.push_back(
+          {place.group->kind, place.gpu, cores.empty() ? std::vector<int>() : cores[index % cores.size()]});
+    }
     const Place first = places().front();
     MM_ASSIGN_OR_RETURN(auto instance, make_instance(*first.group, first.index, first.gpu));
     instances_.push_back(std::move(instance));
@@ -339,7 +356,8 @@ class Loading {
   void remember_or_measure() {
     const CostStore store(settings_.cost_directory);
     if (store.keeps()) {
-      CostSubject subject{{}, definition_.backend, runtime_, plan_.max_batch_rows, settings_.instance_threads, {}};
+      CostSubject subject{{}, definition_.backend, backend_.runtime, plan_.max_batch_rows, settings_.instance_threads,
+                          {}};
       if (!file_.empty()) subject.files.push_back(file_);
       for (const auto& [name, value] : definition_.parameters) subject.config += name + '=' + value + '\n';
       cost_key_ = cost_key(subject);
@@ -375,8 +393,8 @@ class Loading {
   Signature signature_;
   VersionPlan plan_;
   std::optional<int64_t> open_size_;
+  BackendRegistry::Description backend_;
   std::string file_;
-  std::string runtime_;
   std::string cost_key_;
   std::unique_ptr<BackendModel> model_;  // before the instances, so that it goes after them
   std::vector<std::unique_ptr<BackendInstance>> instances_;

@@ -20,18 +20,28 @@ int lanes_of_instance(const VersionPlan& plan) {
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
+void pin(std::thread& thread, const std::vector<int>& cores) {
+  if (cores.empty()) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int core : cores) CPU_SET(static_cast<size_t>(core), &set);
+  // The cores were there when the model was loaded; if one has been taken away since, the thread runs anywhere.
+  (void)pthread_setaffinity_np(thread.native_handle(), sizeof set, &set);
+}
+
 }  // namespace
 
 void VersionScheduler::add_seat(std::unique_ptr<BackendInstance> instance, InstancePlace place) {
-  auto seat = std::make_unique<Seat>(Seat{std::move(instance), place, {}});
+  auto seat = std::make_unique<Seat>(Seat{std::move(instance), std::move(place), {}});
   for (int i = 0; i < lanes_of_instance(plan_); ++i)
-    seat->lanes.push_back(std::make_unique<Lane>(*this, *seat->instance, place.kind));
+    seat->lanes.push_back(std::make_unique<Lane>(*this, *seat->instance, seat->place.kind));
   const MutexLock lock(mutex_);
   for (const auto& lane : seat->lanes) {
     lane->thread = std::thread([this, l = lane.get()] { lane_thread(*l); });
     pthread_setname_np(lane->thread.native_handle(), ("run " + name()).substr(0, 15).c_str());
+    pin(lane->thread, seat->place.cores);
   }
-  if (seats_.empty()) kind_ = place.kind;
+  if (seats_.empty()) kind_ = seat->place.kind;
   lanes_ += static_cast<int>(seat->lanes.size());
   seats_.push_back(std::move(seat));
 }

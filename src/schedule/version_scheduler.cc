@@ -201,6 +201,7 @@ Explanation VersionScheduler::explain() const {
   out.objective = policy_.objective;
   const MutexLock lock(mutex_);
   out.instances = static_cast<int>(seats_.size());
+  for (const auto& seat : seats_) out.places.push_back(place_text(seat->place));
   out.limits = plan_.instance_limits;
   out.last_change = last_change_;
   out.busy = running_;

@@ -2,14 +2,17 @@
 
 import concurrent.futures
 import json
+import os
+import pathlib
 import re
 
 import numpy as np
+import pytest
 
 import models
 import repositories
 from clients import Client
-from servers import run_cli, wait_until
+from servers import build_dir, run_cli, wait_until
 
 
 def explain(server, model):
@@ -103,7 +106,7 @@ def test_explain_of_what_is_not_there(serve, tmp_path):
 def test_instances_follow_the_load(serve, tmp_path):
     server = serve(slow(tmp_path, 2000), "--instances=1..2")
     assert explain(server, "slow")["instances"] == {
-        "count": 1, "busy": 0, "min": 1, "max": 2, "zero_after_us": 0, "last_change": "",
+        "count": 1, "busy": 0, "places": ["cpu"], "min": 1, "max": 2, "zero_after_us": 0, "last_change": "",
     }  # fmt: skip
     changes = lambda direction: metric(  # noqa: E731
         server, "modelmill_instance_changes_total", model="slow", direction=direction
@@ -126,6 +129,83 @@ def test_to_zero_and_back(serve, tmp_path):
     assert ask(server, "slow", 1) == 1, "woken by a request"
     assert metric(server, "modelmill_instance_changes_total", model="slow", direction="up") == 1
     wait_until(none, "no instance again", 60)
+    server.stop()
+
+
+@pytest.fixture
+def gate(tmp_path):
+    gate = repositories.Gate(tmp_path / "gate")
+    yield gate
+    gate.open()
+
+
+def devices_server(serve, tmp_path, gate, groups):
+    """A server with a model "d" on a backend that shows four GPUs."""
+    repositories.add_gated_identity(tmp_path / "models", "d", gate, groups, backend="devices")
+    return serve(tmp_path / "models", "--backend-directory", build_dir() / "test_backends/server")
+
+
+def device_of(server):
+    client = Client("grpc", server.address)
+    try:
+        return int(client.infer("d", {"INPUT0": np.zeros((1, 4), np.float32)}).as_numpy("OUTPUT0")[0, 0])
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "groups, places",
+    [
+        ("", ["gpu 0", "gpu 1", "gpu 2", "gpu 3"]),
+        ("instance_group { count: 1 kind: KIND_CPU }", ["cpu"]),
+        ("instance_group { count: 1 kind: KIND_AUTO }", ["gpu 0", "gpu 1", "gpu 2", "gpu 3"]),
+        ("instance_group { count: 1 kind: KIND_GPU }", ["gpu 0", "gpu 1", "gpu 2", "gpu 3"]),
+        ("instance_group { count: 2 kind: KIND_GPU gpus: [3, 1] }", ["gpu 3", "gpu 3", "gpu 1", "gpu 1"]),
+        (
+            "instance_group [ { count: 1 kind: KIND_GPU gpus: [2] }, { count: 2 kind: KIND_CPU } ]",
+            ["gpu 2", "cpu", "cpu"],
+        ),
+    ],
+)
+def test_one_queue_feeds_all_devices(serve, tmp_path, gate, groups, places):
+    server = devices_server(serve, tmp_path, gate, groups)
+    assert explain(server, "d")["instances"]["places"] == places
+    gate.close()
+    with concurrent.futures.ThreadPoolExecutor(len(places)) as pool:
+        answers = [pool.submit(device_of, server) for _ in places]
+        wait_until(lambda: explain(server, "d")["instances"]["busy"] == len(places), "all are busy")
+        gate.open()
+        found = sorted(answer.result() for answer in answers)
+    assert found == sorted(-1 if place == "cpu" else int(place.split()[1]) for place in places)
+    kinds = {cost["device"] for cost in explain(server, "d")["learned"]}
+    assert kinds == {place.split()[0] for place in places}, "costs are learned for each kind"
+    server.stop()
+
+
+def test_a_device_that_is_not_there(tmp_path, gate):
+    repositories.add_gated_identity(
+        tmp_path / "models", "d", gate, "instance_group { kind: KIND_GPU gpus: [4] }", backend="devices"
+    )
+    folder = build_dir() / "test_backends/server"
+    result = run_cli("serve", tmp_path / "models", "--port=0", "--backend-directory", folder)
+    assert result.returncode != 0
+    assert "specifies invalid or unsupported gpu id 4" in result.stdout + result.stderr
+
+
+def test_instances_on_cores(serve, tmp_path):
+    folder = tmp_path / "models"
+    core = min(os.sched_getaffinity(0))
+    pinned = f'parameters {{ key: "cpu_affinity" value {{ string_value: "{core}" }} }}'
+    repositories.add(folder, "pinned", models.identity(), "instance_group { count: 2 kind: KIND_CPU }" + pinned)
+    server = serve(folder)
+    assert explain(server, "pinned")["instances"]["places"] == [f"cpu on core {core}"] * 2
+    tasks = pathlib.Path(f"/proc/{server.process.pid}/task")
+    masks = [
+        re.search(r"Cpus_allowed_list:\s*(\S+)", (task / "status").read_text())[1]
+        for task in tasks.iterdir()
+        if (task / "comm").read_text().strip() == "run pinned"
+    ]
+    assert masks == [str(core)] * 2
     server.stop()
 
 

@@ -61,6 +61,9 @@ std::string explain_json(const ModelVersion& version) {
   json.field("objective_p99_us", microseconds(explanation.objective));
   json.field("unbatched_reason", version.definition().unbatched_reason).end_object();
   json.key("instances").begin_object().field("count", explanation.instances).field("busy", explanation.busy);
+  json.key("places").begin_array();
+  for (const std::string& place : explanation.places) json.value(place);
+  json.end_array();
   if (!explanation.limits.fixed())
     json.field("min", explanation.limits.min)
         .field("max", explanation.limits.max)
