@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <numeric>
 #include <random>
 #include <system_error>
 #include <thread>
@@ -14,6 +13,7 @@
 #include "lifecycle/batching_probe.h"
 #include "lifecycle/cost_measure.h"
 #include "lifecycle/cost_store.h"
+#include "lifecycle/instance_kinds.h"
 #include "lifecycle/load_settings.h"
 #include "lifecycle/signature_merge.h"
 #include "lifecycle/warmup.h"
@@ -48,7 +48,7 @@ class Loading {
   Result<LoadedVersion> run(std::span<const ModelFormat> formats) {
     MM_RETURN_IF_ERROR(check_given());
     MM_RETURN_IF_ERROR(find_backend(formats));
-    MM_RETURN_IF_ERROR(choose_instance_kinds());
+    MM_RETURN_IF_ERROR(choose_instance_kinds(definition_, settings_.gpus, backend_.gpu_count));
     MM_RETURN_IF_ERROR(load_model());
     MM_RETURN_IF_ERROR(merge());
     MM_RETURN_IF_ERROR(choose_limits());
@@ -85,35 +85,6 @@ class Loading {
     if (!definition_.max_batch_size) {
       definition_.max_batch_size = 0;
       definition_.batching.mode = BatchingDefinition::Mode::kDisabled;
-    }
-    return ok_status();
-  }
-
-  Status choose_instance_kinds() {
-    std::vector<int> gpus = settings_.gpus;
-    if (backend_.gpu_count >= 0) {
-      gpus.resize(static_cast<size_t>(backend_.gpu_count));
-      std::iota(gpus.begin(), gpus.end(), 0);
-    }
-    if (definition_.instance_groups.empty() && backend_.gpu_count > 0) definition_.instance_groups.emplace_back();
-    for (size_t i = 0; i < definition_.instance_groups.size(); ++i) {
-      InstanceGroup& group = definition_.instance_groups[i];
-      if (group.name.empty()) group.name = definition_.name + '_' + std::to_string(i);
-      // A backend that tells its GPUs is made for them.
-      if (group.kind == InstanceGroup::Kind::kAuto && backend_.gpu_count > 0) group.kind = InstanceGroup::Kind::kGpu;
-      if (group.kind == InstanceGroup::Kind::kAuto) {
-        group.kind = InstanceGroup::Kind::kCpu;
-        group.gpus.clear();
-      }
-      if (group.kind != InstanceGroup::Kind::kGpu) continue;
-      const std::string label = "instance group " + group.name + " of model " + definition_.name;
-      if (gpus.empty())
-        return invalid_argument(label +
-                                " has kind KIND_GPU but no GPUs are available; use kind: KIND_CPU or KIND_AUTO");
-      if (group.gpus.empty()) group.gpus = gpus;
-      for (const int gpu : group.gpus)
-        if (std::find(gpus.begin(), gpus.end(), gpu) == gpus.end())
-          return invalid_argument(label + " specifies invalid or unsupported gpu id " + std::to_string(gpu));
     }
     return ok_status();
   }

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include "base/status.h"
+#include "model/definition.h"
+
+namespace modelmill {
+
+/// Names the instance groups of a definition and settles on what kind of device and on which GPUs each runs. `gpus` are
+/// those of the machine; a backend that tells its own (`backend_gpus`, -1: it does not) is taken at its word, and then
+/// runs on them unless told otherwise. INVALID_ARGUMENT for a GPU that is not there.
+Status choose_instance_kinds(ModelDefinition& definition, std::vector<int> gpus, int backend_gpus);
+
+}  // namespace modelmill
