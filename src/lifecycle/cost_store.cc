@@ -188,12 +188,12 @@ Status CostStore::write(const std::string& key, std::span<const LearnedCost> cos
     if (n < 0 && errno != EINTR) ok = false;
   }
   ok = ok && ::fsync(fd) == 0;
-  const Status status = ok ? ok_status() : failed("file '" + temporary + "'");
+  Status status = ok ? ok_status() : failed("file '" + temporary + "'");
   ::close(fd);
-  if (!ok || ::rename(temporary.c_str(), path_of(key).c_str()) != 0) {
-    const Status problem = ok ? failed("file '" + path_of(key) + "'") : status;
+  if (ok && ::rename(temporary.c_str(), path_of(key).c_str()) != 0) status = failed("file '" + path_of(key) + "'");
+  if (!status.ok()) {
     ::unlink(temporary.c_str());
-    return problem;
+    return status;
   }
   if (fresh) forget_oldest();
   return ok_status();

@@ -95,6 +95,7 @@ VersionScheduler::Lane* VersionScheduler::begin_on_loop(int64_t first, int64_t w
   Lane* lane = idle_.back();
   idle_.pop_back();
   lane->state = Lane::State::kOnLoop;
+  lane->shape_class = 0;  // finding out the class costs too much here; what runs on loops is learned of together
   lane->shapes.clear();
   ++running_;
   watched = governor_.watches();
