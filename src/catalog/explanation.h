@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "catalog/instance_load.h"
+#include "catalog/instances.h"
 #include "catalog/learned_cost.h"
 
 namespace modelmill {

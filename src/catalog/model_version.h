@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "catalog/explanation.h"
-#include "catalog/instance_load.h"
+#include "catalog/instances.h"
 #include "catalog/version_stats.h"
 #include "model/definition.h"
 #include "model/signature.h"

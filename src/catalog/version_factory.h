@@ -5,20 +5,11 @@
 #include <vector>
 
 #include "backend/backend_model.h"
+#include "catalog/instances.h"
 #include "catalog/learned_cost.h"
 #include "catalog/model_version.h"
 
 namespace modelmill {
-
-/// Where an instance runs.
-struct InstancePlace {
-  InstanceGroup::Kind kind = InstanceGroup::Kind::kCpu;
-  int device = 0;
-  std::vector<int> cores;  // that its lanes' threads run on; empty: any
-};
-
-/// "cpu", "cpu on cores 0,1", "gpu 2".
-std::string place_text(const InstancePlace& place);
 
 /// How a version is to be run, as decided at its loading from its definition, its backend and the probe.
 struct VersionPlan {

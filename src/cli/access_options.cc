@@ -37,12 +37,6 @@ void define_access_options(CLI::App& app, OptionSet& options, AccessConfig& acce
                                  "when it changes"))
       ->type_name("FILE")
       ->group(kGroup);
-  options
-      .takes_file(
-          app.add_option("--state-dir", access.state_directory,
-                         "Where a token is kept that the server has made because one was needed and none given"))
-      ->type_name("FOLDER")
-      ->group(kGroup);
   add_repeated(app, "--cors-origin", "Pages of this origin may call, * for all; may be repeated",
                [&access](const std::string& text) {
                  access.cors_origins.push_back(text);

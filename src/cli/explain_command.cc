@@ -17,9 +17,7 @@ Result<std::string> explain(const ExplainCommand& command, ServerLink& link) {
 }  // namespace
 
 ExitCode run(const ExplainCommand& command) {
-  const Result<std::string> token = client_token(command.token_file);
-  if (!token.ok()) return fail("explain", token.status(), ExitCode::kUsage);
-  auto link = connect_server(command.server, {command.timeout, command.ca, *token});
+  auto link = link_to(command);
   if (!link.ok()) return fail("explain", link.status(), ExitCode::kUsage);
   const Result<std::string> text = explain(command, **link);
   if (!text.ok()) return fail("explain", text.status(), exit_code_of(text.status()));

@@ -5,36 +5,14 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/json_fields.h"
 #include "cli/number_text.h"
 #include "cli/text_table.h"
 
 namespace modelmill {
 namespace {
 
-using simdjson::dom::array;
 using simdjson::dom::element;
-
-/// Fields that an older server does not have read as nothing.
-std::string text_of(const element& object, const char* name) {
-  std::string_view text;
-  return object[name].get(text) ? std::string() : std::string(text);
-}
-
-double number_of(const element& object, const char* name) {
-  double number = 0;
-  return object[name].get(number) ? 0 : number;
-}
-
-bool flag_of(const element& object, const char* name) {
-  bool flag = false;
-  return !object[name].get(flag) && flag;
-}
-
-std::vector<element> list_of(const element& object, const char* name) {
-  array list;
-  if (object[name].get(list)) return {};
-  return {list.begin(), list.end()};
-}
 
 element part_of(const element& object, const char* name) {
   element part;
@@ -47,7 +25,7 @@ void append_line(std::string& out, const std::string& label, const std::string& 
 
 std::string batching_text(const element& batching) {
   const std::string policy = text_of(batching, "policy");
-  const double rows = number_of(batching, "max_rows");
+  const double rows = number_of<double>(batching, "max_rows");
   const std::string why = text_of(batching, "unbatched_reason");
   if (rows <= 1) return policy + (why.empty() ? "" : ": " + why);
   return policy + ", up to " + count_text(rows) + " rows";
@@ -55,11 +33,11 @@ std::string batching_text(const element& batching) {
 
 /// "2, 1 busy; from 1 to 4 by the load, last changed: ..."
 std::string instances_text(const element& instances) {
-  std::string out =
-      count_text(number_of(instances, "count")) + ", " + count_text(number_of(instances, "busy")) + " busy";
-  if (const double most = number_of(instances, "max"); most > 0) {
-    out += "; from " + count_text(number_of(instances, "min")) + " to " + count_text(most) + " by the load";
-    if (const double idle = number_of(instances, "zero_after_us"); idle > 0)
+  std::string out = count_text(number_of<double>(instances, "count")) + ", " +
+                    count_text(number_of<double>(instances, "busy")) + " busy";
+  if (const double most = number_of<double>(instances, "max"); most > 0) {
+    out += "; from " + count_text(number_of<double>(instances, "min")) + " to " + count_text(most) + " by the load";
+    if (const double idle = number_of<double>(instances, "zero_after_us"); idle > 0)
       out += ", none after " + time_text(idle) + " without a request";
     if (const std::string last = text_of(instances, "last_change"); !last.empty()) out += "; last change: " + last;
   }
@@ -79,16 +57,17 @@ std::string learned_text(const element& cost) {
       "\nExecutions on " + text_of(cost, "device") + (inputs.empty() ? "" : ", inputs " + clipped(inputs, 0)) + "\n";
   std::vector<TextRow> rows = {{"", "ROWS", "MEAN", "P99", "ROWS/S", "EXECUTIONS"}};
   for (const element& size : list_of(cost, "sizes")) {
-    const double mean_us = number_of(size, "mean_us");
-    const double count = number_of(size, "rows");
-    rows.push_back({"", number_text("%.1f", count), time_text(mean_us), time_text(number_of(size, "p99_us")),
-                    mean_us > 0 ? count_text(1e6 * count / mean_us) : "-", count_text(number_of(size, "executions"))});
+    const double mean_us = number_of<double>(size, "mean_us");
+    const double count = number_of<double>(size, "rows");
+    rows.push_back({"", number_text("%.1f", count), time_text(mean_us), time_text(number_of<double>(size, "p99_us")),
+                    mean_us > 0 ? count_text(1e6 * count / mean_us) : "-",
+                    count_text(number_of<double>(size, "executions"))});
   }
   out += text_table(rows, 1, 0);
-  const double best = number_of(cost, "best_rows");
+  const double best = number_of<double>(cost, "best_rows");
   out += "  best: " + count_text(best) + (best == 1 ? " row" : " rows") + " together, " +
-         number_text("%.1f", number_of(cost, "gain")) + "x the rate of one; the next batch has at most " +
-         count_text(number_of(cost, "next_limit")) +
+         number_text("%.1f", number_of<double>(cost, "gain")) + "x the rate of one; the next batch has at most " +
+         count_text(number_of<double>(cost, "next_limit")) +
          (flag_of(cost, "explored") ? "\n" : ", larger ones are still to be tried\n");
   return out;
 }
@@ -101,15 +80,16 @@ Result<std::string> explain_text(const std::string& json) {
   if (parser.parse(json).get(document) || !document.is_object() || text_of(document, "model").empty())
     return internal("the server's explanation is not what modelmill tells; is it another kind of server?");
   const std::string summary = text_of(document, "summary");
-  std::string out = clipped(text_of(document, "model"), 0) + " version " + count_text(number_of(document, "version")) +
-                    ": " + (summary.empty() ? "nothing has been learned yet" : clipped(summary, 0)) + "\n\n";
+  std::string out = clipped(text_of(document, "model"), 0) + " version " +
+                    count_text(number_of<double>(document, "version")) + ": " +
+                    (summary.empty() ? "nothing has been learned yet" : clipped(summary, 0)) + "\n\n";
   const element batching = part_of(document, "batching");
   append_line(out, "batching", batching_text(batching));
-  if (const double objective = number_of(batching, "objective_p99_us"); objective > 0)
+  if (const double objective = number_of<double>(batching, "objective_p99_us"); objective > 0)
     append_line(out, "objective", "99 of 100 requests within " + time_text(objective));
   const element instances = part_of(document, "instances");
   append_line(out, "instances", instances_text(instances));
-  append_line(out, "waiting", count_text(number_of(document, "pending")) + " requests");
+  append_line(out, "waiting", count_text(number_of<double>(document, "pending")) + " requests");
   append_line(out, "event loop", loop_text(text_of(document, "on_loop")));
   for (const element& cost : list_of(document, "learned")) out += learned_text(cost);
   const std::vector<element> advice = list_of(document, "advice");

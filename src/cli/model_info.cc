@@ -2,22 +2,13 @@
 
 #include <simdjson.h>
 
+#include "cli/json_fields.h"
+
 namespace modelmill {
 namespace {
 
 using simdjson::dom::array;
 using simdjson::dom::element;
-
-std::string text_of(const element& object, const char* name) {
-  std::string_view text;
-  return object[name].get(text) ? std::string() : std::string(text);
-}
-
-int64_t number_of(const element& object, const char* name) {
-  int64_t number = 0;
-  if (!object[name].get(number)) return number;
-  return 0;
-}
 
 Status not_understood(const std::string& what) {
   return internal("the server's " + what + " is not what KServe V2 describes; is it another kind of server?");
@@ -105,10 +96,10 @@ Result<ModelInfo> read_model(ServerLink& link, const std::string& model, const s
   if (!text.ok()) return info;  // an optional extension of the protocol
   simdjson::dom::parser parser;
   MM_ASSIGN_OR_RETURN(const element document, parse(parser, *text, "configuration of model '" + model + "'"));
-  info.max_batch_size = number_of(document, "max_batch_size");
+  info.max_batch_size = number_of<int64_t>(document, "max_batch_size");
   array groups;
   if (!document["instance_group"].get(groups)) {
-    for (const element group : groups) info.instances += number_of(group, "count");
+    for (const element group : groups) info.instances += number_of<int64_t>(group, "count");
   }
   element parameters;
   element reason;

@@ -68,9 +68,7 @@ std::string json_list(const std::vector<ListedModel>& models) {
 }  // namespace
 
 ExitCode run(const ModelsCommand& command) {
-  const Result<std::string> token = client_token(command.token_file);
-  if (!token.ok()) return fail("models", token.status(), ExitCode::kUsage);
-  auto link = connect_server(command.server, {command.timeout, command.ca, *token});
+  auto link = link_to(command);
   if (!link.ok()) return fail("models", link.status(), ExitCode::kUsage);
   const auto index = read_index(**link);
   if (!index.ok()) return fail("models", index.status(), exit_code_of(index.status()));

@@ -72,7 +72,7 @@ Result<Target> find_target(const PredictCommand& command, const std::string& tok
   ServerConfig config = command.config;
   config.paths = {command.model};
   config.instances = 1;
-  config.keep_costs = false;
+  config.state_directory.clear();
   MM_ASSIGN_OR_RETURN(target.link, load_models(config));
   MM_ASSIGN_OR_RETURN(target.model, loaded_model(*target.link, command.model));
   return target;

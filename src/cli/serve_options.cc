@@ -117,7 +117,7 @@ void read_instances(const std::string& text, ServerConfig& config) {
     throw CLI::ValidationError("--instances", "'" + text + "' must not end below its beginning, nor below 1");
 }
 
-void define_models(CLI::App& app, ServerConfig& config) {
+void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
   constexpr char kGroup[] = "Models";
   app.add_option_function<std::string>(
          "--instances", [&config](const std::string& text) { read_instances(text, config); },
@@ -144,6 +144,12 @@ void define_models(CLI::App& app, ServerConfig& config) {
          "repeated")
       ->type_name("[MODEL=]TIME")
       ->allow_extra_args(false)
+      ->group(kGroup);
+  options
+      .takes_file(app.add_option("--state-dir", config.state_directory,
+                                 "Where the server keeps what should outlast it: what it learned of its models, and a "
+                                 "token that it made because one was needed and none given"))
+      ->type_name("FOLDER")
       ->group(kGroup);
   app.add_option("--load-threads", config.load_threads, "Models that are loaded side by side [2]")
       ->type_name("N")
@@ -201,7 +207,7 @@ void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& confi
       ->required();
   define_network(app, options, config);
   define_tls(app, options, config);
-  define_models(app, config);
+  define_models(app, options, config);
   options.add_backend_options(app, config);
   define_limits(app, options, config);
   define_access_options(app, options, config.access);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "client/http_client.h"
@@ -33,6 +34,13 @@ struct ConnectOptions {
 
 /// A link to the server at `url`.
 Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, ConnectOptions connect);
+
+/// A link to the server that the options of a command name.
+template <typename AskingCommand>
+Result<std::unique_ptr<ServerLink>> link_to(const AskingCommand& command) {
+  MM_ASSIGN_OR_RETURN(std::string token, client_token(command.token_file));
+  return connect_server(command.server, {command.timeout, command.ca, std::move(token)});
+}
 
 /// Loads config.paths in this process. The error says why nothing could be loaded.
 Result<std::unique_ptr<ServerLink>> load_models(const ServerConfig& config);

@@ -86,9 +86,7 @@ Status watch(const TopCommand& command, ServerLink& link, ServerReading first) {
 }  // namespace
 
 ExitCode run(const TopCommand& command) {
-  const Result<std::string> token = client_token(command.token_file);
-  if (!token.ok()) return fail("top", token.status(), ExitCode::kUsage);
-  auto link = connect_server(command.server, {command.timeout, command.ca, *token});
+  auto link = link_to(command);
   if (!link.ok()) return fail("top", link.status(), ExitCode::kUsage);
   auto first = read_now(**link);
   const Status status = first.ok() ? watch(command, **link, std::move(*first)) : first.status();

@@ -11,9 +11,6 @@
 
 namespace modelmill {
 
-/// A loop parses, inflates and writes no more than this at a time; what is larger is done by HttpOptions::offload.
-inline constexpr size_t kLoopBytes = 64 * 1024;
-
 /// The request's body, inflated, if that is no more than a loop should do; else nothing, and decode_body() is for
 /// another thread.
 std::optional<Result<Bytes>> decode_on_loop(const wire::HttpRequest& request, const HttpOptions& options);

@@ -15,17 +15,6 @@ BackendSource source_of(BackendRegistry& backends) {
           }};
 }
 
-LoadSettings settings_from(const LifecycleController::Options& options) {
-  LoadSettings settings = settings_of_this_machine();
-  settings.instances = options.instances;
-  settings.instance_threads = options.instance_threads;
-  settings.auto_complete_config = options.auto_complete_config;
-  settings.objectives = options.objectives;
-  settings.instance_limits = options.instance_limits;
-  settings.cost_directory = options.cost_directory;
-  return settings;
-}
-
 }  // namespace
 
 struct LifecycleController::Rep {
@@ -35,7 +24,7 @@ struct LifecycleController::Rep {
 LifecycleController::LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics,
                                          VersionFactory factory, Options options)
     : rep_(new Rep{
-          {catalog, source_of(backends), metrics, std::move(factory), settings_from(options), options.load_threads}}) {
+          {catalog, source_of(backends), metrics, std::move(factory), std::move(options.load), options.load_threads}}) {
   rep_->core.start();
 }
 

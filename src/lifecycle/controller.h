@@ -1,7 +1,5 @@
 #pragma once
 
-#include <chrono>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +8,7 @@
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "catalog/version_factory.h"
+#include "lifecycle/load_settings.h"
 #include "runtime/metrics.h"
 
 namespace modelmill {
@@ -21,15 +20,7 @@ class LifecycleController {
   struct Options {
     /// Loads that run side by side.
     int load_threads = 2;
-    /// Override of what is chosen from the cores: instances of each model, threads inside an instance. 0: choose.
-    int instances = 0;
-    int instance_threads = 0;
-    /// Refuse models whose configuration lacks what could be found out (Triton's --disable-auto-complete-config).
-    bool auto_complete_config = true;
-    /// See LoadSettings.
-    std::map<std::string, std::chrono::microseconds> objectives;
-    InstanceLimits instance_limits{0, 0, {}};
-    std::string cost_directory;
+    LoadSettings load = settings_of_this_machine();
   };
 
   LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics, VersionFactory factory,

@@ -223,7 +223,10 @@ void ControllerCore::keep_costs() {
       return;
     }
     const MutexLock lock(mutex_);
-    models_[version.loaded->name()][version.loaded->version()].executions_kept = executions;
+    // It may have been unloaded meanwhile.
+    if (const auto model = models_.find(version.loaded->name()); model != models_.end())
+      if (const auto entry = model->second.find(version.loaded->version()); entry != model->second.end())
+        entry->second.executions_kept = executions;
   }
 }
 

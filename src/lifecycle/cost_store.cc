@@ -1,8 +1,6 @@
 #include "lifecycle/cost_store.h"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +13,10 @@
 #include <sstream>
 #include <thread>
 
+#include "base/hex_text.h"
+#include "base/private_file.h"
+#include "repository/model_files.h"
+
 namespace modelmill {
 namespace {
 
@@ -24,7 +26,7 @@ constexpr char kHeader[] = "modelmill costs 1";
 constexpr char kSuffix[] = ".costs";
 constexpr size_t kMostCurves = 64;
 constexpr size_t kMostPoints = 64;
-constexpr uintmax_t kMostBytes = uintmax_t{1} << 20;
+constexpr uint64_t kMostBytes = uint64_t{1} << 20;
 constexpr int64_t kHourNs = 3'600'000'000'000;
 
 /// SHA-256 of what it is given, piece by piece.
@@ -43,13 +45,7 @@ class Digest {
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned int size = 0;
     if (!ok_ || EVP_DigestFinal_ex(context_.get(), bytes, &size) != 1) return "";
-    constexpr char kDigits[] = "0123456789abcdef";
-    std::string text;
-    for (unsigned int i = 0; i < size; ++i) {
-      text += kDigits[bytes[i] >> 4];
-      text += kDigits[bytes[i] & 15];
-    }
-    return text;
+    return hex_text({bytes, size});
   }
 
  private:
@@ -112,8 +108,6 @@ bool read_point(std::istringstream& line, CostPoint& point) {
          p99 <= kHourNs && point.executions > 0;
 }
 
-Status failed(const std::string& what) { return unavailable(what + ": " + std::strerror(errno)); }
-
 }  // namespace
 
 std::string costs_text(std::span<const LearnedCost> costs) {
@@ -161,38 +155,23 @@ std::string CostStore::path_of(const std::string& key) const { return directory_
 
 std::vector<LearnedCost> CostStore::read(const std::string& key) const {
   if (!keeps() || key.empty()) return {};
-  std::error_code error;
-  const uintmax_t size = fs::file_size(path_of(key), error);
-  if (error || size > kMostBytes) return {};
-  std::ifstream file(path_of(key), std::ios::binary);
-  std::string text(size, '\0');
-  if (!file.read(text.data(), static_cast<std::streamsize>(size))) return {};
-  return parse_costs(text);
+  const Result<std::string> text = read_file(path_of(key), kMostBytes);
+  return text.ok() ? parse_costs(*text) : std::vector<LearnedCost>();
 }
 
 Status CostStore::write(const std::string& key, std::span<const LearnedCost> costs) const {
   if (!keeps() || key.empty() || costs.empty()) return ok_status();
+  MM_RETURN_IF_ERROR(make_private_folder(directory_));
+  const std::string file = path_of(key);
   std::error_code error;
-  const bool fresh = !fs::exists(path_of(key), error);
-  fs::create_directories(fs::path(directory_).parent_path(), error);
-  if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) return failed("folder '" + directory_ + "'");
-  const std::string temporary = path_of(key) + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return failed("file '" + temporary + "'");
-  const std::string text = costs_text(costs);
-  size_t written = 0;
-  bool ok = true;
-  while (ok && written < text.size()) {
-    const ssize_t n = ::write(fd, text.data() + written, text.size() - written);
-    if (n > 0) written += static_cast<size_t>(n);
-    if (n < 0 && errno != EINTR) ok = false;
-  }
-  ok = ok && ::fsync(fd) == 0;
-  Status status = ok ? ok_status() : failed("file '" + temporary + "'");
-  ::close(fd);
-  if (ok && ::rename(temporary.c_str(), path_of(key).c_str()) != 0) status = failed("file '" + path_of(key) + "'");
+  const bool fresh = !fs::exists(file, error);
+  // Written aside and renamed: no one reads half of it.
+  const std::string draft = file + ".new";
+  Status status = write_private_file(draft, costs_text(costs));
+  if (status.ok() && ::rename(draft.c_str(), file.c_str()) != 0)
+    status = unavailable("file '" + file + "' of the server's state cannot be made: " + std::strerror(errno));
   if (!status.ok()) {
-    ::unlink(temporary.c_str());
+    ::unlink(draft.c_str());
     return status;
   }
   if (fresh) forget_oldest();

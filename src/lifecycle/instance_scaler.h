@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/clock.h"
-#include "catalog/instance_load.h"
+#include "catalog/instances.h"
 
 namespace modelmill {
 

@@ -6,9 +6,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/result.h"
-#include "catalog/instance_load.h"
-#include "model/definition.h"
+#include "catalog/instances.h"
 
 namespace modelmill {
 
@@ -33,20 +31,5 @@ struct LoadSettings {
 
 /// The cores and GPUs of this machine.
 LoadSettings settings_of_this_machine();
-
-/// The latency objective of a model: its parameter `objective_p99_us`, or the operator's word. 0: none.
-Result<std::chrono::microseconds> objective_of(const ModelDefinition& definition, const LoadSettings& settings);
-
-/// The sizes that a model's batches are filled up to: its parameter `allowed_batch_sizes`.
-Result<std::vector<int64_t>> allowed_sizes_of(const ModelDefinition& definition);
-
-/// The cores that each instance's thread is held to, by the model's parameter `cpu_affinity`: "0-1;2,3" is cores 0 and
-/// 1 for the first instance, 2 and 3 for the second, and so on in turn. Empty where it is not given. INVALID_ARGUMENT
-/// when this process may not use one of them.
-Result<std::vector<std::vector<int>>> affinity_of(const ModelDefinition& definition);
-
-/// Whether and how the number of a model's instances may change while it serves: its parameters `min_instances`,
-/// `max_instances` and `scale_to_zero_after`, or the operator's word. fixed() where nobody said.
-Result<InstanceLimits> limits_of(const ModelDefinition& definition, const LoadSettings& settings);
 
 }  // namespace modelmill

@@ -14,7 +14,7 @@
 #include "lifecycle/cost_measure.h"
 #include "lifecycle/cost_store.h"
 #include "lifecycle/instance_kinds.h"
-#include "lifecycle/load_settings.h"
+#include "lifecycle/model_parameters.h"
 #include "lifecycle/signature_merge.h"
 #include "lifecycle/warmup.h"
 #include "model/triton_config.h"

@@ -10,6 +10,9 @@
 
 namespace modelmill {
 
+/// A loop parses, inflates, compresses and writes no more than this at a time; what is larger is work for an Offload.
+inline constexpr size_t kLoopBytes = 64 * 1024;
+
 /// Threads for work that is too much for an event loop: taking large bodies apart, writing large answers. Bounded, so
 /// that what can't be done in time is refused rather than piled up. Thread-safe.
 class Offload {

@@ -12,15 +12,15 @@ bool can_be_held(const BatchPolicy& policy, const CostCurve* cost) {
 
 }  // namespace
 
-Admission admit(const BatchPolicy& policy, const Backlog& backlog, const CostCurve* cost, TimePoint now,
+Admission admit(const BatchPolicy& policy, const WorkAhead& ahead, const CostCurve* cost, TimePoint now,
                 TimePoint deadline, double share) {
   const bool by_objective = can_be_held(policy, cost);
-  if (!cost || !cost->known() || backlog.idle > 0 || backlog.lanes == 0) return {};
+  if (!cost || !cost->known() || ahead.idle > 0 || ahead.lanes == 0) return {};
   if (deadline == kNever && !by_objective) return {};
   int64_t rows = std::min(policy.max_rows, cost->limit());
   if (by_objective) rows = std::min(rows, rows_within_objective(policy, *cost, share));
   // Each lane is in the middle of a batch, and those in front fill so many more.
-  const double batches = static_cast<double>(backlog.rows) / static_cast<double>(rows) / backlog.lanes + 0.5;
+  const double batches = static_cast<double>(ahead.rows) / static_cast<double>(rows) / ahead.lanes + 0.5;
   const double wait_ns = static_cast<double>(to_ns(cost->expected(rows))) * batches;
   const Duration expected = std::chrono::nanoseconds(static_cast<int64_t>(wait_ns)) + cost->expected(rows);
   if (deadline != kNever && now + expected > deadline) return {Admission::Verdict::kMissesDeadline, expected};

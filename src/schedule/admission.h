@@ -9,7 +9,7 @@
 namespace modelmill {
 
 /// What is in front of a request that has just come.
-struct Backlog {
+struct WorkAhead {
   int64_t rows = 0;  // that wait
   int lanes = 0;     // executions that can run side by side
   int idle = 0;      // of them
@@ -30,7 +30,7 @@ struct Admission {
 /// all lanes, and then the request's own. Of an objective the `share` may be used that may be planned with. What finds
 /// an idle lane, and what nothing is known of, is admitted; so is all where even a lone request takes more than half of
 /// the objective, for then refusing would not help anybody. A pure function.
-Admission admit(const BatchPolicy& policy, const Backlog& backlog, const CostCurve* cost, TimePoint now,
+Admission admit(const BatchPolicy& policy, const WorkAhead& ahead, const CostCurve* cost, TimePoint now,
                 TimePoint deadline, double share);
 
 /// Requests that were queued before this can't be answered within the objective any more; TimePoint::min() where

@@ -21,7 +21,7 @@ CostCurve one_ms_a_row(int64_t max_rows) {
 struct Case {
   const char* what;
   Duration objective;
-  Backlog backlog;
+  WorkAhead ahead;
   Duration deadline;  // from now; 0: none
   Verdict verdict;
 };
@@ -45,7 +45,7 @@ TEST(Admission, Table) {
   for (const Case& c : kCases) {
     const BatchPolicy policy{.max_rows = 4, .objective = c.objective};
     const TimePoint deadline = c.deadline > 0ms ? kT0 + c.deadline : kNever;
-    const Admission admission = admit(policy, c.backlog, &cost, kT0, deadline, 0.9);
+    const Admission admission = admit(policy, c.ahead, &cost, kT0, deadline, 0.9);
     EXPECT_EQ(static_cast<int>(admission.verdict), static_cast<int>(c.verdict)) << c.what;
     if (c.verdict != Verdict::kAdmitted) {
       EXPECT_GT(admission.expected, 5ms) << c.what;

@@ -49,15 +49,15 @@ Duration planned(const BatchPolicy& policy, double share) {
 }
 
 /// Whether the requests wait for more to come, because those would be cheaper together; `until` and `goal` are set.
-bool waits_for_more(const BatchPolicy& policy, const QueueView& queue, double share, int64_t rows, int64_t limit,
-                    const CostCurve& cost, BatchDecision& decision) {
-  if (rows >= limit || queue.arrivals <= 0) return false;
+bool waits_for_more(const BatchPolicy& policy, const QueueView& queue, const LoadView& load, int64_t rows,
+                    int64_t limit, const CostCurve& cost, BatchDecision& decision) {
+  if (rows >= limit || load.arrivals <= 0) return false;
   // Half of the time that is left goes into waiting: what follows may take longer than expected.
-  const Duration slack = planned(policy, share) - cost.p99(limit);
+  const Duration slack = planned(policy, load.share) - cost.p99(limit);
   if (slack <= Duration{}) return false;
-  const double fill_seconds = static_cast<double>(limit - rows) / queue.arrivals;
+  const double fill_seconds = static_cast<double>(limit - rows) / load.arrivals;
   const double wait_seconds = std::min(fill_seconds, to_seconds(slack) / 2);
-  const auto more = static_cast<int64_t>(queue.arrivals * wait_seconds);
+  const auto more = static_cast<int64_t>(load.arrivals * wait_seconds);
   if (more < 1 || cost.rate(rows + more) < kWorthWaiting * cost.rate(rows)) return false;
   decision.action = BatchDecision::Action::kWait;
   decision.until = queue.oldest + std::chrono::nanoseconds(static_cast<int64_t>(wait_seconds * 1e9));
@@ -67,7 +67,7 @@ bool waits_for_more(const BatchPolicy& policy, const QueueView& queue, double sh
 
 /// Without preferred sizes and delay.
 BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const QueueView& queue,
-                             const InstanceView& instances, const CostCurve* cost) {
+                             const InstanceView& instances, const CostCurve* cost, const LoadView& load) {
   int64_t limit = policy.max_rows;
   CutReason at_limit = CutReason::kFull;
   const auto lower = [&](int64_t to, CutReason reason) {
@@ -77,8 +77,7 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
   };
   if (cost && policy.max_rows > 1) {
     lower(cost->limit(), CutReason::kNoGain);
-    if (policy.objective > Duration{})
-      lower(rows_within_objective(policy, *cost, instances.share), CutReason::kObjective);
+    if (policy.objective > Duration{}) lower(rows_within_objective(policy, *cost, load.share), CutReason::kObjective);
     const auto waiting = std::accumulate(queue.rows.begin(), queue.rows.end(), int64_t{0});
     if (instances.idle > 1 && queue.rows.size() > 1) {
       const int64_t whole = std::min(limit, waiting);
@@ -90,7 +89,7 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
   if (fill.full) return cut(fill.fitting, at_limit);
   BatchDecision wait;
   if (cost && cost->known() && policy.objective > Duration{} &&
-      waits_for_more(policy, queue, instances.share, fill.rows, limit, *cost, wait)) {
+      waits_for_more(policy, queue, load, fill.rows, limit, *cost, wait)) {
     if (queue.nearest_deadline < wait.until) return cut(fill.fitting, CutReason::kDeadline);
     if (now < wait.until) return wait;
     return cut(fill.fitting, CutReason::kDelayOver);
@@ -127,9 +126,9 @@ int64_t BatchPolicy::filled(int64_t rows) const {
 }
 
 BatchDecision decide(const BatchPolicy& policy, TimePoint now, const QueueView& queue, const InstanceView& instances,
-                     const CostCurve* cost) {
+                     const CostCurve* cost, const LoadView& load) {
   if (queue.rows.empty() || instances.idle == 0) return {};
-  if (!policy.by_hand()) return decide_by_cost(policy, now, queue, instances, cost);
+  if (!policy.by_hand()) return decide_by_cost(policy, now, queue, instances, cost, load);
 
   const Fill fill = fill_batch(policy, policy.max_rows, queue.rows);
   const TimePoint over = queue.oldest + policy.max_delay;

@@ -16,15 +16,18 @@ struct QueueView {
   std::span<const int64_t> rows;        // of each request
   TimePoint oldest{};                   // when the first was queued
   TimePoint nearest_deadline = kNever;  // of any of them
-  double arrivals = 0;                  // rows that come in a second, about; 0: not known
 };
 
 /// The instances that could run a batch now.
 struct InstanceView {
   int idle = 0;
   InstanceGroup::Kind kind = InstanceGroup::Kind::kCpu;  // of the one that asks
-  double arrivals = 0;                                   // see QueueView
-  double share = 0.9;                                    // of an objective that may be planned with
+};
+
+/// What is known of the version's load; only an objective asks for it.
+struct LoadView {
+  double arrivals = 0;  // rows that come in a second, about; 0: not known
+  double share = 0.9;   // of an objective that may be planned with
 };
 
 /// What to do with the queue.
@@ -80,6 +83,6 @@ int64_t rows_within_objective(const BatchPolicy& policy, const CostCurve& cost, 
 /// cut at once; without one, requests are held back until the oldest has waited for max_delay or a full batch is there.
 /// A request whose deadline comes before the wait would be over is not gambled with: its batch is cut now.
 BatchDecision decide(const BatchPolicy& policy, TimePoint now, const QueueView& queue, const InstanceView& instances,
-                     const CostCurve* cost = nullptr);
+                     const CostCurve* cost = nullptr, const LoadView& load = {});
 
 }  // namespace modelmill

@@ -103,7 +103,7 @@ Duration no_gain(int64_t rows) { return rows * 1ms; }
 
 BatchDecision decide_by(const CostCurve& cost, const BatchPolicy& policy, std::vector<int64_t> rows,
                         InstanceView instances = {.idle = 1}, Duration waited = 0us, double arrivals = 0) {
-  return decide(policy, kT0 + waited, {rows, kT0, kNever, arrivals}, instances, &cost);
+  return decide(policy, kT0 + waited, {rows, kT0, kNever}, instances, &cost, {.arrivals = arrivals});
 }
 
 TEST(BatchPolicyTest, RunsNoMoreTogetherThanPays) {
@@ -164,7 +164,7 @@ TEST(BatchPolicyTest, ADeadlineIsNotGambledWith) {
   const BatchPolicy policy{.max_rows = 64, .objective = 20ms};
   const CostCurve cost = learned(cheap_together, 64);
   const std::vector<int64_t> rows{1};
-  const BatchDecision d = decide(policy, kT0, {rows, kT0, kT0 + 1ms, 5'000}, {.idle = 1}, &cost);
+  const BatchDecision d = decide(policy, kT0, {rows, kT0, kT0 + 1ms}, {.idle = 1}, &cost, {.arrivals = 5'000});
   EXPECT_EQ(d.action, Action::kCut);
   EXPECT_EQ(d.reason, CutReason::kDeadline);
 }

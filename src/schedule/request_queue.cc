@@ -317,7 +317,7 @@ bool RequestQueue::view_class(Bands::iterator band, Class& c, const BatchPolicy&
 }
 
 RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, const InstanceView& instances,
-                                      std::vector<Dropped>& dropped, const CostModel* costs) {
+                                      std::vector<Dropped>& dropped, const CostModel* costs, const LoadView& load) {
   Next best;
   if (instances.idle == 0) return best;
   ++search_;
@@ -344,8 +344,8 @@ RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, 
         node = band->second.first;
         continue;
       }
-      const QueueView view{view_rows_, view_oldest_, view_deadline_, instances.arrivals};
-      const BatchDecision decision = decide(policy, now, view, instances, cost);
+      const QueueView view{view_rows_, view_oldest_, view_deadline_};
+      const BatchDecision decision = decide(policy, now, view, instances, cost, load);
       if (decision.action == BatchDecision::Action::kCut) {
         best.decision = decision;
         best.batch.reserve(decision.requests);

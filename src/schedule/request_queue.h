@@ -69,7 +69,7 @@ class RequestQueue {
   /// Asks the policy, and takes out the batch that it cuts. Requests found cancelled or too late on the way go to
   /// `dropped`. `costs` may be null.
   Next next(const BatchPolicy& policy, TimePoint now, const InstanceView& instances, std::vector<Dropped>& dropped,
-            const CostModel* costs = nullptr);
+            const CostModel* costs = nullptr, const LoadView& load = {});
 
   /// Takes out, or moves behind, every request whose time in the queue is over.
   void expire(TimePoint now, std::vector<Dropped>& dropped);

@@ -2,53 +2,35 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "schedule/testing/fakes.h"
-#include "schedule/version_scheduler.h"
+#include "schedule/testing/version_test.h"
 
 namespace modelmill {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::describe;
-using testing::FakeModel;
+using testing::batched;
 using ::testing::HasSubstr;
 using testing::make_request;
 using testing::PendingBatch;
 using testing::RecordingSink;
-using testing::Stage;
-using testing::StagedInstance;
 
 /// One instance; a row is known to take 1 ms.
-class VersionAdmission : public ::testing::Test {
+class VersionAdmission : public testing::VersionTest {
  protected:
   void start(std::chrono::microseconds objective) {
-    VersionPlan plan;
-    plan.max_batch_rows = 1;
+    VersionPlan plan = batched(1, false);
     plan.cost_aware = true;
     plan.costs = {{InstanceGroup::Kind::kCpu, 0, "", {{1, 1ms, 1ms, 10}}}};
     plan.batching.objective_p99 = objective;
-    std::vector<std::unique_ptr<BackendInstance>> instances;
-    instances.push_back(std::make_unique<StagedInstance>(stage_));
-    // A signature of one shape class, so that the cost is of all requests.
-    ModelVersion::Description description = describe();
-    version_ =
-        std::make_unique<VersionScheduler>(std::move(description), std::make_shared<VersionStats>(metrics_, "m", 1),
-                                           plan, std::make_unique<FakeModel>(), std::move(instances), time_);
+    VersionTest::start(plan);
   }
   std::shared_ptr<RecordingSink> submit(Duration deadline = {}) {
     auto sink = std::make_shared<RecordingSink>();
     InferRequestPtr request = make_request(sink);
     if (deadline > Duration{}) request->deadline = time_.now() + deadline;
-    VersionPin pin(*version_);
-    std::move(pin).hand_to(*request);
-    version_->submit(std::move(request));
+    VersionTest::submit(std::move(request));
     return sink;
   }
-
-  ManualTime time_;
-  MetricRegistry metrics_;
-  Stage stage_;
-  std::unique_ptr<VersionScheduler> version_;
 };
 
 TEST_F(VersionAdmission, TooManyInFrontOfTheObjective) {

@@ -5,29 +5,24 @@
 #include <atomic>
 #include <thread>
 
-#include "schedule/testing/fakes.h"
-#include "schedule/version_scheduler.h"
+#include "schedule/testing/version_test.h"
 
 namespace modelmill {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::describe;
-using testing::FakeModel;
-using testing::make_request;
+using testing::batched;
+using testing::Instances;
 using testing::PendingBatch;
 using testing::RecordingSink;
-using testing::Stage;
 using testing::StagedInstance;
 using testing::SyncInstance;
 
-class VersionInstances : public ::testing::Test {
+class VersionInstances : public testing::VersionTest {
  protected:
   /// On staged instances, or on ones that answer at once.
   void start(bool staged, bool inline_safe = false) {
-    VersionPlan plan;
-    plan.max_batch_rows = 1;
-    plan.has_batch_dimension = true;
+    VersionPlan plan = batched(1);
     plan.inline_safe = inline_safe;
     plan.wants_instance = [this] { ++wanted_; };
     plan.make_instance = [this, staged](BackendModel&, int index,
@@ -36,30 +31,17 @@ class VersionInstances : public ::testing::Test {
       ++made_;
       return make(staged);
     };
-    std::vector<std::unique_ptr<BackendInstance>> first;
+    Instances first;
     first.push_back(make(staged));
-    version_ =
-        std::make_unique<VersionScheduler>(describe(), std::make_shared<VersionStats>(metrics_, "m", 1), plan,
-                                           std::make_unique<FakeModel>(), std::move(first), TimeSource::steady());
+    VersionTest::start(plan, std::move(first));
   }
   std::unique_ptr<BackendInstance> make(bool staged) {
     if (staged) return std::make_unique<StagedInstance>(stage_);
     return std::make_unique<SyncInstance>();
   }
-  std::shared_ptr<RecordingSink> submit() {
-    auto sink = std::make_shared<RecordingSink>();
-    InferRequestPtr request = make_request(sink);
-    VersionPin pin(*version_);
-    std::move(pin).hand_to(*request);
-    version_->submit(std::move(request));
-    return sink;
-  }
 
-  MetricRegistry metrics_;
-  Stage stage_;
   std::atomic<int> wanted_{0}, made_{0};
   int most_ = 8;
-  std::unique_ptr<VersionScheduler> version_;
 };
 
 TEST_F(VersionInstances, OneMoreTakesWhatWaits) {
@@ -176,9 +158,7 @@ TEST_F(VersionInstances, NothingIsLostWhileTheyComeAndGo) {
     control.join();
     EXPECT_EQ(answered, 8'000);
     EXPECT_GT(made_, 0);
-    version_->gate().close();
-    version_->gate().wait_empty();
-    version_.reset();
+    unload();
   }
 }
 

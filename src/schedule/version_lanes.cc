@@ -119,7 +119,9 @@ void VersionScheduler::lane_thread(Lane& lane) {
   mutex_.lock();
   while (!stopping_ && !lane.leaving) {
     const TimePoint now = time_.now();
-    RequestQueue::Next next = queue_.next(policy_, now, view_for(lane), dropped, cost_aware_ ? &costs_ : nullptr);
+    const InstanceView instances{1 + static_cast<int>(idle_.size()), lane.kind};
+    RequestQueue::Next next =
+        queue_.next(policy_, now, instances, dropped, cost_aware_ ? &costs_ : nullptr, load_view(now));
     queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;
@@ -149,15 +151,9 @@ void VersionScheduler::lane_thread(Lane& lane) {
   mutex_.unlock();
 }
 
-InstanceView VersionScheduler::view_for(const Lane& lane) const {
-  InstanceView view;
-  view.idle = 1 + static_cast<int>(idle_.size());
-  view.kind = lane.kind;
-  if (policy_.objective > Duration{}) {
-    view.arrivals = arrivals_.at(time_.now());
-    view.share = share_.value();
-  }
-  return view;
+LoadView VersionScheduler::load_view(TimePoint now) const {
+  if (policy_.objective == Duration{}) return {};
+  return {arrivals_.at(now), share_.value()};
 }
 
 /// What the execution that the lane begins will teach about.

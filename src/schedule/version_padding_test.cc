@@ -2,21 +2,17 @@
 #include <gtest/gtest.h>
 
 #include "schedule/padding_request.h"
-#include "schedule/testing/fakes.h"
-#include "schedule/version_scheduler.h"
+#include "schedule/testing/version_test.h"
 
 namespace modelmill {
 namespace {
 
-using testing::describe;
+using testing::batched;
 using ::testing::ElementsAre;
-using testing::FakeModel;
 using ::testing::HasSubstr;
 using testing::make_request;
 using testing::PendingBatch;
 using testing::RecordingSink;
-using testing::Stage;
-using testing::StagedInstance;
 
 TEST(PaddingRequest, RepeatsTheFirstRow) {
   const auto sink = std::make_shared<RecordingSink>();
@@ -36,63 +32,48 @@ TEST(PaddingRequest, RepeatsTheFirstRow) {
   first->complete({});
 }
 
-TEST(VersionPadding, BatchesAreFilledUpAndOnlyExecutionsKnow) {
-  ManualTime time;
-  MetricRegistry metrics;
-  Stage stage;
-  VersionPlan plan;
-  plan.max_batch_rows = 8;
-  plan.has_batch_dimension = true;
+class VersionPadding : public testing::VersionTest {};
+
+TEST_F(VersionPadding, BatchesAreFilledUpAndOnlyExecutionsKnow) {
+  VersionPlan plan = batched(8);
   plan.cost_aware = true;
   plan.batching.mode = BatchingDefinition::Mode::kDynamic;
   plan.batching.allowed_sizes = {1, 4, 8};
-  std::vector<std::unique_ptr<BackendInstance>> instances;
-  instances.push_back(std::make_unique<StagedInstance>(stage));
-  const auto stats = std::make_shared<VersionStats>(metrics, "m", 1);
-  auto version = std::make_unique<VersionScheduler>(describe(), stats, plan, std::make_unique<FakeModel>(),
-                                                    std::move(instances), time);
-  const auto submit = [&](int64_t rows) {
-    auto sink = std::make_shared<RecordingSink>();
-    auto request = make_request(sink, "", rows);
-    VersionPin pin(*version);
-    std::move(pin).hand_to(*request);
-    version->submit(std::move(request));
-    return sink;
-  };
+  start(plan);
   const auto run = [&](const std::vector<int64_t>& expected) {
-    PendingBatch batch = stage.take();
+    PendingBatch batch = stage_.take();
     std::vector<int64_t> rows;
     for (const auto& request : batch.requests) rows.push_back(request->batch_rows);
     EXPECT_EQ(rows, expected);
-    time.advance(std::chrono::milliseconds(1));
+    time_.advance(std::chrono::milliseconds(1));
     batch.finish();
   };
-  std::vector<std::shared_ptr<RecordingSink>> sinks{submit(1)};
-  PendingBatch alone = stage.take();
+  std::vector<std::shared_ptr<RecordingSink>> sinks{submit()};
+  PendingBatch alone = stage_.take();
   EXPECT_EQ(alone.requests.size(), 1u) << "a size that is allowed stays";
-  for (const int64_t rows : {2, 1, 3}) sinks.push_back(submit(rows));
-  time.advance(std::chrono::milliseconds(1));
+  for (const int64_t rows : {2, 1, 3}) sinks.push_back(submit("", rows));
+  time_.advance(std::chrono::milliseconds(1));
   alone.finish();
   run({2, 1, 3, 2});
-  sinks.push_back(submit(3));
+  sinks.push_back(submit("", 3));
   run({3, 1});
   for (const auto& sink : sinks) EXPECT_TRUE(sink->wait().ok());
-  version->gate().close();
-  version->gate().wait_empty();
-  EXPECT_EQ(version->explain().policy, "allowed sizes");
-  const std::vector<LearnedCost> costs = version->learned();
+  version_->gate().close();
+  version_->gate().wait_empty();
+  EXPECT_EQ(version_->explain().policy, "allowed sizes");
+  const std::vector<LearnedCost> costs = version_->learned();
   ASSERT_EQ(costs.size(), 1u);
   std::vector<double> learned;
   for (const CostPoint& point : costs[0].points) learned.push_back(point.rows);
   EXPECT_THAT(learned, ElementsAre(1, 4, 8)) << "what is learned is of the sizes that ran";
-  version.reset();
-  const auto view = stats->view();
+  version_.reset();
+  const auto view = stats_->view();
   EXPECT_EQ(view.success.count, 5u);
   EXPECT_EQ(view.inference_count, 10u);
   EXPECT_EQ(view.execution_count, 3u);
   EXPECT_EQ(view.compute_infer.count, 5u);
   EXPECT_EQ(view.batches.count(8), 1u);
-  EXPECT_THAT(metrics.render(), HasSubstr("modelmill_padded_rows_total{model=\"m\",version=\"1\"} 3"));
+  EXPECT_THAT(metrics_.render(), HasSubstr("modelmill_padded_rows_total{model=\"m\",version=\"1\"} 3"));
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   std::vector<InferRequestPtr> take_batch(std::vector<InferRequestPtr>& held, size_t from, int64_t max_rows) const;
   Lane* begin_on_loop(int64_t first, int64_t wanted, Duration budget, int64_t& allowed, bool& watched);
 
-  InstanceView view_for(const Lane& lane) const MM_REQUIRES(mutex_);
+  LoadView load_view(TimePoint now) const MM_REQUIRES(mutex_);
   void note_class(Lane& lane, const InferRequest& first) MM_REQUIRES(mutex_);
   void learn(const Lane& lane, Duration time) MM_REQUIRES(mutex_);
   void add_seat(std::unique_ptr<BackendInstance> instance, InstancePlace place);

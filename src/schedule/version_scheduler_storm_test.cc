@@ -5,30 +5,22 @@
 #include <thread>
 
 #include "schedule/shape_class.h"
-#include "schedule/testing/fakes.h"
-#include "schedule/version_scheduler.h"
+#include "schedule/testing/version_test.h"
 
 namespace modelmill {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::batched;
 using testing::describe;
 using testing::FakeModel;
+using testing::Instances;
 using testing::make_request;
 using testing::PendingBatch;
 using testing::RecordingSink;
 using testing::Stage;
 using testing::StagedInstance;
 using testing::SyncInstance;
-
-using Instances = std::vector<std::unique_ptr<BackendInstance>>;
-
-VersionPlan batched(int64_t max_rows) {
-  VersionPlan plan;
-  plan.max_batch_rows = max_rows;
-  plan.has_batch_dimension = true;
-  return plan;
-}
 
 struct StormPlan {
   const char* name;

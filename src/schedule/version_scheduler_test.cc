@@ -5,15 +5,17 @@
 
 #include <thread>
 
-#include "schedule/testing/fakes.h"
+#include "schedule/testing/version_test.h"
 
 namespace modelmill {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::batched;
 using testing::describe;
 using ::testing::ElementsAre;
 using testing::FakeModel;
+using testing::Instances;
 using testing::make_request;
 using testing::PendingBatch;
 using testing::RecordingSink;
@@ -21,44 +23,8 @@ using testing::Stage;
 using testing::StagedInstance;
 using testing::SyncInstance;
 
-using Instances = std::vector<std::unique_ptr<BackendInstance>>;
-
-VersionPlan batched(int64_t max_rows, bool has_batch_dimension = true) {
-  VersionPlan plan;
-  plan.max_batch_rows = max_rows;
-  plan.has_batch_dimension = has_batch_dimension;
-  return plan;
-}
-
-/// A version on instances that the test finishes batch by batch.
-class VersionSchedulerTest : public ::testing::Test {
+class VersionSchedulerTest : public testing::VersionTest {
  protected:
-  void start(const VersionPlan& plan, int instances = 1, ModelVersion::Description description = describe()) {
-    Instances made;
-    for (int i = 0; i < instances; ++i) made.push_back(std::make_unique<StagedInstance>(stage_));
-    start(plan, std::move(made), std::move(description));
-  }
-  void start(const VersionPlan& plan, Instances instances, ModelVersion::Description description = describe()) {
-    stats_ = std::make_shared<VersionStats>(metrics_, "m", 1);
-    version_ = std::make_unique<VersionScheduler>(std::move(description), stats_, plan, std::make_unique<FakeModel>(),
-                                                  std::move(instances), time_);
-  }
-  std::shared_ptr<RecordingSink> submit(const std::string& id, int64_t rows = 1) {
-    auto sink = std::make_shared<RecordingSink>();
-    submit(make_request(sink, id, rows));
-    return sink;
-  }
-  void submit(InferRequestPtr request) {
-    VersionPin pin(*version_);
-    ASSERT_TRUE(pin);
-    std::move(pin).hand_to(*request);
-    version_->submit(std::move(request));
-  }
-  void unload() {
-    version_->gate().close();
-    version_->gate().wait_empty();
-    version_.reset();
-  }
   uint64_t cuts(const char* reason) {
     const std::string text = metrics_.render();
     const std::string line =
@@ -66,12 +32,6 @@ class VersionSchedulerTest : public ::testing::Test {
     const size_t at = text.find(line);
     return at == std::string::npos ? 0 : std::stoull(text.substr(at + line.size()));
   }
-
-  ManualTime time_;
-  MetricRegistry metrics_;
-  std::shared_ptr<VersionStats> stats_;
-  Stage stage_;
-  std::unique_ptr<VersionScheduler> version_;
 };
 
 TEST_F(VersionSchedulerTest, OneRequest) {
@@ -356,122 +316,6 @@ TEST_F(VersionSchedulerTest, UnequalShapesDoNotMeet) {
   PendingBatch eights = stage_.take();
   EXPECT_THAT(eights.ids(), ElementsAre("c8"));
   eights.finish();
-}
-
-// ---- on the loop --------------------------------------------------------------------------------------------------
-
-/// A version on one instance that completes at once, and a loop that the test turns by hand.
-class OnLoopTest : public VersionSchedulerTest {
- protected:
-  struct Run {
-    std::vector<std::string> ids;
-    bool here;
-  };
-
-  void start_on_loop(VersionPlan plan, ModelVersion::Description description = describe()) {
-    plan.inline_safe = true;
-    const auto loop = std::this_thread::get_id();
-    Instances instances;
-    instances.push_back(std::make_unique<SyncInstance>([this, loop](std::vector<InferRequestPtr>& requests) {
-      const std::lock_guard lock(mutex_);
-      runs_.push_back({{}, std::this_thread::get_id() == loop});
-      for (const auto& request : requests) runs_.back().ids.push_back(request->id);
-    }));
-    start(plan, std::move(instances), std::move(description));
-    while (version_->inline_state() == InlineGovernor::State::kWarming) (void)submit("warm")->wait();
-    // The instance is free once a turn gets it.
-    do turn({"probe"});
-    while (!take_runs().back().here);
-  }
-  ~OnLoopTest() override { Turn::set_current(nullptr); }
-
-  /// One turn that brings these, waited for.
-  void turn(const std::vector<std::string>& ids, Duration budget = 1ms) {
-    std::vector<std::shared_ptr<RecordingSink>> sinks;
-    Turn::set_current(&turn_);
-    turn_.begin(budget);
-    for (const std::string& id : ids) sinks.push_back(submit(id));
-    turn_.end();
-    Turn::set_current(nullptr);
-    for (auto& sink : sinks) (void)sink->wait();
-  }
-  std::vector<Run> take_runs() {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(runs_, {});
-  }
-
-  Turn turn_;
-  std::mutex mutex_;
-  std::vector<Run> runs_;
-};
-
-TEST_F(OnLoopTest, WhatATurnBroughtRunsAsABatchAtItsEnd) {
-  start_on_loop(batched(3));
-  turn({"a", "b", "c", "d"});
-  const auto runs = take_runs();
-  ASSERT_EQ(runs.size(), 2u);
-  EXPECT_THAT(runs[0].ids, ElementsAre("a", "b", "c"));
-  EXPECT_THAT(runs[1].ids, ElementsAre("d"));
-  EXPECT_TRUE(runs[0].here && runs[1].here);
-  unload();
-  EXPECT_EQ(stats_->view().pending, 0u);
-}
-
-TEST_F(OnLoopTest, WithoutATurnOrBudgetTheInstancesThreadRunsIt) {
-  start_on_loop(batched(4));
-  (void)submit("a")->wait();
-  EXPECT_FALSE(take_runs().back().here);
-  turn({"b"}, 0us);
-  EXPECT_FALSE(take_runs().back().here);
-}
-
-TEST_F(OnLoopTest, UnequalShapesDoNotMeetOnTheLoopEither) {
-  start_on_loop(batched(4), describe(-1));
-  Turn::set_current(&turn_);
-  turn_.begin(1ms);
-  for (const auto& [id, inner] : {std::pair{"a4", 4}, {"b8", 8}, {"c4", 4}})
-    submit(make_request(std::make_shared<RecordingSink>(), id, 1, {inner}));
-  turn_.end();
-  const auto runs = take_runs();
-  ASSERT_EQ(runs.size(), 2u);
-  EXPECT_THAT(runs[0].ids, ElementsAre("a4", "c4"));
-  EXPECT_THAT(runs[1].ids, ElementsAre("b8"));
-}
-
-TEST_F(OnLoopTest, AnAnswerMayBringTheNextRequest) {
-  start_on_loop(batched(4));
-  auto second = std::make_shared<RecordingSink>();
-  auto first = std::make_shared<RecordingSink>();
-  first->on_final = [&] { submit(make_request(second, "second")); };
-  Turn::set_current(&turn_);
-  turn_.begin(1ms);
-  submit(make_request(first, "first"));
-  turn_.end();
-  EXPECT_TRUE(second->finished());
-  EXPECT_TRUE(take_runs().back().here);
-}
-
-TEST_F(OnLoopTest, CancelledWithinTheTurnNeverRuns) {
-  start_on_loop(batched(4));
-  auto sink = std::make_shared<RecordingSink>();
-  auto request = make_request(sink, "a");
-  const auto cancel = std::make_shared<CancelToken>();
-  request->cancel = cancel;
-  Turn::set_current(&turn_);
-  turn_.begin(1ms);
-  submit(std::move(request));
-  cancel->cancel(CancelToken::Reason::kClientGone);
-  turn_.end();
-  EXPECT_EQ(sink->wait().code(), Code::kCancelled);
-  EXPECT_TRUE(take_runs().empty());
-}
-
-TEST_F(OnLoopTest, ADelayIsKeptOnTheInstances) {
-  VersionPlan plan = batched(4);
-  plan.inline_safe = true;
-  plan.batching.max_queue_delay = 1h;
-  start(plan);
-  EXPECT_EQ(version_->inline_state(), InlineGovernor::State::kEnded);
 }
 
 }  // namespace

@@ -3,41 +3,31 @@
 
 #include <thread>
 
-#include "schedule/testing/fakes.h"
-#include "schedule/version_scheduler.h"
+#include "schedule/testing/version_test.h"
 
 namespace modelmill {
 namespace {
 
 using testing::describe;
 using ::testing::ElementsAre;
-using testing::FakeModel;
 using ::testing::HasSubstr;
 using testing::make_request;
 using testing::PendingBatch;
 using testing::RecordingSink;
-using testing::Stage;
-using testing::StagedInstance;
 
 /// Requests of more rows than a batch of four, on instances that the test finishes batch by batch.
-class VersionSplitTest : public ::testing::Test {
+class VersionSplitTest : public testing::VersionTest {
  protected:
   void start(VersionPlan plan, int instances = 1, ModelVersion::Description description = describe()) {
     plan.max_batch_rows = 4;
     plan.has_batch_dimension = true;
-    std::vector<std::unique_ptr<BackendInstance>> made;
-    for (int i = 0; i < instances; ++i) made.push_back(std::make_unique<StagedInstance>(stage_));
-    stats_ = std::make_shared<VersionStats>(metrics_, "m", 1);
-    version_ = std::make_unique<VersionScheduler>(std::move(description), stats_, plan, std::make_unique<FakeModel>(),
-                                                  std::move(made), time_);
+    VersionTest::start(plan, instances, std::move(description));
   }
   std::shared_ptr<RecordingSink> submit(const std::string& id, int64_t rows) {
     auto sink = std::make_shared<RecordingSink>();
     auto request = make_request(sink, id, rows);
     request->cancel = cancel_;
-    VersionPin pin(*version_);
-    std::move(pin).hand_to(*request);
-    version_->submit(std::move(request));
+    VersionTest::submit(std::move(request));
     return sink;
   }
   static std::vector<int64_t> rows(const PendingBatch& batch) {
@@ -45,18 +35,8 @@ class VersionSplitTest : public ::testing::Test {
     for (const auto& request : batch.requests) out.push_back(request->batch_rows);
     return out;
   }
-  void unload() {
-    version_->gate().close();
-    version_->gate().wait_empty();
-    version_.reset();
-  }
 
-  ManualTime time_;
-  MetricRegistry metrics_;
-  std::shared_ptr<VersionStats> stats_;
-  Stage stage_;
   std::shared_ptr<CancelToken> cancel_ = std::make_shared<CancelToken>();
-  std::unique_ptr<VersionScheduler> version_;
 };
 
 TEST_F(VersionSplitTest, RunsAsOrdinaryBatchesAndCountsAsOne) {

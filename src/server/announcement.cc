@@ -40,17 +40,23 @@ std::string signature_text(const Signature& signature) {
 
 namespace {
 
-void append_version(std::string& out, const ModelVersion& version, const VersionLayouts& layouts) {
+/// "up to 64 rows" or "off: <reason>".
+std::string batching_text(const ModelDefinition& definition, const Explanation& explanation) {
+  if (explanation.max_rows > 1) return "up to " + std::to_string(explanation.max_rows) + " rows";
+  if (!definition.unbatched_reason.empty()) return "off: " + definition.unbatched_reason;
+  return "off: as configured";
+}
+
+void append_version(std::string& out, const ModelVersion& version) {
   const ModelDefinition& definition = version.definition();
-  VersionLayout layout;
-  if (const auto it = layouts.find({version.name(), version.version()}); it != layouts.end()) layout = it->second;
+  const Explanation explanation = version.explain();
   out += "\n  " + version.name() + "  version " + std::to_string(version.version());
   if (!definition.backend.empty()) out += "  (" + definition.backend + ")";
   out += '\n';
   out += signature_text(version.signature());
-  out += "    " + padded("batching", 11) + batching_text(definition, layout) + '\n';
-  out += "    " + padded("instances", 11) + std::to_string(layout.instances) + '\n';
-  if (const std::string learned = learned_line(version.explain()); !learned.empty())
+  out += "    " + padded("batching", 11) + batching_text(definition, explanation) + '\n';
+  out += "    " + padded("instances", 11) + std::to_string(explanation.instances) + '\n';
+  if (const std::string learned = learned_line(explanation); !learned.empty())
     out += "    " + padded("learned", 11) + learned + '\n';
 }
 
@@ -93,14 +99,8 @@ std::string curl_target(const wire::Endpoint& endpoint, const CurlOptions& curl)
 
 std::string client_url(const wire::Endpoint& endpoint) { return url_text(reached_at(endpoint)); }
 
-std::string batching_text(const ModelDefinition& definition, const VersionLayout& layout) {
-  if (layout.max_batch_rows > 1) return "up to " + std::to_string(layout.max_batch_rows) + " rows";
-  if (!definition.unbatched_reason.empty()) return "off: " + definition.unbatched_reason;
-  return "off: as configured";
-}
-
 std::string announcement(const std::vector<wire::Endpoint>& endpoints, const ModelTable& table,
-                         const VersionLayouts& layouts, const CurlOptions& curl) {
+                         const CurlOptions& curl) {
   size_t served = 0;
   const ModelVersion* sample = nullptr;
   std::string models;
@@ -108,7 +108,7 @@ std::string announcement(const std::vector<wire::Endpoint>& endpoints, const Mod
   for (const auto& [name, entry] : table.models) {
     if (!entry->versions.empty()) ++served;
     for (const auto& version : entry->versions) {
-      append_version(models, *version, layouts);
+      append_version(models, *version);
       if (sample == nullptr) sample = entry->versions.back().get();
     }
     append_failures(failed, *entry);

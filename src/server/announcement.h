@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "catalog/catalog.h"
-#include "server/engine.h"
 #include "wire/endpoint.h"
 
 namespace modelmill {
@@ -24,12 +23,9 @@ struct CurlOptions {
 /// outputs, batching and instances, what could not be loaded and why, and a curl line for one of the models, if they
 /// can be asked. There is at least one endpoint.
 std::string announcement(const std::vector<wire::Endpoint>& endpoints, const ModelTable& table,
-                         const VersionLayouts& layouts, const CurlOptions& curl = {});
+                         const CurlOptions& curl = {});
 
 /// The lines that tell inputs and outputs, indented by four.
 std::string signature_text(const Signature& signature);
-
-/// "up to 64 rows" or "off: <reason>".
-std::string batching_text(const ModelDefinition& definition, const VersionLayout& layout);
 
 }  // namespace modelmill

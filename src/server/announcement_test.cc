@@ -18,9 +18,13 @@ class IdleVersion final : public ModelVersion {
  public:
   using ModelVersion::ModelVersion;
   void submit(InferRequestPtr request) override { request->fail(internal("not asked")); }
+  Explanation explain() const override { return explanation; }
+
+  Explanation explanation;
 };
 
-std::shared_ptr<ModelVersion> version_of(MetricRegistry& registry, const std::string& unbatched_reason) {
+std::shared_ptr<ModelVersion> version_of(MetricRegistry& registry, const std::string& unbatched_reason,
+                                         int64_t max_rows = 1, int instances = 1) {
   ModelVersion::Description description;
   description.definition.name = "ocr";
   description.definition.backend = "onnxruntime";
@@ -29,7 +33,10 @@ std::shared_ptr<ModelVersion> version_of(MetricRegistry& registry, const std::st
   description.signature.inputs = {{"image", DataType::kFp32, {-1, 3, 48, -1}, {}, false},
                                   {"n", DataType::kInt64, {1}, {}, true}};
   description.signature.outputs = {{"text", DataType::kBytes, {-1}, {}, false}};
-  return std::make_shared<IdleVersion>(description, std::make_shared<VersionStats>(registry, "ocr", 3));
+  auto version = std::make_shared<IdleVersion>(description, std::make_shared<VersionStats>(registry, "ocr", 3));
+  version->explanation.max_rows = max_rows;
+  version->explanation.instances = instances;
+  return version;
 }
 
 ModelTable table_of(std::shared_ptr<ModelVersion> version, std::vector<VersionStatus> statuses) {
@@ -44,8 +51,8 @@ ModelTable table_of(std::shared_ptr<ModelVersion> version, std::vector<VersionSt
 
 TEST(Announcement, TellsWhatIsServedAndHow) {
   MetricRegistry registry;
-  const ModelTable table = table_of(version_of(registry, ""), {{3, VersionState::kReady, ""}});
-  const std::string text = announcement({at("127.0.0.1", 8001)}, table, {{{"ocr", 3}, {64, 2}}});
+  const ModelTable table = table_of(version_of(registry, "", 64, 2), {{3, VersionState::kReady, ""}});
+  const std::string text = announcement({at("127.0.0.1", 8001)}, table);
   EXPECT_THAT(text, HasSubstr("serves 1 model at http://127.0.0.1:8001\n"));
   EXPECT_THAT(text, HasSubstr("\n  ocr  version 3  (onnxruntime)\n"));
   EXPECT_THAT(text, HasSubstr("    inputs     image  FP32   [-1,3,48,-1]\n"
@@ -60,13 +67,12 @@ TEST(Announcement, TellsWhatIsServedAndHow) {
 TEST(Announcement, SaysWhyAModelIsNotBatched) {
   MetricRegistry registry;
   const ModelTable table = table_of(version_of(registry, "output 'text' does not share it"), {});
-  EXPECT_THAT(announcement({at("h", 1)}, table, {{{"ocr", 3}, {1, 1}}}),
-              HasSubstr("batching   off: output 'text' does not share it\n"));
+  EXPECT_THAT(announcement({at("h", 1)}, table), HasSubstr("batching   off: output 'text' does not share it\n"));
 }
 
 TEST(Announcement, SaysWhatCouldNotBeLoaded) {
   const ModelTable table = table_of(nullptr, {{1, VersionState::kUnavailable, "the file is damaged"}});
-  const std::string text = announcement({at("127.0.0.1", 8000)}, table, {});
+  const std::string text = announcement({at("127.0.0.1", 8000)}, table);
   EXPECT_THAT(text, HasSubstr("serves 0 models"));
   EXPECT_THAT(text, HasSubstr("  ocr  version 1  NOT SERVED\n    the file is damaged\n"));
 }
@@ -78,12 +84,12 @@ TEST(Announcement, NamesEveryEndpointAndAWayToAskTheFirst) {
   unix_socket.path = "/run/m.sock";
   wire::Endpoint tls = at("0.0.0.0", 443);
   tls.scheme = wire::Endpoint::Scheme::kHttps;
-  EXPECT_THAT(announcement({tls, at("::1", 80), unix_socket}, table, {}),
+  EXPECT_THAT(announcement({tls, at("::1", 80), unix_socket}, table),
               AllOf(HasSubstr(" at https://127.0.0.1:443 (on every address of this machine), http://[::1]:80 and "
                               "unix:/run/m.sock\n"),
                     HasSubstr("curl -k https://127.0.0.1:443/predict/ocr"),
                     HasSubstr("metrics at https://127.0.0.1:443/metrics")));
-  EXPECT_THAT(announcement({unix_socket}, table, {}),
+  EXPECT_THAT(announcement({unix_socket}, table),
               HasSubstr("curl --unix-socket '/run/m.sock' http://localhost/predict/ocr"));
 }
 
@@ -95,12 +101,12 @@ TEST(Announcement, ShowsWhatCurlMustBring) {
   tls.scheme = wire::Endpoint::Scheme::kHttps;
   const std::optional<std::string> token = curl_options({AccessRule::Kind::kToken, "", ""});
   const std::optional<std::string> header = curl_options({AccessRule::Kind::kHeader, "x-key", "secret"});
-  EXPECT_THAT(announcement({plain}, table, {}, {curl_options({}), true}), HasSubstr("curl http://h:80/predict"));
-  EXPECT_THAT(announcement({plain}, table, {}, {token, true}),
+  EXPECT_THAT(announcement({plain}, table, {curl_options({}), true}), HasSubstr("curl http://h:80/predict"));
+  EXPECT_THAT(announcement({plain}, table, {token, true}),
               HasSubstr("curl -H 'authorization: Bearer TOKEN' http://h:80/predict"));
-  EXPECT_THAT(announcement({tls}, table, {}, {header, true}),
+  EXPECT_THAT(announcement({tls}, table, {header, true}),
               HasSubstr("curl -H 'x-key: VALUE' --cert CLIENT.pem --key CLIENT-KEY.pem -k https://h:80/predict"));
-  EXPECT_THAT(announcement({plain}, table, {}, {curl_options({AccessRule::Kind::kOff, "", ""}), false}),
+  EXPECT_THAT(announcement({plain}, table, {curl_options({AccessRule::Kind::kOff, "", ""}), false}),
               Not(HasSubstr("curl")));
 }
 

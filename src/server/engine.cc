@@ -1,10 +1,10 @@
 #include "server/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/json_text.h"
 #include "schedule/scheduled_version.h"
-#include "server/access/state_token.h"
 
 namespace modelmill {
 namespace {
@@ -48,15 +48,13 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
                                     [this](InferRequestPtr request) { inference_.submit(std::move(request)); });
   LifecycleController::Options options;
   options.load_threads = config_.load_threads;
-  options.instances = config_.instances;
-  options.instance_threads = config_.instance_threads;
-  options.objectives = config_.objectives;
-  options.instance_limits = {config_.max_instances > 0 ? config_.instances : 0, config_.max_instances,
-                             config_.scale_to_zero_after};
-  const std::string state =
-      config_.access.state_directory.empty() ? default_state_directory() : config_.access.state_directory;
-  if (config_.keep_costs && !state.empty()) options.cost_directory = state + "/costs";
-  lifecycle_ = std::make_unique<LifecycleController>(catalog_, *backends_, metrics_, factory(), options);
+  options.load.instances = config_.instances;
+  options.load.instance_threads = config_.instance_threads;
+  options.load.objectives = config_.objectives;
+  options.load.instance_limits = {config_.max_instances > 0 ? config_.instances : 0, config_.max_instances,
+                                  config_.scale_to_zero_after};
+  if (!config_.state_directory.empty()) options.load.cost_directory = config_.state_directory + "/costs";
+  lifecycle_ = std::make_unique<LifecycleController>(catalog_, *backends_, metrics_, factory(), std::move(options));
 }
 
 Engine::~Engine() { shutdown(); }
@@ -66,11 +64,6 @@ VersionFactory Engine::factory() {
                 std::unique_ptr<BackendModel> model, std::vector<std::unique_ptr<BackendInstance>> instances) {
     plan.max_queue_requests = bounded(plan.max_queue_requests, config_.max_queue_requests);
     plan.max_queue_bytes = bounded(plan.max_queue_bytes, config_.max_queue_bytes);
-    {
-      MutexLock lock(layouts_mutex_);
-      layouts_[{description.definition.name, description.version}] = {plan.max_batch_rows,
-                                                                      static_cast<int>(instances.size())};
-    }
     return make_scheduled_version(std::move(description), std::move(stats), std::move(plan), std::move(model),
                                   std::move(instances));
   };
@@ -86,10 +79,5 @@ Status Engine::load() {
 }
 
 void Engine::shutdown() { lifecycle_->shutdown(); }
-
-VersionLayouts Engine::layouts() const {
-  MutexLock lock(layouts_mutex_);
-  return layouts_;
-}
 
 }  // namespace modelmill

@@ -1,14 +1,11 @@
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "backend/backend_registry.h"
-#include "base/mutex.h"
 #include "catalog/catalog.h"
 #include "catalog/version_factory.h"
 #include "lifecycle/controller.h"
@@ -17,15 +14,6 @@
 #include "server/server_config.h"
 
 namespace modelmill {
-
-/// How a loaded version runs, as its plan decided; see VersionPlan.
-struct VersionLayout {
-  int64_t max_batch_rows = 1;
-  int instances = 1;
-};
-
-/// The layouts of versions by model and version.
-using VersionLayouts = std::map<std::pair<std::string, int64_t>, VersionLayout>;
 
 /// The models and everything that runs them, without a wire: both planes wired together. Thread-safe.
 /// What submits requests must be stopped before it is destroyed.
@@ -47,7 +35,6 @@ class Engine {
   Inference& inference() { return inference_; }
   BackendRegistry& backends() { return *backends_; }
   LifecycleController& lifecycle() { return *lifecycle_; }
-  VersionLayouts layouts() const;
 
  private:
   VersionFactory factory();
@@ -56,8 +43,6 @@ class Engine {
   MetricRegistry metrics_;
   Catalog catalog_;
   Inference inference_{catalog_};
-  mutable Mutex layouts_mutex_;
-  VersionLayouts layouts_ MM_GUARDED_BY(layouts_mutex_);
   // Models hold on to their backends' libraries, which are never closed; the lifecycle goes first all the same.
   std::unique_ptr<BackendRegistry> backends_;
   std::unique_ptr<LifecycleController> lifecycle_;

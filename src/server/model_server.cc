@@ -146,9 +146,10 @@ Status ModelServer::start() {
     options.tls = rep_->certificate->credentials();
   }
   options.limits = rep_->config.limits;
-  MM_ASSIGN_OR_RETURN(rep_->access,
-                      set_up_access(rep_->config.access, listens_beyond_loopback(options.endpoints), rep_->router,
-                                    rep_->config.access_log ? log_access : nullptr, rep_->engine.metrics()));
+  MM_ASSIGN_OR_RETURN(
+      rep_->access,
+      set_up_access(rep_->config.access, rep_->config.state_directory, listens_beyond_loopback(options.endpoints),
+                    rep_->router, rep_->config.access_log ? log_access : nullptr, rep_->engine.metrics()));
   options.gatekeeper = rep_->access.gatekeeper;
   options.offload = &rep_->offload;
   if (rep_->config.access_log)
@@ -189,8 +190,7 @@ Status ModelServer::run_until_signal() {
   const CurlOptions curl{
       rep.access.curl_options,
       !tls.client_ca.empty() && tls.client_certificate == wire::TlsOptions::ClientCertificate::kRequire};
-  print(announcement(rep.listener->endpoints(), *rep.engine.catalog().table(), rep.engine.layouts(), curl) +
-        rep.access.announcement);
+  print(announcement(rep.listener->endpoints(), *rep.engine.catalog().table(), curl) + rep.access.announcement);
   EbbWatch ebb;
   while (!rep.signals.wait_signal_until(Clock::now() + kEbbInterval))
     if (ebb.has_ebbed(rep.listener->open_connections())) give_back_memory();

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "server/access/access_config.h"
+#include "server/state_directory.h"
 #include "wire/server.h"
 
 namespace modelmill {
@@ -28,6 +29,8 @@ struct ServerConfig {
   wire::Limits limits;
   wire::GrpcCompression grpc_compression = wire::GrpcCompression::kMirror;
   AccessConfig access;
+  /// Where what should outlast the server is kept: a token that it made, what it learned. Empty: nowhere.
+  std::string state_directory = default_state_directory();
 
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
@@ -51,8 +54,6 @@ struct ServerConfig {
   int64_t max_queue_requests = 0;
   int64_t max_queue_bytes = 0;
   int load_threads = 2;
-  /// Keep what was learned of models' costs in the state directory.
-  bool keep_costs = true;
   /// Latency objectives (p99 of a request's time in the server) by model; "" is that of all others.
   std::map<std::string, std::chrono::microseconds> objectives;
 

@@ -5,14 +5,14 @@
 
 namespace modelmill::wire {
 
-void GrpcDeframer::feed(std::span<const std::byte> bytes, Sink& sink) {
-  while (!stopped_ && !bytes.empty()) {
+std::span<const std::byte> GrpcDeframer::feed(std::span<const std::byte> bytes, Sink& sink) {
+  while (!stopped_ && !paused_ && !bytes.empty()) {
     if (prefix_filled_ < prefix_.size()) {
       const size_t n = std::min(bytes.size(), prefix_.size() - prefix_filled_);
       std::memcpy(prefix_.data() + prefix_filled_, bytes.data(), n);
       prefix_filled_ += n;
       bytes = bytes.subspan(n);
-      if (prefix_filled_ < prefix_.size()) return;
+      if (prefix_filled_ < prefix_.size()) return {};
       left_ = 0;
       for (size_t i = 1; i < prefix_.size(); ++i) left_ = left_ << 8 | std::to_integer<uint32_t>(prefix_[i]);
       stopped_ = !sink.on_frame_begin(prefix_[0] != std::byte{0}, left_);
@@ -22,12 +22,13 @@ void GrpcDeframer::feed(std::span<const std::byte> bytes, Sink& sink) {
       stopped_ = !sink.on_frame_bytes(bytes.first(n));
       bytes = bytes.subspan(n);
     }
-    if (stopped_) return;
+    if (stopped_) return {};
     if (left_ == 0) {
       prefix_filled_ = 0;
       stopped_ = !sink.on_frame_end();
     }
   }
+  return stopped_ ? std::span<const std::byte>() : bytes;
 }
 
 }  // namespace modelmill::wire

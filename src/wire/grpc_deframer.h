@@ -22,7 +22,11 @@ class GrpcDeframer {
     ~Sink() = default;
   };
 
-  void feed(std::span<const std::byte> bytes, Sink& sink);
+  /// Returns what it has left: nothing, unless the sink has called pause().
+  std::span<const std::byte> feed(std::span<const std::byte> bytes, Sink& sink);
+  /// Until resume() nothing more is taken. For the sink, inside its calls.
+  void pause() { paused_ = true; }
+  void resume() { paused_ = false; }
   /// The bytes so far end inside a message.
   bool inside_message() const { return prefix_filled_ > 0; }
 
@@ -31,6 +35,7 @@ class GrpcDeframer {
   size_t prefix_filled_ = 0;  // 5: the message itself is arriving
   uint32_t left_ = 0;
   bool stopped_ = false;
+  bool paused_ = false;
 };
 
 }  // namespace modelmill::wire

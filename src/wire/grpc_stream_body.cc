@@ -1,7 +1,6 @@
 // What comes of a call: its messages, out of gRPC's framing and compression. The rest is in grpc_stream.cc.
 
 #include <algorithm>
-#include <array>
 #include <new>
 #include <utility>
 
@@ -15,9 +14,6 @@
 namespace modelmill::wire {
 namespace {
 
-/// A loop inflates no more than this at a time.
-constexpr size_t kInflatedOnLoop = 64 * 1024;
-
 Result<Bytes> inflate_within_memory(const Bytes& message, size_t limit) try {
   return inflate_message({message.data(), message.size()}, limit);
 } catch (const std::bad_alloc&) {
@@ -29,19 +25,14 @@ Result<Bytes> inflate_within_memory(const Bytes& message, size_t limit) try {
 void GrpcStream::on_data(std::span<const std::byte> bytes) {
   if (finished_ || !handler_) return;
   try {
-    deframer_.feed(bytes, *this);
+    if (!held_back_) bytes = deframer_.feed(bytes, *this);
+    if (held_back_) held_back_->add(bytes);
   } catch (const std::bad_alloc&) {
     end_early(resource_exhausted("no memory for the request's message"));
   }
 }
 
 bool GrpcStream::on_frame_begin(bool compressed, uint32_t length) {
-  if (held_back_) {
-    std::array<std::byte, 5> prefix = {compressed ? std::byte{1} : std::byte{0}};
-    for (size_t i = 1; i < prefix.size(); ++i) prefix[i] = static_cast<std::byte>(length >> (32 - 8 * i));
-    held_back_->add(prefix);
-    return true;
-  }
   const size_t limit = session()->connection().core().limits.grpc_message;
   if (length > limit) {
     session()->connection().core().count_refused("message");
@@ -64,9 +55,7 @@ bool GrpcStream::on_frame_begin(bool compressed, uint32_t length) {
 }
 
 bool GrpcStream::on_frame_bytes(std::span<const std::byte> bytes) {
-  if (held_back_)
-    held_back_->add(bytes);
-  else if (compressed_)
+  if (compressed_)
     compressed_->append(bytes);
   else
     handler_->on_message_bytes(bytes);
@@ -74,7 +63,6 @@ bool GrpcStream::on_frame_bytes(std::span<const std::byte> bytes) {
 }
 
 bool GrpcStream::on_frame_end() {
-  if (held_back_) return true;
   if (compressed_) {
     const Bytes all = std::exchange(compressed_, nullptr)->take();
     return inflate(all);
@@ -88,9 +76,9 @@ bool GrpcStream::on_frame_end() {
 bool GrpcStream::inflate(const Bytes& message) {
   const ServerCore& core = session()->connection().core();
   const size_t limit = std::min(core.limits.grpc_message, core.limits.inflated);
-  if (core.offload == nullptr || limit <= kInflatedOnLoop) return take_inflated(inflate_within_memory(message, limit));
-  if (message.size() <= kInflatedOnLoop) {
-    Result<Bytes> small = inflate_within_memory(message, kInflatedOnLoop);
+  if (core.offload == nullptr || limit <= kLoopBytes) return take_inflated(inflate_within_memory(message, limit));
+  if (message.size() <= kLoopBytes) {
+    Result<Bytes> small = inflate_within_memory(message, kLoopBytes);
     if (small.status().code() != Code::kResourceExhausted) return take_inflated(std::move(small));
   }
   auto self = std::static_pointer_cast<GrpcStream>(shared_self());
@@ -105,6 +93,7 @@ bool GrpcStream::inflate(const Bytes& message) {
     return false;
   }
   held_back_ = std::make_unique<HeldBack>();
+  deframer_.pause();
   pause(true);
   return true;
 }
@@ -125,14 +114,9 @@ void GrpcStream::inflated_elsewhere(Result<Bytes> message) {
   const std::unique_ptr<HeldBack> held = std::move(held_back_);
   if (ended() || !handler_) return;
   pause(false);
+  deframer_.resume();
   if (!take_inflated(std::move(message))) return;
-  // A message may end in what is held back and be inflated elsewhere in its turn: what follows is then held again.
-  GrpcDeframer again;
-  try {
-    again.feed(held->bytes, *this);
-  } catch (const std::bad_alloc&) {
-    return end_early(resource_exhausted("no memory for the request's message"));
-  }
+  on_data(held->bytes);
   if (held->ended) on_end();
 }
 

@@ -2,7 +2,9 @@
 
 import contextlib
 
+import grpc
 import pytest
+from tritonclient.grpc import service_pb2_grpc
 
 import clients
 import models
@@ -69,3 +71,30 @@ def serve(tmp_path):
             return server
 
         yield start
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """What holds up the executions of gated models while the test has it closed."""
+    gate = repositories.Gate(tmp_path / "gate")
+    yield gate
+    gate.open()
+
+
+@pytest.fixture
+def serve_gated(serve, tmp_path, gate):
+    """serve_gated(name, config) starts a server with one model that begins when it likes and ends when `gate` is open."""
+
+    def start(name, config, backend="gate"):
+        repositories.add_gated_identity(tmp_path / "models", name, gate, config, backend)
+        folder = servers.build_dir() / "test_backends/server"
+        return serve(tmp_path / "models", "--backend-directory", folder)
+
+    return start
+
+
+@pytest.fixture
+def stub(slow):
+    """Calls of the module's own server, `slow`."""
+    with grpc.insecure_channel(slow.address) as channel:
+        yield service_pb2_grpc.GRPCInferenceServiceStub(channel)

@@ -7,11 +7,10 @@ import socket
 import grpc
 import numpy as np
 import pytest
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc import service_pb2
 
-import repositories
-from servers import build_dir, wait_until
-from test_observability import of, scrape
+from servers import wait_until
+from test_observability import of, scrape, wait_pending
 
 SLOW = {"model": "slow", "version": "1"}
 V2 = ("/v2/models/slow/infer", {"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": [3] * 4}]})
@@ -26,35 +25,17 @@ def infer_request():
 
 
 @pytest.fixture
-def gate(tmp_path):
-    gate = repositories.Gate(tmp_path / "gate")
-    yield gate
-    gate.open()
-
-
-@pytest.fixture
-def slow(serve, tmp_path, gate):
+def slow(serve_gated, gate):
     """A model that is busy with a request until the test opens its gate; one runs, four may wait."""
     config = (
         "instance_group { count: 1 kind: KIND_CPU } "
         "dynamic_batching { default_queue_policy { max_queue_size: 4 } }"
     )
-    repositories.add_gated_identity(tmp_path / "models", "slow", gate, config)
-    server = serve(tmp_path / "models", "--backend-directory", build_dir() / "test_backends/server")
+    server = serve_gated("slow", config)
     gate.close()
     yield server
     gate.open()
     server.stop()
-
-
-@pytest.fixture
-def stub(slow):
-    with grpc.insecure_channel(slow.address) as channel:
-        yield service_pb2_grpc.GRPCInferenceServiceStub(channel)
-
-
-def wait_waiting(server, count):
-    wait_until(lambda: of(scrape(server), "nv_inference_pending_request_count", **SLOW) == count, f"{count} wait")
 
 
 @contextlib.contextmanager
@@ -73,34 +54,34 @@ def http_clients(server, path_and_body, count):
 def leave_http(path_and_body, half=False):
     def run(server, stub):
         with http_clients(server, path_and_body, 3) as clients:
-            wait_waiting(server, 4)
+            wait_pending(server, 4)
             for client in clients:
                 if half:
                     client.shutdown(socket.SHUT_WR)
                 else:
                     client.setsockopt(*RESET)
                     client.close()
-            wait_waiting(server, 1)
+            wait_pending(server, 1)
 
     return run
 
 
 def leave_grpc(server, stub):
     calls = [stub.ModelInfer.future(infer_request()) for _ in range(3)]
-    wait_waiting(server, 4)
+    wait_pending(server, 4)
     for call in calls:
         call.cancel()
 
 
 def leave_stream(server, stub):
     call = stub.ModelStreamInfer(infer_request() for _ in range(3))
-    wait_waiting(server, 4)
+    wait_pending(server, 4)
     call.cancel()
 
 
 def let_deadline_pass(server, stub):
     calls = [stub.ModelInfer.future(infer_request(), timeout=1) for _ in range(3)]
-    wait_waiting(server, 4)
+    wait_pending(server, 4)
     for call in calls:
         assert call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
@@ -120,9 +101,9 @@ def let_deadline_pass(server, stub):
 def test_given_up_in_the_queue(slow, stub, gate, leave, reason):
     """It leaves the queue while the model is still busy with another request, is counted, and is never run."""
     wanted = [stub.ModelInfer.future(infer_request()) for _ in range(2)]
-    wait_waiting(slow, 1)
+    wait_pending(slow, 1)
     leave(slow, stub)
-    wait_waiting(slow, 1)
+    wait_pending(slow, 1)
     assert not any(call.done() for call in wanted), "the places are free before their turn would have come"
     samples = scrape(slow)
     assert of(samples, "modelmill_request_cancelled_total", **SLOW) == 3

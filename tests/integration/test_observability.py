@@ -51,6 +51,11 @@ def of(samples, name, **labels):
     return sum(value for key, value in samples.get(name, {}).items() if wanted <= set(key))
 
 
+def wait_pending(server, count, model="slow"):
+    """Until so many requests wait for the model."""
+    wait_until(lambda: of(scrape(server), "nv_inference_pending_request_count", model=model) == count, f"{count} wait")
+
+
 def test_counters_add_up(serve, tmp_path):
     server = serve(
         models.save(models.scaled(2), tmp_path / "twice.onnx"), models.save(models.gather(), tmp_path / "gather.onnx")

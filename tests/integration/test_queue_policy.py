@@ -3,13 +3,11 @@
 import grpc
 import numpy as np
 import pytest
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc import service_pb2
 
-import repositories
-from servers import build_dir, wait_until
-from test_observability import of, scrape
+from servers import wait_until
+from test_observability import wait_pending
 
-SLOW = {"model": "slow", "version": "1"}
 THREE_LEVELS = """
 instance_group { count: 1 kind: KIND_CPU }
 dynamic_batching {
@@ -34,30 +32,12 @@ def request(name, priority=None, timeout=None):
 
 
 @pytest.fixture
-def gate(tmp_path):
-    gate = repositories.Gate(tmp_path / "gate")
-    yield gate
-    gate.open()
-
-
-@pytest.fixture
-def slow(serve, tmp_path, gate):
-    repositories.add_gated_identity(tmp_path / "models", "slow", gate, THREE_LEVELS)
-    server = serve(tmp_path / "models", "--backend-directory", build_dir() / "test_backends/server")
+def slow(serve_gated, gate):
+    server = serve_gated("slow", THREE_LEVELS)
     gate.close()
     yield server
     gate.open()
     server.stop()
-
-
-@pytest.fixture
-def stub(slow):
-    with grpc.insecure_channel(slow.address) as channel:
-        yield service_pb2_grpc.GRPCInferenceServiceStub(channel)
-
-
-def wait_waiting(server, count):
-    wait_until(lambda: of(scrape(server), "nv_inference_pending_request_count", **SLOW) == count, f"{count} wait")
 
 
 def wait_running(server):
@@ -78,7 +58,7 @@ def test_levels_of_priority(slow, stub, gate):
     wait_running(slow)
     for name, priority in (("c", 3), ("b1", 0), ("b2", None), ("b3", 9), ("a", 1)):
         send(name, priority=priority)
-        wait_waiting(slow, len(calls) - 1)
+        wait_pending(slow, len(calls) - 1)
     for priority, most in ((3, 1), (2, 3)):
         with pytest.raises(grpc.RpcError) as refused:
             stub.ModelInfer(request("refused", priority))

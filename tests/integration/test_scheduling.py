@@ -13,20 +13,11 @@ import models
 import repositories
 from clients import Client
 from servers import build_dir, run_cli, wait_until
+from test_observability import of, scrape
 
 
 def explain(server, model):
     return server.get_json(f"/explain/{model}")
-
-
-def metric(server, name, **labels):
-    """The sum of the series that have these labels."""
-    total = 0.0
-    for line in server.get("/metrics")[1].decode().splitlines():
-        match = re.fullmatch(rf"{name}\{{(.*)\}} (\S+)", line)
-        if match and all(f'{key}="{value}"' in match[1] for key, value in labels.items()):
-            total += float(match[2])
-    return total
 
 
 def ask(server, model, times, stop=lambda: False):
@@ -95,7 +86,7 @@ def test_a_state_directory_that_cannot_be_used_does_no_harm(serve, tmp_path):
 
 def test_explain_of_what_is_not_there(serve, tmp_path):
     server = serve(slow(tmp_path, 20))
-    for path, status in (("nothing", 404), ("slow/versions/7", 404), ("slow/versions/x", 400), ("slow/more", 404)):
+    for path, status in (("nothing", 404), ("slow/versions/7", 404), ("slow/versions/x", 404), ("slow/more", 404)):
         found, body, _ = server.get(f"/explain/{path}")
         assert found == status, path
         assert json.loads(body)["error"]
@@ -108,14 +99,14 @@ def test_instances_follow_the_load(serve, tmp_path):
     assert explain(server, "slow")["instances"] == {
         "count": 1, "busy": 0, "places": ["cpu"], "min": 1, "max": 2, "zero_after_us": 0, "last_change": "",
     }  # fmt: skip
-    changes = lambda direction: metric(  # noqa: E731
-        server, "modelmill_instance_changes_total", model="slow", direction=direction
+    changes = lambda direction: of(  # noqa: E731
+        scrape(server), "modelmill_instance_changes_total", model="slow", direction=direction
     )
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         answered = list(pool.map(lambda _: ask(server, "slow", 20_000, lambda: changes("up") > 0), range(8)))
     assert changes("up") >= 1 and sum(answered) > 0
     assert "all were busy and requests waited" in server.text()
-    wait_until(lambda: metric(server, "modelmill_instances", model="slow") == 1, "one instance", 60)
+    wait_until(lambda: of(scrape(server), "modelmill_instances", model="slow") == 1, "one instance", 60)
     assert changes("down") == changes("up")
     assert explain(server, "slow")["instances"]["last_change"] in ("one fewer is enough", "one more brought nothing")
     assert ask(server, "slow", 3) == 3
@@ -124,25 +115,12 @@ def test_instances_follow_the_load(serve, tmp_path):
 
 def test_to_zero_and_back(serve, tmp_path):
     server = serve(slow(tmp_path, 20), "--scale-to-zero-after=1s")
-    none = lambda: metric(server, "modelmill_instances", model="slow") == 0  # noqa: E731
+    none = lambda: of(scrape(server), "modelmill_instances", model="slow") == 0  # noqa: E731
     wait_until(none, "no instance", 60)
     assert ask(server, "slow", 1) == 1, "woken by a request"
-    assert metric(server, "modelmill_instance_changes_total", model="slow", direction="up") == 1
+    assert of(scrape(server), "modelmill_instance_changes_total", model="slow", direction="up") == 1
     wait_until(none, "no instance again", 60)
     server.stop()
-
-
-@pytest.fixture
-def gate(tmp_path):
-    gate = repositories.Gate(tmp_path / "gate")
-    yield gate
-    gate.open()
-
-
-def devices_server(serve, tmp_path, gate, groups):
-    """A server with a model "d" on a backend that shows four GPUs."""
-    repositories.add_gated_identity(tmp_path / "models", "d", gate, groups, backend="devices")
-    return serve(tmp_path / "models", "--backend-directory", build_dir() / "test_backends/server")
 
 
 def device_of(server):
@@ -167,8 +145,9 @@ def device_of(server):
         ),
     ],
 )
-def test_one_queue_feeds_all_devices(serve, tmp_path, gate, groups, places):
-    server = devices_server(serve, tmp_path, gate, groups)
+def test_one_queue_feeds_all_devices(serve_gated, gate, groups, places):
+    """On a backend that shows four GPUs."""
+    server = serve_gated("d", groups, "devices")
     assert explain(server, "d")["instances"]["places"] == places
     gate.close()
     with concurrent.futures.ThreadPoolExecutor(len(places)) as pool:

@@ -31,13 +31,8 @@ def server(tmp_path_factory):
     repositories.add_repeating_identity(folder / "models", "repeat")
     repositories.add_repeating_identity(folder / "models", "text", "TYPE_STRING")
     repositories.add_identity(folder / "models", "plain")
-    server = servers.Server(folder / "log", folder / "models")
-    try:
+    with servers.serving(folder, folder / "models") as server:
         yield server
-        server.assert_alive()
-        server.stop()
-    finally:
-        server.kill()
 
 
 @pytest.fixture

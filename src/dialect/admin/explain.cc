@@ -1,11 +1,11 @@
 #include "dialect/admin/explain.h"
 
-#include <charconv>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/json_text.h"
+#include "dialect/model_path.h"
 
 namespace modelmill::admin {
 namespace {
@@ -33,21 +33,6 @@ void write_cost(JsonWriter& json, const ExplainedCost& explained) {
         .field("executions", point.executions)
         .end_object();
   json.end_array().end_object();
-}
-
-/// MODEL or MODEL/versions/V, after "explain".
-Result<VersionPin> asked_for(const Catalog& catalog, const std::string& path) {
-  MM_ASSIGN_OR_RETURN(const std::vector<std::string> segments, split_path(path));
-  if (segments.size() != 2 && !(segments.size() == 4 && segments[2] == "versions"))
-    return not_found("ask for /explain/MODEL or /explain/MODEL/versions/VERSION");
-  int64_t version = 0;
-  if (segments.size() == 4) {
-    const std::string& text = segments[3];
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-    if (error != std::errc() || end != text.data() + text.size() || version < 1)
-      return invalid_argument("'" + text + "' is not a version: give a positive number");
-  }
-  return catalog.pin(segments[1], version);
 }
 
 }  // namespace
@@ -81,7 +66,9 @@ std::string explain_json(const ModelVersion& version) {
 }
 
 wire::HttpReply explain(const Catalog& catalog, const wire::HttpRequest& request) {
-  const Result<VersionPin> pin = asked_for(catalog, request.path);
+  const Result<ModelPath> named = parse_model_path(request.path);
+  if (!named.ok()) return error_reply(named.status());
+  const Result<VersionPin> pin = catalog.pin(named->model, named->version);
   return pin.ok() ? json_reply(200, explain_json(**pin)) : error_reply(pin.status());
 }
 

@@ -7,7 +7,7 @@
 #include "base/json_text.h"
 #include "dialect/json_input.h"
 #include "dialect/json_output.h"
-#include "dialect/kserve_v2/request_parameters.h"
+#include "dialect/kserve_v2/json_parameter.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
@@ -65,21 +65,10 @@ Status read_input(dom::element value, const TensorSpec& spec, const NumberArrays
 }
 
 Status read_parameter(std::string_view name, dom::element value, InferRequest& request) {
-  switch (value.type()) {
-    case dom::element_type::STRING:
-      return apply_request_parameter(std::string(name), std::string(value.get_string().value_unsafe()), request);
-    case dom::element_type::INT64:
-      return apply_request_parameter(std::string(name), value.get_int64().value_unsafe(), request);
-    case dom::element_type::UINT64:
-      return apply_request_parameter(std::string(name), value.get_uint64().value_unsafe(), request);
-    case dom::element_type::BOOL:
-      return apply_request_parameter(std::string(name), value.get_bool().value_unsafe(), request);
-    case dom::element_type::DOUBLE:
-      return apply_request_parameter(std::string(name), value.get_double().value_unsafe(), request);
-    default:
-      return invalid_argument("'" + std::string(name) +
-                              "' is no input of this model, and a parameter is a string, a number, true or false");
-  }
+  return apply_json_parameter(
+      name, value,
+      "'" + std::string(name) + "' is no input of this model, and a parameter is a string, a number, true or false",
+      request);
 }
 
 Status read_members(dom::object object, Level level, const Signature& signature, const NumberArrays* apart,

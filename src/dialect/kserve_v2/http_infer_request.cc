@@ -4,7 +4,7 @@
 
 #include "dialect/json_input.h"
 #include "dialect/kserve_v2/http_infer_codec.h"
-#include "dialect/kserve_v2/request_parameters.h"
+#include "dialect/kserve_v2/json_parameter.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
@@ -194,21 +194,10 @@ Status read_parameter(std::string_view name, dom::element value, InferRequest& r
     if (value.get_bool().get(outputs.binary_by_default) == simdjson::SUCCESS) return ok_status();
     return unable("binary_data_output", "true or false");
   }
-  switch (value.type()) {
-    case dom::element_type::STRING:
-      return apply_request_parameter(std::string(name), std::string(value.get_string().value_unsafe()), request);
-    case dom::element_type::INT64:
-      return apply_request_parameter(std::string(name), value.get_int64().value_unsafe(), request);
-    case dom::element_type::UINT64:
-      return apply_request_parameter(std::string(name), value.get_uint64().value_unsafe(), request);
-    case dom::element_type::BOOL:
-      return apply_request_parameter(std::string(name), value.get_bool().value_unsafe(), request);
-    case dom::element_type::DOUBLE:
-      return apply_request_parameter(std::string(name), value.get_double().value_unsafe(), request);
-    default:
-      return invalid_argument("parameter '" + std::string(name) +
-                              "' has invalid type. It should be either 'int', 'bool', or 'string'.");
-  }
+  return apply_json_parameter(
+      name, value,
+      "parameter '" + std::string(name) + "' has invalid type. It should be either 'int', 'bool', or 'string'.",
+      request);
 }
 
 Status read_document(dom::object document, const NumberArrays* apart, BinaryPart& binary, InferRequest& request,

@@ -1,13 +1,13 @@
 #include "dialect/predict/service.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "base/json_text.h"
 #include "dialect/http_router.h"
 #include "dialect/large_work.h"
+#include "dialect/model_path.h"
 #include "dialect/predict/reply_codec.h"
 #include "dialect/predict/request_codec.h"
 #include "dialect/predict/sample.h"
@@ -15,29 +15,6 @@
 
 namespace modelmill::predict {
 namespace {
-
-/// What the path names.
-struct Target {
-  std::string model;
-  int64_t version = 0;  // 0: the default
-};
-
-/// predict/MODEL or predict/MODEL/versions/V.
-Result<Target> parse_target(std::string_view path) {
-  MM_ASSIGN_OR_RETURN(const std::vector<std::string> segments, split_path(path));
-  const auto unknown = [&] {
-    return not_found("no such path: '" + std::string(path) + "'; it is /predict/MODEL or /predict/MODEL/versions/V");
-  };
-  if (segments.size() != 2 && segments.size() != 4) return unknown();
-  Target target{segments[1]};
-  if (segments.size() == 2) return target;
-  const std::string& text = segments[3];
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), target.version);
-  if (segments[2] != "versions" || error != std::errc() || end != text.data() + text.size() || target.version < 1) {
-    return unknown();
-  }
-  return target;
-}
 
 std::string base_url(const wire::HttpRequest& request) {
   std::string_view host = request.header("host");
@@ -106,7 +83,7 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   PredictCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange)
       : inference_(inference), exchange_(std::move(exchange)) {}
 
-  void start(const Target& target, const ModelVersion& version, const HttpOptions& options);
+  void start(const ModelPath& target, const ModelVersion& version, const HttpOptions& options);
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
@@ -122,7 +99,7 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
 
   Inference& inference_;
   const std::shared_ptr<wire::HttpExchange> exchange_;
-  Target target_;
+  ModelPath target_;
   Signature signature_;
   std::string example_;
   Format format_ = Format::kJson;
@@ -137,7 +114,7 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   InferResponse response_;
 };
 
-void PredictCall::start(const Target& target, const ModelVersion& version, const HttpOptions& options) {
+void PredictCall::start(const ModelPath& target, const ModelVersion& version, const HttpOptions& options) {
   const wire::HttpRequest& http = exchange_->request();
   timed_ = options.server_timing || asks_timing(http);
   offload_ = options.offload;
@@ -249,7 +226,7 @@ void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wi
     exchange->reply(std::move(reply));
     return;
   }
-  const Result<Target> target = parse_target(request.path);
+  const Result<ModelPath> target = parse_model_path(request.path);
   if (!target.ok()) {
     exchange->reply(error_reply(target.status()));
     return;

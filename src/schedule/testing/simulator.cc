@@ -151,8 +151,8 @@ class Simulator {
   Status admitted(const InferRequest& request) const {
     if (!s_.learns) return ok_status();
     const CostCurve* cost = costs_.find(kCpu, class_of(request));
-    const Backlog backlog{queue_.rows_before(request), s_.instances, idle_};
-    const Admission admission = admit(s_.policy, backlog, cost, now_, request.deadline, share_.value());
+    const WorkAhead ahead{queue_.rows_before(request), s_.instances, idle_};
+    const Admission admission = admit(s_.policy, ahead, cost, now_, request.deadline, share_.value());
     if (admission.verdict == Admission::Verdict::kAdmitted) return ok_status();
     return admission.verdict == Admission::Verdict::kMissesDeadline ? deadline_exceeded("too late")
                                                                     : unavailable("too late");
@@ -178,8 +178,9 @@ class Simulator {
   void dispatch() {
     ask_again_ = kNever;
     while (idle_ > 0) {
-      const InstanceView view{idle_, kCpu, s_.policy.objective > Duration{} ? arrivals_.at(now_) : 0, share_.value()};
-      RequestQueue::Next next = queue_.next(s_.policy, now_, view, dropped_, s_.learns ? &costs_ : nullptr);
+      const LoadView load{s_.policy.objective > Duration{} ? arrivals_.at(now_) : 0, share_.value()};
+      RequestQueue::Next next =
+          queue_.next(s_.policy, now_, {idle_, kCpu}, dropped_, s_.learns ? &costs_ : nullptr, load);
       const bool any_dropped = !dropped_.empty();
       settle_dropped();
       if (!next.batch.empty()) {

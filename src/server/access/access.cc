@@ -23,10 +23,10 @@ bool all_open(const AccessRules& rules) {
 }
 
 /// The operator's file, or one that the server has made; empty when there is none and none is needed.
-Result<std::string> token_file(const AccessConfig& config, const AccessRules& rules) {
+Result<std::string> token_file(const AccessConfig& config, const std::string& state_directory,
+                               const AccessRules& rules) {
   if (!config.token_file.empty() || !asks_for_token(rules)) return config.token_file;
-  Result<std::string> made =
-      keep_state_token(config.state_directory.empty() ? default_state_directory() : config.state_directory);
+  Result<std::string> made = keep_state_token(state_directory);
   if (made.ok()) return made;
   return Status(made.status().code(),
                 made.status().message() + "; name a folder with --state-dir, or a file of tokens with --token-file");
@@ -34,11 +34,11 @@ Result<std::string> token_file(const AccessConfig& config, const AccessRules& ru
 
 }  // namespace
 
-Result<Access> set_up_access(const AccessConfig& config, bool beyond_loopback, const HttpRouter& router,
-                             HttpRouter::AccessLog log, MetricRegistry& metrics) {
+Result<Access> set_up_access(const AccessConfig& config, const std::string& state_directory, bool beyond_loopback,
+                             const HttpRouter& router, HttpRouter::AccessLog log, MetricRegistry& metrics) {
   AccessGate::Options options;
   options.rules = access_rules(config, beyond_loopback);
-  Result<std::string> file = token_file(config, options.rules);
+  Result<std::string> file = token_file(config, state_directory, options.rules);
   if (!file.ok()) {
     if (told_to_ask_for_token(config)) return file.status();
     Log::warning("management is off: there is no token for it", {{"reason", file.status().message()}});

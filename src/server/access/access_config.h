@@ -30,8 +30,6 @@ struct AccessConfig {
   /// Nothing: the default of where the server listens, see access_rules().
   std::array<std::optional<AccessRule>, wire::kApiGroups> rules;
   std::string token_file;
-  /// Where a token that the server has made is kept. Empty: default_state_directory().
-  std::string state_directory;
   /// Web pages that may call; "*" is all of them.
   std::vector<std::string> cors_origins;
 

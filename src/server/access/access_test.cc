@@ -16,14 +16,13 @@ class SetUpAccess : public ::testing::Test {
  protected:
   SetUpAccess() {
     fs::remove_all(folder_);
-    config_.state_directory = folder_.string();
     router_.add(
         "m", [](const std::shared_ptr<wire::HttpExchange>&) {}, wire::ApiGroup::kManagement);
   }
   ~SetUpAccess() override { fs::remove_all(folder_); }
 
   Result<Access> set_up(bool beyond_loopback) {
-    return set_up_access(config_, beyond_loopback, router_, nullptr, metrics_);
+    return set_up_access(config_, folder_.string(), beyond_loopback, router_, nullptr, metrics_);
   }
   static int status(const Access& access) {
     wire::HttpRequest request;

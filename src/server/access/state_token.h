@@ -6,13 +6,6 @@
 
 namespace modelmill {
 
-/// Where a server keeps what should outlast it: $XDG_STATE_HOME/modelmill, or /var/lib/modelmill for the administrator,
-/// or .local/state/modelmill in the home folder. Empty when there is no home. `xdg_state_home` and `home` are the
-/// environment's, empty when not set.
-std::string default_state_directory(const std::string& xdg_state_home, const std::string& home, bool administrator);
-/// For this process.
-std::string default_state_directory();
-
 /// The file `token` in `directory`: the one that is there, or a new one with 256 random bits that its owner alone can
 /// read. The folder is made when missing, for its owner alone. An error says which step failed.
 Result<std::string> keep_state_token(const std::string& directory);

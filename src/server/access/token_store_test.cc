@@ -86,14 +86,5 @@ TEST_F(TokenFiles, AFolderThatCannotBeMadeIsNamed) {
   EXPECT_THAT(keep_state_token("").status().message(), HasSubstr("no home folder"));
 }
 
-TEST(StateDirectory, FollowsTheEnvironment) {
-  EXPECT_EQ(default_state_directory("/x", "/h", false), "/x/modelmill");
-  EXPECT_EQ(default_state_directory("/x", "/h", true), "/x/modelmill");
-  EXPECT_EQ(default_state_directory("relative", "/h", false), "/h/.local/state/modelmill");
-  EXPECT_EQ(default_state_directory("", "/h", false), "/h/.local/state/modelmill");
-  EXPECT_EQ(default_state_directory("", "/h", true), "/var/lib/modelmill");
-  EXPECT_EQ(default_state_directory("", "", false), "");
-}
-
 }  // namespace
 }  // namespace modelmill

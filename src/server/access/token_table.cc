@@ -4,8 +4,10 @@
 #include <openssl/evp.h>
 
 #include <optional>
+#include <span>
 
 #include "base/check.h"
+#include "base/hex_text.h"
 #include "wire/http_text.h"
 
 namespace modelmill {
@@ -24,15 +26,7 @@ Hash sha256(std::string_view text) {
   return hash;
 }
 
-std::string hex_start(const Hash& hash) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (size_t i = 0; i < 4; ++i) {
-    text += kDigits[hash[i] >> 4];
-    text += kDigits[hash[i] & 15];
-  }
-  return text;
-}
+std::string hex_start(const Hash& hash) { return hex_text(std::span(hash).first(4)); }
 
 /// The words of a line, without its comment.
 std::vector<std::string_view> words_of(std::string_view line) {

@@ -1,4 +1,4 @@
-#include "lifecycle/load_settings.h"
+#include "lifecycle/model_parameters.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ ModelDefinition with(std::map<std::string, std::string> parameters) {
   return definition;
 }
 
-TEST(LoadSettings, AnObjectiveIsTheModelsOwnOrTheOperators) {
+TEST(ModelParameters, AnObjectiveIsTheModelsOwnOrTheOperators) {
   LoadSettings settings;
   EXPECT_EQ(objective_of(with({}), settings).value(), 0us);
   settings.objectives = {{"", 20ms}, {"other", 1s}};
@@ -31,7 +31,7 @@ TEST(LoadSettings, AnObjectiveIsTheModelsOwnOrTheOperators) {
                 HasSubstr("'objective_p99_us' is '" + std::string(text) + "'"));
 }
 
-TEST(LoadSettings, AllowedSizes) {
+TEST(ModelParameters, AllowedSizes) {
   const auto sizes = [](const std::string& text, std::optional<int64_t> max_batch_size = 16) {
     ModelDefinition definition = with({{"allowed_batch_sizes", text}});
     definition.max_batch_size = max_batch_size;
@@ -50,12 +50,12 @@ TEST(LoadSettings, AllowedSizes) {
     EXPECT_THAT(sizes(text).status().message(), HasSubstr("numbers of 1 and more")) << text;
 }
 
-TEST(LoadSettings, TheNumberOfInstancesIsFixedUnlessAsked) {
+TEST(ModelParameters, TheNumberOfInstancesIsFixedUnlessAsked) {
   EXPECT_TRUE(limits_of(with({}), {}).value().fixed());
   EXPECT_TRUE(limits_of(with({{"min_instances", "2"}}), {}).value().fixed());
 }
 
-TEST(LoadSettings, LimitsOfInstances) {
+TEST(ModelParameters, LimitsOfInstances) {
   const InstanceLimits own = limits_of(with({{"min_instances", "2"}, {"max_instances", "5"}}), {}).value();
   EXPECT_EQ(own.min, 2);
   EXPECT_EQ(own.max, 5);
@@ -70,7 +70,7 @@ TEST(LoadSettings, LimitsOfInstances) {
   EXPECT_FALSE(limits_of(with({{"max_instances", "1025"}}), {}).ok());
 }
 
-TEST(LoadSettings, CoresOfInstances) {
+TEST(ModelParameters, CoresOfInstances) {
   EXPECT_TRUE(affinity_of(with({})).value().empty());
   const auto one = affinity_of(with({{"cpu_affinity", "0"}}));
   ASSERT_TRUE(one.ok()) << one.status().to_string();
@@ -84,7 +84,7 @@ TEST(LoadSettings, CoresOfInstances) {
     EXPECT_THAT(affinity_of(with({{"cpu_affinity", text}})).status().message(), HasSubstr("such as 0-1;2,3")) << text;
 }
 
-TEST(LoadSettings, ToZero) {
+TEST(ModelParameters, ToZero) {
   LoadSettings settings;
   settings.instance_limits = {0, 0, 600s};
   const InstanceLimits limits = limits_of(with({}), settings).value();

@@ -1,4 +1,4 @@
-#include "catalog/version_factory.h"
+#include "catalog/instances.h"
 
 namespace modelmill {
 

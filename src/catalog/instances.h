@@ -1,10 +1,23 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
+#include "model/definition.h"
 
 namespace modelmill {
+
+/// Where an instance runs.
+struct InstancePlace {
+  InstanceGroup::Kind kind = InstanceGroup::Kind::kCpu;
+  int device = 0;
+  std::vector<int> cores;  // that its lanes' threads run on; empty: any
+};
+
+/// "cpu", "cpu on cores 0,1", "gpu 2".
+std::string place_text(const InstancePlace& place);
 
 /// How many instances a version may have; it scales itself when min and max differ, or it may go to none.
 struct InstanceLimits {

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <simdjson.h>
+
+#include <string_view>
+
+#include "base/status.h"
+#include "request/infer_request.h"
+
+namespace modelmill::kserve_v2 {
+
+/// Gives a request parameter that came as JSON (a string, a number, true or false) its meaning, as
+/// apply_request_parameter() does. INVALID_ARGUMENT with the text `otherwise` for any other value.
+Status apply_json_parameter(std::string_view name, simdjson::dom::element value, std::string_view otherwise,
+                            InferRequest& request);
+
+}  // namespace modelmill::kserve_v2
