@@ -19,7 +19,6 @@ using testing::Instances;
 using testing::make_request;
 using testing::PendingBatch;
 using testing::RecordingSink;
-using testing::Stage;
 using testing::StagedInstance;
 using testing::SyncInstance;
 
