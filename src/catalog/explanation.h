@@ -31,7 +31,7 @@ struct Explanation {
   InstanceLimits limits;
   std::string last_change;  // why their number changed; empty: it did not
   int64_t pending = 0;
-  std::string on_loop;  // "never", "warming", "allowed" or "ended"
+  std::string on_loop;  // "never", "warming", "allowed" or "suspended"
   std::vector<ExplainedCost> costs;
 };
 

@@ -47,7 +47,7 @@ std::string instances_text(const element& instances) {
 std::string loop_text(const std::string& state) {
   if (state == "allowed") return "small batches run on the loop that received them, without another thread";
   if (state == "warming") return "not yet known whether small batches may run on it";
-  if (state == "ended") return "not used: batches took too long for it";
+  if (state == "suspended") return "not used for now: batches took too long for it";
   return "not used";
 }
 

@@ -5,17 +5,34 @@
 
 namespace modelmill {
 
-void InlineGovernor::Quantile::add(Duration cost) {
-  if (cost >= largest) {
-    second = largest;
-    largest = cost;
-  } else if (cost > second) {
-    second = cost;
+void InlineGovernor::OnLoops::add(Duration cost, uint64_t now) {
+  if (!known(now)) *this = {};
+  last_seen_ = now;
+  if (cost >= largest_) {
+    second_ = largest_;
+    largest_ = cost;
+  } else if (cost > second_) {
+    second_ = cost;
   }
-  if (++count < kWindow) return;
-  last_window = std::max(second, Duration(1));
-  count = 0;
-  largest = second = Duration{};
+  if (++count_ < kWindow) return;
+  before_ = last_;
+  last_ = second_;
+  ++windows_;
+  count_ = 0;
+  largest_ = second_ = Duration{};
+}
+
+Duration InlineGovernor::OnLoops::p99() const {
+  return windows_ == 0 ? second_largest() : windows_ == 1 ? last_ : std::min(last_, before_);
+}
+
+void InlineGovernor::OnThreads::add(Duration cost) {
+  last_[count_++ % kLast] = cost;
+  const size_t held = std::min<uint64_t>(count_, kLast);
+  std::array<Duration, kLast> sorted = last_;
+  const auto middle = sorted.begin() + static_cast<ptrdiff_t>(held / 2);
+  std::nth_element(sorted.begin(), middle, sorted.begin() + static_cast<ptrdiff_t>(held));
+  median_ = *middle;
 }
 
 size_t InlineGovernor::bucket(int64_t rows) {
@@ -27,13 +44,16 @@ const char* InlineGovernor::name(State state) {
   switch (state) {
     case State::kWarming: return "warming";
     case State::kAllowed: return "allowed";
-    case State::kEnded: return "ended";
+    case State::kSuspended: return "suspended";
   }
   return "";
 }
 
 bool InlineGovernor::observe(const Execution& execution) {
-  if (state_ == State::kEnded) return false;
+  if (state_ == State::kSuspended) {
+    if (execution.end < suspended_until_) return false;
+    state_ = State::kAllowed;
+  }
   const bool struck = struck_;
   if (watch_ > 0 && --watch_ == 0) struck_ = false;
   Duration cost = execution.wall;
@@ -42,32 +62,53 @@ bool InlineGovernor::observe(const Execution& execution) {
       watch_ = std::max(watch_, kWatchAfterDoubt);
       return false;
     }
-  } else if (!execution.account->slept) {
-    cost = std::min(cost, execution.account->processor);
+  } else {
+    // One that slept may have met a lock whose holder was off its core; a model that blocks does so time after time.
+    if (!execution.account->slept || !slept_before_) cost = std::min(cost, execution.account->processor);
+    slept_before_ = execution.account->slept;
   }
   if (execution.on_loop && cost > options_.overrun) {
     if (struck) {
-      state_ = State::kEnded;
+      suspend(execution.end);
       return true;
     }
     struck_ = true;
     watch_ = kWatchAfterStrike;
     return false;
   }
-  quantiles_[bucket(execution.rows)].add(cost);
-  if (state_ == State::kWarming && ++seen_ >= options_.warm_up) state_ = State::kAllowed;
+  ++seen_;
+  Bucket& b = buckets_[bucket(execution.rows)];
+  if (execution.on_loop) {
+    b.on_loops.add(cost, seen_);
+  } else {
+    b.on_threads.add(cost);
+  }
+  if (state_ == State::kWarming && seen_ >= options_.warm_up) state_ = State::kAllowed;
   return false;
+}
+
+void InlineGovernor::suspend(TimePoint now) {
+  const bool soon = suspension_ > Duration{} && now - suspended_until_ < suspension_;
+  suspension_ = soon ? std::min(2 * suspension_, kLongestSuspension) : kFirstSuspension;
+  suspended_until_ = now + suspension_;
+  state_ = State::kSuspended;
+  struck_ = false;
+  watch_ = kWatchAfterStrike;
+}
+
+Duration InlineGovernor::cost(const Bucket& bucket) const {
+  if (bucket.on_loops.known(seen_)) return bucket.on_loops.p99();
+  return bucket.on_threads.known() ? bucket.on_threads.median() : kUnknown;
 }
 
 Duration InlineGovernor::p99(int64_t rows) const {
   const size_t b = bucket(rows);
-  const auto known = [this](size_t i) { return quantiles_[i].count > 0 || quantiles_[i].last_window > Duration{}; };
-  if (known(b)) return quantiles_[b].value();
+  if (const Duration own = cost(buckets_[b]); own != kUnknown) return own;
   // A smaller batch, scaled as if rows cost all there is; else a larger one.
   for (size_t i = b; i-- > 0;)
-    if (known(i)) return quantiles_[i].value() * (int64_t{1} << (b - i));
+    if (const Duration smaller = cost(buckets_[i]); smaller != kUnknown) return smaller * (int64_t{1} << (b - i));
   for (size_t i = b + 1; i < kBuckets; ++i)
-    if (known(i)) return quantiles_[i].value();
+    if (const Duration larger = cost(buckets_[i]); larger != kUnknown) return larger;
   return kUnknown;
 }
 

@@ -9,7 +9,8 @@ namespace modelmill {
 
 /// Decides whether and how much of a version may run on the event loop that received it: after a warm-up, while the
 /// learned p99 of a batch stays below a bound, within what is left of the turn's budget, and until an overrun is
-/// proven. That ends it for good.
+/// proven. That suspends it: for kFirstSuspension, and for twice as long each time that it is proven again, up to
+/// kLongestSuspension. A suspension not followed by another for as long as it took is forgotten.
 ///
 /// A clock on the wall does not tell an overrun from a thread that the kernel took off its core, which on a busy
 /// machine happens to everyone all the time. So a long execution is proven by the kernel's account of the thread
@@ -21,10 +22,13 @@ namespace modelmill {
 class InlineGovernor {
  public:
   struct Options {
-    int warm_up = 20;                                // executions
+    uint64_t warm_up = 20;                               // executions
     Duration bound = std::chrono::microseconds(50);  // of the p99 of a batch
     Duration overrun = std::chrono::microseconds(200);
   };
+  static constexpr Duration kFirstSuspension = std::chrono::milliseconds(50);
+  static constexpr Duration kLongestSuspension = std::chrono::minutes(1);
+
   /// What the kernel says of one execution.
   struct Account {
     Duration processor{};
@@ -33,11 +37,12 @@ class InlineGovernor {
   struct Execution {
     int64_t rows = 1;
     Duration wall{};
+    TimePoint end{};
     bool on_loop = false;
     const Account* account = nullptr;  // null: not watched
   };
-  enum class State { kWarming, kAllowed, kEnded };
-  /// "warming", "allowed", "ended".
+  enum class State { kWarming, kAllowed, kSuspended };
+  /// "warming", "allowed", "suspended".
   static const char* name(State state);
 
   InlineGovernor() : InlineGovernor(Options()) {}
@@ -45,43 +50,81 @@ class InlineGovernor {
 
   State state() const { return state_; }
   /// Whether the next execution should be measured with an Account.
-  bool watches() const { return state_ != State::kEnded && watch_ > 0; }
+  bool watches() const { return state_ != State::kSuspended && watch_ > 0; }
 
-  /// Learns from an execution, on a loop or on an instance's thread. True when this one ended it.
+  /// Learns from an execution, on a loop or on an instance's thread. True when this one suspended it.
   bool observe(const Execution& execution);
 
   /// The most rows, up to `wanted`, that may run inline as one batch with this much budget left; 0: none.
   int64_t allowed_rows(int64_t wanted, Duration budget) const;
 
-  /// The learned p99 of a batch of this many rows; kUnknown until one not larger, or a larger one, was seen.
+  /// The learned p99 of a batch of this many rows, or what those on instances' threads let expect; kUnknown until one
+  /// not larger, or a larger one, was seen.
   Duration p99(int64_t rows) const;
   static constexpr Duration kUnknown = Duration::max();
 
  private:
-  /// The p99 of batches of (2^(i-1), 2^i] rows, as the second largest of the last 128 to 256 of them.
-  struct Quantile {
+  /// What batches of (2^(i-1), 2^i] rows cost on loops: the second largest of 128, in the quieter of the last two windows of
+  /// so many, since what a busy machine charges to it comes in bursts; of fewer, the second largest so far.
+  /// What looks too slow is not run there, so it may never be seen again: after kStale executions of others it is
+  /// unknown once more.
+  class OnLoops {
+   public:
+    void add(Duration cost, uint64_t now);
+    bool known(uint64_t now) const { return (count_ > 0 || windows_ > 0) && now - last_seen_ < kStale; }
+    Duration p99() const;
+
+   private:
     static constexpr int kWindow = 128;
-    int count = 0;
-    Duration largest{};
-    Duration second{};
-    Duration last_window{};  // zero: there was none yet
+    static constexpr uint64_t kStale = 512;
+    Duration second_largest() const { return count_ > 1 ? second_ : largest_; }
+
+    uint64_t last_seen_ = 0;  // by the number of the execution
+    int count_ = 0;           // in the window that is open
+    Duration largest_{};
+    Duration second_{};
+    int windows_ = 0;  // that are closed
+    Duration last_{};
+    Duration before_{};
+  };
+  /// What they cost on instances' threads: the median of the last few. It admits to loops, no more: there the cost of
+  /// waking loops to send answers is part of it, which on a virtual machine can be ten times the model's own.
+  class OnThreads {
+   public:
     void add(Duration cost);
-    Duration value() const { return last_window == Duration{} ? second_of_all() : std::max(last_window, second); }
-    Duration second_of_all() const { return count > 1 ? second : largest; }
+    bool known() const { return count_ > 0; }
+    Duration median() const { return median_; }
+
+   private:
+    static constexpr size_t kLast = 9;
+    std::array<Duration, kLast> last_{};
+    uint64_t count_ = 0;
+    Duration median_{};
+  };
+  struct Bucket {
+    OnLoops on_loops;
+    OnThreads on_threads;
   };
   static constexpr size_t kBuckets = 24;
   static constexpr int kWatchFirst = 64;
   static constexpr int kWatchAfterDoubt = 8;
   static constexpr int kWatchAfterStrike = 64;
 
+
   static size_t bucket(int64_t rows);
+  /// kUnknown if nothing is.
+  Duration cost(const Bucket& bucket) const;
+  void suspend(TimePoint now);
 
   Options options_;
   State state_ = State::kWarming;
-  int seen_ = 0;
+  uint64_t seen_ = 0;
   int watch_ = kWatchFirst;  // executions still to be watched
   bool struck_ = false;      // one of those watched overran
-  std::array<Quantile, kBuckets> quantiles_{};
+  bool slept_before_ = false;  // the last one that was watched
+  TimePoint suspended_until_{};
+  Duration suspension_{};  // the last one's length; zero: there was none
+  std::array<Bucket, kBuckets> buckets_{};
 };
 
 }  // namespace modelmill

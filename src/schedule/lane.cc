@@ -1,22 +1,27 @@
 #include "schedule/lane.h"
 
 #include <sys/resource.h>
+#include <time.h>
 
 #include "schedule/failure_reason.h"
 
 namespace modelmill {
 namespace {
 
-Duration from_timeval(const timeval& t) {
-  return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+Duration from_timespec(const timespec& t) {
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
 }  // namespace
 
 ThreadUsage ThreadUsage::now() {
+  // Not getrusage's times: of a thread that runs the kernel brings them up to date at its ticks only, so that
+  // microseconds are charged with what milliseconds before them took.
+  timespec processor{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &processor);
   rusage usage{};
   getrusage(RUSAGE_THREAD, &usage);
-  return {from_timeval(usage.ru_utime) + from_timeval(usage.ru_stime), usage.ru_nvcsw};
+  return {from_timespec(processor), usage.ru_nvcsw};
 }
 
 void VersionScheduler::Lane::on_completed(InferRequest& request, const Status& status) {

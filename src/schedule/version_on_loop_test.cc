@@ -130,7 +130,7 @@ TEST_F(OnLoopTest, ADelayIsKeptOnTheInstances) {
   plan.inline_safe = true;
   plan.batching.max_queue_delay = 1h;
   start(plan);
-  EXPECT_EQ(version_->inline_state(), InlineGovernor::State::kEnded);
+  EXPECT_EQ(version_->explain().on_loop, "never");
 }
 
 }  // namespace

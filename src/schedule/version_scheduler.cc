@@ -44,7 +44,6 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       batch_rows_(policy_.max_rows),
       arrivals_(std::max<Duration>(kLeastArrivalMemory, policy_.objective)) {
   MM_CHECK(!instances.empty(), "a version needs an instance");
-  if (!may_run_on_loop_) inline_state_ = InlineGovernor::State::kEnded;
   {
     MutexLock lock(mutex_);
     costs_.seed(plan_.costs);
@@ -278,13 +277,13 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
 
   if (lane.turn && here) lane.turn->charge(end - lane.start);
 
-  std::string ended;  // the name of the model that just lost its short way
+  std::string suspended;  // the name of the model that just lost its short way
   {
     MutexLock lock(mutex_);
     learn(lane, end - lane.start);
     if (may_run_on_loop_) {
       const Duration wall = end - lane.start;
-      if (governor_.observe({lane.rows, wall, lane.turn != nullptr, accounted ? &account : nullptr})) ended = name();
+      if (governor_.observe({lane.rows, wall, end, lane.turn != nullptr, accounted ? &account : nullptr})) suspended = name();
       inline_state_.store(governor_.state(), std::memory_order_relaxed);
     }
     busy_ += end - lane.start;
@@ -303,9 +302,9 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
     if (--running_ == 0 && stopping_) all_done_.notify_one();
   }
   // *this may be gone.
-  if (!ended.empty())
-    Log::info("model runs on its instances' threads from now on: executions on the event loop took too long",
-              {{"model", ended}});
+  if (!suspended.empty())
+    Log::info("model runs on its instances' threads for now: executions on the event loop took too long",
+              {{"model", suspended}});
 }
 
 void VersionScheduler::wake_for_work() {
