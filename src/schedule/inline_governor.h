@@ -22,7 +22,7 @@ namespace modelmill {
 class InlineGovernor {
  public:
   struct Options {
-    uint64_t warm_up = 20;                               // executions
+    uint64_t warm_up = 20;                           // executions
     Duration bound = std::chrono::microseconds(50);  // of the p99 of a batch
     Duration overrun = std::chrono::microseconds(200);
   };
@@ -64,8 +64,8 @@ class InlineGovernor {
   static constexpr Duration kUnknown = Duration::max();
 
  private:
-  /// What batches of (2^(i-1), 2^i] rows cost on loops: the second largest of 128, in the quieter of the last two windows of
-  /// so many, since what a busy machine charges to it comes in bursts; of fewer, the second largest so far.
+  /// What batches of (2^(i-1), 2^i] rows cost on loops: the second largest of 128, in the quieter of the last two
+  /// windows of so many, since what a busy machine charges to it comes in bursts; of fewer, the second largest so far.
   /// What looks too slow is not run there, so it may never be seen again: after kStale executions of others it is
   /// unknown once more.
   class OnLoops {
@@ -110,7 +110,6 @@ class InlineGovernor {
   static constexpr int kWatchAfterDoubt = 8;
   static constexpr int kWatchAfterStrike = 64;
 
-
   static size_t bucket(int64_t rows);
   /// kUnknown if nothing is.
   Duration cost(const Bucket& bucket) const;
@@ -119,8 +118,8 @@ class InlineGovernor {
   Options options_;
   State state_ = State::kWarming;
   uint64_t seen_ = 0;
-  int watch_ = kWatchFirst;  // executions still to be watched
-  bool struck_ = false;      // one of those watched overran
+  int watch_ = kWatchFirst;    // executions still to be watched
+  bool struck_ = false;        // one of those watched overran
   bool slept_before_ = false;  // the last one that was watched
   TimePoint suspended_until_{};
   Duration suspension_{};  // the last one's length; zero: there was none

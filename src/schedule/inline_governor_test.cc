@@ -90,7 +90,8 @@ TEST(InlineGovernorTest, AProvenOverrunOnTheLoopSuspendsIt) {
   observe(governor, 30, 5us);
   const InlineGovernor::Account account{201us, false};
   for (int i = 0; i < 3; ++i)
-    EXPECT_FALSE(governor.observe({1, 201us, kStart, /*on_loop=*/false, &account})) << "an instance's thread may take its time";
+    EXPECT_FALSE(governor.observe({1, 201us, kStart, /*on_loop=*/false, &account}))
+        << "an instance's thread may take its time";
   EXPECT_FALSE(governor.observe({1, 201us, kStart, /*on_loop=*/true, &account}));
   EXPECT_TRUE(governor.observe({1, 201us, kStart, /*on_loop=*/true, &account}));
   EXPECT_EQ(governor.state(), State::kSuspended);

@@ -283,7 +283,8 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
     learn(lane, end - lane.start);
     if (may_run_on_loop_) {
       const Duration wall = end - lane.start;
-      if (governor_.observe({lane.rows, wall, end, lane.turn != nullptr, accounted ? &account : nullptr})) suspended = name();
+      if (governor_.observe({lane.rows, wall, end, lane.turn != nullptr, accounted ? &account : nullptr}))
+        suspended = name();
       inline_state_.store(governor_.state(), std::memory_order_relaxed);
     }
     busy_ += end - lane.start;
