@@ -88,7 +88,7 @@ class InlineGovernor {
     Duration before_{};
   };
   /// What they cost on instances' threads: the median of the last few. It admits to loops, no more: there the cost of
-  /// waking loops to send answers is part of it, which on a virtual machine can be ten times the model's own.
+  /// waking loops to send answers is part of it.
   class OnThreads {
    public:
     void add(Duration cost);
