@@ -17,22 +17,23 @@ void InlineGovernor::OnLoops::add(Duration cost, uint64_t now) {
   if (++count_ < kWindow) return;
   before_ = last_;
   last_ = second_;
-  ++windows_;
   count_ = 0;
   largest_ = second_ = Duration{};
 }
 
 Duration InlineGovernor::OnLoops::p99() const {
-  return windows_ == 0 ? second_largest() : windows_ == 1 ? last_ : std::min(last_, before_);
+  if (last_ == kUnknown) return count_ > 1 ? second_ : largest_;
+  return std::min(last_, before_);
 }
 
-void InlineGovernor::OnThreads::add(Duration cost) {
-  last_[count_++ % kLast] = cost;
-  const size_t held = std::min<uint64_t>(count_, kLast);
+void InlineGovernor::OnThreads::add(Duration cost) { last_[count_++ % kLast] = cost; }
+
+Duration InlineGovernor::OnThreads::median() const {
   std::array<Duration, kLast> sorted = last_;
-  const auto middle = sorted.begin() + static_cast<ptrdiff_t>(held / 2);
-  std::nth_element(sorted.begin(), middle, sorted.begin() + static_cast<ptrdiff_t>(held));
-  median_ = *middle;
+  const auto held = static_cast<ptrdiff_t>(std::min<uint64_t>(count_, kLast));
+  const auto middle = sorted.begin() + held / 2;
+  std::nth_element(sorted.begin(), middle, sorted.begin() + held);
+  return *middle;
 }
 
 size_t InlineGovernor::bucket(int64_t rows) {
@@ -62,10 +63,8 @@ bool InlineGovernor::observe(const Execution& execution) {
       watch_ = std::max(watch_, kWatchAfterDoubt);
       return false;
     }
-  } else {
-    // One that slept may have met a lock whose holder was off its core; a model that blocks does so time after time.
-    if (!execution.account->slept || !slept_before_) cost = std::min(cost, execution.account->processor);
-    slept_before_ = execution.account->slept;
+  } else if (!execution.account->slept) {
+    cost = std::min(cost, execution.account->processor);
   }
   if (execution.on_loop && cost > options_.overrun) {
     if (struck) {
@@ -88,7 +87,7 @@ bool InlineGovernor::observe(const Execution& execution) {
 }
 
 void InlineGovernor::suspend(TimePoint now) {
-  const bool soon = suspension_ > Duration{} && now - suspended_until_ < suspension_;
+  const bool soon = suspension_ > Duration{} && now - suspended_until_ < 10 * suspension_;
   suspension_ = soon ? std::min(2 * suspension_, kLongestSuspension) : kFirstSuspension;
   suspended_until_ = now + suspension_;
   state_ = State::kSuspended;

@@ -10,7 +10,7 @@ namespace modelmill {
 /// Decides whether and how much of a version may run on the event loop that received it: after a warm-up, while the
 /// learned p99 of a batch stays below a bound, within what is left of the turn's budget, and until an overrun is
 /// proven. That suspends it: for kFirstSuspension, and for twice as long each time that it is proven again, up to
-/// kLongestSuspension. A suspension not followed by another for as long as it took is forgotten.
+/// kLongestSuspension. A suspension not followed by another within ten times its length is forgotten.
 ///
 /// A clock on the wall does not tell an overrun from a thread that the kernel took off its core, which on a busy
 /// machine happens to everyone all the time. So a long execution is proven by the kernel's account of the thread
@@ -54,6 +54,8 @@ class InlineGovernor {
 
   /// Learns from an execution, on a loop or on an instance's thread. True when this one suspended it.
   bool observe(const Execution& execution);
+  /// The length of the last suspension; zero: there was none.
+  Duration suspension() const { return suspension_; }
 
   /// The most rows, up to `wanted`, that may run inline as one batch with this much budget left; 0: none.
   int64_t allowed_rows(int64_t wanted, Duration budget) const;
@@ -71,21 +73,19 @@ class InlineGovernor {
   class OnLoops {
    public:
     void add(Duration cost, uint64_t now);
-    bool known(uint64_t now) const { return (count_ > 0 || windows_ > 0) && now - last_seen_ < kStale; }
+    bool known(uint64_t now) const { return (count_ > 0 || last_ != kUnknown) && now - last_seen_ < kStale; }
     Duration p99() const;
 
    private:
     static constexpr int kWindow = 128;
     static constexpr uint64_t kStale = 512;
-    Duration second_largest() const { return count_ > 1 ? second_ : largest_; }
+    uint64_t last_seen_ = 0;  // the number of an execution
 
-    uint64_t last_seen_ = 0;  // by the number of the execution
-    int count_ = 0;           // in the window that is open
+    int count_ = 0;  // in the window that is open
     Duration largest_{};
     Duration second_{};
-    int windows_ = 0;  // that are closed
-    Duration last_{};
-    Duration before_{};
+    Duration last_ = kUnknown;    // of the window closed last
+    Duration before_ = kUnknown;  // of the one before it
   };
   /// What they cost on instances' threads: the median of the last few. It admits to loops, no more: there the cost of
   /// waking loops to send answers is part of it.
@@ -93,13 +93,12 @@ class InlineGovernor {
    public:
     void add(Duration cost);
     bool known() const { return count_ > 0; }
-    Duration median() const { return median_; }
+    Duration median() const;
 
    private:
     static constexpr size_t kLast = 9;
     std::array<Duration, kLast> last_{};
     uint64_t count_ = 0;
-    Duration median_{};
   };
   struct Bucket {
     OnLoops on_loops;
@@ -117,12 +116,11 @@ class InlineGovernor {
 
   Options options_;
   State state_ = State::kWarming;
-  uint64_t seen_ = 0;
-  int watch_ = kWatchFirst;    // executions still to be watched
-  bool struck_ = false;        // one of those watched overran
-  bool slept_before_ = false;  // the last one that was watched
+  uint64_t seen_ = 0;        // executions that were learned from
+  int watch_ = kWatchFirst;  // executions still to be watched
+  bool struck_ = false;      // one of those watched overran
   TimePoint suspended_until_{};
-  Duration suspension_{};  // the last one's length; zero: there was none
+  Duration suspension_{};
   std::array<Bucket, kBuckets> buckets_{};
 };
 

@@ -127,7 +127,8 @@ TEST(InlineGovernorTest, SuspensionsGrowWhileTheyAreProvenAgain) {
     expected = std::min(2 * expected, InlineGovernor::kLongestSuspension);
   }
   EXPECT_EQ(expected, InlineGovernor::kLongestSuspension);
-  now += InlineGovernor::kLongestSuspension;
+  EXPECT_EQ(governor.suspension(), InlineGovernor::kLongestSuspension);
+  now += 10 * InlineGovernor::kLongestSuspension;
   ASSERT_TRUE(overrun_at(governor, now));
   EXPECT_TRUE(allowed_at(governor, now + InlineGovernor::kFirstSuspension)) << "what was long ago is forgotten";
 }
@@ -165,14 +166,8 @@ TEST(InlineGovernorTest, TakenOffTheCoreIsNoOverrun) {
   for (int i = 0; i < 100; ++i) EXPECT_FALSE(governor.observe({1, 4ms, kStart, true, &preempted}));
   EXPECT_EQ(governor.allowed_rows(1, kBudget), 1);
   const InlineGovernor::Account slept{6us, true};
-  for (int i = 0; i < 100; ++i) {
-    EXPECT_FALSE(governor.observe({1, 4ms, kStart, true, &slept})) << "one that met a lock";
-    EXPECT_FALSE(governor.observe({1, 6us, kStart, true, &preempted}));
-  }
-  EXPECT_EQ(governor.allowed_rows(1, kBudget), 1);
   EXPECT_FALSE(governor.observe({1, 4ms, kStart, true, &slept}));
-  EXPECT_FALSE(governor.observe({1, 4ms, kStart, true, &slept}));
-  EXPECT_TRUE(governor.observe({1, 4ms, kStart, true, &slept})) << "waiting time after time is one";
+  EXPECT_TRUE(governor.observe({1, 4ms, kStart, true, &slept})) << "waiting for something is one";
 }
 
 TEST(InlineGovernorTest, ALongTimeOnTheWallIsWatchedThenProven) {

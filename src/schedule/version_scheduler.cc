@@ -16,6 +16,8 @@ namespace modelmill {
 namespace {
 
 constexpr Duration kLeastArrivalMemory = std::chrono::milliseconds(20);
+/// Shorter suspensions from the loops are noise.
+constexpr Duration kSuspensionToTell = std::chrono::seconds(1);
 
 RequestQueue::Limits limits_of(const VersionPlan& plan) {
   const BatchingDefinition& batching = plan.batching;
@@ -277,14 +279,17 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
 
   if (lane.turn && here) lane.turn->charge(end - lane.start);
 
-  std::string suspended;  // the name of the model that just lost its short way
+  std::string suspended;  // the name of the model that just lost its short way for long
+  Duration suspension{};
   {
     MutexLock lock(mutex_);
     learn(lane, end - lane.start);
     if (may_run_on_loop_) {
       const Duration wall = end - lane.start;
-      if (governor_.observe({lane.rows, wall, end, lane.turn != nullptr, accounted ? &account : nullptr}))
-        suspended = name();
+      if (governor_.observe({lane.rows, wall, end, lane.turn != nullptr, accounted ? &account : nullptr})) {
+        suspension = governor_.suspension();
+        if (suspension >= kSuspensionToTell) suspended = name();
+      }
       inline_state_.store(governor_.state(), std::memory_order_relaxed);
     }
     busy_ += end - lane.start;
@@ -305,7 +310,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
   // *this may be gone.
   if (!suspended.empty())
     Log::info("model runs on its instances' threads for now: executions on the event loop took too long",
-              {{"model", suspended}});
+              {{"model", suspended}, {"seconds", to_seconds(suspension)}});
 }
 
 void VersionScheduler::wake_for_work() {
