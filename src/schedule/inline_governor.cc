@@ -5,35 +5,17 @@
 
 namespace modelmill {
 
-void InlineGovernor::OnLoops::add(Duration cost, uint64_t now) {
-  if (!known(now)) *this = {};
-  last_seen_ = now;
-  if (cost >= largest_) {
-    second_ = largest_;
-    largest_ = cost;
-  } else if (cost > second_) {
-    second_ = cost;
+void InlineGovernor::Quantile::add(Duration cost) {
+  if (cost >= largest) {
+    second = largest;
+    largest = cost;
+  } else if (cost > second) {
+    second = cost;
   }
-  if (++count_ < kWindow) return;
-  before_ = last_;
-  last_ = second_;
-  count_ = 0;
-  largest_ = second_ = Duration{};
-}
-
-Duration InlineGovernor::OnLoops::p99() const {
-  if (last_ == kUnknown) return count_ > 1 ? second_ : largest_;
-  return std::min(last_, before_);
-}
-
-void InlineGovernor::OnThreads::add(Duration cost) { last_[count_++ % kLast] = cost; }
-
-Duration InlineGovernor::OnThreads::median() const {
-  std::array<Duration, kLast> sorted = last_;
-  const auto held = static_cast<ptrdiff_t>(std::min<uint64_t>(count_, kLast));
-  const auto middle = sorted.begin() + held / 2;
-  std::nth_element(sorted.begin(), middle, sorted.begin() + held);
-  return *middle;
+  if (++count < kWindow) return;
+  last_window = std::max(second, Duration(1));
+  count = 0;
+  largest = second = Duration{};
 }
 
 size_t InlineGovernor::bucket(int64_t rows) {
@@ -75,14 +57,8 @@ bool InlineGovernor::observe(const Execution& execution) {
     watch_ = kWatchAfterStrike;
     return false;
   }
-  ++seen_;
-  Bucket& b = buckets_[bucket(execution.rows)];
-  if (execution.on_loop) {
-    b.on_loops.add(cost, seen_);
-  } else {
-    b.on_threads.add(cost);
-  }
-  if (state_ == State::kWarming && seen_ >= options_.warm_up) state_ = State::kAllowed;
+  quantiles_[bucket(execution.rows)].add(cost);
+  if (state_ == State::kWarming && ++seen_ >= options_.warm_up) state_ = State::kAllowed;
   return false;
 }
 
@@ -95,19 +71,15 @@ void InlineGovernor::suspend(TimePoint now) {
   watch_ = kWatchAfterStrike;
 }
 
-Duration InlineGovernor::cost(const Bucket& bucket) const {
-  if (bucket.on_loops.known(seen_)) return bucket.on_loops.p99();
-  return bucket.on_threads.known() ? bucket.on_threads.median() : kUnknown;
-}
-
 Duration InlineGovernor::p99(int64_t rows) const {
   const size_t b = bucket(rows);
-  if (const Duration own = cost(buckets_[b]); own != kUnknown) return own;
+  const auto known = [this](size_t i) { return quantiles_[i].count > 0 || quantiles_[i].last_window > Duration{}; };
+  if (known(b)) return quantiles_[b].value();
   // A smaller batch, scaled as if rows cost all there is; else a larger one.
   for (size_t i = b; i-- > 0;)
-    if (const Duration smaller = cost(buckets_[i]); smaller != kUnknown) return smaller * (int64_t{1} << (b - i));
+    if (known(i)) return quantiles_[i].value() * (int64_t{1} << (b - i));
   for (size_t i = b + 1; i < kBuckets; ++i)
-    if (const Duration larger = cost(buckets_[i]); larger != kUnknown) return larger;
+    if (known(i)) return quantiles_[i].value();
   return kUnknown;
 }
 

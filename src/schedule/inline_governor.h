@@ -22,7 +22,7 @@ namespace modelmill {
 class InlineGovernor {
  public:
   struct Options {
-    uint64_t warm_up = 20;                           // executions
+    int warm_up = 20;                                // executions
     Duration bound = std::chrono::microseconds(50);  // of the p99 of a batch
     Duration overrun = std::chrono::microseconds(200);
   };
@@ -60,49 +60,21 @@ class InlineGovernor {
   /// The most rows, up to `wanted`, that may run inline as one batch with this much budget left; 0: none.
   int64_t allowed_rows(int64_t wanted, Duration budget) const;
 
-  /// The learned p99 of a batch of this many rows, or what those on instances' threads let expect; kUnknown until one
-  /// not larger, or a larger one, was seen.
+  /// The learned p99 of a batch of this many rows; kUnknown until one not larger, or a larger one, was seen.
   Duration p99(int64_t rows) const;
   static constexpr Duration kUnknown = Duration::max();
 
  private:
-  /// What batches of (2^(i-1), 2^i] rows cost on loops: the second largest of 128, in the quieter of the last two
-  /// windows of so many, since what a busy machine charges to it comes in bursts; of fewer, the second largest so far.
-  /// What looks too slow is not run there, so it may never be seen again: after kStale executions of others it is
-  /// unknown once more.
-  class OnLoops {
-   public:
-    void add(Duration cost, uint64_t now);
-    bool known(uint64_t now) const { return (count_ > 0 || last_ != kUnknown) && now - last_seen_ < kStale; }
-    Duration p99() const;
-
-   private:
+  /// The p99 of batches of (2^(i-1), 2^i] rows, as the second largest of the last 128 to 256 of them.
+  struct Quantile {
     static constexpr int kWindow = 128;
-    static constexpr uint64_t kStale = 512;
-    uint64_t last_seen_ = 0;  // the number of an execution
-
-    int count_ = 0;  // in the window that is open
-    Duration largest_{};
-    Duration second_{};
-    Duration last_ = kUnknown;    // of the window closed last
-    Duration before_ = kUnknown;  // of the one before it
-  };
-  /// What they cost on instances' threads: the median of the last few. It admits to loops, no more: there the cost of
-  /// waking loops to send answers is part of it.
-  class OnThreads {
-   public:
+    int count = 0;
+    Duration largest{};
+    Duration second{};
+    Duration last_window{};  // zero: there was none yet
     void add(Duration cost);
-    bool known() const { return count_ > 0; }
-    Duration median() const;
-
-   private:
-    static constexpr size_t kLast = 9;
-    std::array<Duration, kLast> last_{};
-    uint64_t count_ = 0;
-  };
-  struct Bucket {
-    OnLoops on_loops;
-    OnThreads on_threads;
+    Duration value() const { return last_window == Duration{} ? second_of_all() : std::max(last_window, second); }
+    Duration second_of_all() const { return count > 1 ? second : largest; }
   };
   static constexpr size_t kBuckets = 24;
   static constexpr int kWatchFirst = 64;
@@ -110,18 +82,16 @@ class InlineGovernor {
   static constexpr int kWatchAfterStrike = 64;
 
   static size_t bucket(int64_t rows);
-  /// kUnknown if nothing is.
-  Duration cost(const Bucket& bucket) const;
   void suspend(TimePoint now);
 
   Options options_;
   State state_ = State::kWarming;
-  uint64_t seen_ = 0;        // executions that were learned from
+  int seen_ = 0;
   int watch_ = kWatchFirst;  // executions still to be watched
   bool struck_ = false;      // one of those watched overran
   TimePoint suspended_until_{};
   Duration suspension_{};
-  std::array<Bucket, kBuckets> buckets_{};
+  std::array<Quantile, kBuckets> quantiles_{};
 };
 
 }  // namespace modelmill
