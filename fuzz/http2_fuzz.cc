@@ -94,33 +94,32 @@ class Methods {
       std::shared_ptr<InferRequest> shared = std::move(request);
       later.add([shared] { shared->complete({}); });
     });
-    wire::GrpcMethods all;
-    service_.add_to(all);
-    wire::add_health_service(all, [](std::string_view service) { return service.empty() ? 1 : 3; });
-    wire::add_reflection_service(all);
-    all.add("/fuzz.Echo/Unary",
-            wire::unary_method([](const Call& call, const Bytes& message) { call->reply(to_chunks(message)); }));
-    all.add("/fuzz.Echo/Late", wire::unary_method([&later](const Call& call, const Bytes& message) {
-              later.add([call, message] {
-                call->reply(to_chunks(message));
-                call->finish(internal("a second end is none"));
-              });
-            }));
-    all.add("/fuzz.Echo/Many", wire::unary_method([&later](const Call& call, const Bytes& message) {
-              for (int i = 0; i < 3; ++i) call->send(to_chunks(message));
-              later.add([call, message] {
-                call->send(to_chunks(message));
-                call->finish(not_found("50% \xff\n"));
-              });
-            }));
-    all.add("/fuzz.Echo/Each", [&later](Call call) { return std::make_unique<EachHandler>(std::move(call), later); });
+    service_.add_to(all_);
+    wire::add_health_service(all_, [](std::string_view service) { return service.empty() ? 1 : 3; });
+    wire::add_reflection_service(all_);
+    all_.add("/fuzz.Echo/Unary",
+             wire::unary_method([](const Call& call, const Bytes& message) { call->reply(to_chunks(message)); }));
+    all_.add("/fuzz.Echo/Late", wire::unary_method([&later](const Call& call, const Bytes& message) {
+               later.add([call, message] {
+                 call->reply(to_chunks(message));
+                 call->finish(internal("a second end is none"));
+               });
+             }));
+    all_.add("/fuzz.Echo/Many", wire::unary_method([&later](const Call& call, const Bytes& message) {
+               for (int i = 0; i < 3; ++i) call->send(to_chunks(message));
+               later.add([call, message] {
+                 call->send(to_chunks(message));
+                 call->finish(not_found("50% \xff\n"));
+               });
+             }));
+    all_.add("/fuzz.Echo/Each", [&later](Call call) { return std::make_unique<EachHandler>(std::move(call), later); });
     for (const char* path :
          {"/fuzz.Echo/Unary", "/fuzz.Echo/Late", "/fuzz.Echo/Many", "/fuzz.Echo/Each",
           "/inference.GRPCInferenceService/ModelInfer", "/inference.GRPCInferenceService/ModelStreamInfer",
           "/inference.GRPCInferenceService/ServerLive", "/inference.GRPCInferenceService/ModelMetadata",
           "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch",
           "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"}) {
-      const wire::GrpcMethod* method = all.find(path);
+      const wire::GrpcMethod* method = all_.find(path);
       MM_CHECK(method != nullptr, path);
       checked_.add(
           path, [make = method->make](Call call) { return std::make_unique<CheckedHandler>(make(std::move(call))); });
@@ -132,6 +131,7 @@ class Methods {
   testing::FakeCatalog catalog_;
   Inference inference_;
   kserve_v2::Service service_;
+  wire::GrpcMethods all_;  // which reflection reads at each call
   wire::GrpcMethods checked_;
 };
 

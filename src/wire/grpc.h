@@ -130,6 +130,10 @@ struct GrpcCallRecord {
 /// The gRPC methods of the server, filled before it starts and constant afterwards.
 class GrpcMethods {
  public:
+  GrpcMethods() = default;
+  GrpcMethods(const GrpcMethods&) = delete;
+  GrpcMethods& operator=(const GrpcMethods&) = delete;
+
   /// `path` is "/package.Service/Method". A method that names no group gets the one that is closed first.
   void add(std::string path, GrpcMethodFactory factory, ApiGroup group = ApiGroup::kManagement);
   /// Makes the service visible to reflection.
@@ -158,7 +162,8 @@ class GrpcMethods {
 /// once.
 std::shared_ptr<HealthWatches> add_health_service(GrpcMethods& methods,
                                                   std::function<int(std::string_view service)> serving);
-/// Adds grpc.reflection.v1alpha and v1 over the services described so far and later.
+/// Adds grpc.reflection.v1alpha and v1 over the services described so far and later. Calls read `methods`, which must
+/// outlive them.
 void add_reflection_service(GrpcMethods& methods);
 
 }  // namespace modelmill::wire
