@@ -20,22 +20,14 @@ std::string quoted(std::string_view model, int64_t version) {
   return quoted(model) + " version " + std::to_string(version);
 }
 
-/// The version asked for, 0 being the last; null when it is not published.
-ModelVersion* find(const ModelEntry& entry, int64_t version) {
-  if (version == 0) return entry.versions.empty() ? nullptr : entry.versions.back().get();
-  for (const auto& candidate : entry.versions)
-    if (candidate->version() == version) return candidate.get();
-  return nullptr;
-}
-
 Status no_default_version(const ModelEntry& entry) {
   return not_found(quoted(entry.name) + " has no available versions");
 }
 
 Status no_version(const ModelEntry& entry, int64_t version) {
-  const bool known = find(entry, version) != nullptr ||
-                     std::any_of(entry.statuses.begin(), entry.statuses.end(),
-                                 [version](const VersionStatus& s) { return s.version == version; });
+  const bool known =
+      entry.find(version) != nullptr || std::any_of(entry.statuses.begin(), entry.statuses.end(),
+                                                    [version](const VersionStatus& s) { return s.version == version; });
   if (known) return unavailable(quoted(entry.name, version) + " is not at ready state");
   return not_found(quoted(entry.name, version) + " is not found");
 }
@@ -68,20 +60,55 @@ std::shared_ptr<const ModelTable> Catalog::table() const {
   return mine.table;
 }
 
-Result<VersionPin> Catalog::pin(std::string_view model, int64_t version) const {
+template <typename Choose>
+VersionPin Catalog::pin_chosen(std::string_view model, Choose choose, std::shared_ptr<const ModelEntry>& missed) const {
   const Slot& mine = slot();
+  MutexLock lock(mine.mutex);
+  const ModelEntry* entry = mine.table->find(model);
+  if (entry == nullptr) return {};
+  if (const std::shared_ptr<ModelVersion>* found = choose(*entry))
+    if (VersionPin pin(**found); pin) return pin;
+  missed = mine.table->share(model);
+  return {};
+}
+
+bool Catalog::loads_on_demand(std::string_view model) const {
+  const Slot& mine = slot();
+  MutexLock lock(mine.mutex);
+  const ModelEntry* entry = mine.table->find(model);
+  return entry != nullptr && entry->on_demand;
+}
+
+Result<VersionPin> Catalog::pin(std::string_view model, int64_t version) const {
   std::shared_ptr<const ModelEntry> entry;
-  {
-    MutexLock lock(mine.mutex);
-    const auto it = mine.table->models.find(model);
-    if (it == mine.table->models.end()) return not_found(quoted(model) + " is not found");
-    if (ModelVersion* found = find(*it->second, version))
-      if (VersionPin pin(*found); pin) return pin;
-    entry = it->second;
-  }
+  VersionPin pin = pin_chosen(
+      model, [version](const ModelEntry& e) { return e.find(version); }, entry);
+  if (pin) return pin;
+  if (!entry) return not_found(quoted(model) + " is not found");
   // Not published, or just closing.
   if (version == 0) return no_default_version(*entry);
   return no_version(*entry, version);
+}
+
+Result<VersionPin> Catalog::pin(std::string_view model, std::string_view label) const {
+  std::shared_ptr<const ModelEntry> entry;
+  const auto version_of = [label](const ModelEntry& e) {
+    const auto it = e.labels.find(label);
+    return it == e.labels.end() ? int64_t{0} : it->second;
+  };
+  const auto choose = [&](const ModelEntry& e) -> const std::shared_ptr<ModelVersion>* {
+    const int64_t version = version_of(e);
+    return version == 0 ? nullptr : e.find(version);
+  };
+  VersionPin pin = pin_chosen(model, choose, entry);
+  if (pin) return pin;
+  if (!entry) return not_found(quoted(model) + " is not found");
+  const int64_t version = version_of(*entry);
+  if (version != 0) return no_version(*entry, version);
+  std::string known;
+  for (const auto& [name, number] : entry->labels) known += (known.empty() ? "" : ", ") + name;
+  return not_found(quoted(model) + " has no version labelled '" + std::string(label) + "'" +
+                   (known.empty() ? "; it has no labels" : "; its labels are " + known));
 }
 
 }  // namespace modelmill

@@ -1,40 +1,14 @@
 #pragma once
 
 #include <array>
-#include <map>
 #include <memory>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/mutex.h"
 #include "base/result.h"
-#include "catalog/model_version.h"
+#include "catalog/model_table.h"
 
 namespace modelmill {
-
-/// The life of a version as the repository index tells it.
-enum class VersionState { kLoading, kReady, kUnloading, kUnavailable };
-
-struct VersionStatus {
-  int64_t version = 0;
-  VersionState state = VersionState::kUnavailable;
-  std::string reason;  // why not ready; empty when ready
-};
-
-/// One model of the table. Immutable.
-struct ModelEntry {
-  std::string name;
-  /// Published versions, ascending; the last is the default.
-  std::vector<std::shared_ptr<ModelVersion>> versions;
-  /// Every version known, ascending, published or not.
-  std::vector<VersionStatus> statuses;
-};
-
-/// What is served at a moment. Immutable.
-struct ModelTable {
-  std::map<std::string, std::shared_ptr<const ModelEntry>, std::less<>> models;
-};
 
 /// What the planes share: the control plane publishes tables, the data plane reads them. Thread-safe.
 ///
@@ -51,6 +25,10 @@ class Catalog {
   /// Pins a version (0: the default one) for a request, or says in Triton's words what is missing:
   /// NOT_FOUND for an unknown model or version, UNAVAILABLE for one that is known and not ready.
   Result<VersionPin> pin(std::string_view model, int64_t version) const;
+  /// The same for the version that a label stands for.
+  Result<VersionPin> pin(std::string_view model, std::string_view label) const;
+  /// The model is known, not served, and loads when a request waits for it.
+  bool loads_on_demand(std::string_view model) const;
 
  private:
   struct alignas(64) Slot {
@@ -60,6 +38,9 @@ class Catalog {
   static constexpr size_t kSlots = 16;
 
   const Slot& slot() const;
+  /// Pins what `choose` finds in the model's entry; when it can't be pinned, the entry is in `missed`.
+  template <typename Choose>
+  VersionPin pin_chosen(std::string_view model, Choose choose, std::shared_ptr<const ModelEntry>& missed) const;
 
   Mutex publish_mutex_;  // publishes one after the other, so that all slots end with the same table
   std::array<Slot, kSlots> slots_;

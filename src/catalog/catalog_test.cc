@@ -32,7 +32,7 @@ class FakeVersion final : public ModelVersion {
 std::shared_ptr<ModelTable> table_of(std::vector<std::shared_ptr<ModelVersion>> versions,
                                      std::vector<VersionStatus> statuses = {}) {
   auto table = std::make_shared<ModelTable>();
-  table->models["m"] = std::make_shared<ModelEntry>(ModelEntry{"m", std::move(versions), std::move(statuses)});
+  table->put(std::make_shared<ModelEntry>(ModelEntry{"m", std::move(versions), std::move(statuses)}));
   return table;
 }
 
@@ -44,6 +44,27 @@ TEST(CatalogTest, PinsTheVersionAskedForOrTheLast) {
   EXPECT_EQ(catalog.pin("m", 1).value()->version(), 1);
   const auto pin = catalog.pin("m", 3);
   EXPECT_EQ(pin.value()->gate().inside_approx(), 1u);
+}
+
+TEST(CatalogTest, PinsTheDefaultAndWhatALabelStandsFor) {
+  MetricRegistry metrics;
+  Catalog catalog;
+  ModelEntry entry{"m", {std::make_shared<FakeVersion>(metrics, 1), std::make_shared<FakeVersion>(metrics, 3)}, {}};
+  entry.default_version = 1;
+  entry.labels = {{"stable", 1}, {"canary", 3}, {"next", 4}};
+  auto table = std::make_shared<ModelTable>();
+  table->put(std::make_shared<ModelEntry>(entry));
+  catalog.publish(table);
+  EXPECT_EQ(catalog.pin("m", 0).value()->version(), 1);
+  EXPECT_EQ(catalog.pin("m", "canary").value()->version(), 3);
+  EXPECT_EQ(catalog.pin("m", "next").status(), not_found("Request for unknown model: 'm' version 4 is not found"));
+  EXPECT_EQ(catalog.pin("m", "old").status(), not_found("Request for unknown model: 'm' has no version labelled 'old'; "
+                                                        "its labels are canary, next, stable"));
+  entry.default_version = 2;
+  table = std::make_shared<ModelTable>();
+  table->put(std::make_shared<ModelEntry>(entry));
+  catalog.publish(table);
+  EXPECT_EQ(catalog.pin("m", 0).value()->version(), 3) << "one that is not served is no default";
 }
 
 TEST(CatalogTest, SaysWhatIsMissing) {

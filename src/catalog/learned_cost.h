@@ -25,4 +25,12 @@ struct LearnedCost {
   std::vector<CostPoint> points;  // by rows, ascending
 };
 
+/// That all were learned from.
+inline int64_t executions_of(const std::vector<LearnedCost>& costs) {
+  int64_t executions = 0;
+  for (const LearnedCost& cost : costs)
+    for (const CostPoint& point : cost.points) executions += point.executions;
+  return executions;
+}
+
 }  // namespace modelmill

@@ -10,6 +10,7 @@
 
 #include "base/duration_text.h"
 #include "cli/access_options.h"
+#include "cli/control_options.h"
 
 namespace modelmill {
 namespace {
@@ -208,6 +209,7 @@ void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& confi
   define_network(app, options, config);
   define_tls(app, options, config);
   define_models(app, options, config);
+  define_control_options(app, options, config.control);
   options.add_backend_options(app, config);
   define_limits(app, options, config);
   define_access_options(app, options, config.access);

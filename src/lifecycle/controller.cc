@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "lifecycle/controller_core.h"
+#include "lifecycle/repository_watcher.h"
 
 namespace modelmill {
 namespace {
@@ -18,20 +19,40 @@ BackendSource source_of(BackendRegistry& backends) {
 }  // namespace
 
 struct LifecycleController::Rep {
+  Rep(ControllerCore::Parts parts, Options options)
+      : control(options.control),
+        core(std::move(parts), std::move(options.load), std::move(options.control), options.load_threads) {}
+
+  const ControlSettings control;
   ControllerCore core;
+  std::unique_ptr<RepositoryWatcher> watcher;  // null: files don't decide
 };
 
-LifecycleController::LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics,
-                                         VersionFactory factory, Options options)
-    : rep_(new Rep{
-          {catalog, source_of(backends), metrics, std::move(factory), std::move(options.load), options.load_threads}}) {
+LifecycleController::LifecycleController(Catalog& catalog, Demand& demand, BackendRegistry& backends,
+                                         MetricRegistry& metrics, VersionFactory factory, Options options)
+    : rep_(std::make_unique<Rep>(
+          ControllerCore::Parts{catalog, demand, source_of(backends), metrics, std::move(factory)},
+          std::move(options))) {
   rep_->core.start();
 }
 
-LifecycleController::~LifecycleController() = default;
+LifecycleController::~LifecycleController() { shutdown(); }
 
-Status LifecycleController::load_paths(const std::vector<std::string>& paths) { return rep_->core.load_paths(paths); }
+Status LifecycleController::load_paths(const std::vector<std::string>& paths) {
+  MM_RETURN_IF_ERROR(rep_->core.load_paths(paths));
+  if (rep_->core.looks())
+    rep_->watcher = std::make_unique<RepositoryWatcher>(
+        rep_->control, RepositoryWatcher::Work{[this](TimePoint now) { return rep_->core.look(now); },
+                                               [this] { return rep_->core.watched_folders(); }});
+  return ok_status();
+}
+
 bool LifecycleController::all_ready() const { return rep_->core.all_ready(); }
-void LifecycleController::shutdown() { rep_->core.shutdown(); }
+ModelControl& LifecycleController::control() { return rep_->core; }
+
+void LifecycleController::shutdown() {
+  rep_->watcher.reset();
+  rep_->core.shutdown();
+}
 
 }  // namespace modelmill

@@ -7,7 +7,10 @@
 #include "backend/backend_registry.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
+#include "catalog/demand.h"
+#include "catalog/model_control.h"
 #include "catalog/version_factory.h"
+#include "lifecycle/control_settings.h"
 #include "lifecycle/load_settings.h"
 #include "runtime/metrics.h"
 
@@ -21,19 +24,24 @@ class LifecycleController {
     /// Loads that run side by side.
     int load_threads = 2;
     LoadSettings load = settings_of_this_machine();
+    ControlSettings control = {};
   };
 
-  LifecycleController(Catalog& catalog, BackendRegistry& backends, MetricRegistry& metrics, VersionFactory factory,
-                      Options options);
+  LifecycleController(Catalog& catalog, Demand& demand, BackendRegistry& backends, MetricRegistry& metrics,
+                      VersionFactory factory, Options options);
   ~LifecycleController();
 
-  /// Finds the models under the paths (a model file, a model's folder, or a folder of models) and loads them. The
-  /// status is an error only when a path is unusable as a whole (missing, or no model in it); a model that fails to
-  /// load is in the catalog with its reason and in the log, and the others are served.
+  /// Finds the models under the paths (a model file, a model's folder, or a folder of models) and loads those that
+  /// should be served from the start. From then on they are watched, as the options say. Once. The status is an error
+  /// only when a path is unusable as a whole (missing, or no model in it); a model that fails to load is in the catalog
+  /// with its reason and in the log, and the others are served.
   Status load_paths(const std::vector<std::string>& paths);
 
-  /// Every model the catalog knows is published.
+  /// Every model that should be served is.
   bool all_ready() const;
+
+  /// What clients may ask for.
+  ModelControl& control();
 
   /// Closes, drains and unloads everything. Idempotent; the destructor calls it.
   void shutdown();

@@ -3,39 +3,67 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/mutex.h"
 #include "catalog/catalog.h"
+#include "catalog/demand.h"
+#include "catalog/model_control.h"
 #include "catalog/version_factory.h"
-#include "catalog/version_stats.h"
 #include "lifecycle/backend_source.h"
+#include "lifecycle/control_settings.h"
 #include "lifecycle/cost_store.h"
-#include "lifecycle/instance_scaler.h"
+#include "lifecycle/load_settings.h"
+#include "lifecycle/model_record.h"
+#include "lifecycle/repository_look.h"
+#include "lifecycle/retirement.h"
+#include "lifecycle/settling.h"
 #include "lifecycle/steward.h"
-#include "lifecycle/version_loader.h"
 #include "runtime/metrics.h"
+#include "runtime/offload.h"
 
 namespace modelmill {
 
-/// What LifecycleController does, over any source of backends. Owns every loaded version: a version is in the table it
-/// publishes, and goes when its gate is closed and empty. Thread-safe.
-class ControllerCore {
+/// What LifecycleController does, over any source of backends. Every model has a target, what should be served of it;
+/// looks at the repository, clients and demand set targets, and steps towards them (plan_swap()) are taken one after
+/// the other under a lock, while loading and draining go on outside it: loads on a pool, each drain on a thread of its
+/// own. Owns every loaded version. Thread-safe.
+class ControllerCore final : public ModelControl {
  public:
-  ControllerCore(Catalog& catalog, BackendSource backends, MetricRegistry& metrics, VersionFactory factory,
-                 LoadSettings settings, int load_threads);
-  ~ControllerCore();
+  struct Parts {
+    Catalog& catalog;
+    Demand& demand;
+    BackendSource backends;
+    MetricRegistry& metrics;
+    VersionFactory factory;
+  };
+
+  ControllerCore(Parts parts, LoadSettings settings, ControlSettings control, int load_threads);
+  ~ControllerCore() override;
 
   /// See LifecycleController.
   Status load_paths(const std::vector<std::string>& paths);
   bool all_ready() const;
   void shutdown();
 
+  void load(ModelLoad load, Done done) override;
+  void unload(const std::string& model, Done done) override;
+  /// A request waits for the model.
+  void wake(const std::string& model);
+
+  /// Looks at the repository again, and takes what has changed. False: something changes still, look again after
+  /// ControlSettings::settle. Blocks on the disk; one call at a time.
+  bool look(TimePoint now);
+  /// The folders whose changes are worth a look.
+  std::vector<std::string> watched_folders() const;
+  /// Whether files decide at all.
+  bool looks() const { return control_.mode != ControlMode::kNone && control_.mode != ControlMode::kExplicit; }
+
   /// Begins the regular work: scaling, and keeping what was learned.
   void start();
-
   /// Looks at the versions whose number of instances may change, and changes it. Blocks while instances are made; one
   /// call at a time, at regular intervals.
   void scale(TimePoint now);
@@ -43,44 +71,89 @@ class ControllerCore {
   void keep_costs();
 
  private:
-  struct Version {
-    VersionState state = VersionState::kLoading;
-    std::string reason;
-    std::shared_ptr<ModelVersion> loaded;
-    std::shared_ptr<InstanceScaler> scaler;  // null: the number of instances is fixed
-    std::string cost_key;
-    int64_t executions_kept = 0;  // that the store knows of
+  /// What is to be done once the lock is gone.
+  struct Aftermath {
+    std::vector<std::pair<std::unique_ptr<OwnedVersion>, std::function<void()>>> retire;
+    std::vector<std::function<void()>> calls;
   };
-  using VersionKey = std::pair<std::string, int64_t>;
-
   /// One version to load.
   struct Job {
-    FoundModel model;
-    FoundVersion version;
-    ModelDefinition definition;
+    std::string model;
+    WantedVersion version;
+    std::shared_ptr<const ModelTarget> target;
   };
+  struct Loaded;
 
-  std::vector<Job> plan(std::vector<FoundModel> found);
-  void run(const std::vector<Job>& jobs);
-  void load(const Job& job, const std::vector<ModelFormat>& formats);
-  void refuse(const FoundModel& model, const Status& reason);
-  void set_failed(const VersionKey& key, const Status& reason);
-  std::shared_ptr<VersionStats> stats_of(const VersionKey& key, const ModelDefinition& definition);
+  // Looks.
+  bool take(Seen seen, TimePoint now, bool first);
+  bool take(SeenModel seen, TimePoint now, bool first, Aftermath& after) MM_REQUIRES(mutex_);
+  void take_problem(ModelRecord& model, const SeenModel& seen, Aftermath& after) MM_REQUIRES(mutex_);
+  bool take_absence(ModelRecord& model, TimePoint now, Aftermath& after) MM_REQUIRES(mutex_);
+  bool takes_changes(const SeenModel& seen) const;
+  bool starts_awake(const std::string& model) const;
+  void note_lost(const std::map<std::string, Status>& lost) MM_REQUIRES(mutex_);
+
+  // Clients.
+  Result<std::shared_ptr<const ModelTarget>> wanted_by(const ModelLoad& load) const;
+  void load_now(const ModelLoad& load, const Done& done);
+
+  // Steps.
+  void set_target(ModelRecord& model, std::shared_ptr<const ModelTarget> target, Aftermath& after) MM_REQUIRES(mutex_);
+  void advance(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
+  void settle(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
+  bool begin_load(ModelRecord& model, int64_t number, Aftermath& after) MM_REQUIRES(mutex_);
+  void run(const Job& job);
+  Loaded load_job(const Job& job);
+  void finish(const Job& job, Loaded loaded);
+  Status accept(ModelRecord& model, const Job& job, Loaded& loaded, Aftermath& after) MM_REQUIRES(mutex_);
+  void reject(ModelRecord& model, const Job& job, const Status& reason) MM_REQUIRES(mutex_);
+  Status check_compatible(const ModelRecord& model, const ModelVersion& version, bool allowed) const
+      MM_REQUIRES(mutex_);
+  void take_from_clients(ModelRecord& model, int64_t number, const std::string& reason, Aftermath& after)
+      MM_REQUIRES(mutex_);
+  void retire(ModelRecord& model, int64_t number, std::unique_ptr<OwnedVersion> version, uint64_t bytes,
+              Aftermath& after) MM_REQUIRES(mutex_);
+  void gone(const std::string& model, int64_t number, uint64_t bytes);
+  void finish_aftermath(Aftermath after);
+  void forget_what_is_over(ModelRecord& model) MM_REQUIRES(mutex_);
+  void put_entry(const ModelRecord& model) MM_REQUIRES(mutex_);
   void publish() MM_REQUIRES(mutex_);
+  bool loads_on_demand(const ModelRecord& model) const;
+  std::shared_ptr<VersionStats> stats_of(const Job& job, const ModelDefinition& definition);
+
+  // Memory.
+  enum class Room { kThere, kComing, kNone };
+  Room room_for(ModelRecord& model, int64_t number, uint64_t needed, Aftermath& after) MM_REQUIRES(mutex_);
+  Status keep_within_budget(const ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
+  void put_away(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
+  Result<std::vector<std::string>> leave_for(const ModelRecord& model, uint64_t needed) const MM_REQUIRES(mutex_);
+  uint64_t leaving() const MM_REQUIRES(mutex_);
+  uint64_t resident() const MM_REQUIRES(mutex_);
 
   Catalog& catalog_;
+  Demand& demand_;
   const BackendSource backends_;
   MetricRegistry& metrics_;
   const VersionFactory factory_;
   const LoadSettings settings_;
-  const int load_threads_;
+  const ControlSettings control_;
   const CostStore costs_;
 
   std::atomic<bool> stopping_{false};
-  Steward steward_;
+  std::atomic<int> loads_running_{0};
   mutable Mutex mutex_;
-  std::map<std::string, std::map<int64_t, Version>> models_ MM_GUARDED_BY(mutex_);
-  std::map<VersionKey, std::shared_ptr<VersionStats>> stats_ MM_GUARDED_BY(mutex_);
+  CondVar changed_;
+  std::vector<std::string> paths_ MM_GUARDED_BY(mutex_);
+  std::map<std::string, Status> lost_ MM_GUARDED_BY(mutex_);
+  std::set<std::string> notes_ MM_GUARDED_BY(mutex_);  // that were logged
+  std::map<std::string, ModelRecord> models_ MM_GUARDED_BY(mutex_);
+  std::set<std::string> waiting_for_room_ MM_GUARDED_BY(mutex_);
+  ModelTable table_ MM_GUARDED_BY(mutex_);
+  Settling settling_ MM_GUARDED_BY(mutex_);
+
+  Retirement retirement_;
+  Steward steward_;
+  Offload pool_;  // goes first: its tasks use the others
 };
 
 }  // namespace modelmill

@@ -13,8 +13,8 @@
 #include <sstream>
 #include <thread>
 
-#include "base/hex_text.h"
 #include "base/private_file.h"
+#include "lifecycle/digest.h"
 #include "repository/model_files.h"
 
 namespace modelmill {
@@ -28,30 +28,6 @@ constexpr size_t kMostCurves = 64;
 constexpr size_t kMostPoints = 64;
 constexpr uint64_t kMostBytes = uint64_t{1} << 20;
 constexpr int64_t kHourNs = 3'600'000'000'000;
-
-/// SHA-256 of what it is given, piece by piece.
-class Digest {
- public:
-  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    ok_ = context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
-  }
-  void add(const void* data, size_t size) { ok_ = ok_ && EVP_DigestUpdate(context_.get(), data, size) == 1; }
-  void add(const std::string& text) {
-    const uint64_t size = text.size();
-    add(&size, sizeof size);
-    add(text.data(), text.size());
-  }
-  std::string hex() {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned int size = 0;
-    if (!ok_ || EVP_DigestFinal_ex(context_.get(), bytes, &size) != 1) return "";
-    return hex_text({bytes, size});
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-  bool ok_ = false;
-};
 
 bool add_part(Digest& digest, std::ifstream& file, uintmax_t size) {
   std::vector<char> buffer(size_t{1} << 18);

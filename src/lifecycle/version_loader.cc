@@ -70,6 +70,9 @@ class Loading {
   }
 
  private:
+  /// Where a plugin of the model's own may be, beside the server's.
+  std::string plugin_directory() const { return found_.untrusted ? std::string() : found_.directory; }
+
   std::string what() const { return "model '" + definition_.name + "': "; }
 
   /// With auto-completion off everything that could be found out must be written down.
@@ -91,7 +94,7 @@ class Loading {
 
   Status find_backend(std::span<const ModelFormat> formats) {
     MM_ASSIGN_OR_RETURN(definition_.backend, infer_backend(definition_, version_, formats));
-    MM_ASSIGN_OR_RETURN(backend_, backends_.find(definition_.backend, found_.directory));
+    MM_ASSIGN_OR_RETURN(backend_, backends_.find(definition_.backend, plugin_directory()));
     MM_ASSIGN_OR_RETURN(file_, find_model_file(definition_, version_, to_format(backend_)));
     return ok_status();
   }
@@ -106,7 +109,7 @@ class Loading {
     load.file = file_;
     load.config_json = triton_config_json(complete_triton_config(definition_, {}));
     load.instance_threads = settings_.instance_threads;
-    MM_ASSIGN_OR_RETURN(model_, backends_.load(definition_.backend, load, found_.directory));
+    MM_ASSIGN_OR_RETURN(model_, backends_.load(definition_.backend, load, plugin_directory()));
     if (definition_.platform.empty()) definition_.platform = model_->info().platform;
     return ok_status();
   }

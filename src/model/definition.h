@@ -66,6 +66,12 @@ struct VersionPolicy {
   std::vector<int64_t> specific;
 };
 
+/// In what order a version takes another's place.
+enum class SwapPolicy {
+  kAvailability,  // the new one is loaded beside the old one, which serves until then
+  kResource,      // the old one goes first: less memory, and a time without an answer
+};
+
 /// One input or output as the configuration declares it (Triton's ModelInput and ModelOutput).
 struct ConfiguredTensor {
   std::string name;
@@ -97,6 +103,15 @@ struct ModelDefinition {
   std::vector<InstanceGroup> instance_groups;
   BatchingDefinition batching;
   VersionPolicy version_policy;
+  /// Names that stand for versions.
+  std::map<std::string, int64_t> labels;
+  /// What requests that name no version get; nullopt: the latest of those served.
+  std::optional<int64_t> default_version;
+  SwapPolicy swap = SwapPolicy::kAvailability;
+  /// A new version may refuse what the one before took, or answer otherwise.
+  bool allow_breaking = false;
+  /// Never put away to make room for others.
+  bool pinned = false;
   bool decoupled = false;
   /// The configuration speaks of decoupled at all; without that the backend's own word counts.
   bool decoupled_given = false;

@@ -36,6 +36,8 @@ struct FoundModel {
   std::vector<FoundVersion> versions;
   /// The folder is an entry of a repository: a configuration that names the model must name it as the folder is named.
   bool in_repository = false;
+  /// It came from a client: nothing in its folder is run as code of the server's own.
+  bool untrusted = false;
   /// OK, or why it can't be loaded as it lies there (a name that can't be served).
   Status problem;
 };

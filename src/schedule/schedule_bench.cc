@@ -76,7 +76,7 @@ class Bench {
     auto entry = std::make_shared<ModelEntry>();
     entry->name = "m";
     entry->versions.push_back(std::move(version));
-    table->models["m"] = std::move(entry);
+    table->put(std::move(entry));
     catalog_.publish(std::move(table));
     warm_up();
   }

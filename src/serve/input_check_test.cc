@@ -185,7 +185,7 @@ TEST(Inference, ThePinIsHeldUntilTheAnswer) {
   FakeCatalog catalog;
   InferRequestPtr waiting;
   catalog.add(simple_description("m"), [&](InferRequestPtr request) { waiting = std::move(request); });
-  Gate& gate = catalog.catalog().table()->models.find("m")->second->versions[0]->gate();
+  Gate& gate = catalog.catalog().table()->find("m")->versions[0]->gate();
   auto request = std::make_unique<InferRequest>(std::make_shared<RecordingSink>());
   request->model = "m";
   request->inputs.push_back(tensor("x", DataType::kFp32, {1, 4}, 16));

@@ -105,7 +105,7 @@ std::string announcement(const std::vector<wire::Endpoint>& endpoints, const Mod
   const ModelVersion* sample = nullptr;
   std::string models;
   std::string failed;
-  for (const auto& [name, entry] : table.models) {
+  for (const ModelEntry* entry : table.entries()) {
     if (!entry->versions.empty()) ++served;
     for (const auto& version : entry->versions) {
       append_version(models, *version);

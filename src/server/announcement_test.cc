@@ -45,7 +45,7 @@ ModelTable table_of(std::shared_ptr<ModelVersion> version, std::vector<VersionSt
   if (version) entry->versions = {std::move(version)};
   entry->statuses = std::move(statuses);
   ModelTable table;
-  table.models["ocr"] = entry;
+  table.put(entry);
   return table;
 }
 

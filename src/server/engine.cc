@@ -5,6 +5,7 @@
 
 #include "base/json_text.h"
 #include "schedule/scheduled_version.h"
+#include "server/malloc_tuning.h"
 
 namespace modelmill {
 namespace {
@@ -22,7 +23,7 @@ std::string settings_json(const std::map<std::string, std::string>& settings) {
 /// Why each model that is not served is not, one a line (a reason names its model); empty when all are.
 std::string failures(const ModelTable& table) {
   std::string text;
-  for (const auto& [name, entry] : table.models) {
+  for (const ModelEntry* entry : table.entries()) {
     for (const VersionStatus& status : entry->statuses) {
       if (status.state == VersionState::kReady || status.reason.empty()) continue;
       text += "\n  " + status.reason;
@@ -54,7 +55,10 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   options.load.instance_limits = {config_.max_instances > 0 ? config_.instances : 0, config_.max_instances,
                                   config_.scale_to_zero_after};
   if (!config_.state_directory.empty()) options.load.cost_directory = config_.state_directory + "/costs";
-  lifecycle_ = std::make_unique<LifecycleController>(catalog_, *backends_, metrics_, factory(), std::move(options));
+  options.control = config_.control;
+  options.control.after_unload = give_back_memory;
+  lifecycle_ =
+      std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), std::move(options));
 }
 
 Engine::~Engine() { shutdown(); }
@@ -72,8 +76,11 @@ VersionFactory Engine::factory() {
 Status Engine::load() {
   MM_RETURN_IF_ERROR(lifecycle_->load_paths(config_.paths));
   const auto table = catalog_.table();
-  const bool any = std::any_of(table->models.begin(), table->models.end(),
-                               [](const auto& model) { return !model.second->versions.empty(); });
+  const auto entries = table->entries();
+  // What is yet to be asked for may still be good.
+  const bool any = std::any_of(entries.begin(), entries.end(), [](const ModelEntry* entry) {
+    return !entry->versions.empty() || entry->on_demand || entry->statuses.empty();
+  });
   if (any) return ok_status();
   return failed_precondition("no model could be loaded" + failures(*table));
 }

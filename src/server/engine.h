@@ -42,7 +42,8 @@ class Engine {
   const ServerConfig config_;
   MetricRegistry metrics_;
   Catalog catalog_;
-  Inference inference_{catalog_};
+  Demand demand_;
+  Inference inference_{catalog_, &demand_};
   // Models hold on to their backends' libraries, which are never closed; the lifecycle goes first all the same.
   std::unique_ptr<BackendRegistry> backends_;
   std::unique_ptr<LifecycleController> lifecycle_;

@@ -72,7 +72,9 @@ struct ModelServer::Rep {
       : config(std::move(c)),
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
-        v2(engine.inference(), {"modelmill", server_version(), [this] { return ready(); }, http_options()}) {}
+        v2(engine.inference(),
+           {"modelmill", server_version(), [this] { return ready(); }, http_options(), &engine.lifecycle().control()}) {
+  }
 
   HttpOptions http_options() {
     return {

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "lifecycle/control_settings.h"
 #include "server/access/access_config.h"
 #include "server/state_directory.h"
 #include "wire/server.h"
@@ -54,6 +55,8 @@ struct ServerConfig {
   int64_t max_queue_requests = 0;
   int64_t max_queue_bytes = 0;
   int load_threads = 2;
+  /// How models come and go while the server runs.
+  ControlSettings control;
   /// Latency objectives (p99 of a request's time in the server) by model; "" is that of all others.
   std::map<std::string, std::chrono::microseconds> objectives;
 

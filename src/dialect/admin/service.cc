@@ -37,17 +37,18 @@ std::string signature_line(const std::vector<TensorSpec>& specs) {
 std::string describe(const Catalog& catalog, const std::string& server_version) {
   std::string text = "modelmill " + server_version + ", a model server\n\nModels\n";
   const auto table = catalog.table();
-  for (const auto& [name, entry] : table->models) {
+  for (const ModelEntry* entry : table->entries()) {
+    const std::string& name = entry->name;
     if (entry->versions.empty()) {
       text += "  " + name + "  (not ready)\n";
       continue;
     }
-    const ModelVersion& version = *entry->versions.back();
+    const ModelVersion& version = **entry->find(0);
     text += "  " + name + "  version " + std::to_string(version.version()) +
             "\n    in:  " + signature_line(version.signature().inputs) +
             "\n    out: " + signature_line(version.signature().outputs) + "\n";
   }
-  if (table->models.empty()) text += "  none\n";
+  if (table->empty()) text += "  none\n";
   text +=
       "\nPaths\n"
       "  GET  /predict/MODEL            how to ask a model, with a command to paste\n"

@@ -126,9 +126,6 @@ void add_control_methods(wire::GrpcMethods& methods, std::shared_ptr<const Model
   add_health(methods, queries);
   add_descriptions(methods, queries);
   add_shared_memory(methods);
-  add_refused<RepositoryModelLoadRequest, RepositoryModelLoadResponse>(methods, "RepositoryModelLoad", loading_refused);
-  add_refused<RepositoryModelUnloadRequest, RepositoryModelUnloadResponse>(methods, "RepositoryModelUnload",
-                                                                           loading_refused);
   add_refused<TraceSettingRequest, TraceSettingResponse>(methods, "TraceSetting", tracing_refused);
   add_refused<LogSettingsRequest, LogSettingsResponse>(methods, "LogSettings", logging_refused);
 }

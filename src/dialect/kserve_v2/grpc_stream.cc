@@ -182,10 +182,9 @@ void StreamCall::end() {
   answers->requested = request->outputs;
   {
     const auto table = inference_.catalog().table();
-    const auto entry = table->models.find(request->model);
-    if (entry != table->models.end() && !entry->second->versions.empty()) {
-      answers->decoupled = entry->second->versions.back()->definition().decoupled;
-    }
+    const ModelEntry* entry = table->find(request->model);
+    const auto* version = entry == nullptr ? nullptr : entry->find(request->version);
+    if (version != nullptr) answers->decoupled = (*version)->definition().decoupled;
   }
   ++in_flight_;
   if (answers->decoupled)

@@ -48,10 +48,10 @@ class GenerateCall : public ResponseSink, public std::enable_shared_from_this<Ge
   const std::shared_ptr<wire::HttpExchange> exchange_;
   const std::string model_;
   int64_t version_ = 0;
-  Signature signature_;
   std::string id_;
   CancelToken cancel_;
-  InferRequestPtr request_;  // until it is submitted
+  VersionPin pin_;           // until it is submitted
+  InferRequestPtr request_;  // the same
 };
 
 void GenerateCall::start(std::string_view version, const HttpOptions& options) {
@@ -78,8 +78,7 @@ void GenerateCall::start(std::string_view version, const HttpOptions& options) {
 
 Status GenerateCall::find_version(std::string_view version) {
   MM_ASSIGN_OR_RETURN(version_, parse_version(model_, version));
-  MM_ASSIGN_OR_RETURN(const VersionPin pin, inference_.catalog().pin(model_, version_));
-  signature_ = pin->signature();
+  MM_ASSIGN_OR_RETURN(pin_, inference_.catalog().pin(model_, version_));
   return ok_status();
 }
 
@@ -89,13 +88,13 @@ void GenerateCall::parse(std::optional<Result<Bytes>> body, const HttpOptions& o
     const wire::HttpRequest& http = exchange_->request();
     if (!body) body = decode_body(http.body, http.header("content-encoding"), options.inflate);
     MM_RETURN_IF_ERROR(body->status());
-    return parse_generate(**body, signature_, *request);
+    return parse_generate(**body, pin_->signature(), *request);
   });
   id_ = request->id;
   request->times.received = Clock::now();
   if (!status.ok()) return request->fail(status);
   if (request->cancelled()) return request->fail(cancelled("the client has gone away"));
-  inference_.submit(std::move(request));
+  inference_.submit(std::move(pin_), std::move(request));
 }
 
 std::string GenerateCall::write(InferResponse& response) const {

@@ -47,7 +47,8 @@ class HttpInferCall final : public ResponseSink, public std::enable_shared_from_
   Offload* offload_ = nullptr;
   HttpOutputs outputs_;
   CancelToken cancel_;
-  InferRequestPtr request_;  // until it is read
+  VersionPin pin_;           // until it is read
+  InferRequestPtr request_;  // the same
   int responses_ = 0;
   InferResponse response_;
 };
@@ -102,7 +103,8 @@ void HttpInferCall::start(std::string_view version, const HttpOptions& options) 
 
 Status HttpInferCall::find_version(std::string_view version) {
   MM_ASSIGN_OR_RETURN(version_, parse_version(model_, version));
-  return inference_.catalog().pin(model_, version_).status();
+  MM_ASSIGN_OR_RETURN(pin_, inference_.catalog().pin(model_, version_));
+  return ok_status();
 }
 
 void HttpInferCall::read(std::optional<Result<Bytes>> body, const HttpOptions& options) {
@@ -118,7 +120,8 @@ void HttpInferCall::read(std::optional<Result<Bytes>> body, const HttpOptions& o
   id_ = request->id;
   if (status.ok() && request->cancelled()) status = cancelled("the client has gone away");
   if (!status.ok()) return request->fail(std::move(status));
-  inference_.submit(std::move(request), "HTTP end point doesn't support models with decoupled transaction policy");
+  inference_.submit(std::move(pin_), std::move(request),
+                    "HTTP end point doesn't support models with decoupled transaction policy");
 }
 
 Status HttpInferCall::parse(const Bytes& body, InferRequest& request) {
@@ -127,8 +130,7 @@ Status HttpInferCall::parse(const Bytes& body, InferRequest& request) {
   MM_RETURN_IF_ERROR(read_header_length(http, body.size(), header_length));
   if (header_length == 0 && !http.header("inference-header-content-length").empty()) {
     outputs_.binary_by_default = true;
-    MM_ASSIGN_OR_RETURN(const VersionPin pin, inference_.catalog().pin(model_, version_));
-    return parse_http_raw(body, model_, pin->signature(), has_batch_dimension(pin->definition()), request);
+    return parse_http_raw(body, model_, pin_->signature(), has_batch_dimension(pin_->definition()), request);
   }
   return parse_http_infer(body, header_length, request, outputs_);
 }

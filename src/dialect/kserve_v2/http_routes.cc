@@ -10,6 +10,8 @@
 #include "dialect/kserve_v2/http_generate.h"
 #include "dialect/kserve_v2/http_infer.h"
 #include "dialect/kserve_v2/http_json.h"
+#include "dialect/kserve_v2/model_loading.h"
+#include "dialect/model_wait.h"
 #include "model/triton_config.h"
 
 namespace modelmill::kserve_v2 {
@@ -127,16 +129,12 @@ class Routes {
         [&] { return reply_with(queries_.statistics(model, version), [](const auto& s) { return to_json(s); }); });
   }
 
-  /// index, models/MODEL/load, models/MODEL/unload; a repository's name may stand in front of them.
+  /// index; a repository's name may stand in front of it. Loading has been taken out before.
   wire::HttpReply repository(Path path) const {
-    const bool is_index = !path.empty() && path.size() <= 2 && path.back() == "index";
-    const bool is_control = path.size() >= 3 && path.size() <= 4 && path[path.size() - 3] == "models" &&
-                            (path.back() == "load" || path.back() == "unload");
-    if (!is_index && !is_control) return no_such_path();
+    if (path.empty() || path.size() > 2 || path.back() != "index") return no_such_path();
     return post([&] {
-      const bool named = path.size() == (is_index ? 2 : 4);
-      if (named) return error_reply(unimplemented("'repository_name' specification is not supported"));
-      return is_index ? index() : error_reply(loading_refused());
+      return path.size() == 2 ? error_reply(unimplemented("'repository_name' specification is not supported"))
+                              : index();
     });
   }
 
@@ -187,23 +185,51 @@ std::string_view inference_kind(Path path) {
   return path[3] == "versions" && is_number ? std::string_view(kind) : "";
 }
 
-}  // namespace
+/// v2/repository[/NAME]/models/MODEL/load or unload: which of them, or "".
+std::string_view loading_kind(Path path) {
+  if (path.size() != 5 && path.size() != 6) return "";
+  const std::string& kind = path.back();
+  const bool is = path[1] == "repository" && path[path.size() - 3] == "models" && (kind == "load" || kind == "unload");
+  return is ? std::string_view(kind) : "";
+}
 
-wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries,
-                                    HttpOptions options) {
-  return [&inference, queries = std::move(queries),
-          options = std::move(options)](std::shared_ptr<wire::HttpExchange> exchange) {
+/// All requests under /v2.
+struct Handler {
+  Inference& inference;
+  std::shared_ptr<const ModelQueries> queries;
+  ModelControl* control;
+  HttpOptions options;
+
+  void operator()(std::shared_ptr<wire::HttpExchange> exchange) const {
     const wire::HttpRequest& request = exchange->request();
     const Result<std::vector<std::string>> path = split_path(request.path);
     if (!path.ok()) return exchange->reply(error_reply(path.status()));
-    const std::string_view kind = inference_kind(*path);
-    if (kind.empty()) return exchange->reply(Routes(*queries, request).answer(Path(*path).subspan(1)));
+    const std::string_view inferring = inference_kind(*path);
+    const std::string_view loading = loading_kind(*path);
+    if (inferring.empty() && loading.empty())
+      return exchange->reply(Routes(*queries, request).answer(Path(*path).subspan(1)));
     if (request.method != "POST") return exchange->reply(wrong_method("POST"));
-    const std::string version = path->size() == 6 ? (*path)[4] : std::string();
-    if (kind == "infer") return handle_http_infer(inference, std::move(exchange), (*path)[2], version, options);
+    if (loading.empty()) return infer(*path, inferring, std::move(exchange));
+    if (path->size() == 6)
+      return exchange->reply(error_reply(unimplemented("'repository_name' specification is not supported")));
+    if (loading == "load") return handle_http_load(control, std::move(exchange), (*path)[3], options);
+    handle_http_unload(control, std::move(exchange), (*path)[3], options);
+  }
+
+  void infer(Path path, std::string_view kind, std::shared_ptr<wire::HttpExchange> exchange) const {
+    if (wait_for_model(inference, exchange, path[2], *this)) return;
+    const std::string version = path.size() == 6 ? path[4] : std::string();
+    if (kind == "infer") return handle_http_infer(inference, std::move(exchange), path[2], version, options);
     const auto replies = kind == "generate" ? GenerateReply::kOne : GenerateReply::kStream;
-    handle_http_generate(inference, std::move(exchange), (*path)[2], version, options, replies);
-  };
+    handle_http_generate(inference, std::move(exchange), path[2], version, options, replies);
+  }
+};
+
+}  // namespace
+
+wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries,
+                                    ModelControl* control, HttpOptions options) {
+  return Handler{inference, std::move(queries), control, std::move(options)};
 }
 
 }  // namespace modelmill::kserve_v2

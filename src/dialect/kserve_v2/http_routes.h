@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "catalog/model_control.h"
 #include "dialect/http_options.h"
 #include "dialect/kserve_v2/model_queries.h"
 #include "serve/inference.h"
@@ -9,8 +10,9 @@
 
 namespace modelmill::kserve_v2 {
 
-/// Answers whatever path begins with /v2. `inference` must outlive the wire.
+/// Answers whatever path begins with /v2. `inference` and `control` (null: nobody loads models) must
+/// outlive the wire.
 wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries,
-                                    HttpOptions options);
+                                    ModelControl* control, HttpOptions options);
 
 }  // namespace modelmill::kserve_v2

@@ -82,6 +82,8 @@ Result<bool> ModelQueries::model_ready(std::string_view name, std::string_view v
   const Result<VersionPin> pin = catalog_.pin(name, number);
   if (pin.ok()) return true;
   if (pin.status().code() == Code::kUnavailable) return false;
+  // Known, and none of its versions is served.
+  if (number == 0 && catalog_.table()->find(name) != nullptr) return false;
   return pin.status();
 }
 
@@ -96,9 +98,8 @@ Result<inference::ModelMetadataResponse> ModelQueries::model_metadata(std::strin
     out.add_versions(std::to_string(number));
   } else {
     const auto table = catalog_.table();
-    const auto entry = table->models.find(name);
-    if (entry != table->models.end()) {
-      for (const auto& ready : entry->second->versions) out.add_versions(std::to_string(ready->version()));
+    if (const ModelEntry* entry = table->find(name)) {
+      for (const auto& ready : entry->versions) out.add_versions(std::to_string(ready->version()));
     }
   }
   const ModelDefinition& definition = pin->definition();
@@ -120,15 +121,15 @@ Result<inference::ModelStatisticsResponse> ModelQueries::statistics(std::string_
   MM_ASSIGN_OR_RETURN(const int64_t number, parse_version(name, version));
   inference::ModelStatisticsResponse out;
   const auto table = catalog_.table();
-  for (const auto& [model, entry] : table->models) {
-    if (!name.empty() && model != name) continue;
+  for (const ModelEntry* entry : table->entries()) {
+    if (!name.empty() && entry->name != name) continue;
     for (const auto& ready : entry->versions) {
       if (number == 0 || ready->version() == number) add_statistics(*ready, *out.add_model_stats());
     }
   }
   if (name.empty() || out.model_stats_size() != 0) return out;
-  const auto entry = table->models.find(name);
-  if (entry == table->models.end() || entry->second->versions.empty()) {
+  const ModelEntry* entry = table->find(name);
+  if (entry == nullptr || entry->versions.empty()) {
     return invalid_argument("requested model '" + std::string(name) + "' is not available");
   }
   return invalid_argument("requested model version is not available for model '" + std::string(name) + "'");
@@ -137,23 +138,18 @@ Result<inference::ModelStatisticsResponse> ModelQueries::statistics(std::string_
 inference::RepositoryIndexResponse ModelQueries::repository_index(bool ready_only) const {
   inference::RepositoryIndexResponse out;
   const auto table = catalog_.table();
-  for (const auto& [model, entry] : table->models) {
+  for (const ModelEntry* entry : table->entries()) {
     for (const VersionStatus& status : entry->statuses) {
       if (ready_only && status.state != VersionState::kReady) continue;
       auto& index = *out.add_models();
-      index.set_name(model);
+      index.set_name(entry->name);
       index.set_version(std::to_string(status.version));
       index.set_state(state_name(status.state));
       index.set_reason(status.reason);
     }
-    if (entry->statuses.empty() && !ready_only) out.add_models()->set_name(model);
+    if (entry->statuses.empty() && !ready_only) out.add_models()->set_name(entry->name);
   }
   return out;
-}
-
-Status loading_refused() {
-  return unavailable(
-      "explicit model load / unload is not allowed if polling is enabled; this server serves what it was started with");
 }
 
 Status shared_memory_refused() {

@@ -37,7 +37,6 @@ class ModelQueries {
 };
 
 /// What is refused because this server does not have it, in Triton's words for a server where it is off.
-Status loading_refused();
 Status shared_memory_refused();
 Status tracing_refused();
 Status logging_refused();

@@ -19,12 +19,9 @@ const RequestedOutput* find(const RequestedOutputs& requested, std::string_view 
 /// The description of the version that served; null when it has just been unloaded.
 std::shared_ptr<ModelVersion> find_version(const Catalog& catalog, std::string_view model, int64_t version) {
   const auto table = catalog.table();
-  const auto entry = table->models.find(model);
-  if (entry == table->models.end()) return nullptr;
-  for (const auto& candidate : entry->second->versions) {
-    if (version == 0 || candidate->version() == version) return candidate;
-  }
-  return nullptr;
+  const ModelEntry* entry = table->find(model);
+  const auto* found = entry == nullptr ? nullptr : entry->find(version);
+  return found == nullptr ? nullptr : *found;
 }
 
 Status classify_output(const ModelVersion* served, uint32_t classes, Tensor& tensor) {

@@ -6,6 +6,7 @@
 #include "dialect/kserve_v2/grpc_infer.h"
 #include "dialect/kserve_v2/grpc_stream.h"
 #include "dialect/kserve_v2/http_routes.h"
+#include "dialect/kserve_v2/model_loading.h"
 #include "dialect/kserve_v2/model_queries.h"
 
 namespace modelmill::kserve_v2 {
@@ -19,6 +20,7 @@ struct Service::Rep {
   Inference& inference;
   std::shared_ptr<const ModelQueries> queries;
   HttpOptions http;
+  ModelControl* control;
 };
 
 Service::Service(Inference& inference, Options options)
@@ -26,11 +28,13 @@ Service::Service(Inference& inference, Options options)
           Rep{inference,
               std::make_shared<const ModelQueries>(inference.catalog(), std::move(options.server_name),
                                                    std::move(options.server_version), std::move(options.ready)),
-              std::move(options.http)})) {}
+              std::move(options.http), options.control})) {}
 
 Service::~Service() = default;
 
-wire::HttpHandler Service::http() const { return make_http_handler(rep_->inference, rep_->queries, rep_->http); }
+wire::HttpHandler Service::http() const {
+  return make_http_handler(rep_->inference, rep_->queries, rep_->control, rep_->http);
+}
 
 void Service::add_to(wire::GrpcMethods& methods) const {
   methods.add(method_path("ModelInfer"),
@@ -38,6 +42,7 @@ void Service::add_to(wire::GrpcMethods& methods) const {
               wire::ApiGroup::kInference);
   methods.add(method_path("ModelStreamInfer"), model_stream_infer_method(rep_->inference), wire::ApiGroup::kInference);
   add_control_methods(methods, rep_->queries);
+  add_loading_methods(methods, rep_->control);
   const google::protobuf::FileDescriptor* file = inference::ModelInferRequest::descriptor()->file();
   methods.describe(file->FindServiceByName("GRPCInferenceService"));
 }

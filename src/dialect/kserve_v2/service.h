@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "catalog/model_control.h"
 #include "dialect/http_options.h"
 #include "serve/inference.h"
 #include "wire/grpc.h"
@@ -22,6 +23,8 @@ class Service {
     /// Whether the server is ready for traffic (its start is over and it is not draining). Default: always.
     std::function<bool()> ready;
     HttpOptions http = {};
+    /// Who loads and unloads models for clients; must outlive the wire. Null: nobody.
+    ModelControl* control = nullptr;
   };
 
   Service(Inference& inference, Options options);

@@ -8,6 +8,7 @@
 #include "dialect/http_router.h"
 #include "dialect/large_work.h"
 #include "dialect/model_path.h"
+#include "dialect/model_wait.h"
 #include "dialect/predict/reply_codec.h"
 #include "dialect/predict/request_codec.h"
 #include "dialect/predict/sample.h"
@@ -83,7 +84,7 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   PredictCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange)
       : inference_(inference), exchange_(std::move(exchange)) {}
 
-  void start(const ModelPath& target, const ModelVersion& version, const HttpOptions& options);
+  void start(const ModelPath& target, VersionPin pin, const HttpOptions& options);
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
@@ -108,13 +109,15 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
   bool timed_ = false;
   Offload* offload_ = nullptr;
   CancelToken cancel_;
-  InferRequestPtr request_;  // until it is read
+  VersionPin pin_;           // until it is read
+  InferRequestPtr request_;  // the same
   boost::container::small_vector<RequestedOutput, 2> requested_;
   int responses_ = 0;
   InferResponse response_;
 };
 
-void PredictCall::start(const ModelPath& target, const ModelVersion& version, const HttpOptions& options) {
+void PredictCall::start(const ModelPath& target, VersionPin pin, const HttpOptions& options) {
+  const ModelVersion& version = *pin;
   const wire::HttpRequest& http = exchange_->request();
   timed_ = options.server_timing || asks_timing(http);
   offload_ = options.offload;
@@ -132,6 +135,7 @@ void PredictCall::start(const ModelPath& target, const ModelVersion& version, co
   request_->version = version.version();
   request_->id = http.header("x-request-id");
   request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  pin_ = std::move(pin);
   std::optional<Result<Bytes>> body = decode_on_loop(http, options);
   const bool large = !body || (body->ok() && (*body)->size() > kLoopBytes);
   if (!large || offload_ == nullptr) return read(std::move(body), options);
@@ -154,7 +158,7 @@ void PredictCall::read(std::optional<Result<Bytes>> body, const HttpOptions& opt
   if (status.ok() && request->cancelled()) status = cancelled("the client has gone away");
   if (!status.ok()) return request->fail(std::move(status));
   requested_ = request->outputs;
-  inference_.submit(std::move(request),
+  inference_.submit(std::move(pin_), std::move(request),
                     "this model gives any number of answers to a request; ask it by gRPC ModelStreamInfer or by POST "
                     "/v2/models/MODEL/generate_stream");
 }
@@ -231,8 +235,11 @@ void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wi
     exchange->reply(error_reply(target.status()));
     return;
   }
-  const Result<VersionPin> pin = inference.catalog().pin(target->model, target->version);
+  Result<VersionPin> pin = inference.catalog().pin(target->model, target->version);
   if (!pin.ok()) {
+    if (wait_for_model(inference, exchange, target->model,
+                       [&inference, options](auto again) { handle(inference, options, std::move(again)); }))
+      return;
     exchange->reply(error_reply(pin.status()));
   } else if (request.method == "GET") {
     const std::string example = sample_curl(base_url(request), **pin);
@@ -240,7 +247,7 @@ void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wi
     compress_reply(reply, request);
     exchange->reply(std::move(reply));
   } else {
-    std::make_shared<PredictCall>(inference, exchange)->start(*target, **pin, options);
+    std::make_shared<PredictCall>(inference, exchange)->start(*target, *std::move(pin), options);
   }
 }
 

@@ -63,11 +63,11 @@ class FakeCatalog {
     auto table = std::make_shared<ModelTable>(*catalog_.table());
     const std::string name = description.definition.name;
     auto entry = std::make_shared<ModelEntry>();
-    if (const auto found = table->models.find(name); found != table->models.end()) *entry = *found->second;
+    if (const auto* found = table->find(name)) *entry = *found;
     entry->name = name;
     entry->statuses.push_back({description.version, VersionState::kReady, ""});
     entry->versions.push_back(std::make_shared<FakeVersion>(metrics_, std::move(description), std::move(run)));
-    table->models[name] = entry;
+    table->put(entry);
     catalog_.publish(table);
   }
 
@@ -75,10 +75,10 @@ class FakeCatalog {
   void add_unready(const std::string& name, int64_t version, std::string reason) {
     auto table = std::make_shared<ModelTable>(*catalog_.table());
     auto entry = std::make_shared<ModelEntry>();
-    if (const auto found = table->models.find(name); found != table->models.end()) *entry = *found->second;
+    if (const auto* found = table->find(name)) *entry = *found;
     entry->name = name;
     entry->statuses.push_back({version, VersionState::kUnavailable, std::move(reason)});
-    table->models[name] = entry;
+    table->put(entry);
     catalog_.publish(table);
   }
 

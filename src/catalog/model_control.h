@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "base/status.h"
+
+namespace modelmill {
+
+/// A model that somebody asks to be loaded.
+struct ModelLoad {
+  std::string model;
+  /// Used in the place of the model's own configuration: an inference.ModelConfig as JSON. Empty: the model's own.
+  std::string config_json = {};
+  /// Files by their path inside the model's folder, such as "1/model.onnx": used in the place of the whole folder.
+  /// Needs a configuration too.
+  std::map<std::string, std::string> files = {};
+  /// It may break clients of the version that serves.
+  bool allow_breaking = false;
+};
+
+/// What clients may ask of the control plane. Thread-safe; returns at once. `done` is called once, on a thread of the
+/// control plane or before the call returns.
+class ModelControl {
+ public:
+  using Done = std::function<void(Status)>;
+
+  virtual ~ModelControl() = default;
+
+  /// Loads, or loads again what has changed. Done when every version that should be served is, or has failed.
+  /// UNAVAILABLE where clients may not, NOT_FOUND for a model that is not in any repository.
+  virtual void load(ModelLoad load, Done done) = 0;
+  /// Takes the model from clients. Done when nobody can begin with it; it goes when its last request is answered.
+  virtual void unload(const std::string& model, Done done) = 0;
+};
+
+}  // namespace modelmill

@@ -1,0 +1,47 @@
+#include "cli/control_options.h"
+
+#include <CLI/Validators.hpp>
+#include <string>
+#include <vector>
+
+namespace modelmill {
+namespace {
+
+const Choices<ControlMode> kModes = {{"auto", ControlMode::kAuto},
+                                     {"none", ControlMode::kNone},
+                                     {"poll", ControlMode::kPoll},
+                                     {"watch", ControlMode::kWatch},
+                                     {"explicit", ControlMode::kExplicit}};
+
+}  // namespace
+
+void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& control) {
+  constexpr char kGroup[] = "Model control";
+  options
+      .add_choice(
+          app, "--model-control-mode", kModes, control.mode,
+          "Who changes what is served: the files of plain models, else clients (auto); nobody (none); the files, "
+          "looked at regularly (poll) or as they change (watch); clients alone (explicit) [auto]")
+      ->group(kGroup);
+  app.add_option("--load-model", control.load_models,
+                 "Explicit: a model to load at the start, * for all; may be repeated")
+      ->type_name("MODEL")
+      ->allow_extra_args(false)
+      ->group(kGroup);
+  options.add_seconds(app, "--repository-poll-secs", control.poll_interval, "Poll: how often the files are looked at")
+      ->group(kGroup);
+  app.add_flag("--load-on-demand", control.on_demand, "Load each model when the first request for it comes")
+      ->group(kGroup);
+  app.add_option(
+         "--model-memory", control.memory_budget,
+         "Memory that models may take together, such as 8GiB: beyond it those not used for longest are put away "
+         "until they are asked again")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("BYTES")
+      ->group(kGroup);
+  app.add_flag("--allow-breaking-versions", control.allow_breaking,
+               "Serve new versions also where their inputs or outputs break clients of the version before")
+      ->group(kGroup);
+}
+
+}  // namespace modelmill

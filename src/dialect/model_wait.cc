@@ -1,0 +1,28 @@
+#include "dialect/model_wait.h"
+
+#include <utility>
+
+#include "dialect/http_router.h"
+
+namespace modelmill {
+
+bool wait_for_model(Inference& inference, const std::shared_ptr<wire::HttpExchange>& exchange, const std::string& model,
+                    std::function<void(std::shared_ptr<wire::HttpExchange>)> handle) {
+  if (!inference.loads_on_demand(model)) return false;
+  const auto cancel = std::make_shared<CancelToken>();
+  exchange->on_abandoned([cancel, model, &inference] {
+    cancel->cancel(CancelToken::Reason::kClientGone);
+    inference.cancelled(model, 0);
+  });
+  inference.wait_for_model({model, kNever, cancel, exchange->request().body.size(),
+                            [exchange, cancel, handle = std::move(handle)](const Status& status) {
+                              exchange->loop().post([exchange, cancel, handle, status] {
+                                if (cancel->cancelled()) return;
+                                if (status.ok()) return handle(exchange);
+                                exchange->reply(error_reply(status));
+                              });
+                            }});
+  return true;
+}
+
+}  // namespace modelmill

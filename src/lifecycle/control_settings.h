@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+namespace modelmill {
+
+/// Who decides that a model comes, changes or goes while the server runs.
+enum class ControlMode {
+  kAuto,      // the files, for plain files and our own layout; else clients
+  kNone,      // nobody
+  kPoll,      // the files, looked at regularly
+  kWatch,     // the files, as soon as they have changed
+  kExplicit,  // clients; only what is named is loaded at the start
+};
+
+/// How models come and go.
+struct ControlSettings {
+  ControlMode mode = ControlMode::kAuto;
+  /// kExplicit: what is loaded at the start; "*" is all.
+  std::vector<std::string> load_models;
+  /// kPoll: between two looks.
+  Duration poll_interval = std::chrono::seconds(15);
+  /// Changed files are taken when they have been still for so long.
+  Duration settle = std::chrono::seconds(1);
+  /// Models load when the first request for them comes.
+  bool on_demand = false;
+  /// Of memory that models may take together; beyond it those not used for longest are put away, until they are asked
+  /// again. 0: no bound.
+  uint64_t memory_budget = 0;
+  /// New versions may break clients of the ones before.
+  bool allow_breaking = false;
+  /// After a version has gone: gives memory back to the system. May be null.
+  std::function<void()> after_unload;
+};
+
+}  // namespace modelmill

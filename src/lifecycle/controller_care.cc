@@ -1,0 +1,67 @@
+// The regular work on what serves.
+
+#include "base/log.h"
+#include "lifecycle/controller_core.h"
+
+namespace modelmill {
+
+void ControllerCore::scale(TimePoint now) {
+  std::vector<std::pair<std::shared_ptr<ModelVersion>, std::shared_ptr<InstanceScaler>>> scaled;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, model] : models_)
+      for (const auto& [number, version] : model.versions)
+        if (version.scaler && version.serving) scaled.emplace_back(version.serving->share(), version.scaler);
+  }
+  for (const auto& [version, scaler] : scaled) {
+    // Inside the gate, so that a shutdown waits for what is being made.
+    const VersionPin pin(version);
+    if (!pin) continue;
+    const InstanceLoad load = version->load();
+    const auto decision = scaler->observe(now, load);
+    if (decision.reason.empty()) continue;
+    const Status status = version->set_instances(decision.instances, decision.reason);
+    Log::write(status.ok() ? LogLevel::kInfo : LogLevel::kError,
+               status.ok() ? "instances changed" : "instances can't be made",
+               {{"model", version->name()},
+                {"version", version->version()},
+                {"from", load.instances},
+                {"to", version->load().instances},
+                {"reason", status.ok() ? decision.reason : status.message()}});
+  }
+}
+
+void ControllerCore::keep_costs() {
+  struct Kept {
+    std::string model;
+    std::shared_ptr<ModelVersion> version;
+    std::string key;
+    int64_t executions;
+  };
+  std::vector<Kept> all;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, model] : models_)
+      for (const auto& [number, version] : model.versions)
+        if (version.serving && !version.cost_key.empty())
+          all.push_back({name, version.serving->share(), version.cost_key, version.executions_kept});
+  }
+  for (const Kept& kept : all) {
+    const auto learned = kept.version->learned();
+    const int64_t executions = executions_of(learned);
+    if (executions == kept.executions) continue;
+    const Status status = costs_.write(kept.key, learned);
+    if (!status.ok()) {
+      Log::warning("what was learned of costs can't be kept", {{"reason", status.message()}});
+      return;
+    }
+    const MutexLock lock(mutex_);
+    // It may have been unloaded meanwhile.
+    if (const auto model = models_.find(kept.model); model != models_.end())
+      if (const auto entry = model->second.versions.find(kept.version->version());
+          entry != model->second.versions.end())
+        entry->second.executions_kept = executions;
+  }
+}
+
+}  // namespace modelmill

@@ -1,0 +1,124 @@
+// What clients and waiting requests ask for.
+
+#include <utility>
+
+#include "base/log.h"
+#include "lifecycle/controller_core.h"
+#include "lifecycle/sent_model.h"
+#include "lifecycle/version_loader.h"
+
+namespace modelmill {
+namespace {
+
+/// A model that failed to load is not tried again for each request that comes.
+constexpr Duration kRetryOnDemand = std::chrono::seconds(10);
+
+}  // namespace
+
+void ControllerCore::load(ModelLoad load, Done done) {
+  if (control_.mode == ControlMode::kNone || control_.mode == ControlMode::kPoll)
+    return done(unavailable("explicit model load / unload is not allowed if polling is enabled"));
+  auto shared = std::make_shared<std::pair<ModelLoad, Done>>(std::move(load), std::move(done));
+  if (!pool_.run([this, shared] { load_now(shared->first, shared->second); }))
+    shared->second(unavailable("the server is stopping"));
+}
+
+Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const ModelLoad& load) const {
+  const std::vector<ModelFormat> formats = formats_of(backends_);
+  const bool allow = load.allow_breaking || control_.allow_breaking;
+  if (!load.files.empty()) {
+    std::shared_ptr<OwnFolder> folder;
+    MM_ASSIGN_OR_RETURN(SeenModel sent, unpack_sent_model(load, formats, folder));
+    MM_RETURN_IF_ERROR(put_configuration(sent, load.config_json));
+    return target_of(std::move(sent), allow, folder, true);
+  }
+  std::vector<std::string> paths;
+  {
+    const MutexLock lock(mutex_);
+    paths = paths_;
+  }
+  Seen seen = look_at(paths, formats, load.model);
+  if (seen.models.empty())
+    return not_found("failed to load '" + load.model + "', failed to poll from model repository");
+  SeenModel& model = seen.models.front();
+  if (!model.problem.ok()) return model.problem.with_context("failed to load '" + load.model + "'");
+  if (load.config_json.empty()) return target_of(std::move(model), allow);
+  MM_RETURN_IF_ERROR(put_configuration(model, load.config_json));
+  return target_of(std::move(model), allow, nullptr, true);
+}
+
+void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
+  auto target = wanted_by(load);
+  if (!target.ok()) return done(target.status());
+  Aftermath after;
+  bool stopping = false;
+  {
+    const MutexLock lock(mutex_);
+    stopping = stopping_;
+    if (!stopping) {
+      ModelRecord& model = models_[load.model];
+      model.name = load.model;
+      model.gone = false;
+      model.awake = true;
+      model.unloaded_by_client = false;
+      model.problem.clear();
+      for (auto& [number, version] : model.versions) version.failed.clear();
+      model.waiters.push_back(done);
+      set_target(model, *target, after);
+      publish();
+    }
+  }
+  if (stopping) done(unavailable("the server is stopping"));
+  finish_aftermath(std::move(after));
+}
+
+void ControllerCore::unload(const std::string& name, Done done) {
+  if (control_.mode == ControlMode::kNone || control_.mode == ControlMode::kPoll)
+    return done(unavailable("explicit model load / unload is not allowed if polling is enabled"));
+  Aftermath after;
+  bool known = false;
+  {
+    const MutexLock lock(mutex_);
+    const auto it = models_.find(name);
+    known = it != models_.end() && !it->second.gone;
+    if (known) {
+      ModelRecord& model = it->second;
+      model.awake = false;
+      model.unloaded_by_client = true;
+      advance(model, after);
+      publish();
+    }
+  }
+  finish_aftermath(std::move(after));
+  done(known ? ok_status() : not_found("failed to unload '" + name + "', there is no model of that name"));
+}
+
+void ControllerCore::wake(const std::string& name) {
+  Aftermath after;
+  Status status;
+  bool decided = true;
+  {
+    const MutexLock lock(mutex_);
+    const auto it = models_.find(name);
+    const TimePoint now = Clock::now();
+    if (it == models_.end() || it->second.gone || !it->second.target || it->second.unloaded_by_client) {
+      status = unavailable("model '" + name + "' is not loaded, and is not to be");
+    } else if (ModelRecord& model = it->second; model.serves()) {
+      status = ok_status();
+    } else if (now - model.failed_at < kRetryOnDemand && !model.in_motion()) {
+      status = model.outcome();
+    } else {
+      decided = false;
+      model.awake = true;
+      for (auto& [number, version] : model.versions)
+        if (!version.failed.empty() && version.loading.empty()) version.failed.clear();
+      model.waiters.emplace_back([this, name](const Status& outcome) { demand_.settle(name, outcome); });
+      advance(model, after);
+      publish();
+    }
+  }
+  if (decided) demand_.settle(name, status);
+  finish_aftermath(std::move(after));
+}
+
+}  // namespace modelmill

@@ -1,0 +1,278 @@
+// One step after the other towards what should be served.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "lifecycle/controller_core.h"
+#include "lifecycle/resident_memory.h"
+#include "lifecycle/signature_change.h"
+#include "lifecycle/version_loader.h"
+
+namespace modelmill {
+namespace {
+
+uint64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+bool wants(const ModelRecord& model, const WantedVersion& version) {
+  const auto wanted = model.wanted();
+  return std::any_of(wanted.begin(), wanted.end(),
+                     [&](const WantedVersion& w) { return w.version == version.version && w.stamp == version.stamp; });
+}
+
+}  // namespace
+
+/// What a load's thread brings back.
+struct ControllerCore::Loaded {
+  Status status;
+  std::shared_ptr<ModelVersion> version;
+  std::shared_ptr<VersionStats> stats;
+  std::string cost_key;
+  int64_t instances = 0;
+  uint64_t bytes = 0;
+  Duration took{};
+};
+
+void ControllerCore::set_target(ModelRecord& model, std::shared_ptr<const ModelTarget> target, Aftermath& after) {
+  model.target = std::move(target);
+  advance(model, after);
+}
+
+void ControllerCore::advance(ModelRecord& model, Aftermath& after) {
+  if (stopping_) return;
+  const SwapPolicy policy = model.target ? model.target->definition.swap : SwapPolicy::kAvailability;
+  while (true) {
+    const SwapSteps steps = plan_swap(model.swap_versions(), model.wanted(), policy);
+    for (const int64_t number : steps.unload) take_from_clients(model, number, "unloaded", after);
+    bool begun = !steps.unload.empty();
+    for (const int64_t number : steps.load) begun |= begin_load(model, number, after);
+    if (steps.settled) settle(model, after);
+    if (!begun) break;
+  }
+  forget_what_is_over(model);
+  put_entry(model);
+}
+
+/// The target is reached, or can't be.
+void ControllerCore::settle(ModelRecord& model, Aftermath& after) {
+  changed_.notify_all();
+  if (model.waiters.empty()) return;
+  const Status outcome = model.outcome();
+  // What somebody asked for and can't have is not missing: the server is ready without it.
+  if (!outcome.ok() && !model.serves()) model.awake = false;
+  for (auto& waiter : std::exchange(model.waiters, {}))
+    after.calls.push_back([waiter = std::move(waiter), outcome] { waiter(outcome); });
+}
+
+/// False: nothing has changed, because there is no room for it yet.
+bool ControllerCore::begin_load(ModelRecord& model, int64_t number, Aftermath& after) {
+  const auto wanted = std::find_if(model.target->wanted.begin(), model.target->wanted.end(),
+                                   [number](const WantedVersion& w) { return w.version == number; });
+  const Job job{model.name, *wanted, model.target};
+  VersionRecord& version = model.versions[number];
+  const uint64_t needed = version.bytes > 0 ? version.bytes : bytes_on_disk(job.target->places.at(number));
+  switch (room_for(model, number, needed, after)) {
+    case Room::kComing: return false;
+    case Room::kNone: return true;
+    case Room::kThere: break;
+  }
+  version.loading = wanted->stamp;
+  version.bytes = needed;
+  version.failed.clear();
+  if (!pool_.run([this, job] { run(job); })) version.loading.clear();  // it is stopping
+  return true;
+}
+
+void ControllerCore::run(const Job& job) {
+  if (stopping_) return;
+  finish(job, load_job(job));
+}
+
+std::shared_ptr<VersionStats> ControllerCore::stats_of(const Job& job, const ModelDefinition& definition) {
+  const MutexLock lock(mutex_);
+  auto& stats = models_[job.model].versions[job.version.version].stats;
+  if (!stats) stats = std::make_shared<VersionStats>(metrics_, job.model, job.version.version, definition.metric_tags);
+  return stats;
+}
+
+/// Loads, without the lock.
+ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
+  Loaded out;
+  const TimePoint start = Clock::now();
+  const bool alone = ++loads_running_ == 1;
+  const uint64_t before = resident_bytes();
+  const ModelTarget& target = *job.target;
+  auto loaded = load_version(target.found, target.places.at(job.version.version), target.definition,
+                             formats_of(backends_), backends_, settings_);
+  if (!loaded.ok()) {
+    out.status = loaded.status();
+  } else {
+    out.cost_key = loaded->cost_key;
+    out.instances = static_cast<int64_t>(loaded->instances.size());
+    out.bytes = loaded->model->info().memory_bytes;
+    loaded->plan.wants_instance = [this] { steward_.wake(); };
+    out.stats = stats_of(job, loaded->description.definition);
+    out.version = factory_(std::move(loaded->description), out.stats, loaded->plan, std::move(loaded->model),
+                           std::move(loaded->instances));
+    if (!out.version) out.status = internal("the version could not be started");
+  }
+  const uint64_t after = resident_bytes();
+  if (--loads_running_ == 0 && alone && after > before) out.bytes = std::max(out.bytes, after - before);
+  out.bytes = std::max(out.bytes, bytes_on_disk(target.places.at(job.version.version)));
+  out.took = Clock::now() - start;
+  return out;
+}
+
+void ControllerCore::finish(const Job& job, Loaded loaded) {
+  Aftermath after;
+  {
+    const MutexLock lock(mutex_);
+    ModelRecord& model = models_[job.model];
+    model.versions[job.version.version].loading.clear();
+    if (loaded.status.ok() && !stopping_ && wants(model, job.version))
+      loaded.status = accept(model, job, loaded, after);
+    if (!loaded.status.ok()) reject(model, job, loaded.status);
+    advance(model, after);
+    publish();
+  }
+  finish_aftermath(std::move(after));
+  // What nobody wants any more, or must not have, goes here, on the loading thread.
+  if (loaded.version) OwnedVersion(std::move(loaded.version));
+}
+
+Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded, Aftermath& after) {
+  const int64_t number = job.version.version;
+  VersionRecord& record = model.versions[number];
+  MM_RETURN_IF_ERROR(check_compatible(model, *loaded.version, job.target->allow_breaking));
+  const uint64_t leaving = record.serving ? record.bytes : 0;
+  record.bytes = loaded.bytes;
+  record.loading = job.version.stamp;  // so that it counts, and doesn't go to make room for itself
+  const Status fits = keep_within_budget(model, after);
+  record.loading.clear();
+  MM_RETURN_IF_ERROR(fits);
+  const ModelDefinition& definition = loaded.version->definition();
+  Log::info("model loaded", {{"model", model.name},
+                             {"version", number},
+                             {"backend", definition.backend},
+                             {"ms", static_cast<int64_t>(to_ns(loaded.took) / 1'000'000)},
+                             {"instances", loaded.instances},
+                             {"max_batch", definition.max_batch_size.value_or(0)}});
+  if (!definition.unbatched_reason.empty())
+    Log::info("model is served unbatched",
+              {{"model", model.name}, {"version", number}, {"reason", definition.unbatched_reason}});
+  if (record.serving) retire(model, number, std::move(record.serving), leaving, after);
+  const InstanceLimits limits = loaded.version->instance_limits();
+  record.scaler = limits.fixed() ? nullptr : std::make_shared<InstanceScaler>(limits);
+  record.executions_kept = executions_of(loaded.version->learned());
+  record.cost_key = loaded.cost_key;
+  record.stamp = job.version.stamp;
+  record.reason.clear();
+  record.serving = std::make_unique<OwnedVersion>(std::move(loaded.version));
+  model.loaded_ms = unix_ms();
+  return ok_status();
+}
+
+void ControllerCore::reject(ModelRecord& model, const Job& job, const Status& reason) {
+  VersionRecord& record = model.versions[job.version.version];
+  const bool serves = model.serves();
+  Log::error(serves ? "new version not loaded, the old one is served on" : "model not loaded",
+             {{"model", model.name}, {"version", job.version.version}, {"reason", reason.message()}});
+  if (!model.failures)
+    model.failures = metrics_.counter("modelmill_model_load_failures_total", "Versions that could not be loaded",
+                                      {{"model", model.name}});
+  model.failures->add();
+  record.failed = job.version.stamp;
+  record.reason = reason.message();
+  record.failed_code = reason.code();
+  model.failed_at = Clock::now();
+}
+
+/// An error when clients of what serves now would break, and may not.
+Status ControllerCore::check_compatible(const ModelRecord& model, const ModelVersion& version, bool allowed) const {
+  if (allowed || version.definition().allow_breaking) return ok_status();
+  const auto entry = model.entry(false);
+  const auto* before = entry->find(0);
+  if (before == nullptr) return ok_status();
+  const int64_t fixed = version.definition().default_version.value_or(0);
+  const bool becomes_default = fixed == 0 ? version.version() >= (*before)->version() : version.version() == fixed;
+  if (!becomes_default) return ok_status();
+  const std::string change = breaking_change(**before, version);
+  if (change.empty()) return ok_status();
+  return failed_precondition("model '" + model.name + "': version " + std::to_string(version.version()) +
+                             " would break clients of version " + std::to_string((*before)->version()) + ": " + change +
+                             "; to serve it all the same, start with --allow-breaking-versions");
+}
+
+void ControllerCore::take_from_clients(ModelRecord& model, int64_t number, const std::string& reason,
+                                       Aftermath& after) {
+  VersionRecord& record = model.versions[number];
+  record.reason = reason;
+  retire(model, number, std::move(record.serving), record.bytes, after);
+}
+
+void ControllerCore::retire(ModelRecord& model, int64_t number, std::unique_ptr<OwnedVersion> version, uint64_t bytes,
+                            Aftermath& after) {
+  ++model.versions[number].draining;
+  model.leaving += bytes;
+  after.retire.emplace_back(std::move(version),
+                            [this, name = model.name, number, bytes] { gone(name, number, bytes); });
+}
+
+/// On a thread of the retirement, when a version has been destroyed.
+void ControllerCore::gone(const std::string& name, int64_t number, uint64_t bytes) {
+  Log::info("model unloaded", {{"model", name}, {"version", number}});
+  if (control_.after_unload) control_.after_unload();
+  Aftermath after;
+  {
+    const MutexLock lock(mutex_);
+    if (const auto it = models_.find(name); it != models_.end()) {
+      ModelRecord& model = it->second;
+      --model.versions[number].draining;
+      model.leaving -= bytes;
+      advance(model, after);
+    }
+    for (const std::string& waiting : std::exchange(waiting_for_room_, {}))
+      if (const auto it = models_.find(waiting); it != models_.end()) advance(it->second, after);
+    changed_.notify_all();
+    publish();
+  }
+  finish_aftermath(std::move(after));
+}
+
+void ControllerCore::finish_aftermath(Aftermath after) {
+  for (auto& [version, gone] : after.retire) retirement_.retire(std::move(version), std::move(gone));
+  for (const auto& call : after.calls) call();
+}
+
+/// Versions that are neither here nor in the repository.
+void ControllerCore::forget_what_is_over(ModelRecord& model) {
+  const auto in_repository = [&](int64_t number) {
+    if (!model.target || model.gone) return false;
+    const auto& found = model.target->found.versions;
+    return std::any_of(found.begin(), found.end(), [number](const FoundVersion& v) { return v.version == number; });
+  };
+  std::erase_if(model.versions, [&](const auto& entry) {
+    const VersionRecord& version = entry.second;
+    return !version.serving && version.loading.empty() && version.draining == 0 && !in_repository(entry.first) &&
+           model.problem.empty();
+  });
+}
+
+void ControllerCore::put_entry(const ModelRecord& model) {
+  if (model.gone && model.versions.empty())
+    table_.erase(model.name);
+  else
+    table_.put(model.entry(loads_on_demand(model)));
+}
+
+void ControllerCore::publish() { catalog_.publish(std::make_shared<const ModelTable>(table_)); }
+
+bool ControllerCore::loads_on_demand(const ModelRecord& model) const {
+  return (control_.on_demand || control_.memory_budget > 0) && model.target && !model.gone &&
+         !model.unloaded_by_client && !model.serves();
+}
+
+}  // namespace modelmill

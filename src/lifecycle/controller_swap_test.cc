@@ -1,0 +1,238 @@
+// How versions take each other's places: by files, by clients, on demand and within a memory budget.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "lifecycle/testing/controller_rig.h"
+
+namespace modelmill {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class ControllerSwapTest : public ControllerCoreTest {
+ protected:
+  std::unique_ptr<ControllerCore> make(ControlSettings control, const std::vector<std::string>& paths) {
+    auto core = std::make_unique<ControllerCore>(parts(), LoadSettings{}, std::move(control), 2);
+    const Status status = core->load_paths(paths);
+    EXPECT_TRUE(status.ok()) << status.to_string();
+    return core;
+  }
+  static ControlSettings mode(ControlMode mode) {
+    ControlSettings control;
+    control.mode = mode;
+    return control;
+  }
+  /// Looks twice, with the time of rest between them, and waits for what comes of it.
+  void look(ControllerCore& core) {
+    EXPECT_FALSE(core.look(now_));
+    now_ += std::chrono::seconds(1);
+    EXPECT_TRUE(core.look(now_));
+  }
+  std::vector<int64_t> served(const std::string& model) {
+    std::vector<int64_t> numbers;
+    const auto table = catalog_.table();
+    if (const ModelEntry* entry = table->find(model))
+      for (const auto& version : entry->versions) numbers.push_back(version->version());
+    return numbers;
+  }
+  template <typename Condition>
+  static void wait_for(Condition condition) {
+    const TimePoint until = Clock::now() + std::chrono::seconds(30);
+    while (!condition() && Clock::now() < until) std::this_thread::yield();
+    EXPECT_TRUE(condition());
+  }
+  static Status load(ControllerCore& core, ModelLoad load) {
+    std::promise<Status> done;
+    core.load(std::move(load), [&](const Status& status) { done.set_value(status); });
+    return done.get_future().get();
+  }
+  static Status unload(ControllerCore& core, const std::string& model) {
+    std::promise<Status> done;
+    core.unload(model, [&](const Status& status) { done.set_value(status); });
+    return done.get_future().get();
+  }
+
+  TimePoint now_ = Clock::now();
+};
+
+TEST_F(ControllerSwapTest, AnOverwrittenFileIsTheNextVersion) {
+  const std::string file = folder_.write("a.onnx");
+  const auto core = make({}, {file});
+  EXPECT_THAT(served("a"), ElementsAre(1));
+  EXPECT_TRUE(core->look(now_)) << "nothing has changed";
+  folder_.write("a.onnx", "other");
+  look(*core);
+  wait_for([&] { return served("a") == std::vector<int64_t>{2}; });
+  // The old number is forgotten.
+  wait_for([&] { return alive_ == 1 && catalog_.table()->find("a")->statuses.size() == 1; });
+}
+
+TEST_F(ControllerSwapTest, WhatStillChangesIsNotTaken) {
+  const std::string file = folder_.write("a.onnx");
+  const auto core = make({}, {file});
+  for (int i = 0; i < 5; ++i) {
+    folder_.write("a.onnx", std::string(static_cast<size_t>(i) + 2, 'x'));
+    EXPECT_FALSE(core->look(now_ += std::chrono::milliseconds(900)));
+  }
+  EXPECT_EQ(backends_.log.loads, 1);
+}
+
+TEST_F(ControllerSwapTest, TheOldVersionServesUntilTheNewOneDoesAndWhenItFails) {
+  folder_.write("a/1/model.onnx");
+  folder_.write("a/config.pbtxt", "");
+  const auto core = make(mode(ControlMode::kPoll), {folder_.path()});
+  folder_.write("a/2/wrong.txt");
+  look(*core);
+  wait_for([&] { return state("a", 1) == VersionState::kUnavailable && !reason("a", 1).empty(); });
+  EXPECT_THAT(served("a"), ElementsAre(1));
+  EXPECT_THAT(reason("a", 1), HasSubstr("no model file"));
+  EXPECT_TRUE(core->all_ready()) << "one version serves";
+  folder_.write("a/2/model.onnx");
+  look(*core);
+  wait_for([&] { return served("a") == std::vector<int64_t>{2}; });
+}
+
+TEST_F(ControllerSwapTest, RequestsInFlightKeepTheOldVersionAlive) {
+  const std::string file = folder_.write("a.onnx");
+  const auto core = make({}, {file});
+  auto pin = std::make_unique<Result<VersionPin>>(catalog_.pin("a", 0));
+  folder_.write("a.onnx", "other");
+  look(*core);
+  wait_for([&] { return served("a") == std::vector<int64_t>{2}; });
+  EXPECT_EQ(alive_, 2);
+  EXPECT_EQ((**pin)->version(), 1);
+  EXPECT_EQ(state("a", 0), VersionState::kUnloading);
+  pin.reset();
+  wait_for([&] { return alive_ == 1; });
+}
+
+TEST_F(ControllerSwapTest, ABreakingVersionIsRefusedUnlessAllowed) {
+  folder_.write("a/1/model.onnx");
+  folder_.write("a/config.pbtxt", "");
+  const auto core = make(mode(ControlMode::kExplicit), {folder_.path()});
+  ASSERT_TRUE(load(*core, {"a"}).ok());
+  backends_.models["a"].info.signature.inputs[0].name = "renamed";
+  folder_.write("a/2/model.onnx");
+  const Status refused = load(*core, {"a"});
+  EXPECT_THAT(refused.message(), HasSubstr("version 2 would break clients of version 1: input 'x' is gone"));
+  EXPECT_THAT(served("a"), ElementsAre(1));
+  ModelLoad allowed{"a"};
+  allowed.allow_breaking = true;
+  EXPECT_TRUE(load(*core, allowed).ok());
+  EXPECT_THAT(served("a"), ElementsAre(2));
+}
+
+TEST_F(ControllerSwapTest, ExplicitModeLoadsWhatIsNamedAndAskedFor) {
+  folder_.write("a/1/model.onnx");
+  folder_.write("a/config.pbtxt", "");
+  folder_.write("b/1/model.onnx");
+  folder_.write("b/config.pbtxt", "");
+  ControlSettings control = mode(ControlMode::kExplicit);
+  control.load_models = {"b"};
+  const auto core = make(control, {folder_.path()});
+  EXPECT_THAT(served("a"), IsEmpty());
+  EXPECT_THAT(served("b"), ElementsAre(1));
+  EXPECT_TRUE(core->all_ready());
+  EXPECT_TRUE(load(*core, {"a"}).ok());
+  EXPECT_THAT(served("a"), ElementsAre(1));
+  EXPECT_EQ(load(*core, {"nobody"}).code(), Code::kNotFound);
+  EXPECT_TRUE(unload(*core, "a").ok());
+  EXPECT_THAT(served("a"), IsEmpty());
+  EXPECT_EQ(unload(*core, "nobody").code(), Code::kNotFound);
+  wait_for([&] { return alive_ == 1 && state("a") == VersionState::kUnavailable; });
+  EXPECT_EQ(reason("a"), "unloaded");
+  EXPECT_TRUE(core->all_ready());
+}
+
+TEST_F(ControllerSwapTest, NobodyLoadsWherePollingDecides) {
+  const auto core = make(mode(ControlMode::kPoll), {folder_.write("a.onnx")});
+  EXPECT_EQ(load(*core, {"a"}).code(), Code::kUnavailable);
+  EXPECT_EQ(unload(*core, "a").code(), Code::kUnavailable);
+  EXPECT_THAT(served("a"), ElementsAre(1));
+}
+
+TEST_F(ControllerSwapTest, ModelsComeAndGoWithTheirFiles) {
+  folder_.write("a.onnx");
+  const auto core = make({}, {folder_.path()});
+  folder_.write("b.onnx");
+  look(*core);
+  wait_for([&] { return served("b") == std::vector<int64_t>{1}; });
+  std::filesystem::remove(folder_ / "a.onnx");
+  look(*core);
+  wait_for([&] { return alive_ == 1 && catalog_.table()->find("a") == nullptr; });
+  folder_.write("a.onnx");
+  look(*core);
+  wait_for([&] { return served("a") == std::vector<int64_t>{1}; });
+}
+
+TEST_F(ControllerSwapTest, WhatCannotBeLookedAtIsServedOn) {
+  const auto core = make({}, {folder_.write("x/a.onnx"), folder_.write("b.onnx")});
+  std::filesystem::remove_all(folder_ / "x");
+  EXPECT_TRUE(core->look(now_));
+  EXPECT_TRUE(core->look(now_ += std::chrono::seconds(2)));
+  EXPECT_THAT(served("a"), ElementsAre(1));
+}
+
+class OnDemandTest : public ControllerSwapTest {
+ protected:
+  Status ask(const std::string& model) {
+    EXPECT_TRUE(catalog_.loads_on_demand(model));
+    std::promise<Status> done;
+    demand_.wait(
+        {model, kNever, nullptr, 0,
+         [&](const Status& status) { done.set_value(status.ok() ? catalog_.pin(model, 0).status() : status); }},
+        Clock::now());
+    return done.get_future().get();
+  }
+};
+
+TEST_F(OnDemandTest, TheFirstRequestLoads) {
+  ControlSettings control;
+  control.on_demand = true;
+  const auto core = make(control, {folder_.write("a.onnx"), folder_.write("broken.onnx")});
+  EXPECT_EQ(backends_.log.loads, 0);
+  EXPECT_TRUE(core->all_ready());
+  EXPECT_TRUE(ask("a").ok());
+  EXPECT_FALSE(catalog_.loads_on_demand("a"));
+  EXPECT_THAT(ask("broken").message(), HasSubstr("is corrupt"));
+  EXPECT_THAT(ask("broken").message(), HasSubstr("is corrupt"));
+  EXPECT_EQ(backends_.log.loads, 2) << "a broken model is not loaded for each request";
+}
+
+TEST_F(OnDemandTest, TheLeastRecentlyUsedIsPutAwayAndComesBack) {
+  for (const char* name : {"a", "b", "c"}) backends_.models[name].info.memory_bytes = 600 << 20;
+  ControlSettings control;
+  control.on_demand = true;
+  control.memory_budget = uint64_t{1300} << 20;
+  const auto core = make(control, {folder_.write("a.onnx"), folder_.write("b.onnx"), folder_.write("c.onnx")});
+  EXPECT_TRUE(ask("a").ok());
+  EXPECT_TRUE(ask("b").ok());
+  EXPECT_TRUE(ask("c").ok());
+  wait_for([&] { return alive_ == 2; });
+  EXPECT_THAT(served("c"), ElementsAre(1));
+  const std::string away = served("a").empty() ? "a" : "b";
+  wait_for([&] { return reason(away) == "put away to make room; it loads at the next request"; });
+  EXPECT_TRUE(ask(away).ok());
+  EXPECT_THAT(served(away), ElementsAre(1));
+}
+
+TEST_F(OnDemandTest, WhatNeverFitsIsRefusedWithTheNumbers) {
+  const std::string file = folder_.write("a.onnx", std::string(4'000, 'x'));
+  ControlSettings control;
+  control.on_demand = true;
+  control.memory_budget = 1'000;
+  const auto core = make(control, {file});
+  const Status refused = ask("a");
+  EXPECT_THAT(refused.message(), HasSubstr("model 'a' needs 3.9 KiB"));
+  EXPECT_EQ(backends_.log.loads, 0);
+}
+
+}  // namespace
+}  // namespace modelmill

@@ -1,0 +1,79 @@
+#include "lifecycle/model_record.h"
+
+#include <algorithm>
+
+namespace modelmill {
+namespace {
+
+VersionStatus status_of(int64_t number, const VersionRecord& version) {
+  VersionStatus status{number, VersionState::kUnavailable, version.reason};
+  if (version.serving)
+    status.state = VersionState::kReady;
+  else if (!version.loading.empty())
+    status = {number, VersionState::kLoading, {}};
+  else if (version.draining > 0)
+    status = {number, VersionState::kUnloading, {}};
+  return status;
+}
+
+}  // namespace
+
+std::vector<SwapVersion> ModelRecord::swap_versions() const {
+  std::vector<SwapVersion> out;
+  for (const auto& [number, version] : versions)
+    out.push_back({number, version.serving ? version.stamp : std::string(), version.loading, version.failed,
+                   version.draining > 0});
+  return out;
+}
+
+bool ModelRecord::settled() const {
+  return !target || plan_swap(swap_versions(), wanted(), target->definition.swap).settled;
+}
+
+bool ModelRecord::serves() const {
+  return std::any_of(versions.begin(), versions.end(), [](const auto& v) { return v.second.serving != nullptr; });
+}
+
+bool ModelRecord::in_motion() const {
+  return std::any_of(versions.begin(), versions.end(),
+                     [](const auto& v) { return !v.second.loading.empty() || v.second.draining > 0; });
+}
+
+uint64_t ModelRecord::bytes() const {
+  uint64_t bytes = leaving;
+  for (const auto& [number, version] : versions)
+    if (version.serving || !version.loading.empty()) bytes += version.bytes;
+  return bytes;
+}
+
+Status ModelRecord::outcome() const {
+  if (!problem.empty()) return invalid_argument("load failed for model '" + name + "': " + problem);
+  std::string failures;
+  Code code = Code::kInvalidArgument;
+  for (const WantedVersion& wanted : target ? target->wanted : std::vector<WantedVersion>()) {
+    const auto it = versions.find(wanted.version);
+    if (it != versions.end() && it->second.serving && it->second.stamp == wanted.stamp) continue;
+    if (it != versions.end() && it->second.failed_code == Code::kResourceExhausted) code = Code::kResourceExhausted;
+    failures += (failures.empty() ? "version " : "; version ") + std::to_string(wanted.version) + ": " +
+                (it == versions.end() ? "not loaded" : it->second.reason);
+  }
+  return failures.empty() ? ok_status() : Status(code, "load failed for model '" + name + "': " + failures);
+}
+
+std::shared_ptr<const ModelEntry> ModelRecord::entry(bool on_demand) const {
+  auto entry = std::make_shared<ModelEntry>();
+  entry->name = name;
+  entry->on_demand = on_demand;
+  for (const auto& [number, version] : versions) {
+    entry->statuses.push_back(status_of(number, version));
+    if (version.serving) entry->versions.push_back(version.serving->share());
+  }
+  if (!problem.empty() && entry->statuses.empty()) entry->statuses.push_back({0, VersionState::kUnavailable, problem});
+  if (target) {
+    entry->default_version = target->definition.default_version.value_or(0);
+    entry->labels = {target->definition.labels.begin(), target->definition.labels.end()};
+  }
+  return entry;
+}
+
+}  // namespace modelmill

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catalog/model_table.h"
+#include "catalog/version_stats.h"
+#include "lifecycle/instance_scaler.h"
+#include "lifecycle/owned_version.h"
+#include "lifecycle/repository_look.h"
+#include "lifecycle/swap_plan.h"
+
+namespace modelmill {
+
+/// What should be served of a model: one look's result, or what a client sent. Immutable.
+struct ModelTarget {
+  FoundModel found;
+  ModelDefinition definition;
+  std::vector<WantedVersion> wanted;
+  std::map<int64_t, FoundVersion> places;
+  /// Clients may break.
+  bool allow_breaking = false;
+  /// It did not come from a look at the repository, which therefore doesn't change it.
+  bool sent = false;
+  /// What must stay as long as it may be loaded: the folder of files that were sent.
+  std::shared_ptr<void> files = {};
+};
+
+/// The target that a look makes. `sent`, with its `files`: see ModelTarget.
+inline std::shared_ptr<const ModelTarget> target_of(SeenModel seen, bool allow_breaking,
+                                                    std::shared_ptr<void> files = {}, bool sent = false) {
+  return std::make_shared<const ModelTarget>(ModelTarget{std::move(seen.found), std::move(seen.definition),
+                                                         std::move(seen.wanted), std::move(seen.places), allow_breaking,
+                                                         sent, std::move(files)});
+}
+
+/// What the control plane knows of a version.
+struct VersionRecord {
+  std::unique_ptr<OwnedVersion> serving;   // null: nothing does
+  std::string stamp;                       // of what serves
+  std::shared_ptr<InstanceScaler> scaler;  // null: the number of instances is fixed
+  std::string cost_key;
+  int64_t executions_kept = 0;  // that the cost store knows of
+  uint64_t bytes = 0;           // of memory that it takes, or took when it served last
+
+  std::string loading;  // the stamp of what is being loaded; empty: nothing
+  std::string failed;   // the stamp of what could not be loaded
+  std::string reason;   // why; or "unloaded"
+  Code failed_code = Code::kOk;
+  int draining = 0;     // versions of this number that answer their last requests
+  std::shared_ptr<VersionStats> stats;
+};
+
+/// What the control plane knows of a model. Its steps are taken under the controller's lock, one after the other.
+struct ModelRecord {
+  std::string name;
+  std::shared_ptr<const ModelTarget> target;  // null: it has never been told what to serve
+  /// The target's versions are to be served: it was not put away, unloaded or left for later.
+  bool awake = false;
+  /// Why it is not awake: a client had it unloaded, so that no look wakes it.
+  bool unloaded_by_client = false;
+  /// It is gone from the repository, and from here when its last version is.
+  bool gone = false;
+  /// Why what lies in the repository can't be served; empty: it can.
+  std::string problem;
+  std::map<int64_t, VersionRecord> versions;
+  /// Who waits until the target is reached.
+  std::vector<std::function<void(Status)>> waiters;
+  std::shared_ptr<Counter> failures;  // of loads; null: there were none
+  TimePoint failed_at{};              // when a load failed last
+  uint64_t loaded_ms = 0;             // when one succeeded last, in Unix time
+  uint64_t leaving = 0;               // bytes of versions that drain
+
+  std::vector<WantedVersion> wanted() const { return awake && target ? target->wanted : std::vector<WantedVersion>(); }
+  std::vector<SwapVersion> swap_versions() const;
+  /// All that can be done for the target is done.
+  bool settled() const;
+  bool serves() const;
+  bool in_motion() const;  // something loads or drains
+  /// Of memory: what serves, what is reserved for loading, and what has not gone yet.
+  uint64_t bytes() const;
+
+  /// How its waiters' loading went: an error that names what failed, and why.
+  Status outcome() const;
+  /// What clients see of it.
+  std::shared_ptr<const ModelEntry> entry(bool on_demand) const;
+};
+
+}  // namespace modelmill

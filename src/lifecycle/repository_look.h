@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lifecycle/swap_plan.h"
+#include "model/definition.h"
+#include "repository/find_models.h"
+
+namespace modelmill {
+
+/// A model as it lies in the repository at a moment, and what of it should be served.
+struct SeenModel {
+  FoundModel found;
+  /// Why nothing of it can be served as it lies there; then what follows is empty.
+  Status problem;
+  ModelDefinition definition;
+  /// The versions that the policy picks, with the stamps of their files and of the model's configuration.
+  std::vector<WantedVersion> wanted;
+  std::map<int64_t, FoundVersion> places;  // of those
+
+  const std::string& name() const { return problem.ok() ? definition.name : found.name; }
+  /// It is a plain file, or has our own layout: changes are taken without being asked for.
+  bool watched() const;
+};
+
+/// What all the paths hold.
+struct Seen {
+  std::vector<SeenModel> models;
+  std::vector<std::string> notes;
+  /// Paths that can't be looked at now, with why: nothing is known of what was found there before.
+  std::map<std::string, Status> lost;
+};
+
+/// Looks at every path, each by itself. `only`: at the model of that name alone; empty: at all. Blocks on the disk.
+Seen look_at(const std::vector<std::string>& paths, std::span<const ModelFormat> formats, const std::string& only);
+
+/// One text for the state of the files that a version is made from. UNAVAILABLE when they vanish meanwhile.
+Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& version,
+                                  const ModelDefinition& definition);
+
+/// What is to be served of one found model.
+SeenModel look_at(FoundModel found);
+
+}  // namespace modelmill

@@ -1,0 +1,49 @@
+#include "lifecycle/signature_change.h"
+
+#include <gtest/gtest.h>
+
+namespace modelmill {
+namespace {
+
+TensorSpec spec(const char* name, Shape shape, DataType dtype = DataType::kFp32, bool optional = false) {
+  return {name, dtype, std::move(shape), {}, optional};
+}
+
+const Signature kBefore = {{spec("x", {-1, 3}), spec("o", {-1}, DataType::kInt64, true)}, {spec("y", {-1, 10})}};
+
+struct Case {
+  Signature after;
+  const char* change;
+};
+
+TEST(SignatureChangeTest, NamesWhatWouldBreakClients) {
+  const Case cases[] = {
+      {kBefore, ""},
+      {{{spec("x", {-1, -1}), spec("o", {-1}, DataType::kInt64, true)}, {spec("y", {-1, 10}), spec("z", {1})}}, ""},
+      {{{spec("x", {-1, 3}), spec("o", {-1}, DataType::kInt64, true), spec("p", {1}, DataType::kBool, true)},
+        {spec("y", {-1, 10})}},
+       ""},
+      {{{spec("o", {-1}, DataType::kInt64, true)}, {spec("y", {-1, 10})}}, "input 'x' is gone"},
+      {{{spec("x", {-1, 3}, DataType::kFp64), spec("o", {-1}, DataType::kInt64, true)}, {spec("y", {-1, 10})}},
+       "input 'x' has type FP64, was FP32"},
+      {{{spec("x", {-1, 4}), spec("o", {-1}, DataType::kInt64, true)}, {spec("y", {-1, 10})}},
+       "input 'x' has shape [-1,4], was [-1,3]"},
+      {{{spec("x", {8, 3}), spec("o", {-1}, DataType::kInt64, true)}, {spec("y", {-1, 10})}},
+       "input 'x' has shape [8,3], was [-1,3]"},
+      {{{spec("x", {3}), spec("o", {-1}, DataType::kInt64, true)}, {spec("y", {-1, 10})}},
+       "input 'x' has shape [3], was [-1,3]"},
+      {{{spec("x", {-1, 3}), spec("o", {-1}, DataType::kInt64)}, {spec("y", {-1, 10})}},
+       "input 'o' can't be left out any more"},
+      {{{spec("x", {-1, 3}), spec("o", {-1}, DataType::kInt64, true), spec("p", {1})}, {spec("y", {-1, 10})}},
+       "input 'p' is new and necessary"},
+      {{kBefore.inputs, {}}, "output 'y' is gone"},
+      {{kBefore.inputs, {spec("y", {-1, 10}, DataType::kFp16)}}, "output 'y' has type FP16, was FP32"},
+      {{kBefore.inputs, {spec("y", {-1, 11})}}, "output 'y' has shape [-1,11], was [-1,10]"},
+      {{kBefore.inputs, {spec("y", {-1, -1})}}, "output 'y' has shape [-1,-1], was [-1,10]"},
+      {{kBefore.inputs, {spec("y", {4, 10})}}, ""},
+  };
+  for (const Case& c : cases) EXPECT_EQ(breaking_change(kBefore, c.after), c.change);
+}
+
+}  // namespace
+}  // namespace modelmill

@@ -1,0 +1,224 @@
+"""Models that come, change and go while the server runs: by their files, by clients, and on demand."""
+
+import concurrent.futures
+import json
+import os
+import shutil
+
+import clients
+import models
+import pytest
+import servers
+from servers import wait_until
+from swap_load import SwapLoad
+from tritonclient.utils import InferenceServerException
+
+
+def write_version(repository, name, version, model=None, config=None):
+    """A version's folder that is there at once, whole."""
+    folder = repository / name
+    folder.mkdir(parents=True, exist_ok=True)
+    if config is not None:
+        (folder / "config.pbtxt").write_text(config)
+    making = repository.parent / f"making-{name}-{version}"
+    making.mkdir()
+    models.save(models.scaled(version) if model is None else model, making / "model.onnx")
+    making.rename(folder / str(version))
+
+
+def replace_file(model, path):
+    making = path.with_suffix(".new")
+    models.save(model, making)
+    os.replace(making, path)
+
+
+def states(server):
+    """{(model, version): (state, reason)} of the index."""
+    _, index = server.post_json("/v2/repository/index", {})
+    return {(m["name"], m.get("version", "")): (m.get("state", ""), m.get("reason", "")) for m in index}
+
+
+def served_versions(server, model):
+    status, body, _ = server.get(f"/v2/models/{model}")
+    return json.loads(body)["versions"] if status == 200 else []
+
+
+def predict(server, model):
+    return server.post_json(f"/predict/{model}", {"x": [1, 2, 3, 4]})
+
+
+def test_an_overwritten_file_becomes_the_next_version_under_load(tmp_path):
+    path = models.save(models.scaled(1), tmp_path / "m.onnx")
+    with servers.serving(tmp_path, path) as server:
+        with SwapLoad(server, "m") as load:
+            for version in range(2, 6):
+                replace_file(models.scaled(version), path)
+                wait_until(lambda v=version: served_versions(server, "m") == [str(v)], f"version {version}")
+        assert load.failures == []
+        assert load.versions == {1, 2, 3, 4, 5}
+        assert predict(server, "m")[1]["y"] == [5, 10, 15, 20]
+
+
+def test_a_file_that_cannot_be_loaded_leaves_the_old_version_serving(tmp_path):
+    path = models.save(models.scaled(1), tmp_path / "m.onnx")
+    with servers.serving(tmp_path, path) as server:
+        path.write_bytes(path.read_bytes()[:40])
+        wait_until(lambda: states(server).get(("m", "2"), ("",))[0] == "UNAVAILABLE", "version 2 is told of")
+        assert states(server)["m", "1"] == ("READY", "")
+        assert "model.onnx" in states(server)["m", "2"][1] or "m.onnx" in states(server)["m", "2"][1]
+        assert 'modelmill_model_load_failures_total{model="m"} 1' in server.get("/metrics")[1].decode()
+        assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
+        models.save(models.scaled(2), path)
+        wait_until(lambda: served_versions(server, "m") == ["2"] or served_versions(server, "m") == ["3"], "it is mended")
+
+
+def test_polling_takes_new_version_folders_and_lets_old_ones_go(tmp_path):
+    repository = tmp_path / "models"
+    write_version(repository, "m", 1, config="version_policy { latest { num_versions: 2 } }")
+    with servers.serving(
+        tmp_path, repository, "--model-control-mode=poll", "--repository-poll-secs=1"
+    ) as server, SwapLoad(server, "m", clients=4) as load:
+        write_version(repository, "m", 2)
+        wait_until(lambda: served_versions(server, "m") == ["1", "2"], "version 2")
+        write_version(repository, "m", 3)
+        wait_until(lambda: served_versions(server, "m") == ["2", "3"], "version 3")
+        write_version(repository, "other", 1, config="")
+        wait_until(lambda: served_versions(server, "other") == ["1"], "another model")
+        shutil.rmtree(repository / "other")
+        wait_until(lambda: not any(name == "other" for name, _ in states(server)), "it is gone")
+    assert load.failures == []
+
+
+def test_none_changes_nothing_and_neither_do_clients(tmp_path):
+    path = models.save(models.scaled(1), tmp_path / "m.onnx")
+    with servers.serving(tmp_path, path, "--model-control-mode=none") as server:
+        status, answer = server.post_json("/v2/repository/models/m/unload", {})
+        assert status == 503 and "not allowed" in answer["error"]
+        assert predict(server, "m")[0] == 200
+
+
+@pytest.fixture
+def explicit(tmp_path):
+    repository = tmp_path / "models"
+    write_version(repository, "a", 1, config="")
+    write_version(repository, "b", 1, config="")
+    with servers.serving(tmp_path, repository, "--model-control-mode=explicit", "--load-model=b") as server:
+        yield server, repository
+
+
+@pytest.mark.parametrize("kind", clients.KINDS)
+def test_clients_load_and_unload(explicit, kind):
+    server, repository = explicit
+    client = clients.Client(kind, server.address)
+    assert client.is_model_ready("b") and not client.is_model_ready("a")
+    client.load_model("a")
+    assert client.is_model_ready("a")
+    write_version(repository, "a", 2)
+    client.load_model("a")
+    assert served_versions(server, "a") == ["2"]
+    client.unload_model("a")
+    assert not client.is_model_ready("a")
+    wait_until(lambda: states(server)["a", "2"] == ("UNAVAILABLE", "unloaded"), "it has gone")
+    with pytest.raises(InferenceServerException, match="failed to poll from model repository"):
+        client.load_model("nobody")
+    client.close()
+
+
+@pytest.mark.parametrize("kind", ["http", "grpc"])
+def test_clients_send_configuration_and_files(explicit, kind):
+    server, _ = explicit
+    client = clients.Client(kind, server.address)
+    client.load_model("a", config=json.dumps({"max_batch_size": 3, "backend": "onnxruntime"}))
+    assert server.get_json("/v2/models/a/config")["max_batch_size"] == 3
+    client.load_model("a")
+    assert server.get_json("/v2/models/a/config")["max_batch_size"] != 3
+    content = models.scaled(7).SerializeToString()
+    client.load_model("sent", config=json.dumps({"backend": "onnxruntime"}), files={"file:7/model.onnx": content})
+    assert served_versions(server, "sent") == ["7"]
+    assert predict(server, "sent")[1]["y"] == [7, 14, 21, 28]
+    with pytest.raises(InferenceServerException, match="must not leave folder"):
+        client.load_model("bad", config="{}", files={"file:../../1/model.onnx": content})
+    with pytest.raises(InferenceServerException, match="'config' must be sent too"):
+        client.load_model("bad", files={"file:1/model.onnx": content})
+    client.close()
+
+
+def test_a_version_that_breaks_clients_is_refused_unless_allowed(explicit):
+    server, repository = explicit
+    write_version(repository, "b", 2, model=models.identity(shape=("batch", 5)))
+    status, answer = server.post_json("/v2/repository/models/b/load", {})
+    assert status == 400 and "input 'x' has shape [-1,5], was [-1,4]" in answer["error"]
+    assert served_versions(server, "b") == ["1"]
+    status, _, _ = server.request(
+        "POST", "/v2/repository/models/b/load", json.dumps({"parameters": {"allow_breaking": True}}).encode()
+    )
+    assert status == 200 and served_versions(server, "b") == ["2"]
+
+
+def test_swaps_through_the_api_lose_nothing(explicit):
+    server, repository = explicit
+    with SwapLoad(server, "b") as load:
+        for version in range(2, 8):
+            write_version(repository, "b", version)
+            assert server.request("POST", "/v2/repository/models/b/load", b"")[0] == 200
+            assert server.request("POST", "/v2/repository/models/a/load", b"")[0] == 200
+            assert server.request("POST", "/v2/repository/models/a/unload", b"")[0] == 200
+    assert load.failures == []
+    assert max(load.versions) == 7
+
+
+def test_a_version_folder_that_vanishes_is_an_error_of_that_load_only(explicit):
+    server, repository = explicit
+    write_version(repository, "b", 2)
+    shutil.rmtree(repository / "b" / "2")
+    (repository / "b" / "2").mkdir()
+    status, answer = server.post_json("/v2/repository/models/b/load", {})
+    assert status == 400 and "no model file" in answer["error"]
+    assert predict(server, "b")[1]["y"] == [1, 2, 3, 4]
+
+
+@pytest.fixture
+def lazy(tmp_path):
+    for name, factor in (("a", 2), ("b", 3), ("c", 4)):
+        models.save(models.scaled(factor), tmp_path / "models" / f"{name}.onnx")
+    (tmp_path / "models" / "broken.onnx").write_bytes(b"no model")
+    with servers.serving(tmp_path, tmp_path / "models", "--load-on-demand") as server:
+        yield server
+
+
+def test_the_first_requests_load_the_model(lazy):
+    assert not any(state == "READY" for state, _ in states(lazy).values())
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: predict(lazy, "a"), range(8)))
+    assert all(status == 200 and answer["y"] == [2, 4, 6, 8] for status, answer in answers)
+    assert lazy.log().count("model loaded") == 1
+
+
+@pytest.mark.parametrize("kind", clients.KINDS)
+def test_every_client_waits_for_a_model_on_demand(lazy, kind):
+    client = clients.Client(kind, lazy.address)
+    assert client.infer("b", clients.ROW).as_numpy("y").tolist() == [[3, 6, 9, 12]]
+    with pytest.raises(InferenceServerException, match="broken"):
+        client.infer("broken", clients.ROW)
+    client.close()
+
+
+def test_models_beyond_the_memory_budget_are_put_away_and_come_back(tmp_path):
+    for name in "abc":
+        models.save(models.mlp(sizes=(64, 2048, 2048, 10)), tmp_path / "models" / f"{name}.onnx")
+    budget = 150 << 20  # each takes 17 MB of file and some 63 MB of memory
+    with servers.serving(tmp_path, tmp_path / "models", "--load-on-demand", f"--model-memory={budget}") as server:
+        for _ in range(2):
+            for name in "abc":
+                status, answer = server.post_json(f"/predict/{name}", {"x": [0.0] * 64})
+                assert status == 200, answer
+        assert "is put away to make room" in server.log()
+        ready = [name for (name, _), (state, _) in states(server).items() if state == "READY"]
+        assert len(ready) < 3 and "c" in ready
+
+
+def test_what_never_fits_is_refused_with_the_numbers(tmp_path):
+    path = models.save(models.mlp(sizes=(64, 2048, 2048, 10)), tmp_path / "big.onnx")
+    with servers.serving(tmp_path, path, "--load-on-demand", "--model-memory=1MiB") as server:
+        status, answer = server.post_json("/predict/big", {"x": [0.0] * 64})
+        assert status == 429 and "of the 1.0 MiB that models may take" in answer["error"]
