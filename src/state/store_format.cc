@@ -53,8 +53,8 @@ Status copy_aside(const std::string& folder, int64_t format) {
   if (!error) fs::remove_all(copy, error);
   if (!error) fs::rename(draft, copy, error);
   if (!error) return ok_status();
-  const Status status = unavailable("the state's store '" + folder + "' can't be copied to '" + copy.string() +
-                                    "' before its format is raised: " + error.message());
+  Status status = unavailable("the state's store '" + folder + "' can't be copied to '" + copy.string() +
+                              "' before its format is raised: " + error.message());
   fs::remove_all(draft, error);
   return status;
 }
