@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -20,6 +22,15 @@ struct ModelLoad {
   bool allow_breaking = false;
 };
 
+/// A version that a label, or the model's name alone, is to stand for.
+struct VersionAssignment {
+  std::string model;
+  std::string label;               // empty: the model's name alone, that is the default version
+  std::optional<int64_t> version;  // nullopt: what the model's configuration says
+  /// The version need not be served yet.
+  bool ahead = false;
+};
+
 /// What clients may ask of the control plane. Thread-safe; returns at once. `done` is called once, on a thread of the
 /// control plane or before the call returns.
 class ModelControl {
@@ -33,6 +44,8 @@ class ModelControl {
   virtual void load(ModelLoad load, Done done) = 0;
   /// Takes the model from clients. Done when nobody can begin with it; it goes when its last request is answered.
   virtual void unload(const std::string& model, Done done) = 0;
+  /// FAILED_PRECONDITION for a version that is not served, NOT_FOUND for a model or label that there is not.
+  virtual void assign(VersionAssignment assignment, Done done) = 0;
 };
 
 }  // namespace modelmill

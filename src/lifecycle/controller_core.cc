@@ -29,6 +29,7 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       settings_(std::move(settings)),
       control_(std::move(control)),
       costs_(settings_.cost_directory),
+      states_(parts.states),
       settling_(control_.settle),
       pool_(std::max(load_threads, 1), kMostWaitingLoads) {
   demand_.on_wanted([this](const std::string& model) {

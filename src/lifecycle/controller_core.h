@@ -24,6 +24,7 @@
 #include "lifecycle/steward.h"
 #include "runtime/metrics.h"
 #include "runtime/offload.h"
+#include "state/model_state.h"
 
 namespace modelmill {
 
@@ -39,6 +40,8 @@ class ControllerCore final : public ModelControl {
     BackendSource backends;
     MetricRegistry& metrics;
     VersionFactory factory;
+    /// What clients decide is kept there; null: as long as the server runs.
+    ModelStates* states = nullptr;
   };
 
   ControllerCore(Parts parts, LoadSettings settings, ControlSettings control, int load_threads);
@@ -51,6 +54,7 @@ class ControllerCore final : public ModelControl {
 
   void load(ModelLoad load, Done done) override;
   void unload(const std::string& model, Done done) override;
+  void assign(VersionAssignment assignment, Done done) override;
   /// A request waits for the model.
   void wake(const std::string& model);
 
@@ -96,6 +100,13 @@ class ControllerCore final : public ModelControl {
   // Clients.
   Result<std::shared_ptr<const ModelTarget>> wanted_by(const ModelLoad& load) const;
   void load_now(const ModelLoad& load, const Done& done);
+  void unload_now(const std::string& model, const Done& done);
+  Status assign_now(const VersionAssignment& assignment);
+
+  // What they decided.
+  std::map<std::string, ModelState> read_states() const;
+  void restore(ModelRecord& model, SeenModel& seen, const ModelState& state) MM_REQUIRES(mutex_);
+  Result<ModelState> decide(const std::string& model, const std::function<Status(ModelState&)>& change);
 
   // Steps.
   void set_target(ModelRecord& model, std::shared_ptr<const ModelTarget> target, Aftermath& after) MM_REQUIRES(mutex_);
@@ -138,6 +149,7 @@ class ControllerCore final : public ModelControl {
   const LoadSettings settings_;
   const ControlSettings control_;
   const CostStore costs_;
+  ModelStates* const states_;
 
   std::atomic<bool> stopping_{false};
   std::atomic<int> loads_running_{0};
@@ -147,6 +159,7 @@ class ControllerCore final : public ModelControl {
   std::map<std::string, Status> lost_ MM_GUARDED_BY(mutex_);
   std::set<std::string> notes_ MM_GUARDED_BY(mutex_);  // that were logged
   std::map<std::string, ModelRecord> models_ MM_GUARDED_BY(mutex_);
+  std::map<std::string, ModelState> restored_ MM_GUARDED_BY(mutex_);  // what was decided before, at the first look
   std::set<std::string> waiting_for_room_ MM_GUARDED_BY(mutex_);
   ModelTable table_ MM_GUARDED_BY(mutex_);
   Settling settling_ MM_GUARDED_BY(mutex_);

@@ -51,9 +51,11 @@ bool ControllerCore::starts_awake(const std::string& model) const {
 bool ControllerCore::take(Seen seen, TimePoint now, bool first) {
   Aftermath after;
   bool at_rest = true;
+  auto states = first ? read_states() : std::map<std::string, ModelState>();
   {
     const MutexLock lock(mutex_);
     if (stopping_) return true;
+    restored_ = std::move(states);
     for (const std::string& note : seen.notes)
       if (notes_.insert(note).second) Log::warning("passed over", {{"reason", note}});
     note_lost(seen.lost);
@@ -89,6 +91,8 @@ bool ControllerCore::take(SeenModel seen, TimePoint now, bool first, Aftermath& 
     model.name = name;
     model.gone = false;
     model.awake = starts_awake(name);
+    if (const auto before = restored_.find(name); before != restored_.end() && seen.problem.ok())
+      restore(model, seen, before->second);
   }
   if (model.target && model.target->sent) return true;
   if (!first && !takes_changes(seen)) {

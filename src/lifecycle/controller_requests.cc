@@ -50,6 +50,13 @@ Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const Model
 void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
   auto target = wanted_by(load);
   if (!target.ok()) return done(target.status());
+  const auto decided = decide(load.model, [&load](ModelState& state) {
+    // Files that were sent go with the server, so there is nothing to load again.
+    state.asked = load.files.empty() ? ModelState::Asked::kLoaded : ModelState::Asked::kNothing;
+    state.config_override = load.files.empty() ? load.config_json : std::string();
+    return ok_status();
+  });
+  if (!decided.ok()) return done(decided.status().with_context("failed to load '" + load.model + "'"));
   Aftermath after;
   bool stopping = false;
   {
@@ -61,6 +68,7 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
       model.gone = false;
       model.awake = true;
       model.unloaded_by_client = false;
+      model.state = *decided;
       model.problem.clear();
       for (auto& [number, version] : model.versions) version.failed.clear();
       model.waiters.push_back(done);
@@ -75,13 +83,26 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
 void ControllerCore::unload(const std::string& name, Done done) {
   if (control_.mode == ControlMode::kNone || control_.mode == ControlMode::kPoll)
     return done(unavailable("explicit model load / unload is not allowed if polling is enabled"));
-  Aftermath after;
-  bool known = false;
+  if (!pool_.run([this, name, done] { unload_now(name, done); })) done(unavailable("the server is stopping"));
+}
+
+void ControllerCore::unload_now(const std::string& name, const Done& done) {
   {
     const MutexLock lock(mutex_);
     const auto it = models_.find(name);
-    known = it != models_.end() && !it->second.gone;
-    if (known) {
+    if (it == models_.end() || it->second.gone)
+      return done(not_found("failed to unload '" + name + "', there is no model of that name"));
+  }
+  const auto decided = decide(name, [](ModelState& state) {
+    state.asked = ModelState::Asked::kUnloaded;
+    state.config_override.clear();
+    return ok_status();
+  });
+  if (!decided.ok()) return done(decided.status().with_context("failed to unload '" + name + "'"));
+  Aftermath after;
+  {
+    const MutexLock lock(mutex_);
+    if (const auto it = models_.find(name); it != models_.end()) {
       ModelRecord& model = it->second;
       model.awake = false;
       model.unloaded_by_client = true;
@@ -90,7 +111,7 @@ void ControllerCore::unload(const std::string& name, Done done) {
     }
   }
   finish_aftermath(std::move(after));
-  done(known ? ok_status() : not_found("failed to unload '" + name + "', there is no model of that name"));
+  done(ok_status());
 }
 
 void ControllerCore::wake(const std::string& name) {

@@ -72,6 +72,8 @@ std::shared_ptr<const ModelEntry> ModelRecord::entry(bool on_demand) const {
   if (target) {
     entry->default_version = target->definition.default_version.value_or(0);
     entry->labels = {target->definition.labels.begin(), target->definition.labels.end()};
+    if (state.default_version) entry->default_version = *state.default_version;
+    for (const auto& [label, version] : state.labels) entry->labels[label] = version;
   }
   return entry;
 }

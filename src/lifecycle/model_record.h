@@ -12,6 +12,7 @@
 #include "lifecycle/owned_version.h"
 #include "lifecycle/repository_look.h"
 #include "lifecycle/swap_plan.h"
+#include "state/model_state.h"
 
 namespace modelmill {
 
@@ -64,6 +65,8 @@ struct ModelRecord {
   bool unloaded_by_client = false;
   /// It is gone from the repository, and from here when its last version is.
   bool gone = false;
+  /// What clients decided of it.
+  ModelState state;
   /// Why what lies in the repository can't be served; empty: it can.
   std::string problem;
   std::map<int64_t, VersionRecord> versions;

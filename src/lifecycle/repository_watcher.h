@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lifecycle/control_settings.h"
-#include "lifecycle/folder_events.h"
+#include "lifecycle/change_events.h"
 
 namespace modelmill {
 
@@ -38,7 +38,7 @@ class RepositoryWatcher {
   const Duration interval_;
   const Duration settle_;
   const Work work_;
-  FolderEvents events_;
+  ChangeEvents events_;
   bool complained_ = false;
   std::atomic<bool> stopping_{false};
   std::thread thread_;

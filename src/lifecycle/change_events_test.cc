@@ -1,4 +1,4 @@
-#include "lifecycle/folder_events.h"
+#include "lifecycle/change_events.h"
 
 #include <gtest/gtest.h>
 
@@ -12,13 +12,13 @@ namespace {
 
 TimePoint soon() { return Clock::now() + std::chrono::seconds(20); }
 
-class FolderEventsTest : public testing::Test {
+class ChangeEventsTest : public testing::Test {
  protected:
   const TempFolder folder_;
-  FolderEvents events_;
+  ChangeEvents events_;
 };
 
-TEST_F(FolderEventsTest, TellsOfFilesInWatchedFoldersOnly) {
+TEST_F(ChangeEventsTest, TellsOfFilesInWatchedFoldersOnly) {
   folder_.make("a");
   folder_.make("b");
   ASSERT_TRUE(events_.watch({folder_ / "a"}).ok());
@@ -31,14 +31,14 @@ TEST_F(FolderEventsTest, TellsOfFilesInWatchedFoldersOnly) {
   EXPECT_TRUE(events_.wait_until(soon()));
 }
 
-TEST_F(FolderEventsTest, OfAFileItWatchesTheFolder) {
+TEST_F(ChangeEventsTest, OfAFileItWatchesTheFolder) {
   const std::string file = folder_.write("m.onnx");
   ASSERT_TRUE(events_.watch({file}).ok());
   std::filesystem::rename(folder_.write("m.new"), file);
   EXPECT_TRUE(events_.wait_until(soon()));
 }
 
-TEST_F(FolderEventsTest, WatchesWhatIsNamedLast) {
+TEST_F(ChangeEventsTest, WatchesWhatIsNamedLast) {
   folder_.make("a");
   folder_.make("b");
   ASSERT_TRUE(events_.watch({folder_ / "a"}).ok());
@@ -50,7 +50,7 @@ TEST_F(FolderEventsTest, WatchesWhatIsNamedLast) {
   EXPECT_TRUE(events_.wait_until(soon()));
 }
 
-TEST_F(FolderEventsTest, IsWoken) {
+TEST_F(ChangeEventsTest, IsWoken) {
   std::thread waker([&] { events_.wake(); });
   EXPECT_FALSE(events_.wait_until(kNever));
   waker.join();

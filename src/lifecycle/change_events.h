@@ -10,12 +10,12 @@ namespace modelmill {
 
 /// Tells when something in folders has changed, by inotify: a file written and closed, made, moved, deleted, its
 /// attributes set. Not told of are changes by other machines on a network file system. For one thread, but for wake().
-class FolderEvents {
+class ChangeEvents {
  public:
-  FolderEvents();
-  ~FolderEvents();
-  FolderEvents(const FolderEvents&) = delete;
-  FolderEvents& operator=(const FolderEvents&) = delete;
+  ChangeEvents();
+  ~ChangeEvents();
+  ChangeEvents(const ChangeEvents&) = delete;
+  ChangeEvents& operator=(const ChangeEvents&) = delete;
 
   /// Watches these folders (of a path that is a file, the folder that it is in), and no others. What can't be watched
   /// is left out; RESOURCE_EXHAUSTED, naming the system's setting, when that is because there are too many, UNAVAILABLE

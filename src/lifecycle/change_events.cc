@@ -1,4 +1,4 @@
-#include "lifecycle/folder_events.h"
+#include "lifecycle/change_events.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -47,17 +47,17 @@ bool drain(int descriptor) {
 
 }  // namespace
 
-FolderEvents::FolderEvents()
+ChangeEvents::ChangeEvents()
     : inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)), event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   MM_CHECK(event_ >= 0, "no eventfd can be made");
 }
 
-FolderEvents::~FolderEvents() {
+ChangeEvents::~ChangeEvents() {
   if (inotify_ >= 0) ::close(inotify_);
   ::close(event_);
 }
 
-Status FolderEvents::watch(const std::vector<std::string>& folders) {
+Status ChangeEvents::watch(const std::vector<std::string>& folders) {
   if (inotify_ < 0) return unavailable("the system gives no file events (inotify)");
   std::map<std::string, int> wanted;
   for (const std::string& folder : folders) wanted.emplace(folder_of(folder), -1);
@@ -79,7 +79,7 @@ Status FolderEvents::watch(const std::vector<std::string>& folders) {
   return status;
 }
 
-bool FolderEvents::wait_until(TimePoint until) {
+bool ChangeEvents::wait_until(TimePoint until) {
   std::array<pollfd, 2> polled = {pollfd{inotify_, POLLIN, 0}, pollfd{event_, POLLIN, 0}};
   while (::poll(polled.data(), polled.size(), milliseconds_until(until)) < 0)
     if (errno != EINTR) return false;
@@ -87,7 +87,7 @@ bool FolderEvents::wait_until(TimePoint until) {
   return inotify_ >= 0 && drain(inotify_);
 }
 
-void FolderEvents::wake() {
+void ChangeEvents::wake() {
   const uint64_t one = 1;
   (void)!::write(event_, &one, sizeof one);
 }
