@@ -1,5 +1,6 @@
 #include "model/config_check.h"
 
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -11,6 +12,13 @@ namespace {
 
 using inference::ModelConfig;
 using Issue = std::optional<ConfigIssue>;
+
+struct Issues {
+  void add(Issue issue) {
+    if (issue) found.push_back(*std::move(issue));
+  }
+  std::vector<ConfigIssue> found;
+};
 
 Issue invalid(std::string field, std::string message) {
   return ConfigIssue{Code::kInvalidArgument, std::move(field), std::move(message)};
@@ -83,24 +91,23 @@ Issue check_tensor(const Io& io, const std::string& field, const std::string& ki
   return std::nullopt;
 }
 
-Issue check_tensors(const ModelConfig& config, bool batched) {
+void check_tensors(const ModelConfig& config, bool batched, Issues& issues) {
   std::set<std::string> names;
   for (int i = 0; i < config.input_size(); ++i) {
     const auto& io = config.input(i);
     const std::string field = indexed("input", i);
-    if (auto issue = check_tensor(io, field, "model input", batched)) return issue;
+    issues.add(check_tensor(io, field, "model input", batched));
     if (io.format() != inference::ModelInput::FORMAT_NONE && io.dims_size() != 3)
-      return invalid(field + ".format", "model input '" + io.name() + "': NHWC/NCHW require 3 dims");
-    if (!names.insert(io.name()).second) return invalid(field, "there are two inputs named '" + io.name() + "'");
+      issues.add(invalid(field + ".format", "model input '" + io.name() + "': NHWC/NCHW require 3 dims"));
+    if (!names.insert(io.name()).second) issues.add(invalid(field, "there are two inputs named '" + io.name() + "'"));
   }
   names.clear();
   for (int i = 0; i < config.output_size(); ++i) {
     const std::string field = indexed("output", i);
-    if (auto issue = check_tensor(config.output(i), field, "model output", batched)) return issue;
+    issues.add(check_tensor(config.output(i), field, "model output", batched));
     if (!names.insert(config.output(i).name()).second)
-      return invalid(field, "there are two outputs named '" + config.output(i).name() + "'");
+      issues.add(invalid(field, "there are two outputs named '" + config.output(i).name() + "'"));
   }
-  return std::nullopt;
 }
 
 Issue check_priorities(const inference::ModelDynamicBatching& batching, const std::string& model) {
@@ -135,18 +142,18 @@ Issue check_ordering(const inference::ModelDynamicBatching& batching, const std:
   return std::nullopt;
 }
 
-Issue check_dynamic_batching(const ModelConfig& config, bool max_batch_size_given) {
+void check_dynamic_batching(const ModelConfig& config, bool max_batch_size_given, Issues& issues) {
   const auto& batching = config.dynamic_batching();
   for (const int32_t size : batching.preferred_batch_size()) {
     if (size <= 0)
-      return invalid("dynamic_batching.preferred_batch_size",
-                     "dynamic batching preferred size must be positive for " + config.name());
-    if (max_batch_size_given && size > config.max_batch_size())
-      return invalid("dynamic_batching.preferred_batch_size",
-                     "dynamic batching preferred size must be <= max batch size for " + config.name());
+      issues.add(invalid("dynamic_batching.preferred_batch_size",
+                         "dynamic batching preferred size must be positive for " + config.name()));
+    else if (max_batch_size_given && size > config.max_batch_size())
+      issues.add(invalid("dynamic_batching.preferred_batch_size",
+                         "dynamic batching preferred size must be <= max batch size for " + config.name()));
   }
-  if (auto issue = check_priorities(batching, config.name())) return issue;
-  return check_ordering(batching, config.name());
+  issues.add(check_priorities(batching, config.name()));
+  issues.add(check_ordering(batching, config.name()));
 }
 
 Issue check_instance_group(const inference::ModelInstanceGroup& group, const std::string& field,
@@ -181,31 +188,31 @@ Issue check_warmup(const inference::ModelWarmup& warmup, const std::string& fiel
 }
 
 /// Features that change what a model answers, so that ignoring them would be wrong.
-Issue check_unsupported(const ModelConfig& config) {
+void check_unsupported(const ModelConfig& config, Issues& issues) {
   if (config.has_ensemble_scheduling() || config.platform() == "ensemble")
-    return unsupported(config.has_ensemble_scheduling() ? "ensemble_scheduling" : "platform", "an ensemble of models",
-                       "serve its steps as models of their own and call them one after another");
+    issues.add(unsupported(config.has_ensemble_scheduling() ? "ensemble_scheduling" : "platform",
+                           "an ensemble of models",
+                           "serve its steps as models of their own and call them one after another"));
   if (config.has_sequence_batching())
-    return unsupported("sequence_batching", "keeping the state of sequences",
-                       "remove the field and let the client pass the state as inputs and outputs");
+    issues.add(unsupported("sequence_batching", "keeping the state of sequences",
+                           "remove the field and let the client pass the state as inputs and outputs"));
   if (config.batch_input_size() > 0)
-    return unsupported("batch_input[0]", "feeding facts about a batch to the model",
-                       "remove batch_input and set max_batch_size: 0");
+    issues.add(unsupported("batch_input[0]", "feeding facts about a batch to the model",
+                           "remove batch_input and set max_batch_size: 0"));
   if (config.batch_output_size() > 0)
-    return unsupported("batch_output[0]", "cutting outputs by facts about a batch",
-                       "remove batch_output and set max_batch_size: 0");
+    issues.add(unsupported("batch_output[0]", "cutting outputs by facts about a batch",
+                           "remove batch_output and set max_batch_size: 0"));
   if (config.model_operations().op_library_filename_size() > 0)
-    return unsupported("model_operations", "loading a library of custom operations",
-                       "remove the field and export the model with standard operators");
+    issues.add(unsupported("model_operations", "loading a library of custom operations",
+                           "remove the field and export the model with standard operators"));
   if (config.model_repository_agents().agents_size() > 0)
-    return unsupported("model_repository_agents", "running an agent on a model's files",
-                       "remove the field and prepare the files beforehand");
+    issues.add(unsupported("model_repository_agents", "running an agent on a model's files",
+                           "remove the field and prepare the files beforehand"));
   if (config.response_cache().enable())
-    return unsupported("response_cache", "caching responses", "remove the field, or set enable: false");
+    issues.add(unsupported("response_cache", "caching responses", "remove the field, or set enable: false"));
   if (!config.runtime().empty() && config.runtime() != "libtriton_" + config.backend() + ".so")
-    return unsupported("runtime", "naming a backend's library",
-                       "name the backend in 'backend' and put its plugin into the model's folder");
-  return std::nullopt;
+    issues.add(unsupported("runtime", "naming a backend's library",
+                           "name the backend in 'backend' and put its plugin into the model's folder"));
 }
 
 Issue check_version_policy(const ModelConfig& config) {
@@ -237,20 +244,20 @@ Issue check_metrics(const ModelConfig& config) {
 
 }  // namespace
 
-std::optional<ConfigIssue> check_triton_config(const ModelConfig& config, bool max_batch_size_given) {
-  if (auto issue = check_unsupported(config)) return issue;
+std::vector<ConfigIssue> check_triton_config(const ModelConfig& config, bool max_batch_size_given) {
+  Issues issues;
+  check_unsupported(config, issues);
   if (config.max_batch_size() < 0)
-    return invalid("max_batch_size", "'max_batch_size' must be non-negative value for " + config.name());
-  if (auto issue = check_version_policy(config)) return issue;
-  if (auto issue = check_tensors(config, config.max_batch_size() > 0)) return issue;
-  if (config.has_dynamic_batching())
-    if (auto issue = check_dynamic_batching(config, max_batch_size_given)) return issue;
+    issues.add(invalid("max_batch_size", "'max_batch_size' must be non-negative value for " + config.name()));
+  issues.add(check_version_policy(config));
+  check_tensors(config, config.max_batch_size() > 0, issues);
+  if (config.has_dynamic_batching()) check_dynamic_batching(config, max_batch_size_given, issues);
   for (int i = 0; i < config.instance_group_size(); ++i)
-    if (auto issue = check_instance_group(config.instance_group(i), indexed("instance_group", i), config.name()))
-      return issue;
+    issues.add(check_instance_group(config.instance_group(i), indexed("instance_group", i), config.name()));
   for (int i = 0; i < config.model_warmup_size(); ++i)
-    if (auto issue = check_warmup(config.model_warmup(i), indexed("model_warmup", i))) return issue;
-  return check_metrics(config);
+    issues.add(check_warmup(config.model_warmup(i), indexed("model_warmup", i)));
+  issues.add(check_metrics(config));
+  return std::move(issues.found);
 }
 
 }  // namespace modelmill

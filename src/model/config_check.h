@@ -1,7 +1,7 @@
 #pragma once
 
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "model_config.pb.h"
@@ -16,8 +16,9 @@ struct ConfigIssue {
   std::string message;
 };
 
-/// The first rule that a configuration breaks, by Triton's rules for the fields that are served and by what this server
-/// lacks for the others. `max_batch_size_given` is false where the size is yet to be decided. Pure.
-std::optional<ConfigIssue> check_triton_config(const inference::ModelConfig& config, bool max_batch_size_given);
+/// The rules that a configuration breaks, by Triton's rules for the fields that are served and by what this server
+/// lacks for the others; at most one of each input, output, group and sample. `max_batch_size_given` is false where the
+/// size is yet to be decided. Pure.
+std::vector<ConfigIssue> check_triton_config(const inference::ModelConfig& config, bool max_batch_size_given);
 
 }  // namespace modelmill

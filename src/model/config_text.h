@@ -1,10 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "model/config_problem.h"
 #include "model_config.pb.h"
 
 namespace modelmill {
@@ -14,6 +17,9 @@ class ConfigText {
  public:
   /// INVALID_ARGUMENT "file:line:column: ..." with a suggestion where a name is close to a known one.
   static Result<ConfigText> parse(std::string_view text, const std::string& file);
+  /// The same, with everything that is wrong added to `problems`; nullopt when something is.
+  static std::optional<ConfigText> parse(std::string_view text, const std::string& file,
+                                         std::vector<ConfigProblem>& problems);
   ConfigText(ConfigText&&) noexcept;
   ConfigText& operator=(ConfigText&&) noexcept;
   ~ConfigText();

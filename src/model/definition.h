@@ -59,17 +59,28 @@ struct BatchingDefinition {
   std::map<uint64_t, QueuePolicy> queue_by_level;
 };
 
+/// Bounds between which the number of a model's instances follows its load; nullopt where nobody said.
+struct InstanceRange {
+  std::optional<int> min;
+  std::optional<int> max;
+  /// Idle for so long, it has none; 0: nobody said.
+  std::chrono::microseconds zero_after{0};
+};
+
+/// Names of versions for clients: "stable" is 3.
+using VersionLabels = std::map<std::string, int64_t>;
+
+/// How a version takes the place of another.
+enum class SwapPolicy {
+  kAvailability,  // the new one serves before the old one goes: for a while both are in memory
+  kResource,      // the old one goes first: for a while there is none
+};
+
 struct VersionPolicy {
   enum class Kind { kLatest, kAll, kSpecific };
   Kind kind = Kind::kLatest;
   int64_t latest = 1;
   std::vector<int64_t> specific;
-};
-
-/// In what order a version takes another's place.
-enum class SwapPolicy {
-  kAvailability,  // the new one is loaded beside the old one, which serves until then
-  kResource,      // the old one goes first: less memory, and a time without an answer
 };
 
 /// One input or output as the configuration declares it (Triton's ModelInput and ModelOutput).
@@ -103,23 +114,25 @@ struct ModelDefinition {
   std::vector<InstanceGroup> instance_groups;
   BatchingDefinition batching;
   VersionPolicy version_policy;
-  /// Names that stand for versions.
-  std::map<std::string, int64_t> labels;
-  /// What requests that name no version get; nullopt: the latest of those served.
+  VersionLabels labels;
+  /// The version of requests that name none; nullopt: the newest that serves.
   std::optional<int64_t> default_version;
   SwapPolicy swap = SwapPolicy::kAvailability;
-  /// A new version may refuse what the one before took, or answer otherwise.
+  /// A version may take the place of one whose inputs and outputs differ from its own.
   bool allow_breaking = false;
-  /// Never put away to make room for others.
+  /// It is not put away to make room for others.
   bool pinned = false;
+  InstanceRange instance_range;
+  /// Threads inside each instance; 0: chosen.
+  int instance_threads = 0;
   bool decoupled = false;
   /// The configuration speaks of decoupled at all; without that the backend's own word counts.
   bool decoupled_given = false;
   /// Free-form, handed to the backend (Triton's `parameters`).
   std::map<std::string, std::string> parameters;
   std::map<std::string, std::string> metric_tags;
-  /// The configuration file as a serialised inference.ModelConfig, when there was one: fields that this server only
-  /// passes on (the config endpoint returns them) live here and nowhere else.
+  /// What was configured as a serialised inference.ModelConfig, when something was: fields that this server only passes
+  /// on (the config endpoint returns them) live here and nowhere else.
   std::string triton_config;
   /// Why the model is served unbatched although nobody asked for that; empty when it is batched or was told.
   std::string unbatched_reason;

@@ -1,6 +1,8 @@
 #include "model/triton_config.h"
 
 #include <algorithm>
+#include <memory>
+#include <span>
 #include <utility>
 
 #include "model/config_check.h"
@@ -99,6 +101,8 @@ BatchingDefinition to_batching(const ModelConfig& config, bool max_batch_size_gi
   return out;
 }
 
+}  // namespace
+
 ModelDefinition to_definition(const ModelConfig& config, bool max_batch_size_given) {
   ModelDefinition out;
   out.name = config.name();
@@ -125,8 +129,6 @@ ModelDefinition to_definition(const ModelConfig& config, bool max_batch_size_giv
   out.triton_config = config.SerializeAsString();
   return out;
 }
-
-}  // namespace
 
 std::string backend_of_platform(std::string_view platform) {
   for (const Platform& row : kPlatforms)
@@ -157,18 +159,35 @@ Status check_model_name(std::string_view name) {
 }
 
 Result<ModelDefinition> definition_from_triton_config(const ModelConfig& config, bool max_batch_size_given) {
-  if (const auto issue = check_triton_config(config, max_batch_size_given))
-    return Status(issue->code, (issue->field.empty() ? "" : issue->field + ": ") + issue->message);
+  const std::vector<ConfigIssue> issues = check_triton_config(config, max_batch_size_given);
+  if (!issues.empty())
+    return Status(issues[0].code, (issues[0].field.empty() ? "" : issues[0].field + ": ") + issues[0].message);
   return to_definition(config, max_batch_size_given);
 }
 
+std::optional<ModelLayer> triton_layer(std::string_view text, const std::string& file,
+                                       std::vector<ConfigProblem>& problems) {
+  std::optional<ConfigText> parsed = ConfigText::parse(text, file, problems);
+  if (!parsed) return std::nullopt;
+  ModelLayer layer;
+  layer.config = parsed->config();
+  const auto* type = ModelConfig::descriptor();
+  for (int i = 0; i < type->field_count(); ++i)
+    if (parsed->has(type->field(i)->name())) layer.fields.insert(type->field(i)->name());
+  layer.names_fields = true;
+  layer.place_of = [text = std::make_shared<const ConfigText>(*std::move(parsed))](const std::string& field) {
+    return text->place_of(field);
+  };
+  return layer;
+}
+
 Result<ModelDefinition> parse_triton_config(std::string_view text, const std::string& file) {
-  MM_ASSIGN_OR_RETURN(const ConfigText parsed, ConfigText::parse(text, file));
-  const bool max_batch_size_given = parsed.has("max_batch_size");
-  if (const auto issue = check_triton_config(parsed.config(), max_batch_size_given))
-    return Status(issue->code, parsed.place_of(issue->field) + ": " +
-                                   (issue->field.empty() ? "" : issue->field + ": ") + issue->message);
-  return to_definition(parsed.config(), max_batch_size_given);
+  std::vector<ConfigProblem> problems;
+  const std::optional<ModelLayer> layer = triton_layer(text, file, problems);
+  if (!layer) return status_of(problems.front());
+  LayeredDefinition laid = lay_over(std::span(&*layer, 1));
+  if (!laid.problems.empty()) return status_of(laid.problems.front());
+  return std::move(laid.definition);
 }
 
 }  // namespace modelmill

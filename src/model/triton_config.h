@@ -1,10 +1,14 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "model/config_problem.h"
 #include "model/definition.h"
+#include "model/model_layer.h"
 #include "model_config.pb.h"
 
 namespace modelmill {
@@ -14,8 +18,16 @@ namespace modelmill {
 /// suggestion. What is optional in the file stays open in the definition; completing it is the loading's business.
 Result<ModelDefinition> parse_triton_config(std::string_view text, const std::string& file);
 
-/// The same from a message, e.g. one that came with a load request. proto3 can't tell `max_batch_size: 0` from none, so
-/// the caller says which it is.
+/// What a `config.pbtxt` says, not yet held against the rules. nullopt when it can't be read; `problems` tells all that
+/// is wrong with it.
+std::optional<ModelLayer> triton_layer(std::string_view text, const std::string& file,
+                                       std::vector<ConfigProblem>& problems);
+
+/// The definition of a configuration that keeps the rules (check_triton_config).
+ModelDefinition to_definition(const inference::ModelConfig& config, bool max_batch_size_given);
+
+/// The same as parse_triton_config() from a message, e.g. one that came with a load request. proto3 can't tell
+/// `max_batch_size: 0` from none, so the caller says which it is.
 Result<ModelDefinition> definition_from_triton_config(const inference::ModelConfig& config, bool max_batch_size_given);
 
 /// The complete configuration of a loaded version: what its own file said, and everything else filled in the way Triton

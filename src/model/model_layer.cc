@@ -1,0 +1,122 @@
+#include "model/model_layer.h"
+
+#include <google/protobuf/descriptor.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+#include "model/config_check.h"
+#include "model/triton_config.h"
+
+namespace modelmill {
+namespace {
+
+using inference::ModelConfig;
+
+std::string first_step(std::string_view path) { return std::string(path.substr(0, path.find_first_of(".["))); }
+
+/// The fields that `layer` speaks of, in place of what `config` has there.
+void put_fields(const ModelLayer& layer, ModelConfig& config) {
+  const auto* reflection = ModelConfig::GetReflection();
+  const auto* type = ModelConfig::descriptor();
+  ModelConfig said = layer.config;
+  for (int i = 0; i < type->field_count(); ++i)
+    reflection->ClearField(layer.fields.contains(type->field(i)->name()) ? &config : &said, type->field(i));
+  config.MergeFrom(said);
+}
+
+void put_extras(const ModelLayer& layer, ModelDefinition& definition) {
+  if (layer.labels) definition.labels = *layer.labels;
+  if (layer.default_version) definition.default_version = layer.default_version;
+  if (layer.swap) definition.swap = *layer.swap;
+  if (layer.allow_breaking) definition.allow_breaking = *layer.allow_breaking;
+  if (layer.pinned) definition.pinned = *layer.pinned;
+  if (layer.instance_range) definition.instance_range = *layer.instance_range;
+  if (layer.instance_threads) definition.instance_threads = *layer.instance_threads;
+  if (layer.objective_p99) definition.batching.objective_p99 = *layer.objective_p99;
+  if (layer.allowed_sizes) definition.batching.allowed_sizes = *layer.allowed_sizes;
+}
+
+/// Rules between what Triton's configuration has no field for.
+std::vector<ConfigIssue> check_extras(const ModelDefinition& definition) {
+  std::vector<ConfigIssue> issues;
+  const auto add = [&](const char* field, std::string message) {
+    issues.push_back({Code::kInvalidArgument, field, std::move(message)});
+  };
+  const InstanceRange& range = definition.instance_range;
+  if (range.min && range.max && *range.min > *range.max)
+    add("instance_range", "the least number of instances, " + std::to_string(*range.min) + ", is above the most, " +
+                              std::to_string(*range.max));
+  const std::vector<int64_t>& allowed = definition.batching.allowed_sizes;
+  if (!std::is_sorted(allowed.begin(), allowed.end()) ||
+      std::adjacent_find(allowed.begin(), allowed.end()) != allowed.end())
+    add("allowed_sizes", "the allowed sizes of batches must ascend");
+  else if (!allowed.empty() && allowed.back() != definition.max_batch_size.value_or(0))
+    add("allowed_sizes", "the last of the allowed sizes of batches is " + std::to_string(allowed.back()) +
+                             ", but must be the largest size of a batch, " +
+                             std::to_string(definition.max_batch_size.value_or(0)));
+  return issues;
+}
+
+}  // namespace
+
+bool ModelLayer::says(std::string_view field) const {
+  if (fields.contains(std::string(field))) return true;
+  const std::map<std::string_view, bool> extras{{"labels", labels.has_value()},
+                                                {"default_version", default_version.has_value()},
+                                                {"swap", swap.has_value()},
+                                                {"allow_breaking", allow_breaking.has_value()},
+                                                {"pinned", pinned.has_value()},
+                                                {"instance_range", instance_range.has_value()},
+                                                {"instance_threads", instance_threads.has_value()},
+                                                {"objective_p99", objective_p99.has_value()},
+                                                {"allowed_sizes", allowed_sizes.has_value()}};
+  const auto it = extras.find(field);
+  return it != extras.end() && it->second;
+}
+
+ModelLayer text_layer(const std::string& field, const std::string& value, const std::string& place) {
+  const auto* descriptor = ModelConfig::descriptor()->FindFieldByName(field);
+  MM_CHECK(descriptor != nullptr, "text_layer() names a field of ModelConfig");
+  ModelLayer layer;
+  ModelConfig::GetReflection()->SetString(&layer.config, descriptor, value);
+  layer.fields.insert(field);
+  layer.place_of = [place](const std::string&) { return place; };
+  return layer;
+}
+
+LayeredDefinition lay_over(std::span<const ModelLayer> layers) {
+  LayeredDefinition out;
+  ModelConfig config;
+  bool max_batch_size_given = false;
+  for (const ModelLayer& layer : layers) {
+    put_fields(layer, config);
+    max_batch_size_given |= layer.fields.contains("max_batch_size");
+  }
+  std::vector<ConfigIssue> issues = check_triton_config(config, max_batch_size_given);
+  if (issues.empty()) out.definition = to_definition(config, max_batch_size_given);
+  for (const ModelLayer& layer : layers) put_extras(layer, out.definition);
+  if (issues.empty()) issues = check_extras(out.definition);
+  for (const ConfigIssue& issue : issues) {
+    const std::string field = first_step(issue.field);
+    const auto said = std::find_if(layers.rbegin(), layers.rend(),
+                                   [&](const ModelLayer& layer) { return field.empty() || layer.says(field); });
+    ConfigProblem problem{issue.code, {}, issue.message};
+    if (said != layers.rend()) {
+      problem.place = said->place_of(issue.field);
+      if (said->names_fields && !issue.field.empty()) problem.message = issue.field + ": " + issue.message;
+    }
+    out.problems.push_back(std::move(problem));
+  }
+  return out;
+}
+
+std::string origin_of(std::span<const ModelLayer> layers, const std::string& field) {
+  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer)
+    if (layer->says(first_step(field))) return layer->place_of(field);
+  return {};
+}
+
+}  // namespace modelmill
