@@ -9,6 +9,7 @@ find_package(Protobuf 3.21 REQUIRED)
 
 find_path(BOOST_INCLUDE_DIR boost/asio.hpp REQUIRED)
 find_library(NGHTTP2_LIBRARY NAMES libnghttp2.a REQUIRED)
+find_library(YAML_CPP_LIBRARY NAMES libyaml-cpp.a REQUIRED)
 find_library(SIMDJSON_LIBRARY NAMES libsimdjson.a libsimdjson.so REQUIRED)
 
 add_library(mm_asio INTERFACE)
@@ -21,6 +22,9 @@ target_link_libraries(mm_nghttp2 INTERFACE ${NGHTTP2_LIBRARY})
 
 add_library(mm_simdjson INTERFACE)
 target_link_libraries(mm_simdjson INTERFACE ${SIMDJSON_LIBRARY})
+
+add_library(mm_yaml INTERFACE)
+target_link_libraries(mm_yaml INTERFACE ${YAML_CPP_LIBRARY})
 
 # Debian's libprotobuf.a needs zlib.
 add_library(mm_protobuf INTERFACE)

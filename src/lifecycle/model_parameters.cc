@@ -63,6 +63,7 @@ Result<std::chrono::microseconds> objective_of(const ModelDefinition& definition
     if (!objective.ok()) return wrong(definition, kName, *own, "microseconds, from 1 to an hour's");
     return *objective;
   }
+  if (definition.batching.objective_p99.count() > 0) return definition.batching.objective_p99;
   for (const std::string& name : {definition.name, std::string()})
     if (const auto given = settings.objectives.find(name); given != settings.objectives.end()) return given->second;
   return std::chrono::microseconds(0);
@@ -72,7 +73,7 @@ Result<std::vector<int64_t>> allowed_sizes_of(const ModelDefinition& definition)
   constexpr const char kName[] = "allowed_batch_sizes";
   std::vector<int64_t> sizes;
   const std::string* text = parameter(definition, kName);
-  if (!text) return sizes;
+  if (!text) return definition.batching.allowed_sizes;
   const char* at = text->data();
   const char* const end = at + text->size();
   while (true) {
@@ -122,7 +123,11 @@ Result<std::vector<std::vector<int>>> affinity_of(const ModelDefinition& definit
 
 Result<InstanceLimits> limits_of(const ModelDefinition& definition, const LoadSettings& settings) {
   constexpr const char kZero[] = "scale_to_zero_after";
+  const InstanceRange& own = definition.instance_range;
   InstanceLimits limits = settings.instance_limits;
+  if (own.min) limits.min = *own.min;
+  if (own.max) limits.max = *own.max;
+  if (own.zero_after.count() > 0) limits.zero_after = own.zero_after;
   MM_RETURN_IF_ERROR(read_count(definition, "min_instances", limits.min));
   MM_RETURN_IF_ERROR(read_count(definition, "max_instances", limits.max));
   if (const std::string* text = parameter(definition, kZero)) {
@@ -134,7 +139,7 @@ Result<InstanceLimits> limits_of(const ModelDefinition& definition, const LoadSe
   if (limits.max == 0) limits.max = std::max(1, limits.min);
   // The last one goes only where that was asked for; a least number that the model has asked for stays.
   if (limits.zero_after == Duration{}) limits.min = std::max(1, limits.min);
-  if (limits.zero_after > Duration{} && !parameter(definition, "min_instances")) limits.min = 0;
+  if (limits.zero_after > Duration{} && !parameter(definition, "min_instances") && !own.min) limits.min = 0;
   if (limits.min > limits.max)
     return invalid_argument("model '" + definition.name + "': min_instances is " + std::to_string(limits.min) +
                             ", above max_instances, " + std::to_string(limits.max));

@@ -11,7 +11,8 @@
 
 namespace modelmill {
 
-// What a model's free-form parameters say to the server. INVALID_ARGUMENT names the parameter and what it must be.
+// What a model's free-form parameters say to the server, in the place of what its definition says elsewhere.
+// INVALID_ARGUMENT names the parameter and what it must be.
 
 /// The latency objective of a model: its parameter `objective_p99_us`, or the operator's word. 0: none.
 Result<std::chrono::microseconds> objective_of(const ModelDefinition& definition, const LoadSettings& settings);

@@ -70,6 +70,28 @@ TEST(ModelParameters, LimitsOfInstances) {
   EXPECT_FALSE(limits_of(with({{"max_instances", "1025"}}), {}).ok());
 }
 
+TEST(ModelParameters, WhatTheDefinitionSaysItselfCountsUnlessAParameterDoes) {
+  ModelDefinition definition = with({});
+  definition.batching.objective_p99 = 3ms;
+  definition.batching.allowed_sizes = {1, 8};
+  definition.instance_range = {1, 3, 60s};
+  LoadSettings settings;
+  settings.objectives = {{"m", 7ms}};
+  settings.instance_limits = {2, 8, {}};
+  EXPECT_EQ(objective_of(definition, settings).value(), 3ms);
+  EXPECT_EQ(allowed_sizes_of(definition).value(), (std::vector<int64_t>{1, 8}));
+  const InstanceLimits limits = limits_of(definition, settings).value();
+  EXPECT_EQ(limits.min, 1);
+  EXPECT_EQ(limits.max, 3);
+  EXPECT_EQ(limits.zero_after, Duration(60s));
+  definition.parameters = {{"objective_p99_us", "500"}, {"max_instances", "5"}};
+  EXPECT_EQ(objective_of(definition, settings).value(), 500us);
+  EXPECT_EQ(limits_of(definition, settings).value().max, 5);
+  definition.instance_range = {2, 2, {}};
+  definition.parameters.clear();
+  EXPECT_TRUE(limits_of(definition, settings).value().fixed()) << "a number is not a range";
+}
+
 TEST(ModelParameters, CoresOfInstances) {
   EXPECT_TRUE(affinity_of(with({})).value().empty());
   const auto one = affinity_of(with({{"cpu_affinity", "0"}}));

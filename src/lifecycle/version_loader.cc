@@ -108,7 +108,7 @@ class Loading {
     load.directory = version_.directory;
     load.file = file_;
     load.config_json = triton_config_json(complete_triton_config(definition_, {}));
-    load.instance_threads = settings_.instance_threads;
+    load.instance_threads = instance_threads();
     MM_ASSIGN_OR_RETURN(model_, backends_.load(definition_.backend, load, plugin_directory()));
     if (definition_.platform.empty()) definition_.platform = model_->info().platform;
     return ok_status();
@@ -162,13 +162,17 @@ class Loading {
     return out;
   }
 
+  int instance_threads() const {
+    return definition_.instance_threads > 0 ? definition_.instance_threads : settings_.instance_threads;
+  }
+
   int default_count(InstanceGroup::Kind kind) const {
     if (model_->info().concurrent_execute) return 1;
     if (settings_.instances > 0) return settings_.instances;
     if (kind == InstanceGroup::Kind::kGpu) return 1;
     if (model_->info().recommended_instances > 0) return model_->info().recommended_instances;
     if (kind != InstanceGroup::Kind::kCpu) return 1;
-    return std::clamp(settings_.cores / std::max(settings_.instance_threads, 1), 1, kMostDefaultInstances);
+    return std::clamp(settings_.cores / std::max(instance_threads(), 1), 1, kMostDefaultInstances);
   }
 
   Status choose_limits() {
@@ -330,8 +334,7 @@ class Loading {
   void remember_or_measure() {
     const CostStore store(settings_.cost_directory);
     if (store.keeps()) {
-      CostSubject subject{{}, definition_.backend, backend_.runtime, plan_.max_batch_rows, settings_.instance_threads,
-                          {}};
+      CostSubject subject{{}, definition_.backend, backend_.runtime, plan_.max_batch_rows, instance_threads(), {}};
       if (!file_.empty()) subject.files.push_back(file_);
       for (const auto& [name, value] : definition_.parameters) subject.config += name + '=' + value + '\n';
       cost_key_ = cost_key(subject);

@@ -1,0 +1,78 @@
+#include "model/yaml_config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <utility>
+
+#include "model/triton_config.h"
+#include "model/yaml_check.h"
+#include "model/yaml_keys.h"
+#include "model/yaml_layer.h"
+
+namespace modelmill {
+namespace {
+
+/// False, with a problem, for a file of a format that is newer than this server.
+bool check_schema_version(const YAML::Node& root, const std::string& file, std::vector<ConfigProblem>& problems) {
+  const YAML::Node version = root["schema_version"];
+  const auto number = version.IsDefined() ? yaml_number(version) : std::nullopt;
+  if (!number || *number <= kYamlSchemaVersion) return true;
+  problems.push_back({Code::kUnimplemented, yaml_place(file, version.Mark()),
+                      "schema_version " + std::to_string(*number) + " is newer than what this server reads, " +
+                          std::to_string(kYamlSchemaVersion) + "; serve it with a newer modelmill"});
+  return false;
+}
+
+YamlModel read_model(const YAML::Node& entry, const YamlRule& rule, const std::string& name, const std::string& file) {
+  YamlModel model;
+  model.place = yaml_place(file, entry.Mark());
+  check_yaml(entry, rule, name, file, model.problems);
+  if (!entry.IsMap()) return model;
+  if (const auto value = entry["name"]; value.IsDefined() && value.IsScalar()) {
+    model.name = value.Scalar();
+    if (const Status status = check_model_name(model.name); !status.ok() && !model.name.empty())
+      model.problems.push_back({status.code(), yaml_place(file, value.Mark()), status.message()});
+  }
+  if (const auto value = entry["path"]; value.IsDefined() && value.IsScalar()) model.path = value.Scalar();
+  if (!model.problems.empty()) return model;
+  model.layer = layer_of_yaml(entry, file, model.problems);
+  return model;
+}
+
+YamlConfig read_root(const YAML::Node& root, const std::string& file) {
+  YamlConfig out;
+  if (root.IsNull()) return out;
+  if (!root.IsMap()) {
+    out.problems.push_back({Code::kInvalidArgument, yaml_place(file, root.Mark()),
+                            "expected keys, such as 'models:', or 'batching:' in a model's folder"});
+    return out;
+  }
+  if (!check_schema_version(root, file, out.problems)) return out;
+  out.lists_models = root["models"].IsDefined();
+  if (!out.lists_models) {
+    out.models.push_back(read_model(root, yaml_single_rule(), "", file));
+    return out;
+  }
+  check_yaml(root, yaml_listing_frame_rule(), "", file, out.problems);
+  if (!out.problems.empty()) return out;
+  const YAML::Node models = root["models"];
+  for (size_t i = 0; i < models.size(); ++i)
+    out.models.push_back(read_model(models[i], yaml_model_rule(), "models[" + std::to_string(i) + "]", file));
+  return out;
+}
+
+}  // namespace
+
+YamlConfig read_yaml_config(std::string_view text, const std::string& file) {
+  YamlConfig out;
+  YAML::Node root;
+  if (!read_yaml(text, file, root, out.problems)) return out;
+  try {
+    return read_root(root, file);
+  } catch (const YAML::Exception& e) {
+    out.problems.push_back({Code::kInvalidArgument, yaml_place(file, e.mark), "can't be read: " + e.msg});
+    return out;
+  }
+}
+
+}  // namespace modelmill

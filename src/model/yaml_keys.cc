@@ -1,0 +1,183 @@
+#include "model/yaml_keys.h"
+
+#include <array>
+#include <limits>
+
+namespace modelmill {
+namespace {
+
+using Form = YamlRule::Form;
+
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMostInt = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMostInstances = 1'024;
+constexpr int64_t kMostLevels = 1'000;
+
+constexpr YamlRule kText{.form = Form::kText};
+constexpr YamlRule kSwitch{.form = Form::kSwitch};
+constexpr YamlRule kTime{.form = Form::kTime};
+constexpr YamlRule kVersion{.form = Form::kNumber, .least = 1, .most = kMost};
+constexpr YamlRule kAtLeastOne{.form = Form::kNumber, .least = 1, .most = kMostInt};
+constexpr YamlRule kNotNegative{.form = Form::kNumber, .least = 0, .most = kMostInt};
+constexpr YamlRule kInstances{.form = Form::kNumber, .least = 0, .most = kMostInstances};
+constexpr YamlRule kMostInstancesRule{.form = Form::kNumber, .least = 1, .most = kMostInstances};
+constexpr YamlRule kSizes{.form = Form::kList, .least = 1, .item = &kAtLeastOne};
+constexpr YamlRule kTexts{.form = Form::kMap, .item = &kText};
+
+constexpr std::array<std::string_view, 1> kAllChoice{"all"};
+constexpr YamlRule kAll{.form = Form::kChoice, .choices = kAllChoice};
+constexpr YamlRule kVersionList{.form = Form::kList, .least = 1, .item = &kVersion};
+constexpr std::array kVersionKeys{
+    YamlKey{"latest", &kAtLeastOne, "So many versions, the newest ones."},
+    YamlKey{"specific", &kVersionList, "These versions."},
+};
+constexpr YamlRule kVersions{.form = Form::kGroup, .keys = kVersionKeys, .other = &kAll};
+constexpr YamlRule kLabels{.form = Form::kMap, .item = &kVersion};
+
+constexpr std::array kInstanceKeys{
+    YamlKey{"min", &kInstances, "The least number of instances."},
+    YamlKey{"max", &kMostInstancesRule, "The most instances; their number follows the load."},
+    YamlKey{"zero_after", &kTime, "Idle for so long, the model has no instance until it is asked again."},
+};
+constexpr YamlRule kInstanceGroup{.form = Form::kGroup, .keys = kInstanceKeys, .other = &kInstances};
+constexpr std::array<std::string_view, 3> kDeviceChoices{"auto", "cpu", "gpu"};
+constexpr YamlRule kDevice{.form = Form::kChoice, .choices = kDeviceChoices};
+constexpr YamlRule kGpus{.form = Form::kList, .least = 1, .item = &kNotNegative};
+
+constexpr std::array kObjectiveKeys{
+    YamlKey{"p99", &kTime, "The time within which 99 of 100 requests are to be answered.", true},
+};
+constexpr YamlRule kObjective{.form = Form::kGroup, .keys = kObjectiveKeys};
+constexpr std::array<std::string_view, 1> kOffChoice{"off"};
+constexpr YamlRule kOff{.form = Form::kChoice, .choices = kOffChoice};
+constexpr std::array kBatchingKeys{
+    YamlKey{"max_size", &kNotNegative, "Rows of one execution, at most; 0: the model has no batch dimension."},
+    YamlKey{"delay", &kTime, "How long a request may wait for others to share its batch."},
+    YamlKey{"preferred_sizes", &kSizes, "Sizes that end the waiting."},
+    YamlKey{"allowed_sizes", &kSizes, "Sizes that batches are filled up to; the last is max_size."},
+    YamlKey{"preserve_ordering", &kSwitch, "Answers come in the order of their requests."},
+    YamlKey{"objective", &kObjective, "What the server is to hold by its choice of batches."},
+};
+constexpr YamlRule kBatching{.form = Form::kGroup, .keys = kBatchingKeys, .other = &kOff};
+
+constexpr std::array<std::string_view, 2> kTimeoutChoices{"reject", "delay"};
+constexpr YamlRule kTimeoutAction{.form = Form::kChoice, .choices = kTimeoutChoices};
+constexpr std::array kQueueKeys{
+    YamlKey{"max_size", &kNotNegative, "Requests that may wait; 0: as many as the server allows."},
+    YamlKey{"timeout", &kTime, "How long a request may wait."},
+    YamlKey{"timeout_action", &kTimeoutAction, "What becomes of one that has waited longer."},
+    YamlKey{"allow_timeout_override", &kSwitch, "Requests may bring a shorter timeout of their own."},
+};
+constexpr YamlRule kQueue{.form = Form::kGroup, .keys = kQueueKeys};
+constexpr YamlRule kLevel{.form = Form::kNumber, .least = 1, .most = kMostLevels};
+constexpr YamlRule kLevelQueues{.form = Form::kMap, .item = &kQueue, .numbered = true};
+constexpr std::array kPriorityKeys{
+    YamlKey{"levels", &kLevel, "Levels of priority, of which 1 is served first.", true},
+    YamlKey{"default", &kLevel, "Of requests that name none.", true},
+    YamlKey{"queues", &kLevelQueues, "The queues of single levels, by their number."},
+};
+constexpr YamlRule kPriorities{.form = Form::kGroup, .keys = kPriorityKeys};
+
+constexpr std::array<std::string_view, 14> kTypeChoices{"BOOL", "UINT8", "UINT16", "UINT32", "UINT64",
+                                                        "INT8", "INT16", "INT32",  "INT64",  "FP16",
+                                                        "FP32", "FP64",  "BYTES",  "BF16"};
+constexpr YamlRule kType{.form = Form::kChoice, .choices = kTypeChoices};
+constexpr YamlRule kDim{.form = Form::kNumber, .least = -1, .most = kMost};
+constexpr YamlRule kDims{.form = Form::kList, .least = 1, .item = &kDim};
+constexpr YamlRule kReshape{.form = Form::kList, .item = &kDim};
+constexpr std::array kInputKeys{
+    YamlKey{"name", &kText, "The input's name in the model.", true},
+    YamlKey{"type", &kType, "The type of its elements.", true},
+    YamlKey{"dims", &kDims, "Its sizes, -1 for any; without the batch dimension when batching.max_size is above 0.",
+            true},
+    YamlKey{"reshape", &kReshape, "The sizes that the model itself takes, where they differ."},
+    YamlKey{"optional", &kSwitch, "Requests may leave it out."},
+    YamlKey{"ragged", &kSwitch, "Requests whose sizes differ here may share a batch."},
+};
+constexpr YamlRule kInput{.form = Form::kGroup, .keys = kInputKeys};
+constexpr YamlRule kInputs{.form = Form::kList, .least = 1, .item = &kInput};
+constexpr std::array kOutputKeys{
+    YamlKey{"name", &kText, "The output's name in the model.", true},
+    YamlKey{"type", &kType, "The type of its elements.", true},
+    YamlKey{"dims", &kDims, "Its sizes, -1 for any; without the batch dimension when batching.max_size is above 0.",
+            true},
+    YamlKey{"reshape", &kReshape, "The sizes that the model itself gives, where they differ."},
+    YamlKey{"labels", &kText, "A file in the model's folder with one class name a line."},
+};
+constexpr YamlRule kOutput{.form = Form::kGroup, .keys = kOutputKeys};
+constexpr YamlRule kOutputs{.form = Form::kList, .least = 1, .item = &kOutput};
+
+constexpr std::array<std::string_view, 2> kFillChoices{"zero", "random"};
+constexpr YamlRule kFill{.form = Form::kChoice, .choices = kFillChoices};
+constexpr YamlRule kSize{.form = Form::kNumber, .least = 0, .most = kMost};
+constexpr YamlRule kWarmupDims{.form = Form::kList, .item = &kSize};
+constexpr std::array kWarmupInputKeys{
+    YamlKey{"type", &kType, "The type of its elements.", true},
+    YamlKey{"dims", &kWarmupDims, "Its sizes, without the batch dimension.", true},
+    YamlKey{"fill", &kFill, "Values that are made up."},
+    YamlKey{"file", &kText, "A file in the model's folder warmup with the values, raw and row-major."},
+};
+constexpr YamlRule kWarmupInput{.form = Form::kGroup, .keys = kWarmupInputKeys};
+constexpr YamlRule kWarmupInputs{.form = Form::kMap, .item = &kWarmupInput};
+constexpr std::array kWarmupKeys{
+    YamlKey{"name", &kText, "The sample's name, for errors."},
+    YamlKey{"batch_size", &kAtLeastOne, "Requests of the sample that run together."},
+    YamlKey{"count", &kAtLeastOne, "How often it runs."},
+    YamlKey{"inputs", &kWarmupInputs, "Its inputs, by name.", true},
+};
+constexpr YamlRule kSample{.form = Form::kGroup, .keys = kWarmupKeys};
+constexpr YamlRule kWarmup{.form = Form::kList, .least = 1, .item = &kSample};
+
+constexpr std::array<std::string_view, 2> kSwapChoices{"availability", "resource"};
+constexpr YamlRule kSwap{.form = Form::kChoice, .choices = kSwapChoices};
+
+constexpr YamlKey kSchemaVersion{"schema_version", &kAtLeastOne, "The version of this format, 1."};
+constexpr std::array kModelKeys{
+    YamlKey{"name", &kText, "The name that clients use; that of the file or folder when absent."},
+    YamlKey{"path", &kText, "The model's file or folder, relative to the folder of this file; its name when absent."},
+    YamlKey{"backend", &kText, "What runs it, such as onnxruntime; found by its file when absent."},
+    YamlKey{"file", &kText, "The model's file in the folder of each version, where it isn't named as usual."},
+    YamlKey{"versions", &kVersions, "Which of the versions are served; the newest one when absent."},
+    YamlKey{"labels", &kLabels, "Names of versions, such as stable: 3."},
+    YamlKey{"default_version", &kVersion, "The version of requests that name none; the newest when absent."},
+    YamlKey{"instances", &kInstanceGroup, "Copies that run side by side; 0 chooses."},
+    YamlKey{"instance_threads", &kInstances, "Threads inside each copy; 0 chooses."},
+    YamlKey{"device", &kDevice, "Where they run."},
+    YamlKey{"gpus", &kGpus, "The GPUs that they run on, each with so many instances."},
+    YamlKey{"batching", &kBatching, "Whether and how requests run together; found out when absent."},
+    YamlKey{"queue", &kQueue, "What waits for the model."},
+    YamlKey{"priorities", &kPriorities, "Levels of priority."},
+    YamlKey{"decoupled", &kSwitch, "Requests may have any number of answers."},
+    YamlKey{"swap", &kSwap, "Whether a new version is loaded before the old one goes, or after."},
+    YamlKey{"allow_breaking", &kSwitch, "A new version may have other inputs and outputs than the one it replaces."},
+    YamlKey{"pinned", &kSwitch, "The model isn't put away to make room for others."},
+    YamlKey{"inputs", &kInputs, "Its inputs, where the model's own word isn't enough."},
+    YamlKey{"outputs", &kOutputs, "Its outputs, where the model's own word isn't enough."},
+    YamlKey{"parameters", &kTexts, "Settings of the backend."},
+    YamlKey{"metric_tags", &kTexts, "Labels of the model's metrics."},
+    YamlKey{"warmup", &kWarmup, "Requests that are run before the model is served."},
+};
+constexpr YamlRule kModel{.form = Form::kGroup, .keys = kModelKeys};
+constexpr YamlRule kModels{.form = Form::kList, .item = &kModel};
+
+constexpr auto with_schema_version() {
+  std::array<YamlKey, kModelKeys.size() + 1> keys{kSchemaVersion};
+  for (size_t i = 0; i < kModelKeys.size(); ++i) keys[i + 1] = kModelKeys[i];
+  return keys;
+}
+constexpr auto kSingleKeys = with_schema_version();
+constexpr YamlRule kSingle{.form = Form::kGroup, .keys = kSingleKeys};
+constexpr std::array kListingKeys{kSchemaVersion, YamlKey{"models", &kModels, "The models that are served.", true}};
+constexpr YamlRule kListing{.form = Form::kGroup, .keys = kListingKeys};
+constexpr YamlRule kAnyModels{.form = Form::kList};
+constexpr std::array kFrameKeys{kSchemaVersion, YamlKey{"models", &kAnyModels, {}, true}};
+constexpr YamlRule kFrame{.form = Form::kGroup, .keys = kFrameKeys};
+
+}  // namespace
+
+const YamlRule& yaml_listing_rule() { return kListing; }
+const YamlRule& yaml_listing_frame_rule() { return kFrame; }
+const YamlRule& yaml_single_rule() { return kSingle; }
+const YamlRule& yaml_model_rule() { return kModel; }
+
+}  // namespace modelmill
