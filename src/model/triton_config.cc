@@ -174,6 +174,7 @@ std::optional<ModelLayer> triton_layer(std::string_view text, const std::string&
   const auto* type = ModelConfig::descriptor();
   for (int i = 0; i < type->field_count(); ++i)
     if (parsed->has(type->field(i)->name())) layer.fields.insert(type->field(i)->name());
+  if (layer.config.name().empty()) layer.fields.erase("name");  // the folder's is meant
   layer.names_fields = true;
   layer.place_of = [text = std::make_shared<const ConfigText>(*std::move(parsed))](const std::string& field) {
     return text->place_of(field);

@@ -41,7 +41,10 @@ YamlModel read_model(const YAML::Node& entry, const YamlRule& rule, const std::s
 
 YamlConfig read_root(const YAML::Node& root, const std::string& file) {
   YamlConfig out;
-  if (root.IsNull()) return out;
+  if (root.IsNull()) {  // an empty file describes a model by nothing
+    out.models.emplace_back().layer.place_of = [file](const std::string&) { return file; };
+    return out;
+  }
   if (!root.IsMap()) {
     out.problems.push_back({Code::kInvalidArgument, yaml_place(file, root.Mark()),
                             "expected keys, such as 'models:', or 'batching:' in a model's folder"});

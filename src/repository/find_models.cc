@@ -1,7 +1,6 @@
 #include "repository/find_models.h"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -9,84 +8,79 @@
 #include <utility>
 
 #include "model/triton_config.h"
+#include "model/yaml_config.h"
+#include "repository/folder_listing.h"
+#include "repository/foreign_layouts.h"
+#include "repository/model_files.h"
+#include "repository/version_folders.h"
 
 namespace modelmill {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConfigFile = "config.pbtxt";
+constexpr uint64_t kYamlLimit = 16 << 20;
 
-/// Folders that belong to a model and are never versions or models of their own.
+/// Folders that belong to a model, or to the disk, and are never models of their own.
 bool is_side_folder(const std::string& name) {
-  return name == "warmup" || name == "initial_state" || name == "configs";
+  return name == "warmup" || name == "initial_state" || name == "configs" || name == "lost+found";
 }
 
-std::string extensions_text(std::span<const ModelFormat> formats) {
-  std::string out;
-  for (const ModelFormat& format : formats)
-    for (const std::string& extension : format.extensions) out += (out.empty() ? "" : ", ") + extension;
-  return out.empty() ? "none, because no backend that takes files is installed" : out;
-}
+bool is_yaml_file(const fs::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
 
-bool is_model_file(const fs::path& path, std::span<const ModelFormat> formats) {
-  const std::string extension = path.extension().string();
-  for (const ModelFormat& format : formats)
-    if (std::find(format.extensions.begin(), format.extensions.end(), extension) != format.extensions.end())
-      return true;
-  return false;
-}
-
-/// What a folder holds, by name, so that the result doesn't hang on the file system's order.
-Result<std::vector<fs::directory_entry>> entries_of(const fs::path& folder) {
+fs::path real_path(const fs::path& path) {
   std::error_code error;
-  std::vector<fs::directory_entry> entries;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) entries.push_back(*it);
-  if (error) return Status(Code::kPermissionDenied, "can't read folder '" + folder.string() + "': " + error.message());
-  std::sort(entries.begin(), entries.end());
-  return entries;
+  fs::path real = fs::canonical(path, error);
+  return error ? path : real;
 }
 
-bool is_folder(const fs::directory_entry& entry) {
-  std::error_code ignored;
-  return entry.is_directory(ignored);
+/// The folder that a file is in, as it was written.
+fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
+
+Result<YamlConfig> read_yaml_file(const std::string& file) {
+  MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kYamlLimit));
+  return read_yaml_config(text, file);
 }
 
-bool is_file(const fs::directory_entry& entry) {
-  std::error_code ignored;
-  return entry.is_regular_file(ignored);
-}
-
-/// A version's number; nullopt for any other name. Leading zeros are not a number here ("1" and "01" would be two
-/// folders of one version), nor is 0, which stands for "the default version" in requests.
-std::optional<int64_t> version_number(const std::string& name) {
-  if (name.empty() || name[0] == '0' || name[0] == '-') return std::nullopt;
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
-  return number;
-}
-
-bool looks_numeric(const std::string& name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+/// Models of one name are one when they are at one place; versions of TorchServe's, each in a folder, are one too.
+bool merge_torchserve(FoundModel& into, const FoundModel& model) {
+  if (into.layout != ModelLayout::kTorchserve || model.layout != ModelLayout::kTorchserve) return false;
+  if (!into.problem.ok() || !model.problem.ok() ||
+      into.layers.back().config.backend() != model.layers.back().config.backend())
+    return false;
+  const FoundVersion& version = model.versions.front();
+  for (const FoundVersion& known : into.versions)
+    if (known.version == version.version) return false;
+  into.versions.push_back(version);
+  std::sort(into.versions.begin(), into.versions.end(),
+            [](const auto& a, const auto& b) { return a.version < b.version; });
+  into.layers.front().labels->merge(VersionLabels(*model.layers.front().labels));
+  into.config_files.insert(into.config_files.end(), model.config_files.begin(), model.config_files.end());
+  return true;
 }
 
 class Finder {
  public:
-  explicit Finder(std::span<const ModelFormat> formats) : formats_(formats) {}
+  Finder(std::span<const ModelFormat> formats, const FindOptions& options) : formats_(formats), options_(options) {}
 
   Status look_at(const std::string& text) {
     std::error_code error;
     const fs::path path(text);
     const fs::file_status status = fs::status(path, error);
-    if (status.type() == fs::file_type::not_found) return not_found("there is no file or folder '" + text + "'");
+    if (status.type() == fs::file_type::not_found) {
+      if (const size_t equals = text.find('='); equals != std::string::npos && equals > 0)
+        return look_at_named(text.substr(0, equals), text.substr(equals + 1));
+      return not_found("there is no file or folder '" + text + "'");
+    }
     if (error) return Status(Code::kPermissionDenied, "can't read '" + text + "': " + error.message());
     if (fs::is_directory(status)) return look_at_folder(path);
     if (!fs::is_regular_file(status)) return invalid_argument("'" + text + "' is neither a file nor a folder");
-    if (!is_model_file(path, formats_))
-      return invalid_argument(
-          "'" + text + "' is not a model file that can be served; known endings are: " + extensions_text(formats_));
-    return add_file(path);
+    if (is_yaml_file(path)) return look_at_yaml(path.string(), folder_of(path));
+    if (!backend_of_file(path.filename().string(), formats_).empty()) return add(file_model(path), path);
+    if (const std::string backend = needed_backend(path.filename().string()); !backend.empty())
+      return status_of(missing_backend(path.stem().string(), "file " + path.filename().string(), backend, text));
+    return invalid_argument(
+        "'" + text + "' is not a model file that can be served; known endings are: " + extensions_text(formats_));
   }
 
   FoundModels take() {
@@ -95,113 +89,222 @@ class Finder {
   }
 
  private:
-  Status look_at_folder(const fs::path& folder) {
-    MM_ASSIGN_OR_RETURN(const auto entries, entries_of(folder));
-    if (entries.empty())
-      return not_found("folder '" + folder.string() +
+  Status look_at_named(const std::string& name, const std::string& path) {
+    auto model = look_for_one(path, {});
+    if (!model.ok()) return model.status().with_context("'" + name + "=" + path + "'");
+    rename(*model, name, "the command line");
+    return add(*std::move(model), path);
+  }
+
+  static void rename(FoundModel& model, const std::string& name, const std::string& place) {
+    model.name = name;
+    model.in_repository = false;
+    model.layers.push_back(text_layer("name", name, place));
+  }
+
+  /// The one model that is at a path. `described`: a folder whose modelmill.yaml has been read already.
+  Result<FoundModel> look_for_one(const std::string& path, const fs::path& described) {
+    constexpr int kDeepest = 4;
+    if (depth_ == kDeepest)
+      return invalid_argument("the paths of modelmill.yaml lead on and on, at last to '" + path + "'");
+    Finder finder(formats_, options_);
+    finder.depth_ = depth_ + 1;
+    finder.described_ = described;
+    MM_RETURN_IF_ERROR(finder.look_at(path));
+    std::move(finder.out_.notes.begin(), finder.out_.notes.end(), std::back_inserter(out_.notes));
+    if (finder.out_.models.size() == 1) return std::move(finder.out_.models.front());
+    return invalid_argument("there are " + std::to_string(finder.out_.models.size()) + " models at '" + path +
+                            "', so they can't have one name; name the folder or file of one");
+  }
+
+  Status look_at_folder(const fs::path& path) {
+    MM_ASSIGN_OR_RETURN(const FolderListing folder, list_folder(path));
+    if (folder.empty())
+      return not_found("folder '" + path.string() +
                        "' is empty: expected a model, such as model.onnx, or a folder of models");
-    if (is_model_folder(entries)) return add_folder(folder, entries, false);
+    if (folder.has_file(kYamlConfigFile) && !is_described(path))
+      return look_at_yaml(folder.inside(kYamlConfigFile), path);
+    if (auto model = look_for_model(folder)) return add(*std::move(model), path);
     const size_t before = met_;
-    for (const fs::directory_entry& entry : entries) MM_RETURN_IF_ERROR(look_at_entry(entry));
+    std::vector<fs::path> unserved;
+    for (const std::string& name : folder.files) {
+      if (name.starts_with('.')) continue;
+      if (!backend_of_file(name, formats_).empty())
+        MM_RETURN_IF_ERROR(add(file_model(path / name), path / name));
+      else if (!needed_backend(name).empty())
+        unserved.push_back(path / name);
+    }
+    for (const std::string& name : folder.folders)
+      if (!name.starts_with('.')) MM_RETURN_IF_ERROR(look_at_entry(path / name, name));
+    // Alone they are what is meant; beside models that can be served they may be anything.
+    for (const fs::path& file : unserved) {
+      if (met_ == before || unserved_alone_) {
+        unserved_alone_ = true;
+        MM_RETURN_IF_ERROR(add(file_model(file), file));
+      } else {
+        out_.notes.push_back("file '" + file.string() + "' is passed over: it needs backend '" +
+                             needed_backend(file.filename().string()) + "', which is not installed");
+      }
+    }
     if (met_ > before) return ok_status();
-    return not_found("no model in folder '" + folder.string() + "': expected files with one of the known endings (" +
+    return not_found("no model in folder '" + path.string() + "': expected files with one of the known endings (" +
                      extensions_text(formats_) + "), or folders with a config.pbtxt or numbered versions (1/, 2/)");
   }
 
-  Status look_at_entry(const fs::directory_entry& entry) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with('.')) return ok_status();
-    if (is_file(entry)) return is_model_file(entry.path(), formats_) ? add_file(entry.path()) : ok_status();
-    if (!is_folder(entry)) return ok_status();
-    auto inside = entries_of(entry.path());
-    if (!inside.ok()) {
-      out_.notes.push_back(inside.status().message());
-      return ok_status();
+  Status look_at_entry(const fs::path& path, const std::string& name) {
+    const auto folder = list_folder(path);
+    if (!folder.ok()) {
+      if (folder.status().code() == Code::kNotFound || is_side_folder(name)) return ok_status();
+      FoundModel model;
+      model.name = name;
+      model.directory = path.string();
+      model.refuse({folder.status().code(), {}, folder.status().message()});
+      return add(std::move(model), path);
     }
-    if (is_model_folder(*inside)) return add_folder(entry.path(), *inside, true);
+    auto model = look_for_model(*folder);
+    if (model && folder->has_file(kYamlConfigFile)) model = describe(*std::move(model), *folder);
+    if (model) {
+      model->in_repository = model->layout == ModelLayout::kFolder;
+      return add(*std::move(model), path);
+    }
     if (!is_side_folder(name))
-      out_.notes.push_back("folder '" + entry.path().string() +
+      out_.notes.push_back("folder '" + path.string() +
                            "' is passed over: it has neither a config.pbtxt nor numbered versions");
     return ok_status();
   }
 
-  static bool is_model_folder(const std::vector<fs::directory_entry>& entries) {
-    return std::any_of(entries.begin(), entries.end(), [](const fs::directory_entry& entry) {
-      const std::string name = entry.path().filename().string();
-      return (name == kConfigFile && is_file(entry)) || (version_number(name) && is_folder(entry));
-    });
+  /// A model in a folder of models, with what its own modelmill.yaml says.
+  FoundModel describe(FoundModel model, const FolderListing& folder) {
+    const std::string file = folder.inside(kYamlConfigFile);
+    model.config_files.push_back(file);
+    const auto config = read_yaml_file(file);
+    if (!config.ok()) {
+      model.refuse({config.status().code(), {}, config.status().message()});
+      return model;
+    }
+    for (const ConfigProblem& problem : config->problems) model.refuse(problem);
+    if (config->lists_models) {
+      model.refuse(
+          {Code::kInvalidArgument, file,
+           "it lists models, which is for a path of the command line; without 'models' it describes this one"});
+    } else if (!config->models.empty()) {
+      const YamlModel& entry = config->models.front();
+      if (!entry.path.empty()) return target_of(entry, file, folder.path, folder.path / entry.path);
+      put_entry(entry, model);
+    }
+    return model;
   }
 
-  Status add_file(const fs::path& path) {
+  static void put_entry(const YamlModel& entry, FoundModel& model) {
+    for (const ConfigProblem& problem : entry.problems) model.refuse(problem);
+    if (entry.problems.empty()) model.layers.push_back(entry.layer);
+  }
+
+  /// Config files of the model's own folder come before what other tools say; those of this server describe either.
+  std::optional<FoundModel> look_for_model(const FolderListing& folder) {
+    std::vector<std::string> notes;
+    auto versions = look_for_versions(folder, formats_, options_.config_name, notes);
+    if (!versions || versions->config_file.empty()) {
+      for (const auto look : {look_for_mlflow, look_for_mlserver, look_for_torchserve, look_for_saved_model})
+        if (auto model = look(folder, formats_)) return model;
+    }
+    std::move(notes.begin(), notes.end(), std::back_inserter(out_.notes));
+    return versions;
+  }
+
+  /// A modelmill.yaml on the command line, by its own path or by that of its folder.
+  Status look_at_yaml(const std::string& file, const fs::path& folder) {
+    MM_ASSIGN_OR_RETURN(const YamlConfig config, read_yaml_file(file));
+    if (!config.problems.empty()) return status_of(config.problems.front());
+    if (config.lists_models && depth_ > 0)
+      return invalid_argument("'" + file + "' lists models, and is itself named as one");
+    if (config.models.empty()) ++met_;  // a list of none was meant so
+    for (const YamlModel& entry : config.models) {
+      const std::string otherwise = config.lists_models ? entry.name : ".";
+      const fs::path target = folder / (entry.path.empty() ? otherwise : entry.path);
+      // Two entries of one name are two models, also when they mean one place.
+      const std::string which =
+          real_path(file).string() + entry.place.substr(std::min(file.size(), entry.place.size()));
+      MM_RETURN_IF_ERROR(add(target_of(entry, file, folder, target), real_path(target), which));
+    }
+    return ok_status();
+  }
+
+  /// The model at `target`, which an entry means, with what it says; with a problem where there is none.
+  FoundModel target_of(const YamlModel& entry, const std::string& file, const fs::path& folder, fs::path target) {
+    target = target.lexically_normal();
+    if (!target.has_filename() && target.has_parent_path()) target = target.parent_path();  // of "models/."
+    auto found = look_for_one(target.string(), folder);
+    FoundModel model;
+    if (found.ok()) {
+      model = *std::move(found);
+    } else {
+      model.name = target.has_stem() ? target.stem().string() : folder.filename().string();
+      model.refuse({found.status().code(), entry.place, found.status().message()});
+    }
+    model.config_files.push_back(file);
+    if (!entry.name.empty()) rename(model, entry.name, entry.place);
+    put_entry(entry, model);
+    return model;
+  }
+
+  bool is_described(const fs::path& folder) const {
+    return !described_.empty() && real_path(folder) == real_path(described_);
+  }
+
+  FoundModel file_model(const fs::path& path) const {
     FoundModel model;
     model.name = path.stem().string();
-    const fs::path parent = path.parent_path();
-    model.versions.push_back({1, parent.empty() ? "." : parent.string(), path.string()});
-    return add(std::move(model), path);
+    model.versions.push_back({1, folder_of(path).string(), path.string()});
+    const std::string filename = path.filename().string();
+    if (backend_of_file(filename, formats_).empty())
+      model.refuse(missing_backend(model.name, "file " + filename, needed_backend(filename), path.string()));
+    return model;
   }
 
-  Status add_folder(const fs::path& folder, const std::vector<fs::directory_entry>& entries, bool in_repository) {
-    FoundModel model;
-    model.name = folder_name(folder);
-    model.directory = folder.string();
-    model.in_repository = in_repository;
-    std::vector<std::string> loose;
-    for (const fs::directory_entry& entry : entries) {
-      const std::string name = entry.path().filename().string();
-      if (is_file(entry) && name == kConfigFile) model.config_file = entry.path().string();
-      if (is_file(entry) && is_model_file(entry.path(), formats_)) loose.push_back(entry.path().string());
-      if (!is_folder(entry)) continue;
-      if (const auto number = version_number(name))
-        model.versions.push_back({*number, entry.path().string(), {}});
-      else if (looks_numeric(name))
-        out_.notes.push_back("version folder '" + entry.path().string() +
-                             "' is passed over: versions are written without leading zeros, from 1 on, within 63 bits");
-    }
-    std::sort(model.versions.begin(), model.versions.end(),
-              [](const auto& a, const auto& b) { return a.version < b.version; });
-    // A configuration beside the model file itself, without a version folder: version 1.
-    if (model.versions.empty() && !loose.empty()) model.versions.push_back({1, folder.string(), {}});
-    return add(std::move(model), folder);
-  }
-
-  /// "." and "models/" have no last part of their own.
-  static std::string folder_name(const fs::path& folder) {
-    std::error_code error;
-    const fs::path real = fs::canonical(folder, error);
-    const fs::path written = folder.has_filename() ? folder.filename() : folder.parent_path().filename();
-    if (written.empty() || written == "." || written == "..")
-      return error ? written.string() : real.filename().string();
-    return written.string();
-  }
-
-  Status add(FoundModel model, const fs::path& path) {
+  /// `where`: its file or folder. `which`: what tells it from others there.
+  Status add(FoundModel model, const fs::path& where, const std::string& which = {}) {
     ++met_;
-    std::error_code error;
-    fs::path real = fs::canonical(path, error);
-    if (error) real = path;
-    const auto [at, fresh] = seen_.emplace(model.name, real);
-    if (!fresh && at->second == real) return ok_status();  // the same model by two paths
-    if (!fresh)
-      return already_exists("there are two models named '" + model.name + "': '" + at->second.string() + "' and '" +
-                            real.string() + "'; rename one of them");
-    model.problem = check_model_name(model.name);
-    out_.models.push_back(std::move(model));
+    const std::string identity = real_path(where).string() + (which.empty() ? "" : " (" + which + ")");
+    const auto [at, fresh] = seen_.emplace(model.name, identity);
+    if (fresh) {
+      out_.models.push_back(std::move(model));
+      return ok_status();
+    }
+    if (at->second == identity) return ok_status();  // the same model by two paths
+    const auto known = std::find_if(out_.models.begin(), out_.models.end(),
+                                    [&](const FoundModel& one) { return one.name == model.name; });
+    if (!merge_torchserve(*known, model))
+      known->refuse({Code::kAlreadyExists,
+                     {},
+                     "there are two models named '" + model.name + "': '" + at->second + "' and '" + identity +
+                         "'; rename one of them"});
     return ok_status();
   }
 
   std::span<const ModelFormat> formats_;
+  const FindOptions& options_;
+  int depth_ = 0;  // of entries that name paths
+  fs::path described_;
   FoundModels out_;
   size_t met_ = 0;  // models come by, those that were known already too
-  std::map<std::string, fs::path> seen_;
+  bool unserved_alone_ = false;
+  std::map<std::string, std::string> seen_;  // where and which, by name
 };
 
 }  // namespace
 
-Result<FoundModels> find_models(const std::vector<std::string>& paths, std::span<const ModelFormat> formats) {
+Result<FoundModels> find_models(const std::vector<std::string>& paths, std::span<const ModelFormat> formats,
+                                const FindOptions& options) {
+  if (!options.config_name.empty()) MM_RETURN_IF_ERROR(check_model_name(options.config_name));
   try {
-    Finder finder(formats);
+    Finder finder(formats, options);
     for (const std::string& path : paths) MM_RETURN_IF_ERROR(finder.look_at(path));
-    return finder.take();
+    FoundModels found = finder.take();
+    for (FoundModel& model : found.models)
+      if (const Status status = check_model_name(model.name); !status.ok())
+        model.refuse({status.code(), {}, status.message()});
+    return found;
   } catch (const std::exception& e) {  // path conversions and memory
     return internal(std::string("looking for models failed: ") + e.what());
   }

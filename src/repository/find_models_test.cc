@@ -3,11 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "repository/model_files.h"
 #include "repository/testing/temp_folder.h"
 
 namespace modelmill {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -86,15 +92,19 @@ TEST(FindModels, ARepositoryOfFoldersAndFiles) {
   EXPECT_THAT(found->notes, ElementsAre(HasSubstr("docs")));
 }
 
-TEST(FindModels, TheSameModelTwiceIsOneButTwoOfOneNameAreAnError) {
+TEST(FindModels, TheSameModelTwiceIsOneButTwoOfOneNameAreThatModelsProblem) {
   const TempFolder folder;
   const std::string file = folder.write("x.onnx");
-  EXPECT_EQ(find_models({file, folder.path()}, kFormats)->models.size(), 1U);
+  folder.write("y.onnx");
+  EXPECT_THAT(names(*find_models({file, folder.path()}, kFormats)), ElementsAre("x", "y"));
   const std::string other = folder.write("other/x.onnx");
-  const auto found = find_models({file, other}, kFormats);
-  ASSERT_FALSE(found.ok());
-  EXPECT_EQ(found.status().code(), Code::kAlreadyExists);
-  EXPECT_THAT(found.status().message(), HasSubstr("two models named 'x'"));
+  const auto found = find_models({folder.path(), folder / "other"}, kFormats);
+  ASSERT_TRUE(found.ok()) << found.status().to_string();
+  ASSERT_THAT(names(*found), ElementsAre("x", "y"));
+  EXPECT_EQ(found->models[0].problem.code(), Code::kAlreadyExists);
+  EXPECT_THAT(found->models[0].problem.message(),
+              AllOf(HasSubstr("two models named 'x'"), HasSubstr(file), HasSubstr(other)));
+  EXPECT_TRUE(found->models[1].problem.ok());
 }
 
 TEST(FindModels, ErrorsSayWhatWasExpected) {
@@ -106,7 +116,9 @@ TEST(FindModels, ErrorsSayWhatWasExpected) {
   folder.write("none/sub/file.txt");
   EXPECT_THAT(find_models({folder / "none"}, kFormats).status().message(), HasSubstr("no model in folder"));
   EXPECT_THAT(find_models({"/dev/null"}, kFormats).status().message(), HasSubstr("neither a file nor a folder"));
-  EXPECT_THAT(find_models({folder.write("b.onnx")}, {}).status().message(), HasSubstr("no backend"));
+  EXPECT_THAT(find_models({folder.write("b.onnx")}, {}).status().message(),
+              HasSubstr("model 'b' (file b.onnx) needs backend 'onnxruntime', which is not installed; put its plugin"));
+  EXPECT_THAT(find_models({folder / "a.txt"}, {}).status().message(), HasSubstr("no backend that takes files"));
 }
 
 TEST(FindModels, ANameThatCannotBeServedIsThatModelsProblem) {
@@ -128,6 +140,97 @@ TEST(FindModels, ALinkIsFollowed) {
   const auto found = find_models({folder / "repo"}, kFormats);
   ASSERT_TRUE(found.ok()) << found.status().to_string();
   EXPECT_THAT(versions(found->models[0]), ElementsAre(4));
+}
+
+TEST(FindModels, ANameCanBeGiven) {
+  const TempFolder folder;
+  folder.write("mnt/models/model.onnx");
+  folder.write("repo/a/1/model.onnx");
+  folder.write("repo/a/config.pbtxt", "name: 'own'");
+  folder.write("x=y.onnx");
+  const auto found =
+      find_models({"ocr=" + (folder / "mnt/models"), "b=" + (folder / "repo"), folder / "x=y.onnx"}, kFormats);
+  ASSERT_TRUE(found.ok()) << found.status().to_string();
+  EXPECT_THAT(names(*found), ElementsAre("b", "ocr", "x=y"));
+  EXPECT_EQ(found->models[1].versions[0].file, folder / "mnt/models/model.onnx");
+  EXPECT_EQ(read_definition(found->models[0])->name, "b") << "the command line's word is the last";
+  folder.write("repo/c/1/model.onnx");
+  EXPECT_THAT(find_models({"b=" + (folder / "repo")}, kFormats).status().message(),
+              HasSubstr("there are 2 models at '" + (folder / "repo") + "', so they can't have one name"));
+  EXPECT_THAT(find_models({"b=/nowhere"}, kFormats).status().message(),
+              HasSubstr("there is no file or folder '/nowhere'"));
+  EXPECT_FALSE(find_models({"a/b=" + (folder / "mnt/models")}, kFormats)->models[0].problem.ok());
+}
+
+TEST(FindModels, WhatNeedsAMissingBackendIsFoundWhenItIsAlone) {
+  const TempFolder folder;
+  folder.write("alone/net.plan");
+  const auto alone = find_models({folder / "alone"}, kFormats);
+  ASSERT_TRUE(alone.ok()) << alone.status().to_string();
+  ASSERT_THAT(names(*alone), ElementsAre("net"));
+  EXPECT_THAT(alone->models[0].problem.message(),
+              HasSubstr("model 'net' (file net.plan) needs backend 'tensorrt', which is not installed; export"));
+  folder.write("alone/net2.onnx");
+  const auto beside = find_models({folder / "alone"}, kFormats);
+  EXPECT_THAT(names(*beside), ElementsAre("net2"));
+  EXPECT_THAT(beside->notes, ElementsAre(HasSubstr("net.plan' is passed over: it needs backend 'tensorrt'")));
+}
+
+TEST(FindModels, AConfigurationCanBeChosenByName) {
+  const TempFolder folder;
+  folder.write("a/1/model.onnx");
+  folder.write("a/config.pbtxt", "max_batch_size: 1");
+  folder.write("a/configs/h100.pbtxt", "max_batch_size: 2");
+  folder.write("b/1/model.onnx");
+  folder.write("b/config.pbtxt", "max_batch_size: 3");
+  const auto found = find_models({folder.path()}, kFormats, {"h100"});
+  ASSERT_TRUE(found.ok()) << found.status().to_string();
+  EXPECT_EQ(read_definition(found->models[0])->max_batch_size, 2);
+  EXPECT_EQ(read_definition(found->models[1])->max_batch_size, 3) << "where there is none of the name";
+  EXPECT_EQ(read_definition(find_models({folder.path()}, kFormats)->models[0])->max_batch_size, 1);
+  EXPECT_FALSE(find_models({folder.path()}, kFormats, {"../config"}).ok());
+}
+
+TEST(FindModels, WhatCannotBeReadIsThatModelsProblem) {
+  constexpr uid_t kNobody = 65534;
+  const TempFolder folder;
+  folder.write("good/1/model.onnx");
+  folder.write("locked/1/model.onnx");
+  folder.make("lost+found");
+  for (const char* name : {"locked", "lost+found"}) std::filesystem::permissions(folder / name, {});
+  std::filesystem::permissions(folder.path(), std::filesystem::perms{0755});
+  const uid_t user = ::geteuid();
+  ASSERT_TRUE(user != 0 || ::seteuid(kNobody) == 0) << "root reads everything";
+  const auto found = find_models({folder.path()}, kFormats);
+  ASSERT_TRUE(user != 0 || ::seteuid(user) == 0);
+  for (const char* name : {"locked", "lost+found"})
+    std::filesystem::permissions(folder / name, std::filesystem::perms::owner_all);
+  ASSERT_TRUE(found.ok()) << found.status().to_string();
+  ASSERT_THAT(names(*found), ElementsAre("good", "locked"));
+  EXPECT_TRUE(found->models[0].problem.ok());
+  EXPECT_EQ(found->models[1].problem.code(), Code::kPermissionDenied);
+}
+
+TEST(FindModels, ALinkToNowhereIsPassedOver) {
+  const TempFolder folder;
+  folder.write("good/1/model.onnx");
+  std::filesystem::create_symlink(folder / "gone", folder / "link");
+  std::filesystem::create_symlink(folder / "gone.onnx", folder / "link.onnx");
+  EXPECT_THAT(names(*find_models({folder.path()}, kFormats)), ElementsAre("good"));
+}
+
+TEST(FindModels, TensorFlowServingsVersionsMayHaveZerosInFront) {
+  const TempFolder folder;
+  folder.write("m/00000123/saved_model.pb");
+  folder.write("m/7/saved_model.pb");
+  const auto found = find_models({folder / "m"}, kFormats);
+  ASSERT_TRUE(found.ok()) << found.status().to_string();
+  EXPECT_THAT(versions(found->models[0]), ElementsAre(7, 123));
+  folder.write("m/007/saved_model.pb");
+  const auto twice = find_models({folder / "m"}, kFormats);
+  EXPECT_THAT(twice->models[0].problem.message(), HasSubstr("two folders of version 7"));
+  folder.write("m/8/model.onnx");
+  EXPECT_THAT(versions(find_models({folder / "m"}, kFormats)->models[0]), ElementsAre(7, 8)) << "Triton's";
 }
 
 }  // namespace

@@ -24,11 +24,6 @@ bool exists(const std::string& path) {
   return fs::exists(path, ignored);
 }
 
-bool has_extension(const ModelFormat& format, const std::string& filename) {
-  const std::string extension = fs::path(filename).extension().string();
-  return std::find(format.extensions.begin(), format.extensions.end(), extension) != format.extensions.end();
-}
-
 /// Names inside a folder, sorted; empty when it can't be read.
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
@@ -46,13 +41,8 @@ std::string list_text(const std::vector<std::string>& names) {
   return names.size() > kShown ? out + ", ..." : out;
 }
 
-/// The backend whose model this file is, by its usual name or else by its ending; empty when none or several.
-std::string backend_of_file(const std::string& filename, std::span<const ModelFormat> formats) {
-  for (const ModelFormat& format : formats)
-    if (!format.default_file.empty() && format.default_file == filename) return format.backend;
-  for (const ModelFormat& format : formats)
-    if (has_extension(format, filename)) return format.backend;
-  return {};
+Status not_installed(const std::string& what, const std::string& file, const std::string& backend) {
+  return failed_precondition(what + "its file '" + file + "' needs " + not_installed_text(backend));
 }
 
 }  // namespace
@@ -80,18 +70,38 @@ Result<std::string> path_inside(const std::string& folder, const std::string& na
   return (fs::path(folder) / path).string();
 }
 
-Result<ModelDefinition> read_definition(const FoundModel& model) {
-  ModelDefinition definition;
+ModelConfiguration read_configuration(const FoundModel& model) {
+  ModelConfiguration out;
+  const std::string where =
+      model.directory.empty() && !model.versions.empty() ? model.versions[0].file : model.directory;
+  out.layers.push_back(text_layer("name", model.name, where));
   if (!model.config_file.empty()) {
-    MM_ASSIGN_OR_RETURN(const std::string text, read_file(model.config_file, kConfigLimit));
-    MM_ASSIGN_OR_RETURN(definition, parse_triton_config(text, model.config_file));
+    auto text = read_file(model.config_file, kConfigLimit);
+    if (!text.ok()) {
+      out.problems.push_back({text.status().code(), {}, text.status().message()});
+      return out;
+    }
+    if (auto layer = triton_layer(*text, model.config_file, out.problems)) out.layers.push_back(*std::move(layer));
   }
-  if (definition.name.empty()) definition.name = model.name;
-  if (model.in_repository && definition.name != model.name)
-    return invalid_argument("unexpected directory name '" + model.name + "' for model '" + definition.name +
-                            "', directory name must equal model name");
-  MM_RETURN_IF_ERROR(check_model_name(definition.name));
-  return definition;
+  out.layers.insert(out.layers.end(), model.layers.begin(), model.layers.end());
+  LayeredDefinition laid = lay_over(out.layers);
+  std::move(laid.problems.begin(), laid.problems.end(), std::back_inserter(out.problems));
+  out.definition = std::move(laid.definition);
+  if (!out.problems.empty()) return out;
+  const std::string& name = out.definition.name;
+  if (model.in_repository && name != model.name)
+    out.problems.push_back({Code::kInvalidArgument, origin_of(out.layers, "name"),
+                            "unexpected directory name '" + model.name + "' for model '" + name +
+                                "', directory name must equal model name"});
+  if (const Status status = check_model_name(name); !status.ok())
+    out.problems.push_back({status.code(), origin_of(out.layers, "name"), status.message()});
+  return out;
+}
+
+Result<ModelDefinition> read_definition(const FoundModel& model) {
+  ModelConfiguration configuration = read_configuration(model);
+  if (!configuration.problems.empty()) return status_of(configuration.problems.front());
+  return std::move(configuration.definition);
 }
 
 VersionChoice choose_versions(const VersionPolicy& policy, std::span<const FoundVersion> found) {
@@ -126,6 +136,7 @@ Result<std::string> infer_backend(const ModelDefinition& definition, const Found
       version.file.empty() ? definition.default_model_filename : fs::path(version.file).filename().string();
   if (!named.empty()) {
     if (std::string backend = backend_of_file(named, formats); !backend.empty()) return backend;
+    if (std::string backend = needed_backend(named); !backend.empty()) return not_installed(what, named, backend);
     return invalid_argument(what + "no backend is known for the file '" + named + "'; name one with backend: \"...\"");
   }
   const std::vector<std::string> names = names_in(version.directory);
@@ -140,6 +151,8 @@ Result<std::string> infer_backend(const ModelDefinition& definition, const Found
   if (!known.empty())
     return invalid_argument(what + "version folder '" + version.directory + "' has several model files (" +
                             list_text(known) + "); name one with default_model_filename");
+  for (const std::string& name : names)
+    if (std::string backend = needed_backend(name); !backend.empty()) return not_installed(what, name, backend);
   std::string looked_for;
   for (const ModelFormat& format : formats)
     if (!format.default_file.empty()) looked_for += (looked_for.empty() ? "" : ", ") + format.default_file;

@@ -11,8 +11,18 @@
 
 namespace modelmill {
 
-/// What a found model's configuration says; without one a definition that has the name alone.
-/// A configuration may name the model only as its folder in a repository is named.
+/// What is said of a model, by whom, and what is wrong with it.
+struct ModelConfiguration {
+  std::vector<ModelLayer> layers;  // lowest first
+  ModelDefinition definition;      // whole only when there are no problems
+  std::vector<ConfigProblem> problems;
+};
+
+/// Reads what a found model's configuration says; without one its definition has the name alone. A configuration may
+/// name the model only as its folder in a repository is named. What find_models() found wrong already is not repeated.
+ModelConfiguration read_configuration(const FoundModel& model);
+
+/// The definition alone, or the first problem.
 Result<ModelDefinition> read_definition(const FoundModel& model);
 
 /// The versions that a policy picks from those there are.

@@ -1,0 +1,180 @@
+#include "model/tf_serving_config.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/text_format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "model/config_check.h"
+#include "model/text_proto.h"
+#include "model/triton_config.h"
+#include "tf_serving_config.pb.h"
+
+namespace modelmill {
+namespace {
+
+using google::protobuf::TextFormat;
+
+constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMostInstances = 1'024;
+constexpr int64_t kDefaultMaxBatch = 1'000;  // TensorFlow Serving's own
+
+/// Where field `name` of the message at `tree` was written; `otherwise` when it was not.
+std::string place_in(const TextFormat::ParseInfoTree* tree, const google::protobuf::Descriptor& type, const char* name,
+                     const std::string& file, const std::string& otherwise) {
+  const auto* field = type.FindFieldByName(name);
+  if (tree == nullptr || field == nullptr) return otherwise;
+  const auto location = tree->GetLocation(field, field->is_repeated() ? 0 : -1);
+  return location.line < 0 ? otherwise : text_place(file, location.line, location.column);
+}
+
+void put_policy(const tf_serving::VersionPolicy& policy, ModelLayer& layer) {
+  if (policy.policy_choice_case() == tf_serving::VersionPolicy::POLICY_CHOICE_NOT_SET) return;
+  auto* to = layer.config.mutable_version_policy();
+  layer.fields.insert("version_policy");
+  switch (policy.policy_choice_case()) {
+    case tf_serving::VersionPolicy::kAll: to->mutable_all(); break;
+    case tf_serving::VersionPolicy::kSpecific:
+      for (const int64_t version : policy.specific().versions()) to->mutable_specific()->add_versions(version);
+      break;
+    default:  // As TensorFlow Serving has it, 0 is the one that is the default.
+      to->mutable_latest()->set_num_versions(std::max<uint32_t>(policy.latest().num_versions(), 1));
+  }
+}
+
+/// "tensorflow" says no more than that it is a model of TensorFlow Serving's; what lies there tells the backend.
+void put_platform(const std::string& platform, ModelLayer& layer) {
+  if (platform.empty() || platform == "tensorflow") return;
+  const std::string backend = backend_of_platform(platform);
+  layer.config.set_backend(backend.empty() ? platform : backend);
+  layer.fields.insert("backend");
+}
+
+TfServingModel to_model(const tf_serving::ModelConfig& config, const TextFormat::ParseInfoTree* tree,
+                        const std::string& file, const std::string& place) {
+  TfServingModel model{config.name(), config.base_path(), place, {}, {}};
+  const auto& type = *tf_serving::ModelConfig::descriptor();
+  const auto where = [&](const char* field) { return place_in(tree, type, field, file, place); };
+  const auto add = [&](const char* field, std::string message) {
+    model.problems.push_back({Code::kInvalidArgument, where(field), std::move(message)});
+  };
+  if (const Status status = check_model_name(config.name()); !status.ok()) add("name", status.message());
+  if (config.base_path().empty()) add("base_path", "model '" + config.name() + "' has no base_path");
+  put_policy(config.model_version_policy(), model.layer);
+  put_platform(config.model_platform(), model.layer);
+  if (config.version_labels_size() > 0)
+    model.layer.labels = VersionLabels(config.version_labels().begin(), config.version_labels().end());
+  for (const auto& [label, version] : config.version_labels())
+    if (label.empty() || version < 1)
+      add("version_labels", "label '" + label + "' is version " + std::to_string(version) +
+                                ", but labels are names of versions of 1 or more");
+  model.layer.config.set_name(config.name());
+  model.layer.fields.insert("name");
+  std::map<std::string, std::string> places{{"name", where("name")},
+                                            {"backend", where("model_platform")},
+                                            {"version_policy", where("model_version_policy")},
+                                            {"labels", where("version_labels")}};
+  model.layer.place_of = [places = std::move(places), place](const std::string& field) {
+    const auto it = places.find(field.substr(0, field.find_first_of(".[")));
+    return it == places.end() ? place : it->second;
+  };
+  return model;
+}
+
+std::optional<ConfigIssue> check_batching(const tf_serving::BatchingParameters& parameters) {
+  struct Bound {
+    const char* field;
+    bool given;
+    int64_t value, least, most;
+  };
+  const Bound bounds[] = {
+      {"max_batch_size", true, parameters.max_batch_size().value(), 1, kMost},
+      {"batch_timeout_micros", true, parameters.batch_timeout_micros().value(), 0, kMost},
+      {"max_enqueued_batches", parameters.has_max_enqueued_batches(), parameters.max_enqueued_batches().value(), 1,
+       kMost},
+      {"num_batch_threads", parameters.has_num_batch_threads(), parameters.num_batch_threads().value(), 1,
+       kMostInstances},
+  };
+  for (const Bound& bound : bounds)
+    if (bound.given && (bound.value < bound.least || bound.value > bound.most))
+      return ConfigIssue{Code::kInvalidArgument, bound.field,
+                         "is " + std::to_string(bound.value) + ", but must be from " + std::to_string(bound.least) +
+                             " to " + std::to_string(bound.most)};
+  if (parameters.pad_variable_length_inputs())
+    return ConfigIssue{Code::kUnimplemented, "pad_variable_length_inputs",
+                       "inputs are not padded to one length; remove it, and requests of equal shape share batches"};
+  return std::nullopt;
+}
+
+ModelLayer to_layer(const tf_serving::BatchingParameters& parameters) {
+  ModelLayer layer;
+  const int64_t rows = parameters.max_batch_size().value();
+  layer.config.set_max_batch_size(static_cast<int32_t>(rows));
+  layer.fields = {"max_batch_size", "dynamic_batching"};
+  auto* batching = layer.config.mutable_dynamic_batching();
+  batching->set_max_queue_delay_microseconds(static_cast<uint64_t>(parameters.batch_timeout_micros().value()));
+  if (parameters.has_max_enqueued_batches())
+    batching->mutable_default_queue_policy()->set_max_queue_size(
+        static_cast<uint32_t>(std::min(parameters.max_enqueued_batches().value() * rows, kMost)));
+  if (parameters.has_num_batch_threads()) {
+    const int threads = static_cast<int>(parameters.num_batch_threads().value());
+    layer.config.add_instance_group()->set_count(threads);
+    layer.fields.insert("instance_group");
+    layer.instance_range = InstanceRange{threads, threads, {}};
+  }
+  if (parameters.allowed_batch_sizes_size() > 0)
+    layer.allowed_sizes.emplace(parameters.allowed_batch_sizes().begin(), parameters.allowed_batch_sizes().end());
+  return layer;
+}
+
+}  // namespace
+
+TfServingConfig read_tf_serving_config(std::string_view text, const std::string& file) {
+  TfServingConfig out;
+  tf_serving::ModelServerConfig config;
+  TextFormat::ParseInfoTree tree;
+  out.problems = parse_text_proto(text, file, config, &tree);
+  if (!out.problems.empty()) return out;
+  const auto* list = tf_serving::ModelServerConfig::descriptor()->FindFieldByName("model_config_list");
+  const auto* entry = tf_serving::ModelConfigList::descriptor()->FindFieldByName("config");
+  TextFormat::ParseInfoTree* inside = tree.GetTreeForNested(list, -1);
+  for (int i = 0; i < config.model_config_list().config_size(); ++i) {
+    std::string place = file;
+    const TextFormat::ParseInfoTree* fields = nullptr;
+    if (inside != nullptr) {
+      const auto location = inside->GetLocation(entry, i);
+      if (location.line >= 0) place = text_place(file, location.line, location.column);
+      fields = inside->GetTreeForNested(entry, i);
+    }
+    const auto& model = config.model_config_list().config(i);
+    if (model.has_logging_config() || model.logging_configs_size() > 0)
+      out.notes.push_back(place + ": the logging_config of model '" + model.name() +
+                          "' is passed over: requests are not logged by it");
+    out.models.push_back(to_model(model, fields, file, place));
+  }
+  return out;
+}
+
+Result<ModelLayer> read_tf_batching_parameters(std::string_view text, const std::string& file) {
+  tf_serving::BatchingParameters parameters;
+  TextFormat::ParseInfoTree tree;
+  if (const auto problems = parse_text_proto(text, file, parameters, &tree); !problems.empty())
+    return status_of(problems.front());
+  const auto where = [&](const char* field) {
+    return place_in(&tree, *tf_serving::BatchingParameters::descriptor(), field, file, file);
+  };
+  if (!parameters.has_max_batch_size()) parameters.mutable_max_batch_size()->set_value(kDefaultMaxBatch);
+  if (const auto issue = check_batching(parameters))
+    return Status(issue->code, where(issue->field.c_str()) + ": " + issue->field + ": " + issue->message);
+  ModelLayer layer = to_layer(parameters);
+  layer.place_of = [place = where("max_batch_size"), sizes = where("allowed_batch_sizes")](const std::string& field) {
+    return field == "allowed_sizes" ? sizes : place;
+  };
+  return layer;
+}
+
+}  // namespace modelmill

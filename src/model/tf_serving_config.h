@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/config_problem.h"
+#include "model/model_layer.h"
+
+namespace modelmill {
+
+/// An entry of TensorFlow Serving's --model_config_file.
+struct TfServingModel {
+  std::string name;
+  std::string base_path;
+  std::string place;
+  ModelLayer layer;
+  std::vector<ConfigProblem> problems;
+};
+
+struct TfServingConfig {
+  std::vector<TfServingModel> models;
+  std::vector<std::string> notes;  // what was passed over
+  /// Of the file as a whole; then there are no models.
+  std::vector<ConfigProblem> problems;
+};
+
+/// Reads a --model_config_file: the text form of a ModelServerConfig with a model_config_list.
+TfServingConfig read_tf_serving_config(std::string_view text, const std::string& file);
+
+/// Reads a --batching_parameters_file, the text form of BatchingParameters, as what it says of every model: its
+/// max_batch_size, batch_timeout_micros, max_enqueued_batches (as requests of a full batch each), num_batch_threads (as
+/// instances) and allowed_batch_sizes. INVALID_ARGUMENT "file:line:column: ...", or UNIMPLEMENTED for
+/// pad_variable_length_inputs, which changes what models are given.
+Result<ModelLayer> read_tf_batching_parameters(std::string_view text, const std::string& file);
+
+}  // namespace modelmill

@@ -1,0 +1,26 @@
+#include "repository/foreign_layouts.h"
+
+namespace modelmill {
+
+ConfigProblem missing_backend(const std::string& model, const std::string& what, const std::string& backend,
+                              const std::string& place) {
+  return {Code::kFailedPrecondition, place,
+          "model '" + model + "' (" + what + ") needs " + not_installed_text(backend)};
+}
+
+std::optional<FoundModel> look_for_saved_model(const FolderListing& folder, std::span<const ModelFormat> formats) {
+  constexpr const char* kFile = "saved_model.pb";
+  constexpr const char* kBackend = "tensorflow";
+  if (!folder.has_file(kFile)) return std::nullopt;
+  FoundModel model;
+  model.name = folder.name();
+  model.directory = folder.path.string();
+  model.layout = ModelLayout::kFolder;
+  model.versions.push_back({1, model.directory, {}});
+  model.layers.push_back(text_layer("backend", kBackend, folder.inside(kFile)));
+  if (!is_installed(kBackend, formats))
+    model.refuse(missing_backend(model.name, "TensorFlow SavedModel", kBackend, folder.inside(kFile)));
+  return model;
+}
+
+}  // namespace modelmill

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "repository/folder_listing.h"
+#include "repository/found_model.h"
+#include "repository/model_format.h"
+
+namespace modelmill {
+
+// Folders of other tools, each a model by itself. nullopt: the folder is none of theirs. A model that needs a backend
+// which is not installed, or whose files can't be read, is found with its problem.
+
+/// MLflow's: an MLmodel beside the files of its flavours. The onnx flavour is preferred.
+std::optional<FoundModel> look_for_mlflow(const FolderListing& folder, std::span<const ModelFormat> formats);
+
+/// MLServer's: a model-settings.json that names the model's file.
+std::optional<FoundModel> look_for_mlserver(const FolderListing& folder, std::span<const ModelFormat> formats);
+
+/// TorchServe's: an unpacked .mar, with its MAR-INF/MANIFEST.json.
+std::optional<FoundModel> look_for_torchserve(const FolderListing& folder, std::span<const ModelFormat> formats);
+
+/// TensorFlow's: a SavedModel by itself, without a version's folder.
+std::optional<FoundModel> look_for_saved_model(const FolderListing& folder, std::span<const ModelFormat> formats);
+
+/// "model 'x' (MLflow flavour sklearn) needs backend 'python', which is not installed; ...".
+ConfigProblem missing_backend(const std::string& model, const std::string& what, const std::string& backend,
+                              const std::string& place);
+
+}  // namespace modelmill

@@ -1,0 +1,172 @@
+#include "repository/foreign_layouts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "repository/find_models.h"
+#include "repository/model_files.h"
+#include "repository/testing/temp_folder.h"
+
+namespace modelmill {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+const std::vector<ModelFormat> kFormats{{"onnxruntime", "model.onnx", {".onnx"}}, {"identity", "", {}}};
+
+FoundModel only(const std::string& path, const std::vector<ModelFormat>& formats = kFormats) {
+  const auto found = find_models({path}, formats);
+  EXPECT_TRUE(found.ok()) << found.status().to_string();
+  if (!found.ok() || found->models.size() != 1) {
+    ADD_FAILURE() << "not one model";
+    return {};
+  }
+  return found->models[0];
+}
+
+std::string model_file(const FoundModel& model) {
+  const auto definition = read_definition(model);
+  EXPECT_TRUE(definition.ok()) << definition.status().to_string();
+  EXPECT_EQ(*infer_backend(*definition, model.versions.at(0), kFormats), "onnxruntime");
+  return *find_model_file(*definition, model.versions.at(0), kFormats[0]);
+}
+
+TEST(Mlflow, TheOnnxFlavourIsServed) {
+  const TempFolder folder;
+  folder.write("iris/MLmodel",
+               "flavors:\n  python_function:\n    loader_module: mlflow.onnx\n  onnx:\n    data: net.onnx\n");
+  folder.write("iris/net.onnx");
+  folder.write("iris/other.onnx");
+  folder.write("iris/requirements.txt");
+  const FoundModel model = only(folder / "iris");
+  EXPECT_EQ(model.name, "iris");
+  EXPECT_EQ(model.layout, ModelLayout::kMlflow);
+  EXPECT_EQ(model_file(model), folder / "iris/net.onnx");
+  const FoundModel in_repository = only(folder.path());
+  EXPECT_EQ(in_repository.name, "iris");
+}
+
+struct Flavour {
+  const char* text;
+  const char* message;
+};
+class OtherFlavours : public testing::TestWithParam<Flavour> {};
+
+TEST_P(OtherFlavours, SayWhatTheyNeed) {
+  const TempFolder folder;
+  folder.write("m/MLmodel", GetParam().text);
+  EXPECT_THAT(only(folder / "m").problem.message(), HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, OtherFlavours,
+    testing::Values(
+        Flavour{"flavors: {python_function: {}, sklearn: {pickled_model: model.pkl}}",
+                "MLmodel:1:10: model 'm' (MLflow flavour sklearn) needs backend 'python', which is not installed"},
+        Flavour{"flavors: {python_function: {}}", "(MLflow flavour python_function) needs backend 'python'"},
+        Flavour{"flavors: {tensorflow: {saved_model_dir: tfmodel}}",
+                "(MLflow flavour tensorflow) needs backend "
+                "'tensorflow'"},
+        Flavour{"flavors: {xgboost: {data: model.ubj}}", "needs backend 'xgboost'"},
+        Flavour{"flavors: {lightgbm: }", "needs backend 'lightgbm'"},
+        Flavour{"run_id: 3", "there are no 'flavors' in it"}, Flavour{"", "there are no 'flavors' in it"},
+        Flavour{"flavors: [", "MLmodel:1:"}, Flavour{"flavors: {[a]: b}", "MLmodel"}));
+
+TEST(Mlflow, AFileOutsideTheFolderIsRefused) {
+  const TempFolder folder;
+  folder.write("m/MLmodel", "flavors: {onnx: {data: ../secret.onnx}}");
+  folder.write("secret.onnx");
+  const FoundModel model = only(folder / "m");
+  EXPECT_THAT(find_model_file(*read_definition(model), model.versions[0], kFormats[0]).status().message(),
+              HasSubstr("must not leave folder"));
+}
+
+TEST(Mlserver, TheFileThatItNamesIsServed) {
+  const TempFolder folder;
+  folder.write(
+      "mnt/model-settings.json",
+      R"({"name": "iris", "implementation": "custom.Onnx", "parameters": {"uri": "./net.onnx", "version": "v3"}})");
+  folder.write("mnt/net.onnx");
+  const FoundModel model = only(folder / "mnt");
+  EXPECT_EQ(model.name, "iris");
+  EXPECT_EQ(model.versions[0].version, 3);
+  EXPECT_EQ(model_file(model), folder / "mnt/net.onnx");
+  EXPECT_THAT(read_definition(model)->labels, ElementsAre(Pair("v3", 3)));
+  folder.write("mnt/model-settings.json", "{\"parameters\": {\"uri\": \"" + (folder / "mnt/net.onnx") + "\"}}");
+  EXPECT_EQ(model_file(only(folder / "mnt")), folder / "mnt/net.onnx") << "an absolute path inside the folder";
+  EXPECT_EQ(only(folder / "mnt").name, "mnt");
+}
+
+TEST(Mlserver, WhatIsWrongIsTold) {
+  const TempFolder folder;
+  const auto problem = [&](const std::string& text) {
+    folder.write("m/model-settings.json", text);
+    return only(folder / "m").problem.message();
+  };
+  EXPECT_THAT(problem(R"({"implementation": "mlserver_sklearn.SKLearnModel", "parameters": {"uri": "m.joblib"}})"),
+              HasSubstr("(MLServer implementation mlserver_sklearn.SKLearnModel) needs backend 'python'"));
+  EXPECT_THAT(problem(R"({"implementation": "mlserver_xgboost.XGBoostModel"})"), HasSubstr("needs backend 'xgboost'"));
+  EXPECT_THAT(problem(R"({"parameters": {"uri": "../x.onnx"}})"), HasSubstr("must not leave folder"));
+  EXPECT_THAT(problem(R"({"parameters": {"uri": "/etc/x.onnx"}})"), HasSubstr("must not leave folder"));
+  EXPECT_THAT(problem("{}"), HasSubstr("neither 'implementation' nor 'parameters.uri'"));
+  EXPECT_THAT(problem("{,}"), HasSubstr("model-settings.json: not JSON"));
+}
+
+TEST(Torchserve, UnpackedArchivesOfOneNameAreVersions) {
+  const TempFolder folder;
+  const auto manifest = [&](const std::string& where, const std::string& version, const std::string& handler) {
+    folder.write("store/" + where + "/MAR-INF/MANIFEST.json", R"({"model": {"modelName": "net", "modelVersion": ")" +
+                                                                  version + R"(", "serializedFile": "net.onnx", )" +
+                                                                  R"("handler": ")" + handler + R"("}})");
+    folder.write("store/" + where + "/net.onnx");
+  };
+  manifest("one", "1.0", "base_handler");
+  manifest("two", "2.1", "base_handler");
+  const FoundModel model = only(folder / "store");
+  EXPECT_EQ(model.name, "net");
+  ASSERT_EQ(model.versions.size(), 2U);
+  EXPECT_EQ(model.versions[0].version, 1);
+  EXPECT_EQ(model.versions[0].file, folder / "store/one/net.onnx");
+  EXPECT_EQ(model.versions[1].version, 2'001'000);
+  const auto definition = read_definition(model);
+  ASSERT_TRUE(definition.ok()) << definition.status().to_string();
+  EXPECT_THAT(definition->labels, ElementsAre(Pair("1.0", 1), Pair("2.1", 2'001'000)));
+  EXPECT_EQ(definition->version_policy.kind, VersionPolicy::Kind::kAll);
+  EXPECT_EQ(definition->backend, "onnxruntime");
+  manifest("three", "1.0", "base_handler");
+  EXPECT_THAT(only(folder / "store").problem.message(), HasSubstr("two models named 'net'"));
+}
+
+TEST(Torchserve, WhatIsWrongIsTold) {
+  const TempFolder folder;
+  const auto problem = [&](const std::string& text) {
+    folder.write("m/MAR-INF/MANIFEST.json", text);
+    return only(folder / "m").problem.message();
+  };
+  EXPECT_THAT(problem(R"({"model": {"modelName": "d", "serializedFile": "d.pth", "handler": "image_classifier"}})"),
+              HasSubstr("model 'd' (TorchServe handler image_classifier) needs backend 'python', which is not"));
+  EXPECT_THAT(problem(R"({"model": {"serializedFile": "m.onnx", "handler": "mine.py"}})"),
+              HasSubstr("handler mine.py"));
+  EXPECT_THAT(problem(R"({"model": {"modelVersion": "latest"}})"), HasSubstr("modelVersion 'latest' can't be served"));
+  EXPECT_THAT(problem(R"({"model": {"serializedFile": "../m.onnx"}})"), HasSubstr("must not leave folder"));
+  EXPECT_THAT(problem(R"({"model": {"modelName": "a/b", "serializedFile": "m.onnx"}})"),
+              HasSubstr("must not contain '/'"));
+  EXPECT_THAT(problem("["), HasSubstr("MANIFEST.json: not JSON"));
+}
+
+TEST(SavedModel, SaysWhatItNeeds) {
+  const TempFolder folder;
+  folder.write("half/saved_model.pb");
+  EXPECT_THAT(only(folder / "half").problem.message(),
+              HasSubstr("model 'half' (TensorFlow SavedModel) needs backend 'tensorflow', which is not installed"));
+  auto formats = kFormats;
+  formats.push_back({"tensorflow", "", {}});
+  const FoundModel model = only(folder / "half", formats);
+  EXPECT_TRUE(model.problem.ok());
+  EXPECT_EQ(read_definition(model)->backend, "tensorflow");
+}
+
+}  // namespace
+}  // namespace modelmill

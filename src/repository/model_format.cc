@@ -1,0 +1,75 @@
+#include "repository/model_format.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <string_view>
+
+namespace modelmill {
+namespace {
+
+struct Ending {
+  std::string_view ending;
+  std::string_view backend;
+};
+
+/// Endings that mean one thing only. What a folder of models may hold beside them (.json, .txt, .py) is none.
+constexpr Ending kEndings[] = {
+    {"saved_model.pb", "tensorflow"},
+    {"model.savedmodel", "tensorflow"},
+    {"model.graphdef", "tensorflow"},
+    {"model.py", "python"},
+    {".onnx", "onnxruntime"},
+    {".pt", "pytorch"},
+    {".pth", "pytorch"},
+    {".pt2", "pytorch"},
+    {".plan", "tensorrt"},
+    {".engine", "tensorrt"},
+    {".tflite", "tensorflow"},
+    {".keras", "python"},
+    {".joblib", "python"},
+    {".pkl", "python"},
+    {".pickle", "python"},
+    {".ubj", "xgboost"},
+    {".bst", "xgboost"},
+    {".cbm", "python"},
+};
+
+}  // namespace
+
+bool has_extension(const ModelFormat& format, const std::string& filename) {
+  const std::string extension = std::filesystem::path(filename).extension().string();
+  return std::find(format.extensions.begin(), format.extensions.end(), extension) != format.extensions.end();
+}
+
+std::string backend_of_file(const std::string& filename, std::span<const ModelFormat> formats) {
+  for (const ModelFormat& format : formats)
+    if (!format.default_file.empty() && format.default_file == filename) return format.backend;
+  for (const ModelFormat& format : formats)
+    if (has_extension(format, filename)) return format.backend;
+  return {};
+}
+
+std::string needed_backend(const std::string& filename) {
+  for (const auto& [ending, backend] : kEndings)
+    if (ending.starts_with('.') ? filename.ends_with(ending) : filename == ending) return std::string(backend);
+  return {};
+}
+
+bool is_installed(const std::string& backend, std::span<const ModelFormat> formats) {
+  return std::any_of(formats.begin(), formats.end(), [&](const ModelFormat& f) { return f.backend == backend; });
+}
+
+std::string not_installed_text(const std::string& backend) {
+  const std::string other = backend == "onnxruntime" ? "" : "export the model to ONNX, or ";
+  return "backend '" + backend + "', which is not installed; " + other + "put its plugin modelmill_" + backend +
+         ".so into a folder of --backend-directory";
+}
+
+std::string extensions_text(std::span<const ModelFormat> formats) {
+  std::string out;
+  for (const ModelFormat& format : formats)
+    for (const std::string& extension : format.extensions) out += (out.empty() ? "" : ", ") + extension;
+  return out.empty() ? "none, because no backend that takes files is installed" : out;
+}
+
+}  // namespace modelmill

@@ -1,0 +1,75 @@
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "repository/foreign_layouts.h"
+#include "repository/json_file.h"
+#include "repository/model_files.h"
+#include "repository/version_text.h"
+
+namespace modelmill {
+namespace {
+
+constexpr const char* kFolder = "MAR-INF";
+constexpr const char* kFile = "MANIFEST.json";
+
+/// TorchServe's own handlers around a model that has nothing to do before and after it.
+bool is_plain_handler(const std::string& handler) { return handler.empty() || handler == "base_handler"; }
+
+void read_version(FoundModel& model, const std::string& text, const std::string& file) {
+  const auto number = number_of_version_text(text);
+  if (!number)
+    return model.refuse({Code::kInvalidArgument, file,
+                         "modelVersion '" + text +
+                             "' can't be served: give it as a number, such as 2, or as 1.2.3 with "
+                             "parts below 1000"});
+  model.versions.front().version = *number;
+  ModelLayer layer;
+  layer.labels = VersionLabels{{text, *number}};
+  layer.config.mutable_version_policy()->mutable_all();
+  layer.fields.insert("version_policy");
+  layer.place_of = [file](const std::string&) { return file; };
+  model.layers.push_back(std::move(layer));
+}
+
+void read_manifest(FoundModel& model, const FolderListing& folder, std::span<const ModelFormat> formats,
+                   const std::string& file) {
+  const auto manifest = JsonFile::read(file);
+  if (!manifest.ok()) return model.refuse({manifest.status().code(), {}, manifest.status().message()});
+  if (const auto name = manifest->text("/model/modelName"); name && !name->empty()) model.name = *name;
+  read_version(model, manifest->text("/model/modelVersion").value_or("1.0"), file);
+  const std::string handler = manifest->text("/model/handler").value_or("");
+  const std::string serialized = manifest->text("/model/serializedFile").value_or("");
+  const std::string backend = is_plain_handler(handler) ? backend_of_file(serialized, formats) : "";
+  if (backend.empty()) {
+    // A handler is Python code, also the ones that TorchServe brings.
+    if (!is_installed("python", formats))
+      return model.refuse(missing_backend(
+          model.name, "TorchServe handler " + (handler.empty() ? "base_handler" : handler), "python", file));
+    model.layers.push_back(text_layer("backend", "python", file));
+    return;
+  }
+  const auto path = path_inside(folder.path.string(), serialized);
+  if (!path.ok()) return model.refuse({path.status().code(), file, "serializedFile: " + path.status().message()});
+  model.versions.front().file = *path;
+  model.layers.push_back(text_layer("backend", backend, file));
+}
+
+}  // namespace
+
+std::optional<FoundModel> look_for_torchserve(const FolderListing& folder, std::span<const ModelFormat> formats) {
+  if (!folder.has_folder(kFolder)) return std::nullopt;
+  const std::string file = (folder.path / kFolder / kFile).string();
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) return std::nullopt;
+  FoundModel model;
+  model.name = folder.name();
+  model.directory = folder.path.string();
+  model.layout = ModelLayout::kTorchserve;
+  model.versions.push_back({1, model.directory, {}});
+  model.config_files.push_back(file);
+  read_manifest(model, folder, formats, file);
+  return model;
+}
+
+}  // namespace modelmill
