@@ -37,6 +37,7 @@ class Definitions {
   void define_explain();
   void define_top();
   void define_doctor();
+  void define_lint();
   void define_completion();
   template <typename T>
   void add_server(CLI::App& app, T& command);
@@ -56,7 +57,7 @@ class Definitions {
   bool version_ = false;
   bool predict_json_ = false;
   CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *explain_app_ = nullptr,
-           *top_app_ = nullptr, *doctor_app_ = nullptr, *completion_app_ = nullptr;
+           *top_app_ = nullptr, *doctor_app_ = nullptr, *lint_app_ = nullptr, *completion_app_ = nullptr;
   CLI::Option* format_option_ = nullptr;
   ServeCommand serve_;
   PredictCommand predict_;
@@ -64,6 +65,7 @@ class Definitions {
   ExplainCommand explain_;
   TopCommand top_;
   DoctorCommand doctor_;
+  LintCommand lint_;
   CompletionCommand completion_;
 };
 
@@ -78,6 +80,7 @@ Definitions::Definitions() {
   define_explain();
   define_top();
   define_doctor();
+  define_lint();
   define_completion();
 }
 
@@ -201,6 +204,21 @@ void Definitions::define_doctor() {
   options_.add_backend_options(*doctor_app_, doctor_.config);
 }
 
+void Definitions::define_lint() {
+  lint_app_ = command("lint", "Tell what is wrong with models and their configurations, without a server",
+                      "  modelmill lint models/\n"
+                      "  modelmill lint modelmill.yaml --effective\n"
+                      "  modelmill lint --schema > modelmill.schema.json");
+  options_
+      .takes_file(lint_app_->add_option(
+          "PATH", lint_.paths, "Model files, model folders, folders of models, or files such as modelmill.yaml"))
+      ->type_name("PATH");
+  lint_app_->add_flag("--effective", lint_.effective,
+                      "Print the whole configuration of each model, and where each line of it comes from");
+  lint_app_->add_flag("--schema", lint_.schema, "Print the JSON schema of modelmill.yaml, for editors");
+  options_.add_backend_options(*lint_app_, lint_.config);
+}
+
 void Definitions::define_completion() {
   completion_app_ = command("completion", "Print a script that completes commands and options in a shell",
                             "  source <(modelmill completion bash)\n"
@@ -269,6 +287,10 @@ Command Definitions::finish() {
   if (explain_app_->parsed()) return explain_;
   if (top_app_->parsed()) return top_;
   if (doctor_app_->parsed()) return doctor_;
+  if (lint_app_->parsed()) {
+    if (lint_.paths.empty() && !lint_.schema) return usage_error(*lint_app_, "PATH is required");
+    return lint_;
+  }
   if (completion_app_->parsed()) return completion_;
   return ParsedAnswer{ExitCode::kUsage, help_text(texts())};
 }

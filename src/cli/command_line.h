@@ -73,6 +73,14 @@ struct DoctorCommand {
   ServerConfig config;
 };
 
+/// `modelmill lint`
+struct LintCommand {
+  std::vector<std::string> paths;
+  bool effective = false;
+  bool schema = false;
+  ServerConfig config;  // backends
+};
+
 /// `modelmill completion`
 struct CompletionCommand {
   std::string shell;
@@ -85,7 +93,7 @@ struct ParsedAnswer {
 };
 
 using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, ExplainCommand, TopCommand,
-                             DoctorCommand, CompletionCommand>;
+                             DoctorCommand, LintCommand, CompletionCommand>;
 
 /// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
 Command parse_command_line(const std::vector<std::string>& arguments);

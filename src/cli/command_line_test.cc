@@ -115,6 +115,10 @@ TEST(CommandLine, ReadsTheOtherCommands) {
   EXPECT_TRUE(top.once && top.json);
   EXPECT_EQ(top.interval, std::chrono::milliseconds(500));
   EXPECT_TRUE(parsed<DoctorCommand>({"doctor", "--json"}).json);
+  const auto lint = parsed<LintCommand>({"lint", "a", "b", "--effective", "--backend-directory", "/x"});
+  EXPECT_THAT(lint.paths, ElementsAre("a", "b"));
+  EXPECT_TRUE(lint.effective && !lint.schema);
+  EXPECT_TRUE(parsed<LintCommand>({"lint", "--schema"}).schema);
   EXPECT_EQ(parsed<CompletionCommand>({"completion", "zsh"}).shell, "zsh");
 }
 
@@ -157,6 +161,7 @@ TEST(CommandLine, AWrongLineIsAUsageErrorThatSaysWhatIsWrong) {
            {{"predict", "m", "i", "--json", "--format", "csv"}, "excludes"},
            {{"predict", "m", "i", "--version", "-1"}, "--version"},
            {{"explain"}, "MODEL is required"},
+           {{"lint"}, "PATH is required"},
            {{"top", "--interval", "0"}, "--interval"},
            {{"completion", "tcsh"}, "'tcsh' is none of bash|zsh|fish"},
            {{"doctor", "--jsn"}, "did you mean '--json'?"}}) {

@@ -78,6 +78,7 @@ std::string help_text(const std::vector<CommandText>& commands) {
          "  modelmill serve models/ --host 0.0.0.0      serve a folder of models to everyone\n"
          "  modelmill predict model.onnx input.json     ask a model once, without a server\n"
          "  modelmill doctor                            what this machine can run\n"
+         "  modelmill lint models/                      what is wrong with configurations\n"
          "\n'modelmill COMMAND --help' tells more of each command.\n";
 }
 

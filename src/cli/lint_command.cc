@@ -1,0 +1,61 @@
+#include <cstdio>
+#include <string>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "model/effective_config.h"
+#include "model/yaml_schema.h"
+#include "repository/lint_models.h"
+#include "server/engine.h"
+
+namespace modelmill {
+namespace {
+
+std::vector<ModelFormat> formats_of(BackendRegistry& backends) {
+  std::vector<ModelFormat> formats;
+  for (const auto& known : backends.available()) formats.push_back({known.name, known.default_file, known.extensions});
+  return formats;
+}
+
+std::string problems_text(const std::vector<ConfigProblem>& problems) {
+  std::string out;
+  for (const ConfigProblem& problem : problems) out += problem.place + ": error: " + problem.message + "\n";
+  return out;
+}
+
+std::string summary(const LintReport& report) {
+  const auto counted = [](size_t count, const char* what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+  };
+  return counted(report.models.size(), "model") + " without a problem, " + counted(report.problems.size(), "problem") +
+         "\n";
+}
+
+std::string effective_text(const LintReport& report) {
+  std::string out = "schema_version: 1\nmodels:";
+  out += report.models.empty() ? " []\n" : "\n";
+  for (const LintedModel& model : report.models) {
+    const FoundModel& found = model.found;
+    const std::string path = found.directory.empty() ? found.versions.front().file : found.directory;
+    out += effective_yaml(model.definition, model.layers, path, model.backend_from);
+  }
+  return out;
+}
+
+}  // namespace
+
+ExitCode run(const LintCommand& command) {
+  if (command.schema) {
+    std::fputs(yaml_json_schema().c_str(), stdout);
+    return ExitCode::kOk;
+  }
+  Log::configure({LogLevel::kWarning, LogFormat::kText, 2});
+  const auto registry = make_backend_registry(command.config, nullptr, nullptr);
+  const LintReport report = lint_models(command.paths, formats_of(*registry));
+  // With the configuration on standard output, what is wrong goes beside it.
+  std::fputs((problems_text(report.problems) + summary(report)).c_str(), command.effective ? stderr : stdout);
+  if (command.effective) std::fputs(effective_text(report).c_str(), stdout);
+  return report.problems.empty() ? ExitCode::kOk : ExitCode::kFailure;
+}
+
+}  // namespace modelmill

@@ -1,0 +1,118 @@
+#include "repository/lint_models.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <utility>
+
+#include "model/yaml_config.h"
+#include "repository/model_files.h"
+
+namespace modelmill {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kYamlLimit = 16 << 20;
+
+/// The modelmill.yaml that a path of the command line means; empty when it means none.
+std::string yaml_of(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    const fs::path file = fs::path(path) / kYamlConfigFile;
+    return fs::is_regular_file(file, error) ? file.string() : std::string();
+  }
+  const std::string ending = fs::path(path).extension().string();
+  return (ending == ".yaml" || ending == ".yml") && fs::is_regular_file(path, error) ? path : std::string();
+}
+
+class Linter {
+ public:
+  explicit Linter(std::span<const ModelFormat> formats) : formats_(formats) {}
+
+  /// Paths are looked at together, because models of one name are a problem, unless one of them spoils the look.
+  LintReport lint(const std::vector<std::string>& paths) {
+    if (const auto found = find_models(paths, formats_); found.ok()) {
+      for (const FoundModel& model : found->models) lint(model);
+      return std::move(out_);
+    }
+    for (const std::string& path : paths) {
+      const auto found = find_models({path}, formats_);
+      if (!found.ok()) add_unusable(path, found.status());
+      for (size_t i = 0; found.ok() && i < found->models.size(); ++i) lint(found->models[i]);
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void add_unusable(const std::string& path, const Status& status) {
+    if (const std::string file = yaml_of(path); !file.empty()) {
+      const auto text = read_file(file, kYamlLimit);
+      const YamlConfig config = text.ok() ? read_yaml_config(*text, file) : YamlConfig();
+      if (!config.problems.empty()) return add(config.problems);
+    }
+    out_.problems.push_back({status.code(), path, status.message()});
+  }
+
+  void add(const std::vector<ConfigProblem>& problems) {
+    out_.problems.insert(out_.problems.end(), problems.begin(), problems.end());
+  }
+
+  void lint(const FoundModel& model) {
+    const std::string where =
+        model.directory.empty() && !model.versions.empty() ? model.versions[0].file : model.directory;
+    const size_t before = out_.problems.size();
+    ModelConfiguration configuration = read_configuration(model);
+    add(model.problems);
+    add(configuration.problems);
+    LintedModel linted{model, std::move(configuration.layers), std::move(configuration.definition), {}};
+    if (out_.problems.size() == before) lint_files(linted, where);
+    for (size_t i = before; i < out_.problems.size(); ++i)
+      if (out_.problems[i].place.empty()) out_.problems[i].place = where;
+    if (out_.problems.size() == before) out_.models.push_back(std::move(linted));
+  }
+
+  void lint_files(LintedModel& model, const std::string& where) {
+    const VersionChoice choice = choose_versions(model.definition.version_policy, model.found.versions);
+    const std::string place = origin_of(model.layers, "version_policy");
+    for (const int64_t missing : choice.missing)
+      out_.problems.push_back({Code::kNotFound, place.empty() ? where : place,
+                               "model '" + model.definition.name + "': version " + std::to_string(missing) +
+                                   " is not there; add its folder to '" + where + "'"});
+    if (choice.versions.empty() && choice.missing.empty())
+      out_.problems.push_back(
+          {Code::kNotFound, where,
+           "model '" + model.definition.name + "' has no version; expected folders named by a number, such as 1"});
+    for (const FoundVersion& version : choice.versions) lint_version(model, version);
+  }
+
+  void lint_version(LintedModel& model, const FoundVersion& version) {
+    const auto backend = infer_backend(model.definition, version, formats_);
+    if (!backend.ok()) {
+      out_.problems.push_back({backend.status().code(), version.directory, backend.status().message()});
+      return;
+    }
+    // A model's folder may bring a backend of its own, so one that isn't installed here is no problem yet.
+    const auto format =
+        std::find_if(formats_.begin(), formats_.end(), [&](const ModelFormat& one) { return one.backend == *backend; });
+    std::string file = version.file;
+    if (format != formats_.end()) {
+      const auto found = find_model_file(model.definition, version, *format);
+      if (!found.ok()) out_.problems.push_back({found.status().code(), version.directory, found.status().message()});
+      if (found.ok()) file = *found;
+    }
+    model.definition.backend = *backend;
+    model.backend_from = file.empty() ? "its files" : "its file " + fs::path(file).filename().string();
+  }
+
+  std::span<const ModelFormat> formats_;
+  LintReport out_;
+};
+
+}  // namespace
+
+LintReport lint_models(const std::vector<std::string>& paths, std::span<const ModelFormat> formats) {
+  return Linter(formats).lint(paths);
+}
+
+}  // namespace modelmill

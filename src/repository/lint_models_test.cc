@@ -1,0 +1,72 @@
+#include "repository/lint_models.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "repository/testing/temp_folder.h"
+
+namespace modelmill {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const std::vector<ModelFormat> kFormats{{"onnxruntime", "model.onnx", {".onnx"}}, {"identity", "", {}}};
+
+std::vector<std::string> texts(const LintReport& report) {
+  std::vector<std::string> out;
+  for (const ConfigProblem& problem : report.problems) out.push_back(status_of(problem).message());
+  return out;
+}
+
+TEST(LintModels, NothingIsWrongWithGoodOnes) {
+  const TempFolder folder;
+  folder.write("a.onnx");
+  folder.write("b/1/net.onnx");
+  const LintReport report = lint_models({folder.path()}, kFormats);
+  EXPECT_THAT(texts(report), IsEmpty());
+  ASSERT_EQ(report.models.size(), 2U);
+  EXPECT_EQ(report.models[0].definition.backend, "onnxruntime");
+  EXPECT_EQ(report.models[1].backend_from, "its file net.onnx");
+}
+
+TEST(LintModels, AllThatIsWrongIsTold) {
+  const TempFolder folder;
+  folder.write("a/config.pbtxt", "max_batchsize: 4\nmax_batch_size: -1\ninput { nme: 'x' }");
+  folder.write("a/1/model.onnx");
+  folder.write("b/config.pbtxt", "max_batch_size: -1\ninput { name: 'x' }\noutput { dims: [1] }");
+  folder.write("b/1/model.onnx");
+  folder.write("c/modelmill.yaml", "swop: resource\npinned: 3");
+  folder.write("c/1/model.onnx");
+  folder.write("d/config.pbtxt", "version_policy { specific { versions: [1, 4] } }");
+  folder.write("d/1/other.bin");
+  folder.write("e/config.pbtxt", "");
+  folder.write("good/1/model.onnx");
+  const LintReport report = lint_models({folder.path()}, kFormats);
+  EXPECT_THAT(texts(report),
+              ElementsAre(HasSubstr("a/config.pbtxt:1:1: unknown field 'max_batchsize'"),
+                          HasSubstr("a/config.pbtxt:3:9: unknown field 'nme' in ModelInput; did you mean 'name'?"),
+                          HasSubstr("b/config.pbtxt:1:1: max_batch_size: 'max_batch_size' must be non-negative"),
+                          HasSubstr("b/config.pbtxt:2:1: input[0]: model input 'x' must specify 'data_type'"),
+                          HasSubstr("b/config.pbtxt:3:1: output[0]: model output must specify 'name'"),
+                          HasSubstr("c/modelmill.yaml:1:1: unknown key 'swop'"),
+                          HasSubstr("c/modelmill.yaml:2:9: 'pinned' is '3'"),
+                          HasSubstr("d/config.pbtxt:1:1: model 'd': version 4 is not there"),
+                          HasSubstr("d/1: model 'd': no model file in"), HasSubstr("e: model 'e' has no version")));
+  ASSERT_EQ(report.models.size(), 1U);
+  EXPECT_EQ(report.models[0].definition.name, "good");
+}
+
+TEST(LintModels, APathThatIsSpoiltDoesNotHideTheOthers) {
+  const TempFolder folder;
+  folder.write("bad.yaml", "models: []\nfoo: 1\nbar: 2");
+  folder.write("m/config.pbtxt", "max_batch_size: -1");
+  folder.write("m/1/model.onnx");
+  EXPECT_THAT(texts(lint_models({folder / "bad.yaml", folder / "nowhere", folder / "m"}, kFormats)),
+              ElementsAre(HasSubstr("bad.yaml:2:1: unknown key 'foo'"), HasSubstr("bad.yaml:3:1: unknown key 'bar'"),
+                          HasSubstr("nowhere: there is no file or folder"), HasSubstr("m/config.pbtxt:1:1: ")));
+}
+
+}  // namespace
+}  // namespace modelmill
