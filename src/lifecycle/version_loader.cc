@@ -78,7 +78,8 @@ class Loading {
   /// With auto-completion off everything that could be found out must be written down.
   Status check_given() {
     if (settings_.auto_complete_config) return ok_status();
-    const char* missing = found_.config_file.empty()    ? "a config.pbtxt"
+    const bool configured = !found_.config_file.empty() || !found_.layers.empty();
+    const char* missing = !configured                   ? "a config.pbtxt"
                           : definition_.backend.empty() ? "'platform' or 'backend'"
                           : definition_.inputs.empty()  ? "'input'"
                           : definition_.outputs.empty() ? "'output'"

@@ -48,6 +48,13 @@ TEST(ModelLayer, ZeroFromALayerIsNotAbsence) {
   EXPECT_EQ(laid.definition.batching.mode, BatchingDefinition::Mode::kDisabled);
 }
 
+TEST(ModelLayer, InstancesThatAreToBeChosenReplaceTheLowerOnes) {
+  const LayeredDefinition laid =
+      lay_over(std::vector<ModelLayer>{triton("instance_group { count: 3 }"), yaml("instances: 0")});
+  EXPECT_THAT(laid.definition.instance_groups, IsEmpty());
+  EXPECT_EQ(laid.definition.instance_range.max, std::nullopt);
+}
+
 TEST(ModelLayer, AProblemPointsToTheLayerThatCausedIt) {
   const std::vector<ModelLayer> layers{triton("max_batch_size: -2\ninput { name: 'x' }"),
                                        yaml("batching: {preferred_sizes: [9]}")};

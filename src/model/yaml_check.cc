@@ -125,7 +125,7 @@ std::string home_of(const YamlRule& rule, const std::string& key, const std::str
   for (const YamlRule* form = &rule; form != nullptr; form = form->other)
     for (const YamlKey& known : form->keys) {
       if (known.rule->form != Form::kGroup) continue;
-      const std::string here = path.empty() ? std::string(known.name) : path + "." + std::string(known.name);
+      std::string here = path.empty() ? std::string(known.name) : path + "." + std::string(known.name);
       for (const YamlKey& inside : known.rule->keys)
         if (inside.name == key) return here;
       if (std::string deeper = home_of(*known.rule, key, here); !deeper.empty()) return deeper;

@@ -128,11 +128,11 @@ class Translation {
       layer_.instance_threads = static_cast<int>(number_of(value));
     const auto instances = extra(model_, "instances", "instance_range");
     inference::ModelInstanceGroup group;
-    if (instances && instances.IsScalar() && number_of(instances) > 0) {
+    if (instances && instances.IsScalar()) {
       const int count = static_cast<int>(number_of(instances));
       set("instance_group", instances);
       group.set_count(count);
-      layer_.instance_range = InstanceRange{count, count, {}};
+      layer_.instance_range = count > 0 ? InstanceRange{count, count, {}} : InstanceRange{};
     } else if (instances && instances.IsMap()) {
       InstanceRange range;
       if (const auto value = instances["min"]) range.min = static_cast<int>(number_of(value));
@@ -149,7 +149,8 @@ class Translation {
       for (const auto& gpu : gpus) group.add_gpus(static_cast<int32_t>(number_of(gpu)));
       if (!model_["device"].IsDefined()) group.set_kind(inference::ModelInstanceGroup::KIND_GPU);
     }
-    if (layer_.fields.contains("instance_group")) *config_.add_instance_group() = group;
+    // Without a word of a group, lower layers' groups go and none takes their place: all is chosen.
+    if (group.ByteSizeLong() > 0) *config_.add_instance_group() = group;
   }
 
   void put_batching() {
