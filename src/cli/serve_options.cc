@@ -147,10 +147,30 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->allow_extra_args(false)
       ->group(kGroup);
   options
-      .takes_file(app.add_option("--state-dir", config.state_directory,
-                                 "Where the server keeps what should outlast it: what it learned of its models, and a "
-                                 "token that it made because one was needed and none given"))
+      .takes_file(app.add_option_function<std::string>(
+          "--state-dir",
+          [&config](const std::string& folder) {
+            config.state_directory = folder;
+            config.keep_decisions = true;
+          },
+          "Where the server keeps what should outlast it: what it learned of its models, a token that it made because "
+          "one was needed and none given; and, in a folder that is named here, what clients loaded, unloaded and "
+          "labelled"))
       ->type_name("FOLDER")
+      ->group(kGroup);
+  options
+      .takes_file(app.add_option("--model-config-file", config.model_config_file,
+                                 "Serve the models that this model_config_file of TensorFlow Serving lists"))
+      ->type_name("FILE")
+      ->group(kGroup);
+  options
+      .takes_file(app.add_option("--batching-parameters-file", config.batching_parameters_file,
+                                 "Batch them as this batching_parameters_file of TensorFlow Serving says"))
+      ->type_name("FILE")
+      ->group(kGroup);
+  app.add_option("--model-config-name", config.model_config_name,
+                 "Configure models that have a configs/NAME.pbtxt by that")
+      ->type_name("NAME")
       ->group(kGroup);
   app.add_option("--load-threads", config.load_threads, "Models that are loaded side by side [2]")
       ->type_name("N")
@@ -203,9 +223,9 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
 void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& config) {
   options
       .takes_file(app.add_option("PATH", config.paths,
-                                 "Model files (x.onnx is model 'x', version 1), model folders, or folders of models"))
-      ->type_name("PATH")
-      ->required();
+                                 "Model files (x.onnx is model 'x', version 1), model folders, folders of models, or a "
+                                 "modelmill.yaml; NAME=PATH gives a model another name"))
+      ->type_name("PATH");
   define_network(app, options, config);
   define_tls(app, options, config);
   define_models(app, options, config);

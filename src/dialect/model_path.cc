@@ -1,6 +1,5 @@
 #include "dialect/model_path.h"
 
-#include <charconv>
 #include <vector>
 
 #include "dialect/http_router.h"
@@ -17,10 +16,8 @@ Result<ModelPath> parse_model_path(std::string_view path) {
   if (segments.size() != 2 && segments.size() != 4) return unknown();
   ModelPath named{segments[1]};
   if (segments.size() == 2) return named;
-  const std::string& text = segments[3];
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), named.version);
-  if (segments[2] != "versions" || error != std::errc() || end != text.data() + text.size() || named.version < 1)
-    return unknown();
+  if (segments[2] != "versions" || segments[3].empty()) return unknown();
+  named.version = segments[3];
   return named;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -11,7 +10,7 @@ namespace modelmill {
 /// What a path such as /predict/MODEL or /predict/MODEL/versions/V names.
 struct ModelPath {
   std::string model;
-  int64_t version = 0;  // 0: the default
+  std::string version;  // a number or a label; empty: the default
 };
 
 /// Reads one. NOT_FOUND, with the forms that there are, for any other path.

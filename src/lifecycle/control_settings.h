@@ -19,6 +19,17 @@ enum class ControlMode {
   kExplicit,  // clients; only what is named is loaded at the start
 };
 
+/// Where models are.
+struct ModelSources {
+  /// Model files, model folders, or folders of models; see find_models().
+  std::vector<std::string> paths;
+  /// Models that have a configs/NAME.pbtxt are configured by that.
+  std::string config_name = {};
+  /// TF Serving's model_config_file and batching_parameters_file; empty: none.
+  std::string model_config_file = {};
+  std::string batching_parameters_file = {};
+};
+
 /// How models come and go.
 struct ControlSettings {
   ControlMode mode = ControlMode::kAuto;

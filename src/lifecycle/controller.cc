@@ -31,15 +31,15 @@ struct LifecycleController::Rep {
 LifecycleController::LifecycleController(Catalog& catalog, Demand& demand, BackendRegistry& backends,
                                          MetricRegistry& metrics, VersionFactory factory, Options options)
     : rep_(std::make_unique<Rep>(
-          ControllerCore::Parts{catalog, demand, source_of(backends), metrics, std::move(factory)},
+          ControllerCore::Parts{catalog, demand, source_of(backends), metrics, std::move(factory), options.states},
           std::move(options))) {
   rep_->core.start();
 }
 
 LifecycleController::~LifecycleController() { shutdown(); }
 
-Status LifecycleController::load_paths(const std::vector<std::string>& paths) {
-  MM_RETURN_IF_ERROR(rep_->core.load_paths(paths));
+Status LifecycleController::load(const ModelSources& sources) {
+  MM_RETURN_IF_ERROR(rep_->core.load_sources(sources));
   if (rep_->core.looks())
     rep_->watcher = std::make_unique<RepositoryWatcher>(
         rep_->control, RepositoryWatcher::Work{[this](TimePoint now) { return rep_->core.look(now); },

@@ -13,6 +13,7 @@
 #include "lifecycle/control_settings.h"
 #include "lifecycle/load_settings.h"
 #include "runtime/metrics.h"
+#include "state/model_state.h"
 
 namespace modelmill {
 
@@ -25,17 +26,19 @@ class LifecycleController {
     int load_threads = 2;
     LoadSettings load = settings_of_this_machine();
     ControlSettings control = {};
+    /// Where what clients decide is kept; null: nowhere. Outlives the controller.
+    ModelStates* states = nullptr;
   };
 
   LifecycleController(Catalog& catalog, Demand& demand, BackendRegistry& backends, MetricRegistry& metrics,
                       VersionFactory factory, Options options);
   ~LifecycleController();
 
-  /// Finds the models under the paths (a model file, a model's folder, or a folder of models) and loads those that
+  /// Finds the models that the sources hold and loads those that
   /// should be served from the start. From then on they are watched, as the options say. Once. The status is an error
   /// only when a path is unusable as a whole (missing, or no model in it); a model that fails to load is in the catalog
   /// with its reason and in the log, and the others are served.
-  Status load_paths(const std::vector<std::string>& paths);
+  Status load(const ModelSources& sources);
 
   /// Every model that should be served is.
   bool all_ready() const;

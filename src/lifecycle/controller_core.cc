@@ -39,17 +39,16 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
 
 ControllerCore::~ControllerCore() { shutdown(); }
 
-Status ControllerCore::load_paths(const std::vector<std::string>& paths) {
+Status ControllerCore::load_sources(const ModelSources& sources) {
   const std::vector<ModelFormat> formats = formats_of(backends_);
-  // All at once, so that what is wrong with them as a whole is an error.
-  MM_ASSIGN_OR_RETURN(const FoundModels found, find_models(paths, formats));
+  Seen seen = look_at(sources, formats, {});
+  // Later the rest is served on without it.
+  for (const auto& [path, status] : seen.lost) return status;
   {
     const MutexLock lock(mutex_);
-    for (const FoundModel& model : found.models)
-      if (models_.contains(model.name)) return already_exists("a model named '" + model.name + "' is served already");
-    paths_.insert(paths_.end(), paths.begin(), paths.end());
+    sources_ = sources;
   }
-  take(look_at(paths, formats, {}), Clock::now(), true);
+  take(std::move(seen), Clock::now(), true);
   MutexLock lock(mutex_);
   std::vector<std::string> names;
   for (const auto& [name, model] : models_) names.push_back(name);
@@ -59,22 +58,25 @@ Status ControllerCore::load_paths(const std::vector<std::string>& paths) {
 }
 
 bool ControllerCore::look(TimePoint now) {
-  std::vector<std::string> paths;
+  ModelSources sources;
   {
     const MutexLock lock(mutex_);
-    paths = paths_;
+    sources = sources_;
   }
-  return take(look_at(paths, formats_of(backends_), {}), now, false);
+  return take(look_at(sources, formats_of(backends_), {}), now, false);
 }
 
 std::vector<std::string> ControllerCore::watched_folders() const {
   std::set<std::string> folders;
   const MutexLock lock(mutex_);
-  for (const std::string& path : paths_) folders.insert(path);
+  folders.insert(sources_.paths.begin(), sources_.paths.end());
+  for (const std::string& file : {sources_.model_config_file, sources_.batching_parameters_file})
+    if (!file.empty()) folders.insert(file);
   for (const auto& [name, model] : models_) {
     if (!model.target) continue;
     if (!model.target->found.directory.empty()) folders.insert(model.target->found.directory);
     for (const FoundVersion& version : model.target->found.versions) folders.insert(version.directory);
+    folders.insert(model.target->found.config_files.begin(), model.target->found.config_files.end());
   }
   return {folders.begin(), folders.end()};
 }

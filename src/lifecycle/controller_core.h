@@ -48,7 +48,7 @@ class ControllerCore final : public ModelControl {
   ~ControllerCore() override;
 
   /// See LifecycleController.
-  Status load_paths(const std::vector<std::string>& paths);
+  Status load_sources(const ModelSources& sources);
   bool all_ready() const;
   void shutdown();
 
@@ -155,7 +155,7 @@ class ControllerCore final : public ModelControl {
   std::atomic<int> loads_running_{0};
   mutable Mutex mutex_;
   CondVar changed_;
-  std::vector<std::string> paths_ MM_GUARDED_BY(mutex_);
+  ModelSources sources_ MM_GUARDED_BY(mutex_);
   std::map<std::string, Status> lost_ MM_GUARDED_BY(mutex_);
   std::set<std::string> notes_ MM_GUARDED_BY(mutex_);  // that were logged
   std::map<std::string, ModelRecord> models_ MM_GUARDED_BY(mutex_);

@@ -23,7 +23,7 @@ TEST_F(ControllerCoreTest, LoadsARepositoryAndKeepsWhatFailedWithItsReason) {
   folder_.write("corrupt/1/model.onnx");
   folder_.write("novers/config.pbtxt", "name: 'novers'");
   ControllerCore core(parts(), {}, {}, 3);
-  const Status status = core.load_paths({folder_.path()});
+  const Status status = core.load_sources({{folder_.path()}});
   ASSERT_TRUE(status.ok()) << status.to_string();
   const auto table = catalog_.table();
   EXPECT_EQ(table->size(), 5U);
@@ -42,23 +42,23 @@ TEST_F(ControllerCoreTest, LoadsARepositoryAndKeepsWhatFailedWithItsReason) {
 
 TEST_F(ControllerCoreTest, AnUnusablePathIsAnError) {
   ControllerCore core(parts(), {}, {}, 1);
-  EXPECT_EQ(core.load_paths({folder_ / "nothing"}).code(), Code::kNotFound);
-  EXPECT_EQ(core.load_paths({folder_.path()}).code(), Code::kNotFound);
+  EXPECT_EQ(core.load_sources({{folder_ / "nothing"}}).code(), Code::kNotFound);
+  EXPECT_EQ(core.load_sources({{folder_.path()}}).code(), Code::kNotFound);
   EXPECT_TRUE(catalog_.table()->empty());
 }
 
 TEST_F(ControllerCoreTest, OneNameIsServedOnce) {
   ControllerCore core(parts(), {}, {}, 2);
   const std::string file = folder_.write("a.onnx");
-  ASSERT_TRUE(core.load_paths({file}).ok());
+  ASSERT_TRUE(core.load_sources({{file}}).ok());
   EXPECT_TRUE(core.all_ready());
-  EXPECT_EQ(core.load_paths({file}).code(), Code::kAlreadyExists);
+  EXPECT_EQ(core.load_sources({{file}}).code(), Code::kAlreadyExists);
   EXPECT_EQ(alive_, 1);
 }
 
 TEST_F(ControllerCoreTest, ShutdownWaitsForTheLastRequestAndDestroys) {
   auto core = std::make_unique<ControllerCore>(parts(), LoadSettings{}, ControlSettings{}, 2);
-  ASSERT_TRUE(core->load_paths({folder_.write("a.onnx"), folder_.write("b.onnx")}).ok());
+  ASSERT_TRUE(core->load_sources({{folder_.write("a.onnx"), folder_.write("b.onnx")}}).ok());
   auto pin = std::make_unique<Result<VersionPin>>(catalog_.pin("a", 0));
   ASSERT_TRUE(pin->ok());
   std::atomic<bool> down{false};
@@ -93,7 +93,7 @@ TEST_F(ControllerCoreTest, ScalesWhatMayBeScaled) {
     return version;
   };
   ControllerCore core({catalog_, demand_, backends_.source(), metrics_, make}, {}, {}, 1);
-  ASSERT_TRUE(core.load_paths({folder_.write("a.onnx"), folder_.write("b.onnx")}).ok());
+  ASSERT_TRUE(core.load_sources({{folder_.write("a.onnx"), folder_.write("b.onnx")}}).ok());
   TimePoint now{std::chrono::seconds(100)};
   for (int i = 0; i < 4; ++i) {
     for (auto& [name, version] : versions) {
@@ -111,7 +111,7 @@ TEST_F(ControllerCoreTest, ScalesWhatMayBeScaled) {
 TEST_F(ControllerCoreTest, NothingIsPublishedAfterShutdown) {
   ControllerCore core(parts(), {}, {}, 2);
   core.shutdown();
-  (void)core.load_paths({folder_.write("a.onnx")});
+  (void)core.load_sources({{folder_.write("a.onnx")}});
   EXPECT_EQ(alive_, 0);
   EXPECT_FALSE(catalog_.pin("a", 0).ok());
 }

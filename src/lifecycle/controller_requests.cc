@@ -32,12 +32,12 @@ Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const Model
     MM_RETURN_IF_ERROR(put_configuration(sent, load.config_json));
     return target_of(std::move(sent), allow, folder, true);
   }
-  std::vector<std::string> paths;
+  ModelSources sources;
   {
     const MutexLock lock(mutex_);
-    paths = paths_;
+    sources = sources_;
   }
-  Seen seen = look_at(paths, formats, load.model);
+  Seen seen = look_at(sources, formats, load.model);
   if (seen.models.empty())
     return not_found("failed to load '" + load.model + "', failed to poll from model repository");
   SeenModel& model = seen.models.front();

@@ -20,7 +20,7 @@ class ControllerSwapTest : public ControllerCoreTest {
  protected:
   std::unique_ptr<ControllerCore> make(ControlSettings control, const std::vector<std::string>& paths) {
     auto core = std::make_unique<ControllerCore>(parts(), LoadSettings{}, std::move(control), 2);
-    const Status status = core->load_paths(paths);
+    const Status status = core->load_sources({paths});
     EXPECT_TRUE(status.ok()) << status.to_string();
     return core;
   }

@@ -17,8 +17,8 @@ struct ResidentModel {
 };
 
 /// Which models go so that `needed` bytes for `model` fit into `budget` beside the other residents, `leaving` bytes of
-/// which go already: the ones that were not used for longest, and no more than it takes. RESOURCE_EXHAUSTED, with the numbers,
-/// when that is not enough. Pure.
+/// which go already: the ones that were not used for longest, and no more than it takes. RESOURCE_EXHAUSTED, with the
+/// numbers, when that is not enough. Pure.
 Result<std::vector<std::string>> make_room(const std::vector<ResidentModel>& residents, uint64_t leaving,
                                            uint64_t budget, const std::string& model, uint64_t needed);
 

@@ -51,7 +51,7 @@ struct VersionRecord {
   std::string failed;   // the stamp of what could not be loaded
   std::string reason;   // why; or "unloaded"
   Code failed_code = Code::kOk;
-  int draining = 0;     // versions of this number that answer their last requests
+  int draining = 0;  // versions of this number that answer their last requests
   std::shared_ptr<VersionStats> stats;
 };
 

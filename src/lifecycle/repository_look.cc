@@ -1,19 +1,28 @@
 #include "lifecycle/repository_look.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
 #include "base/log.h"
 #include "lifecycle/digest.h"
+#include "model/tf_serving_config.h"
+#include "repository/find_config_file.h"
 #include "repository/model_files.h"
 #include "repository/version_files.h"
 
 namespace modelmill {
+namespace {
+
+constexpr uint64_t kConfigLimit = 16 << 20;
+
+}  // namespace
 
 Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& version,
                                   const ModelDefinition& definition) {
   FingerprintOptions options;
+  options.with_configuration = false;  // by its text, below
   for (const ConfiguredTensor& output : definition.outputs)
     if (!output.label_filename.empty()) options.side_files.push_back(output.label_filename);
   MM_ASSIGN_OR_RETURN(const VersionFingerprint files, fingerprint(found, version, options));
@@ -24,11 +33,18 @@ Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& v
                                  file.modified_ns, file.changed_ns})
       digest.add(&number, sizeof number);
   }
+  for (const std::string& file : found.config_files) {
+    const auto text = read_file(file, kConfigLimit);
+    digest.add(file);
+    digest.add(text.ok() ? *text : "unreadable");
+  }
   return digest.hex();
 }
 
 bool SeenModel::watched() const {
-  return found.directory.empty() || (found.config_file.empty() && !found.in_repository);
+  const bool own = std::any_of(found.config_files.begin(), found.config_files.end(),
+                               [](const std::string& file) { return file.ends_with("modelmill.yaml"); });
+  return own || found.directory.empty() || (found.config_file.empty() && !found.in_repository);
 }
 
 SeenModel look_at(FoundModel found) {
@@ -60,24 +76,56 @@ SeenModel look_at(FoundModel found) {
   return seen;
 }
 
-Seen look_at(const std::vector<std::string>& paths, std::span<const ModelFormat> formats, const std::string& only) {
+namespace {
+
+/// All paths together, so that models of one name are told of; what can't be looked at is left out.
+FoundModels find_in(const ModelSources& sources, std::span<const ModelFormat> formats, Seen& seen) {
+  const FindOptions options{sources.config_name};
+  std::vector<std::string> paths = sources.paths;
+  auto found = find_models(paths, formats, options);
+  if (!found.ok()) {
+    std::erase_if(paths, [&](const std::string& path) {
+      const auto alone = find_models({path}, formats, options);
+      if (!alone.ok()) seen.lost.emplace(path, alone.status());
+      return !alone.ok();
+    });
+    found = find_models(paths, formats, options);
+  }
+  return found.ok() ? *std::move(found) : FoundModels();
+}
+
+/// What TF Serving's files name.
+Result<FoundModels> find_listed(const ModelSources& sources, std::span<const ModelFormat> formats) {
+  if (sources.batching_parameters_file.empty()) return find_models_of_config_file(sources.model_config_file, formats);
+  constexpr uint64_t kLimit = 1 << 20;
+  MM_ASSIGN_OR_RETURN(const std::string text, read_file(sources.batching_parameters_file, kLimit));
+  MM_ASSIGN_OR_RETURN(const ModelLayer batching, read_tf_batching_parameters(text, sources.batching_parameters_file));
+  return find_models_of_config_file(sources.model_config_file, formats, &batching);
+}
+
+}  // namespace
+
+Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, const std::string& only) {
   Seen seen;
+  FoundModels found = sources.paths.empty() ? FoundModels() : find_in(sources, formats, seen);
+  if (!sources.model_config_file.empty()) {
+    auto listed = find_listed(sources, formats);
+    if (!listed.ok()) {
+      seen.lost.emplace(sources.model_config_file, listed.status());
+    } else {
+      std::move(listed->models.begin(), listed->models.end(), std::back_inserter(found.models));
+      std::move(listed->notes.begin(), listed->notes.end(), std::back_inserter(found.notes));
+    }
+  }
+  seen.notes = std::move(found.notes);
   std::set<std::string> names;
-  for (const std::string& path : paths) {
-    auto found = find_models({path}, formats);
-    if (!found.ok()) {
-      seen.lost.emplace(path, found.status());
-      continue;
-    }
-    for (std::string& note : found->notes) seen.notes.push_back(std::move(note));
-    for (FoundModel& model : found->models) {
-      if (!only.empty() && model.name != only) continue;
-      if (!names.insert(model.name).second) {
-        seen.notes.push_back("there are two models named '" + model.name + "'; that in '" + path + "' is passed over");
-        continue;
-      }
+  for (FoundModel& model : found.models) {
+    if (!only.empty() && model.name != only) continue;
+    if (names.insert(model.name).second)
       seen.models.push_back(look_at(std::move(model)));
-    }
+    else
+      seen.notes.push_back("there are two models named '" + model.name + "'; that in '" + model.directory +
+                           "' is passed over");
   }
   return seen;
 }

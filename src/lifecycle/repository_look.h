@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "lifecycle/control_settings.h"
 #include "lifecycle/swap_plan.h"
 #include "model/definition.h"
 #include "repository/find_models.h"
@@ -34,8 +35,8 @@ struct Seen {
   std::map<std::string, Status> lost;
 };
 
-/// Looks at every path, each by itself. `only`: at the model of that name alone; empty: at all. Blocks on the disk.
-Seen look_at(const std::vector<std::string>& paths, std::span<const ModelFormat> formats, const std::string& only);
+/// Looks at every source. `only`: at the model of that name alone; empty: at all. Blocks on the disk.
+Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, const std::string& only);
 
 /// One text for the state of the files that a version is made from. UNAVAILABLE when they vanish meanwhile.
 Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& version,

@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "lifecycle/control_settings.h"
 #include "lifecycle/change_events.h"
+#include "lifecycle/control_settings.h"
 
 namespace modelmill {
 

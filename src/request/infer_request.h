@@ -78,6 +78,7 @@ class InferRequest {
 
   std::string model;
   int64_t version = 0;  // 0: the version policy's default (the latest)
+  std::string label;    // what stands for the version instead; empty: nothing
   std::string id;
   Parameters parameters;
   boost::container::small_vector<Tensor, 2> inputs;

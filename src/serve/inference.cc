@@ -11,7 +11,8 @@ void Inference::submit(InferRequestPtr request, const char* decoupled_refusal) {
 }
 
 void Inference::submit(InferRequestPtr request, const char* decoupled_refusal, bool may_wait) {
-  Result<VersionPin> pinned = catalog_.pin(request->model, request->version);
+  Result<VersionPin> pinned = request->label.empty() ? catalog_.pin(request->model, request->version)
+                                                     : catalog_.pin(request->model, request->label);
   if (pinned.ok()) return submit(std::move(pinned).value(), std::move(request), decoupled_refusal);
   if (may_wait && loads_on_demand(request->model)) return wait(std::move(request), decoupled_refusal);
   request->fail(pinned.status());

@@ -47,7 +47,9 @@ std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& confi
 Engine::Engine(const ServerConfig& config) : config_(config) {
   backends_ = make_backend_registry(config_, &metrics_,
                                     [this](InferRequestPtr request) { inference_.submit(std::move(request)); });
+  store_status_ = open_store();
   LifecycleController::Options options;
+  options.states = states_.get();
   options.load_threads = config_.load_threads;
   options.load.instances = config_.instances;
   options.load.instance_threads = config_.instance_threads;
@@ -63,6 +65,13 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
 
 Engine::~Engine() { shutdown(); }
 
+Status Engine::open_store() {
+  if (!config_.keep_decisions) return ok_status();
+  MM_ASSIGN_OR_RETURN(store_, FileStore::open(config_.state_directory + "/store"));
+  states_ = std::make_unique<ModelStates>(*store_);
+  return ok_status();
+}
+
 VersionFactory Engine::factory() {
   return [this](ModelVersion::Description description, std::shared_ptr<VersionStats> stats, VersionPlan plan,
                 std::unique_ptr<BackendModel> model, std::vector<std::unique_ptr<BackendInstance>> instances) {
@@ -74,7 +83,9 @@ VersionFactory Engine::factory() {
 }
 
 Status Engine::load() {
-  MM_RETURN_IF_ERROR(lifecycle_->load_paths(config_.paths));
+  MM_RETURN_IF_ERROR(store_status_);
+  MM_RETURN_IF_ERROR(lifecycle_->load(
+      {config_.paths, config_.model_config_name, config_.model_config_file, config_.batching_parameters_file}));
   const auto table = catalog_.table();
   const auto entries = table->entries();
   // What is yet to be asked for may still be good.

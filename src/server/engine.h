@@ -12,6 +12,8 @@
 #include "runtime/metrics.h"
 #include "serve/inference.h"
 #include "server/server_config.h"
+#include "state/file_store.h"
+#include "state/model_state.h"
 
 namespace modelmill {
 
@@ -38,12 +40,18 @@ class Engine {
 
  private:
   VersionFactory factory();
+  /// Opens what is kept of clients' decisions, where there is a place for it.
+  Status open_store();
 
   const ServerConfig config_;
   MetricRegistry metrics_;
   Catalog catalog_;
   Demand demand_;
   Inference inference_{catalog_, &demand_};
+  // What clients decide; null: it is not kept.
+  std::unique_ptr<FileStore> store_;
+  std::unique_ptr<ModelStates> states_;
+  Status store_status_;
   // Models hold on to their backends' libraries, which are never closed; the lifecycle goes first all the same.
   std::unique_ptr<BackendRegistry> backends_;
   std::unique_ptr<LifecycleController> lifecycle_;

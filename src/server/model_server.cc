@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "dialect/admin/models.h"
 #include "dialect/admin/service.h"
 #include "dialect/http_router.h"
 #include "dialect/kserve_v2/http_api_group.h"
@@ -101,6 +102,7 @@ struct ModelServer::Rep {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
+    admin::add_models(router, engine.catalog(), engine.lifecycle().control());
     if (config.access_log) {
       router.set_access_log(log_access);
       grpc.set_call_log(log_call);

@@ -19,6 +19,10 @@ namespace modelmill {
 struct ServerConfig {
   /// Model files, model folders, or folders of models.
   std::vector<std::string> paths;
+  /// See ModelSources.
+  std::string model_config_name;
+  std::string model_config_file;
+  std::string batching_parameters_file;
 
   std::string host = "127.0.0.1";
   int port = 8000;  // 0: any free one
@@ -32,6 +36,9 @@ struct ServerConfig {
   AccessConfig access;
   /// Where what should outlast the server is kept: a token that it made, what it learned. Empty: nowhere.
   std::string state_directory = default_state_directory();
+  /// That folder is this server's own: what clients decide about models is kept there too, and is so again after a
+  /// restart.
+  bool keep_decisions = false;
 
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;

@@ -7,6 +7,7 @@
 #include "dialect/kserve_v2/generate_codec.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/large_work.h"
+#include "dialect/version_text.h"
 #include "runtime/backlog.h"
 
 namespace modelmill::kserve_v2 {
@@ -77,8 +78,8 @@ void GenerateCall::start(std::string_view version, const HttpOptions& options) {
 }
 
 Status GenerateCall::find_version(std::string_view version) {
-  MM_ASSIGN_OR_RETURN(version_, parse_version(model_, version));
-  MM_ASSIGN_OR_RETURN(pin_, inference_.catalog().pin(model_, version_));
+  MM_ASSIGN_OR_RETURN(pin_, pin_version(inference_.catalog(), model_, version));
+  version_ = pin_->version();
   return ok_status();
 }
 

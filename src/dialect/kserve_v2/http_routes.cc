@@ -92,8 +92,6 @@ class Routes {
     path = path.subspan(1);
     if (path.size() >= 2 && path[0] == "versions") {
       version = path[1];
-      if (!std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; }))
-        return no_such_path();
       path = path.subspan(2);
     }
     if (path.empty()) {
@@ -175,14 +173,13 @@ class Routes {
   const wire::HttpRequest& request_;
 };
 
-/// v2/models/MODEL[/versions/V]/KIND, with a version that is a number: the kind that is inference, or "".
+/// v2/models/MODEL[/versions/V]/KIND, V a number or a label: the kind that is inference, or "".
 std::string_view inference_kind(Path path) {
   if (path.size() != 4 && path.size() != 6) return "";
   const std::string& kind = path.back();
   if (path[1] != "models" || (kind != "infer" && kind != "generate" && kind != "generate_stream")) return "";
   if (path.size() == 4) return kind;
-  const bool is_number = std::all_of(path[4].begin(), path[4].end(), [](char c) { return c >= '0' && c <= '9'; });
-  return path[3] == "versions" && is_number ? std::string_view(kind) : "";
+  return path[3] == "versions" && !path[4].empty() ? std::string_view(kind) : "";
 }
 
 /// v2/repository[/NAME]/models/MODEL/load or unload: which of them, or "".

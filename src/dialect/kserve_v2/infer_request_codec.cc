@@ -9,6 +9,7 @@
 #include "dialect/kserve_v2/proto_wire.h"
 #include "dialect/kserve_v2/request_parameters.h"
 #include "dialect/kserve_v2/typed_contents.h"
+#include "dialect/version_text.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
@@ -165,21 +166,6 @@ Status attach_data(InferRequest& request, const ContentsViews& contents,
 
 }  // namespace
 
-Result<int64_t> parse_version(std::string_view model, std::string_view text) {
-  if (text.empty()) return int64_t{0};
-  int64_t version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  if (error != std::errc() || end != text.data() + text.size() || version < 0) {
-    return invalid_argument("failed to get model version from specified version string '" + std::string(text) +
-                            "', version should be an integral value > 0");
-  }
-  if (version == 0) {
-    return not_found("Request for unknown model: '" + std::string(model) +
-                     "' version 0 is not found; versions begin at 1");
-  }
-  return version;
-}
-
 Status parse_infer_request(std::string_view fields, boost::container::small_vector<Bytes, 2>& raw,
                            InferRequest& request, InferOptions& options) {
   ContentsViews contents;
@@ -203,7 +189,11 @@ Status parse_infer_request(std::string_view fields, boost::container::small_vect
   }
   if (!reader.ok()) return garbage("body");
   MM_RETURN_IF_ERROR(problem);
-  MM_ASSIGN_OR_RETURN(request.version, parse_version(request.model, version));
+  if (is_version_number(version)) {
+    MM_ASSIGN_OR_RETURN(request.version, parse_version(request.model, version));
+  } else {
+    request.label = version;
+  }
   return attach_data(request, contents, raw);
 }
 

@@ -17,12 +17,8 @@ struct InferOptions {
 
 /// Fills `request` from a ModelInferRequest: `fields` is the serialised message without its raw_input_contents, `raw`
 /// are those, moved into the inputs. INVALID_ARGUMENT, in Triton's words where it has some, otherwise. Even then `id`
-/// and `model` are set where they could be read.
+/// and `model` are set where they could be read. A version that is no number is a label.
 Status parse_infer_request(std::string_view fields, boost::container::small_vector<Bytes, 2>& raw,
                            InferRequest& request, InferOptions& options);
-
-/// "3" -> 3, "" -> 0 (the default). INVALID_ARGUMENT for anything that is no version; NOT_FOUND for "0", as version
-/// numbers begin at 1.
-Result<int64_t> parse_version(std::string_view model, std::string_view text);
 
 }  // namespace modelmill::kserve_v2

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "dialect/kserve_v2/infer_request_codec.h"
+#include "dialect/version_text.h"
 #include "model/triton_config.h"
 
 namespace modelmill::kserve_v2 {
@@ -78,24 +78,22 @@ inference::ServerMetadataResponse ModelQueries::server_metadata() const {
 
 Result<bool> ModelQueries::model_ready(std::string_view name, std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelReady request");
-  MM_ASSIGN_OR_RETURN(const int64_t number, parse_version(name, version));
-  const Result<VersionPin> pin = catalog_.pin(name, number);
+  const Result<VersionPin> pin = pin_version(catalog_, name, version);
   if (pin.ok()) return true;
   if (pin.status().code() == Code::kUnavailable) return false;
   // Known, and none of its versions is served.
-  if (number == 0 && catalog_.table()->find(name) != nullptr) return false;
+  if (version.empty() && catalog_.table()->find(name) != nullptr) return false;
   return pin.status();
 }
 
 Result<inference::ModelMetadataResponse> ModelQueries::model_metadata(std::string_view name,
                                                                       std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelMetadata request");
-  MM_ASSIGN_OR_RETURN(const int64_t number, parse_version(name, version));
-  MM_ASSIGN_OR_RETURN(const VersionPin pin, catalog_.pin(name, number));
+  MM_ASSIGN_OR_RETURN(const VersionPin pin, pin_version(catalog_, name, version));
   inference::ModelMetadataResponse out;
   out.set_name(pin->name());
-  if (number != 0) {
-    out.add_versions(std::to_string(number));
+  if (!version.empty()) {
+    out.add_versions(std::to_string(pin->version()));
   } else {
     const auto table = catalog_.table();
     if (const ModelEntry* entry = table->find(name)) {
@@ -111,14 +109,19 @@ Result<inference::ModelMetadataResponse> ModelQueries::model_metadata(std::strin
 
 Result<inference::ModelConfig> ModelQueries::model_config(std::string_view name, std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelConfig request");
-  MM_ASSIGN_OR_RETURN(const int64_t number, parse_version(name, version));
-  MM_ASSIGN_OR_RETURN(const VersionPin pin, catalog_.pin(name, number));
+  MM_ASSIGN_OR_RETURN(const VersionPin pin, pin_version(catalog_, name, version));
   return complete_triton_config(pin->definition(), pin->signature());
 }
 
 Result<inference::ModelStatisticsResponse> ModelQueries::statistics(std::string_view name,
                                                                     std::string_view version) const {
-  MM_ASSIGN_OR_RETURN(const int64_t number, parse_version(name, version));
+  int64_t number = 0;
+  if (is_version_number(version)) {
+    MM_ASSIGN_OR_RETURN(number, parse_version(name, version));
+  } else {
+    MM_ASSIGN_OR_RETURN(const VersionPin pin, catalog_.pin(name, version));
+    number = pin->version();
+  }
   inference::ModelStatisticsResponse out;
   const auto table = catalog_.table();
   for (const ModelEntry* entry : table->entries()) {

@@ -13,6 +13,7 @@
 #include "dialect/predict/request_codec.h"
 #include "dialect/predict/sample.h"
 #include "dialect/server_timing.h"
+#include "dialect/version_text.h"
 
 namespace modelmill::predict {
 namespace {
@@ -90,7 +91,7 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
  private:
   void abandon() {
     cancel_.cancel(CancelToken::Reason::kClientGone);
-    inference_.cancelled(target_.model, target_.version);
+    inference_.cancelled(model_, version_);
   }
   void read(std::optional<Result<Bytes>> body, const HttpOptions& options);
   bool is_large_answer() const;
@@ -100,7 +101,8 @@ class PredictCall final : public ResponseSink, public std::enable_shared_from_th
 
   Inference& inference_;
   const std::shared_ptr<wire::HttpExchange> exchange_;
-  ModelPath target_;
+  std::string model_;
+  int64_t version_ = 0;
   Signature signature_;
   std::string example_;
   Format format_ = Format::kJson;
@@ -124,7 +126,8 @@ void PredictCall::start(const ModelPath& target, VersionPin pin, const HttpOptio
   exchange_->on_abandoned([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->abandon();
   });
-  target_ = {target.model, version.version()};
+  model_ = target.model;
+  version_ = version.version();
   signature_ = version.signature();
   example_ = sample_curl(base_url(http), version);
   format_ = choose_format(http.header("accept"));
@@ -235,7 +238,7 @@ void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wi
     exchange->reply(error_reply(target.status()));
     return;
   }
-  Result<VersionPin> pin = inference.catalog().pin(target->model, target->version);
+  Result<VersionPin> pin = pin_version(inference.catalog(), target->model, target->version);
   if (!pin.ok()) {
     if (wait_for_model(inference, exchange, target->model,
                        [&inference, options](auto again) { handle(inference, options, std::move(again)); }))

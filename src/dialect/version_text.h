@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string_view>
+
+#include "catalog/catalog.h"
+
+namespace modelmill {
+
+/// Whether a version's text is a number, or empty, which is the default version; else it is a label.
+bool is_version_number(std::string_view text);
+
+/// Pins the version that a text stands for, as clients write it. INVALID_ARGUMENT for a number out of range.
+Result<VersionPin> pin_version(const Catalog& catalog, std::string_view model, std::string_view text);
+
+/// The number. 0 for an empty text. INVALID_ARGUMENT in Triton's words for anything else that is none; NOT_FOUND for 0.
+Result<int64_t> parse_version(std::string_view model, std::string_view text);
+
+}  // namespace modelmill
