@@ -8,6 +8,7 @@
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
@@ -33,8 +34,8 @@ class StreamOver : public ClientStream {
   void async_write(Request& request, Done done) override {
     http::async_write(stream_, request, [done = std::move(done)](error_code error, size_t) { done(error); });
   }
-  void async_read(beast::flat_buffer& buffer, ResponseParser& parser, Done done) override {
-    http::async_read(stream_, buffer, parser, [done = std::move(done)](error_code error, size_t) { done(error); });
+  void async_read_some(beast::flat_buffer& buffer, ResponseParser& parser, Done done) override {
+    http::async_read_some(stream_, buffer, parser, [done = std::move(done)](error_code error, size_t) { done(error); });
   }
 
  protected:
@@ -68,11 +69,40 @@ class UnixStream final : public StreamOver<beast::basic_stream<asio::local::stre
   const asio::local::stream_protocol::endpoint endpoint_;
 };
 
+/// Asks a proxy for a connection to the server.
+class Tunnel {
+ public:
+  Tunnel(const std::string& authority, const std::string& credentials) {
+    request_.version(11);
+    request_.method(http::verb::connect);
+    request_.target(authority);
+    request_.set(http::field::host, authority);
+    if (!credentials.empty()) request_.set(http::field::proxy_authorization, credentials);
+    // The tunnel begins where the head ends, whatever the head says of a body.
+    answer_.skip(true);
+  }
+
+  void async_open(beast::tcp_stream& proxy, ClientStream::Done done) {
+    http::async_write(proxy, request_, [this, &proxy, done = std::move(done)](error_code error, size_t) mutable {
+      if (error) return done(error);
+      http::async_read(proxy, buffer_, answer_, [this, done = std::move(done)](error_code failed, size_t) {
+        if (!failed && answer_.get().result_int() / 100 != 2) failed = asio::error::access_denied;
+        done(failed);
+      });
+    });
+  }
+
+ private:
+  http::request<http::empty_body> request_;
+  http::response_parser<http::empty_body> answer_;
+  beast::flat_buffer buffer_;
+};
+
 class TlsStream final : public StreamOver<beast::ssl_stream<beast::tcp_stream>> {
  public:
   TlsStream(asio::io_context& context, std::unique_ptr<asio::ssl::context> tls, tcp::resolver::results_type addresses,
-            const std::string& host)
-      : StreamOver(context, *tls), tls_(std::move(tls)), addresses_(std::move(addresses)) {
+            const std::string& host, std::unique_ptr<Tunnel> tunnel)
+      : StreamOver(context, *tls), tls_(std::move(tls)), addresses_(std::move(addresses)), tunnel_(std::move(tunnel)) {
     stream_.set_verify_mode(asio::ssl::verify_peer);
     stream_.set_verify_callback(asio::ssl::host_name_verification(host));
     error_code no_address;
@@ -86,36 +116,44 @@ class TlsStream final : public StreamOver<beast::ssl_stream<beast::tcp_stream>> 
     socket.async_connect(addresses_, [this, done = std::move(done)](error_code error, const tcp::endpoint&) mutable {
       if (error) return done(error);
       beast::get_lowest_layer(stream_).socket().set_option(tcp::no_delay(true), error);
-      stream_.async_handshake(asio::ssl::stream_base::client, std::move(done));
+      if (!tunnel_) return stream_.async_handshake(asio::ssl::stream_base::client, std::move(done));
+      tunnel_->async_open(stream_.next_layer(), [this, done = std::move(done)](error_code refused) mutable {
+        if (refused) return done(refused);
+        stream_.async_handshake(asio::ssl::stream_base::client, std::move(done));
+      });
     });
   }
 
  private:
   const std::unique_ptr<asio::ssl::context> tls_;
   const tcp::resolver::results_type addresses_;
+  const std::unique_ptr<Tunnel> tunnel_;  // none: straight to the server
 };
 
 }  // namespace
 
 Result<std::unique_ptr<ClientStream>> make_client_stream(asio::io_context& context, const BaseUrl& url,
-                                                         const std::string& ca_file) {
+                                                         const StreamPath& path) {
   if (!url.unix_path.empty())
     return std::unique_ptr<ClientStream>(std::make_unique<UnixStream>(context, url.unix_path));
   tcp::resolver resolver(context);
   error_code error;
-  auto addresses = resolver.resolve(url.host, std::to_string(url.port), error);
+  const BaseUrl& first = path.proxy.host.empty() ? url : path.proxy;
+  auto addresses = resolver.resolve(first.host, std::to_string(first.port), error);
   if (error)
-    return unavailable("cannot reach a server at " + url.text() + ": the host name '" + url.host + "' is not known (" +
-                       error.message() + ")");
+    return unavailable("cannot reach a server at " + url.text() + ": the host name '" + first.host + "'" +
+                       (path.proxy.host.empty() ? "" : " of the proxy") + " is not known (" + error.message() + ")");
   if (!url.tls) return std::unique_ptr<ClientStream>(std::make_unique<TcpStream>(context, std::move(addresses)));
   auto tls = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_client);
-  if (ca_file.empty())
+  if (path.ca_file.empty())
     tls->set_default_verify_paths(error);
   else
-    tls->load_verify_file(ca_file, error);
-  if (error) return invalid_argument("--ca: '" + ca_file + "' has no certificate in PEM: " + error.message());
+    tls->load_verify_file(path.ca_file, error);
+  if (error) return invalid_argument("--ca: '" + path.ca_file + "' has no certificate in PEM: " + error.message());
+  std::unique_ptr<Tunnel> tunnel;
+  if (!path.proxy.host.empty()) tunnel = std::make_unique<Tunnel>(url.authority(), path.proxy_credentials);
   return std::unique_ptr<ClientStream>(
-      std::make_unique<TlsStream>(context, std::move(tls), std::move(addresses), url.host));
+      std::make_unique<TlsStream>(context, std::move(tls), std::move(addresses), url.host, std::move(tunnel)));
 }
 
 }  // namespace modelmill

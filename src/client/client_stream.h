@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "client/reply_body.h"
 #include "client/url.h"
 
 namespace modelmill {
@@ -21,19 +22,30 @@ class ClientStream {
  public:
   using Done = std::function<void(boost::system::error_code)>;
   using Request = boost::beast::http::request<boost::beast::http::string_body>;
-  using ResponseParser = boost::beast::http::response_parser<boost::beast::http::string_body>;
+  using ResponseParser = boost::beast::http::response_parser<ReplyBody>;
 
   virtual ~ClientStream() = default;
   /// Of the calls that follow, together; then they end with beast::error::timeout.
   virtual void expires_after(std::chrono::milliseconds time) = 0;
   virtual void async_connect(Done done) = 0;
   virtual void async_write(Request& request, Done done) = 0;
-  virtual void async_read(boost::beast::flat_buffer& buffer, ResponseParser& parser, Done done) = 0;
+  /// What comes next of the answer; again until the parser is done.
+  virtual void async_read_some(boost::beast::flat_buffer& buffer, ResponseParser& parser, Done done) = 0;
 };
 
-/// Not yet connected. `ca_file` has the authorities to trust with https; empty: the system's. The error is about names
-/// that are not known, and files that can't be read.
+/// How a stream gets to its server.
+struct StreamPath {
+  /// Authorities to trust with https, in PEM; empty: the system's.
+  std::string ca_file = {};
+  /// An HTTP proxy; its host is empty when there is none. https goes through a tunnel that it makes (CONNECT).
+  BaseUrl proxy = {};
+  /// Of Proxy-Authorization; empty: none.
+  std::string proxy_credentials = {};
+};
+
+/// Not yet connected. The error is about names that are not known, and files that can't be read. Connecting ends with
+/// asio::error::access_denied when the proxy makes no tunnel.
 Result<std::unique_ptr<ClientStream>> make_client_stream(boost::asio::io_context& context, const BaseUrl& url,
-                                                         const std::string& ca_file);
+                                                         const StreamPath& path);
 
 }  // namespace modelmill

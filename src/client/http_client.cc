@@ -1,5 +1,6 @@
 #include "client/http_client.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/beast/core/error.hpp>
@@ -7,6 +8,7 @@
 #include <boost/beast/http.hpp>
 #include <cctype>
 
+#include "base/clock.h"
 #include "client/client_stream.h"
 
 namespace modelmill {
@@ -23,7 +25,7 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-ClientReply to_reply(http::response<http::string_body>&& message) {
+ClientReply head_of(const http::response<ReplyBody>& message) {
   ClientReply reply;
   reply.status = static_cast<int>(message.result_int());
   for (const auto& field : message) {
@@ -31,7 +33,6 @@ ClientReply to_reply(http::response<http::string_body>&& message) {
     const auto value = field.value();
     reply.headers.emplace_back(lower({name.data(), name.size()}), std::string(value.data(), value.size()));
   }
-  reply.body = std::move(message.body());
   return reply;
 }
 
@@ -69,11 +70,14 @@ struct HttpClient::Rep {
 
   Status connect() {
     buffer.clear();
-    MM_ASSIGN_OR_RETURN(auto fresh, make_client_stream(context, url, options.ca_file));
+    MM_ASSIGN_OR_RETURN(auto fresh,
+                        make_client_stream(context, url, {options.ca_file, options.proxy, options.proxy_credentials}));
     fresh->expires_after(options.connect_timeout);
     const ErrorCode error = run([&](auto done) { fresh->async_connect(std::move(done)); });
     if (error == beast::error::timeout)
       return unreachable("no connection within " + std::to_string(options.connect_timeout.count()) + " ms");
+    if (error == asio::error::access_denied)
+      return unreachable("the proxy " + options.proxy.text() + " makes no tunnel to it");
     if (error.category() == asio::error::get_ssl_category()) return not_trusted(error);
     if (error) return unreachable(error.message());
     stream = std::move(fresh);
@@ -92,8 +96,10 @@ struct HttpClient::Rep {
   Status failed(const ErrorCode& error) {
     stream.reset();
     if (error == beast::error::timeout) {
+      const auto stall = options.stall_timeout.count();
       return deadline_exceeded("the server at " + url.text() + " did not answer within " +
-                               std::to_string(options.call_timeout.count()) + " ms");
+                               std::to_string(options.call_timeout.count()) + " ms" +
+                               (stall > 0 ? ", or was silent for " + std::to_string(stall) + " ms" : ""));
     }
     if (error == http::error::body_limit) {
       return resource_exhausted("the answer of " + url.text() + " is larger than " +
@@ -107,17 +113,33 @@ struct HttpClient::Rep {
   }
 
   /// One try on the open connection. `stale` is set when the server had closed a kept connection before our request.
-  Result<ClientReply> exchange(http::request<http::string_body>& request, bool kept, bool& stale) {
-    stream->expires_after(options.call_timeout);
+  Result<ClientReply> exchange(http::request<http::string_body>& request, const Sink& sink, bool kept, bool& stale) {
+    const TimePoint end = Clock::now() + options.call_timeout;
+    expire(end);
     ErrorCode error = run([&](auto done) { stream->async_write(request, std::move(done)); });
     if (error) {
       stale = kept && error != beast::error::timeout;
       return failed(error);
     }
-    http::response_parser<http::string_body> parser;
+    http::response_parser<ReplyBody> parser;
     parser.body_limit(options.max_reply_bytes);
+    parser.eager(true);
     if (request.method() == http::verb::head) parser.skip(true);
-    error = run([&](auto done) { stream->async_read(buffer, parser, std::move(done)); });
+    ClientReply head;
+    if (sink) {
+      parser.get().body().sink = [&](std::string_view piece) {
+        if (head.status == 0) head = head_of(parser.get());
+        return sink(head, piece);
+      };
+    }
+    while (!error && !parser.is_done()) {
+      expire(end);
+      error = run([&](auto done) { stream->async_read_some(buffer, parser, std::move(done)); });
+    }
+    if (Status refused = parser.get().body().refused; !refused.ok()) {
+      stream.reset();
+      return refused;
+    }
     if (error) {
       stale =
           kept && !parser.got_some() && (error == http::error::end_of_stream || error == asio::error::connection_reset);
@@ -125,7 +147,16 @@ struct HttpClient::Rep {
     }
     const bool keep = parser.get().keep_alive();
     if (!keep) stream.reset();
-    return to_reply(parser.release());
+    ClientReply reply = head_of(parser.get());
+    reply.body = std::move(parser.get().body().text);
+    return reply;
+  }
+
+  /// What comes next must come before `end`, and within the stall timeout.
+  void expire(TimePoint end) {
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+    if (options.stall_timeout.count() > 0) left = std::min(left, options.stall_timeout);
+    stream->expires_after(std::max(left, std::chrono::milliseconds(0)));
   }
 };
 
@@ -136,13 +167,17 @@ HttpClient::~HttpClient() = default;
 
 const BaseUrl& HttpClient::url() const { return rep_->url; }
 
-Result<ClientReply> HttpClient::call(std::string_view method, std::string_view path, Headers headers,
-                                     std::string body) {
+Result<ClientReply> HttpClient::call(std::string_view method, std::string_view path, Headers headers, std::string body,
+                                     const Sink& sink) {
   http::request<http::string_body> request;
   request.version(11);
   request.method_string({method.data(), method.size()});
-  request.target(rep_->url.prefix + std::string(path));
-  request.set(http::field::host, rep_->url.authority());
+  const Options& options = rep_->options;
+  const bool through_proxy = !options.proxy.host.empty() && !rep_->url.tls;
+  request.target((through_proxy ? rep_->url.text() : rep_->url.prefix) + std::string(path));
+  request.set(http::field::host, rep_->url.host_header());
+  if (through_proxy && !options.proxy_credentials.empty())
+    request.set(http::field::proxy_authorization, options.proxy_credentials);
   request.set(http::field::user_agent, "modelmill");
   for (const auto& [name, value] : headers) request.insert(name, value);
   request.body() = std::move(body);
@@ -151,11 +186,11 @@ Result<ClientReply> HttpClient::call(std::string_view method, std::string_view p
     const bool kept = rep_->stream != nullptr;
     if (!kept) MM_RETURN_IF_ERROR(rep_->connect());
     bool stale = false;
-    Result<ClientReply> reply = rep_->exchange(request, kept, stale);
+    Result<ClientReply> reply = rep_->exchange(request, sink, kept, stale);
     if (reply.ok() || !stale) return reply;
     // The server closed the kept connection while it was idle, so it has not seen this request.
     MM_RETURN_IF_ERROR(rep_->connect());
-    return rep_->exchange(request, false, stale);
+    return rep_->exchange(request, sink, false, stale);
   } catch (const std::exception& error) {
     rep_->stream.reset();
     return internal("HTTP call to " + rep_->url.text() + ": " + error.what());

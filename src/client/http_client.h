@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,7 +38,17 @@ class HttpClient {
     uint64_t max_reply_bytes = uint64_t{4} << 30;
     /// Authorities to trust with https, in PEM; empty: the system's.
     std::string ca_file = {};
+    /// The longest silence within a call; zero: only call_timeout counts.
+    std::chrono::milliseconds stall_timeout{0};
+    /// An HTTP proxy to go through; its host is empty when there is none.
+    BaseUrl proxy = {};
+    /// Of Proxy-Authorization; empty: none.
+    std::string proxy_credentials = {};
   };
+
+  /// Takes the body of a 2xx answer while it arrives, in the place of ClientReply::body; `head` has status and headers.
+  /// Its error ends the call, with that error.
+  using Sink = std::function<Status(const ClientReply& head, std::string_view piece)>;
 
   HttpClient(BaseUrl url, Options options);
   explicit HttpClient(BaseUrl url);
@@ -47,8 +58,9 @@ class HttpClient {
 
   /// `path` begins with '/'; the URL's prefix is put before it. The status is UNAVAILABLE when the server cannot be
   /// reached or hangs up, DEADLINE_EXCEEDED when it does not answer in time; an HTTP error is a reply, not an error
-  /// here.
-  Result<ClientReply> call(std::string_view method, std::string_view path, Headers headers, std::string body);
+  /// here. A sink may hear the beginning twice only if it has heard nothing the first time.
+  Result<ClientReply> call(std::string_view method, std::string_view path, Headers headers, std::string body,
+                           const Sink& sink = {});
   Result<ClientReply> get(std::string_view path) { return call("GET", path, {}, {}); }
 
  private:

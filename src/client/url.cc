@@ -26,6 +26,12 @@ std::string BaseUrl::authority() const {
   return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+std::string BaseUrl::host_header() const {
+  std::string whole = authority();
+  if (unix_path.empty() && port == (tls ? 443 : 80)) whole.resize(whole.rfind(':'));
+  return whole;
+}
+
 std::string BaseUrl::text() const {
   if (!unix_path.empty()) return "unix:" + unix_path;
   return (tls ? "https://" : "http://") + authority() + prefix;

@@ -16,8 +16,10 @@ struct BaseUrl {
   bool tls = false;
   std::string unix_path = {};  // of a unix socket; then host and port mean nothing
 
-  /// "host:port", with brackets around an IPv6 address: the Host header. "localhost" with a unix socket.
+  /// "host:port", with brackets around an IPv6 address. "localhost" with a unix socket.
   std::string authority() const;
+  /// The Host header: the authority, without the port that its scheme has anyhow. Signatures of requests cover it.
+  std::string host_header() const;
   /// "http://host:port/prefix" and so on.
   std::string text() const;
 };
