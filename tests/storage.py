@@ -7,6 +7,9 @@ import http.server
 import os
 import random
 import re
+import socket
+import socketserver
+import ssl
 import subprocess
 import threading
 
@@ -100,10 +103,10 @@ class File:
 
 
 class WebServer:
-    """Files over HTTP, with ranges. `faults` has for each GET to come, in order, None or what goes wrong:
+    """Files over HTTP, or https with a certificate, with ranges. `faults` has for each GET to come, in order, None or what goes wrong:
     a number (that status), "cut" (half of the body), "damage" (a wrong byte), or a function that is called first."""
 
-    def __init__(self):
+    def __init__(self, certificate=None):
         self.files = {}
         self.faults = []
         self.requests = []  # (path, Range or None) in the order they came
@@ -138,6 +141,11 @@ class WebServer:
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}"
+        if certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*certificate)
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
+            self.url = f"https://127.0.0.1:{self.http.server_port}"
         self.thread = threading.Thread(target=self.http.serve_forever)
         self.thread.start()
 
@@ -197,3 +205,40 @@ class WebServer:
             if handler.command != "HEAD":
                 handler.wfile.write(data[: len(data) // 2] if cut else data)
                 handler.wfile.flush()
+
+
+class TunnelProxy:
+    """A proxy that knows CONNECT alone; `asked` has the heads that it was sent."""
+
+    def __init__(self):
+        self.asked = []
+        proxy = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                head = b"".join(iter(self.rfile.readline, b"\r\n")).decode()
+                proxy.asked.append(head)
+                host, _, port = head.split()[1].rpartition(":")
+                with socket.create_connection((host, int(port))) as server:
+                    self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    back = threading.Thread(target=pump, args=(server, self.connection))
+                    back.start()
+                    pump(self.connection, server)
+                    back.join()
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+def pump(source, target):
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

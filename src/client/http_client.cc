@@ -122,7 +122,8 @@ struct HttpClient::Rep {
       return failed(error);
     }
     http::response_parser<ReplyBody> parser;
-    parser.body_limit(options.max_reply_bytes);
+    parser.body_limit(boost::none);
+    parser.get().body().max_text = options.max_reply_bytes;
     parser.eager(true);
     if (request.method() == http::verb::head) parser.skip(true);
     ClientReply head;

@@ -34,7 +34,7 @@ class HttpClient {
     std::chrono::milliseconds connect_timeout{5'000};
     /// Of a whole call, sending and waiting for the answer included.
     std::chrono::milliseconds call_timeout{300'000};
-    /// Answers above this many bytes are refused.
+    /// Answers above this many bytes are refused, except those that a sink takes.
     uint64_t max_reply_bytes = uint64_t{4} << 30;
     /// Authorities to trust with https, in PEM; empty: the system's.
     std::string ca_file = {};

@@ -148,6 +148,97 @@ TEST(HttpClient, StopsWaitingForASilentServer) {
   EXPECT_EQ(reply.status().code(), Code::kDeadlineExceeded);
 }
 
+TEST(HttpClient, GivesTheBodyOfASuccessToTheSink) {
+  ScriptedServer server({{ok_answer("one"), "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"}});
+  HttpClient client(server.url());
+  std::string taken;
+  const HttpClient::Sink sink = [&](const ClientReply& head, std::string_view piece) {
+    EXPECT_EQ(head.status, 200);
+    EXPECT_EQ(head.header("x-test"), "Yes");
+    taken += piece;
+    return ok_status();
+  };
+  const auto found = client.call("GET", "/", {}, {}, sink);
+  ASSERT_TRUE(found.ok()) << found.status().to_string();
+  EXPECT_EQ(taken, "one");
+  EXPECT_EQ(found->body, "");
+  const auto missing = client.call("GET", "/", {}, {}, sink);
+  ASSERT_TRUE(missing.ok());
+  EXPECT_EQ(missing->body, "no");
+  EXPECT_EQ(taken, "one");
+}
+
+TEST(HttpClient, OnlyWhatIsKeptIsBounded) {
+  const std::string large(100, 'x');
+  ScriptedServer server({{ok_answer(large), "HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\n" + large}});
+  HttpClient::Options options;
+  options.max_reply_bytes = 50;
+  HttpClient client(server.url(), options);
+  size_t taken = 0;
+  const HttpClient::Sink sink = [&](const ClientReply&, std::string_view piece) {
+    taken += piece.size();
+    return ok_status();
+  };
+  EXPECT_TRUE(client.call("GET", "/", {}, {}, sink).ok());
+  EXPECT_EQ(taken, 100u);
+  EXPECT_EQ(client.call("GET", "/", {}, {}, sink).status().code(), Code::kResourceExhausted);
+}
+
+TEST(HttpClient, EndsWithWhatTheSinkSays) {
+  ScriptedServer server({{ok_answer("one")}, {ok_answer("two")}});
+  HttpClient client(server.url());
+  const auto refused = client.call(
+      "GET", "/", {}, {}, [](const ClientReply&, std::string_view) { return resource_exhausted("the disk is full"); });
+  EXPECT_EQ(refused.status(), resource_exhausted("the disk is full"));
+  const auto next = client.get("/");  // on a new connection, past what was not read
+  ASSERT_TRUE(next.ok()) << next.status().to_string();
+  EXPECT_EQ(next->body, "two");
+}
+
+TEST(HttpClient, DoesNotBearSilenceForAsLongAsACallMayTake) {
+  asio::io_context context;
+  tcp::acceptor silent(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  HttpClient::Options options;
+  options.stall_timeout = std::chrono::milliseconds(20);
+  HttpClient client({"127.0.0.1", silent.local_endpoint().port(), ""}, options);
+  const auto reply = client.get("/");
+  EXPECT_EQ(reply.status().code(), Code::kDeadlineExceeded);
+  EXPECT_THAT(reply.status().message(), HasSubstr("was silent for 20 ms"));
+}
+
+TEST(HttpClient, AsksAProxyForTheWholeUrl) {
+  std::vector<std::string> heads;
+  {
+    ScriptedServer proxy({{ok_answer("one")}});
+    HttpClient::Options options;
+    options.proxy = proxy.url();
+    options.proxy_credentials = "Basic eDp5";
+    HttpClient client({"models.example", 80, ""}, options);
+    ASSERT_TRUE(client.get("/a").ok());
+    heads = proxy.heads();
+  }
+  ASSERT_EQ(heads.size(), 1u);
+  EXPECT_THAT(heads[0], HasSubstr("GET http://models.example:80/a HTTP/1.1\r\n"));
+  EXPECT_THAT(heads[0], HasSubstr("Host: models.example\r\n"));
+  EXPECT_THAT(heads[0], HasSubstr("Proxy-Authorization: Basic eDp5\r\n"));
+}
+
+TEST(HttpClient, SaysThatTheProxyMakesNoTunnel) {
+  std::vector<std::string> heads;
+  {
+    ScriptedServer proxy({{"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"}});
+    HttpClient::Options options;
+    options.proxy = proxy.url();
+    HttpClient client({"models.example", 443, "", true}, options);
+    const auto reply = client.get("/a");
+    EXPECT_EQ(reply.status().code(), Code::kUnavailable);
+    EXPECT_THAT(reply.status().message(), HasSubstr("makes no tunnel"));
+    heads = proxy.heads();
+  }
+  ASSERT_EQ(heads.size(), 1u);
+  EXPECT_THAT(heads[0], HasSubstr("CONNECT models.example:443 HTTP/1.1\r\n"));
+}
+
 TEST(HttpClient, PutsThePrefixBeforeEveryPath) {
   std::vector<std::string> heads;
   {

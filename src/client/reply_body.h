@@ -2,6 +2,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/beast/http/error.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/optional/optional.hpp>
 #include <cstdint>
@@ -16,7 +17,9 @@ namespace modelmill {
 /// The body of an answer, for Beast's parser: kept whole, or handed on while it arrives.
 struct ReplyBody {
   struct value_type {
-    std::string text;
+    std::string text = {};
+    /// Of `text`; what goes to the sink has no bound here.
+    uint64_t max_text = UINT64_MAX;
     /// Takes the bytes of 2xx answers in the place of `text`, when it is set. An error ends the reading.
     std::function<Status(std::string_view)> sink = {};
     Status refused = {};  // what the sink said
@@ -38,10 +41,14 @@ struct ReplyBody {
            ++it) {
         const boost::asio::const_buffer buffer(*it);
         const std::string_view piece(static_cast<const char*>(buffer.data()), buffer.size());
-        if (!to_sink_())
+        if (to_sink_()) {
+          value_.refused = value_.sink(piece);
+          if (!value_.refused.ok()) error = boost::asio::error::operation_aborted;
+        } else if (piece.size() > value_.max_text - value_.text.size()) {
+          error = boost::beast::http::error::body_limit;
+        } else {
           value_.text += piece;
-        else if (value_.refused = value_.sink(piece); !value_.refused.ok())
-          error = boost::asio::error::operation_aborted;
+        }
         if (error) return taken;
         taken += piece.size();
       }

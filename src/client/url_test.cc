@@ -46,6 +46,13 @@ TEST(ParseBaseUrl, SaysWhatIsWrong) {
   }
 }
 
+TEST(BaseUrl, TheHostHeaderHasNoPortThatGoesWithoutSaying) {
+  EXPECT_EQ(parse_base_url("http://h").value().host_header(), "h");
+  EXPECT_EQ(parse_base_url("https://[::1]").value().host_header(), "[::1]");
+  EXPECT_EQ(parse_base_url("https://h:80").value().host_header(), "h:80");
+  EXPECT_EQ(parse_base_url("h:8000").value().host_header(), "h:8000");
+}
+
 TEST(PercentEncode, LeavesOnlyUnreservedCharacters) {
   EXPECT_EQ(percent_encode("aZ09-_.~"), "aZ09-_.~");
   EXPECT_EQ(percent_encode("a/b c\xC3\xA9%"), "a%2Fb%20c%C3%A9%25");

@@ -1,5 +1,7 @@
 #include "storage/azure_store.h"
 
+#include <strings.h>
+
 #include <pugixml.hpp>
 #include <string>
 #include <string_view>
@@ -12,6 +14,13 @@
 
 namespace modelmill {
 namespace {
+
+/// What Hadoop's clients put on a blob that stands for a folder. Names of metadata are of either case.
+bool has_folder_mark(const pugi::xml_node& metadata) {
+  for (const pugi::xml_node entry : metadata.children())
+    if (::strcasecmp(entry.name(), "hdi_isfolder") == 0) return ::strcasecmp(entry.child_value(), "true") == 0;
+  return false;
+}
 
 class AzureStore final : public ObjectStore {
  public:
@@ -41,8 +50,7 @@ class AzureStore final : public ObjectStore {
     WebRequest request = request_of(url_.key + (url_.key.empty() || object.key.empty() ? "" : "/") + object.key);
     const std::string etag = '"' + object.version + '"';
     request.headers = {{"If-Match", etag}};
-    const Status status =
-        read_object(web_, std::move(request), preparer(), {object, range, "etag", etag}, sink, cancelled);
+    Status status = read_object(web_, std::move(request), preparer(), {object, range, "etag", etag}, sink, cancelled);
     return status.code() == Code::kNotFound ? Status(Code::kAborted, "'" + object.shown + "' is gone") : status;
   }
 
@@ -88,7 +96,7 @@ class AzureStore final : public ObjectStore {
                         unquoted(properties.child_value("Etag"))};
     if (auto sum = checksum_of_base64(ChecksumKind::kMd5, properties.child_value("Content-MD5")))
       object.checksums.push_back(*std::move(sum));
-    const bool is_folder = std::string_view(item.child("Metadata").child_value("hdi_isfolder")) == "true" ||
+    const bool is_folder = has_folder_mark(item.child("Metadata")) ||
                            std::string_view(properties.child_value("ResourceType")) == "directory";
     if (is_folder && !object.key.ends_with('/')) object.key += '/';
     return object;
@@ -114,7 +122,7 @@ class AzureStore final : public ObjectStore {
   Status failed(const ClientReply& reply, const std::string& what) {
     ClientReply shown = reply;
     shown.body = reply.header("x-ms-error-code");
-    const Status status = status_of_reply(shown, "can't " + what);
+    Status status = status_of_reply(shown, "can't " + what);
     const auto anonymous = credentials_->anonymous(std::chrono::system_clock::now());
     if (!anonymous.ok() || !*anonymous) return status;
     return {status.code(), status.message() +

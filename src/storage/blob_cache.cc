@@ -168,7 +168,7 @@ Status BlobCache::link_locked(const std::string& sha256, const std::string& targ
   ::unlink(fresh.c_str());
   if (::link(blob.c_str(), fresh.c_str()) != 0) return disk_error(target, "linked to its content", errno);
   if (::rename(fresh.c_str(), target.c_str()) == 0) return ok_status();
-  const Status failed = disk_error(target, "put in its place", errno);
+  Status failed = disk_error(target, "put in its place", errno);
   ::unlink(fresh.c_str());
   return failed;
 }

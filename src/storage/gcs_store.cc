@@ -51,8 +51,8 @@ class GcsStore final : public ObjectStore {
     request.url.query = "alt=media&generation=" + object.version;
     // What was stored compressed comes as it is stored; that is what its sums are of.
     request.headers = {{"Accept-Encoding", "gzip"}};
-    const Status status = read_object(web_, std::move(request), preparer(),
-                                      {object, range, "x-goog-generation", object.version}, sink, cancelled);
+    Status status = read_object(web_, std::move(request), preparer(),
+                                {object, range, "x-goog-generation", object.version}, sink, cancelled);
     return status.code() == Code::kNotFound ? Status(Code::kAborted, "'" + object.shown + "' is gone") : status;
   }
 
@@ -121,7 +121,7 @@ class GcsStore final : public ObjectStore {
   }
 
   Status failed(const ClientReply& reply, const std::string& what) {
-    const Status status = status_of_reply(reply, "can't " + what);
+    Status status = status_of_reply(reply, "can't " + what);
     const auto token = tokens_.token(std::chrono::system_clock::now());
     if ((reply.status != 401 && reply.status != 403) || !token.ok() || *token) return status;
     return {status.code(), status.message() +

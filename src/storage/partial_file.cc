@@ -101,7 +101,7 @@ Result<PartialFile> PartialFile::create(const std::string& path, const Identity&
     const auto size = static_cast<off_t>(*identity.size);
     // Not every file system can promise room; then writing tells.
     if (::fallocate(data, 0, 0, size) != 0 && (errno != EOPNOTSUPP || ::ftruncate(data, size) != 0)) {
-      const Status full = disk_error(data_path, "made as large as needed", errno, *identity.size);
+      Status full = disk_error(data_path, "made as large as needed", errno, *identity.size);
       remove(path);
       return full;
     }

@@ -29,7 +29,7 @@ std::string first_of(std::initializer_list<std::string> values) {
 
 /// KServe's way to name one: "minio:9000", with S3_USE_HTTPS=0.
 std::string kserve_endpoint(const Environment& environment) {
-  const std::string host = environment("S3_ENDPOINT");
+  std::string host = environment("S3_ENDPOINT");
   if (host.empty() || host.find("://") != std::string::npos) return host;
   return (environment("S3_USE_HTTPS") == "0" ? "http://" : "https://") + host;
 }
@@ -82,8 +82,7 @@ class S3Store final : public ObjectStore {
     WebRequest request = request_of(full_key(object));
     const std::string etag = '"' + object.version + '"';
     request.headers = {{"If-Match", etag}};
-    const Status status =
-        read_object(web_, std::move(request), preparer(), {object, range, "etag", etag}, sink, cancelled);
+    Status status = read_object(web_, std::move(request), preparer(), {object, range, "etag", etag}, sink, cancelled);
     return status.code() == Code::kNotFound ? Status(Code::kAborted, "'" + object.shown + "' is gone") : status;
   }
 

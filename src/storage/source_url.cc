@@ -41,7 +41,7 @@ Status set_place(SourceUrl& url, std::string_view text, std::string_view bucket,
   url.bucket = bucket;
   url.key = trimmed(key);
   if (url.key.empty()) return ok_status();
-  const Status status = check_object_key(url.key);
+  Status status = check_object_key(url.key);
   return status.ok() ? status : bad_url(text, status.message());
 }
 
@@ -95,7 +95,7 @@ Status parse_http(SourceUrl& url, std::string_view text) {
   }
   if (url.web.file_name().empty())
     return bad_url(text, "it ends with '/', and http can't list a folder; name one file, such as model.onnx");
-  const Status status = check_object_key(url.web.file_name());
+  Status status = check_object_key(url.web.file_name());
   return status.ok() ? status : bad_url(text, status.message());
 }
 

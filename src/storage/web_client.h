@@ -36,7 +36,8 @@ class WebClient {
     int tries = 5;
     std::chrono::milliseconds first_pause{200};
     std::chrono::milliseconds connect_timeout{10'000};
-    std::chrono::milliseconds call_timeout{600'000};
+    /// As long as a large file may take of a server that knows no ranges; silence ends a call much sooner.
+    std::chrono::milliseconds call_timeout = std::chrono::hours(6);
     std::chrono::milliseconds stall_timeout{30'000};
     /// Of answers that are not given to a sink.
     uint64_t max_reply_bytes = uint64_t{64} << 20;

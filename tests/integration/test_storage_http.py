@@ -10,6 +10,7 @@ import pytest
 
 import servers
 import storage
+from certificates import Authority
 from storage import MB, File
 
 CHUNK = 64 << 10
@@ -179,7 +180,7 @@ def test_what_was_begun_of_another_version_is_not_gone_on_with(web, cache):
 
 def test_redirects_are_followed(web, cache):
     data = storage.content(100)
-    web.files["/latest.onnx"] = "/files/../v2.onnx".replace("files/../", "")
+    web.files["/latest.onnx"] = "/v2.onnx"
     web.files["/v2.onnx"] = File(data)
     assert get(cache, web.url + "/latest.onnx").files == {"latest.onnx": storage.sha256(data)}
 
@@ -201,6 +202,28 @@ def test_a_proxy_is_asked_for_the_whole_url(web, cache):
     assert web.heads[0]["Host"] == "models.example"
     exempt = get(cache, "http://models.example/other.onnx", "--tries", 1, env={**env, "no_proxy": ".example"}, check=False)
     assert "'models.example' is not known" in exempt.error
+
+
+def test_https_through_a_proxys_tunnel(cache, tmp_path):
+    authority = Authority(tmp_path / "authority")
+    web, proxy = storage.WebServer(authority.sign("server")), storage.TunnelProxy()
+    try:
+        data = storage.content(3 * CHUNK)
+        web.files["/model.onnx"] = File(data)
+        trust = {"SSL_CERT_FILE": str(authority.certificate)}
+        env = {**trust, "https_proxy": proxy.url.replace("//", "//user:pass@")}
+        assert get(cache, web.url + "/model.onnx", env=env).files == {"model.onnx": storage.sha256(data)}
+        assert proxy.asked[0].startswith("CONNECT " + web.url.removeprefix("https://"))
+        assert "Proxy-Authorization: Basic dXNlcjpwYXNz" in proxy.asked[0]
+        assert all("Proxy-Authorization" not in head for head in web.heads)
+        untrusted = get(cache, web.url + "/model.onnx", "--tries", 1, check=False)
+        assert "certificate" in untrusted.error
+        # Out of https into http leads no redirect.
+        web.files["/moved.onnx"] = web.url.replace("https", "http") + "/model.onnx"
+        assert "leaves https" in get(cache, web.url + "/moved.onnx", env=trust, check=False).error
+    finally:
+        web.close()
+        proxy.close()
 
 
 def test_urls_that_are_not_allowed(web, cache):
