@@ -105,10 +105,14 @@ Result<VersionPin> Catalog::pin(std::string_view model, std::string_view label) 
   if (!entry) return not_found(quoted(model) + " is not found");
   const int64_t version = version_of(*entry);
   if (version != 0) return no_version(*entry, version);
+  // What is no number is no version, unless the model has labels.
+  if (entry->labels.empty())
+    return invalid_argument("failed to get model version from specified version string '" + std::string(label) +
+                            "', version should be an integral value > 0");
   std::string known;
   for (const auto& [name, number] : entry->labels) known += (known.empty() ? "" : ", ") + name;
-  return not_found(quoted(model) + " has no version labelled '" + std::string(label) + "'" +
-                   (known.empty() ? "; it has no labels" : "; its labels are " + known));
+  return not_found(quoted(model) + " has no version labelled '" + std::string(label) + "'" + "; its labels are " +
+                   known);
 }
 
 }  // namespace modelmill

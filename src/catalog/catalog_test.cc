@@ -60,6 +60,11 @@ TEST(CatalogTest, PinsTheDefaultAndWhatALabelStandsFor) {
   EXPECT_EQ(catalog.pin("m", "next").status(), not_found("Request for unknown model: 'm' version 4 is not found"));
   EXPECT_EQ(catalog.pin("m", "old").status(), not_found("Request for unknown model: 'm' has no version labelled 'old'; "
                                                         "its labels are canary, next, stable"));
+  entry.labels.clear();
+  table = std::make_shared<ModelTable>();
+  table->put(std::make_shared<ModelEntry>(entry));
+  catalog.publish(table);
+  EXPECT_EQ(catalog.pin("m", "one").status().code(), Code::kInvalidArgument) << "where nothing has labels, it is none";
   entry.default_version = 2;
   table = std::make_shared<ModelTable>();
   table->put(std::make_shared<ModelEntry>(entry));

@@ -39,6 +39,16 @@ void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& 
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("BYTES")
       ->group(kGroup);
+  options
+      .takes_file(app.add_option("--model-cache", control.remote.cache_directory,
+                                 "Where models that are named by a URL are kept [$XDG_CACHE_HOME/modelmill]"))
+      ->type_name("FOLDER")
+      ->group(kGroup);
+  app.add_option("--model-cache-size", control.remote.cache_bytes,
+                 "What it may hold, such as 50GiB; those not used for longest go [no bound]")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("BYTES")
+      ->group(kGroup);
   app.add_flag("--allow-breaking-versions", control.allow_breaking,
                "Serve new versions also where their inputs or outputs break clients of the version before")
       ->group(kGroup);

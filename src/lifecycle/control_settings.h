@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "storage/remote_source.h"
 
 namespace modelmill {
 
@@ -46,6 +47,8 @@ struct ControlSettings {
   uint64_t memory_budget = 0;
   /// New versions may break clients of the ones before.
   bool allow_breaking = false;
+  /// How models that are elsewhere are brought here.
+  RemoteOptions remote;
   /// After a version has gone: gives memory back to the system. May be null.
   std::function<void()> after_unload;
 };

@@ -30,6 +30,7 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       control_(std::move(control)),
       costs_(settings_.cost_directory),
       states_(parts.states),
+      remote_(control_.remote),
       settling_(control_.settle),
       pool_(std::max(load_threads, 1), kMostWaitingLoads) {
   demand_.on_wanted([this](const std::string& model) {
@@ -39,9 +40,11 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
 
 ControllerCore::~ControllerCore() { shutdown(); }
 
-Status ControllerCore::load_sources(const ModelSources& sources) {
+Status ControllerCore::load_sources(ModelSources sources) {
+  MM_RETURN_IF_ERROR(remote_.open(sources));
+  for (const auto& [url, status] : remote_.refresh()) return status;
   const std::vector<ModelFormat> formats = formats_of(backends_);
-  Seen seen = look_at(sources, formats, {});
+  Seen seen = look_at(sources, formats, look_options({}));
   // Later the rest is served on without it.
   for (const auto& [path, status] : seen.lost) return status;
   {
@@ -63,7 +66,27 @@ bool ControllerCore::look(TimePoint now) {
     const MutexLock lock(mutex_);
     sources = sources_;
   }
-  return take(look_at(sources, formats_of(backends_), {}), now, false);
+  std::map<std::string, Status> lost;
+  // Others are asked for news only where somebody wants news regularly.
+  if (control_.mode == ControlMode::kPoll || control_.mode == ControlMode::kWatch) lost = remote_.refresh();
+  Seen seen = look_at(sources, formats_of(backends_), look_options({}));
+  seen.lost.merge(lost);
+  return take(std::move(seen), now, false);
+}
+
+LookOptions ControllerCore::look_options(const std::string& only) {
+  LookOptions options{only, {}};
+  if (remote_.empty()) return options;
+  options.fetch = [this, all = only.empty()](const std::string& model, const FoundVersion& version) {
+    bool wanted = !all;
+    if (!wanted) {
+      const MutexLock lock(mutex_);
+      const auto it = models_.find(model);
+      wanted = it == models_.end() ? starts_awake(model) : it->second.awake;
+    }
+    return wanted ? remote_.fetch(version) : ok_status();
+  };
+  return options;
 }
 
 std::vector<std::string> ControllerCore::watched_folders() const {
@@ -104,6 +127,7 @@ void ControllerCore::shutdown() {
     stopping_ = true;
     changed_.notify_all();
   }
+  remote_.stop();
   pool_.stop();
   std::vector<std::unique_ptr<OwnedVersion>> closing;
   std::vector<std::function<void(Status)>> waiters;

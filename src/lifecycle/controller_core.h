@@ -18,6 +18,7 @@
 #include "lifecycle/cost_store.h"
 #include "lifecycle/load_settings.h"
 #include "lifecycle/model_record.h"
+#include "lifecycle/remote_models.h"
 #include "lifecycle/repository_look.h"
 #include "lifecycle/retirement.h"
 #include "lifecycle/settling.h"
@@ -48,7 +49,7 @@ class ControllerCore final : public ModelControl {
   ~ControllerCore() override;
 
   /// See LifecycleController.
-  Status load_sources(const ModelSources& sources);
+  Status load_sources(ModelSources sources);
   bool all_ready() const;
   void shutdown();
 
@@ -89,6 +90,7 @@ class ControllerCore final : public ModelControl {
   struct Loaded;
 
   // Looks.
+  LookOptions look_options(const std::string& only);
   bool take(Seen seen, TimePoint now, bool first);
   bool take(SeenModel seen, TimePoint now, bool first, Aftermath& after) MM_REQUIRES(mutex_);
   void take_problem(ModelRecord& model, const SeenModel& seen, Aftermath& after) MM_REQUIRES(mutex_);
@@ -98,8 +100,9 @@ class ControllerCore final : public ModelControl {
   void note_lost(const std::map<std::string, Status>& lost) MM_REQUIRES(mutex_);
 
   // Clients.
-  Result<std::shared_ptr<const ModelTarget>> wanted_by(const ModelLoad& load) const;
+  Result<std::shared_ptr<const ModelTarget>> wanted_by(const ModelLoad& load);
   void load_now(const ModelLoad& load, const Done& done);
+  Status bring_here(const std::string& model);
   void unload_now(const std::string& model, const Done& done);
   Status assign_now(const VersionAssignment& assignment);
 
@@ -150,6 +153,7 @@ class ControllerCore final : public ModelControl {
   const ControlSettings control_;
   const CostStore costs_;
   ModelStates* const states_;
+  RemoteModels remote_;
 
   std::atomic<bool> stopping_{false};
   std::atomic<int> loads_running_{0};

@@ -23,7 +23,7 @@ void ControllerCore::load(ModelLoad load, Done done) {
     shared->second(unavailable("the server is stopping"));
 }
 
-Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const ModelLoad& load) const {
+Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const ModelLoad& load) {
   const std::vector<ModelFormat> formats = formats_of(backends_);
   const bool allow = load.allow_breaking || control_.allow_breaking;
   if (!load.files.empty()) {
@@ -37,7 +37,8 @@ Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const Model
     const MutexLock lock(mutex_);
     sources = sources_;
   }
-  Seen seen = look_at(sources, formats, load.model);
+  for (const auto& [url, status] : remote_.refresh()) return status.with_context("failed to load '" + load.model + "'");
+  Seen seen = look_at(sources, formats, look_options(load.model));
   if (seen.models.empty())
     return not_found("failed to load '" + load.model + "', failed to poll from model repository");
   SeenModel& model = seen.models.front();
@@ -114,7 +115,17 @@ void ControllerCore::unload_now(const std::string& name, const Done& done) {
   done(ok_status());
 }
 
+/// A model that is elsewhere, and to be loaded on demand: its files come first.
+Status ControllerCore::bring_here(const std::string& name) {
+  if (remote_.empty()) return ok_status();
+  MM_ASSIGN_OR_RETURN(auto target, wanted_by({name}));
+  const MutexLock lock(mutex_);
+  if (const auto it = models_.find(name); it != models_.end() && !it->second.serves()) it->second.target = target;
+  return ok_status();
+}
+
 void ControllerCore::wake(const std::string& name) {
+  if (const Status here = bring_here(name); !here.ok()) return demand_.settle(name, here);
   Aftermath after;
   Status status;
   bool decided = true;

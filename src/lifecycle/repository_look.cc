@@ -47,7 +47,7 @@ bool SeenModel::watched() const {
   return own || found.directory.empty() || (found.config_file.empty() && !found.in_repository);
 }
 
-SeenModel look_at(FoundModel found) {
+SeenModel look_at(FoundModel found, const LookOptions& options) {
   SeenModel seen;
   seen.found = std::move(found);
   seen.problem = seen.found.problem;
@@ -67,6 +67,12 @@ SeenModel look_at(FoundModel found) {
     return seen;
   }
   for (const FoundVersion& version : choice.versions) {
+    if (options.fetch)
+      if (const Status fetched = options.fetch(definition->name, version); !fetched.ok()) {
+        seen.problem = fetched.with_context("model '" + definition->name + "', version " +
+                                            std::to_string(version.version) + " can't be brought here");
+        return seen;
+      }
     const auto stamp = version_stamp(seen.found, version, *definition);
     // What vanishes while it is looked at comes to light when it is loaded.
     seen.wanted.push_back({version.version, stamp.ok() ? *stamp : "unreadable"});
@@ -105,7 +111,7 @@ Result<FoundModels> find_listed(const ModelSources& sources, std::span<const Mod
 
 }  // namespace
 
-Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, const std::string& only) {
+Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, const LookOptions& options) {
   Seen seen;
   FoundModels found = sources.paths.empty() ? FoundModels() : find_in(sources, formats, seen);
   if (!sources.model_config_file.empty()) {
@@ -120,9 +126,9 @@ Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, 
   seen.notes = std::move(found.notes);
   std::set<std::string> names;
   for (FoundModel& model : found.models) {
-    if (!only.empty() && model.name != only) continue;
+    if (!options.only.empty() && model.name != options.only) continue;
     if (names.insert(model.name).second)
-      seen.models.push_back(look_at(std::move(model)));
+      seen.models.push_back(look_at(std::move(model), options));
     else
       seen.notes.push_back("there are two models named '" + model.name + "'; that in '" + model.directory +
                            "' is passed over");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -35,14 +36,22 @@ struct Seen {
   std::map<std::string, Status> lost;
 };
 
-/// Looks at every source. `only`: at the model of that name alone; empty: at all. Blocks on the disk.
-Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, const std::string& only);
+/// What a look is to do beside looking.
+struct LookOptions {
+  /// Looks at the model of that name alone; empty: at all.
+  std::string only = {};
+  /// Brings a version's files here, if the model is to be served; they are looked at after that. Null: they are here.
+  std::function<Status(const std::string& model, const FoundVersion& version)> fetch = {};
+};
+
+/// Looks at every source, all of which are here. Blocks on the disk.
+Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, const LookOptions& options);
 
 /// One text for the state of the files that a version is made from. UNAVAILABLE when they vanish meanwhile.
 Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& version,
                                   const ModelDefinition& definition);
 
 /// What is to be served of one found model.
-SeenModel look_at(FoundModel found);
+SeenModel look_at(FoundModel found, const LookOptions& options = {});
 
 }  // namespace modelmill

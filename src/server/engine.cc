@@ -6,6 +6,7 @@
 #include "base/json_text.h"
 #include "schedule/scheduled_version.h"
 #include "server/malloc_tuning.h"
+#include "storage/progress_bar.h"
 
 namespace modelmill {
 namespace {
@@ -59,6 +60,9 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   if (!config_.state_directory.empty()) options.load.cost_directory = config_.state_directory + "/costs";
   options.control = config_.control;
   options.control.after_unload = give_back_memory;
+  if (options.control.remote.cache_directory.empty())
+    options.control.remote.cache_directory = default_cache_directory();
+  options.control.remote.progress = ProgressBar::for_stderr();
   lifecycle_ =
       std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), std::move(options));
 }

@@ -24,4 +24,14 @@ std::string default_state_directory() {
   return default_state_directory(environment("XDG_STATE_HOME"), environment("HOME"), ::geteuid() == 0);
 }
 
+std::string default_cache_directory(const std::string& xdg_cache_home, const std::string& home, bool administrator) {
+  if (xdg_cache_home.starts_with('/')) return xdg_cache_home + "/modelmill";
+  if (administrator) return "/var/cache/modelmill";
+  return home.starts_with('/') ? home + "/.cache/modelmill" : std::string();
+}
+
+std::string default_cache_directory() {
+  return default_cache_directory(environment("XDG_CACHE_HOME"), environment("HOME"), ::geteuid() == 0);
+}
+
 }  // namespace modelmill

@@ -11,4 +11,10 @@ std::string default_state_directory(const std::string& xdg_state_home, const std
 /// For this process.
 std::string default_state_directory();
 
+/// Where copies of models that are elsewhere are kept: $XDG_CACHE_HOME/modelmill, or /var/cache/modelmill for the
+/// administrator, or .cache/modelmill in the home folder.
+std::string default_cache_directory(const std::string& xdg_cache_home, const std::string& home, bool administrator);
+/// For this process.
+std::string default_cache_directory();
+
 }  // namespace modelmill

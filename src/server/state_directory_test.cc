@@ -14,5 +14,12 @@ TEST(StateDirectory, FollowsTheEnvironment) {
   EXPECT_EQ(default_state_directory("", "", false), "");
 }
 
+TEST(CacheDirectory, FollowsTheEnvironment) {
+  EXPECT_EQ(default_cache_directory("/x", "/h", false), "/x/modelmill");
+  EXPECT_EQ(default_cache_directory("relative", "/h", false), "/h/.cache/modelmill");
+  EXPECT_EQ(default_cache_directory("", "/h", true), "/var/cache/modelmill");
+  EXPECT_EQ(default_cache_directory("", "", false), "");
+}
+
 }  // namespace
 }  // namespace modelmill

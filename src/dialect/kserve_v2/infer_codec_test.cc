@@ -286,8 +286,8 @@ TEST(InferRequestCodec, RefusesInTritonsWords) {
   m = with_input("FP99");
   EXPECT_THAT(message(m), HasSubstr("datatype 'FP99'"));
   m = with_input("FP32");
-  m.set_model_version("one");
-  EXPECT_THAT(message(m), HasSubstr("failed to get model version from specified version string 'one'"));
+  m.set_model_version("-1");
+  EXPECT_THAT(message(m), HasSubstr("failed to get model version from specified version string '-1'"));
   m = with_input("FP16");
   m.mutable_inputs(0)->mutable_contents()->add_fp32_contents(1);
   EXPECT_THAT(message(m), HasSubstr("raw_input_contents"));
