@@ -4,8 +4,12 @@
 //     bare_ort LIBRARY MODEL --threads N --intra-op N (--seconds S | --runs N) [--batch N] [--pause-us US]
 //              --input NAME:DTYPE:1x3x48x192:FILE ...
 //
+//     bare_ort LIBRARY MODEL --loads N [--settled N] --input ...
+//
 // With --batch each run has the inputs so many times, one after another along their first dimension.
 // Prints one JSON object: runs, seconds, cpu_us (user and system, of the whole process, in the measured part), rss_kb.
+// With --loads it makes a session, runs it once and releases it, so many times: loads, seconds, rss_kb, and
+// settled_rss_kb, which was so much after the first --settled of them.
 #include <dlfcn.h>
 #include <onnxruntime_c_api.h>
 #include <sys/resource.h>
@@ -47,7 +51,8 @@ struct Options {
   int intra_op = 1;
   int batch = 1;
   double seconds = 2;
-  long runs = 0;                       // over all threads; 0: by time
+  long runs = 0;  // over all threads; 0: by time
+  long loads = 0, settled = 1;
   std::chrono::microseconds pause{0};  // after each run
   std::vector<Input> inputs;
 };
@@ -104,6 +109,10 @@ Options parse(int argc, char** argv) {
       options.seconds = std::atof(argv[i + 1]);
     else if (key == "--runs")
       options.runs = std::atol(argv[i + 1]);
+    else if (key == "--loads")
+      options.loads = std::atol(argv[i + 1]);
+    else if (key == "--settled")
+      options.settled = std::atol(argv[i + 1]);
     else if (key == "--pause-us")
       options.pause = std::chrono::microseconds(std::atol(argv[i + 1]));
     else if (key == "--input")
@@ -139,13 +148,12 @@ long rss_kb() {
 // A session and what its runs need; run() may be called from many threads.
 class Runner {
  public:
-  explicit Runner(const Options& options) : inputs_(options.inputs) {
+  Runner(OrtEnv* env, const Options& options) : inputs_(options.inputs) {
     OrtSessionOptions* session_options = nullptr;
-    check(api->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "bare_ort", &env_));
     check(api->CreateSessionOptions(&session_options));
     check(api->SetIntraOpNumThreads(session_options, options.intra_op));
     check(api->SetInterOpNumThreads(session_options, 1));
-    check(api->CreateSession(env_, options.model.c_str(), session_options, &session_));
+    check(api->CreateSession(env, options.model.c_str(), session_options, &session_));
     api->ReleaseSessionOptions(session_options);
     check(api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory_));
     check(api->GetAllocatorWithDefaultOptions(&allocator_));
@@ -165,6 +173,15 @@ class Runner {
     }
   }
 
+  ~Runner() {
+    for (char* name : output_names_) check(api->AllocatorFree(allocator_, name));
+    for (OrtValue* value : values_) api->ReleaseValue(value);
+    api->ReleaseMemoryInfo(memory_);
+    api->ReleaseSession(session_);
+  }
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
   void run() {
     std::vector<OrtValue*> outputs(output_names_.size(), nullptr);
     check(api->Run(session_, nullptr, input_names_.data(), values_.data(), values_.size(), output_names_.data(),
@@ -174,24 +191,33 @@ class Runner {
 
  private:
   std::vector<Input> inputs_;
-  OrtEnv* env_ = nullptr;
   OrtSession* session_ = nullptr;
   OrtMemoryInfo* memory_ = nullptr;
   OrtAllocator* allocator_ = nullptr;
   std::vector<OrtValue*> values_;
   std::vector<const char*> input_names_;
-  std::vector<const char*> output_names_;
+  std::vector<char*> output_names_;
 };
 
-}  // namespace
+using Clock = std::chrono::steady_clock;
 
-int main(int argc, char** argv) {
-  const Options options = parse(argc, argv);
-  load_api(options.library);
-  Runner runner(options);
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+void load_again_and_again(OrtEnv* env, const Options& options) {
+  const auto begin = Clock::now();
+  long settled_rss_kb = 0;
+  for (long i = 1; i <= options.loads; ++i) {
+    Runner(env, options).run();
+    if (i == options.settled) settled_rss_kb = rss_kb();
+  }
+  std::printf("{\"loads\": %ld, \"seconds\": %.6f, \"settled_rss_kb\": %ld, \"rss_kb\": %ld}\n", options.loads,
+              seconds_since(begin), settled_rss_kb, rss_kb());
+}
+
+void run_again_and_again(OrtEnv* env, const Options& options) {
+  Runner runner(env, options);
   if (options.runs != 1) runner.run();  // the first run plans its memory
 
-  using Clock = std::chrono::steady_clock;
   std::atomic<long> started{0}, done{0};
   const double cpu_before = cpu_us();
   const auto begin = Clock::now();
@@ -207,8 +233,23 @@ int main(int argc, char** argv) {
     });
   }
   for (auto& thread : threads) thread.join();
-  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  const double seconds = seconds_since(begin);
   std::printf("{\"runs\": %ld, \"seconds\": %.6f, \"cpu_us\": %.0f, \"rss_kb\": %ld}\n", done.load(), seconds,
               cpu_us() - cpu_before, rss_kb());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  load_api(options.library);
+  OrtEnv* env = nullptr;
+  check(api->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "bare_ort", &env));
+  if (options.loads > 0) {
+    load_again_and_again(env, options);
+  } else {
+    run_again_and_again(env, options);
+  }
+  api->ReleaseEnv(env);
   return 0;
 }

@@ -3,6 +3,7 @@
 
     bench/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--only SECTION,...] [--no-file]
                  [--objective-seconds 2] [--objective-models cnn,transformer]
+                 [--swap-seconds 4] [--swap-models cnn,mlp]
 
 identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same
 messages, both with two I/O threads; 1 MB also over HTTP, as binary data, against the same echo.
@@ -11,6 +12,9 @@ models: modelmill as it is by default against the best that ONNX Runtime does wh
 What serving adds to a model is its CPU per inference less what the identity costs at the same load with as many bytes,
 half of the model's input and output each way.
 objective: modelmill with a latency objective under calls that arrive at random, at shares of the load that it sustains.
+swaps: what requests notice of version swaps: the same load, calls that arrive at random, without and with them.
+many: 10,000 models that are known and not loaded, and memory over 1,000 loads and unloads, beside bare ONNX Runtime's.
+lookup: what it costs to find a model among 10 and among 10,000 (mm_catalog_bench).
 start: the time to the first answer, and sizes. copies: how often the server copies a tensor, counted. idle: the memory
 of 10,000 connections that do nothing.
 On demand only. json: 1 MB as JSON against Triton, which is installed for it. disturbed: bare ONNX Runtime with pauses,
@@ -39,9 +43,12 @@ import copies  # noqa: E402
 import disturbed  # noqa: E402
 import idle  # noqa: E402
 import load  # noqa: E402
+import lookup  # noqa: E402
+import many  # noqa: E402
 import objective  # noqa: E402
 import scheduler  # noqa: E402
 import served_models  # noqa: E402
+import swaps  # noqa: E402
 import workloads  # noqa: E402
 from load import Level  # noqa: E402
 from measure import cpu, median, progress, ratio, served, speed, table, verdict  # noqa: E402
@@ -81,6 +88,9 @@ class Bench:
     def stop(self):
         self.modelmill.stop()
         self.echo.stop()
+
+    def workload(self, name):
+        return next(workload for workload in self.work if workload.name == name)
 
     def request(self, label, model, tensors):
         return load.grpc_request(self.folder, label, model, tensors)
@@ -243,7 +253,8 @@ def measure_json(bench):
 
 
 SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "models": served_models.measure,
-            "objective": objective.measure, "start": measure_start, "copies": measure_copies, "idle": measure_idle}
+            "objective": objective.measure, "swaps": swaps.measure, "many": many.measure, "lookup": lookup.measure,
+            "start": measure_start, "copies": measure_copies, "idle": measure_idle}
 ON_DEMAND = {"json": measure_json, "disturbed": disturbed.measure}
 
 
@@ -279,6 +290,8 @@ def parse():
     parser.add_argument("--seconds", type=float, default=1.5, help="about how long one measurement takes")
     parser.add_argument("--objective-seconds", type=float, default=2, help="at least, of a run under an objective")
     parser.add_argument("--objective-models", default=",".join(objective.MODELS), help="separated by commas")
+    parser.add_argument("--swap-seconds", type=float, default=4, help="of a run without or with version swaps")
+    parser.add_argument("--swap-models", default=",".join(swaps.MODELS), help="separated by commas")
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
     parser.add_argument("--no-file", action="store_true", help="print only; write nothing into bench/results")
     options = parser.parse_args()

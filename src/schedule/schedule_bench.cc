@@ -6,13 +6,12 @@
 
 #include <atomic>
 #include <cstdio>
-#include <ctime>
-#include <functional>
 #include <future>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/testing/processor_time.h"
 #include "catalog/catalog.h"
 #include "schedule/testing/fakes.h"
 #include "schedule/version_scheduler.h"
@@ -49,18 +48,6 @@ class CountingSink final : public ResponseSink {
   std::atomic<int64_t> left_;
 };
 
-/// Nanoseconds of processor time, of all threads, that `times` calls take each.
-double cpu_ns(int times, const std::function<void()>& call) {
-  const auto used = [] {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-  };
-  const double before = used();
-  for (int i = 0; i < times; ++i) call();
-  return (used() - before) / times;
-}
-
 class Bench {
  public:
   explicit Bench(int64_t max_rows) {
@@ -83,22 +70,22 @@ class Bench {
 
   double on_loop_ns(int per_turn) {
     const auto sink = std::make_shared<NullSink>();
-    return cpu_ns(100'000, [&] { turn(sink, per_turn); }) / per_turn;
+    return testing::processor_ns(100'000, [&] { turn(sink, per_turn); }) / per_turn;
   }
 
   double handed_over_ns(int at_once) {
-    return cpu_ns(200'000 / at_once / 4,
-                  [&] {
-                    const auto sink = std::make_shared<CountingSink>(at_once);
-                    for (int i = 0; i < at_once; ++i) submit(sink);
-                    sink->wait();
-                  }) /
+    return testing::processor_ns(200'000 / at_once / 4,
+                                 [&] {
+                                   const auto sink = std::make_shared<CountingSink>(at_once);
+                                   for (int i = 0; i < at_once; ++i) submit(sink);
+                                   sink->wait();
+                                 }) /
            at_once;
   }
 
   double without_scheduler_ns() {
     const auto sink = std::make_shared<NullSink>();
-    return cpu_ns(300'000, [&] { pinned_request(sink)->complete({}); });
+    return testing::processor_ns(300'000, [&] { pinned_request(sink)->complete({}); });
   }
 
  private:
