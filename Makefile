@@ -55,7 +55,7 @@ conformance: ## other people's suites and clients: h2spec, gRPC's interoperabili
 	@cmake --build build/release -j $(JOBS) --target conformance
 	@tools/test conformance
 
-soak: ## ten thousand idle and hundreds of slow clients beside normal load, for some minutes
+soak: ## thousands of idle and slow clients, a hundred version swaps and two hundred kills, for some minutes
 	@tools/setup test
 	@$(call compile,release)
 	@tools/test soak

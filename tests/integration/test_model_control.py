@@ -2,49 +2,16 @@
 
 import concurrent.futures
 import json
-import os
 import shutil
 
 import clients
 import models
 import pytest
 import servers
+from changing_models import predict, replace_file, served_versions, states, write_version
 from servers import wait_until
 from swap_load import SwapLoad
 from tritonclient.utils import InferenceServerException
-
-
-def write_version(repository, name, version, model=None, config=None):
-    """A version's folder that is there at once, whole."""
-    folder = repository / name
-    folder.mkdir(parents=True, exist_ok=True)
-    if config is not None:
-        (folder / "config.pbtxt").write_text(config)
-    making = repository.parent / f"making-{name}-{version}"
-    making.mkdir()
-    models.save(models.scaled(version) if model is None else model, making / "model.onnx")
-    making.rename(folder / str(version))
-
-
-def replace_file(model, path):
-    making = path.with_suffix(".new")
-    models.save(model, making)
-    os.replace(making, path)
-
-
-def states(server):
-    """{(model, version): (state, reason)} of the index."""
-    _, index = server.post_json("/v2/repository/index", {})
-    return {(m["name"], m.get("version", "")): (m.get("state", ""), m.get("reason", "")) for m in index}
-
-
-def served_versions(server, model):
-    status, body, _ = server.get(f"/v2/models/{model}")
-    return json.loads(body)["versions"] if status == 200 else []
-
-
-def predict(server, model):
-    return server.post_json(f"/predict/{model}", {"x": [1, 2, 3, 4]})
 
 
 def test_an_overwritten_file_becomes_the_next_version_under_load(tmp_path):

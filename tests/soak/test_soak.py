@@ -35,11 +35,6 @@ def raise_file_limit():
     assert most >= IDLE + SLOW + 1000, f"the limit of open files is {most}; raise it with `ulimit -Hn`"
 
 
-def rss(server):
-    text = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) * 1024
-
-
 def open_connections(server):
     _, page, _ = server.get("/metrics")
     return float(re.search(rb"^modelmill_wire_connections_open(?:\{.*\})? (\S+)$", page, re.MULTILINE).group(1))
@@ -100,7 +95,7 @@ def test_soak(tmp_path, capsys):
     report = []
     try:
         report.append(f"load alone:                {load(server, tmp_path)}")
-        start = rss(server)
+        start = server.rss_bytes()
         with contextlib.ExitStack() as stack:
             idle = [
                 stack.enter_context(client("idle_clients.py", server, IDLE // IDLE_PROCESSES))
@@ -108,7 +103,7 @@ def test_soak(tmp_path, capsys):
             ]
             assert sum(int(process.stdout.readline()) for process in idle) == IDLE
             assert open_connections(server) >= IDLE
-            grown = rss(server) - start
+            grown = server.rss_bytes() - start
             report.append(f"{IDLE} idle connections:    {grown / MB:.0f} MB")
             report.append(f"load beside them:          {load(server, tmp_path)}")
 
@@ -123,8 +118,8 @@ def test_soak(tmp_path, capsys):
         servers.wait_until(lambda: open_connections(server) <= 2, "connections are left over")
         server.assert_alive()
         # Memory comes back a moment after many connections have ended.
-        servers.wait_until(lambda: rss(server) - start < LEFT_MEMORY, "too much memory is left over")
-        report.append(f"left afterwards:           {(rss(server) - start) / MB:.0f} MB")
+        servers.wait_until(lambda: server.rss_bytes() - start < LEFT_MEMORY, "too much memory is left over")
+        report.append(f"left afterwards:           {(server.rss_bytes() - start) / MB:.0f} MB")
         report.append(f"load afterwards:           {load(server, tmp_path)}")
         server.stop()
     finally:
