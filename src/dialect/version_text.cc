@@ -31,4 +31,10 @@ Result<VersionPin> pin_version(const Catalog& catalog, std::string_view model, s
   return catalog.pin(model, number);
 }
 
+Result<VersionPin> pin_path_version(const Catalog& catalog, std::string_view model, std::string_view text) {
+  auto pin = pin_version(catalog, model, text);
+  if (pin.status().code() != Code::kInvalidArgument) return pin;
+  return not_found(pin.status().message());
+}
+
 }  // namespace modelmill

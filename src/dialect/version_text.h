@@ -12,6 +12,9 @@ bool is_version_number(std::string_view text);
 /// Pins the version that a text stands for, as clients write it. INVALID_ARGUMENT for a number out of range.
 Result<VersionPin> pin_version(const Catalog& catalog, std::string_view model, std::string_view text);
 
+/// The same of a text that is a part of a path: where it can't be a version there is no such path, so NOT_FOUND.
+Result<VersionPin> pin_path_version(const Catalog& catalog, std::string_view model, std::string_view text);
+
 /// The number. 0 for an empty text. INVALID_ARGUMENT in Triton's words for anything else that is none; NOT_FOUND for 0.
 Result<int64_t> parse_version(std::string_view model, std::string_view text);
 

@@ -26,8 +26,8 @@ class LifecycleController {
     int load_threads = 2;
     LoadSettings load = settings_of_this_machine();
     ControlSettings control = {};
-    /// Where what clients decide is kept; null: nowhere. Outlives the controller.
-    ModelStates* states = nullptr;
+    /// Where what clients decide is kept; null: nowhere.
+    OpenModelStates states = {};
   };
 
   LifecycleController(Catalog& catalog, Demand& demand, BackendRegistry& backends, MetricRegistry& metrics,

@@ -29,7 +29,7 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       settings_(std::move(settings)),
       control_(std::move(control)),
       costs_(settings_.cost_directory),
-      states_(parts.states),
+      states_(std::move(parts.states)),
       remote_(control_.remote),
       settling_(control_.settle),
       pool_(std::max(load_threads, 1), kMostWaitingLoads) {

@@ -41,8 +41,8 @@ class ControllerCore final : public ModelControl {
     BackendSource backends;
     MetricRegistry& metrics;
     VersionFactory factory;
-    /// What clients decide is kept there; null: as long as the server runs.
-    ModelStates* states = nullptr;
+    /// Where what clients decide is kept; null: as long as the server runs.
+    OpenModelStates states = {};
   };
 
   ControllerCore(Parts parts, LoadSettings settings, ControlSettings control, int load_threads);
@@ -152,7 +152,7 @@ class ControllerCore final : public ModelControl {
   const LoadSettings settings_;
   const ControlSettings control_;
   const CostStore costs_;
-  ModelStates* const states_;
+  const OpenModelStates states_;
   RemoteModels remote_;
 
   std::atomic<bool> stopping_{false};

@@ -13,6 +13,12 @@ namespace {
 /// A model that failed to load is not tried again for each request that comes.
 constexpr Duration kRetryOnDemand = std::chrono::seconds(10);
 
+/// It is done all the same: a full disk must not decide what is served.
+void note_not_kept(const std::string& model, const Status& why) {
+  Log::error("what a client asked for is done, but won't be known after a restart",
+             {{"model", model}, {"reason", why.message()}});
+}
+
 }  // namespace
 
 void ControllerCore::load(ModelLoad load, Done done) {
@@ -57,7 +63,7 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
     state.config_override = load.files.empty() ? load.config_json : std::string();
     return ok_status();
   });
-  if (!decided.ok()) return done(decided.status().with_context("failed to load '" + load.model + "'"));
+  if (!decided.ok()) note_not_kept(load.model, decided.status());
   Aftermath after;
   bool stopping = false;
   {
@@ -69,7 +75,7 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
       model.gone = false;
       model.awake = true;
       model.unloaded_by_client = false;
-      model.state = *decided;
+      if (decided.ok()) model.state = *decided;
       model.problem.clear();
       for (auto& [number, version] : model.versions) version.failed.clear();
       model.waiters.push_back(done);
@@ -99,7 +105,7 @@ void ControllerCore::unload_now(const std::string& name, const Done& done) {
     state.config_override.clear();
     return ok_status();
   });
-  if (!decided.ok()) return done(decided.status().with_context("failed to unload '" + name + "'"));
+  if (!decided.ok()) note_not_kept(name, decided.status());
   Aftermath after;
   {
     const MutexLock lock(mutex_);

@@ -10,8 +10,10 @@ namespace modelmill {
 
 /// What was decided of all models before.
 std::map<std::string, ModelState> ControllerCore::read_states() const {
-  if (states_ == nullptr) return {};
-  auto states = states_->read_all();
+  if (!states_) return {};
+  const auto opened = states_(false);
+  if (opened.ok() && *opened == nullptr) return {};
+  auto states = opened.ok() ? (*opened)->read_all() : opened.status();
   if (states.ok()) return *std::move(states);
   Log::error("what was decided of models before can't be read", {{"reason", states.status().message()}});
   return {};
@@ -39,8 +41,9 @@ void ControllerCore::restore(ModelRecord& model, SeenModel& seen, const ModelSta
 /// Writes what a client decided, and puts it in force when it is written. Blocks.
 Result<ModelState> ControllerCore::decide(const std::string& name, const std::function<Status(ModelState&)>& change) {
   ModelState state;
-  if (states_ != nullptr) {
-    MM_ASSIGN_OR_RETURN(state, states_->update(name, change));
+  if (states_) {
+    MM_ASSIGN_OR_RETURN(ModelStates* const states, states_(true));
+    MM_ASSIGN_OR_RETURN(state, states->update(name, change));
   } else {
     const MutexLock lock(mutex_);
     if (const auto it = models_.find(name); it != models_.end()) state = it->second.state;

@@ -1,9 +1,12 @@
 #include "server/engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "base/json_text.h"
+#include "base/private_file.h"
 #include "schedule/scheduled_version.h"
 #include "server/malloc_tuning.h"
 #include "storage/progress_bar.h"
@@ -48,9 +51,8 @@ std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& confi
 Engine::Engine(const ServerConfig& config) : config_(config) {
   backends_ = make_backend_registry(config_, &metrics_,
                                     [this](InferRequestPtr request) { inference_.submit(std::move(request)); });
-  store_status_ = open_store();
   LifecycleController::Options options;
-  options.states = states_.get();
+  if (config_.keep_decisions) options.states = [this](bool make) { return open_states(make); };
   options.load_threads = config_.load_threads;
   options.load.instances = config_.instances;
   options.load.instance_threads = config_.instance_threads;
@@ -69,11 +71,15 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
 
 Engine::~Engine() { shutdown(); }
 
-Status Engine::open_store() {
-  if (!config_.keep_decisions) return ok_status();
-  MM_ASSIGN_OR_RETURN(store_, FileStore::open(config_.state_directory + "/store"));
+Result<ModelStates*> Engine::open_states(bool make) {
+  const MutexLock lock(store_mutex_);
+  if (states_) return states_.get();
+  const std::string folder = config_.state_directory + "/store";
+  if (!make && ::access(folder.c_str(), F_OK) != 0) return nullptr;
+  MM_RETURN_IF_ERROR(make_private_folder(config_.state_directory));
+  MM_ASSIGN_OR_RETURN(store_, FileStore::open(folder));
   states_ = std::make_unique<ModelStates>(*store_);
-  return ok_status();
+  return states_.get();
 }
 
 VersionFactory Engine::factory() {
@@ -87,7 +93,8 @@ VersionFactory Engine::factory() {
 }
 
 Status Engine::load() {
-  MM_RETURN_IF_ERROR(store_status_);
+  // What a later release has kept is for that release: better no start than one that forgets it.
+  if (config_.keep_decisions) MM_RETURN_IF_ERROR(open_states(false).status());
   MM_RETURN_IF_ERROR(lifecycle_->load(
       {config_.paths, config_.model_config_name, config_.model_config_file, config_.batching_parameters_file}));
   const auto table = catalog_.table();

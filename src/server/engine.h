@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/backend_registry.h"
+#include "base/mutex.h"
 #include "catalog/catalog.h"
 #include "catalog/version_factory.h"
 #include "lifecycle/controller.h"
@@ -40,18 +41,18 @@ class Engine {
 
  private:
   VersionFactory factory();
-  /// Opens what is kept of clients' decisions, where there is a place for it.
-  Status open_store();
+  /// See OpenModelStates.
+  Result<ModelStates*> open_states(bool make);
 
   const ServerConfig config_;
   MetricRegistry metrics_;
   Catalog catalog_;
   Demand demand_;
   Inference inference_{catalog_, &demand_};
-  // What clients decide; null: it is not kept.
-  std::unique_ptr<FileStore> store_;
-  std::unique_ptr<ModelStates> states_;
-  Status store_status_;
+  // What clients decide; null: nothing was kept yet.
+  Mutex store_mutex_;
+  std::unique_ptr<FileStore> store_ MM_GUARDED_BY(store_mutex_);
+  std::unique_ptr<ModelStates> states_ MM_GUARDED_BY(store_mutex_);
   // Models hold on to their backends' libraries, which are never closed; the lifecycle goes first all the same.
   std::unique_ptr<BackendRegistry> backends_;
   std::unique_ptr<LifecycleController> lifecycle_;

@@ -43,6 +43,10 @@ class ModelStates {
   StateStore& store_;
 };
 
+/// Gives the states of models, opening what they are kept in; `make`: also where nothing has been kept there yet. Null:
+/// nothing is kept. Thread-safe.
+using OpenModelStates = std::function<Result<ModelStates*>(bool make)>;
+
 /// The JSON document that is kept, with "format": 1, and its reading. FAILED_PRECONDITION for another format, or for a
 /// field that this release doesn't know and would lose by writing.
 std::string model_state_text(const ModelState& state);

@@ -103,7 +103,7 @@ def test_beyond_this_machine_management_needs_a_token(serve, twice, tmp_path):
     load = service_pb2.RepositoryModelLoadRequest(model_name="twice")
     assert stub(server, "RepositoryModelLoad", (load,)).code() == grpc.StatusCode.UNAUTHENTICATED
     with_token = stub(server, "RepositoryModelLoad", (load, None, [("authorization", f"Bearer {token}")]))
-    assert with_token.code() not in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+    assert not isinstance(with_token, grpc.RpcError), with_token
     for method, path in [("POST", "/v2/logging"), ("POST", "/v2/trace/setting"), ("POST", "/v2//repository/models/x/unlo%61d")]:
         assert server.request(method, path, b"{}")[0] == 401, path
 
@@ -130,8 +130,8 @@ def test_one_address_beyond_this_machine_is_enough(serve, twice, tmp_path):
 
 def test_the_operator_may_open_management(serve, twice, tmp_path):
     server = serve(twice, "--host", "0.0.0.0", "--state-dir", tmp_path / "state", "--api", "management=open")
-    assert server.request("POST", LOAD, b"")[0] not in (401, 403)
-    assert not (tmp_path / "state").exists()
+    assert server.request("POST", LOAD, b"")[0] == 200
+    assert not (tmp_path / "state" / "token").exists()
 
 
 @pytest.fixture(scope="module")

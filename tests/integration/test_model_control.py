@@ -77,14 +77,14 @@ def explicit(tmp_path):
 def test_clients_load_and_unload(explicit, kind):
     server, repository = explicit
     client = clients.Client(kind, server.address)
-    assert client.is_model_ready("b") and not client.is_model_ready("a")
+    assert client.is_model_ready("b") and served_versions(server, "a") == []
     client.load_model("a")
     assert client.is_model_ready("a")
     write_version(repository, "a", 2)
     client.load_model("a")
     assert served_versions(server, "a") == ["2"]
     client.unload_model("a")
-    assert not client.is_model_ready("a")
+    assert served_versions(server, "a") == []
     wait_until(lambda: states(server)["a", "2"] == ("UNAVAILABLE", "unloaded"), "it has gone")
     with pytest.raises(InferenceServerException, match="failed to poll from model repository"):
         client.load_model("nobody")
@@ -189,3 +189,88 @@ def test_what_never_fits_is_refused_with_the_numbers(tmp_path):
     with servers.serving(tmp_path, path, "--load-on-demand", "--model-memory=1MiB") as server:
         status, answer = server.post_json("/predict/big", {"x": [0.0] * 64})
         assert status == 429 and "of the 1.0 MiB that models may take" in answer["error"]
+
+
+def assign(server, path, version=None, **extra):
+    body = None if version is None else json.dumps({"version": version, **extra}).encode()
+    status, answer, _ = server.request("DELETE" if body is None else "PUT", f"/admin/models/{path}", body)
+    return status, json.loads(answer)
+
+
+@pytest.fixture
+def two_versions(tmp_path):
+    repository = tmp_path / "models"
+    write_version(repository, "m", 1, config="version_policy { all { } }")
+    write_version(repository, "m", 2)
+    return repository
+
+
+def test_labels_and_defaults_stand_for_versions(tmp_path, two_versions):
+    with servers.serving(tmp_path, two_versions) as server:
+        assert assign(server, "m/labels/stable", 1) == (
+            200, {"model": "m", "default_version": 2, "versions": [1, 2], "labels": {"stable": 1}},
+        )  # fmt: skip
+        assert server.post_json("/predict/m/versions/stable", {"x": [1, 2, 3, 4]})[1]["y"] == [1, 2, 3, 4]
+        for kind in clients.KINDS:
+            client = clients.Client(kind, server.address)
+            answer = client.infer("m", clients.ROW, model_version="stable")
+            assert answer.as_numpy("y").tolist() == [[1, 2, 3, 4]]
+            with pytest.raises(InferenceServerException, match="no version labelled 'other'"):
+                client.infer("m", clients.ROW, model_version="other")
+            client.close()
+        assert assign(server, "m/labels/next", 7)[0] == 400
+        assert assign(server, "m/labels/next", 7, ahead=True)[1]["labels"] == {"next": 7, "stable": 1}
+        assert assign(server, "m/default", 1)[1]["default_version"] == 1
+        assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
+        assert assign(server, "m/default")[1]["default_version"] == 2
+        assert assign(server, "m/labels/next")[1]["labels"] == {"stable": 1}
+        assert assign(server, "m/labels/next")[0] == 404
+        assert assign(server, "nobody/labels/a", 1)[0] == 404
+
+
+def test_what_clients_decided_is_so_again_after_a_kill(tmp_path, two_versions):
+    write_version(two_versions, "n", 1, config="")
+    arguments = (two_versions, f"--state-dir={tmp_path / 'state'}", "--model-control-mode=explicit", "--load-model=n")
+    server = servers.Server(tmp_path / "first", *arguments)
+    try:
+        assert server.request("POST", "/v2/repository/models/m/load", b"")[0] == 200
+        assert server.request("POST", "/v2/repository/models/n/unload", b"")[0] == 200
+        assert assign(server, "m/labels/stable", 1)[0] == 200
+    finally:
+        server.kill()
+    with servers.serving(tmp_path / "second", *arguments) as again:
+        assert served_versions(again, "m") == ["1", "2"] and served_versions(again, "n") == []
+        assert again.get_json("/admin/models/m")["labels"] == {"stable": 1}
+
+
+def test_the_state_of_a_later_release_is_refused_and_left_alone(tmp_path):
+    path = models.save(models.scaled(1), tmp_path / "m.onnx")
+    store = tmp_path / "state" / "store"
+    store.mkdir(parents=True)
+    (store / "format").write_text('{"format": 99}')
+    outcome = servers.run_cli("serve", path, "--port=0", f"--state-dir={tmp_path / 'state'}")
+    assert outcome.returncode == 1 and "99" in outcome.stderr and str(store) in outcome.stderr
+    assert (store / "format").read_text() == '{"format": 99}'
+    assert {path.name for path in store.iterdir()} <= {"format", "lock"}
+
+
+def test_resource_preserving_swaps_hold_one_version_at_a_time(tmp_path):
+    models.save(models.scaled(1), tmp_path / "m" / "1" / "model.onnx")
+    (tmp_path / "m" / "modelmill.yaml").write_text("schema_version: 1\nswap: resource\n")
+    with servers.serving(tmp_path, tmp_path / "m") as server:
+        write_version(tmp_path, "m", 2)
+        wait_until(lambda: served_versions(server, "m") == ["2"], "version 2")
+        log = server.log()
+        assert log.index("model unloaded model=m version=1") < log.index("model loaded model=m version=2")
+
+
+def test_a_model_config_file_of_tensorflow_serving(tmp_path):
+    for version in (1, 2):
+        models.save(models.scaled(version), tmp_path / "base" / str(version) / "model.onnx")
+    (tmp_path / "models.config").write_text(
+        f"""model_config_list {{ config {{ name: "m" base_path: "{tmp_path / 'base'}"
+        model_version_policy {{ all {{ }} }} version_labels {{ key: "stable" value: 1 }} }} }}"""
+    )
+    with servers.serving(tmp_path, f"--model-config-file={tmp_path / 'models.config'}") as server:
+        assert served_versions(server, "m") == ["1", "2"]
+        assert server.post_json("/predict/m/versions/stable", {"x": [1, 2, 3, 4]})[1]["y"] == [1, 2, 3, 4]

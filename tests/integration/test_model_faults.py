@@ -128,7 +128,7 @@ def test_a_full_disk_of_the_state_costs_what_would_be_kept_and_no_more(tmp_path,
         assert "No space left on device" in server.log()
     finally:
         server.kill()
-    assert files_in(small_disk) == ["filler"]
+    assert set(files_in(small_disk)) <= {"filler", "lock"}, "nothing half written"
     (small_disk / "filler").unlink()
     with servers.serving(tmp_path, *arguments) as server:
         assert predict(server, "m")[1]["y"] == [2, 4, 6, 8]

@@ -69,7 +69,7 @@ std::string explain_json(const ModelVersion& version) {
 wire::HttpReply explain(const Catalog& catalog, const wire::HttpRequest& request) {
   const Result<ModelPath> named = parse_model_path(request.path);
   if (!named.ok()) return error_reply(named.status());
-  const Result<VersionPin> pin = pin_version(catalog, named->model, named->version);
+  const Result<VersionPin> pin = pin_path_version(catalog, named->model, named->version);
   return pin.ok() ? json_reply(200, explain_json(**pin)) : error_reply(pin.status());
 }
 

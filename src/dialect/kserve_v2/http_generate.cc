@@ -78,7 +78,7 @@ void GenerateCall::start(std::string_view version, const HttpOptions& options) {
 }
 
 Status GenerateCall::find_version(std::string_view version) {
-  MM_ASSIGN_OR_RETURN(pin_, pin_version(inference_.catalog(), model_, version));
+  MM_ASSIGN_OR_RETURN(pin_, pin_path_version(inference_.catalog(), model_, version));
   version_ = pin_->version();
   return ok_status();
 }

@@ -103,7 +103,7 @@ void HttpInferCall::start(std::string_view version, const HttpOptions& options) 
 }
 
 Status HttpInferCall::find_version(std::string_view version) {
-  MM_ASSIGN_OR_RETURN(pin_, pin_version(inference_.catalog(), model_, version));
+  MM_ASSIGN_OR_RETURN(pin_, pin_path_version(inference_.catalog(), model_, version));
   version_ = pin_->version();
   return ok_status();
 }

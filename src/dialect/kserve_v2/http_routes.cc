@@ -12,6 +12,7 @@
 #include "dialect/kserve_v2/http_json.h"
 #include "dialect/kserve_v2/model_loading.h"
 #include "dialect/model_wait.h"
+#include "dialect/version_text.h"
 #include "model/triton_config.h"
 
 namespace modelmill::kserve_v2 {
@@ -92,6 +93,7 @@ class Routes {
     path = path.subspan(1);
     if (path.size() >= 2 && path[0] == "versions") {
       version = path[1];
+      if (!is_version_number(version) && !queries_.has_labels(model)) return no_such_path();
       path = path.subspan(2);
     }
     if (path.empty()) {

@@ -68,6 +68,12 @@ ModelQueries::ModelQueries(const Catalog& catalog, std::string server_name, std:
       server_version_(std::move(server_version)),
       ready_(ready ? std::move(ready) : [] { return true; }) {}
 
+bool ModelQueries::has_labels(std::string_view name) const {
+  const auto table = catalog_.table();
+  const ModelEntry* entry = table->find(name);
+  return entry != nullptr && !entry->labels.empty();
+}
+
 inference::ServerMetadataResponse ModelQueries::server_metadata() const {
   inference::ServerMetadataResponse out;
   out.set_name(server_name_);
@@ -81,8 +87,6 @@ Result<bool> ModelQueries::model_ready(std::string_view name, std::string_view v
   const Result<VersionPin> pin = pin_version(catalog_, name, version);
   if (pin.ok()) return true;
   if (pin.status().code() == Code::kUnavailable) return false;
-  // Known, and none of its versions is served.
-  if (version.empty() && catalog_.table()->find(name) != nullptr) return false;
   return pin.status();
 }
 

@@ -18,6 +18,8 @@ class ModelQueries {
   ModelQueries(const Catalog& catalog, std::string server_name, std::string server_version,
                std::function<bool()> ready);
 
+  /// Versions of the model can be named by labels.
+  bool has_labels(std::string_view name) const;
   bool server_ready() const { return ready_(); }
   inference::ServerMetadataResponse server_metadata() const;
 

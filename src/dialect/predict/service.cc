@@ -238,7 +238,7 @@ void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wi
     exchange->reply(error_reply(target.status()));
     return;
   }
-  Result<VersionPin> pin = pin_version(inference.catalog(), target->model, target->version);
+  Result<VersionPin> pin = pin_path_version(inference.catalog(), target->model, target->version);
   if (!pin.ok()) {
     if (wait_for_model(inference, exchange, target->model,
                        [&inference, options](auto again) { handle(inference, options, std::move(again)); }))

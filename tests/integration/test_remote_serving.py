@@ -1,0 +1,74 @@
+"""Whole servers on models that are in a bucket, of moto's S3 server."""
+
+import boto3
+import clients
+import models
+import pytest
+import servers
+from moto.server import ThreadedMotoServer
+from servers import wait_until
+
+
+@pytest.fixture
+def bucket(monkeypatch, tmp_path):
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
+    client.create_bucket(Bucket="models")
+    client.put = lambda key, body: client.put_object(Bucket="models", Key=key, Body=body)
+    yield client
+    moto.stop()
+
+
+def served_versions(server, model):
+    return [int(m["version"]) for m in server.post_json("/v2/repository/index", {"ready": True})[1] if m["name"] == model]
+
+
+def test_a_repository_in_a_bucket_is_polled(bucket, tmp_path):
+    big = models.mlp(sizes=(64, 512, 512, 10))  # above what is brought with the names
+    bucket.put("repo/big/config.pbtxt", b"")
+    bucket.put("repo/big/1/model.onnx", big.SerializeToString())
+    bucket.put("repo/m/config.pbtxt", b"")
+    bucket.put("repo/m/1/model.onnx", models.scaled(1).SerializeToString())
+    with servers.serving(
+        tmp_path, "s3://models/repo", "--model-control-mode=poll", "--repository-poll-secs=1"
+    ) as server:
+        assert served_versions(server, "big") == [1] and served_versions(server, "m") == [1]
+        assert server.post_json("/predict/big", {"x": [0.0] * 64})[0] == 200
+        bucket.put("repo/m/2/model.onnx", models.scaled(2).SerializeToString())
+        wait_until(lambda: served_versions(server, "m") == [2], "version 2")
+        assert server.post_json("/predict/m", {"x": [1, 2, 3, 4]})[1]["y"] == [2, 4, 6, 8]
+        assert server.log().count("model loaded model=big") == 1, "what has not changed is not loaded again"
+
+
+def test_a_file_in_a_bucket_has_a_name_and_needs_no_second_download(bucket, tmp_path):
+    bucket.put("a/model.onnx", models.mlp(sizes=(64, 512, 512, 10)).SerializeToString())
+    for folder in ("first", "second"):
+        with servers.serving(tmp_path / folder, "ocr=s3://models/a/model.onnx") as server:
+            assert server.post_json("/predict/ocr", {"x": [0.0] * 64})[0] == 200
+
+
+@pytest.mark.parametrize("kind", ["http", "grpc"])
+def test_on_demand_brings_only_what_is_asked_for(bucket, tmp_path, kind):
+    for name, factor in (("a", 2), ("b", 3)):
+        bucket.put(f"repo/{name}/config.pbtxt", b"")
+        bucket.put(f"repo/{name}/1/model.onnx", models.scaled(factor).SerializeToString())
+    with servers.serving(tmp_path, "s3://models/repo", "--load-on-demand") as server:
+        client = clients.Client(kind, server.address)
+        assert client.infer("b", clients.ROW).as_numpy("y").tolist() == [[3, 6, 9, 12]]
+        assert served_versions(server, "a") == [] and served_versions(server, "b") == [1]
+        client.close()
+
+
+def test_what_is_not_there_is_an_error_that_names_the_url(bucket):
+    outcome = servers.run_cli("serve", "s3://models/nothing", "--port=0")
+    assert outcome.returncode == 1 and "s3://models/nothing" in outcome.stderr
