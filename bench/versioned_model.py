@@ -10,7 +10,7 @@ import time
 from plain_call import call
 from processes import Process
 
-# All versions have as many digits, so that all answers have as many bytes.
+# All versions have as many digits, however many swaps there are, so that all answers have as many bytes.
 FIRST_VERSION = 101
 
 
