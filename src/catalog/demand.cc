@@ -1,18 +1,20 @@
 #include "catalog/demand.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace modelmill {
 
 void Demand::wait(Waiter waiter, TimePoint now) {
   const std::string model = waiter.model;
-  bool full = false;
+  std::optional<Waiter> refused;
   bool first = false;
   {
     const MutexLock lock(mutex_);
-    full = requests_ >= limits_.requests || bytes_ + waiter.bytes > limits_.bytes;
-    if (!full) {
+    if (requests_ >= limits_.requests || bytes_ + waiter.bytes > limits_.bytes) {
+      refused = std::move(waiter);
+    } else {
       ++requests_;
       bytes_ += waiter.bytes;
       auto& entries = models_[model];
@@ -21,10 +23,10 @@ void Demand::wait(Waiter waiter, TimePoint now) {
       entries.push_back({std::move(waiter), until});
     }
   }
-  if (full)
-    return waiter.resume(resource_exhausted("model '" + model + "' is not loaded yet, and " +
-                                            std::to_string(limits_.requests) +
-                                            " requests wait for such models already; try again later"));
+  if (refused)
+    return refused->resume(resource_exhausted("model '" + model + "' is not loaded yet, and " +
+                                              std::to_string(limits_.requests) +
+                                              " requests wait for such models already; try again later"));
   if (!first) return;  // it is wanted already
   if (wanted_) return wanted_(model);
   settle(model, unavailable("model '" + model + "' is not loaded"));
