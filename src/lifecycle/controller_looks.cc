@@ -91,6 +91,7 @@ bool ControllerCore::take(SeenModel seen, TimePoint now, bool first, Aftermath& 
     model.name = name;
     model.gone = false;
     model.awake = starts_awake(name);
+    model.came_later = !first;
     if (const auto before = restored_.find(name); before != restored_.end() && seen.problem.ok())
       restore(model, seen, before->second);
   }
@@ -115,6 +116,8 @@ bool ControllerCore::take(SeenModel seen, TimePoint now, bool first, Aftermath& 
     return false;
   }
   model.problem.clear();
+  for (const int64_t missing : seen.missing)
+    Log::error("version of the version policy is not there", {{"model", name}, {"version", missing}});
   set_target(model, target_of(std::move(seen), control_.allow_breaking), after);
   return true;
 }

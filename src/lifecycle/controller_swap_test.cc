@@ -172,6 +172,17 @@ TEST_F(ControllerSwapTest, ModelsComeAndGoWithTheirFiles) {
   wait_for([&] { return served("a") == std::vector<int64_t>{1}; });
 }
 
+TEST_F(ControllerSwapTest, AModelThatComesLaterAndIsBrokenLeavesTheServerReady) {
+  folder_.write("a.onnx");
+  const auto core = make({}, {folder_.path()});
+  folder_.write("corrupt.onnx");
+  look(*core);
+  wait_for(
+      [&] { return catalog_.table()->find("corrupt") != nullptr && state("corrupt") == VersionState::kUnavailable; });
+  EXPECT_THAT(reason("corrupt"), HasSubstr("is corrupt"));
+  EXPECT_TRUE(core->all_ready());
+}
+
 TEST_F(ControllerSwapTest, WhatCannotBeLookedAtIsServedOn) {
   const auto core = make({}, {folder_.write("x/a.onnx"), folder_.write("b.onnx")});
   std::filesystem::remove_all(folder_ / "x");

@@ -65,6 +65,8 @@ struct ModelRecord {
   bool unloaded_by_client = false;
   /// It is gone from the repository, and from here when its last version is.
   bool gone = false;
+  /// It was not there at the start: if it can't be served, the server is ready all the same.
+  bool came_later = false;
   /// What clients decided of it.
   ModelState state;
   /// Why what lies in the repository can't be served; empty: it can.

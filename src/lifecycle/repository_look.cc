@@ -5,7 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "base/log.h"
 #include "lifecycle/digest.h"
 #include "model/tf_serving_config.h"
 #include "repository/find_config_file.h"
@@ -58,8 +57,7 @@ SeenModel look_at(FoundModel found, const LookOptions& options) {
     return seen;
   }
   const VersionChoice choice = choose_versions(definition->version_policy, seen.found.versions);
-  for (const int64_t missing : choice.missing)
-    Log::error("version of the version policy is not there", {{"model", definition->name}, {"version", missing}});
+  seen.missing = choice.missing;
   if (choice.versions.empty()) {
     seen.problem = invalid_argument("at least one version must be available under the version policy of model '" +
                                     definition->name + "': expected folders named by a number, such as 1, in '" +

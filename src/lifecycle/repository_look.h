@@ -22,6 +22,7 @@ struct SeenModel {
   /// The versions that the policy picks, with the stamps of their files and of the model's configuration.
   std::vector<WantedVersion> wanted;
   std::map<int64_t, FoundVersion> places;  // of those
+  std::vector<int64_t> missing = {};       // that the policy names and that are not there
 
   const std::string& name() const { return problem.ok() ? definition.name : found.name; }
   /// It is a plain file, or has our own layout: changes are taken without being asked for.
