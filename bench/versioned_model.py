@@ -11,7 +11,7 @@ from plain_call import call
 from processes import Process
 
 # All versions have as many digits, however many swaps there are, so that all answers have as many bytes.
-FIRST_VERSION = 101
+FIRST_VERSION = 100_001
 
 
 def explicit_server(bench, name, repository, *arguments):
