@@ -23,6 +23,7 @@
 #include "lifecycle/retirement.h"
 #include "lifecycle/settling.h"
 #include "lifecycle/steward.h"
+#include "lifecycle/version_loader.h"
 #include "runtime/metrics.h"
 #include "runtime/offload.h"
 #include "state/model_state.h"
@@ -133,6 +134,7 @@ class ControllerCore final : public ModelControl {
   void put_entry(const ModelRecord& model) MM_REQUIRES(mutex_);
   void publish() MM_REQUIRES(mutex_);
   bool loads_on_demand(const ModelRecord& model) const;
+  void inherit_costs(const std::string& model, LoadedVersion& loaded) const;
   std::shared_ptr<VersionStats> stats_of(const Job& job, const ModelDefinition& definition);
 
   // Memory.

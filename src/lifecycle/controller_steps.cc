@@ -98,6 +98,22 @@ std::shared_ptr<VersionStats> ControllerCore::stats_of(const Job& job, const Mod
   return stats;
 }
 
+/// Of a version that nothing is known of, the costs of the one whose place it takes are the best guess: without them it
+/// would try batch sizes out at each swap, in the middle of the load.
+void ControllerCore::inherit_costs(const std::string& name, LoadedVersion& loaded) const {
+  std::shared_ptr<ModelVersion> before;
+  {
+    const MutexLock lock(mutex_);
+    const auto it = models_.find(name);
+    if (it == models_.end()) return;
+    for (const auto& [number, version] : it->second.versions)
+      if (version.serving) before = version.serving->share();
+  }
+  if (!before || before->definition().max_batch_size != loaded.description.definition.max_batch_size) return;
+  if (!same_signature(before->signature(), loaded.description.signature)) return;
+  if (auto costs = before->learned(); !costs.empty()) loaded.plan.costs = std::move(costs);
+}
+
 /// Loads, without the lock.
 ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
   Loaded out;
@@ -115,6 +131,7 @@ ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
     out.bytes = loaded->model->info().memory_bytes;
     loaded->plan.wants_instance = [this] { steward_.wake(); };
     out.stats = stats_of(job, loaded->description.definition);
+    if (!loaded->costs_known) inherit_costs(job.model, *loaded);
     out.version = factory_(std::move(loaded->description), out.stats, loaded->plan, std::move(loaded->model),
                            std::move(loaded->instances));
     if (!out.version) out.status = internal("the version could not be started");
@@ -254,6 +271,12 @@ void ControllerCore::forget_what_is_over(ModelRecord& model) {
     const auto& found = model.target->found.versions;
     return std::any_of(found.begin(), found.end(), [number](const FoundVersion& v) { return v.version == number; });
   };
+  // Series of versions that are served no more would add up.
+  for (auto& [number, version] : model.versions) {
+    const auto is = [number = number](const WantedVersion& w) { return w.version == number; };
+    const bool wanted = model.target && std::any_of(model.target->wanted.begin(), model.target->wanted.end(), is);
+    if (!wanted && !version.serving && version.loading.empty() && version.draining == 0) version.stats.reset();
+  }
   std::erase_if(model.versions, [&](const auto& entry) {
     const VersionRecord& version = entry.second;
     return !version.serving && version.loading.empty() && version.draining == 0 && !in_repository(entry.first) &&

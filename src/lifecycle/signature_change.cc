@@ -49,6 +49,10 @@ std::string breaking_change(const Signature& before, const Signature& after) {
   return {};
 }
 
+bool same_signature(const Signature& a, const Signature& b) {
+  return breaking_change(a, b).empty() && breaking_change(b, a).empty();
+}
+
 std::string breaking_change(const ModelVersion& before, const ModelVersion& after) {
   if (before.definition().decoupled != after.definition().decoupled)
     return after.definition().decoupled ? "it gives any number of answers, was one"

@@ -14,4 +14,7 @@ std::string breaking_change(const ModelVersion& before, const ModelVersion& afte
 /// The same of signatures alone.
 std::string breaking_change(const Signature& before, const Signature& after);
 
+/// Clients of the one can be clients of the other, both ways.
+bool same_signature(const Signature& a, const Signature& b);
+
 }  // namespace modelmill

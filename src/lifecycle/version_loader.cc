@@ -66,7 +66,8 @@ class Loading {
                          std::move(plan_),
                          std::move(model_),
                          std::move(instances_),
-                         std::move(cost_key_)};
+                         std::move(cost_key_),
+                         costs_known_};
   }
 
  private:
@@ -341,7 +342,8 @@ class Loading {
       cost_key_ = cost_key(subject);
       plan_.costs = store.read(cost_key_);
     }
-    if (plan_.costs.empty()) return measure();
+    costs_known_ = !plan_.costs.empty();
+    if (!costs_known_) return measure();
     Log::info("what executions cost is known from before",
               {{"model", definition_.name}, {"version", version_.version}});
   }
@@ -374,6 +376,7 @@ class Loading {
   BackendRegistry::Description backend_;
   std::string file_;
   std::string cost_key_;
+  bool costs_known_ = false;
   std::unique_ptr<BackendModel> model_;  // before the instances, so that it goes after them
   std::vector<std::unique_ptr<BackendInstance>> instances_;
 };

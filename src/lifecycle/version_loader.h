@@ -20,6 +20,7 @@ struct LoadedVersion {
   std::unique_ptr<BackendModel> model;
   std::vector<std::unique_ptr<BackendInstance>> instances;  // destroyed before the model
   std::string cost_key;                                     // of what is learned of it; see CostStore
+  bool costs_known = false;  // from a life before; else the plan has a first guess, or nothing
 };
 
 /// Loads one version: finds its backend and file, loads it, holds its configuration against it, decides how it is
