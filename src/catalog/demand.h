@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -38,6 +39,10 @@ class Demand {
   /// Who is told, on the requests' threads, that a model is wanted; before the first request. Quick, and calls nobody.
   void on_wanted(std::function<void(const std::string& model)> wanted) { wanted_ = std::move(wanted); }
 
+  /// Whether any model loads on demand, as the control plane says before the first request: requests ask this first.
+  void use(bool used) { used_ = used; }
+  bool in_use() const { return used_.load(std::memory_order_relaxed); }
+
   /// Takes one in. One that can't wait is resumed with the reason at once.
   void wait(Waiter waiter, TimePoint now);
 
@@ -56,6 +61,7 @@ class Demand {
   };
 
   const Limits limits_;
+  std::atomic<bool> used_{false};
   std::function<void(const std::string&)> wanted_;
   mutable Mutex mutex_;
   std::map<std::string, std::deque<Entry>, std::less<>> models_ MM_GUARDED_BY(mutex_);

@@ -6,9 +6,8 @@
 
 namespace modelmill {
 
-bool wait_for_model(Inference& inference, const std::shared_ptr<wire::HttpExchange>& exchange, const std::string& model,
+void wait_for_model(Inference& inference, const std::shared_ptr<wire::HttpExchange>& exchange, const std::string& model,
                     std::function<void(std::shared_ptr<wire::HttpExchange>)> handle) {
-  if (!inference.loads_on_demand(model)) return false;
   const auto cancel = std::make_shared<CancelToken>();
   exchange->on_abandoned([cancel, model, &inference] {
     cancel->cancel(CancelToken::Reason::kClientGone);
@@ -22,7 +21,6 @@ bool wait_for_model(Inference& inference, const std::shared_ptr<wire::HttpExchan
                                 exchange->reply(error_reply(status));
                               });
                             }});
-  return true;
 }
 
 }  // namespace modelmill

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "repository/testing/temp_folder.h"
+#include "base/testing/temp_folder.h"
 
 namespace modelmill {
 namespace {

@@ -33,6 +33,7 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       remote_(control_.remote),
       settling_(control_.settle),
       pool_(std::max(load_threads, 1), kMostWaitingLoads) {
+  demand_.use(control_.on_demand || control_.memory_budget > 0);
   demand_.on_wanted([this](const std::string& model) {
     if (!pool_.run([this, model] { wake(model); })) demand_.settle(model, unavailable("the server is stopping"));
   });

@@ -93,7 +93,8 @@ class ControllerCore final : public ModelControl {
   // Looks.
   LookOptions look_options(const std::string& only);
   bool take(Seen seen, TimePoint now, bool first);
-  bool take(SeenModel seen, TimePoint now, bool first, Aftermath& after) MM_REQUIRES(mutex_);
+  /// `before`: what was decided of it in a life before; null: nothing.
+  bool take(SeenModel seen, const ModelState* before, TimePoint now, bool first, Aftermath& after) MM_REQUIRES(mutex_);
   void take_problem(ModelRecord& model, const SeenModel& seen, Aftermath& after) MM_REQUIRES(mutex_);
   bool take_absence(ModelRecord& model, TimePoint now, Aftermath& after) MM_REQUIRES(mutex_);
   bool takes_changes(const SeenModel& seen) const;
@@ -165,7 +166,6 @@ class ControllerCore final : public ModelControl {
   std::map<std::string, Status> lost_ MM_GUARDED_BY(mutex_);
   std::set<std::string> notes_ MM_GUARDED_BY(mutex_);  // that were logged
   std::map<std::string, ModelRecord> models_ MM_GUARDED_BY(mutex_);
-  std::map<std::string, ModelState> restored_ MM_GUARDED_BY(mutex_);  // what was decided before, at the first look
   std::set<std::string> waiting_for_room_ MM_GUARDED_BY(mutex_);
   ModelTable table_ MM_GUARDED_BY(mutex_);
   Settling settling_ MM_GUARDED_BY(mutex_);

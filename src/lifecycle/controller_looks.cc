@@ -51,18 +51,19 @@ bool ControllerCore::starts_awake(const std::string& model) const {
 bool ControllerCore::take(Seen seen, TimePoint now, bool first) {
   Aftermath after;
   bool at_rest = true;
-  auto states = first ? read_states() : std::map<std::string, ModelState>();
+  const auto states = first ? read_states() : std::map<std::string, ModelState>();
   {
     const MutexLock lock(mutex_);
     if (stopping_) return true;
-    restored_ = std::move(states);
     for (const std::string& note : seen.notes)
       if (notes_.insert(note).second) Log::warning("passed over", {{"reason", note}});
     note_lost(seen.lost);
     std::set<std::string> names;
     for (SeenModel& model : seen.models) {
       names.insert(model.name());
-      if (!take(std::move(model), now, first, after)) at_rest = false;
+      const auto before = states.find(model.name());
+      if (!take(std::move(model), before == states.end() ? nullptr : &before->second, now, first, after))
+        at_rest = false;
     }
     // Of paths that can't be looked at nothing is known; then nothing has gone.
     if (!first && seen.lost.empty())
@@ -83,7 +84,7 @@ void ControllerCore::note_lost(const std::map<std::string, Status>& lost) {
   lost_ = lost;
 }
 
-bool ControllerCore::take(SeenModel seen, TimePoint now, bool first, Aftermath& after) {
+bool ControllerCore::take(SeenModel seen, const ModelState* before, TimePoint now, bool first, Aftermath& after) {
   const std::string name = seen.name();
   auto [it, fresh] = models_.try_emplace(name);
   ModelRecord& model = it->second;
@@ -92,8 +93,7 @@ bool ControllerCore::take(SeenModel seen, TimePoint now, bool first, Aftermath& 
     model.gone = false;
     model.awake = starts_awake(name);
     model.came_later = !first;
-    if (const auto before = restored_.find(name); before != restored_.end() && seen.problem.ok())
-      restore(model, seen, before->second);
+    if (before != nullptr && seen.problem.ok()) restore(model, seen, *before);
   }
   if (model.target && model.target->sent) return true;
   if (!first && !takes_changes(seen)) {

@@ -294,8 +294,7 @@ void ControllerCore::put_entry(const ModelRecord& model) {
 void ControllerCore::publish() { catalog_.publish(std::make_shared<const ModelTable>(table_)); }
 
 bool ControllerCore::loads_on_demand(const ModelRecord& model) const {
-  return (control_.on_demand || control_.memory_budget > 0) && model.target && !model.gone &&
-         !model.unloaded_by_client && !model.serves();
+  return demand_.in_use() && model.target && !model.gone && !model.unloaded_by_client && !model.serves();
 }
 
 }  // namespace modelmill

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "repository/testing/temp_folder.h"
+#include "base/testing/temp_folder.h"
 
 namespace modelmill {
 namespace {

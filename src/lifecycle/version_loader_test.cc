@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/temp_folder.h"
 #include "lifecycle/testing/fake_backend.h"
 #include "model/triton_config.h"
 #include "repository/model_files.h"
-#include "repository/testing/temp_folder.h"
 
 namespace modelmill {
 namespace {

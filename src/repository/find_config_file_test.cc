@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/temp_folder.h"
 #include "model/tf_serving_config.h"
 #include "repository/model_files.h"
-#include "repository/testing/temp_folder.h"
 
 namespace modelmill {
 namespace {

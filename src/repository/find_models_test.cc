@@ -7,8 +7,8 @@
 
 #include <filesystem>
 
+#include "base/testing/temp_folder.h"
 #include "repository/model_files.h"
-#include "repository/testing/temp_folder.h"
 
 namespace modelmill {
 namespace {

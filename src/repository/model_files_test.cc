@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "repository/testing/temp_folder.h"
+#include "base/testing/temp_folder.h"
 
 namespace modelmill {
 namespace {

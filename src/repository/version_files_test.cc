@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <functional>
 
-#include "repository/testing/temp_folder.h"
+#include "base/testing/temp_folder.h"
 
 namespace modelmill {
 namespace {

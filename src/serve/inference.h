@@ -24,7 +24,9 @@ class Inference {
   void submit(VersionPin pin, InferRequestPtr request, const char* decoupled_refusal = nullptr);
 
   /// The model is known and not loaded, and loads when somebody waits for it.
-  bool loads_on_demand(std::string_view model) const { return demand_ != nullptr && catalog_.loads_on_demand(model); }
+  bool loads_on_demand(std::string_view model) const {
+    return demand_ != nullptr && demand_->in_use() && catalog_.loads_on_demand(model);
+  }
   /// For those who need the version before they can make a request: see Demand::wait().
   void wait_for_model(Demand::Waiter waiter) { demand_->wait(std::move(waiter), Clock::now()); }
 

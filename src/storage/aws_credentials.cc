@@ -4,6 +4,7 @@
 #include <pugixml.hpp>
 #include <utility>
 
+#include "storage/credential_requests.h"
 #include "storage/json_fields.h"
 #include "storage/text_file.h"
 #include "storage/utc_time.h"
@@ -17,20 +18,9 @@ constexpr const char* kMachine = "http://169.254.169.254";
 constexpr const char* kContainer = "http://169.254.170.2";
 constexpr const char* kRolesPath = "/latest/meta-data/iam/security-credentials/";
 
-WebClient::Options web_options(const Environment& environment) {
-  WebClient::Options options;
-  options.environment = environment;
+WebClient::Options service_requests(const Environment& environment) {
+  WebClient::Options options = credential_requests(environment);
   options.ca_file = environment("AWS_CA_BUNDLE");
-  options.call_timeout = std::chrono::seconds(30);
-  return options;
-}
-
-WebClient::Options nearby_options(const Environment& environment) {
-  WebClient::Options options;
-  options.environment = environment;
-  options.tries = 2;
-  options.connect_timeout = std::chrono::seconds(1);
-  options.call_timeout = std::chrono::seconds(5);
   return options;
 }
 
@@ -64,8 +54,8 @@ AwsCredentialsChain::AwsCredentialsChain(Environment environment, AwsProfile pro
     : environment_(std::move(environment)),
       profile_(std::move(profile)),
       region_(std::move(region)),
-      web_(web_options(environment_)),
-      nearby_(nearby_options(environment_)) {}
+      web_(service_requests(environment_)),
+      nearby_(nearby_credential_requests(environment_)) {}
 
 Result<std::optional<AwsCredentials>> AwsCredentialsChain::get(std::chrono::system_clock::time_point now) {
   MutexLock lock(mutex_);

@@ -7,6 +7,7 @@
 
 #include "storage/base64.h"
 #include "storage/checksum.h"
+#include "storage/credential_requests.h"
 #include "storage/text_file.h"
 
 namespace modelmill {
@@ -14,21 +15,6 @@ namespace {
 
 constexpr const char* kVersion = "2021-08-06";
 constexpr const char* kAudience = "https://storage.azure.com/";
-
-WebClient::Options web_options(const Environment& environment) {
-  WebClient::Options options;
-  options.environment = environment;
-  options.call_timeout = std::chrono::seconds(30);
-  return options;
-}
-
-WebClient::Options nearby_options(const Environment& environment) {
-  WebClient::Options options = web_options(environment);
-  options.tries = 2;
-  options.connect_timeout = std::chrono::seconds(1);
-  options.call_timeout = std::chrono::seconds(5);
-  return options;
-}
 
 std::string lower(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -75,8 +61,8 @@ AzureCredentials::AzureCredentials(std::string account, Environment environment)
     : account_(std::move(account)),
       environment_(std::move(environment)),
       endpoint_("https://" + account_ + ".blob.core.windows.net"),
-      web_(web_options(environment_)),
-      nearby_(nearby_options(environment_)),
+      web_(credential_requests(environment_)),
+      nearby_(nearby_credential_requests(environment_)),
       tokens_([this](UtcTime now) { return ask(now); }) {}
 
 Result<std::unique_ptr<AzureCredentials>> AzureCredentials::find(const std::string& account, const std::string& sas,

@@ -9,9 +9,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/testing/temp_folder.h"
 #include "storage/cache_room.h"
 #include "storage/checksum.h"
-#include "storage/testing/new_folder.h"
 #include "storage/text_file.h"
 
 namespace modelmill {
@@ -52,7 +52,7 @@ class BlobCacheTest : public testing::Test {
     std::filesystem::remove_all(std::filesystem::path(target(name)).parent_path());
   }
 
-  const NewFolder folder_;
+  const TempFolder folder_;
 };
 
 TEST_F(BlobCacheTest, KeepsAndLinks) {

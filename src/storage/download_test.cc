@@ -7,7 +7,7 @@
 #include <map>
 
 #include "base/mutex.h"
-#include "storage/testing/new_folder.h"
+#include "base/testing/temp_folder.h"
 #include "storage/text_file.h"
 
 namespace modelmill {
@@ -61,7 +61,7 @@ class DownloadTest : public testing::Test {
     return download(store, store.list(cancelled).value()[0], *cache_, target_, options_, cancelled);
   }
 
-  const NewFolder folder_;
+  const TempFolder folder_;
   const std::unique_ptr<BlobCache> cache_ = std::move(BlobCache::open(folder_ / "cache", 0)).value();
   const std::string target_ = folder_ / "cache/trees/file";
   const std::string text_ = "The quick brown fox jumps over the lazy dog";

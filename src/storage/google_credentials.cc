@@ -9,6 +9,7 @@
 
 #include "base/json_text.h"
 #include "storage/base64.h"
+#include "storage/credential_requests.h"
 #include "storage/text_file.h"
 
 namespace modelmill {
@@ -17,21 +18,6 @@ namespace {
 constexpr const char* kScope = "https://www.googleapis.com/auth/devstorage.read_only";
 constexpr const char* kTokenUrl = "https://oauth2.googleapis.com/token";
 constexpr int64_t kAssertionSeconds = 3600;
-
-WebClient::Options web_options(const Environment& environment) {
-  WebClient::Options options;
-  options.environment = environment;
-  options.call_timeout = std::chrono::seconds(30);
-  return options;
-}
-
-WebClient::Options nearby_options(const Environment& environment) {
-  WebClient::Options options = web_options(environment);
-  options.tries = 2;
-  options.connect_timeout = std::chrono::seconds(1);
-  options.call_timeout = std::chrono::seconds(5);
-  return options;
-}
 
 struct OpensslFree {
   void operator()(BIO* bio) const { BIO_free(bio); }
@@ -76,7 +62,9 @@ Result<std::string> service_account_assertion(const JsonFields& account, const s
 }
 
 GoogleCredentials::GoogleCredentials(Environment environment)
-    : environment_(std::move(environment)), web_(web_options(environment_)), nearby_(nearby_options(environment_)) {}
+    : environment_(std::move(environment)),
+      web_(credential_requests(environment_)),
+      nearby_(nearby_credential_requests(environment_)) {}
 
 Result<std::optional<BearerToken>> GoogleCredentials::get(UtcTime now) {
   // Emulators know nobody.

@@ -216,7 +216,7 @@ struct Handler {
   }
 
   void infer(Path path, std::string_view kind, std::shared_ptr<wire::HttpExchange> exchange) const {
-    if (wait_for_model(inference, exchange, path[2], *this)) return;
+    if (inference.loads_on_demand(path[2])) return wait_for_model(inference, exchange, path[2], *this);
     const std::string version = path.size() == 6 ? path[4] : std::string();
     if (kind == "infer") return handle_http_infer(inference, std::move(exchange), path[2], version, options);
     const auto replies = kind == "generate" ? GenerateReply::kOne : GenerateReply::kStream;

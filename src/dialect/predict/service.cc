@@ -240,9 +240,9 @@ void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wi
   }
   Result<VersionPin> pin = pin_path_version(inference.catalog(), target->model, target->version);
   if (!pin.ok()) {
-    if (wait_for_model(inference, exchange, target->model,
-                       [&inference, options](auto again) { handle(inference, options, std::move(again)); }))
-      return;
+    if (inference.loads_on_demand(target->model))
+      return wait_for_model(inference, exchange, target->model,
+                            [&inference, options](auto again) { handle(inference, options, std::move(again)); });
     exchange->reply(error_reply(pin.status()));
   } else if (request.method == "GET") {
     const std::string example = sample_curl(base_url(request), **pin);

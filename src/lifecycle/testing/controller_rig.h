@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/testing/temp_folder.h"
 #include "lifecycle/controller_core.h"
 #include "lifecycle/testing/fake_backend.h"
-#include "repository/testing/temp_folder.h"
 
 namespace modelmill {
 
