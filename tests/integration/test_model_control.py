@@ -172,8 +172,8 @@ def test_every_client_waits_for_a_model_on_demand(lazy, kind):
 
 def test_models_beyond_the_memory_budget_are_put_away_and_come_back(tmp_path):
     for name in "abc":
-        models.save(models.mlp(sizes=(64, 2048, 2048, 10)), tmp_path / "models" / f"{name}.onnx")
-    budget = 85 << 20  # each takes 17 MB of file and two or three times as much of memory
+        models.save(models.mlp(sizes=(64, 4096, 4096, 10)), tmp_path / "models" / f"{name}.onnx")
+    budget = 197 << 20  # each takes 67 MB of file, and at least that of memory: three never fit
     with servers.serving(tmp_path, tmp_path / "models", "--load-on-demand", f"--model-memory={budget}") as server:
         for _ in range(2):
             for name in "abc":
