@@ -1,59 +1,20 @@
 #include "library.h"
 
 #include <dlfcn.h>
-#include <glob.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
+
+#include "support/library_search.h"
 
 namespace modelmill::ort {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr int kOldestMinor = ORT_API_VERSION;  // ONNX Runtime 1.N has API version N
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
-/// The files that match, highest version first.
-void add_matches(const std::string& pattern, std::vector<std::string>& out) {
-  glob_t found{};
-  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
-    for (size_t i = found.gl_pathc; i-- > 0;) out.emplace_back(found.gl_pathv[i]);
-  globfree(&found);
-}
-
-void add_packages(const fs::path& packages, std::vector<std::string>& out) {
-  add_matches((packages / "onnxruntime/capi/libonnxruntime.so*").string(), out);
-}
-
-/// A Python installation or virtual environment.
-void add_prefix(const fs::path& prefix, std::vector<std::string>& out) {
-  add_packages(prefix / "lib/python3*/site-packages", out);
-  add_packages(prefix / "lib/python3*/dist-packages", out);
-  add_packages(prefix / "lib/python3/dist-packages", out);
-}
-
-/// The prefix of the first python3 on the PATH, as it is named and behind its links.
-void add_python_on_path(std::vector<std::string>& out) {
-  const std::string path = environment("PATH");
-  for (size_t begin = 0; begin <= path.size();) {
-    const size_t end = std::min(path.find(':', begin), path.size());
-    const fs::path python = fs::path(path.substr(begin, end - begin)) / "python3";
-    begin = end + 1;
-    if (access(python.c_str(), X_OK) != 0) continue;
-    std::error_code ignored;
-    add_prefix(python.parent_path().parent_path(), out);
-    add_prefix(fs::canonical(python, ignored).parent_path().parent_path(), out);
-    return;
-  }
-}
+const backend::LibrarySearch kSearch{"MODELMILL_ONNXRUNTIME",
+                                     {"onnxruntime/capi/libonnxruntime.so*"},
+                                     "libonnxruntime.so*",
+                                     {"libonnxruntime.so.1", "libonnxruntime.so"}};
 
 void ORT_API_CALL log_to_host(void*, OrtLoggingLevel level, const char*, const char* id, const char* where,
                               const char* message) {
@@ -74,37 +35,6 @@ std::vector<std::string> provider_names() {
 }
 
 }  // namespace
-
-std::vector<std::string> library_candidates(const std::string& plugin_dir) {
-  std::vector<std::string> out;
-  if (const std::string given = environment("MODELMILL_ONNXRUNTIME"); !given.empty()) {
-    // A package's folder will do as well as the file in it.
-    if (fs::is_directory(given)) add_matches(given + "/libonnxruntime.so*", out);
-    if (out.empty()) out.push_back(given);
-    return out;
-  }
-  if (const std::string env = environment("VIRTUAL_ENV"); !env.empty()) add_prefix(env, out);
-  if (const std::string env = environment("CONDA_PREFIX"); !env.empty()) add_prefix(env, out);
-  fs::path at = plugin_dir;
-  for (int level = 0; level < 6 && at.has_relative_path(); ++level, at = at.parent_path()) {
-    add_packages(at, out);
-    add_prefix(at / "venv", out);
-    add_prefix(at / ".venv", out);
-    add_prefix(at / "build/venv", out);
-  }
-  add_python_on_path(out);
-  if (const std::string home = environment("HOME"); !home.empty()) {
-    add_prefix(home + "/.local", out);
-    add_prefix(home + "/.pyenv/versions/*", out);
-  }
-  add_prefix("/usr/local", out);
-  add_prefix("/usr", out);
-  add_matches("/usr/local/lib/libonnxruntime.so*", out);
-  add_matches("/usr/lib/libonnxruntime.so*", out);
-  out.push_back("libonnxruntime.so.1");  // wherever the system's loader looks
-  out.push_back("libonnxruntime.so");
-  return out;
-}
 
 bool Library::try_open(const std::string& path, std::string* problem) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -143,7 +73,7 @@ const Library::Opened* Library::open(std::string* problem) {
   const std::lock_guard lock(mutex_);
   if (ready_) return &opened_;
   const std::vector<std::string> candidates =
-      configured_.empty() ? library_candidates(plugin_dir_) : std::vector<std::string>{configured_};
+      configured_.empty() ? backend::library_candidates(kSearch, plugin_dir_) : std::vector<std::string>{configured_};
   // A file that is there but does not work says more than the names that are nowhere.
   std::string first_problem;
   for (const std::string& path : candidates) {

@@ -43,8 +43,4 @@ class Library {
   Opened opened_;
 };
 
-/// The files to try, best first: MODELMILL_ONNXRUNTIME alone if it is set, else the active virtual environment, the
-/// environments around `plugin_dir`, those of the `python3` on the PATH and of the user, and the system's.
-std::vector<std::string> library_candidates(const std::string& plugin_dir);
-
 }  // namespace modelmill::ort
