@@ -126,7 +126,8 @@ namespace {
 
 BackendRegistry::Description describe(const Plugin& plugin) {
   const mm_backend& table = plugin.table();
-  return {plugin.name(), text_or_empty(table.default_file), split_list(text_or_empty(table.file_extensions)), {}, -1};
+  return {
+      plugin.name(), text_or_empty(table.default_file), split_list(text_or_empty(table.file_extensions)), {}, true, -1};
 }
 
 mm_runtime_info runtime_of(const Plugin& plugin) {
@@ -168,6 +169,7 @@ Result<BackendRegistry::Description> BackendRegistry::find(const std::string& ba
   (void)plugin->initialize(rep_->settings(backend));  // load() tells what is wrong with it
   const mm_runtime_info info = runtime_of(*plugin);
   description.runtime = text_or_empty(info.runtime) + ' ' + text_or_empty(info.version);
+  description.usable = info.available != 0;
   description.gpu_count = info.gpu_count;
   return description;
 }

@@ -54,6 +54,7 @@ class BackendRegistry {
     std::vector<std::string> extensions;  // ".onnx"
     // Told by find() only:
     std::string runtime;  // with its version
+    bool usable = true;   // its runtime is there
     int gpu_count = -1;   // GPUs that its instances can be put on; -1: those of the machine
   };
   /// The backends whose plugin can be opened, by opening all in the folders.

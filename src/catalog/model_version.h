@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "catalog/explanation.h"
 #include "catalog/instances.h"
+#include "catalog/runtime_report.h"
 #include "catalog/version_stats.h"
 #include "model/definition.h"
 #include "model/signature.h"
@@ -70,9 +72,21 @@ class ModelVersion {
   /// Why it runs as it does. Thread-safe.
   virtual Explanation explain() const { return {}; }
 
+  /// How the runtimes that can run it compare; null: nothing was compared. Thread-safe.
+  std::shared_ptr<const RuntimeReport> runtimes() const {
+    const MutexLock lock(runtimes_mutex_);
+    return runtimes_;
+  }
+  void set_runtimes(std::shared_ptr<const RuntimeReport> report) {
+    const MutexLock lock(runtimes_mutex_);
+    runtimes_ = std::move(report);
+  }
+
  private:
   Description description_;
   std::shared_ptr<VersionStats> stats_;
+  mutable Mutex runtimes_mutex_;
+  std::shared_ptr<const RuntimeReport> runtimes_ MM_GUARDED_BY(runtimes_mutex_);
   Gate gate_;
 };
 

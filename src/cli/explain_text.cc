@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -72,6 +73,45 @@ std::string learned_text(const element& cost) {
   return out;
 }
 
+std::string layout_of(const element& layout) {
+  const double instances = number_of<double>(layout, "instances"), threads = number_of<double>(layout, "threads");
+  return clipped(text_of(layout, "backend"), 0) + ", " + count_text(instances) + " x " + count_text(threads) +
+         (threads == 1 ? " thread" : " threads");
+}
+
+/// The rate at a size of batch; "-" where it was not measured.
+std::string rate_at(const element& candidate, double rows) {
+  for (const element& size : list_of(candidate, "sizes"))
+    if (number_of<double>(size, "rows") == rows) return count_text(number_of<double>(size, "rows_per_second"));
+  return "-";
+}
+
+std::string runtimes_text(const element& runtimes) {
+  std::vector<double> sizes;
+  const std::vector<element> candidates = list_of(runtimes, "candidates");
+  for (const element& candidate : candidates)
+    for (const element& size : list_of(candidate, "sizes"))
+      if (const double rows = number_of<double>(size, "rows");
+          std::find(sizes.begin(), sizes.end(), rows) == sizes.end())
+        sizes.push_back(rows);
+  std::sort(sizes.begin(), sizes.end());
+  std::string out = "\nRuntimes, in rows a second by the rows of a batch; answers may differ by " +
+                    number_text("%.1g", number_of<double>(runtimes, "tolerance")) + " of the largest value\n";
+  std::vector<TextRow> rows = {{"", "LAYOUT", "DIFFER"}};
+  for (const double size : sizes) rows.front().push_back(count_text(size));
+  std::string notes;
+  for (const element& candidate : candidates) {
+    const std::string excluded = text_of(candidate, "excluded");
+    TextRow row = {"", layout_of(candidate),
+                   excluded.empty() ? number_text("%.1g", number_of<double>(candidate, "distance")) : "out"};
+    for (const double size : sizes) row.push_back(rate_at(candidate, size));
+    rows.push_back(std::move(row));
+    if (!excluded.empty()) notes += "  " + layout_of(candidate) + " is out: " + clipped(excluded, 0) + "\n";
+  }
+  return out + text_table(rows, 3, 0) + notes + "  " + layout_of(part_of(runtimes, "chosen")) +
+         " was chosen: " + clipped(text_of(runtimes, "reason"), 0) + "\n";
+}
+
 }  // namespace
 
 Result<std::string> explain_text(const std::string& json) {
@@ -84,6 +124,7 @@ Result<std::string> explain_text(const std::string& json) {
                     count_text(number_of<double>(document, "version")) + ": " +
                     (summary.empty() ? "nothing has been learned yet" : clipped(summary, 0)) + "\n\n";
   const element batching = part_of(document, "batching");
+  if (const std::string backend = text_of(document, "backend"); !backend.empty()) append_line(out, "backend", backend);
   append_line(out, "batching", batching_text(batching));
   if (const double objective = number_of<double>(batching, "objective_p99_us"); objective > 0)
     append_line(out, "objective", "99 of 100 requests within " + time_text(objective));
@@ -92,6 +133,7 @@ Result<std::string> explain_text(const std::string& json) {
   append_line(out, "waiting", count_text(number_of<double>(document, "pending")) + " requests");
   append_line(out, "event loop", loop_text(text_of(document, "on_loop")));
   for (const element& cost : list_of(document, "learned")) out += learned_text(cost);
+  if (element runtimes; !document["runtimes"].get(runtimes)) out += runtimes_text(runtimes);
   const std::vector<element> advice = list_of(document, "advice");
   if (!advice.empty()) out += "\n";
   for (const element& one : advice) {

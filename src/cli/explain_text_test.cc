@@ -62,6 +62,30 @@ TEST(ExplainText, TellsWithinWhatTheNumberOfInstancesChanges) {
                                "last change: 2 to 3: all were busy\n"));
 }
 
+TEST(ExplainText, TellsHowRuntimesCompare) {
+  const auto text = explain_text(
+      R"({"model": "m", "version": 1, "backend": "openvino", "runtimes": {
+          "chosen": {"backend": "openvino", "threads": 1, "instances": 2}, "reason": "1.50 times the rate",
+          "tolerance": 0.0001, "candidates": [
+            {"backend": "onnxruntime", "threads": 1, "instances": 2, "runtime": "ONNX Runtime 1", "distance": 0.0,
+             "excluded": "", "sizes": [{"rows": 1, "rows_per_second": 1000.0}, {"rows": 2, "rows_per_second": 1400.0}]},
+            {"backend": "openvino", "threads": 1, "instances": 2, "runtime": "OpenVINO", "distance": 0.00000031,
+             "excluded": "", "sizes": [{"rows": 1, "rows_per_second": 2100.0}]},
+            {"backend": "other", "threads": 2, "instances": 1, "runtime": "", "distance": 0.5,
+             "excluded": "output 'y' is too far from the reference's", "sizes": []}]}})");
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  EXPECT_THAT(*text, HasSubstr("  backend     openvino\n"));
+  EXPECT_THAT(
+      *text,
+      HasSubstr("Runtimes, in rows a second by the rows of a batch; answers may differ by 0.0001 of the largest value\n"
+                "  LAYOUT                     DIFFER      1  2\n"
+                "  onnxruntime, 2 x 1 thread  0       1,000  1,400\n"
+                "  openvino, 2 x 1 thread     3e-07   2,100  -\n"
+                "  other, 1 x 2 threads       out         -  -\n"
+                "  other, 1 x 2 threads is out: output 'y' is too far from the reference's\n"
+                "  openvino, 2 x 1 thread was chosen: 1.50 times the rate\n"));
+}
+
 TEST(ExplainText, AnotherKindOfServerIsNamedAsOne) {
   for (const char* json : {"", "[]", "{}", "<html>", R"({"model": 1})"})
     EXPECT_THAT(explain_text(json).status().message(), HasSubstr("another kind of server")) << json;

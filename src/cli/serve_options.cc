@@ -138,6 +138,12 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
   app.add_option("--instance-threads", config.instance_threads, "Threads inside each copy; 0 chooses")
       ->type_name("N")
       ->group(kGroup);
+  app.add_option(
+         "--runtime", config.runtime,
+         "What runs models that several runtimes can run: auto, the fastest, found by measurement while they are "
+         "served; default, the one that the file stands for; or a backend's name [auto]")
+      ->type_name("auto|default|BACKEND")
+      ->group(kGroup);
   app.add_option_function<std::vector<std::string>>(
          "--objective-p99",
          [&config](const std::vector<std::string>& texts) { read_objectives(texts, config.objectives); },

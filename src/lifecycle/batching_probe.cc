@@ -7,7 +7,7 @@
 #include <random>
 #include <utility>
 
-#include "tensor/float16.h"
+#include "tensor/float_element.h"
 
 namespace modelmill {
 namespace {
@@ -37,24 +37,6 @@ std::string symbol_problem(const char* kind, const TensorSpec& spec, const std::
       return "dimension " + std::to_string(i) + " of " + what + " has the name of the first, " +
              quoted(symbol.empty() ? spec.symbols[0] : symbol);
   return {};
-}
-
-bool is_float(DataType dtype) {
-  return dtype == DataType::kFp16 || dtype == DataType::kBf16 || dtype == DataType::kFp32 || dtype == DataType::kFp64;
-}
-
-double float_at(const Bytes& bytes, DataType dtype, size_t i) {
-  const auto read = [&]<typename T>(T) {
-    T value;
-    std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
-    return value;
-  };
-  switch (dtype) {
-    case DataType::kFp64: return read(double{});
-    case DataType::kFp16: return half_to_float(read(uint16_t{}));
-    case DataType::kBf16: return bfloat16_to_float(read(uint16_t{}));
-    default: return read(float{});
-  }
 }
 
 /// Relative tolerances; the 16-bit types have 11 and 8 significant bits.

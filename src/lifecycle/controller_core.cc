@@ -15,6 +15,9 @@ namespace {
 constexpr Duration kScaleInterval = std::chrono::milliseconds(250);
 constexpr Duration kExpireInterval = std::chrono::milliseconds(250);
 constexpr Duration kKeepInterval = std::chrono::seconds(30);
+constexpr Duration kRuntimesInterval = std::chrono::seconds(1);
+/// Comparisons of runtimes that wait; the others ask again.
+constexpr size_t kMostWaitingTrials = 64;
 /// Loads that wait for a thread are bounded by the number of models.
 constexpr size_t kMostWaitingLoads = std::numeric_limits<size_t>::max();
 
@@ -29,9 +32,11 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       settings_(std::move(settings)),
       control_(std::move(control)),
       costs_(settings_.cost_directory),
+      runtimes_(settings_.cost_directory),
       states_(std::move(parts.states)),
       remote_(control_.remote),
       settling_(control_.settle),
+      trials_(1, kMostWaitingTrials),
       pool_(std::max(load_threads, 1), kMostWaitingLoads) {
   demand_.use(control_.on_demand || control_.memory_budget > 0);
   demand_.on_wanted([this](const std::string& model) {
@@ -117,6 +122,7 @@ void ControllerCore::start() {
   steward_.every(kScaleInterval, [this](TimePoint now) { scale(now); });
   steward_.every(kExpireInterval, [this](TimePoint now) { demand_.expire(now); });
   if (costs_.keeps()) steward_.every(kKeepInterval, [this](TimePoint) { keep_costs(); });
+  steward_.every(kRuntimesInterval, [this](TimePoint now) { watch_runtimes(now); });
   steward_.start();
 }
 
@@ -129,6 +135,7 @@ void ControllerCore::shutdown() {
     changed_.notify_all();
   }
   remote_.stop();
+  trials_.stop();
   pool_.stop();
   std::vector<std::unique_ptr<OwnedVersion>> closing;
   std::vector<std::function<void(Status)>> waiters;

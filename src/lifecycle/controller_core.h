@@ -21,6 +21,7 @@
 #include "lifecycle/remote_models.h"
 #include "lifecycle/repository_look.h"
 #include "lifecycle/retirement.h"
+#include "lifecycle/runtime_store.h"
 #include "lifecycle/settling.h"
 #include "lifecycle/steward.h"
 #include "lifecycle/version_loader.h"
@@ -75,6 +76,9 @@ class ControllerCore final : public ModelControl {
   void scale(TimePoint now);
   /// Keeps what was learned since the last time.
   void keep_costs();
+  /// Looks whether a version should be run by another runtime, and has that seen to. One call at a time, at regular
+  /// intervals.
+  void watch_runtimes(TimePoint now);
 
  private:
   /// What is to be done once the lock is gone.
@@ -87,6 +91,9 @@ class ControllerCore final : public ModelControl {
     std::string model;
     WantedVersion version;
     std::shared_ptr<const ModelTarget> target;
+    /// Another runtime or layout for the version that serves; null: however it is best loaded.
+    std::shared_ptr<const RuntimeLayout> layout = {};
+    std::shared_ptr<RuntimeRecord> runtimes = {};  // of that version
   };
   struct Loaded;
 
@@ -120,6 +127,7 @@ class ControllerCore final : public ModelControl {
   bool begin_load(ModelRecord& model, int64_t number, Aftermath& after) MM_REQUIRES(mutex_);
   void run(const Job& job);
   Loaded load_job(const Job& job);
+  Result<LoadedVersion> load_best(const Job& job, Loaded& out);
   void finish(const Job& job, Loaded loaded);
   Status accept(ModelRecord& model, const Job& job, Loaded& loaded, Aftermath& after) MM_REQUIRES(mutex_);
   void reject(ModelRecord& model, const Job& job, const Status& reason) MM_REQUIRES(mutex_);
@@ -138,6 +146,12 @@ class ControllerCore final : public ModelControl {
   void inherit_costs(const std::string& model, LoadedVersion& loaded) const;
   std::shared_ptr<VersionStats> stats_of(const Job& job, const ModelDefinition& definition);
 
+  // Runtimes.
+  void compare_runtimes_of(const Job& job);
+  void change_runtime(const Job& job, const std::string& reason);
+  VersionRecord* still_serving(const Job& job) MM_REQUIRES(mutex_);
+  void keep_choice(const RuntimeRecord& runtimes, const RuntimeKnowledge& known);
+
   // Memory.
   enum class Room { kThere, kComing, kNone };
   Room room_for(ModelRecord& model, int64_t number, uint64_t needed, Aftermath& after) MM_REQUIRES(mutex_);
@@ -155,6 +169,7 @@ class ControllerCore final : public ModelControl {
   const LoadSettings settings_;
   const ControlSettings control_;
   const CostStore costs_;
+  const RuntimeStore runtimes_;
   const OpenModelStates states_;
   RemoteModels remote_;
 
@@ -172,7 +187,8 @@ class ControllerCore final : public ModelControl {
 
   Retirement retirement_;
   Steward steward_;
-  Offload pool_;  // goes first: its tasks use the others
+  Offload trials_;  // one after the other: they measure
+  Offload pool_;    // these two go first: their tasks use the others
 };
 
 }  // namespace modelmill

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "lifecycle/controller_core.h"
+#include "lifecycle/controller_load.h"
 #include "lifecycle/resident_memory.h"
 #include "lifecycle/signature_change.h"
 #include "lifecycle/version_loader.h"
@@ -24,17 +24,6 @@ bool wants(const ModelRecord& model, const WantedVersion& version) {
 }
 
 }  // namespace
-
-/// What a load's thread brings back.
-struct ControllerCore::Loaded {
-  Status status;
-  std::shared_ptr<ModelVersion> version;
-  std::shared_ptr<VersionStats> stats;
-  std::string cost_key;
-  int64_t instances = 0;
-  uint64_t bytes = 0;
-  Duration took{};
-};
 
 void ControllerCore::set_target(ModelRecord& model, std::shared_ptr<const ModelTarget> target, Aftermath& after) {
   model.target = std::move(target);
@@ -109,7 +98,11 @@ void ControllerCore::inherit_costs(const std::string& name, LoadedVersion& loade
     for (const auto& [number, version] : it->second.versions)
       if (version.serving) before = version.serving->share();
   }
-  if (!before || before->definition().max_batch_size != loaded.description.definition.max_batch_size) return;
+  if (!before) return;
+  const ModelDefinition &then = before->definition(), &now = loaded.description.definition;
+  if (then.max_batch_size != now.max_batch_size || then.backend != now.backend ||
+      then.instance_threads != now.instance_threads)
+    return;
   if (!same_signature(before->signature(), loaded.description.signature)) return;
   if (auto costs = before->learned(); !costs.empty()) loaded.plan.costs = std::move(costs);
 }
@@ -121,8 +114,7 @@ ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
   const bool alone = ++loads_running_ == 1;
   const uint64_t before = resident_bytes();
   const ModelTarget& target = *job.target;
-  auto loaded = load_version(target.found, target.places.at(job.version.version), target.definition,
-                             formats_of(backends_), backends_, settings_);
+  auto loaded = load_best(job, out);
   if (!loaded.ok()) {
     out.status = loaded.status();
   } else {
@@ -187,6 +179,9 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
   record.cost_key = loaded.cost_key;
   record.stamp = job.version.stamp;
   record.reason.clear();
+  record.runtimes = loaded.runtimes;
+  if (record.runtimes && record.runtimes->chooser.known())
+    loaded.version->set_runtimes(std::make_shared<const RuntimeReport>(record.runtimes->chooser.known()->report));
   record.serving = std::make_unique<OwnedVersion>(std::move(loaded.version));
   model.loaded_ms = unix_ms();
   return ok_status();

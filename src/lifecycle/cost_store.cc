@@ -1,21 +1,13 @@
 #include "lifecycle/cost_store.h"
 
-#include <openssl/evp.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <sstream>
 #include <thread>
 
-#include "base/private_file.h"
 #include "lifecycle/digest.h"
-#include "repository/model_files.h"
 
 namespace modelmill {
 namespace {
@@ -23,10 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kHeader[] = "modelmill costs 1";
-constexpr char kSuffix[] = ".costs";
 constexpr size_t kMostCurves = 64;
 constexpr size_t kMostPoints = 64;
-constexpr uint64_t kMostBytes = uint64_t{1} << 20;
 constexpr int64_t kHourNs = 3'600'000'000'000;
 
 bool add_part(Digest& digest, std::ifstream& file, uintmax_t size) {
@@ -127,45 +117,13 @@ std::vector<LearnedCost> parse_costs(const std::string& text) {
   return {};  // cut off
 }
 
-std::string CostStore::path_of(const std::string& key) const { return directory_ + '/' + key + kSuffix; }
-
 std::vector<LearnedCost> CostStore::read(const std::string& key) const {
-  if (!keeps() || key.empty()) return {};
-  const Result<std::string> text = read_file(path_of(key), kMostBytes);
-  return text.ok() ? parse_costs(*text) : std::vector<LearnedCost>();
+  const std::optional<std::string> text = files_.read(key);
+  return text ? parse_costs(*text) : std::vector<LearnedCost>();
 }
 
 Status CostStore::write(const std::string& key, std::span<const LearnedCost> costs) const {
-  if (!keeps() || key.empty() || costs.empty()) return ok_status();
-  MM_RETURN_IF_ERROR(make_private_folder(directory_));
-  const std::string file = path_of(key);
-  std::error_code error;
-  const bool fresh = !fs::exists(file, error);
-  // Written aside and renamed: no one reads half of it.
-  const std::string draft = file + ".new";
-  Status status = write_private_file(draft, costs_text(costs));
-  if (status.ok() && ::rename(draft.c_str(), file.c_str()) != 0)
-    status = unavailable("file '" + file + "' of the server's state cannot be made: " + std::strerror(errno));
-  if (!status.ok()) {
-    ::unlink(draft.c_str());
-    return status;
-  }
-  if (fresh) forget_oldest();
-  return ok_status();
-}
-
-void CostStore::forget_oldest() const {
-  std::vector<std::pair<fs::file_time_type, fs::path>> files;
-  std::error_code error;
-  for (fs::directory_iterator it(directory_, error), end; !error && it != end; it.increment(error)) {
-    if (it->path().extension() != kSuffix) continue;
-    std::error_code gone;
-    const auto time = it->last_write_time(gone);
-    if (!gone) files.emplace_back(time, it->path());
-  }
-  if (files.size() <= kMostFiles) return;
-  std::sort(files.begin(), files.end());
-  for (size_t i = 0; i < files.size() - kMostFiles; ++i) fs::remove(files[i].second, error);
+  return costs.empty() ? ok_status() : files_.write(key, costs_text(costs));
 }
 
 std::string cost_key(const CostSubject& subject) {

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "catalog/learned_cost.h"
+#include "lifecycle/learned_files.h"
 
 namespace modelmill {
 
@@ -14,21 +15,18 @@ namespace modelmill {
 /// Files of keys not written for longest go when there are more than kMostFiles. Thread-safe for different keys.
 class CostStore {
  public:
-  static constexpr size_t kMostFiles = 1'000;
+  static constexpr size_t kMostFiles = LearnedFiles::kMostFiles;
 
   /// An empty folder's name: nothing is kept.
-  explicit CostStore(std::string directory) : directory_(std::move(directory)) {}
+  explicit CostStore(std::string directory) : files_(std::move(directory), ".costs") {}
 
-  bool keeps() const { return !directory_.empty(); }
+  bool keeps() const { return files_.keeps(); }
   std::vector<LearnedCost> read(const std::string& key) const;
   /// Makes the folder at need; the file is whole or not there, whenever the process ends.
   Status write(const std::string& key, std::span<const LearnedCost> costs) const;
 
  private:
-  std::string path_of(const std::string& key) const;
-  void forget_oldest() const;
-
-  const std::string directory_;
+  const LearnedFiles files_;
 };
 
 /// The text of a file, and back.

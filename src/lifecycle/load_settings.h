@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,14 @@
 #include "catalog/instances.h"
 
 namespace modelmill {
+
+/// Whether the rows of a model can run together, as was found out by trying.
+struct BatchingDecision {
+  std::string why_not;  // empty: they can
+  int64_t rows = 0;     // that an execution may have, at most
+  /// The size of open dimensions with which it was tried; nullopt: none worked.
+  std::optional<int64_t> open_size;
+};
 
 /// What the machine and the operator say about every load.
 struct LoadSettings {
@@ -24,6 +34,11 @@ struct LoadSettings {
   std::string cost_directory;
   /// For finding out, at loading, what batches cost.
   Duration measure_budget = std::chrono::milliseconds(30);
+  /// What runs the models of which several runtimes could: "auto", the fastest, found by measurement; "default", the
+  /// one that the file's ending stands for; or a backend's name.
+  std::string runtime = "auto";
+  /// Known of the model from another of its runtimes, so that it need not be tried again; nullopt: nothing is.
+  std::optional<BatchingDecision> batching;
   /// CPU cores to share out; GPUs there are.
   int cores = 1;
   std::vector<int> gpus;

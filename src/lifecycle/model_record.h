@@ -11,6 +11,8 @@
 #include "lifecycle/instance_scaler.h"
 #include "lifecycle/owned_version.h"
 #include "lifecycle/repository_look.h"
+#include "lifecycle/runtime_chooser.h"
+#include "lifecycle/runtime_options.h"
 #include "lifecycle/swap_plan.h"
 #include "state/model_state.h"
 
@@ -38,11 +40,20 @@ inline std::shared_ptr<const ModelTarget> target_of(SeenModel seen, bool allow_b
                                                          sent, std::move(files)});
 }
 
+/// Of a version that several runtimes can run. Its chooser is asked and told under the controller's lock.
+struct RuntimeRecord {
+  RuntimeOptions options;
+  std::string key;  // of what is known of them; see RuntimeStore
+  RuntimeChooser chooser;
+  bool busy = false;  // what the chooser asked for last is being done
+};
+
 /// What the control plane knows of a version.
 struct VersionRecord {
-  std::unique_ptr<OwnedVersion> serving;   // null: nothing does
-  std::string stamp;                       // of what serves
-  std::shared_ptr<InstanceScaler> scaler;  // null: the number of instances is fixed
+  std::unique_ptr<OwnedVersion> serving;    // null: nothing does
+  std::string stamp;                        // of what serves
+  std::shared_ptr<InstanceScaler> scaler;   // null: the number of instances is fixed
+  std::shared_ptr<RuntimeRecord> runtimes;  // null: there is no choice
   std::string cost_key;
   int64_t executions_kept = 0;  // that the cost store knows of
   uint64_t bytes = 0;           // of memory that it takes, or took when it served last

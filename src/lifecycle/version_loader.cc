@@ -67,7 +67,10 @@ class Loading {
                          std::move(model_),
                          std::move(instances_),
                          std::move(cost_key_),
-                         costs_known_};
+                         costs_known_,
+                         std::move(batching_),
+                         open_size_,
+                         backend_.runtime};
   }
 
  private:
@@ -234,7 +237,8 @@ class Loading {
   void decide_batching() {
     BatchingDefinition& batching = definition_.batching;
     if (!definition_.max_batch_size) {
-      decide_by_probe();
+      batching_ = settings_.batching ? *settings_.batching : try_batching();
+      take_decision();
     } else if (*definition_.max_batch_size > 0) {
       // The author promised a batch dimension, so requests that wait together run together, without waiting for it.
       batching.mode = BatchingDefinition::Mode::kDynamic;
@@ -244,21 +248,28 @@ class Loading {
     plan_.batching = batching;
   }
 
-  void decide_by_probe() {
-    std::string reason = why_unbatchable(signature_, model_->info());
-    if (reason.empty() && !plan_.has_batch_dimension && has_reshape())
-      reason = "its configuration reshapes whole tensors, batch dimension included";
+  BatchingDecision try_batching() {
+    BatchingDecision out;
+    out.why_not = why_unbatchable(signature_, model_->info());
+    if (out.why_not.empty() && !plan_.has_batch_dimension && has_reshape())
+      out.why_not = "its configuration reshapes whole tensors, batch dimension included";
     int64_t row_bytes = fixed_row_bytes();
-    if (reason.empty() && !model_->info().rows_independent) {
+    if (out.why_not.empty() && !model_->info().rows_independent) {
       const ProbeReport report = probe_batching(signature_, runner(*instances_.front()));
-      reason = report.disagreement;
+      out.why_not = report.disagreement;
       row_bytes = std::max(row_bytes, report.row_bytes);
-      open_size_ = report.open_size;
+      out.open_size = report.open_size;
     }
-    if (!reason.empty()) return stay_unbatched(reason);
+    out.rows = std::clamp<int64_t>(kDefaultBatchBytes / std::max<int64_t>(row_bytes, 1), 1, kDefaultMaxBatch);
+    return out;
+  }
+
+  void take_decision() {
+    open_size_ = batching_->open_size;
+    if (!batching_->why_not.empty()) return stay_unbatched(batching_->why_not);
     if (!plan_.has_batch_dimension) leave_batch_out_of_dims();
     plan_.has_batch_dimension = true;
-    int64_t rows = std::clamp<int64_t>(kDefaultBatchBytes / std::max<int64_t>(row_bytes, 1), 1, kDefaultMaxBatch);
+    int64_t rows = batching_->rows;
     for (const int64_t preferred : definition_.batching.preferred_sizes) rows = std::max(rows, preferred);
     definition_.max_batch_size = rows;
   }
@@ -372,6 +383,7 @@ class Loading {
 
   Signature signature_;
   VersionPlan plan_;
+  std::optional<BatchingDecision> batching_;
   std::optional<int64_t> open_size_;
   BackendRegistry::Description backend_;
   std::string file_;

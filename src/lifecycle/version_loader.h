@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "backend/backend_model.h"
@@ -21,6 +23,11 @@ struct LoadedVersion {
   std::vector<std::unique_ptr<BackendInstance>> instances;  // destroyed before the model
   std::string cost_key;                                     // of what is learned of it; see CostStore
   bool costs_known = false;  // from a life before; else the plan has a first guess, or nothing
+  /// nullopt: its configuration said whether it is batched.
+  std::optional<BatchingDecision> batching;
+  /// The size of open dimensions with which made-up inputs work; nullopt: none did, or none was needed.
+  std::optional<int64_t> open_size;
+  std::string runtime;  // with its version
 };
 
 /// Loads one version: finds its backend and file, loads it, holds its configuration against it, decides how it is

@@ -68,6 +68,13 @@ warmup:
   - {name: real, batch_size: 4, count: 2, inputs: {x: {type: FP32, dims: [3, 8], file: x.bin}}}
 )";
 
+TEST(YamlConfig, TheChoiceOfARuntimeIsAParameter) {
+  const auto d = parse("name: a\nruntime: auto\nruntime_tolerance: 1e-3\nparameters: {other: 1}\n");
+  ASSERT_TRUE(d.ok()) << d.status().to_string();
+  EXPECT_EQ(d->parameters,
+            (std::map<std::string, std::string>{{"runtime", "auto"}, {"runtime_tolerance", "1e-3"}, {"other", "1"}}));
+}
+
 TEST(YamlConfig, SaysEverythingThatADefinitionHolds) {
   const auto d = parse(kWhole);
   ASSERT_TRUE(d.ok()) << d.status().to_string();

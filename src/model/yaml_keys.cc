@@ -136,6 +136,11 @@ constexpr std::array kModelKeys{
     YamlKey{"name", &kText, "The name that clients use; that of the file or folder when absent."},
     YamlKey{"path", &kText, "The model's file or folder, relative to the folder of this file; its name when absent."},
     YamlKey{"backend", &kText, "What runs it, such as onnxruntime; found by its file when absent."},
+    YamlKey{"runtime", &kText,
+            "auto: the fastest of the runtimes that can run it, found by measurement; default: the one that its file "
+            "stands for; or a backend's name."},
+    YamlKey{"runtime_tolerance", &kText,
+            "By how much answers of another runtime may differ, relative to an output's largest value, such as 1e-4."},
     YamlKey{"file", &kText, "The model's file in the folder of each version, where it isn't named as usual."},
     YamlKey{"versions", &kVersions, "Which of the versions are served; the newest one when absent."},
     YamlKey{"labels", &kLabels, "Names of versions, such as stable: 3."},

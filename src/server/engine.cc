@@ -56,6 +56,7 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   options.load_threads = config_.load_threads;
   options.load.instances = config_.instances;
   options.load.instance_threads = config_.instance_threads;
+  options.load.runtime = config_.runtime;
   options.load.objectives = config_.objectives;
   options.load.instance_limits = {config_.max_instances > 0 ? config_.instances : 0, config_.max_instances,
                                   config_.scale_to_zero_after};

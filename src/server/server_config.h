@@ -61,6 +61,8 @@ struct ServerConfig {
   /// Bounds of what may wait in each model's queue. 0: the default of the request path.
   int64_t max_queue_requests = 0;
   int64_t max_queue_bytes = 0;
+  /// See LoadSettings.
+  std::string runtime = "auto";
   int load_threads = 2;
   /// How models come and go while the server runs.
   ControlSettings control;

@@ -36,13 +36,38 @@ void write_cost(JsonWriter& json, const ExplainedCost& explained) {
   json.end_array().end_object();
 }
 
+void write_layout(JsonWriter& json, const RuntimeLayout& layout) {
+  json.field("backend", layout.backend).field("threads", layout.threads).field("instances", layout.instances);
+}
+
+void write_runtimes(JsonWriter& json, const RuntimeReport& report) {
+  json.key("runtimes").begin_object().key("chosen").begin_object();
+  write_layout(json, report.chosen);
+  json.end_object().field("reason", report.reason).field("tolerance", report.tolerance);
+  json.key("candidates").begin_array();
+  for (const RuntimeCandidate& candidate : report.candidates) {
+    json.begin_object();
+    write_layout(json, candidate.layout);
+    json.field("runtime", candidate.runtime).field("distance", candidate.distance);
+    json.field("excluded", candidate.excluded).key("sizes").begin_array();
+    for (const RuntimeTiming& timing : candidate.timings)
+      json.begin_object()
+          .field("rows", timing.rows)
+          .field("rows_per_second", timing.rows_per_second)
+          .field("execution_us", timing.milliseconds * 1e3)
+          .end_object();
+    json.end_array().end_object();
+  }
+  json.end_array().end_object();
+}
+
 }  // namespace
 
 std::string explain_json(const ModelVersion& version) {
   const Explanation explanation = version.explain();
   JsonWriter json;
   json.begin_object().field("model", version.name()).field("version", version.version());
-  json.field("summary", learned_line(explanation));
+  json.field("backend", version.definition().backend).field("summary", learned_line(explanation));
   json.key("batching").begin_object().field("policy", explanation.policy).field("max_rows", explanation.max_rows);
   json.field("objective_p99_us", microseconds(explanation.objective));
   json.field("unbatched_reason", version.definition().unbatched_reason).end_object();
@@ -60,6 +85,7 @@ std::string explain_json(const ModelVersion& version) {
   json.key("learned").begin_array();
   for (const ExplainedCost& cost : explanation.costs) write_cost(json, cost);
   json.end_array();
+  if (const auto runtimes = version.runtimes()) write_runtimes(json, *runtimes);
   json.key("advice").begin_array();
   for (const std::string& sentence : advice(explanation, version.definition())) json.value(sentence);
   json.end_array().end_object();

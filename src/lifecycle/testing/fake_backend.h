@@ -120,29 +120,38 @@ class FakeModel final : public BackendModel {
   FakeLog& log_;
 };
 
-/// A backend "onnxruntime" whose models are given by name. Loads of one model only at a time in tests that read the
-/// log.
+/// A backend "onnxruntime" whose models are given by name, and others that read the same files. Loads of one model only
+/// at a time in tests that read the log.
 struct FakeBackends {
   struct Model {
     BackendModelInfo info;
     FakeCompute compute;
   };
   std::map<std::string, Model> models;
+  /// The models of other backends, by backend and name.
+  std::map<std::string, std::map<std::string, Model>> others;
   FakeLog log;
 
+  std::vector<BackendRegistry::Description> descriptions() const {
+    std::vector<BackendRegistry::Description> out = {{"onnxruntime", "model.onnx", {".onnx"}}};
+    for (const auto& [name, its_models] : others) out.push_back({name, "model." + name, {"." + name, ".onnx"}});
+    return out;
+  }
+
   BackendSource source() {
-    const BackendRegistry::Description description{"onnxruntime", "model.onnx", {".onnx"}};
     return {
-        [description] { return std::vector{description}; },
-        [description](const std::string& backend, const std::string&) -> Result<BackendRegistry::Description> {
-          if (backend != description.name) return not_found("no backend '" + backend + "'");
-          return description;
+        [this] { return descriptions(); },
+        [this](const std::string& backend, const std::string&) -> Result<BackendRegistry::Description> {
+          for (const auto& description : descriptions())
+            if (description.name == backend) return description;
+          return not_found("no backend '" + backend + "'");
         },
-        [this](const std::string&, const BackendLoad& load,
+        [this](const std::string& backend, const BackendLoad& load,
                const std::string&) -> Result<std::unique_ptr<BackendModel>> {
           ++log.loads;
-          const auto it = models.find(load.model);
-          if (it == models.end()) return invalid_argument("the file of model '" + load.model + "' is corrupt");
+          const auto& its_models = backend == "onnxruntime" ? models : others.at(backend);
+          const auto it = its_models.find(load.model);
+          if (it == its_models.end()) return invalid_argument("the file of model '" + load.model + "' is corrupt");
           {
             MutexLock lock(log.mutex);
             log.load_arguments.push_back(load);

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "lifecycle/controller_core.h"
+
+namespace modelmill {
+
+/// What a load's thread brings back.
+struct ControllerCore::Loaded {
+  Status status;
+  std::shared_ptr<ModelVersion> version;
+  std::shared_ptr<VersionStats> stats;
+  std::shared_ptr<RuntimeRecord> runtimes;
+  std::string cost_key;
+  int64_t instances = 0;
+  uint64_t bytes = 0;
+  Duration took{};
+};
+
+}  // namespace modelmill

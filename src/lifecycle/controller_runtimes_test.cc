@@ -1,0 +1,246 @@
+// Which of the runtimes that can run a version does: the whole way, with fakes.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "lifecycle/testing/controller_rig.h"
+
+namespace modelmill {
+namespace {
+
+using testing::HasSubstr;
+
+/// Model a can be run by "onnxruntime", slowly, and by "quick".
+class ControllerRuntimesTest : public ControllerCoreTest {
+ protected:
+  ControllerRuntimesTest() {
+    info_.signature.inputs = {{"x", DataType::kFp32, {-1, 1}, {"N", ""}, false}};
+    info_.signature.outputs = {{"y", DataType::kFp32, {-1, 1}, {"N", ""}, false}};
+    backends_.models["a"] = {info_, slow_twice()};
+    backends_.others["quick"]["a"] = {info_, times(2)};
+    file_ = folder_.write("a.onnx");
+    settings_.cores = 2;
+  }
+
+  static FakeCompute times(float factor) {
+    return [factor](const TensorList& inputs) -> Result<TensorList> {
+      std::vector<float> values = floats_of(inputs[0]);
+      for (float& value : values) value *= factor;
+      return TensorList{fake_floats("y", inputs[0].shape, values)};
+    };
+  }
+  static FakeCompute slow_twice() {
+    return [](const TensorList& inputs) {
+      const TimePoint until = Clock::now() + std::chrono::milliseconds(5);
+      while (Clock::now() < until) std::this_thread::yield();
+      return times(2)(inputs);
+    };
+  }
+
+  std::unique_ptr<ControllerCore> serve() {
+    auto core = std::make_unique<ControllerCore>(parts(), settings_, ControlSettings{}, 1);
+    EXPECT_TRUE(core->load_sources({{file_}}).ok());
+    return core;
+  }
+  std::shared_ptr<ModelVersion> version() { return catalog_.table()->find("a")->versions.front(); }
+  std::string backend() { return version()->definition().backend; }
+
+  /// Two looks with some traffic between them.
+  void be_used(ControllerCore& core) {
+    core.watch_runtimes(now_);
+    RequestTimes times;
+    times.received = times.queued = times.compute_start = Clock::now();
+    times.compute_end = times.received + std::chrono::milliseconds(100);
+    for (int i = 0; i < 100; ++i) version()->stats().request_succeeded(times, 1);
+    now_ += std::chrono::seconds(1);
+    core.watch_runtimes(now_);
+  }
+  template <typename Condition>
+  static void wait_for(Condition condition) {
+    const TimePoint until = Clock::now() + std::chrono::seconds(60);
+    while (!condition() && Clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_TRUE(condition());
+  }
+  std::shared_ptr<const RuntimeReport> wait_for_report() {
+    wait_for([&] { return version()->runtimes() != nullptr; });
+    return version()->runtimes();
+  }
+
+  BackendModelInfo info_;
+  std::string file_;
+  LoadSettings settings_;
+  TimePoint now_{std::chrono::hours(1)};
+};
+
+TEST_F(ControllerRuntimesTest, TheFastestTakesOver) {
+  const auto core = serve();
+  EXPECT_EQ(backend(), "onnxruntime");
+  be_used(*core);
+  wait_for_report();
+  EXPECT_EQ(version()->runtimes()->candidates.size(), 4U);  // two runtimes, one core or two an instance
+  EXPECT_EQ(backend(), "onnxruntime");
+  be_used(*core);
+  wait_for([&] { return backend() == "quick"; });
+  EXPECT_EQ(version()->runtimes()->chosen.backend, "quick");
+  EXPECT_THAT(version()->runtimes()->reason, HasSubstr("times the rate of onnxruntime"));
+  EXPECT_EQ(version()->definition().max_batch_size, 64);
+  EXPECT_EQ(version()->version(), 1);
+  core->shutdown();
+  EXPECT_EQ(backends_.log.unloads, backends_.log.loads);
+}
+
+TEST_F(ControllerRuntimesTest, WithoutRequestsNothingIsCompared) {
+  const auto core = serve();
+  for (int i = 0; i < 10; ++i) core->watch_runtimes(now_ += std::chrono::seconds(1));
+  core->shutdown();
+  EXPECT_EQ(backends_.log.loads, 1);
+}
+
+TEST_F(ControllerRuntimesTest, OneThatAnswersDifferentlyIsOut) {
+  backends_.others["quick"]["a"].compute = times(2.01F);
+  const auto core = serve();
+  be_used(*core);
+  const auto report = wait_for_report();
+  be_used(*core);
+  EXPECT_EQ(backend(), "onnxruntime");
+  core->shutdown();
+  for (const RuntimeCandidate& candidate : report->candidates)
+    EXPECT_EQ(candidate.excluded,
+              candidate.layout.backend == "quick" ? "output 'y' is too far from the reference's" : "");
+  EXPECT_NEAR(report->candidates.back().distance, 0.005, 1e-4);
+}
+
+TEST_F(ControllerRuntimesTest, OneWithAnotherSignatureIsOut) {
+  backends_.others["quick"]["a"].info.signature.outputs[0].name = "z";
+  const auto core = serve();
+  be_used(*core);
+  const auto report = wait_for_report();
+  core->shutdown();
+  EXPECT_THAT(report->candidates.back().excluded, HasSubstr("output 'y'"));
+}
+
+TEST_F(ControllerRuntimesTest, OneThatDoesNotLoadIsOut) {
+  backends_.others["quick"].clear();
+  const auto core = serve();
+  be_used(*core);
+  const auto report = wait_for_report();
+  core->shutdown();
+  EXPECT_THAT(report->candidates.back().excluded, HasSubstr("corrupt"));
+}
+
+TEST_F(ControllerRuntimesTest, TheNextStartBeginsWithTheBest) {
+  settings_.cost_directory = folder_ / "costs";
+  {
+    const auto core = serve();
+    be_used(*core);
+    wait_for_report();
+    be_used(*core);
+    wait_for([&] { return backend() == "quick"; });
+    core->shutdown();
+  }
+  const int loads = backends_.log.loads;
+  const auto core = serve();
+  EXPECT_EQ(backend(), "quick");
+  EXPECT_EQ(version()->definition().max_batch_size, 64);
+  ASSERT_NE(version()->runtimes(), nullptr);
+  be_used(*core);
+  core->shutdown();
+  EXPECT_EQ(backends_.log.loads, loads + 1);
+}
+
+TEST_F(ControllerRuntimesTest, AnotherContentOfTheFileIsComparedAnew) {
+  settings_.cost_directory = folder_ / "costs";
+  {
+    const auto core = serve();
+    be_used(*core);
+    wait_for_report();
+    be_used(*core);
+    wait_for([&] { return backend() == "quick"; });
+    core->shutdown();
+  }
+  folder_.write("a.onnx", "another");
+  const auto core = serve();
+  EXPECT_EQ(backend(), "onnxruntime");
+  core->shutdown();
+}
+
+TEST_F(ControllerRuntimesTest, TheOperatorMayPinOne) {
+  settings_.runtime = "quick";
+  auto core = serve();
+  EXPECT_EQ(backend(), "quick");
+  be_used(*core);
+  core->shutdown();
+  EXPECT_EQ(backends_.log.loads, 1);
+  settings_.runtime = "default";
+  core.reset();
+  core = serve();
+  EXPECT_EQ(backend(), "onnxruntime");
+  be_used(*core);
+  core->shutdown();
+  EXPECT_EQ(backends_.log.loads, 2);
+}
+
+class ConfiguredRuntimesTest : public ControllerRuntimesTest {
+ protected:
+  std::unique_ptr<ControllerCore> serve(const std::string& config) {
+    folder_.write("repository/a/1/model.onnx");
+    folder_.write("repository/a/config.pbtxt", config);
+    file_ = folder_ / "repository";
+    return ControllerRuntimesTest::serve();
+  }
+};
+
+TEST_F(ConfiguredRuntimesTest, ABackendThatIsNamedStays) {
+  const auto core = serve(R"(backend: "onnxruntime")");
+  be_used(*core);
+  core->shutdown();
+  EXPECT_EQ(backends_.log.loads, 1);
+}
+
+TEST_F(ConfiguredRuntimesTest, SoDoesOneWithSettings) {
+  const auto core = serve(R"(parameters { key: "intra_op_thread_count" value { string_value: "2" } })");
+  be_used(*core);
+  core->shutdown();
+  EXPECT_EQ(backends_.log.loads, 1);
+}
+
+TEST_F(ConfiguredRuntimesTest, AutoComparesAllTheSame) {
+  const auto core = serve(R"(
+    backend: "onnxruntime"
+    parameters { key: "runtime" value { string_value: "auto" } }
+    parameters { key: "runtime_tolerance" value { string_value: "0.01" } })");
+  be_used(*core);
+  const auto report = wait_for_report();
+  core->shutdown();
+  EXPECT_EQ(report->tolerance, 0.01);
+}
+
+TEST_F(ConfiguredRuntimesTest, ItsOwnWordCountsMoreThanTheOperators) {
+  settings_.runtime = "default";
+  const auto core = serve(R"(parameters { key: "runtime" value { string_value: "quick" } })");
+  EXPECT_EQ(backend(), "quick");
+  core->shutdown();
+}
+
+TEST_F(ConfiguredRuntimesTest, WhatMakesNoSenseIsAnError) {
+  auto core = serve(R"(parameters { key: "runtime" value { string_value: "fastest" } })");
+  EXPECT_THAT(reason("a"), HasSubstr("parameter 'runtime' is 'fastest', which can't run 'model.onnx' here"));
+  core->shutdown();
+  core.reset();
+  core = serve(R"(parameters { key: "runtime_tolerance" value { string_value: "much" } })");
+  EXPECT_THAT(reason("a"), HasSubstr("must be a number from 0 to 1"));
+  core->shutdown();
+}
+
+TEST_F(ConfiguredRuntimesTest, WhatIsSetOfInstancesStays) {
+  const auto core = serve(R"(instance_group { count: 3 kind: KIND_CPU })");
+  be_used(*core);
+  const auto report = wait_for_report();
+  core->shutdown();
+  for (const RuntimeCandidate& candidate : report->candidates) EXPECT_EQ(candidate.layout.instances, 3);
+}
+
+}  // namespace
+}  // namespace modelmill

@@ -1,0 +1,289 @@
+#include "lifecycle/runtime_trial.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "lifecycle/answer_distance.h"
+#include "lifecycle/resident_memory.h"
+#include "lifecycle/runtime_choice.h"
+#include "lifecycle/sample_inputs.h"
+#include "lifecycle/signature_change.h"
+#include "lifecycle/version_loader.h"
+
+namespace modelmill {
+namespace {
+
+constexpr uint64_t kSeed = 47;
+/// Rows that are asked alone, and then together, of each runtime.
+constexpr int kComparedRows = 3;
+/// Larger batches aren't measured once a size does less than this part of the best rate.
+constexpr double kNotWorth = 0.7;
+/// Layouts with less than this part of the best rate are measured once only.
+constexpr double kFarBehind = 0.6;
+
+/// The version in one layout.
+struct Contender {
+  RuntimeCandidate candidate;
+  LoadedVersion loaded;
+  int lanes = 1;  // executions at a time
+  bool in() const { return candidate.excluded.empty(); }
+};
+
+uint64_t free_bytes() {
+  const long pages = ::sysconf(_SC_AVPHYS_PAGES), size = ::sysconf(_SC_PAGE_SIZE);
+  return pages > 0 && size > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(size) : 0;
+}
+
+class Trial {
+ public:
+  Trial(const RuntimeSubject& subject, std::span<const ModelFormat> formats, const BackendSource& backends,
+        const LoadSettings& settings, const TrialSettings& trial, const std::atomic<bool>& stop)
+      : subject_(subject), formats_(formats), backends_(backends), settings_(settings), trial_(trial), stop_(stop) {}
+
+  Result<std::shared_ptr<const RuntimeKnowledge>> run() {
+    MM_RETURN_IF_ERROR(load_all());
+    MM_RETURN_IF_ERROR(ask_reference());
+    for (Contender& contender : contenders_)
+      if (contender.in()) compare(contender);
+    for (int round = 0; round < trial_.rounds; ++round)
+      for (Contender& contender : contenders_)
+        if (contender.in() && (round == 0 || !far_behind(contender))) measure(contender);
+    if (stop_) return cancelled("the comparison of runtimes was ended");
+    auto out = std::make_shared<RuntimeKnowledge>();
+    out->batching = batching_;
+    out->report.tolerance = subject_.options.tolerance;
+    for (Contender& contender : contenders_) out->report.candidates.push_back(std::move(contender.candidate));
+    return std::shared_ptr<const RuntimeKnowledge>(std::move(out));
+  }
+
+ private:
+  std::vector<RuntimeLayout> layouts() const {
+    const ModelDefinition& definition = subject_.definition;
+    const int threads = definition.instance_threads > 0 ? definition.instance_threads : settings_.instance_threads;
+    int instances = settings_.instances;
+    if (const auto& groups = definition.instance_groups; !groups.empty() && groups.front().count > 0)
+      instances = groups.front().count;
+    if (definition.instance_range.max || settings_.instance_limits.max > 0) instances = std::max(instances, 1);
+    std::vector<RuntimeLayout> out;
+    for (const std::string& backend : subject_.options.backends)
+      for (RuntimeLayout& layout : layouts_to_try(backend, settings_.cores, threads, instances))
+        out.push_back(std::move(layout));
+    return out;
+  }
+
+  Status load_all() {
+    const std::vector<RuntimeLayout> all = layouts();
+    const uint64_t needed = bytes_on_disk(subject_.version) * (all.size() + 1);
+    if (const uint64_t free = free_bytes(); needed > free / 2)
+      return failed_precondition("its runtimes aren't compared: that may take " + std::to_string(needed >> 20) +
+                                 " MiB, and " + std::to_string(free >> 20) + " MiB of memory are free");
+    for (const RuntimeLayout& layout : all) {
+      if (stop_) return cancelled("the comparison of runtimes was ended");
+      const bool first = contenders_.empty();
+      MM_RETURN_IF_ERROR(load(layout));
+      if (first && !contenders_.front().in()) return failed_precondition(contenders_.front().candidate.excluded);
+    }
+    return ok_status();
+  }
+
+  Status load(const RuntimeLayout& layout) {
+    Contender contender;
+    contender.candidate.layout = layout;
+    LaidOut laid = lay_out(subject_.definition, settings_, layout, batching_);
+    laid.settings.cost_directory.clear();
+    laid.settings.measure_budget = {};
+    auto loaded =
+        load_version(subject_.found, subject_.version, std::move(laid.definition), formats_, backends_, laid.settings);
+    if (!loaded.ok()) {
+      contender.candidate.excluded = loaded.status().message();
+      contenders_.push_back(std::move(contender));
+      return ok_status();
+    }
+    contender.loaded = *std::move(loaded);
+    contender.candidate.runtime = contender.loaded.runtime;
+    if (contenders_.empty()) {
+      if (contender.loaded.description.definition.decoupled || contender.loaded.model->info().stateful)
+        return failed_precondition("its answers can't be compared: it is decoupled or keeps state");
+      batching_ = contender.loaded.batching;
+      open_size_ = contender.loaded.open_size;
+    } else {
+      check_alike(contender);
+    }
+    const auto instances = static_cast<int>(contender.loaded.instances.size());
+    contender.lanes = contender.loaded.plan.concurrent_execute ? layout.instances : instances;
+    contenders_.push_back(std::move(contender));
+    return ok_status();
+  }
+
+  /// Clients must not see which runtime it is.
+  void check_alike(Contender& contender) const {
+    const LoadedVersion& reference = contenders_.front().loaded;
+    std::string& excluded = contender.candidate.excluded;
+    excluded = breaking_change(reference.description.signature, contender.loaded.description.signature);
+    if (excluded.empty() && reference.plan.max_batch_rows != contender.loaded.plan.max_batch_rows)
+      excluded = "it would be batched differently";
+  }
+
+  bool batched() const { return contenders_.front().loaded.plan.has_batch_dimension; }
+  int64_t max_rows() const { return std::max<int64_t>(contenders_.front().loaded.plan.max_batch_rows, 1); }
+
+  std::vector<Result<TensorList>> ask(Contender& contender, const std::vector<DirectRequest>& requests) const {
+    return run_directly(*contender.loaded.instances.front(), subject_.definition.name, subject_.version.version,
+                        requests);
+  }
+
+  Status ask_reference() {
+    if (!open_size_ && has_open_sizes(contenders_.front().loaded.description.signature, batched()))
+      return failed_precondition("its runtimes can't be compared: no made-up inputs run");
+    std::mt19937_64 random(kSeed);
+    for (const ValueRange range : {ValueRange::kTame, ValueRange::kWide})
+      for (int row = 0; row < kComparedRows; ++row) {
+        auto inputs = sample_inputs(contenders_.front().loaded.description.signature, batched(), 1,
+                                    open_size_.value_or(1), range, row, random);
+        if (!inputs) return failed_precondition("its runtimes can't be compared: a row is too large to be made up");
+        DirectRequest request{*std::move(inputs), 1};
+        auto answer = std::move(ask(contenders_.front(), {request}).front());
+        if (!answer.ok()) continue;  // not values for this model
+        requests_.push_back(std::move(request));
+        answers_.push_back(*std::move(answer));
+      }
+    if (!requests_.empty()) return ok_status();
+    return failed_precondition("its runtimes can't be compared: no made-up inputs run");
+  }
+
+  void compare(Contender& contender) const {
+    std::vector<Result<TensorList>> answers;
+    for (const DirectRequest& request : requests_) answers.push_back(std::move(ask(contender, {request}).front()));
+    check_answers(contender, answers);
+    if (!contender.in() || max_rows() < static_cast<int64_t>(requests_.size())) return;
+    check_answers(contender, ask(contender, requests_));
+  }
+
+  void check_answers(Contender& contender, const std::vector<Result<TensorList>>& answers) const {
+    RuntimeCandidate& candidate = contender.candidate;
+    for (size_t i = 0; i < answers.size() && contender.in(); ++i) {
+      if (!answers[i].ok()) {
+        candidate.excluded = "it fails where the reference answers: " + answers[i].status().message();
+        return;
+      }
+      const AnswerDistance distance = answer_distance(answers_[i], *answers[i]);
+      candidate.distance = std::max(candidate.distance, distance.relative);
+      candidate.excluded = distance.problem;
+      if (distance.problem.empty() && distance.relative > subject_.options.tolerance)
+        candidate.excluded = "output '" + distance.output + "' is too far from the reference's";
+    }
+  }
+
+  double best_rate() const {
+    double best = 0;
+    for (const Contender& contender : contenders_) best = std::max(best, best_rate(contender));
+    return best;
+  }
+  static double best_rate(const Contender& contender) {
+    double best = 0;
+    for (const RuntimeTiming& timing : contender.candidate.timings) best = std::max(best, timing.rows_per_second);
+    return best;
+  }
+  bool far_behind(const Contender& contender) const { return best_rate(contender) < kFarBehind * best_rate(); }
+
+  void measure(Contender& contender) const {
+    auto& timings = contender.candidate.timings;
+    double best = 0;
+    for (size_t i = 0; !stop_; ++i) {
+      const int64_t rows = std::min(int64_t{1} << i, max_rows());
+      const RuntimeTiming now = run_slice(contender, rows);
+      if (now.rows_per_second <= 0) return;
+      // What disturbed a run made it slower: the faster one is the runtime's.
+      if (i >= timings.size())
+        timings.push_back(now);
+      else if (now.rows_per_second > timings[i].rows_per_second)
+        timings[i] = now;
+      best = std::max(best, now.rows_per_second);
+      const bool long_enough = now.milliseconds > 1e3 * to_seconds(trial_.longest) / 2;
+      if (rows >= max_rows() || long_enough || now.rows_per_second < kNotWorth * best) return;
+    }
+  }
+
+  /// All lanes at once, for a slice of time, and each at least once.
+  RuntimeTiming run_slice(Contender& contender, int64_t rows) const {
+    const std::vector<DirectRequest> requests(static_cast<size_t>(rows), requests_.front());
+    struct Lane {
+      int64_t runs = 0;
+      Duration took{};
+      bool failed = false;
+    };
+    std::vector<Lane> lanes(static_cast<size_t>(contender.lanes));
+    const auto work = [&](size_t index) {
+      Lane& lane = lanes[index];
+      auto& instances = contender.loaded.instances;
+      BackendInstance& instance = *instances[index % instances.size()];
+      const auto run = [&] {
+        const auto answers = run_directly(instance, subject_.definition.name, subject_.version.version, requests);
+        lane.failed = !std::all_of(answers.begin(), answers.end(), [](const auto& answer) { return answer.ok(); });
+      };
+      run();  // what a runtime does at the first use of a size isn't counted
+      const TimePoint begin = Clock::now();
+      while (!lane.failed && !stop_ && (lane.runs == 0 || lane.took < trial_.slice)) {
+        run();
+        ++lane.runs;
+        lane.took = Clock::now() - begin;
+      }
+    };
+    std::vector<std::thread> threads;
+    for (size_t i = 1; i < lanes.size(); ++i) threads.emplace_back(work, i);
+    work(0);
+    for (std::thread& thread : threads) thread.join();
+    RuntimeTiming out{rows, 0, 0};
+    for (const Lane& lane : lanes) {
+      if (lane.failed || lane.runs == 0) return {rows, 0, 0};
+      const double seconds = std::max(to_seconds(lane.took), 1e-9);
+      out.rows_per_second += static_cast<double>(lane.runs * rows) / seconds;
+      out.milliseconds = std::max(out.milliseconds, 1e3 * seconds / static_cast<double>(lane.runs));
+    }
+    return out;
+  }
+
+  const RuntimeSubject& subject_;
+  const std::span<const ModelFormat> formats_;
+  const BackendSource& backends_;
+  const LoadSettings& settings_;
+  const TrialSettings& trial_;
+  const std::atomic<bool>& stop_;
+
+  std::vector<Contender> contenders_;  // the reference's first layout first
+  std::optional<BatchingDecision> batching_;
+  std::optional<int64_t> open_size_;
+  std::vector<DirectRequest> requests_;
+  std::vector<TensorList> answers_;  // the reference's
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const RuntimeKnowledge>> compare_runtimes(
+    const RuntimeSubject& subject, std::span<const ModelFormat> formats, const BackendSource& backends,
+    const LoadSettings& settings, const TrialSettings& trial, const std::atomic<bool>& stop) {
+  return Trial(subject, formats, backends, settings, trial, stop).run();
+}
+
+LaidOut lay_out(const ModelDefinition& definition, const LoadSettings& settings, const RuntimeLayout& layout,
+                const std::optional<BatchingDecision>& batching) {
+  LaidOut out{definition, settings};
+  out.definition.backend = layout.backend;
+  out.definition.platform.clear();
+  if (out.definition.instance_threads == 0) out.definition.instance_threads = layout.threads;
+  if (out.definition.instance_groups.empty() && settings.instance_limits.max == 0 && !definition.instance_range.max)
+    out.settings.instances = layout.instances;
+  if (!definition.max_batch_size) out.settings.batching = batching;
+  return out;
+}
+
+RuntimeLayout layout_of(const ModelDefinition& loaded, const LoadSettings& settings, size_t instances) {
+  const int threads = loaded.instance_threads > 0 ? loaded.instance_threads : settings.instance_threads;
+  return {loaded.backend, std::max(threads, 1), std::max(static_cast<int>(instances), 1)};
+}
+
+}  // namespace modelmill
