@@ -8,6 +8,7 @@
 
 #include "base/mutex.h"
 #include "catalog/explanation.h"
+#include "catalog/input_samples.h"
 #include "catalog/instances.h"
 #include "catalog/runtime_report.h"
 #include "catalog/version_stats.h"
@@ -72,6 +73,9 @@ class ModelVersion {
   /// Why it runs as it does. Thread-safe.
   virtual Explanation explain() const { return {}; }
 
+  /// Requests that it got, while they are wanted.
+  InputSamples& samples() { return samples_; }
+
   /// How the runtimes that can run it compare; null: nothing was compared. Thread-safe.
   std::shared_ptr<const RuntimeReport> runtimes() const {
     const MutexLock lock(runtimes_mutex_);
@@ -85,6 +89,7 @@ class ModelVersion {
  private:
   Description description_;
   std::shared_ptr<VersionStats> stats_;
+  InputSamples samples_;
   mutable Mutex runtimes_mutex_;
   std::shared_ptr<const RuntimeReport> runtimes_ MM_GUARDED_BY(runtimes_mutex_);
   Gate gate_;

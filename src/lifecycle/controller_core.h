@@ -147,6 +147,7 @@ class ControllerCore final : public ModelControl {
   std::shared_ptr<VersionStats> stats_of(const Job& job, const ModelDefinition& definition);
 
   // Runtimes.
+  static void prepare_runtimes(const RuntimeRecord& runtimes, ModelVersion& version);
   void compare_runtimes_of(const Job& job);
   void change_runtime(const Job& job, const std::string& reason);
   VersionRecord* still_serving(const Job& job) MM_REQUIRES(mutex_);

@@ -48,6 +48,15 @@ Result<LoadedVersion> ControllerCore::load_best(const Job& job, Loaded& out) {
   return loaded;
 }
 
+/// A version that is about to serve: it shows what is known, or keeps requests to find it out with.
+void ControllerCore::prepare_runtimes(const RuntimeRecord& runtimes, ModelVersion& version) {
+  constexpr size_t kSamples = 4;
+  if (const auto& known = runtimes.chooser.known())
+    version.set_runtimes(std::make_shared<const RuntimeReport>(known->report));
+  else
+    version.samples().want(kSamples);
+}
+
 void ControllerCore::watch_runtimes(TimePoint now) {
   using Step = RuntimeChooser::Step;
   std::vector<std::pair<Job, Step>> due;
@@ -90,7 +99,14 @@ VersionRecord* ControllerCore::still_serving(const Job& job) {
 void ControllerCore::compare_runtimes_of(const Job& job) {
   if (stopping_) return;
   const FoundVersion& place = job.target->places.at(job.version.version);
-  const RuntimeSubject subject{job.target->found, place, job.target->definition, job.runtimes->options};
+  std::shared_ptr<ModelVersion> version;
+  {
+    const MutexLock lock(mutex_);
+    if (const VersionRecord* record = still_serving(job)) version = record->serving->share();
+  }
+  RuntimeSubject subject{job.target->found, place, job.target->definition, job.runtimes->options, {}};
+  if (version) subject.samples = version->samples().take();
+  version.reset();  // so that it can go meanwhile
   const TimePoint start = Clock::now();
   auto known = compare_runtimes(subject, formats_of(backends_), backends_, settings_, {}, stopping_);
   if (control_.after_unload) control_.after_unload();

@@ -112,6 +112,25 @@ TEST_F(ControllerRuntimesTest, OneThatAnswersDifferentlyIsOut) {
   EXPECT_NEAR(report->candidates.back().distance, 0.005, 1e-4);
 }
 
+TEST_F(ControllerRuntimesTest, WhatClientsSendIsComparedToo) {
+  // Random values are below 2 in size, and integers below 10.
+  const FakeCompute twice = times(2);
+  backends_.others["quick"]["a"].compute = [twice](const TensorList& inputs) -> Result<TensorList> {
+    for (const float value : floats_of(inputs[0]))
+      if (value > 100) return invalid_argument("too large");
+    return twice(inputs);
+  };
+  const auto core = serve();
+  InferRequest request(nullptr);
+  request.inputs.push_back(fake_floats("x", {2, 1}, {1, 1000}));
+  version()->samples().offer(request);
+  be_used(*core);
+  const auto report = wait_for_report();
+  core->shutdown();
+  EXPECT_EQ(report->candidates.front().excluded, "");
+  EXPECT_EQ(report->candidates.back().excluded, "it fails where the reference answers: too large");
+}
+
 TEST_F(ControllerRuntimesTest, OneWithAnotherSignatureIsOut) {
   backends_.others["quick"]["a"].info.signature.outputs[0].name = "z";
   const auto core = serve();

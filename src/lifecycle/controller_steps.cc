@@ -180,8 +180,7 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
   record.stamp = job.version.stamp;
   record.reason.clear();
   record.runtimes = loaded.runtimes;
-  if (record.runtimes && record.runtimes->chooser.known())
-    loaded.version->set_runtimes(std::make_shared<const RuntimeReport>(record.runtimes->chooser.known()->report));
+  if (record.runtimes) prepare_runtimes(*record.runtimes, *loaded.version);
   record.serving = std::make_unique<OwnedVersion>(std::move(loaded.version));
   model.loaded_ms = unix_ms();
   return ok_status();

@@ -12,7 +12,7 @@ namespace {
 /// Requests that must have been answered before the runtimes are compared: what nobody uses costs nothing.
 constexpr uint64_t kEnoughRequests = 16;
 /// What another layout must bring: at first, and when one was chosen already.
-constexpr double kFirstGain = 1.05;
+constexpr double kFirstGain = 1.1;
 constexpr double kLaterGain = 1.2;
 constexpr Duration kRest = std::chrono::seconds(30);
 /// The weight of the latest look in the mean of rows in flight.

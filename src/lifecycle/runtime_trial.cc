@@ -136,46 +136,92 @@ class Trial {
                         requests);
   }
 
+  /// The rows of a request.
+  int64_t rows_of(const TensorList& inputs) const {
+    return batched() && !inputs.empty() && !inputs[0].shape.empty() ? inputs[0].shape[0] : 1;
+  }
+
+  /// One row, or one request of a model without a batch dimension, of random values: of the shape of the first sample,
+  /// or of one that works.
+  std::optional<TensorList> made_up(ValueRange range, int row, std::mt19937_64& random) const {
+    const Signature& signature = contenders_.front().loaded.description.signature;
+    if (subject_.samples.empty()) {
+      if (!open_size_ && has_open_sizes(signature, batched())) return std::nullopt;
+      return sample_inputs(signature, batched(), 1, open_size_.value_or(1), range, row, random);
+    }
+    TensorList out;
+    for (const Tensor& input : subject_.samples.front()) {
+      Shape shape = input.shape;
+      if (batched() && !shape.empty()) shape[0] = 1;
+      out.push_back(sample_tensor(input.name, input.dtype, shape, range, row, random));
+    }
+    return out;
+  }
+
+  /// Asks the reference; what it doesn't answer are no values for this model.
+  void add_request(TensorList inputs) {
+    const int64_t rows = rows_of(inputs);
+    if (rows > max_rows()) return;
+    DirectRequest request{std::move(inputs), rows};
+    auto answer = std::move(ask(contenders_.front(), {request}).front());
+    if (!answer.ok()) return;
+    requests_.push_back(std::move(request));
+    answers_.push_back(*std::move(answer));
+  }
+
   Status ask_reference() {
-    if (!open_size_ && has_open_sizes(contenders_.front().loaded.description.signature, batched()))
-      return failed_precondition("its runtimes can't be compared: no made-up inputs run");
+    for (const TensorList& sample : subject_.samples) add_request(sample);
     std::mt19937_64 random(kSeed);
     for (const ValueRange range : {ValueRange::kTame, ValueRange::kWide})
-      for (int row = 0; row < kComparedRows; ++row) {
-        auto inputs = sample_inputs(contenders_.front().loaded.description.signature, batched(), 1,
-                                    open_size_.value_or(1), range, row, random);
-        if (!inputs) return failed_precondition("its runtimes can't be compared: a row is too large to be made up");
-        DirectRequest request{*std::move(inputs), 1};
-        auto answer = std::move(ask(contenders_.front(), {request}).front());
-        if (!answer.ok()) continue;  // not values for this model
-        requests_.push_back(std::move(request));
-        answers_.push_back(*std::move(answer));
-      }
-    if (!requests_.empty()) return ok_status();
-    return failed_precondition("its runtimes can't be compared: no made-up inputs run");
+      for (int row = 0; row < kComparedRows; ++row)
+        if (auto inputs = made_up(range, row, random)) add_request(*std::move(inputs));
+    const auto one_row = std::find_if(requests_.begin(), requests_.end(), [](const auto& r) { return r.rows == 1; });
+    if (one_row == requests_.end())
+      return failed_precondition("its runtimes can't be compared: neither requests nor made-up inputs run alone");
+    measured_ = *one_row;
+    return ok_status();
+  }
+
+  /// Those that can run together.
+  std::vector<size_t> batch() const {
+    std::vector<size_t> out;
+    int64_t rows = 0;
+    for (size_t i = 0; i < requests_.size(); ++i) {
+      if (rows + requests_[i].rows > max_rows() || !same_row_shapes(requests_[i].inputs, measured_.inputs)) continue;
+      rows += requests_[i].rows;
+      out.push_back(i);
+    }
+    return out;
+  }
+  static bool same_row_shapes(const TensorList& a, const TensorList& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Tensor& x, const Tensor& y) {
+      return x.name == y.name && x.shape.size() == y.shape.size() && !x.shape.empty() &&
+             std::equal(x.shape.begin() + 1, x.shape.end(), y.shape.begin() + 1);
+    });
   }
 
   void compare(Contender& contender) const {
-    std::vector<Result<TensorList>> answers;
-    for (const DirectRequest& request : requests_) answers.push_back(std::move(ask(contender, {request}).front()));
-    check_answers(contender, answers);
-    if (!contender.in() || max_rows() < static_cast<int64_t>(requests_.size())) return;
-    check_answers(contender, ask(contender, requests_));
+    for (size_t i = 0; i < requests_.size() && contender.in(); ++i)
+      check_answer(contender, i, ask(contender, {requests_[i]}).front());
+    const std::vector<size_t> together = batch();
+    if (!contender.in() || together.size() < 2) return;
+    std::vector<DirectRequest> requests;
+    for (const size_t i : together) requests.push_back(requests_[i]);
+    const auto answers = ask(contender, requests);
+    for (size_t i = 0; i < together.size() && contender.in(); ++i) check_answer(contender, together[i], answers[i]);
   }
 
-  void check_answers(Contender& contender, const std::vector<Result<TensorList>>& answers) const {
+  void check_answer(Contender& contender, size_t index, const Result<TensorList>& answer) const {
     RuntimeCandidate& candidate = contender.candidate;
-    for (size_t i = 0; i < answers.size() && contender.in(); ++i) {
-      if (!answers[i].ok()) {
-        candidate.excluded = "it fails where the reference answers: " + answers[i].status().message();
-        return;
-      }
-      const AnswerDistance distance = answer_distance(answers_[i], *answers[i]);
-      candidate.distance = std::max(candidate.distance, distance.relative);
-      candidate.excluded = distance.problem;
-      if (distance.problem.empty() && distance.relative > subject_.options.tolerance)
-        candidate.excluded = "output '" + distance.output + "' is too far from the reference's";
+    if (!answer.ok()) {
+      candidate.excluded = "it fails where the reference answers: " + answer.status().message();
+      return;
     }
+    const AnswerDistance distance = answer_distance(answers_[index], *answer);
+    candidate.distance = std::max(candidate.distance, distance.relative);
+    candidate.excluded = distance.problem;
+    if (distance.problem.empty() && distance.relative > subject_.options.tolerance)
+      candidate.excluded = "output '" + distance.output + "' is too far from the reference's";
   }
 
   double best_rate() const {
@@ -210,7 +256,7 @@ class Trial {
 
   /// All lanes at once, for a slice of time, and each at least once.
   RuntimeTiming run_slice(Contender& contender, int64_t rows) const {
-    const std::vector<DirectRequest> requests(static_cast<size_t>(rows), requests_.front());
+    const std::vector<DirectRequest> requests(static_cast<size_t>(rows), measured_);
     struct Lane {
       int64_t runs = 0;
       Duration took{};
@@ -259,6 +305,7 @@ class Trial {
   std::optional<int64_t> open_size_;
   std::vector<DirectRequest> requests_;
   std::vector<TensorList> answers_;  // the reference's
+  DirectRequest measured_;           // one row
 };
 
 }  // namespace

@@ -2,8 +2,12 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "lifecycle/backend_source.h"
+#include "lifecycle/direct_run.h"
 #include "lifecycle/load_settings.h"
 #include "lifecycle/runtime_chooser.h"
 #include "lifecycle/runtime_options.h"
@@ -18,6 +22,8 @@ struct RuntimeSubject {
   const FoundVersion& version;
   const ModelDefinition& definition;  // as configured
   const RuntimeOptions& options;
+  /// Inputs of requests that it got; none: made-up ones will do.
+  std::vector<TensorList> samples;
 };
 
 struct TrialSettings {
@@ -29,10 +35,10 @@ struct TrialSettings {
 };
 
 /// Loads the version with each of its runtimes and in each layout of the cores, beside what serves; holds the answers
-/// of each runtime to those of the reference for the same random inputs, alone and in a batch; and measures, in turns,
-/// how many rows a second each does with batches of 1, 2, 4 ... rows. Blocks for seconds; ends early, with CANCELLED,
-/// when `stop` is set. FAILED_PRECONDITION when the version can't be tried: the reference doesn't load, or made-up
-/// inputs don't run. What is loaded here is unloaded again.
+/// of each runtime to those of the reference, for the samples and for random values of the first one's shape, alone and
+/// in a batch; and measures, in turns, how many rows a second each does with batches of 1, 2, 4 ... such rows. Blocks
+/// for seconds; ends early, with CANCELLED, when `stop` is set. FAILED_PRECONDITION when the version can't be tried:
+/// the reference doesn't load, or made-up inputs don't run. What is loaded here is unloaded again.
 Result<std::shared_ptr<const RuntimeKnowledge>> compare_runtimes(
     const RuntimeSubject& subject, std::span<const ModelFormat> formats, const BackendSource& backends,
     const LoadSettings& settings, const TrialSettings& trial, const std::atomic<bool>& stop);

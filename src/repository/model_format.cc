@@ -44,9 +44,12 @@ bool has_extension(const ModelFormat& format, const std::string& filename) {
 std::string backend_of_file(const std::string& filename, std::span<const ModelFormat> formats) {
   for (const ModelFormat& format : formats)
     if (!format.default_file.empty() && format.default_file == filename) return format.backend;
+  // Where several take the ending, the one that it stands for comes first.
+  const std::string own = needed_backend(filename);
+  std::string found;
   for (const ModelFormat& format : formats)
-    if (has_extension(format, filename)) return format.backend;
-  return {};
+    if (has_extension(format, filename) && (found.empty() || format.backend == own)) found = format.backend;
+  return found;
 }
 
 std::string needed_backend(const std::string& filename) {

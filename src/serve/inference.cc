@@ -39,6 +39,7 @@ void Inference::submit(VersionPin pin, InferRequestPtr request, const char* deco
     request->fail(std::move(status));
     return;
   }
+  version.samples().offer(*request);
   std::move(pin).hand_to(*request);
   version.submit(std::move(request));
 }
