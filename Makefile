@@ -33,10 +33,10 @@ wheel: build ## a pip wheel of the server, into build/wheel/dist
 
 ##@ Check
 .PHONY: test test-all conformance soak lint format asan tsan fuzz test-wheel
-test: ## build, and run the unit, structure and integration tests
+test: ## build, and run the unit, structure and integration tests, and those of the backends
 	@tools/setup test
 	@$(call compile,release)
-	@tools/test unit structure integration
+	@tools/test unit structure integration backends
 
 test-all: ## test, conformance, soak, the sanitizers, the fuzz targets and the wheel: all that can be checked
 	@$(MAKE) test

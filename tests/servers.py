@@ -26,14 +26,14 @@ def binary():
     return pathlib.Path(os.environ.get("MODELMILL_BINARY", build_dir() / "modelmill"))
 
 
-def environment():
-    """As a user has it who has activated build/venv, whose onnxruntime the server finds."""
+def environment(more=None):
+    """As a user has it who has activated build/venv, whose onnxruntime the server finds; with the variables of `more`."""
     venv = ROOT / "build/venv"
     env = {**os.environ, "VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
     env["XDG_STATE_HOME"] = str(build_dir() / "state")
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         env.pop(name, None)
-    return env
+    return {**env, **(more or {})}
 
 
 def wait_until(condition, what, seconds=30):
@@ -48,14 +48,14 @@ def wait_until(condition, what, seconds=30):
         time.sleep(0.01)
 
 
-def run_cli(*arguments, timeout=60, **options):
-    """Runs the program to its end."""
+def run_cli(*arguments, timeout=60, env=None, **options):
+    """Runs the program to its end, with the variables of `env` more than environment() has."""
     return subprocess.run(
         [str(binary()), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=timeout,
-        env=environment(),
+        env=environment(env),
         **options,
     )
 
@@ -79,7 +79,7 @@ class Server:
     reach an https:// one.
     """
 
-    def __init__(self, folder, *arguments, port=0, listen=(), tls=None, check_ready=True):
+    def __init__(self, folder, *arguments, port=0, listen=(), tls=None, check_ready=True, env=None):
         self.tls = tls
         where = [f"--listen={address}" for address in listen] or ["--port", str(port)]
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env=environment(),
+                env=environment(env),
             )
         try:
             self.url = wait_until(self._find_url, "no URL on standard output", START_SECONDS)

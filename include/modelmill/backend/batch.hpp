@@ -116,7 +116,7 @@ class RowCutter {
  public:
   explicit RowCutter(const Execution& execution) : single_(execution.size() == 1) {
     if (single_) return;
-    for (const Request& request : execution) ends_.push_back(total_ += static_cast<int64_t>(request.info().rows));
+    for (const Request& request : execution) ends_.push_back(total_ += rows_of(request));
   }
   /// Throws when an output of a batch of several does not have a row for each row of the inputs.
   void check_output(const char* name, std::span<const int64_t> shape) const {
@@ -131,6 +131,14 @@ class RowCutter {
   }
 
  private:
+  /// What the tensors have: a request of none counts as a row in the host's queue.
+  static int64_t rows_of(const Request& request) {
+    const mm_request_info info = request.info();
+    if (info.input_count == 0) return static_cast<int64_t>(info.rows);
+    const mm_tensor first = request.input(0);
+    return first.rank > 0 ? first.shape[0] : static_cast<int64_t>(info.rows);
+  }
+
   bool single_;
   std::vector<int64_t> ends_;
   int64_t total_ = 0;
