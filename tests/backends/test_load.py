@@ -66,7 +66,7 @@ def test_requests_without_rows_in_a_batch(stand, model):
         assert_close(model, answer, wanted)
     for answer in answers[::2]:
         for name, (_, shape) in model.outputs.items():
-            assert answer[name].shape == (0, *shape[1:])
+            assert answer[name].shape[0] == 0 and len(answer[name].shape) == len(shape)
 
 
 def test_all_models_from_many_threads(stand):

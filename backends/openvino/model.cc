@@ -1,0 +1,194 @@
+#include "model.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace modelmill::ov {
+namespace {
+
+namespace fs = std::filesystem;
+using backend::Error;
+using backend::TensorSpec;
+
+/// Up to this size a copy of the weights costs less than handing each execution to another thread and back.
+constexpr uint64_t kOwnCopyBelow = 64 << 20;
+constexpr size_t kMostProperties = 16;
+
+uint64_t size_or_zero(const fs::path& file) {
+  std::error_code error;
+  if (!fs::is_directory(file, error)) {
+    const auto size = fs::file_size(file, error);
+    return error ? 0 : size;
+  }
+  uint64_t sum = 0;
+  for (auto it = fs::recursive_directory_iterator(file, error); !error && it != fs::recursive_directory_iterator();
+       it.increment(error))
+    if (it->is_regular_file(error)) sum += it->file_size(error);
+  return sum;
+}
+
+/// What the weights take, which are in the file or beside it.
+uint64_t model_bytes(const fs::path& file) {
+  uint64_t sum = size_or_zero(file);
+  if (file.extension() == ".xml") sum += size_or_zero(fs::path(file).replace_extension(".bin"));
+  for (const char* ending : {".data", "_data"}) sum += size_or_zero(file.string() + ending);
+  return sum;
+}
+
+/// Whether an IR file has a variable that outlasts an execution.
+bool keeps_state(const fs::path& file) {
+  if (file.extension() != ".xml") return false;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);)
+    if (line.find("type=\"ReadValue\"") != std::string::npos) return true;
+  return false;
+}
+
+const TensorSpec* find(const std::vector<TensorSpec>& specs, const std::string& name) {
+  for (const TensorSpec& spec : specs)
+    if (spec.name == name) return &spec;
+  return nullptr;
+}
+
+/// The library takes them one by one: as many as there can be are passed, and it reads as many as there are.
+CompiledModel* compile_with(const Core* core, const ov::Model* model, const std::string& device,
+                            const Properties& properties) {
+  std::array<const char*, 2 * kMostProperties> p{};
+  if (properties.size() > kMostProperties)
+    throw Error(MM_INVALID_ARGUMENT, "more than " + std::to_string(kMostProperties) + " properties are set");
+  size_t n = 0;
+  for (const auto& [key, value] : properties) {
+    p[n++] = key.c_str();
+    p[n++] = value.c_str();
+  }
+  CompiledModel* made = nullptr;
+  check(api->core_compile_model(core, model, device.c_str(), n, &made, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7],
+                                p[8], p[9], p[10], p[11], p[12], p[13], p[14], p[15], p[16], p[17], p[18], p[19], p[20],
+                                p[21], p[22], p[23], p[24], p[25], p[26], p[27], p[28], p[29], p[30], p[31]),
+        "it can't be compiled for device " + device, MM_INVALID_ARGUMENT);
+  return made;
+}
+
+}  // namespace
+
+OvModel::OvModel(const backend::ModelArgs& args, const Library::Opened& library)
+    : label_("model '" + args.name + "' version " + std::to_string(args.version)),
+      file_(args.file),
+      cores_(static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))),
+      core_(library.core) {
+  try {
+    options_ = Options::read(args.config, args.instance_threads, cores_);
+    read(args.config);
+    first_ = compile();
+    if (options_.shared) model_.reset();
+  } catch (const Error& e) {
+    throw Error(e.code(), label_ + ": " + e.what());
+  }
+}
+
+void OvModel::read(const backend::ModelConfig& config) {
+  if (keeps_state(file_))
+    throw Error(MM_UNIMPLEMENTED, "file " + file_ + " keeps state between requests (ReadValue), which would mix " +
+                                      "those of different clients; make it stateless before it is saved");
+  bytes_ = model_bytes(file_);
+  if (bytes_ >= kOwnCopyBelow && !options_.shared) {
+    options_.shared = true;
+    const int streams = std::max(1, cores_ / options_.threads);
+    options_.properties.emplace_back("NUM_STREAMS", std::to_string(streams));
+    options_.properties.emplace_back("INFERENCE_NUM_THREADS", std::to_string(streams * options_.threads));
+  }
+  ov::Model* made = nullptr;
+  check(api->core_read_model(core_, file_.c_str(), nullptr, &made), "file " + file_ + " can't be loaded",
+        MM_INVALID_ARGUMENT);
+  model_.reset(made);
+  ports_ = Ports::read(*model_);
+  fit_to(config);
+  check_ranks(config);
+  find_batch_dimension(*model_, ports_);
+}
+
+/// Gives the inputs the shapes that the configuration asks for: all of them, or any number of rows where it has a
+/// batch and the file has one row.
+void OvModel::fit_to(const backend::ModelConfig& config) {
+  const std::vector<TensorSpec> configured = config.inputs();
+  const bool batched = config.max_batch_size() > 0 && !options_.skip_batch;
+  std::vector<std::vector<int64_t>> shapes;
+  bool change = false;
+  for (const ModelPort& input : ports_.inputs) {
+    std::vector<int64_t>& shape = shapes.emplace_back(input.spec.shape);
+    const TensorSpec* wanted = find(configured, input.spec.name);
+    if (wanted != nullptr && (options_.reshape || !input.rank_known)) shape = wanted->shape;
+    if (batched && !shape.empty()) shape[0] = -1;
+    change |= shape != input.spec.shape || (wanted != nullptr && !input.rank_known);
+  }
+  if (!change) return;
+  try {
+    reshape(*model_, ports_.inputs, shapes);
+  } catch (const Error& e) {
+    throw Error(e.code(), std::string("its inputs can't have the shapes of the configuration: ") + e.what() +
+                              (batched ? " (max_batch_size: 0, or the parameter SKIP_OV_DYNAMIC_BATCHSIZE=YES, leaves "
+                                         "the first dimension as it is)"
+                                       : ""));
+  }
+  ports_ = Ports::read(*model_);
+}
+
+void OvModel::check_ranks(const backend::ModelConfig& config) {
+  for (const ModelPort& input : ports_.inputs)
+    if (!input.rank_known)
+      throw Error(MM_UNIMPLEMENTED, "input '" + input.spec.name +
+                                        "' may have any number of dimensions; give its shape in the configuration");
+  const std::vector<TensorSpec> configured = config.outputs();
+  for (ModelPort& output : ports_.outputs)
+    if (const TensorSpec* wanted = find(configured, output.spec.name); wanted != nullptr && !output.rank_known)
+      output.spec.shape = wanted->shape;
+}
+
+Compiled OvModel::compile() const {
+  Properties properties = options_.properties;
+  if (!options_.shared) {
+    properties.emplace_back("NUM_STREAMS", "1");
+    properties.emplace_back("INFERENCE_NUM_THREADS", std::to_string(options_.threads));
+  }
+  return Compiled(compile_with(core_, model_.get(), options_.device, properties), Release());
+}
+
+int OvModel::instances() const {
+  if (!options_.shared) return std::max(1, cores_ / options_.threads);
+  char* text = nullptr;
+  check(api->compiled_model_property(first_.get(), "OPTIMAL_NUMBER_OF_INFER_REQUESTS", &text));
+  const int count = std::atoi(text);
+  api->text_free(text);
+  return std::max(1, count);
+}
+
+backend::ModelInfo OvModel::info() {
+  backend::ModelInfo out;
+  for (const ModelPort& port : ports_.inputs) out.inputs.push_back(port.spec);
+  for (const ModelPort& port : ports_.outputs) {
+    out.outputs.push_back(port.spec);
+    if (!port.rank_known) out.capabilities |= MM_CAP_OUTPUT_SHAPES_UNSURE;
+  }
+  // One stream of one thread is the calling thread.
+  if (!options_.shared && options_.threads == 1) out.capabilities |= MM_CAP_INLINE_SAFE;
+  out.memory_bytes = bytes_;
+  out.recommended_instances = static_cast<uint32_t>(instances());
+  return out;
+}
+
+std::unique_ptr<backend::Instance> OvModel::create_instance(const backend::InstanceArgs& args) {
+  try {
+    if (args.kind == MM_DEVICE_GPU && options_.on_cpu())
+      throw Error(MM_FAILED_PRECONDITION, "an instance on a GPU needs the parameter TARGET_DEVICE=GPU");
+    if (options_.shared) return make_instance(ports_, first_);
+    Compiled compiled = first_ ? std::exchange(first_, nullptr) : compile();
+    return make_instance(ports_, std::move(compiled));
+  } catch (const Error& e) {
+    throw Error(e.code(), label_ + ": " + e.what());
+  }
+}
+
+}  // namespace modelmill::ov
