@@ -55,6 +55,12 @@ def stand(kit, _stands):
 
 
 @pytest.fixture
+def stand_of(_stands):
+    """stand_of(BACKEND), for tests of one backend alone."""
+    return lambda backend: _stands(next(kit for kit in KITS if kit.backend == backend))
+
+
+@pytest.fixture
 def installed(kit):
     """The kit, where its runtime is there; for tests with a server of their own."""
     return _installed(kit)

@@ -85,10 +85,52 @@ def broadcast():
     return model([a, b], y=op.add(a, b))
 
 
+def doubled(shape, names=True):
+    x = port("x", "FP32", shape) if names else op.parameter(ov.PartialShape(list(shape)), ov.Type.f32)
+    twice = op.multiply(x, op.constant(np.float32(2)))
+    return model([x], y=twice) if names else ov.Model([op.result(twice)], [x], "nameless")
+
+
+def any_rank():
+    x = op.parameter(ov.PartialShape.dynamic(), ov.Type.f32)
+    x.output(0).set_names({"x"})
+    return model([x], y=op.multiply(x, op.constant(np.float32(2))))
+
+
+def stateful():
+    """Adds what it is asked to all that it was asked before."""
+    x = port("x", "FP32", (1, 4))
+    before = op.read_value(op.constant(np.zeros((1, 4), np.float32)), "total", ov.Type.f32, ov.PartialShape([1, 4]))
+    total = op.add(before, x)
+    total.output(0).set_names({"y"})
+    return ov.Model([op.result(total)], [op.assign(total, "total")], [x], "stateful")
+
+
+def rows_along(axis_of_sum):
+    """Looks as if it had a batch: the first size is free, and the answers' too."""
+    x = port("x", "FP32", (-1, 4))
+    return model([x], y=op.cum_sum(x, op.constant(np.int64(axis_of_sum))))
+
+
+def special():
+    """Models of tests/backends/test_openvino.py alone."""
+    return {
+        "one_row": doubled((1, 4)), "no_names": doubled((-1, 4), names=False), "any_rank": any_rank(),
+        "stateful": stateful(), "rows_depend": rows_along(0), "rows_alone": rows_along(1),
+        "outer": outer(),
+    }  # fmt: skip
+
+
+def outer():
+    """Two inputs with rows, and an answer that has them twice."""
+    a, b = port("a", "FP32", (-1, 4)), port("b", "FP32", (-1, 4))
+    return model([a, b], y=op.matmul(a, b, False, True))
+
+
 def make(folder):
     made = {f"identity_{dtype.lower()}": identity(dtype) for dtype in TYPES}
     made |= {"scalars": scalars(), "non_zero": non_zero(), "mlp": mlp(), "wide": wide(), "two_inputs": two_inputs()}
-    made |= {"slow": slow(), "broadcast": broadcast()}
+    made |= {"slow": slow(), "broadcast": broadcast()} | special()
     for name, proto in made.items():
         (folder / name / "1").mkdir(parents=True)
         ov.save_model(proto, folder / name / "1/model.xml", compress_to_fp16=False)

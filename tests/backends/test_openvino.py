@@ -1,0 +1,154 @@
+"""What OpenVINO has beyond what every backend has: its parameters, formats of others, and models that must be refused."""
+
+import concurrent.futures
+import contextlib
+import shutil
+
+import numpy as np
+import pytest
+
+import models
+import servers
+from clients import Client
+from servers import run_cli
+from stand import make_models
+
+ROW = np.array([[1, 2, 3, 4]], np.float32)
+
+
+@pytest.fixture
+def openvino(stand_of):
+    return stand_of("openvino")
+
+
+@pytest.fixture
+def serve_one(openvino, tmp_path):
+    """serve_one(name, config): (a client, the server) of one of the side's special models."""
+    with contextlib.ExitStack() as stack:
+
+        def start(name, config=""):
+            folder = tmp_path / "models" / name
+            shutil.copytree(make_models(openvino.kit) / name, folder)
+            (folder / "config.pbtxt").write_text(f'backend: "openvino"\n{config}')
+            environment = openvino.kit.environment()
+            server = stack.enter_context(servers.serving(tmp_path / "server", folder, env=environment))
+            return stack.enter_context(contextlib.closing(Client("grpc", server.address))), server
+
+        yield start
+
+
+def refusal(openvino, tmp_path, name, config=""):
+    """What the server says of a model that it can't load."""
+    folder = tmp_path / "models" / name
+    shutil.copytree(make_models(openvino.kit) / name, folder)
+    (folder / "config.pbtxt").write_text(f'backend: "openvino"\n{config}')
+    result = run_cli("serve", folder, "--port", 0, env=openvino.kit.environment())
+    assert result.returncode != 0
+    assert f"model '{name}'" in result.stderr, result.stderr
+    return result.stderr
+
+
+def parameters(**values):
+    return "".join(f'parameters {{ key: "{k}" value {{ string_value: "{v}" }} }}\n' for k, v in values.items())
+
+
+def test_a_file_of_one_row_is_batched_when_the_configuration_says_so(serve_one):
+    client, server = serve_one("one_row", "max_batch_size: 8")
+    assert server.get_json("/v2/models/one_row")["inputs"][0]["shape"] == [-1, 4]
+    rows = np.repeat(ROW, 5, axis=0)
+    np.testing.assert_array_equal(client.infer("one_row", {"x": rows}).as_numpy("y"), rows * 2)
+
+
+def test_the_rows_of_a_file_stay_when_the_parameter_says_so(openvino, tmp_path):
+    text = refusal(openvino, tmp_path, "one_row", "max_batch_size: 8\n" + parameters(SKIP_OV_DYNAMIC_BATCHSIZE="YES"))
+    assert "input 'x' has shape [1,4]" in text
+
+
+def test_shapes_of_the_configuration(serve_one):
+    dims = 'input [ { name: "x" data_type: TYPE_FP32 dims: [ 3, 7 ] } ]\n'
+    client, server = serve_one("one_row", dims + parameters(RESHAPE_IO_LAYERS="YES"))
+    assert server.get_json("/v2/models/one_row")["inputs"][0]["shape"] == [3, 7]
+    x = np.ones((3, 7), np.float32)
+    np.testing.assert_array_equal(client.infer("one_row", {"x": x}).as_numpy("y"), x * 2)
+
+
+def test_an_input_of_any_rank_needs_a_shape(openvino, tmp_path):
+    assert "input 'x' may have any number of dimensions" in refusal(openvino, tmp_path, "any_rank")
+
+
+def test_an_input_of_any_rank_with_a_shape(serve_one):
+    client, _ = serve_one("any_rank", 'input [ { name: "x" data_type: TYPE_FP32 dims: [ -1, 4 ] } ]')
+    np.testing.assert_array_equal(client.infer("any_rank", {"x": ROW}).as_numpy("y"), ROW * 2)
+
+
+def test_a_model_that_keeps_state_is_refused(openvino, tmp_path):
+    assert "keeps state between requests" in refusal(openvino, tmp_path, "stateful")
+
+
+def test_ports_without_names_have_their_layers_names(serve_one):
+    client, server = serve_one("no_names")
+    shown = server.get_json("/v2/models/no_names")
+    (given,), (returned,) = shown["inputs"], shown["outputs"]
+    np.testing.assert_array_equal(client.infer("no_names", {given["name"]: ROW}).as_numpy(returned["name"]), ROW * 2)
+
+
+@pytest.mark.parametrize("name,batched", [("rows_alone", True), ("rows_depend", False), ("outer", False)])
+def test_batches_only_where_rows_are_independent(serve_one, name, batched):
+    _, server = serve_one(name)
+    assert (server.get_json(f"/v2/models/{name}/config")["max_batch_size"] > 0) == batched
+
+
+@pytest.mark.parametrize(
+    "values", [{"NUM_STREAMS": "2"}, {"PERFORMANCE_HINT": "THROUGHPUT"}, {"INFERENCE_NUM_THREADS": "2"}, {}]
+)
+def test_however_it_is_run_answers_are_right(serve_one, values):
+    client, server = serve_one("rows_alone", parameters(**values))
+
+    def ask(number):
+        x = np.full((1 + number % 4, 4), number, np.float32)
+        with contextlib.closing(Client("grpc", server.address)) as own:
+            return np.array_equal(own.infer("rows_alone", {"x": x}).as_numpy("y"), np.cumsum(x, 1))
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(ask, range(64)))
+
+
+@pytest.mark.parametrize(
+    "values,texts",
+    [
+        ({"INFERENCE_NUM_THREADS": "-3"}, ["INFERENCE_NUM_THREADS", "from 0"]),
+        ({"NUM_STREAMS": "many"}, ["OpenVINO", "many"]),
+        ({"TARGET_DEVICE": "TOASTER"}, ["TOASTER"]),
+        ({"RESHAPE_IO_LAYERS": "MAYBE"}, ["RESHAPE_IO_LAYERS", "YES or NO"]),
+    ],
+)
+def test_wrong_parameters(openvino, tmp_path, values, texts):
+    error = refusal(openvino, tmp_path, "rows_alone", parameters(**values))
+    for text in texts:
+        assert text in error
+
+
+def test_onnx_files_by_name(openvino, tmp_path):
+    """ONNX Runtime has them by default; `backend` chooses, and the answers are the same."""
+    for name in ("onnxruntime", "openvino"):
+        models.save(models.mlp(), tmp_path / "models" / name / "1/model.onnx")
+        config = f'backend: "{name}"\ndefault_model_filename: "model.onnx"'
+        (tmp_path / "models" / name / "config.pbtxt").write_text(config)
+    models.save(models.mlp(), tmp_path / "models/plain/1/model.onnx")
+    (tmp_path / "models/plain/config.pbtxt").write_text("")
+    x = np.random.default_rng(1).standard_normal((5, 64)).astype(np.float32)
+    environment = openvino.kit.environment()
+    with servers.serving(tmp_path / "server", tmp_path / "models", env=environment) as server:
+        assert server.get_json("/v2/models/plain/config")["backend"] == "onnxruntime"
+        assert server.get_json("/v2/models/openvino/config")["backend"] == "openvino"
+        with contextlib.closing(Client("grpc", server.address)) as client:
+            one, other = (client.infer(n, {"x": x}).as_numpy("probabilities") for n in ("onnxruntime", "openvino"))
+    np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_file_on_its_own(openvino, tmp_path):
+    shutil.copytree(openvino.version_folder(openvino.kit.model("mlp")), tmp_path / "m")
+    environment = openvino.kit.environment()
+    with servers.serving(tmp_path / "server", tmp_path / "m/model.xml", env=environment) as server:
+        status, answer = server.post_json("/predict/model", {"x": [[0.5] * 64]})
+        assert status == 200 and abs(sum(answer["probabilities"][0]) - 1) < 1e-5
