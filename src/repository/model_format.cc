@@ -24,7 +24,7 @@ constexpr Ending kEndings[] = {
     {".pt2", "pytorch"},
     {".plan", "tensorrt"},
     {".engine", "tensorrt"},
-    {".tflite", "tensorflow"},
+    {".tflite", "openvino"},
     {".keras", "python"},
     {".joblib", "python"},
     {".pkl", "python"},
