@@ -10,7 +10,7 @@ class OpenVinoBackend final : public backend::Backend {
   static constexpr const char* kName = "openvino";
   static constexpr const char* kVersion = "1.0";
   static constexpr const char* kDefaultFile = "model.xml";
-  static constexpr const char* kFileExtensions = ".xml,.tflite";
+  static constexpr const char* kFileExtensions = ".xml,.onnx,.tflite";
 
   void initialize(const backend::Json& settings, const std::string& library_dir) override {
     library_ = std::make_unique<Library>(settings["library"].text(), library_dir);

@@ -138,7 +138,7 @@ def test_onnx_files_by_name(openvino, tmp_path):
     (tmp_path / "models/plain/config.pbtxt").write_text("")
     x = np.random.default_rng(1).standard_normal((5, 64)).astype(np.float32)
     environment = openvino.kit.environment()
-    with servers.serving(tmp_path / "server", tmp_path / "models", env=environment) as server:
+    with servers.serving(tmp_path / "server", tmp_path / "models", "--runtime=default", env=environment) as server:
         assert server.get_json("/v2/models/plain/config")["backend"] == "onnxruntime"
         assert server.get_json("/v2/models/openvino/config")["backend"] == "openvino"
         with contextlib.closing(Client("grpc", server.address)) as client:
