@@ -18,6 +18,7 @@
 #include "lifecycle/signature_merge.h"
 #include "lifecycle/warmup.h"
 #include "model/triton_config.h"
+#include "repository/fil_backend.h"
 #include "repository/model_files.h"
 
 namespace modelmill {
@@ -99,8 +100,11 @@ class Loading {
 
   Status find_backend(std::span<const ModelFormat> formats) {
     MM_ASSIGN_OR_RETURN(definition_.backend, infer_backend(definition_, version_, formats));
-    MM_ASSIGN_OR_RETURN(backend_, backends_.find(definition_.backend, plugin_directory()));
-    MM_ASSIGN_OR_RETURN(file_, find_model_file(definition_, version_, to_format(backend_)));
+    MM_ASSIGN_OR_RETURN(const BackendPlugin plugin, plugin_of(definition_, version_, formats));
+    MM_ASSIGN_OR_RETURN(backend_, backends_.find(plugin.backend, plugin_directory()));
+    ModelFormat format = to_format(backend_);
+    if (!plugin.default_file.empty()) format.default_file = plugin.default_file;
+    MM_ASSIGN_OR_RETURN(file_, find_model_file(definition_, version_, format));
     return ok_status();
   }
 
@@ -114,7 +118,7 @@ class Loading {
     load.file = file_;
     load.config_json = triton_config_json(complete_triton_config(definition_, {}));
     load.instance_threads = instance_threads();
-    MM_ASSIGN_OR_RETURN(model_, backends_.load(definition_.backend, load, plugin_directory()));
+    MM_ASSIGN_OR_RETURN(model_, backends_.load(backend_.name, load, plugin_directory()));
     if (definition_.platform.empty()) definition_.platform = model_->info().platform;
     return ok_status();
   }

@@ -87,6 +87,14 @@ ModelLayer text_layer(const std::string& field, const std::string& value, const 
   return layer;
 }
 
+ModelLayer parameter_layer(const std::string& name, const std::string& value, const std::string& place) {
+  ModelLayer layer;
+  (*layer.config.mutable_parameters())[name].set_string_value(value);
+  layer.fields.insert("parameters");
+  layer.place_of = [place](const std::string&) { return place; };
+  return layer;
+}
+
 LayeredDefinition lay_over(std::span<const ModelLayer> layers) {
   LayeredDefinition out;
   ModelConfig config;

@@ -47,6 +47,9 @@ struct ModelLayer {
 /// A layer that says one text: `field` is "name", "backend", "platform" or "default_model_filename".
 ModelLayer text_layer(const std::string& field, const std::string& value, const std::string& place);
 
+/// A layer that says one of the free-form parameters.
+ModelLayer parameter_layer(const std::string& name, const std::string& value, const std::string& place);
+
 /// A model's layers taken together.
 struct LayeredDefinition {
   ModelDefinition definition;

@@ -76,8 +76,8 @@ class Finder {
     if (fs::is_directory(status)) return look_at_folder(path);
     if (!fs::is_regular_file(status)) return invalid_argument("'" + text + "' is neither a file nor a folder");
     if (is_yaml_file(path)) return look_at_yaml(path.string(), folder_of(path));
-    if (!backend_of_file(path.filename().string(), formats_).empty()) return add(file_model(path), path);
-    if (const std::string backend = needed_backend(path.filename().string()); !backend.empty())
+    if (!backend_of_file(path.string(), formats_).empty()) return add(file_model(path), path);
+    if (const std::string backend = needed_backend(path.string()); !backend.empty())
       return status_of(missing_backend(path.stem().string(), "file " + path.filename().string(), backend, text));
     return invalid_argument(
         "'" + text + "' is not a model file that can be served; known endings are: " + extensions_text(formats_));
@@ -129,9 +129,9 @@ class Finder {
     std::vector<fs::path> unserved;
     for (const std::string& name : folder.files) {
       if (name.starts_with('.')) continue;
-      if (!backend_of_file(name, formats_).empty())
+      if (!backend_of_file((path / name).string(), formats_).empty())
         MM_RETURN_IF_ERROR(add(file_model(path / name), path / name));
-      else if (!needed_backend(name).empty())
+      else if (!needed_backend((path / name).string()).empty())
         unserved.push_back(path / name);
     }
     for (const std::string& name : folder.folders)
@@ -143,7 +143,7 @@ class Finder {
         MM_RETURN_IF_ERROR(add(file_model(file), file));
       } else {
         out_.notes.push_back("file '" + file.string() + "' is passed over: it needs backend '" +
-                             needed_backend(file.filename().string()) + "', which is not installed");
+                             needed_backend(file.string()) + "', which is not installed");
       }
     }
     if (met_ > before) return ok_status();
@@ -257,8 +257,8 @@ class Finder {
     model.name = path.stem().string();
     model.versions.push_back({1, folder_of(path).string(), path.string()});
     const std::string filename = path.filename().string();
-    if (backend_of_file(filename, formats_).empty())
-      model.refuse(missing_backend(model.name, "file " + filename, needed_backend(filename), path.string()));
+    if (backend_of_file(path.string(), formats_).empty())
+      model.refuse(missing_backend(model.name, "file " + filename, needed_backend(path.string()), path.string()));
     return model;
   }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "model/yaml_config.h"
+#include "repository/fil_backend.h"
 #include "repository/model_files.h"
 
 namespace modelmill {
@@ -92,16 +93,23 @@ class Linter {
       out_.problems.push_back({backend.status().code(), version.directory, backend.status().message()});
       return;
     }
+    model.definition.backend = *backend;
+    const auto plugin = plugin_of(model.definition, version, formats_);
+    if (!plugin.ok()) {
+      out_.problems.push_back({plugin.status().code(), version.directory, plugin.status().message()});
+      return;
+    }
     // A model's folder may bring a backend of its own, so one that isn't installed here is no problem yet.
-    const auto format =
-        std::find_if(formats_.begin(), formats_.end(), [&](const ModelFormat& one) { return one.backend == *backend; });
+    const auto format = std::find_if(formats_.begin(), formats_.end(),
+                                     [&](const ModelFormat& one) { return one.backend == plugin->backend; });
     std::string file = version.file;
     if (format != formats_.end()) {
-      const auto found = find_model_file(model.definition, version, *format);
+      ModelFormat usual = *format;
+      if (!plugin->default_file.empty()) usual.default_file = plugin->default_file;
+      const auto found = find_model_file(model.definition, version, usual);
       if (!found.ok()) out_.problems.push_back({found.status().code(), version.directory, found.status().message()});
       if (found.ok()) file = *found;
     }
-    model.definition.backend = *backend;
     model.backend_from = file.empty() ? "its files" : "its file " + fs::path(file).filename().string();
   }
 

@@ -42,6 +42,8 @@ Choice choose(const YAML::Node& flavours) {
     if (flavour.IsMap())
       if (const YAML::Node file = flavour[std::string(known.file_key)]; file.IsDefined() && file.IsScalar())
         choice.file = file.Scalar();
+    // An estimator of scikit-learn's kind is a pickle, whatever library it comes from.
+    if (needed_backend(choice.file) == "python") choice.backend = "python";
     return choice;
   }
   Choice choice;
@@ -68,6 +70,8 @@ void read_flavour(FoundModel& model, const std::string& file, std::span<const Mo
   const std::string place = yaml_place(file, flavours.Mark());
   model.layers.push_back(text_layer("backend", choice.backend, place));
   if (!choice.file.empty()) model.layers.push_back(text_layer("default_model_filename", choice.file, place));
+  // MLflow answers with what predict() of the saved class gives.
+  if (choice.backend == "xgboost") model.layers.push_back(parameter_layer("output", "predict", place));
 }
 
 }  // namespace

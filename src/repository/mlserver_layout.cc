@@ -62,7 +62,7 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
     const auto path = path_of_uri(folder, uri);
     if (!path.ok()) return model.refuse({path.status().code(), file, "parameters.uri: " + path.status().message()});
     // What the file is says more than who was to run it: ours may run it as well.
-    const std::string known = backend_of_file(fs::path(uri).filename().string(), formats);
+    const std::string known = backend_of_file(*path, formats);
     if (!known.empty()) {
       backend = known;
       model.versions.front().file = *path;
@@ -74,6 +74,9 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
   if (!is_installed(backend, formats))
     return model.refuse(missing_backend(model.name, "MLServer implementation " + implementation, backend, file));
   model.layers.push_back(text_layer("backend", backend, file));
+  // MLServer loads these as estimators, whose predict() gives the classes of a classifier.
+  if (backend == "xgboost" && implementation.starts_with("mlserver_xgboost."))
+    model.layers.push_back(parameter_layer("output", "predict", file));
 }
 
 }  // namespace

@@ -129,14 +129,16 @@ Result<std::string> infer_backend(const ModelDefinition& definition, const Found
                                   std::span<const ModelFormat> formats) {
   if (!definition.backend.empty()) return definition.backend;
   const std::string what = "model '" + definition.name + "': ";
+  const auto inside = [&](const std::string& name) { return (fs::path(version.directory) / name).string(); };
   if (!definition.platform.empty())
     return invalid_argument(what + "unknown platform '" + definition.platform +
                             "'; name the backend instead, as in backend: \"onnxruntime\"");
   const std::string named =
       version.file.empty() ? definition.default_model_filename : fs::path(version.file).filename().string();
   if (!named.empty()) {
-    if (std::string backend = backend_of_file(named, formats); !backend.empty()) return backend;
-    if (std::string backend = needed_backend(named); !backend.empty()) return not_installed(what, named, backend);
+    const std::string path = version.file.empty() ? inside(named) : version.file;
+    if (std::string backend = backend_of_file(path, formats); !backend.empty()) return backend;
+    if (std::string backend = needed_backend(path); !backend.empty()) return not_installed(what, named, backend);
     return invalid_argument(what + "no backend is known for the file '" + named + "'; name one with backend: \"...\"");
   }
   const std::vector<std::string> names = names_in(version.directory);
@@ -146,13 +148,13 @@ Result<std::string> infer_backend(const ModelDefinition& definition, const Found
       usual.push_back(format.backend);
   if (usual.size() == 1) return usual.front();
   for (const std::string& name : names)
-    if (!backend_of_file(name, formats).empty()) known.push_back(name);
-  if (known.size() == 1) return backend_of_file(known.front(), formats);
+    if (!backend_of_file(inside(name), formats).empty()) known.push_back(name);
+  if (known.size() == 1) return backend_of_file(inside(known.front()), formats);
   if (!known.empty())
     return invalid_argument(what + "version folder '" + version.directory + "' has several model files (" +
                             list_text(known) + "); name one with default_model_filename");
   for (const std::string& name : names)
-    if (std::string backend = needed_backend(name); !backend.empty()) return not_installed(what, name, backend);
+    if (std::string backend = needed_backend(inside(name)); !backend.empty()) return not_installed(what, name, backend);
   std::string looked_for;
   for (const ModelFormat& format : formats)
     if (!format.default_file.empty()) looked_for += (looked_for.empty() ? "" : ", ") + format.default_file;
@@ -177,7 +179,9 @@ Result<std::string> find_model_file(const ModelDefinition& definition, const Fou
     if (exists(usual)) return usual;
   }
   std::vector<std::string> names = names_in(version.directory);
-  std::erase_if(names, [&](const std::string& name) { return !has_extension(format, name); });
+  std::erase_if(names, [&](const std::string& name) {
+    return !is_model_of(format, (fs::path(version.directory) / name).string());
+  });
   if (names.size() == 1) return (fs::path(version.directory) / names.front()).string();
   if (format.default_file.empty() && names.empty()) return std::string();
   if (names.empty())

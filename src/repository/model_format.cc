@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string_view>
 
+#include "repository/model_content.h"
+
 namespace modelmill {
 namespace {
 
@@ -31,6 +33,9 @@ constexpr Ending kEndings[] = {
     {".pickle", "python"},
     {".ubj", "xgboost"},
     {".bst", "xgboost"},
+    {".xgb", "xgboost"},
+    {".lgb", "lightgbm"},
+    {".lgbm", "lightgbm"},
     {".cbm", "python"},
 };
 
@@ -41,7 +46,10 @@ bool has_extension(const ModelFormat& format, const std::string& filename) {
   return std::find(format.extensions.begin(), format.extensions.end(), extension) != format.extensions.end();
 }
 
-std::string backend_of_file(const std::string& filename, std::span<const ModelFormat> formats) {
+std::string backend_of_file(const std::string& path, std::span<const ModelFormat> formats) {
+  if (const std::string backend = backend_of_content(path); !backend.empty())
+    return is_installed(backend, formats) ? backend : std::string();
+  const std::string filename = std::filesystem::path(path).filename().string();
   for (const ModelFormat& format : formats)
     if (!format.default_file.empty() && format.default_file == filename) return format.backend;
   // Where several take the ending, the one that it stands for comes first.
@@ -52,7 +60,14 @@ std::string backend_of_file(const std::string& filename, std::span<const ModelFo
   return found;
 }
 
-std::string needed_backend(const std::string& filename) {
+bool is_model_of(const ModelFormat& format, const std::string& path) {
+  const std::string backend = backend_of_content(path);
+  return backend.empty() ? has_extension(format, path) : backend == format.backend;
+}
+
+std::string needed_backend(const std::string& path) {
+  if (std::string backend = backend_of_content(path); !backend.empty()) return backend;
+  const std::string filename = std::filesystem::path(path).filename().string();
   for (const auto& [ending, backend] : kEndings)
     if (ending.starts_with('.') ? filename.ends_with(ending) : filename == ending) return std::string(backend);
   return {};

@@ -16,12 +16,16 @@ struct ModelFormat {
 /// The file's ending is one of the format's.
 bool has_extension(const ModelFormat& format, const std::string& filename);
 
-/// The installed backend whose model this file is, by its usual name or else by its ending; empty when there is none.
-std::string backend_of_file(const std::string& filename, std::span<const ModelFormat> formats);
+/// The installed backend whose model the file at `path` is; empty when there is none. Told by its usual name or else by
+/// its ending; where an ending means little (.json, .txt) by what the file begins with.
+std::string backend_of_file(const std::string& path, std::span<const ModelFormat> formats);
 
-/// The backend that a file or folder of this name needs, whether it is installed or not: "pytorch" for "net.pt". Empty
-/// when the name tells nothing.
-std::string needed_backend(const std::string& filename);
+/// The file at `path` is one of the format's models, by its ending or by what it begins with.
+bool is_model_of(const ModelFormat& format, const std::string& path);
+
+/// The backend that the file or folder at `path` needs, whether it is installed or not: "pytorch" for "net.pt". Empty
+/// when neither its name nor what it begins with tells.
+std::string needed_backend(const std::string& path);
 
 bool is_installed(const std::string& backend, std::span<const ModelFormat> formats);
 

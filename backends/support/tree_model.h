@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "support/booster.h"
+#include "support/tree_options.h"
+
+namespace modelmill::backend {
+
+/// A tree model as the server sees it: a matrix of features, or an input for each of them, in; one quantity of each row
+/// out. All instances share the booster.
+class TreeModel final : public Model {
+ public:
+  /// `options` are settled here with what the booster says of itself. `platform` is Triton's name for the format.
+  TreeModel(const ModelArgs& args, std::unique_ptr<Booster> booster, TreeOptions options, std::string platform);
+
+  ModelInfo info() override;
+  std::unique_ptr<Instance> create_instance(const InstanceArgs& args) override;
+
+ private:
+  const std::unique_ptr<Booster> booster_;
+  TreeOptions options_;
+  std::vector<int64_t> row_shape_;  // of the output
+  mm_dtype output_type_;
+  const std::string platform_;
+  const uint64_t memory_bytes_;
+};
+
+}  // namespace modelmill::backend

@@ -1,0 +1,39 @@
+#include "support/vendor_library.h"
+
+#include <dlfcn.h>
+
+namespace modelmill::backend {
+
+namespace detail {
+void* find_symbol(void* handle, const char* name) { return dlsym(handle, name); }
+}  // namespace detail
+
+std::string VendorLibrary::try_open(const std::string& path, std::string* problem) const {
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    *problem = dlerror();
+    return {};
+  }
+  *problem = bind_(handle, path);
+  return problem->empty() ? path : std::string();
+}
+
+std::string VendorLibrary::open(std::string* problem) {
+  const std::lock_guard lock(mutex_);
+  if (!path_.empty()) return path_;
+  const std::vector<std::string> candidates =
+      configured_.empty() ? library_candidates(search_, plugin_dir_) : std::vector<std::string>{configured_};
+  // A file that is there but does not work says more than the names that are nowhere.
+  std::string first_problem;
+  for (const std::string& path : candidates) {
+    std::string why;
+    path_ = try_open(path, &why);
+    if (!path_.empty()) return path_;
+    if (first_problem.empty() && path.find('/') != std::string::npos) first_problem = why;
+  }
+  *problem = first_problem.empty() ? "the library of " + name_ + " was not found"
+                                   : "the library of " + name_ + " can't be used: " + first_problem;
+  return {};
+}
+
+}  // namespace modelmill::backend

@@ -1,0 +1,69 @@
+#include "repository/model_content.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+
+namespace modelmill {
+namespace {
+
+constexpr std::string_view kEndings[] = {".json", ".txt", ".model", ".bst"};
+/// What tells a model stands within so many bytes.
+constexpr size_t kRead = 512;
+
+/// Takes `word` from the front of `text`, after blanks.
+bool take(std::string_view& text, std::string_view word) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  if (!text.starts_with(word)) return false;
+  text.remove_prefix(word.size());
+  return true;
+}
+
+/// {"learner": {"attributes": ..., in which one of its own keys comes first, or the version before it.
+bool is_xgboost_json(std::string_view text) {
+  if (!take(text, "{")) return false;
+  if (std::string_view rest = text; take(rest, "\"version\"") && take(rest, ":") && take(rest, "[")) {
+    const size_t end = rest.find(']');
+    if (end == std::string_view::npos) return false;
+    text = rest.substr(end + 1);
+    if (!take(text, ",")) return false;
+  }
+  if (!take(text, "\"learner\"") || !take(text, ":") || !take(text, "{")) return false;
+  constexpr std::string_view kKeys[] = {"\"attributes\"",       "\"feature_names\"",        "\"feature_types\"",
+                                        "\"gradient_booster\"", "\"learner_model_param\"", "\"objective\""};
+  return std::any_of(std::begin(kKeys), std::end(kKeys), [&](std::string_view key) { return take(text, key); });
+}
+
+/// The same in UBJSON, where a key is its length, as 'L' and eight bytes, and its text.
+bool is_xgboost_ubjson(std::string_view text) {
+  constexpr std::string_view kLearner("{L\0\0\0\0\0\0\0\7learner{", 18);
+  return text.starts_with(kLearner);
+}
+
+/// A line "tree", and the version of the format.
+bool is_lightgbm(std::string_view text) {
+  if (!text.starts_with("tree")) return false;
+  text.remove_prefix(4);
+  return take(text, "version=v");
+}
+
+}  // namespace
+
+std::string backend_of_first_bytes(std::string_view bytes) {
+  if (is_lightgbm(bytes)) return "lightgbm";
+  return is_xgboost_json(bytes) || is_xgboost_ubjson(bytes) || bytes.starts_with("binf") ? "xgboost" : "";
+}
+
+std::string backend_of_content(const std::string& path) {
+  const std::string ending = std::filesystem::path(path).extension().string();
+  if (std::find(std::begin(kEndings), std::end(kEndings), ending) == std::end(kEndings)) return {};
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return {};  // a pipe would wait
+  std::array<char, kRead> bytes{};
+  std::ifstream in(path, std::ios::binary);
+  in.read(bytes.data(), bytes.size());
+  return backend_of_first_bytes({bytes.data(), static_cast<size_t>(in.gcount())});
+}
+
+}  // namespace modelmill
