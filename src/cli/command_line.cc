@@ -20,6 +20,7 @@ const Choices<OutputFormat> kOutputFormats = {{"text", OutputFormat::kText},
                                               {"json", OutputFormat::kJson},
                                               {"csv", OutputFormat::kCsv},
                                               {"npy", OutputFormat::kNpy}};
+const Choices<int> kNewKinds = {{"backend", 0}};
 const Choices<int> kShells = {{"bash", 0}, {"zsh", 1}, {"fish", 2}};
 
 /// Definitions of the command line and the variables that parsing fills. One parse each.
@@ -38,6 +39,7 @@ class Definitions {
   void define_top();
   void define_doctor();
   void define_lint();
+  void define_new();
   void define_completion();
   template <typename T>
   void add_server(CLI::App& app, T& command);
@@ -57,7 +59,8 @@ class Definitions {
   bool version_ = false;
   bool predict_json_ = false;
   CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *explain_app_ = nullptr,
-           *top_app_ = nullptr, *doctor_app_ = nullptr, *lint_app_ = nullptr, *completion_app_ = nullptr;
+           *top_app_ = nullptr, *doctor_app_ = nullptr, *lint_app_ = nullptr, *new_app_ = nullptr,
+           *completion_app_ = nullptr;
   CLI::Option* format_option_ = nullptr;
   ServeCommand serve_;
   PredictCommand predict_;
@@ -66,6 +69,7 @@ class Definitions {
   TopCommand top_;
   DoctorCommand doctor_;
   LintCommand lint_;
+  NewCommand new_;
   CompletionCommand completion_;
 };
 
@@ -81,6 +85,7 @@ Definitions::Definitions() {
   define_top();
   define_doctor();
   define_lint();
+  define_new();
   define_completion();
 }
 
@@ -219,6 +224,18 @@ void Definitions::define_lint() {
   options_.add_backend_options(*lint_app_, lint_.config);
 }
 
+void Definitions::define_new() {
+  new_app_ = command("new", "Write a folder to begin something of your own with: a backend",
+                     "  modelmill new backend scale\n"
+                     "  sh scale/test.sh");
+  CLI::Option* kind = new_app_->add_option("KIND", new_.kind, "What is begun: backend");
+  kind->type_name("KIND")->required();
+  options_.restrict(kind, kNewKinds);
+  new_app_->add_option("NAME", new_.name, "Its name: lower-case letters, digits and _")->type_name("NAME")->required();
+  options_.takes_file(new_app_->add_option("--folder", new_.folder, "The folder to write, which must not be there yet [NAME]"))
+      ->type_name("FOLDER");
+}
+
 void Definitions::define_completion() {
   completion_app_ = command("completion", "Print a script that completes commands and options in a shell",
                             "  source <(modelmill completion bash)\n"
@@ -291,6 +308,7 @@ Command Definitions::finish() {
     if (lint_.paths.empty() && !lint_.schema) return usage_error(*lint_app_, "PATH is required");
     return lint_;
   }
+  if (new_app_->parsed()) return new_;
   if (completion_app_->parsed()) return completion_;
   return ParsedAnswer{ExitCode::kUsage, help_text(texts())};
 }
@@ -325,7 +343,7 @@ CommandText Definitions::text_of(const CLI::App& app) const {
     if (!option->nonpositional()) {
       text.usage += " " + option->get_type_name() + (option->get_items_expected_max() > 1 ? "..." : "");
       text.takes_files = text.takes_files || extra.takes_file;
-      text.positional_choices = extra.choices;
+      if (!extra.choices.empty()) text.positional_choices = extra.choices;
     }
     OptionText one;
     one.names = option->nonpositional() ? option_names(*option) : option->get_type_name();

@@ -81,6 +81,13 @@ struct LintCommand {
   ServerConfig config;  // backends
 };
 
+/// `modelmill new`
+struct NewCommand {
+  std::string kind;
+  std::string name;
+  std::string folder;  // empty: as the name
+};
+
 /// `modelmill completion`
 struct CompletionCommand {
   std::string shell;
@@ -93,7 +100,7 @@ struct ParsedAnswer {
 };
 
 using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, ExplainCommand, TopCommand,
-                             DoctorCommand, LintCommand, CompletionCommand>;
+                             DoctorCommand, LintCommand, NewCommand, CompletionCommand>;
 
 /// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
 Command parse_command_line(const std::vector<std::string>& arguments);

@@ -15,6 +15,7 @@ ExitCode run(const ExplainCommand& command);
 ExitCode run(const TopCommand& command);
 ExitCode run(const DoctorCommand& command);
 ExitCode run(const LintCommand& command);
+ExitCode run(const NewCommand& command);
 
 /// Prints "modelmill COMMAND: message" on standard error and returns `exit_code`.
 ExitCode fail(std::string_view command, const Status& status, ExitCode exit_code);
