@@ -32,10 +32,9 @@ mm_dtype natural_type(const TreeOptions& options, const Booster& booster) {
 
 }  // namespace
 
-TreeModel::TreeModel(const ModelArgs& args, std::unique_ptr<Booster> booster, TreeOptions options, std::string platform)
+TreeModel::TreeModel(const ModelArgs& args, std::unique_ptr<Booster> booster, TreeOptions options)
     : booster_(std::move(booster)),
       options_(std::move(options)),
-      platform_(std::move(platform)),
       memory_bytes_(memory_of(args.file)) {
   options_.settle(booster_->facts());
   row_shape_ = output_row_shape(options_, *booster_);
@@ -61,7 +60,7 @@ ModelInfo TreeModel::info() {
   out.capabilities = MM_CAP_ROWS_INDEPENDENT;
   if (booster_->never_blocks()) out.capabilities |= MM_CAP_INLINE_SAFE;
   out.memory_bytes = memory_bytes_;
-  out.platform = options_.fil ? "fil" : platform_;
+  out.platform = options_.fil ? "fil" : "";
   return out;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <memory>
-#include <string>
+#include <vector>
 
 #include "support/booster.h"
 #include "support/tree_options.h"
@@ -12,8 +12,8 @@ namespace modelmill::backend {
 /// out. All instances share the booster.
 class TreeModel final : public Model {
  public:
-  /// `options` are settled here with what the booster says of itself. `platform` is Triton's name for the format.
-  TreeModel(const ModelArgs& args, std::unique_ptr<Booster> booster, TreeOptions options, std::string platform);
+  /// `options` are settled here with what the booster says of itself.
+  TreeModel(const ModelArgs& args, std::unique_ptr<Booster> booster, TreeOptions options);
 
   ModelInfo info() override;
   std::unique_ptr<Instance> create_instance(const InstanceArgs& args) override;
@@ -23,7 +23,6 @@ class TreeModel final : public Model {
   TreeOptions options_;
   std::vector<int64_t> row_shape_;  // of the output
   mm_dtype output_type_;
-  const std::string platform_;
   const uint64_t memory_bytes_;
 };
 

@@ -25,6 +25,7 @@ std::string bind_api(void* handle, const std::string& path) {
   take("XGBoosterGetAttr", found.attribute);
   take("XGBoosterPredictFromDense", found.predict_dense);
   take("XGBoosterPredictFromDMatrix", found.predict_matrix);
+  take("XGProxyDMatrixCreate", found.make_proxy);
   take("XGDMatrixCreateFromDense", found.make_matrix);
   take("XGDMatrixFree", found.free_matrix);
   if (missing != nullptr)

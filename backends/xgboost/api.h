@@ -27,6 +27,7 @@ struct Api {
                        const uint64_t** shape, uint64_t* rank, const float** result);
   int (*predict_matrix)(BoosterHandle booster, MatrixHandle matrix, const char* config, const uint64_t** shape,
                         uint64_t* rank, const float** result);
+  int (*make_proxy)(MatrixHandle* out);
   int (*make_matrix)(const char* array, const char* config, MatrixHandle* out);
   int (*free_matrix)(MatrixHandle matrix);
 };

@@ -38,14 +38,18 @@ std::string array_text(const void* rows, int64_t count, int64_t features, mm_dty
 
 class XgboostPredictor final : public backend::Predictor {
  public:
-  XgboostPredictor(const XgboostBooster& booster, mm_dtype input) : booster_(booster), input_(input) {}
+  XgboostPredictor(const XgboostBooster& booster, mm_dtype input) : booster_(booster), input_(input) {
+    check(api.make_proxy(&proxy_));
+  }
+  ~XgboostPredictor() override { api.free_matrix(proxy_); }
   const void* predict(const void* rows, int64_t count) override {
-    return booster_.predict(array_text(rows, count, booster_.facts().features, input_));
+    return booster_.predict(array_text(rows, count, booster_.facts().features, input_), proxy_);
   }
 
  private:
   const XgboostBooster& booster_;
   const mm_dtype input_;
+  MatrixHandle proxy_ = nullptr;
 };
 
 /// Frees a matrix at the end of its scope.
@@ -142,12 +146,12 @@ void XgboostBooster::find_row_shape() {
   for (uint64_t i = 1; i < rank; ++i) row_shape_.push_back(static_cast<int64_t>(shape[i]));
 }
 
-const float* XgboostBooster::predict(const std::string& array) const {
+const float* XgboostBooster::predict(const std::string& array, MatrixHandle proxy) const {
   const uint64_t* shape = nullptr;
   uint64_t rank = 0;
   const float* result = nullptr;
   if (in_place_) {
-    check(api.predict_dense(handle_, array.c_str(), predict_config_.c_str(), nullptr, &shape, &rank, &result));
+    check(api.predict_dense(handle_, array.c_str(), predict_config_.c_str(), proxy, &shape, &rank, &result));
     return result;
   }
   const Matrix matrix(array, threads_);

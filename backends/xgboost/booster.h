@@ -23,8 +23,9 @@ class XgboostBooster final : public backend::Booster {
   bool never_blocks() const override { return in_place_ && threads_ == 1; }
   std::unique_ptr<backend::Predictor> make_predictor(mm_dtype input) const override;
 
-  /// `array`: the rows as __array_interface__. The result lives until this thread's next call.
-  const float* predict(const std::string& array) const;
+  /// `array`: the rows as __array_interface__. `proxy`: the caller's own (make_proxy), by which the library takes them;
+  /// making one for each call would be a third of the cost of a row. The result lives until this thread's next call.
+  const float* predict(const std::string& array, MatrixHandle proxy) const;
 
  private:
   void read_facts();

@@ -1,60 +1,28 @@
 // The XGBoost backend: serves what XGBoost saved with the library of its own package, found at run time (api.h).
 
 #include "booster.h"
-#include "support/tree_model.h"
-#include "support/vendor_library.h"
+#include "support/tree_backend.h"
 
 namespace {
 
-using namespace modelmill::backend;
-using modelmill::xgboost::XgboostBooster;
-
-constexpr const char* kRemedy =
-    "pip install xgboost-cpu (or xgboost), or set MODELMILL_XGBOOST to the path of a libxgboost.so";
-
-class XgboostBackend final : public Backend {
- public:
+struct Xgboost {
+  using Booster = modelmill::xgboost::XgboostBooster;
   static constexpr const char* kName = "xgboost";
   static constexpr const char* kVersion = "1.0";
   static constexpr const char* kDefaultFile = "model.ubj";
   static constexpr const char* kFileExtensions = ".ubj,.bst,.xgb";
+  static constexpr const char* kRuntime = "XGBoost";
+  static constexpr const char* kRemedy =
+      "pip install xgboost-cpu (or xgboost), or set MODELMILL_XGBOOST to the path of a libxgboost.so";
 
-  void initialize(const Json& settings, const std::string& library_dir) override {
-    library_ = std::make_unique<VendorLibrary>(
-        LibrarySearch{"MODELMILL_XGBOOST", {"xgboost/lib/libxgboost.so"}, "libxgboost.so*", {"libxgboost.so"}},
-        "XGBoost (libxgboost.so)", settings["library"].text(), library_dir, modelmill::xgboost::bind_api);
+  static modelmill::backend::LibrarySearch search() {
+    return {"MODELMILL_XGBOOST", {"xgboost/lib/libxgboost.so"}, "libxgboost.so*", {"libxgboost.so"}};
   }
-
-  RuntimeInfo runtime_info() override {
-    RuntimeInfo out;
-    out.runtime = "XGBoost";
-    out.path = library_->open(&out.problem);
-    out.available = !out.path.empty();
-    out.gpu_count = 0;
-    if (out.available) {
-      out.version = modelmill::xgboost::library_version();
-      out.devices = "CPU";
-    } else {
-      out.remedy = kRemedy;
-    }
-    return out;
-  }
-
-  std::unique_ptr<Model> load(const ModelArgs& args) override {
-    std::string problem;
-    if (library_->open(&problem).empty()) throw Error(MM_FAILED_PRECONDITION, problem + "; " + kRemedy);
-    try {
-      TreeOptions options = TreeOptions::read(args.config, args.instance_threads);
-      auto booster = std::make_unique<XgboostBooster>(args.file, options);
-      return std::make_unique<TreeModel>(args, std::move(booster), std::move(options), "");
-    } catch (const Error& e) {
-      throw Error(e.code(), "model '" + args.name + "' version " + std::to_string(args.version) + ": " + e.what());
-    }
-  }
-
- private:
-  std::unique_ptr<VendorLibrary> library_;
+  static std::string bind(void* handle, const std::string& path) { return modelmill::xgboost::bind_api(handle, path); }
+  static std::string version(const std::string&) { return modelmill::xgboost::library_version(); }
 };
+
+using XgboostBackend = modelmill::backend::TreeBackend<Xgboost>;
 
 }  // namespace
 
