@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "model.h"
+#include "zipmap.h"
 
 namespace modelmill::ort {
 namespace {
@@ -42,7 +43,8 @@ struct Produced {
   void* data = nullptr;         // null for strings
   std::vector<size_t> offsets;  // strings: where each begins, and the end
   std::string bytes;
-  bool aliased = false;  // the memory is an input's
+  bool aliased = false;  // the memory is an input's, or its own, and can't be lent
+  UnzippedMaps maps;     // of a port that comes so
 
   std::span<const int64_t> shape() const { return {sizes.data(), rank}; }
   uint64_t byte_size() const { return backend::element_count(shape()) * backend::element_size(dtype); }
@@ -138,6 +140,16 @@ class OrtInstance final : public backend::Instance {
     OrtValue* value = outputs_.all[index];
     Produced out;
     out.name = output_names_[index];
+    if (value != nullptr && output_ports_[index]->zipmap) {
+      out.maps = unzip_maps(value);
+      out.dtype = MM_FP32;
+      out.rank = 2;
+      out.sizes[0] = out.maps.rows;
+      out.sizes[1] = out.maps.classes;
+      out.data = out.maps.numbers.data();
+      out.aliased = true;
+      return out;
+    }
     int is_tensor = 0;
     if (value != nullptr) check(api->IsTensor(value, &is_tensor));
     if (is_tensor == 0) throw Error(MM_INTERNAL, "output '" + std::string(out.name) + "' came without a tensor");

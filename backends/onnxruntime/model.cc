@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <thread>
 
+#include "zipmap.h"
+
 namespace modelmill::ort {
 namespace {
 
@@ -54,6 +56,14 @@ Described describe(std::string name, const Handle<OrtTypeInfo>& type) {
   out.port.spec.name = std::move(name);
   ONNXType kind = ONNX_TYPE_UNKNOWN;
   check(api->GetOnnxTypeFromTypeInfo(type.get(), &kind));
+  if (is_zipmap(type.get())) {
+    out.port.zipmap = true;
+    out.port.type = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+    out.port.spec.dtype = MM_FP32;
+    out.port.spec.shape = {-1, -1};
+    out.port.spec.symbols = {"", ""};
+    return out;
+  }
   if (kind != ONNX_TYPE_TENSOR) {
     out.problem = std::string("is a ") + kind_name(kind) + ", not a tensor";
     return out;
@@ -140,6 +150,7 @@ void OrtModel::read_inputs(const backend::ModelConfig& config) {
     std::string text = take_name(name);
     check(api->SessionGetInputTypeInfo(session_.get(), i, &type));
     Described input = describe(std::move(text), Handle<OrtTypeInfo>(type));
+    if (input.port.zipmap) input.problem = "is a sequence, not a tensor";
     if (!input.problem.empty())
       throw Error(MM_UNIMPLEMENTED,
                   "input '" + input.port.spec.name + "' " + input.problem + ": such models can't be served");

@@ -13,6 +13,7 @@ namespace modelmill::ort {
 struct Port {
   backend::TensorSpec spec;
   ONNXTensorElementDataType type;
+  bool zipmap = false;  // an output that comes as maps and is served as a matrix
 };
 
 /// A model file in a session, which all instances share: Run is thread-safe, and the weights are held once.
