@@ -43,8 +43,8 @@ class LightgbmPredictor final : public backend::Predictor {
   ~LightgbmPredictor() override { api.free_fast(fast_); }
 
   const void* predict(const void* rows, int64_t count) override {
-    auto* results = reinterpret_cast<double*>(
-        results_.reserve(static_cast<uint64_t>(count) * row_results_ * sizeof(double)));
+    auto* results =
+        reinterpret_cast<double*>(results_.reserve(static_cast<uint64_t>(count) * row_results_ * sizeof(double)));
     int64_t given = 0;
     if (count > kOneByOne) {
       check(api.predict_rows(booster_.handle(), rows, data_type_, static_cast<int32_t>(count), columns_, 1,

@@ -10,8 +10,8 @@
 namespace modelmill::backend {
 
 /// A backend of trees. `Vendor` names it and has: kName, kVersion, kDefaultFile, kFileExtensions, kRuntime, kRemedy;
-/// search(), where its library may lie; bind(handle, path) as VendorLibrary::Bind; version(path), of the opened library;
-/// and Booster, which is made from a file and TreeOptions.
+/// search(), where its library may lie; bind(handle, path) as VendorLibrary::Bind; version(path), of the opened
+/// library; and Booster, which is made from a file and TreeOptions.
 template <typename Vendor>
 class TreeBackend : public Backend {
  public:

@@ -56,9 +56,8 @@ class TreeInstance final : public Instance {
       row_counts_.push_back(first.shape[0]);
       rows += first.shape[0];
     }
-    const void* matrix = options_.columns
-                             ? gather_columns(execution, rows)
-                             : gather(execution, options_.input_name, matrix_).data;
+    const void* matrix =
+        options_.columns ? gather_columns(execution, rows) : gather(execution, options_.input_name, matrix_).data;
     execution.mark_input_end();
     const void* results = rows > 0 ? predictor_->predict(matrix, rows) : nullptr;
     if (booster_.result_type() == MM_FP64)

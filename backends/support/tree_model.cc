@@ -33,13 +33,10 @@ mm_dtype natural_type(const TreeOptions& options, const Booster& booster) {
 }  // namespace
 
 TreeModel::TreeModel(const ModelArgs& args, std::unique_ptr<Booster> booster, TreeOptions options)
-    : booster_(std::move(booster)),
-      options_(std::move(options)),
-      memory_bytes_(memory_of(args.file)) {
+    : booster_(std::move(booster)), options_(std::move(options)), memory_bytes_(memory_of(args.file)) {
   options_.settle(booster_->facts());
   row_shape_ = output_row_shape(options_, *booster_);
-  output_type_ =
-      options_.output_type != MM_DTYPE_INVALID ? options_.output_type : natural_type(options_, *booster_);
+  output_type_ = options_.output_type != MM_DTYPE_INVALID ? options_.output_type : natural_type(options_, *booster_);
 }
 
 ModelInfo TreeModel::info() {

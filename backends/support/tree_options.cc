@@ -9,10 +9,13 @@ struct OutputName {
   const char* name;
   TreeOutput output;
 };
-constexpr OutputName kOutputs[] = {
-    {"value", TreeOutput::kValue},   {"predict", TreeOutput::kPredict}, {"probability", TreeOutput::kProbability},
-    {"margin", TreeOutput::kMargin}, {"class", TreeOutput::kClass},     {"leaf", TreeOutput::kLeaf},
-    {"contributions", TreeOutput::kContributions}};
+constexpr OutputName kOutputs[] = {{"value", TreeOutput::kValue},
+                                   {"predict", TreeOutput::kPredict},
+                                   {"probability", TreeOutput::kProbability},
+                                   {"margin", TreeOutput::kMargin},
+                                   {"class", TreeOutput::kClass},
+                                   {"leaf", TreeOutput::kLeaf},
+                                   {"contributions", TreeOutput::kContributions}};
 
 TreeOutput parse_output(const std::string& text) {
   std::string known;
@@ -91,8 +94,8 @@ TreeOptions TreeOptions::read(const ModelConfig& config, uint32_t instance_threa
     throw Error(MM_INVALID_ARGUMENT, "its input can be FP32 or FP64, and nothing else");
   if (out.output_type != MM_DTYPE_INVALID && out.output_type != MM_FP32 && out.output_type != MM_FP64 &&
       out.output_type != MM_INT32 && out.output_type != MM_INT64)
-    throw Error(MM_INVALID_ARGUMENT, "output '" + out.output_name + "' is configured as " + dtype_name(out.output_type) +
-                                         "; it can be FP32, FP64, INT32 or INT64");
+    throw Error(MM_INVALID_ARGUMENT, "output '" + out.output_name + "' is configured as " +
+                                         dtype_name(out.output_type) + "; it can be FP32, FP64, INT32 or INT64");
   return out;
 }
 

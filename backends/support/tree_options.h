@@ -22,12 +22,12 @@ struct TreeOptions {
   void settle(const BoosterFacts& facts);
 
   TreeOutput output = TreeOutput::kValue;
-  bool columns = false;     // an input for each feature
-  double threshold = 0.5;   // of two classes, the second begins above it
+  bool columns = false;               // an input for each feature
+  double threshold = 0.5;             // of two classes, the second begins above it
   std::optional<int64_t> iterations;  // rounds of boosting; 0: all; nullopt: as the framework itself
   int threads = 1;
-  bool fil = false;         // as Triton's FIL backend names and shapes things
-  bool rank_two = false;    // a number for each row is [n,1], not [n]
+  bool fil = false;       // as Triton's FIL backend names and shapes things
+  bool rank_two = false;  // a number for each row is [n,1], not [n]
   std::string input_name = "input-0";
   std::string output_name = "predict";
   mm_dtype input_type = MM_FP32;

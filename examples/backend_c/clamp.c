@@ -1,5 +1,5 @@
-/* A backend of one's own in C99, against modelmill/backend.h alone: holds each number of its input between two bounds, and
- * counts those that were outside at /metrics. README.md says how it is built and used. */
+/* A backend of one's own in C99, against modelmill/backend.h alone: holds each number of its input between two bounds,
+ * and counts those that were outside at /metrics. README.md says how it is built and used. */
 
 #include <modelmill/backend.h>
 #include <stdlib.h>
@@ -135,10 +135,21 @@ static mm_error* execute(mm_execute_args* args) {
   return NULL;
 }
 
-static const mm_backend kBackend = {
-    sizeof kBackend, MM_ABI_MAJOR, MM_ABI_MINOR, "clamp",      "1.0",        "",           "",
-    initialize,      runtime_info, model_load,   model_info,   model_unload, instance_create,
-    instance_destroy, execute};
+static const mm_backend kBackend = {sizeof kBackend,
+                                    MM_ABI_MAJOR,
+                                    MM_ABI_MINOR,
+                                    "clamp",
+                                    "1.0",
+                                    "",
+                                    "",
+                                    initialize,
+                                    runtime_info,
+                                    model_load,
+                                    model_info,
+                                    model_unload,
+                                    instance_create,
+                                    instance_destroy,
+                                    execute};
 
 const mm_backend* mm_backend_entry(const mm_host* table) {
   if (table->abi_major != MM_ABI_MAJOR) return NULL;

@@ -232,7 +232,9 @@ void Definitions::define_new() {
   kind->type_name("KIND")->required();
   options_.restrict(kind, kNewKinds);
   new_app_->add_option("NAME", new_.name, "Its name: lower-case letters, digits and _")->type_name("NAME")->required();
-  options_.takes_file(new_app_->add_option("--folder", new_.folder, "The folder to write, which must not be there yet [NAME]"))
+  options_
+      .takes_file(
+          new_app_->add_option("--folder", new_.folder, "The folder to write, which must not be there yet [NAME]"))
       ->type_name("FOLDER");
 }
 

@@ -74,14 +74,15 @@ ExitCode run(const NewCommand& command) {
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_empty(folder, error))
     return fail("new",
-                Status(Code::kAlreadyExists, "'" + folder.string() +
-                                                 "' is there already and stays as it is; name another one with --folder"),
+                Status(Code::kAlreadyExists,
+                       "'" + folder.string() + "' is there already and stays as it is; name another one with --folder"),
                 ExitCode::kFailure);
   if (const Status status = write_backend(command.name, folder); !status.ok())
     return fail("new", status, ExitCode::kFailure);
-  std::printf("%s\n  %s.cc is the backend, models/example a model of it; README.md says the rest.\n  sh %s/test.sh builds "
-              "it, serves it and looks at an answer.\n",
-              folder.c_str(), command.name.c_str(), folder.c_str());
+  std::printf(
+      "%s\n  %s.cc is the backend, models/example a model of it; README.md says the rest.\n  sh %s/test.sh builds "
+      "it, serves it and looks at an answer.\n",
+      folder.c_str(), command.name.c_str(), folder.c_str());
   return ExitCode::kOk;
 }
 

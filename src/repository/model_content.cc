@@ -30,7 +30,7 @@ bool is_xgboost_json(std::string_view text) {
     if (!take(text, ",")) return false;
   }
   if (!take(text, "\"learner\"") || !take(text, ":") || !take(text, "{")) return false;
-  constexpr std::string_view kKeys[] = {"\"attributes\"",       "\"feature_names\"",        "\"feature_types\"",
+  constexpr std::string_view kKeys[] = {"\"attributes\"",       "\"feature_names\"",       "\"feature_types\"",
                                         "\"gradient_booster\"", "\"learner_model_param\"", "\"objective\""};
   return std::any_of(std::begin(kKeys), std::end(kKeys), [&](std::string_view key) { return take(text, key); });
 }

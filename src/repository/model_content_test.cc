@@ -147,10 +147,13 @@ TEST(TreesOfOthers, MlflowAndMlserver) {
   folder.write("flow/MLmodel", "flavors:\n  xgboost:\n    data: model.ubj\n    model_class: xgboost.XGBClassifier\n");
   folder.write("flow/model.ubj");
   folder.write("pickle/MLmodel", "flavors:\n  lightgbm:\n    data: model.pkl\n");
-  folder.write("settings/model-settings.json",
-               R"({"name": "iris", "implementation": "mlserver_xgboost.XGBoostModel", "parameters": {"uri": "./model.json"}})");
+  folder.write(
+      "settings/model-settings.json",
+      R"({"name": "iris", "implementation": "mlserver_xgboost.XGBoostModel", "parameters": {"uri": "./model.json"}})");
   folder.write("settings/model.json", std::string(kXgboost));
-  folder.write("bst/model-settings.json", R"({"name": "b", "implementation": "mlserver_lightgbm.LightGBMModel", "parameters": {"uri": "model.bst"}})");
+  folder.write(
+      "bst/model-settings.json",
+      R"({"name": "b", "implementation": "mlserver_lightgbm.LightGBMModel", "parameters": {"uri": "model.bst"}})");
   folder.write("bst/model.bst", std::string(kLightgbm));
   const auto found = find_models({folder.path()}, kFormats);
   ASSERT_TRUE(found.ok()) << found.status().to_string();

@@ -78,8 +78,9 @@ std::optional<FoundModel> look_for_versions(const FolderListing& folder, std::sp
   if (found.problem) model.refuse(*found.problem);
   if (!model.config_file.empty()) model.config_files.push_back(model.config_file);
   // A configuration beside the model file itself, without a version folder: version 1. Ours may do without a file.
-  const bool loose = std::any_of(folder.files.begin(), folder.files.end(),
-                                 [&](const auto& name) { return !backend_of_file(folder.inside(name), formats).empty(); });
+  const bool loose = std::any_of(folder.files.begin(), folder.files.end(), [&](const auto& name) {
+    return !backend_of_file(folder.inside(name), formats).empty();
+  });
   const bool own_only = model.config_file.empty();
   if (model.versions.empty() && (loose || own_only)) model.versions.push_back({1, model.directory, {}});
   return model;
