@@ -1,0 +1,43 @@
+#pragma once
+
+#include <mutex>
+#include <string>
+
+#include "tf_api.h"
+
+namespace modelmill::tensorflow {
+
+/// The vendor's shared library: found at run time, opened once, never closed. Thread-safe.
+class Library {
+ public:
+  /// `configured`: the operator's "library" setting, or empty. `plugin_dir`: the folder of this plugin, from where a
+  /// wheel or virtual environment around it is found.
+  Library(std::string configured, std::string plugin_dir)
+      : configured_(std::move(configured)), plugin_dir_(std::move(plugin_dir)) {}
+
+  struct Opened {
+    std::string path;
+    std::string version;
+  };
+
+  /// Opens the library at the first call and sets `api`; tried again while it fails, so that an installation is
+  /// noticed. Null when it can't be had, then `problem` says why.
+  const Opened* open(std::string* problem);
+
+  /// What a user does about a missing library.
+  static const char* remedy() {
+    return "pip install tensorflow-cpu, or set MODELMILL_TENSORFLOW to the path of a libtensorflow_cc.so.2 or "
+           "libtensorflow.so.2";
+  }
+
+ private:
+  bool try_open(const std::string& path, std::string* problem);
+
+  const std::string configured_;
+  const std::string plugin_dir_;
+  std::mutex mutex_;
+  bool ready_ = false;  // guarded by mutex_, as opened_ until it is ready
+  Opened opened_;
+};
+
+}  // namespace modelmill::tensorflow
