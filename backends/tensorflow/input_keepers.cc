@@ -97,12 +97,13 @@ class Walk {
     Keepers found;
     for (const std::string& output : outputs) reach(node_of(output));
     while (!ahead_.empty()) {
-      const Node* node = ahead_.back();
+      const auto [node, of_graph] = ahead_.back();
       ahead_.pop_back();
       const Keeps keeps = kept_by(*node);
       if (keeps != Keeps::kNothing && found.of_inputs.empty()) found.of_inputs = node->op;
       if (keeps == Keeps::kState && found.of_state.empty()) found.of_state = node->op;
-      for (const std::string_view input : node->inputs) reach(node_of(input));
+      if (of_graph)
+        for (const std::string_view input : node->inputs) reach(node_of(input));
     }
     return found;
   }
@@ -150,14 +151,14 @@ class Walk {
 
   void reach(std::string_view name) {
     const auto at = nodes_.find(name);
-    if (at != nodes_.end() && reached_.insert(name).second) ahead_.push_back(&at->second);
+    if (at != nodes_.end() && reached_.insert(name).second) ahead_.emplace_back(&at->second, true);
   }
-  /// All of a function runs, or may.
+  /// All of a function runs, or may; what its nodes call their inputs are names inside of it.
   bool reach_function(std::string_view name) {
     const auto at = functions_.find(name);
     if (at == functions_.end()) return false;
     if (called_.insert(name).second)
-      for (const Node& node : at->second) ahead_.push_back(&node);
+      for (const Node& node : at->second) ahead_.emplace_back(&node, false);
     return true;
   }
   Keeps kept_by(const Node& node) {
@@ -169,7 +170,7 @@ class Walk {
   std::unordered_map<std::string_view, Node> nodes_;
   std::unordered_map<std::string_view, std::vector<Node>> functions_;
   std::unordered_set<std::string_view> reached_, called_;
-  std::vector<const Node*> ahead_;
+  std::vector<std::pair<const Node*, bool>> ahead_;  // and whether it is one of the graph itself
   bool ok_ = true;
 };
 

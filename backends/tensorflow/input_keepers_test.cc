@@ -105,6 +105,11 @@ TEST_F(InputKeepersTest, WhatEndsWithTheRunIsNoState) {
   EXPECT_EQ(all({node("out", "MatMul", {"s"}), node("s", "Stage", {})}).of_inputs, "Stage");
 }
 
+TEST_F(InputKeepersTest, NamesInsideAFunctionAreNotTheGraphs) {
+  const std::vector<std::string> functions = {function("f", {node("a", "MatMul", {"x", "^init"})})};
+  EXPECT_EQ(find({node("out", "PartitionedCall", {}, "f"), node("init", "AssignVariableOp", {})}, functions), "");
+}
+
 TEST_F(InputKeepersTest, CyclesEnd) {
   EXPECT_EQ(find({node("out", "MatMul", {"b"}), node("b", "MatMul", {"out"})}), "");
 }

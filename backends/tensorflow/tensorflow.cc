@@ -21,10 +21,10 @@ class TensorFlowBackend final : public Backend {
   void initialize(const Json& settings, const std::string& library_dir) override {
     library_ = std::make_unique<Library>(settings["library"].text(), library_dir);
     // What TensorFlow reads of the environment when it is opened, unless the operator has said something: each session
-    // has threads of its own for its operators, rather than all as many as the first asked for; and what it tells of
-    // its start is not written to standard error.
+    // has threads of its own for its operators, rather than all as many as the first asked for; and only errors are
+    // written to standard error, not its start and a warning for every request that fails.
     setenv("TF_OVERRIDE_GLOBAL_THREADPOOL", "1", 0);
-    setenv("TF_CPP_MIN_LOG_LEVEL", "1", 0);
+    setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0);
   }
 
   RuntimeInfo runtime_info() override {
