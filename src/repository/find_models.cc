@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kYamlLimit = 16 << 20;
+constexpr const char* kSavedModelFile = "saved_model.pb";
 
 /// Folders that belong to a model, or to the disk, and are never models of their own.
 bool is_side_folder(const std::string& name) {
@@ -76,6 +77,8 @@ class Finder {
     if (fs::is_directory(status)) return look_at_folder(path);
     if (!fs::is_regular_file(status)) return invalid_argument("'" + text + "' is neither a file nor a folder");
     if (is_yaml_file(path)) return look_at_yaml(path.string(), folder_of(path));
+    // The folder is the model; this file is a part of it.
+    if (path.filename() == kSavedModelFile) return look_at_folder(folder_of(path));
     if (!backend_of_file(path.string(), formats_).empty()) return add(file_model(path), path);
     if (const std::string backend = needed_backend(path.string()); !backend.empty())
       return status_of(missing_backend(path.stem().string(), "file " + path.filename().string(), backend, text));

@@ -1,5 +1,7 @@
 #include "repository/foreign_layouts.h"
 
+#include <string_view>
+
 namespace modelmill {
 
 ConfigProblem missing_backend(const std::string& model, const std::string& what, const std::string& backend,
@@ -11,9 +13,12 @@ ConfigProblem missing_backend(const std::string& model, const std::string& what,
 std::optional<FoundModel> look_for_saved_model(const FolderListing& folder, std::span<const ModelFormat> formats) {
   constexpr const char* kFile = "saved_model.pb";
   constexpr const char* kBackend = "tensorflow";
+  constexpr std::string_view kEnding = ".savedmodel";
   if (!folder.has_file(kFile)) return std::nullopt;
   FoundModel model;
   model.name = folder.name();
+  if (model.name.ends_with(kEnding) && model.name.size() > kEnding.size())
+    model.name.resize(model.name.size() - kEnding.size());
   model.directory = folder.path.string();
   model.layout = ModelLayout::kFolder;
   model.versions.push_back({1, model.directory, {}});

@@ -168,5 +168,14 @@ TEST(SavedModel, SaysWhatItNeeds) {
   EXPECT_EQ(read_definition(model)->backend, "tensorflow");
 }
 
+TEST(SavedModel, IsNamedAsItsFolderWithoutTheEnding) {
+  const TempFolder folder;
+  folder.write("net.savedmodel/saved_model.pb");
+  EXPECT_EQ(only(folder / "net.savedmodel").name, "net");
+  folder.write("v1.2/saved_model.pb");
+  EXPECT_EQ(only(folder / "v1.2").name, "v1.2");
+  EXPECT_EQ(only(folder / "v1.2/saved_model.pb").name, "v1.2");
+}
+
 }  // namespace
 }  // namespace modelmill

@@ -1,0 +1,221 @@
+"""What is TensorFlow's alone: SavedModels as they lie on disk, their signatures, tags, state and threads."""
+
+import pathlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+import servers
+from changing_models import control, predict, served_versions
+from kits.tensorflow import KIT
+from stand import make_models
+from swap_load import SwapLoad
+
+
+@pytest.fixture(scope="module")
+def made():
+    if not KIT.python.exists() or KIT.runtime_path() is None:
+        pytest.skip(f"{KIT.runtime} is not installed in {KIT.venv}")
+    return make_models(KIT)
+
+
+def serving(tmp_path, *arguments):
+    return servers.serving(tmp_path, *arguments, env=KIT.environment())
+
+
+def put(made, model, folder, config=None):
+    """A model with its only version, and a config.pbtxt."""
+    shutil.copytree(made / model, folder)
+    if config is not None:
+        (folder / "config.pbtxt").write_text(config)
+    return folder
+
+
+def parameter(key, value):
+    return f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
+
+
+def answer(server, model, inputs):
+    status, reply = server.post_json(f"/predict/{model}", inputs)
+    assert status == 200, reply
+    return reply
+
+
+def explicit(tmp_path, models):
+    """A server that has loaded nothing yet."""
+    return serving(tmp_path, models, "--model-control-mode=explicit")
+
+
+def load(server, *models):
+    for model in models:
+        assert control(server, model, "load")[0] == 200, model
+
+
+def refusal(server, model):
+    """Why a model can't be loaded."""
+    status, text = control(server, model, "load")
+    assert status >= 400, text
+    return text
+
+
+def test_savedmodels_are_found_as_triton_tensorflow_serving_and_nobody_lay_them_out(made, tmp_path):
+    models = tmp_path / "models"
+    shutil.copytree(made / "times/1", models / "triton/1/model.savedmodel")
+    shutil.copytree(made / "times/2", models / "triton_named/1/net.savedmodel")
+    (models / "triton_named/config.pbtxt").write_text(
+        'platform: "tensorflow_savedmodel"\ndefault_model_filename: "net.savedmodel"\n'
+    )
+    shutil.copytree(made / "times/3", models / "serving/0003")
+    shutil.copytree(made / "times/2", models / "alone")
+    shutil.copytree(made / "times/3", tmp_path / "apart.savedmodel")
+    shutil.copytree(made / "times/1", tmp_path / "export")
+    with serving(tmp_path, models, tmp_path / "apart.savedmodel", f"named={tmp_path / 'export'}") as server:
+        for model, version, factor in (
+            ("triton", 1, 1), ("triton_named", 1, 2), ("serving", 3, 3), ("alone", 1, 2), ("apart", 1, 3), ("named", 1, 1),
+        ):  # fmt: skip
+            assert answer(server, model, {"x": [[1, 2, 3, 4]]})["y"] == [[factor * v for v in (1, 2, 3, 4)]], model
+            assert served_versions(server, model) == [str(version)]
+        metadata = server.get_json("/v2/models/triton")
+        assert metadata["platform"] == "tensorflow_savedmodel"
+        assert server.get_json("/v2/models/triton/config")["max_batch_size"] == 64
+
+
+def test_version_folders_are_swapped_under_load(made, tmp_path):
+    base = tmp_path / "base"
+    shutil.copytree(made / "times/1", base / "1")
+    with serving(tmp_path, base, "--model-control-mode=watch") as server:
+        with SwapLoad(server, "base", clients=4) as load:
+            for version in (2, 3):
+                shutil.copytree(made / f"times/{version}", tmp_path / "making")
+                (tmp_path / "making").rename(base / str(version))
+                servers.wait_until(lambda v=version: served_versions(server, "base") == [str(v)], f"version {version}")
+                servers.wait_until(lambda v=version: v in load.versions, f"an answer of version {version}")
+        assert load.failures == []
+        assert load.versions >= {1, 2, 3}
+
+
+def test_the_signature_is_chosen_by_the_configuration(made, tmp_path):
+    models = tmp_path / "models"
+    put(made, "signatures", models / "default", "")
+    put(made, "signatures", models / "add", parameter("TF_SIGNATURE_DEF", "add"))
+    put(made, "signatures", models / "wrong", parameter("TF_SIGNATURE_DEF", "subtract"))
+    put(made, "only_other", models / "other")
+    with explicit(tmp_path, models) as server:
+        load(server, "default", "add", "other")
+        assert answer(server, "default", {"x": [[1, 2]]}) == {"y": [[2.0, 4.0]]}
+        assert answer(server, "add", {"a": [1, 2], "b": [3, 4]}) == {"sum": [4, 6]}
+        assert "it has no signature 'subtract'" in refusal(server, "wrong")
+        assert "'add', 'classify_x', 'serving_default'" in refusal(server, "wrong")
+        assert answer(server, "other", {"a": [1], "b": [3]}) == {"sum": [4]}
+        assert "no signature 'serving_default'; 'add' is served" in server.log()
+
+
+def test_tags_and_tensors_of_any_rank(made, tmp_path):
+    models = tmp_path / "models"
+    shape = 'input { name: "x" data_type: TYPE_FP32 dims: [ 2, -1 ] }\noutput { name: "y" data_type: TYPE_FP32 dims: [ 2, -1 ] }\n'
+    put(made, "tf1", models / "any")
+    put(made, "tf1", models / "shaped", "max_batch_size: 0\n" + shape)
+    put(made, "tagged", models / "untagged", "max_batch_size: 0\n" + shape)
+    put(made, "tagged", models / "tagged", "max_batch_size: 0\n" + shape + parameter("TF_GRAPH_TAG", "serve,gpu"))
+    with explicit(tmp_path, models) as server:
+        load(server, "shaped", "tagged")
+        assert "input 'x' may have any number of dimensions" in refusal(server, "any")
+        assert answer(server, "shaped", {"x": [[1], [2]]}) == {"y": [[5.0], [10.0]]}
+        assert "no graph tagged 'serve', but 'serve,gpu'; name one with the parameter TF_GRAPH_TAG" in refusal(
+            server, "untagged"
+        )
+        assert answer(server, "tagged", {"x": [[1, 2], [3, 4]]}) == {"y": [[5.0, 10.0], [15.0, 20.0]]}
+
+
+def test_an_input_with_a_default_may_be_left_out(made, tmp_path):
+    with serving(tmp_path, made / "scaled") as server:
+        assert answer(server, "scaled", {"x": [1, 2]}) == {"y": [3.0, 6.0]}
+        assert answer(server, "scaled", {"x": [1, 2], "scale": [4, 5]}) == {"y": [4.0, 10.0]}
+        status, reply = server.post_json("/predict/scaled", {"scale": [1]})
+        assert status == 400 and "'x'" in reply["error"]
+
+
+def test_state_is_the_clients_and_outlives_their_requests(made, tmp_path):
+    with serving(tmp_path, made / "last") as server:
+        assert answer(server, "last", {"x": [7.0] * 512}) == {"before": [0.0] * 512}, "nobody was there before"
+        for i in range(20):
+            # What was kept is intact, though other requests have used memory since.
+            answer(server, "last", {"x": [float(i)] * 512})
+            for _ in range(3):
+                server.get("/v2/models/last")
+            assert answer(server, "last", {"x": [7.0] * 512}) == {"before": [float(i)] * 512}
+        assert "neither batched nor warmed up" in server.log()
+
+
+def threads(server):
+    return len(list(pathlib.Path(f"/proc/{server.process.pid}/task").iterdir()))
+
+
+def test_threads_are_as_configured_for_each_model(made, tmp_path):
+    """An execution stays on its thread by default; a model's own pools are as large as it says, whoever came first."""
+    models = tmp_path / "models"
+    put(made, "mlp", models / "first", "instance_group { count: 1 }")
+    pools = parameter("TF_NUM_INTRA_THREADS", 7) + parameter("TF_NUM_INTER_THREADS", 5) + "instance_group { count: 1 }"
+    put(made, "mlp", models / "second", pools)
+    put(made, "mlp", models / "wrong", parameter("TF_NUM_INTER_THREADS", -3))
+    with serving(tmp_path, models, "--model-control-mode=explicit", "--load-model=first") as server:
+        answer(server, "first", {"x": [[0.5] * 64]})
+        before = threads(server)
+        assert control(server, "second", "load")[0] == 200
+        assert threads(server) - before >= 7 - 1 + 5
+        random = np.random.default_rng(1).standard_normal((3, 64)).tolist()
+        one, other = answer(server, "first", {"x": random}), answer(server, "second", {"x": random})
+        np.testing.assert_allclose(one["y"], other["y"], rtol=1e-5, atol=1e-5)
+        assert "'TF_NUM_INTER_THREADS' is -3; it must be from 0" in refusal(server, "wrong")
+
+
+def test_long_strings_are_given_back(made, tmp_path):
+    with serving(tmp_path, made / "strings") as server:
+        text = "x" * 1_000_000
+
+        def ask(times):
+            for _ in range(times):
+                assert len(answer(server, "strings", {"s": [text, "y"]})["upper"][0]) == len(text)
+            return server.rss_bytes()
+
+        settled = ask(30)
+        assert ask(100) - settled < 30e6
+
+
+def test_what_fails_inside_is_the_requests_error(made, tmp_path):
+    with serving(tmp_path, made / "pick") as server:
+        status, reply = server.post_json("/predict/pick", {"index": [7]})
+        assert status == 400 and re.search(r"TensorFlow: indices\[0\] = 7 is not in \[0, 3\)", reply["error"])
+        assert answer(server, "pick", {"index": [2]}) == {"value": [3.0]}
+        assert "rendezvous" not in server.log(), "TensorFlow's own warnings of what clients get wrong"
+
+
+def test_broken_savedmodels_are_told_of(made, tmp_path):
+    models = tmp_path / "models"
+    put(made, "mlp", models / "cut")
+    graph = models / "cut/1/saved_model.pb"
+    graph.write_bytes(graph.read_bytes()[:-100])
+    put(made, "mlp", models / "weightless")
+    next((models / "weightless/1/variables").glob("variables.data*")).unlink()
+    put(made, "mlp", models / "on_gpu", "instance_group { kind: KIND_GPU }")
+    put(made, "mlp", models / "good")
+    with explicit(tmp_path, models) as server:
+        load(server, "good")
+        for model in ("cut", "weightless"):
+            assert re.search(f"model '{model}' version 1: folder .* can't be loaded", refusal(server, model)), model
+        assert "GPU" in refusal(server, "on_gpu")
+        assert len(answer(server, "good", {"x": [[0.5] * 64]})["y"][0]) == 10
+
+
+def test_every_runtime_in_one_process(made, tmp_path, request):
+    """TensorFlow and ONNX Runtime side by side: their libraries' inner symbols do not meet."""
+    import models as onnx_models
+
+    onnx_models.save(onnx_models.scaled(2), tmp_path / "models/onnx/1/model.onnx")
+    shutil.copytree(made / "times/3", tmp_path / "models/tf/1")
+    with serving(tmp_path, tmp_path / "models") as server:
+        for _ in range(3):
+            assert predict(server, "onnx")[1]["y"] == [2, 4, 6, 8]
+            assert answer(server, "tf", {"x": [[1, 2, 3, 4]]})["y"] == [[3, 6, 9, 12]]
