@@ -16,6 +16,7 @@
 #include "lifecycle/instance_kinds.h"
 #include "lifecycle/model_parameters.h"
 #include "lifecycle/signature_merge.h"
+#include "lifecycle/tf_warmup.h"
 #include "lifecycle/warmup.h"
 #include "model/triton_config.h"
 #include "repository/fil_backend.h"
@@ -325,7 +326,8 @@ class Loading {
   }
 
   Status warm_up() {
-    MM_ASSIGN_OR_RETURN(const auto samples, warmup_samples(definition_, signature_, found_.directory));
+    MM_ASSIGN_OR_RETURN(auto samples, warmup_samples(definition_, signature_, found_.directory));
+    MM_RETURN_IF_ERROR(add_tf_warmup(file_, definition_, signature_, plan_.has_batch_dimension, samples));
     if (!samples.empty()) {
       for (const auto& instance : instances_)
         MM_RETURN_IF_ERROR(run_warmup(*instance, definition_, version_.version, samples));
