@@ -59,6 +59,17 @@ const char* kind_word(InstanceGroup::Kind kind) {
   }
 }
 
+/// A model that is a folder is what lies in it directly: of a SavedModel the graph.
+std::vector<std::string> parts_of(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return {path};
+  std::vector<std::string> parts;
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error))
+    if (std::error_code ignored; it->is_regular_file(ignored)) parts.push_back(it->path().string());
+  std::sort(parts.begin(), parts.end());
+  return parts;
+}
+
 bool read_kind(const std::string& word, InstanceGroup::Kind& kind) {
   for (const auto k : {InstanceGroup::Kind::kCpu, InstanceGroup::Kind::kGpu, InstanceGroup::Kind::kModel})
     if (word == kind_word(k)) return kind = k, true;
@@ -129,7 +140,8 @@ Status CostStore::write(const std::string& key, std::span<const LearnedCost> cos
 std::string cost_key(const CostSubject& subject) {
   Digest digest;
   for (const std::string& file : subject.files)
-    if (!add_file(digest, file)) return "";
+    for (const std::string& part : parts_of(file))
+      if (!add_file(digest, part)) return "";
   for (const std::string* text : {&subject.backend, &subject.runtime, &subject.config}) digest.add(*text);
   digest.add(processor());
   const int64_t numbers[] = {subject.max_rows, subject.instance_threads,

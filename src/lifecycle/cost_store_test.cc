@@ -106,6 +106,15 @@ TEST(CostKey, DependsOnWhatCostsDependOn) {
   differs([](CostSubject& s) { s.instance_threads = 2; });
   differs([](CostSubject& s) { s.config = "parameters"; });
   EXPECT_EQ(cost_key({{folder / "nothing"}, "", "", 1, 1, ""}), "");
+
+  folder.write("net.savedmodel/saved_model.pb", "graph");
+  folder.write("net.savedmodel/variables/variables.index", "weights");
+  const CostSubject whole{{folder / "net.savedmodel"}, "", "", 1, 1, ""};
+  const std::string before = cost_key(whole);
+  EXPECT_NE(before, "");
+  EXPECT_EQ(cost_key(whole), before);
+  folder.write("net.savedmodel/saved_model.pb", "another");
+  EXPECT_NE(cost_key(whole), before);
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 
 #include <bit>
 
+#include "base/testing/temp_folder.h"
 #include "lifecycle/tf_records.h"
 #include "lifecycle/tf_tensor_proto.h"
-#include "repository/testing/temp_folder.h"
 #include "storage/checksum.h"
 
 namespace modelmill {

@@ -74,6 +74,23 @@ INSTANTIATE_TEST_SUITE_P(
         Flavour{"run_id: 3", "there are no 'flavors' in it"}, Flavour{"", "there are no 'flavors' in it"},
         Flavour{"flavors: [", "MLmodel:1:"}, Flavour{"flavors: {[a]: b}", "MLmodel"}));
 
+TEST(Mlflow, TheTensorflowFlavourIsServedWhereItIsASavedModel) {
+  const TempFolder folder;
+  const ModelFormat tensorflow{"tensorflow", "saved_model.pb", {".savedmodel"}};
+  const auto file = [&](const char* flavour) {
+    folder.write("m/MLmodel", std::string("flavors: {tensorflow: {") + flavour + "}}");
+    const FoundModel model = only(folder / "m", {tensorflow});
+    EXPECT_TRUE(model.problem.ok()) << model.problem.to_string();
+    return *find_model_file(*read_definition(model), model.versions.at(0), tensorflow);
+  };
+  folder.write("m/tfmodel/saved_model.pb");
+  EXPECT_EQ(file("saved_model_dir: tfmodel"), folder / "m/tfmodel");
+  folder.write("m/data/model/saved_model.pb");
+  EXPECT_EQ(file("data: data, save_format: tf"), folder / "m/data/model");
+  folder.write("m/MLmodel", "flavors: {tensorflow: {data: elsewhere, save_format: keras}}");
+  EXPECT_THAT(only(folder / "m", {tensorflow}).problem.message(), HasSubstr("needs backend 'python'"));
+}
+
 TEST(Mlflow, AFileOutsideTheFolderIsRefused) {
   const TempFolder folder;
   folder.write("m/MLmodel", "flavors: {onnx: {data: ../secret.onnx}}");

@@ -1,6 +1,8 @@
 #include <yaml-cpp/yaml.h>
 
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "model/yaml_check.h"
@@ -52,6 +54,18 @@ Choice choose(const YAML::Node& flavours) {
   return choice;
 }
 
+/// A Keras model is a SavedModel in the flavour's data, or a file that only Keras reads.
+void find_keras_model(const YAML::Node& flavour, const FoundModel& model, Choice& choice) {
+  const YAML::Node data = flavour.IsMap() ? flavour["data"] : YAML::Node();
+  const std::string folder = (data.IsDefined() && data.IsScalar() ? data.Scalar() : "data") + "/model";
+  const auto path = path_inside(model.directory, folder);
+  std::error_code ignored;
+  if (path.ok() && std::filesystem::exists(*path + "/saved_model.pb", ignored))
+    choice.file = folder;
+  else
+    choice.backend = "python";
+}
+
 void read_flavour(FoundModel& model, const std::string& file, std::span<const ModelFormat> formats) {
   const auto text = read_file(file, kLimit);
   if (!text.ok()) return model.refuse({text.status().code(), {}, text.status().message()});
@@ -63,7 +77,8 @@ void read_flavour(FoundModel& model, const std::string& file, std::span<const Mo
   if (!flavours.IsDefined() || !flavours.IsMap() || flavours.size() == 0)
     return model.refuse(
         {Code::kInvalidArgument, file, "there are no 'flavors' in it, so nothing tells what the model is"});
-  const Choice choice = choose(flavours);
+  Choice choice = choose(flavours);
+  if (choice.backend == "tensorflow" && choice.file.empty()) find_keras_model(flavours["tensorflow"], model, choice);
   if (!is_installed(choice.backend, formats))
     return model.refuse(missing_backend(model.name, "MLflow flavour " + choice.flavour, choice.backend,
                                         yaml_place(file, flavours.Mark())));

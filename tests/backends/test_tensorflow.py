@@ -149,6 +149,27 @@ def test_state_is_the_clients_and_outlives_their_requests(made, tmp_path):
         assert "neither batched nor warmed up" in server.log()
 
 
+def test_warm_up_records_run_before_the_model_is_served(made, tmp_path):
+    models = tmp_path / "models"
+    put(made, "warmed", models / "warmed")
+    shutil.copytree(made / "warmed/1", models / "triton/1/model.savedmodel")
+    put(made, "warmed_by_examples", models / "examples", parameter("TF_SIGNATURE_DEF", "classify_x"))
+    for broken in ("warmed_wrongly", "warmed_in_vain"):
+        put(made, broken, models / broken)
+    put(made, "warmed", models / "damaged")
+    file = models / "damaged/1/assets.extra/tf_serving_warmup_requests"
+    file.write_bytes(file.read_bytes()[:-1])
+    with explicit(tmp_path, models) as server:
+        load(server, "warmed", "triton", "examples")
+        for model in ("warmed", "triton"):
+            assert answer(server, model, {"x": [1.0] * 512}) == {"before": [7.0] * 512}, "the last record's"
+            assert f"warm-up requests come with the model model={model} requests=2 passed_over=1" in server.log()
+        assert "model=examples requests=1 passed_over=1" in server.log()
+        assert "record 2: input 'x' is TYPE_FP32[3], but the model takes TYPE_FP32[512]" in refusal(server, "warmed_wrongly")
+        assert re.search("failed to run warmup sample 'record 1 of .*indices.* = 7", refusal(server, "warmed_in_vain"))
+        assert "record 3 is cut" in refusal(server, "damaged")
+
+
 def threads(server):
     return len(list(pathlib.Path(f"/proc/{server.process.pid}/task").iterdir()))
 

@@ -137,6 +137,38 @@ def default_scale(graph):
     graph.signature_def["serving_default"].defaults["scale"].CopyFrom(tf.make_tensor_proto(np.float32([3])))
 
 
+def field(number, payload):
+    """A protobuf field of bytes."""
+    size, out = len(payload), bytearray([number << 3 | 2])
+    while size > 127:
+        out.append(size & 127 | 128)
+        size >>= 7
+    return bytes([*out, size]) + payload
+
+
+def predict_log(signature, **inputs):
+    """A serialized PredictionLog of a prediction, as TensorFlow Serving's warm-up records are."""
+    request = field(1, field(1, b"model") + field(3, signature.encode()))
+    for name, value in inputs.items():
+        tensor = tf.make_tensor_proto(value).SerializeToString()
+        request += field(2, field(1, name.encode()) + field(2, tensor))
+    return field(6, field(1, request))
+
+
+def classify_log(signature, values):
+    example = tf.train.Example()
+    example.features.feature["x"].float_list.value.extend(values)
+    input_ = field(1, field(1, example.SerializeToString()))
+    return field(2, field(1, field(1, field(3, signature.encode())) + field(2, input_)))
+
+
+def write_warmup(folder, *records):
+    (folder / "assets.extra").mkdir()
+    with tf.io.TFRecordWriter(str(folder / "assets.extra/tf_serving_warmup_requests")) as writer:
+        for record in records:
+            writer.write(record)
+
+
 def save_tf1(folder, tags):
     """As TensorFlow 1 did: a graph with sessions' variables and placeholders, tags and a tensor of any rank."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -220,8 +252,26 @@ def make(folder):
     edit(scaled, default_scale)
     shutil.copytree(folder / "signatures", folder / "only_other")
     only_signature(folder / "only_other/1", "my_function")
+    make_warmed(folder)
     save_tf1(folder / "tf1/1", ["serve"])
     save_tf1(folder / "tagged/1", ["serve", "gpu"])
+
+
+def make_warmed(folder):
+    """Models with warm-up records; `last` tells by its state that they were run."""
+
+    def copy(model, name):
+        shutil.copytree(folder / model, folder / name)
+        return folder / name / "1"
+
+    kept = np.full(512, 7, np.float32)
+    write_warmup(
+        copy("last", "warmed"), predict_log("serving_default", x=kept - 1), predict_log("", x=kept), predict_log("other", y=kept)
+    )
+    write_warmup(copy("last", "warmed_wrongly"), predict_log("", x=kept), predict_log("", x=kept[:3]))
+    write_warmup(copy("pick", "warmed_in_vain"), predict_log("", index=np.array([7], np.int32)))
+    examples = copy("signatures", "warmed_by_examples")
+    write_warmup(examples, classify_log("classify_x", [1, 2]), predict_log("add", a=[1], b=[2]))
 
 
 def load(folder):
