@@ -15,13 +15,15 @@ void v2_json(std::string_view input);
 void v2_binary(std::string_view input);
 void predict(std::string_view input);
 void config_text(std::string_view input);
+void saved_model(std::string_view input);
+void tf_warmup(std::string_view input);
 
 struct Target {
   std::string_view name;  // also of its folder in fuzz/corpus
   void (*run)(std::string_view input);
 };
 
-inline constexpr std::array<Target, 8> kTargets = {{
+inline constexpr std::array<Target, 10> kTargets = {{
     {"http1", http1},
     {"http2", http2},
     {"grpc_framing", grpc_framing},
@@ -30,6 +32,8 @@ inline constexpr std::array<Target, 8> kTargets = {{
     {"v2_binary", v2_binary},
     {"predict", predict},
     {"config_text", config_text},
+    {"saved_model", saved_model},
+    {"tf_warmup", tf_warmup},
 }};
 
 }  // namespace modelmill::fuzz
