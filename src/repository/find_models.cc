@@ -81,7 +81,8 @@ class Finder {
     if (path.filename() == kSavedModelFile) return look_at_folder(folder_of(path));
     if (!backend_of_file(path.string(), formats_).empty()) return add(file_model(path), path);
     if (const std::string backend = needed_backend(path.string()); !backend.empty())
-      return status_of(missing_backend(path.stem().string(), "file " + path.filename().string(), backend, text));
+      return status_of(
+          missing_backend(path.stem().string(), "file " + path.filename().string(), backend, text, formats_));
     return invalid_argument(
         "'" + text + "' is not a model file that can be served; known endings are: " + extensions_text(formats_));
   }
@@ -145,8 +146,9 @@ class Finder {
         unserved_alone_ = true;
         MM_RETURN_IF_ERROR(add(file_model(file), file));
       } else {
-        out_.notes.push_back("file '" + file.string() + "' is passed over: it needs backend '" +
-                             needed_backend(file.string()) + "', which is not installed");
+        const std::string backend = needed_backend(file.string());
+        out_.notes.push_back("file '" + file.string() + "' is passed over: it needs backend '" + backend + "', which " +
+                             (is_installed(backend, formats_) ? "does not serve such files" : "is not installed"));
       }
     }
     if (met_ > before) return ok_status();
@@ -261,7 +263,8 @@ class Finder {
     model.versions.push_back({1, folder_of(path).string(), path.string()});
     const std::string filename = path.filename().string();
     if (backend_of_file(path.string(), formats_).empty())
-      model.refuse(missing_backend(model.name, "file " + filename, needed_backend(path.string()), path.string()));
+      model.refuse(
+          missing_backend(model.name, "file " + filename, needed_backend(path.string()), path.string(), formats_));
     return model;
   }
 

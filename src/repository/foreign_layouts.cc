@@ -5,9 +5,9 @@
 namespace modelmill {
 
 ConfigProblem missing_backend(const std::string& model, const std::string& what, const std::string& backend,
-                              const std::string& place) {
+                              const std::string& place, std::span<const ModelFormat> formats) {
   return {Code::kFailedPrecondition, place,
-          "model '" + model + "' (" + what + ") needs " + not_installed_text(backend)};
+          "model '" + model + "' (" + what + ") needs " + unserved_text(backend, formats)};
 }
 
 std::optional<FoundModel> look_for_saved_model(const FolderListing& folder, std::span<const ModelFormat> formats) {

@@ -24,8 +24,9 @@ std::optional<FoundModel> look_for_torchserve(const FolderListing& folder, std::
 /// TensorFlow's: a SavedModel by itself, without a version's folder.
 std::optional<FoundModel> look_for_saved_model(const FolderListing& folder, std::span<const ModelFormat> formats);
 
-/// "model 'x' (MLflow flavour sklearn) needs backend 'python', which is not installed; ...".
+/// "model 'x' (MLflow flavour sklearn) needs backend 'python', which is not installed; ...". With `formats` of one that
+/// is: what it serves.
 ConfigProblem missing_backend(const std::string& model, const std::string& what, const std::string& backend,
-                              const std::string& place);
+                              const std::string& place, std::span<const ModelFormat> formats = {});
 
 }  // namespace modelmill

@@ -185,6 +185,19 @@ TEST(SavedModel, SaysWhatItNeeds) {
   EXPECT_EQ(read_definition(model)->backend, "tensorflow");
 }
 
+TEST(SavedModel, OtherFilesOfTensorFlowAreNot) {
+  const TempFolder folder;
+  const std::vector<ModelFormat> formats{{"tensorflow", "saved_model.pb", {".savedmodel"}}};
+  folder.write("old/1/model.graphdef");
+  const FoundModel model = only(folder / "old", formats);
+  EXPECT_THAT(
+      infer_backend(*read_definition(model), model.versions.at(0), formats).status().message(),
+      HasSubstr("its file 'model.graphdef' needs backend 'tensorflow', but the one that is installed serves only "
+                "saved_model.pb, *.savedmodel"));
+  folder.write("lite/net.tflite");
+  EXPECT_THAT(only(folder / "lite", formats).problem.message(), HasSubstr("but the one that is installed serves only"));
+}
+
 TEST(SavedModel, IsNamedAsItsFolderWithoutTheEnding) {
   const TempFolder folder;
   folder.write("net.savedmodel/saved_model.pb");

@@ -41,8 +41,9 @@ std::string list_text(const std::vector<std::string>& names) {
   return names.size() > kShown ? out + ", ..." : out;
 }
 
-Status not_installed(const std::string& what, const std::string& file, const std::string& backend) {
-  return failed_precondition(what + "its file '" + file + "' needs " + not_installed_text(backend));
+Status unserved(const std::string& what, const std::string& file, const std::string& backend,
+                std::span<const ModelFormat> formats) {
+  return failed_precondition(what + "its file '" + file + "' needs " + unserved_text(backend, formats));
 }
 
 }  // namespace
@@ -138,7 +139,7 @@ Result<std::string> infer_backend(const ModelDefinition& definition, const Found
   if (!named.empty()) {
     const std::string path = version.file.empty() ? inside(named) : version.file;
     if (std::string backend = backend_of_file(path, formats); !backend.empty()) return backend;
-    if (std::string backend = needed_backend(path); !backend.empty()) return not_installed(what, named, backend);
+    if (std::string backend = needed_backend(path); !backend.empty()) return unserved(what, named, backend, formats);
     return invalid_argument(what + "no backend is known for the file '" + named + "'; name one with backend: \"...\"");
   }
   const std::vector<std::string> names = names_in(version.directory);
@@ -154,7 +155,8 @@ Result<std::string> infer_backend(const ModelDefinition& definition, const Found
     return invalid_argument(what + "version folder '" + version.directory + "' has several model files (" +
                             list_text(known) + "); name one with default_model_filename");
   for (const std::string& name : names)
-    if (std::string backend = needed_backend(inside(name)); !backend.empty()) return not_installed(what, name, backend);
+    if (std::string backend = needed_backend(inside(name)); !backend.empty())
+      return unserved(what, name, backend, formats);
   std::string looked_for;
   for (const ModelFormat& format : formats)
     if (!format.default_file.empty()) looked_for += (looked_for.empty() ? "" : ", ") + format.default_file;

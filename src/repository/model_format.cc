@@ -83,6 +83,17 @@ std::string not_installed_text(const std::string& backend) {
          ".so into a folder of --backend-directory";
 }
 
+std::string unserved_text(const std::string& backend, std::span<const ModelFormat> formats) {
+  for (const ModelFormat& format : formats) {
+    if (format.backend != backend) continue;
+    std::string served = format.default_file;
+    for (const std::string& extension : format.extensions) served += (served.empty() ? "*" : ", *") + extension;
+    return "backend '" + backend + "', but the one that is installed serves " +
+           (served.empty() ? "no files" : "only " + served);
+  }
+  return not_installed_text(backend);
+}
+
 std::string extensions_text(std::span<const ModelFormat> formats) {
   std::string out;
   for (const ModelFormat& format : formats)

@@ -32,6 +32,9 @@ bool is_installed(const std::string& backend, std::span<const ModelFormat> forma
 /// "backend 'pytorch', which is not installed; ..." and what can be done, for errors.
 std::string not_installed_text(const std::string& backend);
 
+/// The same of a file that needs the backend; when it is installed all the same, what it serves instead.
+std::string unserved_text(const std::string& backend, std::span<const ModelFormat> formats);
+
 /// ".onnx, .pt", for errors.
 std::string extensions_text(std::span<const ModelFormat> formats);
 

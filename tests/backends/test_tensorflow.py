@@ -112,6 +112,21 @@ def test_the_signature_is_chosen_by_the_configuration(made, tmp_path):
         assert "no signature 'serving_default'; 'add' is served" in server.log()
 
 
+def test_one_savedmodel_is_served_by_several_names(made, tmp_path):
+    shutil.copytree(made / "signatures/1", tmp_path / "export")
+    (tmp_path / "modelmill.yaml").write_text(
+        """
+        schema_version: 1
+        models:
+          - {name: double, path: export}
+          - {name: add, path: export, parameters: {TF_SIGNATURE_DEF: add}}
+        """
+    )
+    with serving(tmp_path, tmp_path / "modelmill.yaml") as server:
+        assert answer(server, "double", {"x": [[1, 2]]}) == {"y": [[2.0, 4.0]]}
+        assert answer(server, "add", {"a": [1, 2], "b": [3, 4]}) == {"sum": [4, 6]}
+
+
 def test_tags_and_tensors_of_any_rank(made, tmp_path):
     models = tmp_path / "models"
     shape = 'input { name: "x" data_type: TYPE_FP32 dims: [ 2, -1 ] }\noutput { name: "y" data_type: TYPE_FP32 dims: [ 2, -1 ] }\n'
