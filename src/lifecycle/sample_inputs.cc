@@ -1,5 +1,6 @@
 #include "lifecycle/sample_inputs.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -116,6 +117,21 @@ std::optional<TensorList> sample_inputs(const Signature& signature, bool batched
 int64_t total_bytes(const TensorList& tensors) {
   int64_t total = 0;
   for (const Tensor& tensor : tensors) total += static_cast<int64_t>(tensor.byte_size());
+  return total;
+}
+
+int64_t fixed_row_bytes(const Signature& signature) {
+  constexpr int64_t kHuge = int64_t{1} << 62;
+  int64_t total = 0;
+  for (const auto* specs : {&signature.inputs, &signature.outputs})
+    for (const TensorSpec& spec : *specs) {
+      Shape shape = spec.shape;
+      for (int64_t& d : shape) d = std::max<int64_t>(d, 1);
+      const int64_t count = element_count(dims(shape)).value_or(kHuge);
+      const auto element = static_cast<int64_t>(std::max<size_t>(dtype_size(spec.dtype), 1));
+      if (count > kHuge / element / 64) return kHuge;
+      total += count * element;
+    }
   return total;
 }
 

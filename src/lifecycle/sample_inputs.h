@@ -31,6 +31,9 @@ std::optional<TensorList> sample_inputs(const Signature& signature, bool batched
 Tensor sample_tensor(const std::string& name, DataType dtype, const Shape& shape, ValueRange range, int row,
                      std::mt19937_64& random);
 
+/// Bytes of a row's inputs and outputs as far as the signature tells; dimensions of any size count as 1.
+int64_t fixed_row_bytes(const Signature& signature);
+
 /// Bytes of all tensors together.
 int64_t total_bytes(const TensorList& tensors);
 

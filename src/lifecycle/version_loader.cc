@@ -15,6 +15,7 @@
 #include "lifecycle/cost_store.h"
 #include "lifecycle/instance_kinds.h"
 #include "lifecycle/model_parameters.h"
+#include "lifecycle/sample_inputs.h"
 #include "lifecycle/signature_merge.h"
 #include "lifecycle/tf_warmup.h"
 #include "lifecycle/warmup.h"
@@ -258,7 +259,7 @@ class Loading {
     out.why_not = why_unbatchable(signature_, model_->info());
     if (out.why_not.empty() && !plan_.has_batch_dimension && has_reshape())
       out.why_not = "its configuration reshapes whole tensors, batch dimension included";
-    int64_t row_bytes = fixed_row_bytes();
+    int64_t row_bytes = fixed_row_bytes(signature_);
     if (out.why_not.empty() && !model_->info().rows_independent) {
       const ProbeReport report = probe_batching(signature_, runner(*instances_.front()));
       out.why_not = report.disagreement;
@@ -301,22 +302,6 @@ class Loading {
     for (auto* tensors : {&definition_.inputs, &definition_.outputs})
       for (ConfiguredTensor& tensor : *tensors)
         if (!tensor.dims.empty()) tensor.dims.erase(tensor.dims.begin());
-  }
-
-  /// Bytes of a row as far as the signature tells; dimensions of any size count as 1.
-  int64_t fixed_row_bytes() const {
-    constexpr int64_t kHuge = int64_t{1} << 62;
-    int64_t total = 0;
-    for (const auto* specs : {&signature_.inputs, &signature_.outputs})
-      for (const TensorSpec& spec : *specs) {
-        Shape shape = spec.shape;
-        for (int64_t& d : shape) d = std::max<int64_t>(d, 1);
-        const int64_t count = element_count(dims(shape)).value_or(kHuge);
-        const auto element = static_cast<int64_t>(std::max<size_t>(dtype_size(spec.dtype), 1));
-        if (count > kHuge / element / 64) return kHuge;
-        total += count * element;
-      }
-    return total;
   }
 
   BatchRunner runner(BackendInstance& instance) const {
