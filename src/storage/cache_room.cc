@@ -10,6 +10,7 @@
 
 #include "storage/file_lock.h"
 #include "storage/partial_file.h"
+#include "storage/unpacked_trees.h"
 
 namespace modelmill {
 namespace {
@@ -73,11 +74,16 @@ bool remove_entry(const Entry& entry) {
 bool remove_unused_tree(const CachePaths& paths) {
   std::vector<std::pair<std::pair<time_t, long>, std::string>> trees;
   struct stat info {};
-  for (const std::string& path : names_in(paths.trees()))
-    if (!path.ends_with(".lock") && ::stat((path + ".lock").c_str(), &info) == 0)
-      trees.emplace_back(std::pair(info.st_mtim.tv_sec, info.st_mtim.tv_nsec), path);
+  for (const std::string& folder : {paths.trees(), paths.unpacked()})
+    for (const std::string& path : names_in(folder))
+      if (!path.ends_with(".lock") && ::stat((path + ".lock").c_str(), &info) == 0)
+        trees.emplace_back(std::pair(info.st_mtim.tv_sec, info.st_mtim.tv_nsec), path);
   std::sort(trees.begin(), trees.end());
   for (const auto& [used, path] : trees) {
+    if (path.starts_with(paths.unpacked())) {
+      if (remove_unpacked(paths, fs::path(path).filename().string())) return true;
+      continue;
+    }
     const auto lock = FileLock::try_take(path + ".lock", FileLock::Kind::kExclusive);
     if (!lock.ok() || !*lock) continue;
     std::error_code error;
@@ -90,13 +96,13 @@ bool remove_unused_tree(const CachePaths& paths) {
 
 }  // namespace
 
-uint64_t cache_bytes(const CachePaths& paths) { return sum_of(entries_of(paths)); }
+uint64_t cache_bytes(const CachePaths& paths) { return sum_of(entries_of(paths)) + unpacked_bytes(paths); }
 
 Status make_cache_room(const CachePaths& paths, uint64_t max_bytes, uint64_t needed) {
   uint64_t used = 0;
   do {
     const std::vector<Entry> entries = entries_of(paths);
-    used = sum_of(entries);
+    used = sum_of(entries) + unpacked_bytes(paths);
     for (const Entry& entry : entries) {
       if (needed <= max_bytes && used <= max_bytes - needed) return ok_status();
       if (needed <= max_bytes && remove_entry(entry)) used -= entry.bytes;
