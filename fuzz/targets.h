@@ -17,13 +17,14 @@ void predict(std::string_view input);
 void config_text(std::string_view input);
 void saved_model(std::string_view input);
 void tf_warmup(std::string_view input);
+void archive(std::string_view input);
 
 struct Target {
   std::string_view name;  // also of its folder in fuzz/corpus
   void (*run)(std::string_view input);
 };
 
-inline constexpr std::array<Target, 10> kTargets = {{
+inline constexpr std::array<Target, 11> kTargets = {{
     {"http1", http1},
     {"http2", http2},
     {"grpc_framing", grpc_framing},
@@ -34,6 +35,7 @@ inline constexpr std::array<Target, 10> kTargets = {{
     {"config_text", config_text},
     {"saved_model", saved_model},
     {"tf_warmup", tf_warmup},
+    {"archive", archive},
 }};
 
 }  // namespace modelmill::fuzz

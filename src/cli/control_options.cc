@@ -40,8 +40,9 @@ void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& 
       ->type_name("BYTES")
       ->group(kGroup);
   options
-      .takes_file(app.add_option("--model-cache", control.remote.cache_directory,
-                                 "Where models that are named by a URL are kept [$XDG_CACHE_HOME/modelmill]"))
+      .takes_file(app.add_option(
+          "--model-cache", control.remote.cache_directory,
+          "Where models that are named by a URL, and unpacked archives, are kept [$XDG_CACHE_HOME/modelmill]"))
       ->type_name("FOLDER")
       ->group(kGroup);
   app.add_option("--model-cache-size", control.remote.cache_bytes,

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "cli/archive_previews.h"
 #include "cli/commands.h"
 #include "model/effective_config.h"
 #include "model/yaml_schema.h"
@@ -51,10 +52,14 @@ ExitCode run(const LintCommand& command) {
   }
   Log::configure({LogLevel::kWarning, LogFormat::kText, 2});
   const auto registry = make_backend_registry(command.config, nullptr, nullptr);
-  const LintReport report = lint_models(command.paths, formats_of(*registry));
+  ArchivePreviews archives;
+  FindOptions options;
+  options.open_archive = [&archives](const std::string& path) { return archives.open(path); };
+  const LintReport report = lint_models(command.paths, formats_of(*registry), options);
   // With the configuration on standard output, what is wrong goes beside it.
-  std::fputs((problems_text(report.problems) + summary(report)).c_str(), command.effective ? stderr : stdout);
-  if (command.effective) std::fputs(effective_text(report).c_str(), stdout);
+  std::fputs((archives.named(problems_text(report.problems)) + archives.summary() + summary(report)).c_str(),
+             command.effective ? stderr : stdout);
+  if (command.effective) std::fputs(archives.named(effective_text(report)).c_str(), stdout);
   return report.problems.empty() ? ExitCode::kOk : ExitCode::kFailure;
 }
 

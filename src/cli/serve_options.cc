@@ -228,9 +228,10 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
 
 void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& config) {
   options
-      .takes_file(app.add_option("PATH", config.paths,
-                                 "Model files (x.onnx is model 'x', version 1), model folders, folders of models, or a "
-                                 "modelmill.yaml; NAME=PATH gives a model another name"))
+      .takes_file(
+          app.add_option("PATH", config.paths,
+                         "Model files (x.onnx is model 'x', version 1), model folders, archives of them, folders "
+                         "of models, or a modelmill.yaml; NAME=PATH gives a model another name"))
       ->type_name("PATH");
   define_network(app, options, config);
   define_tls(app, options, config);

@@ -35,6 +35,7 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       runtimes_(settings_.cost_directory),
       states_(std::move(parts.states)),
       remote_(control_.remote),
+      archives_(control_.remote.cache_directory, control_.remote.cache_bytes, control_.settle),
       settling_(control_.settle),
       trials_(1, kMostWaitingTrials),
       pool_(std::max(load_threads, 1), kMostWaitingLoads) {
@@ -50,7 +51,8 @@ Status ControllerCore::load_sources(ModelSources sources) {
   MM_RETURN_IF_ERROR(remote_.open(sources));
   for (const auto& [url, status] : remote_.refresh()) return status;
   const std::vector<ModelFormat> formats = formats_of(backends_);
-  Seen seen = look_at(sources, formats, look_options({}));
+  Archives::Look archives{Clock::now(), true};
+  Seen seen = look_at(sources, formats, look_options({}, archives));
   // Later the rest is served on without it.
   for (const auto& [path, status] : seen.lost) return status;
   {
@@ -75,13 +77,16 @@ bool ControllerCore::look(TimePoint now) {
   std::map<std::string, Status> lost;
   // Others are asked for news only where somebody wants news regularly.
   if (control_.mode == ControlMode::kPoll || control_.mode == ControlMode::kWatch) lost = remote_.refresh();
-  Seen seen = look_at(sources, formats_of(backends_), look_options({}));
+  Archives::Look archives{now};
+  Seen seen = look_at(sources, formats_of(backends_), look_options({}, archives));
   seen.lost.merge(lost);
-  return take(std::move(seen), now, false);
+  if (seen.lost.empty()) archives_.keep_only(archives.met);
+  return take(std::move(seen), now, false) && !archives.changing;
 }
 
-LookOptions ControllerCore::look_options(const std::string& only) {
-  LookOptions options{only, {}};
+LookOptions ControllerCore::look_options(const std::string& only, Archives::Look& archives) {
+  LookOptions options{only, {}, {}};
+  options.open_archive = [this, &archives](const std::string& path) { return archives_.open(path, archives); };
   if (remote_.empty()) return options;
   options.fetch = [this, all = only.empty()](const std::string& model, const FoundVersion& version) {
     bool wanted = !all;
@@ -106,6 +111,7 @@ std::vector<std::string> ControllerCore::watched_folders() const {
     if (!model.target->found.directory.empty()) folders.insert(model.target->found.directory);
     for (const FoundVersion& version : model.target->found.versions) folders.insert(version.directory);
     folders.insert(model.target->found.config_files.begin(), model.target->found.config_files.end());
+    folders.insert(model.target->found.archives.begin(), model.target->found.archives.end());
   }
   return {folders.begin(), folders.end()};
 }
@@ -136,6 +142,7 @@ void ControllerCore::shutdown() {
   }
   remote_.stop();
   trials_.stop();
+  archives_.stop();
   pool_.stop();
   std::vector<std::unique_ptr<OwnedVersion>> closing;
   std::vector<std::function<void(Status)>> waiters;

@@ -13,6 +13,7 @@
 #include "catalog/demand.h"
 #include "catalog/model_control.h"
 #include "catalog/version_factory.h"
+#include "lifecycle/archives.h"
 #include "lifecycle/backend_source.h"
 #include "lifecycle/control_settings.h"
 #include "lifecycle/cost_store.h"
@@ -85,6 +86,7 @@ class ControllerCore final : public ModelControl {
   struct Aftermath {
     std::vector<std::pair<std::unique_ptr<OwnedVersion>, std::function<void()>>> retire;
     std::vector<std::function<void()>> calls;
+    std::vector<std::shared_ptr<const void>> released;  // files may go with it
   };
   /// One version to load.
   struct Job {
@@ -98,7 +100,7 @@ class ControllerCore final : public ModelControl {
   struct Loaded;
 
   // Looks.
-  LookOptions look_options(const std::string& only);
+  LookOptions look_options(const std::string& only, Archives::Look& archives);
   bool take(Seen seen, TimePoint now, bool first);
   /// `before`: what was decided of it in a life before; null: nothing.
   bool take(SeenModel seen, const ModelState* before, TimePoint now, bool first, Aftermath& after) MM_REQUIRES(mutex_);
@@ -173,6 +175,7 @@ class ControllerCore final : public ModelControl {
   const RuntimeStore runtimes_;
   const OpenModelStates states_;
   RemoteModels remote_;
+  Archives archives_;
 
   std::atomic<bool> stopping_{false};
   std::atomic<int> loads_running_{0};

@@ -142,7 +142,7 @@ bool ControllerCore::take_absence(ModelRecord& model, TimePoint now, Aftermath& 
   Log::info("model is gone from the repository", {{"model", model.name}});
   model.gone = true;
   model.awake = false;
-  model.target = nullptr;
+  after.released.push_back(std::exchange(model.target, nullptr));
   model.problem.clear();
   advance(model, after);
   return true;

@@ -44,7 +44,8 @@ Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const Model
     sources = sources_;
   }
   for (const auto& [url, status] : remote_.refresh()) return status.with_context("failed to load '" + load.model + "'");
-  Seen seen = look_at(sources, formats, look_options(load.model));
+  Archives::Look archives{Clock::now(), true};
+  Seen seen = look_at(sources, formats, look_options(load.model, archives));
   if (seen.models.empty())
     return not_found("failed to load '" + load.model + "', failed to poll from model repository");
   SeenModel& model = seen.models.front();

@@ -26,7 +26,7 @@ bool wants(const ModelRecord& model, const WantedVersion& version) {
 }  // namespace
 
 void ControllerCore::set_target(ModelRecord& model, std::shared_ptr<const ModelTarget> target, Aftermath& after) {
-  model.target = std::move(target);
+  after.released.push_back(std::exchange(model.target, std::move(target)));
   advance(model, after);
 }
 
@@ -181,6 +181,7 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
   record.reason.clear();
   record.runtimes = loaded.runtimes;
   if (record.runtimes) prepare_runtimes(*record.runtimes, *loaded.version);
+  record.files = job.target;
   record.serving = std::make_unique<OwnedVersion>(std::move(loaded.version));
   model.loaded_ms = unix_ms();
   return ok_status();
@@ -228,8 +229,9 @@ void ControllerCore::retire(ModelRecord& model, int64_t number, std::unique_ptr<
                             Aftermath& after) {
   ++model.versions[number].draining;
   model.leaving += bytes;
+  auto files = std::exchange(model.versions[number].files, nullptr);
   after.retire.emplace_back(std::move(version),
-                            [this, name = model.name, number, bytes] { gone(name, number, bytes); });
+                            [this, name = model.name, number, bytes, files] { gone(name, number, bytes); });
 }
 
 /// On a thread of the retirement, when a version has been destroyed.

@@ -52,6 +52,7 @@ struct RuntimeRecord {
 struct VersionRecord {
   std::unique_ptr<OwnedVersion> serving;    // null: nothing does
   std::string stamp;                        // of what serves
+  std::shared_ptr<const void> files;        // of what serves: they stay as long as it does
   std::shared_ptr<InstanceScaler> scaler;   // null: the number of instances is fixed
   std::shared_ptr<RuntimeRecord> runtimes;  // null: there is no choice
   std::string cost_key;

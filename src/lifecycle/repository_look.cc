@@ -43,7 +43,8 @@ Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& v
 bool SeenModel::watched() const {
   const bool own = std::any_of(found.config_files.begin(), found.config_files.end(),
                                [](const std::string& file) { return file.ends_with("modelmill.yaml"); });
-  return own || found.directory.empty() || (found.config_file.empty() && !found.in_repository);
+  return own || found.directory.empty() || !found.archives.empty() ||
+         (found.config_file.empty() && !found.in_repository);
 }
 
 SeenModel look_at(FoundModel found, const LookOptions& options) {
@@ -83,8 +84,9 @@ SeenModel look_at(FoundModel found, const LookOptions& options) {
 namespace {
 
 /// All paths together, so that models of one name are told of; what can't be looked at is left out.
-FoundModels find_in(const ModelSources& sources, std::span<const ModelFormat> formats, Seen& seen) {
-  const FindOptions options{sources.config_name};
+FoundModels find_in(const ModelSources& sources, std::span<const ModelFormat> formats, const LookOptions& look,
+                    Seen& seen) {
+  const FindOptions options{sources.config_name, look.open_archive};
   std::vector<std::string> paths = sources.paths;
   auto found = find_models(paths, formats, options);
   if (!found.ok()) {
@@ -111,7 +113,7 @@ Result<FoundModels> find_listed(const ModelSources& sources, std::span<const Mod
 
 Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, const LookOptions& options) {
   Seen seen;
-  FoundModels found = sources.paths.empty() ? FoundModels() : find_in(sources, formats, seen);
+  FoundModels found = sources.paths.empty() ? FoundModels() : find_in(sources, formats, options, seen);
   if (!sources.model_config_file.empty()) {
     auto listed = find_listed(sources, formats);
     if (!listed.ok()) {

@@ -25,7 +25,7 @@ struct SeenModel {
   std::vector<int64_t> missing = {};       // that the policy names and that are not there
 
   const std::string& name() const { return problem.ok() ? definition.name : found.name; }
-  /// It is a plain file, or has our own layout: changes are taken without being asked for.
+  /// It is a plain file or an archive, or has our own layout: changes are taken without being asked for.
   bool watched() const;
 };
 
@@ -43,6 +43,8 @@ struct LookOptions {
   std::string only = {};
   /// Brings a version's files here, if the model is to be served; they are looked at after that. Null: they are here.
   std::function<Status(const std::string& model, const FoundVersion& version)> fetch = {};
+  /// See FindOptions.
+  std::function<OpenedArchive(const std::string& path)> open_archive = {};
 };
 
 /// Looks at every source, all of which are here. Blocks on the disk.

@@ -9,6 +9,7 @@
 
 #include "model/triton_config.h"
 #include "model/yaml_config.h"
+#include "repository/archive_name.h"
 #include "repository/folder_listing.h"
 #include "repository/foreign_layouts.h"
 #include "repository/model_files.h"
@@ -57,6 +58,8 @@ bool merge_torchserve(FoundModel& into, const FoundModel& model) {
             [](const auto& a, const auto& b) { return a.version < b.version; });
   into.layers.front().labels->merge(VersionLabels(*model.layers.front().labels));
   into.config_files.insert(into.config_files.end(), model.config_files.begin(), model.config_files.end());
+  into.archives.insert(into.archives.end(), model.archives.begin(), model.archives.end());
+  into.held.insert(into.held.end(), model.held.begin(), model.held.end());
   return true;
 }
 
@@ -79,6 +82,7 @@ class Finder {
     if (is_yaml_file(path)) return look_at_yaml(path.string(), folder_of(path));
     // The folder is the model; this file is a part of it.
     if (path.filename() == kSavedModelFile) return look_at_folder(folder_of(path));
+    if (is_archive(path.filename().string())) return look_at_archive(path);
     if (!backend_of_file(path.string(), formats_).empty()) return add(file_model(path), path);
     if (const std::string backend = needed_backend(path.string()); !backend.empty())
       return status_of(
@@ -114,6 +118,7 @@ class Finder {
     Finder finder(formats_, options_);
     finder.depth_ = depth_ + 1;
     finder.described_ = described;
+    finder.unpacked_ = unpacked_;
     MM_RETURN_IF_ERROR(finder.look_at(path));
     std::move(finder.out_.notes.begin(), finder.out_.notes.end(), std::back_inserter(out_.notes));
     if (finder.out_.models.size() == 1) return std::move(finder.out_.models.front());
@@ -129,11 +134,15 @@ class Finder {
     if (folder.has_file(kYamlConfigFile) && !is_described(path))
       return look_at_yaml(folder.inside(kYamlConfigFile), path);
     if (auto model = look_for_model(folder)) return add(*std::move(model), path);
+    if (folder.files.size() == 1 && folder.folders.empty() && is_archive(folder.files[0]))
+      return look_at_archive(path / folder.files[0]);  // as KServe mounts one
     const size_t before = met_;
     std::vector<fs::path> unserved;
     for (const std::string& name : folder.files) {
       if (name.starts_with('.')) continue;
-      if (!backend_of_file((path / name).string(), formats_).empty())
+      if (is_archive(name) && is_model_archive_name(name))
+        MM_RETURN_IF_ERROR(look_at_archive(path / name));
+      else if (!backend_of_file((path / name).string(), formats_).empty())
         MM_RETURN_IF_ERROR(add(file_model(path / name), path / name));
       else if (!needed_backend((path / name).string()).empty())
         unserved.push_back(path / name);
@@ -154,6 +163,69 @@ class Finder {
     if (met_ > before) return ok_status();
     return not_found("no model in folder '" + path.string() + "': expected files with one of the known endings (" +
                      extensions_text(formats_) + "), or folders with a config.pbtxt or numbered versions (1/, 2/)");
+  }
+
+  bool is_archive(const std::string& filename) const { return options_.open_archive && is_archive_name(filename); }
+
+  /// The models in an archive, as in the folder that was packed. What is wrong with it is a model's problem.
+  Status look_at_archive(const fs::path& archive) {
+    const OpenedArchive opened = options_.open_archive(archive.string());
+    Finder inside(formats_, options_);
+    inside.depth_ = depth_;
+    inside.unpacked_ = opened.folder;
+    Status status = opened.folder.empty() ? opened.problem : inside.look_at_unpacked(opened.folder);
+    if (status.ok()) ++met_;  // also where it can't be looked at yet
+    if (!status.ok()) {
+      FoundModel model;
+      model.name = archive_stem(archive.filename().string());
+      model.refuse({status.code(), archive.string(), status.message()});
+      inside.out_.models = {std::move(model)};
+    }
+    std::move(inside.out_.notes.begin(), inside.out_.notes.end(), std::back_inserter(out_.notes));
+    for (FoundModel& model : inside.out_.models) {
+      model.archives = {archive.string()};
+      model.held = {opened.held};
+      name_in_archive(model, opened.folder, archive.string());
+      if (!opened.problem.ok()) model.refuse({opened.problem.code(), archive.string(), opened.problem.message()});
+      const fs::path where =
+          model.directory.empty() && !model.versions.empty() ? model.versions[0].file : model.directory;
+      MM_RETURN_IF_ERROR(add(std::move(model), where.empty() ? archive : where));
+    }
+    return ok_status();
+  }
+
+  /// Problems are told of where people look for them, not where the archive was unpacked.
+  static void name_in_archive(FoundModel& model, const std::string& folder, const std::string& archive) {
+    const auto named = [&](std::string text) {
+      for (size_t at = 0; !folder.empty() && (at = text.find(folder, at)) != std::string::npos; at += archive.size())
+        text.replace(at, folder.size(), archive);
+      return text;
+    };
+    model.problem = ok_status();
+    for (ConfigProblem& problem : std::exchange(model.problems, {}))
+      model.refuse({problem.code, named(problem.place), named(problem.message)});
+  }
+
+  /// The folder of an archive, or the one folder that was packed with its name.
+  Status look_at_unpacked(fs::path folder) {
+    MM_ASSIGN_OR_RETURN(FolderListing listing, list_folder(folder));
+    while (listing.files.empty() && listing.folders.size() == 1 && !look_for_model(listing)) {
+      folder /= listing.folders[0];
+      MM_ASSIGN_OR_RETURN(listing, list_folder(folder));
+    }
+    MM_RETURN_IF_ERROR(look_at_folder(folder));
+    // A file that is just called model.onnx says less than what it was packed as.
+    if (out_.models.size() == 1)
+      if (FoundModel& model = out_.models[0];
+          model.directory.empty() && !model.versions.empty() && has_usual_name(model))
+        model.name = folder.filename().string();
+    return ok_status();
+  }
+
+  bool has_usual_name(const FoundModel& model) const {
+    const std::string file = fs::path(model.versions.front().file).filename().string();
+    return std::any_of(formats_.begin(), formats_.end(),
+                       [&](const auto& format) { return format.default_file == file; });
   }
 
   Status look_at_entry(const fs::path& path, const std::string& name) {
@@ -239,7 +311,9 @@ class Finder {
   FoundModel target_of(const YamlModel& entry, const std::string& file, const fs::path& folder, fs::path target) {
     target = target.lexically_normal();
     if (!target.has_filename() && target.has_parent_path()) target = target.parent_path();  // of "models/."
-    auto found = look_for_one(target.string(), folder);
+    const bool leaves = !unpacked_.empty() && !(target.string() + '/').starts_with(unpacked_ + '/');
+    auto found = leaves ? Result<FoundModel>(invalid_argument("path '" + entry.path + "' leaves the archive"))
+                        : look_for_one(target.string(), folder);
     FoundModel model;
     if (found.ok()) {
       model = *std::move(found);
@@ -292,6 +366,7 @@ class Finder {
   const FindOptions& options_;
   int depth_ = 0;  // of entries that name paths
   fs::path described_;
+  std::string unpacked_;  // the folder of the archive that all of it is in; empty: in none
   FoundModels out_;
   size_t met_ = 0;  // models come by, those that were known already too
   bool unserved_alone_ = false;

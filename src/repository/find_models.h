@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,13 +18,24 @@ struct FoundModels {
   std::vector<std::string> notes;
 };
 
+/// An archive as it can be looked at now. Of one that has become unreadable the folder may be what it was before, with
+/// the problem.
+struct OpenedArchive {
+  std::string folder;                     // with its content, named as the archive; empty: there is none (yet)
+  std::shared_ptr<const void> held = {};  // the folder stays while this does
+  Status problem = {};
+};
+
 struct FindOptions {
   /// Models that have a configs/NAME.pbtxt are configured by that instead of their config.pbtxt.
   std::string config_name;
+  /// Unpacks an archive. Null: archives are no models.
+  std::function<OpenedArchive(const std::string& path)> open_archive = {};
 };
 
 /// Looks at each path and tells what it is: a model file (version 1 of a model named as the file's stem), a
-/// modelmill.yaml, a model's folder in any of the layouts of docs/layouts.md, or a folder of such folders and files.
+/// modelmill.yaml, a model's folder in any of the layouts of docs/layouts.md, an archive of it, or a folder of such
+/// folders and files.
 /// NAME=PATH gives the one model at PATH a name, where no file is called so as a whole. An error when a path is
 /// missing, unreadable or holds no model. What is wrong with one model (unreadable, badly configured, or of another's
 /// name) is that model's `problem`. Links are followed.

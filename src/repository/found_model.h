@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,11 @@ struct FoundModel {
   std::vector<ModelLayer> layers;
   /// The files that `layers` and config_file come from, for whoever watches them.
   std::vector<std::string> config_files;
-  /// Everything that is wrong with those files; `problem` is the first of it.
+  /// The archives that it was unpacked from, and what must stay as long as its files are wanted: the folders that they
+  /// were unpacked into.
+  std::vector<std::string> archives = {};
+  std::vector<std::shared_ptr<const void>> held = {};
+  /// Everything that is wrong with its files; `problem` is the first of it.
   std::vector<ConfigProblem> problems;
 
   /// Notes that the model can't be loaded; the first reason counts.

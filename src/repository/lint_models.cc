@@ -29,16 +29,16 @@ std::string yaml_of(const std::string& path) {
 
 class Linter {
  public:
-  explicit Linter(std::span<const ModelFormat> formats) : formats_(formats) {}
+  Linter(std::span<const ModelFormat> formats, const FindOptions& options) : formats_(formats), options_(options) {}
 
   /// Paths are looked at together, because models of one name are a problem, unless one of them spoils the look.
   LintReport lint(const std::vector<std::string>& paths) {
-    if (const auto found = find_models(paths, formats_); found.ok()) {
+    if (const auto found = find_models(paths, formats_, options_); found.ok()) {
       for (const FoundModel& model : found->models) lint(model);
       return std::move(out_);
     }
     for (const std::string& path : paths) {
-      const auto found = find_models({path}, formats_);
+      const auto found = find_models({path}, formats_, options_);
       if (!found.ok()) add_unusable(path, found.status());
       for (size_t i = 0; found.ok() && i < found->models.size(); ++i) lint(found->models[i]);
     }
@@ -114,13 +114,15 @@ class Linter {
   }
 
   std::span<const ModelFormat> formats_;
+  const FindOptions& options_;
   LintReport out_;
 };
 
 }  // namespace
 
-LintReport lint_models(const std::vector<std::string>& paths, std::span<const ModelFormat> formats) {
-  return Linter(formats).lint(paths);
+LintReport lint_models(const std::vector<std::string>& paths, std::span<const ModelFormat> formats,
+                       const FindOptions& options) {
+  return Linter(formats, options).lint(paths);
 }
 
 }  // namespace modelmill

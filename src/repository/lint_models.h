@@ -25,6 +25,7 @@ struct LintReport {
 };
 
 /// Everything that is wrong with the models at the paths: with their files and their configurations. Loads nothing.
-LintReport lint_models(const std::vector<std::string>& paths, std::span<const ModelFormat> formats);
+LintReport lint_models(const std::vector<std::string>& paths, std::span<const ModelFormat> formats,
+                       const FindOptions& options = {});
 
 }  // namespace modelmill

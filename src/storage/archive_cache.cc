@@ -50,17 +50,6 @@ Result<std::string> sha256_of(const std::string& path, const std::atomic<bool>& 
   return checksum_hex(digest.finish());
 }
 
-/// Waits while another unpacks the same; that one may end in any way, and only the kernel's lock tells.
-Result<FileLock> take_lock(const std::string& path, FileLock::Kind kind, const std::string& archive,
-                           const std::atomic<bool>& cancel) {
-  while (true) {
-    MM_ASSIGN_OR_RETURN(auto lock, FileLock::try_take(path, kind));
-    if (lock) return *std::move(lock);
-    if (cancel) return cancelled("waiting for another unpacking of '" + archive + "' was cancelled");
-    std::this_thread::sleep_for(kClaimInterval);
-  }
-}
-
 /// All that was written to the folder's file system is on the disk.
 Status flush(const std::string& folder) {
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -107,15 +96,24 @@ void ArchiveCache::tidy() const {
 
 Result<std::shared_ptr<const UnpackedArchive>> ArchiveCache::use(const Request& wanted, const std::string& id) const {
   const std::string path = unpacked_lock(paths_, id);
-  MM_ASSIGN_OR_RETURN(FileLock lock, take_lock(path, FileLock::Kind::kShared, wanted.archive, wanted.cancelled));
-  if (!is_unpacked(paths_, id)) return std::shared_ptr<const UnpackedArchive>();
+  MM_ASSIGN_OR_RETURN(auto lock, FileLock::try_take(path, FileLock::Kind::kShared));
+  if (!lock || !is_unpacked(paths_, id)) return std::shared_ptr<const UnpackedArchive>();
   // When it was opened says which of those that nobody uses goes first.
   std::error_code ignored;
   fs::last_write_time(path, fs::file_time_type::clock::now(), ignored);
   if (find_unpacked(paths_, wanted.archive, wanted.state) != id)
     MM_RETURN_IF_ERROR(note_unpacked(paths_, wanted.archive, wanted.state, id));
   return std::make_shared<const UnpackedArchive>(paths_, unpacked_folder(paths_, id) + '/' + wanted.name,
-                                                 std::move(lock));
+                                                 *std::move(lock));
+}
+
+Result<std::string> ArchiveCache::id_of(const Request& wanted) const {
+  std::error_code error;
+  if (auto known = find_unpacked(paths_, wanted.archive, wanted.state))
+    if (fs::is_directory(unpacked_folder(paths_, *known) + '/' + wanted.name, error)) return *std::move(known);
+  MM_ASSIGN_OR_RETURN(const std::string sum, sha256_of(wanted.archive, wanted.cancelled));
+  if (archive_state(wanted.archive) != wanted.state) return changed(wanted);
+  return checksum_hex(digest_of(ChecksumKind::kSha256, sum + '/' + wanted.name)).substr(0, 32);
 }
 
 Result<std::shared_ptr<const UnpackedArchive>> ArchiveCache::unpack(const std::string& given, const std::string& name,
@@ -123,20 +121,21 @@ Result<std::shared_ptr<const UnpackedArchive>> ArchiveCache::unpack(const std::s
   std::error_code error;
   const fs::path real = fs::canonical(given, error);
   if (error) return not_found("archive '" + given + "' can't be read: " + error.message());
-  for (int tries = 0; tries < kTries; ++tries) {
-    const Request wanted{real.string(), archive_state(real.string()), name, cancel};
-    std::optional<std::string> id = find_unpacked(paths_, wanted.archive, wanted.state);
-    if (!id || !fs::is_directory(unpacked_folder(paths_, *id) + '/' + name, error)) {
-      MM_ASSIGN_OR_RETURN(const std::string sum, sha256_of(wanted.archive, cancel));
-      if (archive_state(wanted.archive) != wanted.state) return changed(wanted);
-      id = checksum_hex(digest_of(ChecksumKind::kSha256, sum + '/' + name)).substr(0, 32);
-    }
-    MM_ASSIGN_OR_RETURN(auto there, use(wanted, *id));
+  const Request wanted{real.string(), archive_state(real.string()), name, cancel};
+  MM_ASSIGN_OR_RETURN(const std::string id, id_of(wanted));
+  for (int unpacked = 0; unpacked < kTries;) {
+    MM_ASSIGN_OR_RETURN(auto there, use(wanted, id));
     if (there) return there;
-    MM_ASSIGN_OR_RETURN(const FileLock claim,
-                        take_lock(unpacked_lock(paths_, *id), FileLock::Kind::kExclusive, wanted.archive, cancel));
-    if (!is_unpacked(paths_, *id)) MM_RETURN_IF_ERROR(unpack_as(*id, wanted));
-    MM_RETURN_IF_ERROR(note_unpacked(paths_, wanted.archive, wanted.state, *id));
+    MM_ASSIGN_OR_RETURN(auto claim, FileLock::try_take(unpacked_lock(paths_, id), FileLock::Kind::kExclusive));
+    if (claim) {
+      if (!is_unpacked(paths_, id)) MM_RETURN_IF_ERROR(unpack_as(id, wanted));
+      MM_RETURN_IF_ERROR(note_unpacked(paths_, wanted.archive, wanted.state, id));
+      ++unpacked;
+    } else {
+      if (cancel) return cancelled("waiting for another unpacking of '" + given + "' was cancelled");
+      // The other process may end in any way, and only the kernel's lock tells that.
+      std::this_thread::sleep_for(kClaimInterval);
+    }
   }
   return unavailable("archive '" + given +
                      "': what was unpacked of it is removed again and again from the model cache '" + paths_.folder +

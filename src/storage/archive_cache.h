@@ -57,7 +57,8 @@ class ArchiveCache {
   ArchiveCache(std::string folder, uint64_t max_bytes, ArchiveLimits limits)
       : paths_{std::move(folder)}, max_bytes_(max_bytes), limits_(limits) {}
   void tidy() const;
-  /// Null when it is not there.
+  Result<std::string> id_of(const Request& wanted) const;
+  /// Null when it is not there, or not yet.
   Result<std::shared_ptr<const UnpackedArchive>> use(const Request& wanted, const std::string& id) const;
   Status unpack_as(const std::string& id, const Request& wanted) const;
   Status make_room(const Request& wanted) const;

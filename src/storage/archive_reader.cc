@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 
 #include <algorithm>
 #include <memory>
@@ -20,6 +21,25 @@ constexpr const char* kServeTheFolder = "; if that is right, unpack it yourself 
 
 struct FreeReader {
   void operator()(struct archive* reader) const { ::archive_read_free(reader); }
+};
+
+/// Names are UTF-8, whatever the process's locale is; libarchive drops those that the thread's locale can't say.
+class Utf8Names {
+ public:
+  Utf8Names() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
+    if (locale_ != nullptr) before_ = ::uselocale(locale_);
+  }
+  ~Utf8Names() {
+    if (locale_ == nullptr) return;
+    ::uselocale(before_);
+    ::freelocale(locale_);
+  }
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+
+ private:
+  locale_t locale_;
+  locale_t before_ = nullptr;
 };
 
 const char* kind_of(struct archive_entry* entry) {
@@ -46,6 +66,7 @@ class Reader {
       : archive_(std::move(archive)), limits_(limits), sink_(sink), cancelled_(cancelled) {}
 
   Result<ArchiveContent> run() {
+    const Utf8Names names;
     auto stream = ArchiveStream::open(archive_, cancelled_);
     if (!stream.ok()) return stream.status().with_context(what());
     stream_ = *std::move(stream);

@@ -1,6 +1,7 @@
 """Whole servers on models that are in a bucket, of moto's S3 server."""
 
 import boto3
+import archives
 import clients
 import models
 import pytest
@@ -67,6 +68,30 @@ def test_on_demand_brings_only_what_is_asked_for(bucket, tmp_path, kind):
         assert client.infer("b", clients.ROW).as_numpy("y").tolist() == [[3, 6, 9, 12]]
         assert served_versions(server, "a") == [] and served_versions(server, "b") == [1]
         client.close()
+
+
+def test_an_archive_in_a_bucket(bucket, tmp_path):
+    """As SageMaker and KServe have them; a new one takes the place of the old one."""
+
+    def put(factor):
+        path = archives.write(tmp_path / "model.tar.gz", {"model.onnx": archives.model_bytes(factor)})
+        bucket.put("job/output/model.tar.gz", path.read_bytes())
+
+    def factor():
+        return server.post_json("/predict/ocr", {"x": [1, 2, 3, 4]})[1]["y"][0]
+
+    put(2)
+    archives.write(tmp_path / "net.mar", archives.mar_files("net", "1.0", 5))
+    bucket.put("store/net.mar", (tmp_path / "net.mar").read_bytes())
+    with servers.serving(
+        tmp_path, "ocr=s3://models/job/output/model.tar.gz", "s3://models/store",
+        "--model-control-mode=poll", "--repository-poll-secs=1",
+    ) as server:  # fmt: skip
+        assert factor() == 2 and server.post_json("/predict/net", {"x": [1, 2, 3, 4]})[1]["y"][0] == 5
+        put(3)
+        wait_until(lambda: factor() == 3, "the new archive")
+        cache = tmp_path / "cache/modelmill/unpacked"
+        wait_until(lambda: len([path for path in cache.iterdir() if path.is_dir()]) == 2, "the old folder to go")
 
 
 def test_what_is_not_there_is_an_error_that_names_the_url(bucket):

@@ -1,0 +1,28 @@
+#include "repository/archive_name.h"
+
+#include <array>
+#include <string_view>
+
+namespace modelmill {
+namespace {
+
+constexpr std::string_view kModelArchive = ".mar";
+constexpr std::array<std::string_view, 5> kEndings = {kModelArchive, ".zip", ".tar.gz", ".tgz", ".tar"};
+
+std::string_view ending_of(std::string_view filename) {
+  for (const std::string_view ending : kEndings)
+    if (filename.size() > ending.size() && filename.ends_with(ending)) return ending;
+  return {};
+}
+
+}  // namespace
+
+bool is_archive_name(const std::string& filename) { return !ending_of(filename).empty(); }
+
+bool is_model_archive_name(const std::string& filename) { return ending_of(filename) == kModelArchive; }
+
+std::string archive_stem(const std::string& filename) {
+  return filename.substr(0, filename.size() - ending_of(filename).size());
+}
+
+}  // namespace modelmill
