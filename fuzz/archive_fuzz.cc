@@ -1,5 +1,5 @@
-// An archive of a model: whatever it says, what comes out of it is a tree of files that stays inside its folder and below
-// the limits, or an error that says why.
+// An archive of a model: whatever it says, what comes out of it is a tree of files that stays inside its folder and
+// below the limits, or an error that says why.
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -24,7 +24,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 
 }  // namespace
 
-OpenedArchive ArchivePreviews::open(const std::string& archive) {
+LocalCopy ArchivePreviews::open(const std::string& archive) {
   const auto known = previews_.find(archive);
   if (known != previews_.end()) return known->second.opened;
   return previews_.emplace(archive, make(archive)).first->second.opened;
@@ -53,7 +53,7 @@ ArchivePreviews::Preview ArchivePreviews::make(const std::string& archive) {
 
 std::string ArchivePreviews::named(std::string text) const {
   for (const auto& [archive, preview] : previews_)
-    if (!preview.opened.folder.empty()) text = replaced(std::move(text), preview.opened.folder, archive);
+    if (!preview.opened.path.empty()) text = replaced(std::move(text), preview.opened.path, archive);
   return text;
 }
 

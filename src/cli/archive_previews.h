@@ -14,7 +14,7 @@ namespace modelmill {
 class ArchivePreviews {
  public:
   /// See FindOptions.
-  OpenedArchive open(const std::string& archive);
+  LocalCopy open(const std::string& archive);
   /// The text with places in these folders as places in their archives: "ocr.zip/config.pbtxt:1:2".
   std::string named(std::string text) const;
   /// A line on each archive: what it holds.
@@ -22,7 +22,7 @@ class ArchivePreviews {
 
  private:
   struct Preview {
-    OpenedArchive opened;
+    LocalCopy opened;
     std::string summary;
   };
   Preview make(const std::string& archive);

@@ -8,6 +8,7 @@
 #include "model/yaml_schema.h"
 #include "repository/lint_models.h"
 #include "server/engine.h"
+#include "storage/source_url.h"
 
 namespace modelmill {
 namespace {
@@ -55,6 +56,10 @@ ExitCode run(const LintCommand& command) {
   ArchivePreviews archives;
   FindOptions options;
   options.open_archive = [&archives](const std::string& path) { return archives.open(path); };
+  // What is elsewhere is not reached for: its URL alone is looked at.
+  options.open_url = [](const std::string& url, const std::string&) {
+    return LocalCopy{{}, nullptr, parse_source_url(url).status()};
+  };
   const LintReport report = lint_models(command.paths, formats_of(*registry), options);
   // With the configuration on standard output, what is wrong goes beside it.
   std::fputs((archives.named(problems_text(report.problems)) + archives.summary() + summary(report)).c_str(),

@@ -10,7 +10,7 @@
 
 namespace modelmill {
 
-OpenedArchive Archives::open(const std::string& archive, Look& look) {
+LocalCopy Archives::open(const std::string& archive, Look& look) {
   look.met.insert(archive);
   const std::string state = archive_state(archive);
   {
@@ -31,7 +31,7 @@ OpenedArchive Archives::open(const std::string& archive, Look& look) {
   Known& known = known_[archive];
   if (const Code code = content.status().code(); code == Code::kAborted || code == Code::kCancelled) {
     look.changing = code == Code::kAborted;
-    OpenedArchive out = opened(known);
+    LocalCopy out = opened(known);
     if (look.at_once || code == Code::kCancelled) out.problem = content.status();
     return out;
   }
@@ -63,7 +63,7 @@ Result<std::shared_ptr<const UnpackedArchive>> Archives::unpack(const std::strin
   return content;
 }
 
-OpenedArchive Archives::opened(const Known& known) {
+LocalCopy Archives::opened(const Known& known) {
   return {known.content ? known.content->folder() : std::string(), known.content, known.problem};
 }
 

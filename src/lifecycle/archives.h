@@ -35,7 +35,7 @@ class Archives {
       : cache_folder_(std::move(cache_folder)), cache_bytes_(cache_bytes), settling_(rest) {}
 
   /// Blocks on the disk.
-  OpenedArchive open(const std::string& archive, Look& look);
+  LocalCopy open(const std::string& archive, Look& look);
   /// Forgets the others.
   void keep_only(const std::set<std::string>& met);
   /// Ends what is being unpacked, with an error.
@@ -49,7 +49,7 @@ class Archives {
   };
 
   Result<std::shared_ptr<const UnpackedArchive>> unpack(const std::string& archive);
-  static OpenedArchive opened(const Known& known);
+  static LocalCopy opened(const Known& known);
 
   const std::string cache_folder_;
   const uint64_t cache_bytes_;

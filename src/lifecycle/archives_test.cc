@@ -22,11 +22,11 @@ class ArchivesTest : public testing::Test {
     return make_archive(folder_, ArchiveKind::kTarGz, {{"net.onnx", '0', content}}, "net.tar.gz");
   }
   /// A look as it comes by itself.
-  OpenedArchive look(const std::string& path) {
+  LocalCopy look(const std::string& path) {
     look_ = {now_};
     return archives_.open(path, look_);
   }
-  OpenedArchive ask(const std::string& path) {
+  LocalCopy ask(const std::string& path) {
     look_ = {now_, true};
     return archives_.open(path, look_);
   }
@@ -40,28 +40,28 @@ class ArchivesTest : public testing::Test {
 
 TEST_F(ArchivesTest, AChangedOneWaitsForRestAndTheOldOneStays) {
   const std::string path = write("one");
-  const std::string first = ask(path).folder;
+  const std::string first = ask(path).path;
   write("another");
-  EXPECT_EQ(look(path).folder, first);
+  EXPECT_EQ(look(path).path, first);
   EXPECT_TRUE(look_.changing);
   now_ += kRest / 2;
   write("a third");
-  EXPECT_EQ(look(path).folder, first);
+  EXPECT_EQ(look(path).path, first);
   now_ += kRest * 3 / 4;
-  EXPECT_EQ(look(path).folder, first) << "it has been still for three quarters of a second";
+  EXPECT_EQ(look(path).path, first) << "it has been still for three quarters of a second";
   now_ += kRest / 4;
-  const OpenedArchive third = look(path);
-  EXPECT_NE(third.folder, first);
+  const LocalCopy third = look(path);
+  EXPECT_NE(third.path, first);
   EXPECT_FALSE(look_.changing);
-  EXPECT_EQ(look(path).folder, third.folder);
+  EXPECT_EQ(look(path).path, third.path);
 }
 
 TEST_F(ArchivesTest, ANewOneIsNotThereBeforeItRests) {
   const std::string path = write("one");
-  EXPECT_EQ(look(path).folder, "");
+  EXPECT_EQ(look(path).path, "");
   EXPECT_TRUE(look_.changing);
   now_ += kRest;
-  EXPECT_NE(look(path).folder, "");
+  EXPECT_NE(look(path).path, "");
 }
 
 TEST_F(ArchivesTest, WhatFailedIsTriedAgainWhenSomebodyAsks) {
@@ -76,10 +76,10 @@ TEST_F(ArchivesTest, WhatFailedIsTriedAgainWhenSomebodyAsks) {
 
 TEST_F(ArchivesTest, ABadOneKeepsTheOldContent) {
   const std::string path = write("one");
-  const std::string first = ask(path).folder;
+  const std::string first = ask(path).path;
   folder_.write("net.tar.gz", "no archive");
-  const OpenedArchive second = ask(path);
-  EXPECT_EQ(second.folder, first);
+  const LocalCopy second = ask(path);
+  EXPECT_EQ(second.path, first);
   EXPECT_FALSE(second.problem.ok());
 }
 

@@ -85,10 +85,14 @@ bool ControllerCore::look(TimePoint now) {
 }
 
 LookOptions ControllerCore::look_options(const std::string& only, Archives::Look& archives) {
-  LookOptions options{only, {}, {}};
+  LookOptions options;
+  options.only = only;
   options.open_archive = [this, &archives](const std::string& path) { return archives_.open(path, archives); };
-  if (remote_.empty()) return options;
+  options.open_url = [this, &archives](const std::string& url, const std::string& file) {
+    return remote_.open_named(url, file, archives.now);
+  };
   options.fetch = [this, all = only.empty()](const std::string& model, const FoundVersion& version) {
+    if (remote_.empty()) return ok_status();
     bool wanted = !all;
     if (!wanted) {
       const MutexLock lock(mutex_);

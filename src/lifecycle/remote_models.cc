@@ -1,42 +1,99 @@
 #include "lifecycle/remote_models.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 namespace modelmill {
 namespace {
 
+namespace fs = std::filesystem;
+
+/// How soon a URL that a file names is tried again.
+constexpr Duration kRetry = std::chrono::seconds(30);
+
 bool is_below(const std::string& path, const std::string& folder) {
   return path == folder || path.starts_with(folder + '/');
 }
 
+std::string real_path(const std::string& path) {
+  std::error_code error;
+  const fs::path real = fs::weakly_canonical(path, error);
+  return error ? path : real.string();
+}
+
 }  // namespace
 
+Result<std::shared_ptr<RemoteSource>> RemoteModels::open(const std::string& url, bool trusted) const {
+  RemoteOptions options = options_;
+  if (trusted) options.allowed_prefixes.push_back(url);
+  MM_ASSIGN_OR_RETURN(auto source, RemoteSource::open(url, std::move(options)));
+  return std::shared_ptr<RemoteSource>(std::move(source));
+}
+
 Status RemoteModels::open(ModelSources& sources) {
+  const MutexLock lock(mutex_);
   for (std::string& path : sources.paths) {
     const size_t equals = path.find('=');
     const bool is_named = !is_remote_url(path) && equals != std::string::npos && is_remote_url(path.substr(equals + 1));
     const std::string url = is_named ? path.substr(equals + 1) : path;
     if (!is_remote_url(url)) continue;
-    RemoteOptions options = options_;
-    options.allowed_prefixes.push_back(url);  // the operator named it
-    MM_ASSIGN_OR_RETURN(auto source, RemoteSource::open(url, std::move(options)));
+    MM_ASSIGN_OR_RETURN(auto source, open(url, true));  // the operator named it
     path = (is_named ? path.substr(0, equals + 1) : std::string()) + source->local_path();
-    sources_.insert_or_assign(url, std::move(source));
+    sources_.insert_or_assign(url, Source{std::move(source)});
   }
   return ok_status();
 }
 
+LocalCopy RemoteModels::open_named(const std::string& url, const std::string& file, TimePoint now) {
+  const bool trusted =
+      options_.cache_directory.empty() || !is_below(real_path(file), real_path(options_.cache_directory));
+  Source known;
+  {
+    const MutexLock lock(mutex_);
+    const auto it = sources_.find(url);
+    if (it != sources_.end()) known = it->second;
+  }
+  const auto copy_of = [](const Source& of) {
+    if (!of.problem.ok()) return LocalCopy{{}, of.source, of.problem};
+    return LocalCopy{of.source->local_path(), of.source, {}};
+  };
+  if (known.source && (known.known || now - known.tried < kRetry)) return copy_of(known);
+  if (!known.source) {
+    auto source = open(url, trusted);
+    if (!source.ok()) return {{}, {}, source.status()};
+    known.source = *std::move(source);
+  }
+  known.problem = known.source->refresh(stopping_).status();
+  known.known = known.problem.ok();
+  known.tried = now;
+  const MutexLock lock(mutex_);
+  sources_.insert_or_assign(url, known);
+  return copy_of(known);
+}
+
+bool RemoteModels::empty() const {
+  const MutexLock lock(mutex_);
+  return sources_.empty();
+}
+
+std::map<std::string, RemoteModels::Source> RemoteModels::sources() const {
+  const MutexLock lock(mutex_);
+  return sources_;
+}
+
 std::map<std::string, Status> RemoteModels::refresh() {
   std::map<std::string, Status> lost;
-  for (const auto& [url, source] : sources_)
-    if (const auto changed = source->refresh(); !changed.ok()) lost.emplace(url, changed.status());
+  for (const auto& [url, source] : sources())
+    if (source.known)
+      if (const auto changed = source.source->refresh(stopping_); !changed.ok()) lost.emplace(url, changed.status());
   return lost;
 }
 
 Status RemoteModels::fetch(const FoundVersion& version) {
   const std::string& path = version.file.empty() ? version.directory : version.file;
-  for (const auto& [url, source] : sources_)
-    if (is_below(path, source->local_path())) return source->fetch(path, stopping_);
+  for (const auto& [url, source] : sources())
+    if (is_below(path, source.source->local_path())) return source.source->fetch(path, stopping_);
   return ok_status();
 }
 

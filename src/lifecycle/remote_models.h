@@ -3,16 +3,18 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "lifecycle/control_settings.h"
-#include "repository/found_model.h"
+#include "repository/find_models.h"
 #include "storage/remote_source.h"
 
 namespace modelmill {
 
-/// The sources that are elsewhere: keeps a copy of each here, and says what of it a version needs. Thread-safe once
-/// open() has returned.
+/// The sources that are elsewhere: keeps a copy of each here, and says what of it a version needs. Thread-safe.
 class RemoteModels {
  public:
   explicit RemoteModels(RemoteOptions options) : options_(std::move(options)) {}
@@ -20,19 +22,34 @@ class RemoteModels {
   /// Opens those paths of `sources` that are URLs (NAME=URL too), and puts the places of their copies in their stead.
   /// Reaches for nothing yet. An error names the URL.
   Status open(ModelSources& sources);
-  bool empty() const { return sources_.empty(); }
+  /// What is at a URL that the modelmill.yaml `file` names. The operator's own files may name any URL; those that came
+  /// from elsewhere themselves only what is allowed. Blocks on the network the first time, and again at times when it
+  /// couldn't be reached.
+  LocalCopy open_named(const std::string& url, const std::string& file, TimePoint now);
+  bool empty() const;
 
   /// Looks what there is at every URL now; by URL why that is not known. Blocks on the network.
   std::map<std::string, Status> refresh();
   /// All of a version's files are here. Blocks on the network.
   Status fetch(const FoundVersion& version);
-  /// Ends fetches, with an error.
+  /// Ends what blocks on the network, with an error.
   void stop() { stopping_ = true; }
 
  private:
-  RemoteOptions options_;
+  struct Source {
+    std::shared_ptr<RemoteSource> source;
+    bool known = true;  // what is there was looked at, or will be by refresh()
+    Status problem = {};
+    TimePoint tried = {};
+  };
+
+  Result<std::shared_ptr<RemoteSource>> open(const std::string& url, bool trusted) const;
+  std::map<std::string, Source> sources() const;
+
+  const RemoteOptions options_;
   std::atomic<bool> stopping_{false};
-  std::map<std::string, std::unique_ptr<RemoteSource>> sources_;  // by URL
+  mutable Mutex mutex_;
+  std::map<std::string, Source> sources_ MM_GUARDED_BY(mutex_);  // by URL
 };
 
 }  // namespace modelmill

@@ -44,7 +44,8 @@ struct LookOptions {
   /// Brings a version's files here, if the model is to be served; they are looked at after that. Null: they are here.
   std::function<Status(const std::string& model, const FoundVersion& version)> fetch = {};
   /// See FindOptions.
-  std::function<OpenedArchive(const std::string& path)> open_archive = {};
+  std::function<LocalCopy(const std::string& path)> open_archive = {};
+  std::function<LocalCopy(const std::string& url, const std::string& file)> open_url = {};
 };
 
 /// Looks at every source, all of which are here. Blocks on the disk.

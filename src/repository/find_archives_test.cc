@@ -49,7 +49,7 @@ class FindArchivesTest : public testing::Test {
 
   const TempFolder folder_;
   FindOptions options_;
-  std::map<std::string, OpenedArchive> archives_;
+  std::map<std::string, LocalCopy> archives_;
   int opened_ = 0;
 };
 
@@ -58,7 +58,7 @@ TEST_F(FindArchivesTest, KeepWhatTheyWereUnpackedTo) {
   const auto found = find(path);
   ASSERT_THAT(names(found), ElementsAre("ocr"));
   const FoundModel& model = found.models[0];
-  EXPECT_EQ(model.directory, archives_[path].folder);
+  EXPECT_EQ(model.directory, archives_[path].path);
   EXPECT_THAT(model.archives, ElementsAre(path));
   EXPECT_THAT(model.held, ElementsAre(archives_[path].held));
   EXPECT_FALSE(model.in_repository);
@@ -88,7 +88,7 @@ TEST_F(FindArchivesTest, AProblemIsThatOfTheModelsThatWereInIt) {
   const auto before = find(path);
   ASSERT_THAT(names(before), ElementsAre("net"));
   EXPECT_THAT(before.models[0].problem.message(), HasSubstr("it is damaged"));
-  archives_[path].folder.clear();
+  archives_[path].path.clear();
   const auto first = find(path);
   ASSERT_THAT(names(first), ElementsAre("a"));
   EXPECT_THAT(first.models[0].problem.message(), HasSubstr("it is damaged"));
@@ -123,7 +123,7 @@ TEST_F(FindArchivesTest, AConfigurationInItStaysInIt) {
 TEST_F(FindArchivesTest, VersionsInSeveralKeepAllOfThem) {
   for (const char* version : {"1.0", "2.0"}) {
     const std::string path = archive("net" + std::string(version) + ".mar", {"net.onnx"});
-    folder_.write(archives_[path].folder.substr(folder_.path().size() + 1) + "/MAR-INF/MANIFEST.json",
+    folder_.write(archives_[path].path.substr(folder_.path().size() + 1) + "/MAR-INF/MANIFEST.json",
                   R"({"model": {"modelName": "net", "serializedFile": "net.onnx", "modelVersion": ")" +
                       std::string(version) + "\"}}");
   }

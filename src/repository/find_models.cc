@@ -14,6 +14,7 @@
 #include "repository/foreign_layouts.h"
 #include "repository/model_files.h"
 #include "repository/version_folders.h"
+#include "storage/source_url.h"
 
 namespace modelmill {
 namespace {
@@ -42,25 +43,6 @@ fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.
 Result<YamlConfig> read_yaml_file(const std::string& file) {
   MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kYamlLimit));
   return read_yaml_config(text, file);
-}
-
-/// Models of one name are one when they are at one place; versions of TorchServe's, each in a folder, are one too.
-bool merge_torchserve(FoundModel& into, const FoundModel& model) {
-  if (into.layout != ModelLayout::kTorchserve || model.layout != ModelLayout::kTorchserve) return false;
-  if (!into.problem.ok() || !model.problem.ok() ||
-      into.layers.back().config.backend() != model.layers.back().config.backend())
-    return false;
-  const FoundVersion& version = model.versions.front();
-  for (const FoundVersion& known : into.versions)
-    if (known.version == version.version) return false;
-  into.versions.push_back(version);
-  std::sort(into.versions.begin(), into.versions.end(),
-            [](const auto& a, const auto& b) { return a.version < b.version; });
-  into.layers.front().labels->merge(VersionLabels(*model.layers.front().labels));
-  into.config_files.insert(into.config_files.end(), model.config_files.begin(), model.config_files.end());
-  into.archives.insert(into.archives.end(), model.archives.begin(), model.archives.end());
-  into.held.insert(into.held.end(), model.held.begin(), model.held.end());
-  return true;
 }
 
 class Finder {
@@ -169,11 +151,11 @@ class Finder {
 
   /// The models in an archive, as in the folder that was packed. What is wrong with it is a model's problem.
   Status look_at_archive(const fs::path& archive) {
-    const OpenedArchive opened = options_.open_archive(archive.string());
+    const LocalCopy opened = options_.open_archive(archive.string());
     Finder inside(formats_, options_);
     inside.depth_ = depth_;
-    inside.unpacked_ = opened.folder;
-    Status status = opened.folder.empty() ? opened.problem : inside.look_at_unpacked(opened.folder);
+    inside.unpacked_ = opened.path;
+    Status status = opened.path.empty() ? opened.problem : inside.look_at_unpacked(opened.path);
     if (status.ok()) ++met_;  // also where it can't be looked at yet
     if (!status.ok()) {
       FoundModel model;
@@ -185,7 +167,7 @@ class Finder {
     for (FoundModel& model : inside.out_.models) {
       model.archives = {archive.string()};
       model.held = {opened.held};
-      name_in_archive(model, opened.folder, archive.string());
+      name_in_archive(model, opened.path, archive.string());
       if (!opened.problem.ok()) model.refuse({opened.problem.code(), archive.string(), opened.problem.message()});
       const fs::path where =
           model.directory.empty() && !model.versions.empty() ? model.versions[0].file : model.directory;
@@ -266,7 +248,10 @@ class Finder {
            "it lists models, which is for a path of the command line; without 'models' it describes this one"});
     } else if (!config->models.empty()) {
       const YamlModel& entry = config->models.front();
-      if (!entry.path.empty()) return target_of(entry, file, folder.path, folder.path / entry.path);
+      if (!entry.path.empty())
+        return target_of(entry, file, folder.path,
+                         is_remote_url(entry.path) ? fs::path(entry.path) : folder.path / entry.path)
+            .value_or(std::move(model));
       put_entry(entry, model);
     }
     return model;
@@ -298,33 +283,53 @@ class Finder {
     if (config.models.empty()) ++met_;  // a list of none was meant so
     for (const YamlModel& entry : config.models) {
       const std::string otherwise = config.lists_models ? entry.name : ".";
-      const fs::path target = folder / (entry.path.empty() ? otherwise : entry.path);
+      const fs::path target =
+          is_remote_url(entry.path) ? fs::path(entry.path) : folder / (entry.path.empty() ? otherwise : entry.path);
       // Two entries of one name are two models, also when they mean one place.
       const std::string which =
           real_path(file).string() + entry.place.substr(std::min(file.size(), entry.place.size()));
-      MM_RETURN_IF_ERROR(add(target_of(entry, file, folder, target), real_path(target), which));
+      auto model = target_of(entry, file, folder, target);
+      if (model) MM_RETURN_IF_ERROR(add(*std::move(model), real_path(target), which));
     }
     return ok_status();
   }
 
-  /// The model at `target`, which an entry means, with what it says; with a problem where there is none.
-  FoundModel target_of(const YamlModel& entry, const std::string& file, const fs::path& folder, fs::path target) {
-    target = target.lexically_normal();
-    if (!target.has_filename() && target.has_parent_path()) target = target.parent_path();  // of "models/."
-    const bool leaves = !unpacked_.empty() && !(target.string() + '/').starts_with(unpacked_ + '/');
-    auto found = leaves ? Result<FoundModel>(invalid_argument("path '" + entry.path + "' leaves the archive"))
-                        : look_for_one(target.string(), folder);
+  /// The model at `target`, which an entry means, with what it says; with a problem where there is none. nullopt: it is
+  /// elsewhere, and can't be looked at yet.
+  std::optional<FoundModel> target_of(const YamlModel& entry, const std::string& file, const fs::path& folder,
+                                      fs::path target) {
+    const bool remote = is_remote_url(entry.path);
+    LocalCopy copy;
+    if (remote) {
+      copy = open_url(entry.path, file);
+      if (copy.path.empty() && copy.problem.ok() && entry.problems.empty()) return std::nullopt;
+    } else {
+      target = target.lexically_normal();
+      if (!target.has_filename() && target.has_parent_path()) target = target.parent_path();  // of "models/."
+      copy.path = target.string();
+      if (!unpacked_.empty() && !(copy.path + '/').starts_with(unpacked_ + '/'))
+        copy.problem = invalid_argument("path '" + entry.path + "' leaves the archive");
+    }
+    auto found = copy.problem.ok() ? look_for_one(copy.path, folder) : Result<FoundModel>(copy.problem);
     FoundModel model;
     if (found.ok()) {
       model = *std::move(found);
+    } else if (copy.path.empty() && copy.problem.ok()) {
+      model.name = target.stem().string();  // not looked at, and refused for what its entry says
     } else {
       model.name = target.has_stem() ? target.stem().string() : folder.filename().string();
       model.refuse({found.status().code(), entry.place, found.status().message()});
     }
+    if (remote) model.held.push_back(copy.held);
     model.config_files.push_back(file);
     if (!entry.name.empty()) rename(model, entry.name, entry.place);
     put_entry(entry, model);
     return model;
+  }
+
+  LocalCopy open_url(const std::string& url, const std::string& file) const {
+    if (!options_.open_url) return {{}, {}, unimplemented("path '" + url + "' is a URL, which isn't followed here")};
+    return options_.open_url(url, file);
   }
 
   bool is_described(const fs::path& folder) const {

@@ -18,11 +18,11 @@ struct FoundModels {
   std::vector<std::string> notes;
 };
 
-/// An archive as it can be looked at now. Of one that has become unreadable the folder may be what it was before, with
-/// the problem.
-struct OpenedArchive {
-  std::string folder;                     // with its content, named as the archive; empty: there is none (yet)
-  std::shared_ptr<const void> held = {};  // the folder stays while this does
+/// What is packed or elsewhere, as it can be looked at here now. Of what has become unreadable the path may be what it
+/// was before, with the problem.
+struct LocalCopy {
+  std::string path;                       // named as the original; empty: there is nothing to look at (yet)
+  std::shared_ptr<const void> held = {};  // it stays while this does
   Status problem = {};
 };
 
@@ -30,7 +30,9 @@ struct FindOptions {
   /// Models that have a configs/NAME.pbtxt are configured by that instead of their config.pbtxt.
   std::string config_name;
   /// Unpacks an archive. Null: archives are no models.
-  std::function<OpenedArchive(const std::string& path)> open_archive = {};
+  std::function<LocalCopy(const std::string& path)> open_archive = {};
+  /// Brings here what is at a URL that `file`, a modelmill.yaml, names. Null: no URL is known.
+  std::function<LocalCopy(const std::string& url, const std::string& file)> open_url = {};
 };
 
 /// Looks at each path and tells what it is: a model file (version 1 of a model named as the file's stem), a

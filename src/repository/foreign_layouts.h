@@ -21,6 +21,10 @@ std::optional<FoundModel> look_for_mlserver(const FolderListing& folder, std::sp
 /// TorchServe's: an unpacked .mar, with its MAR-INF/MANIFEST.json.
 std::optional<FoundModel> look_for_torchserve(const FolderListing& folder, std::span<const ModelFormat> formats);
 
+/// Puts TorchServe's versions of one name together, each of which has a folder of its own; false when they can't be one
+/// model.
+bool merge_torchserve(FoundModel& into, const FoundModel& model);
+
 /// TensorFlow's: a SavedModel by itself, without a version's folder.
 std::optional<FoundModel> look_for_saved_model(const FolderListing& folder, std::span<const ModelFormat> formats);
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -70,6 +71,24 @@ std::optional<FoundModel> look_for_torchserve(const FolderListing& folder, std::
   model.config_files.push_back(file);
   read_manifest(model, folder, formats, file);
   return model;
+}
+
+bool merge_torchserve(FoundModel& into, const FoundModel& model) {
+  if (into.layout != ModelLayout::kTorchserve || model.layout != ModelLayout::kTorchserve) return false;
+  if (!into.problem.ok() || !model.problem.ok() ||
+      into.layers.back().config.backend() != model.layers.back().config.backend())
+    return false;
+  const FoundVersion& version = model.versions.front();
+  for (const FoundVersion& known : into.versions)
+    if (known.version == version.version) return false;
+  into.versions.push_back(version);
+  std::sort(into.versions.begin(), into.versions.end(),
+            [](const auto& a, const auto& b) { return a.version < b.version; });
+  into.layers.front().labels->merge(VersionLabels(*model.layers.front().labels));
+  into.config_files.insert(into.config_files.end(), model.config_files.begin(), model.config_files.end());
+  into.archives.insert(into.archives.end(), model.archives.begin(), model.archives.end());
+  into.held.insert(into.held.end(), model.held.begin(), model.held.end());
+  return true;
 }
 
 }  // namespace modelmill

@@ -233,11 +233,10 @@ Result<std::unique_ptr<RemoteSource>> RemoteSource::open(const std::string& text
 
 const std::string& RemoteSource::local_path() const { return rep_->local_path; }
 
-Result<bool> RemoteSource::refresh() {
-  const std::atomic<bool> never{false};
+Result<bool> RemoteSource::refresh(const std::atomic<bool>& cancelled) {
   Status status;
   for (int looks = 0; looks < kLooks; ++looks) {
-    status = rep_->look_again(never);
+    status = rep_->look_again(cancelled);
     if (status.code() != Code::kAborted) break;
   }
   MM_RETURN_IF_ERROR(status);

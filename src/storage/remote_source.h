@@ -48,7 +48,7 @@ class RemoteSource {
   /// Looks what is there now; true when anything differs from the last look. Files of up to 64 KiB are brought, and
   /// larger ones by which a model is found: those in the first two levels that are not below a version's folder. What
   /// is no longer there goes; what changed is replaced when it is brought.
-  Result<bool> refresh();
+  Result<bool> refresh(const std::atomic<bool>& cancelled);
 
   /// Everything at or below `local`, a path at or below local_path(), is there, whole and verified, as of the last
   /// look. When that is overtaken by a change, it looks again, and the next refresh() is true.

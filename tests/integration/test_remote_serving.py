@@ -94,6 +94,44 @@ def test_an_archive_in_a_bucket(bucket, tmp_path):
         wait_until(lambda: len([path for path in cache.iterdir() if path.is_dir()]) == 2, "the old folder to go")
 
 
+def test_a_configuration_names_urls(bucket, tmp_path):
+    """Files that are too large to come by themselves too; what can't be had is missing alone."""
+    bucket.put("repo/big/config.pbtxt", b"")
+    bucket.put("repo/big/1/model.onnx", models.mlp(sizes=(64, 512, 512, 10)).SerializeToString())
+    bucket.put("a/model.onnx", archives.model_bytes(2))
+    config = tmp_path / "models.yaml"
+    config.write_text("models:\n  - {name: ocr, path: 's3://models/a/model.onnx', batching: {max_size: 4}}\n  - {path: 's3://models/repo/big'}\n")
+    with servers.serving(tmp_path, config, "--model-control-mode=poll", "--repository-poll-secs=1") as server:
+        assert server.get_json("/v2/models/ocr/config")["max_batch_size"] == 4
+        assert server.post_json("/predict/big", {"x": [0.0] * 64})[0] == 200
+        bucket.put("a/model.onnx", archives.model_bytes(3))
+        wait_until(lambda: server.post_json("/predict/ocr", {"x": [1, 2, 3, 4]})[1]["y"][0] == 3, "the new object")
+        config.write_text(config.read_text() + "  - {name: gone, path: 's3://models/nothing'}\n  - {name: c, path: 's3://models/a/model.onnx'}\n")
+        wait_until(lambda: served_versions(server, "c") == [1], "a URL that was added")
+        wait_until(lambda: "s3://models/nothing" in server.log(), "why the other is not there")
+        assert served_versions(server, "ocr") and served_versions(server, "big") == [1]
+        config.write_text("models: [{name: c, path: 's3://models/a/model.onnx'}]\n")
+        wait_until(lambda: served_versions(server, "ocr") == [] and served_versions(server, "c") == [1], "one to go")
+
+
+def test_what_came_from_elsewhere_names_no_urls(bucket, tmp_path):
+    bucket.put("a/model.onnx", archives.model_bytes(2))
+    bucket.put("list/modelmill.yaml", b"models: [{name: m, path: 's3://models/a/model.onnx'}]")
+    archives.write(tmp_path / "list.zip", {"modelmill.yaml": b"models: [{name: m, path: 's3://models/a/model.onnx'}]"})
+    for path in ("s3://models/list", tmp_path / "list.zip"):
+        outcome = servers.run_cli("serve", path, "--port=0")
+        assert outcome.returncode == 1 and "models may not be loaded from 's3://models/a/model.onnx'" in outcome.stderr
+
+
+def test_lint_does_not_reach_for_urls(tmp_path):
+    config = tmp_path / "models.yaml"
+    config.write_text("models:\n  - {path: 's3://nowhere.invalid:1/b/model.onnx', swap: never}\n  - {path: 's3://b/model.onnx'}\n  - {path: 'ftp://b/c'}\n")
+    outcome = servers.run_cli("lint", config)
+    assert outcome.returncode == 1 and "'models[0].swap' is 'never'" in outcome.stdout
+    assert f"{config}:4:5: error: model URL 'ftp://b/c': the scheme 'ftp' is not known" in outcome.stdout
+    assert "0 models without a problem, 2 problems" in outcome.stdout
+
+
 def test_what_is_not_there_is_an_error_that_names_the_url(bucket):
     outcome = servers.run_cli("serve", "s3://models/nothing", "--port=0")
     assert outcome.returncode == 1 and "s3://models/nothing" in outcome.stderr

@@ -91,13 +91,13 @@ void print_tree(const std::string& root) {
 
 Status look(const Wish& wish) {
   MM_ASSIGN_OR_RETURN(const auto source, RemoteSource::open(wish.url, wish.options));
-  MM_ASSIGN_OR_RETURN(const bool first, source->refresh());
-  std::printf("refresh %s\n", first ? "changed" : "same");
   const std::atomic<bool> never{false};
+  MM_ASSIGN_OR_RETURN(const bool first, source->refresh(never));
+  std::printf("refresh %s\n", first ? "changed" : "same");
   for (const std::string& path : wish.fetches)
     MM_RETURN_IF_ERROR(source->fetch(source->local_path() + (path.empty() ? "" : '/' + path), never));
   if (wish.refresh_again) {
-    MM_ASSIGN_OR_RETURN(const bool second, source->refresh());
+    MM_ASSIGN_OR_RETURN(const bool second, source->refresh(never));
     std::printf("refresh %s\n", second ? "changed" : "same");
   }
   print_tree(source->local_path());
