@@ -111,7 +111,7 @@ def test_a_configuration_names_urls(bucket, tmp_path):
         wait_until(lambda: "s3://models/nothing" in server.log(), "why the other is not there")
         assert served_versions(server, "ocr") and served_versions(server, "big") == [1]
         config.write_text("models: [{name: c, path: 's3://models/a/model.onnx'}]\n")
-        wait_until(lambda: served_versions(server, "ocr") == [] and served_versions(server, "c") == [1], "one to go")
+        wait_until(lambda: served_versions(server, "ocr") == [] and served_versions(server, "c"), "one to go")
 
 
 def test_what_came_from_elsewhere_names_no_urls(bucket, tmp_path):
