@@ -31,6 +31,7 @@ class StreamOver : public ClientStream {
   explicit StreamOver(Arguments&&... arguments) : stream_(std::forward<Arguments>(arguments)...) {}
 
   void expires_after(std::chrono::milliseconds time) override { beast::get_lowest_layer(stream_).expires_after(time); }
+  void cancel() override { beast::get_lowest_layer(stream_).cancel(); }
   void async_write(Request& request, Done done) override {
     http::async_write(stream_, request, [done = std::move(done)](error_code error, size_t) { done(error); });
   }

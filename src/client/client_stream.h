@@ -27,6 +27,8 @@ class ClientStream {
   virtual ~ClientStream() = default;
   /// Of the calls that follow, together; then they end with beast::error::timeout.
   virtual void expires_after(std::chrono::milliseconds time) = 0;
+  /// Ends the call that is under way, with asio::error::operation_aborted, as far as the system can.
+  virtual void cancel() = 0;
   virtual void async_connect(Done done) = 0;
   virtual void async_write(Request& request, Done done) = 0;
   /// What comes next of the answer; again until the parser is done.

@@ -45,6 +45,9 @@ std::string_view ClientReply::header(std::string_view name) const {
   return {};
 }
 
+/// How soon a call that waits sees that it was cancelled.
+constexpr std::chrono::milliseconds kCancelInterval(50);
+
 /// Beast's timeouts work for asynchronous calls only, so every step is one, run to its end before the next begins.
 struct HttpClient::Rep {
   Rep(BaseUrl u, Options o) : url(std::move(u)), options(std::move(o)) {}
@@ -55,14 +58,23 @@ struct HttpClient::Rep {
   std::unique_ptr<ClientStream> stream;  // connected, or none
   beast::flat_buffer buffer;
 
+  const std::atomic<bool>* cancel = nullptr;
+
+  /// One step of a stream.
   template <typename Start>
-  ErrorCode run(Start start) {
+  ErrorCode run(ClientStream& of, Start start) {
     ErrorCode outcome;
     start([&outcome](ErrorCode error, auto&&...) { outcome = error; });
     context.restart();
-    context.run();
+    while (!context.stopped()) {
+      context.run_for(kCancelInterval);
+      if (!context.stopped() && is_cancelled()) of.cancel();
+    }
     return outcome;
   }
+
+  bool is_cancelled() const { return cancel != nullptr && *cancel; }
+  Status cancelled_call() const { return cancelled("the call to " + url.text() + " was cancelled"); }
 
   Status unreachable(const std::string& why) {
     return unavailable("cannot reach a server at " + url.text() + ": " + why);
@@ -73,7 +85,8 @@ struct HttpClient::Rep {
     MM_ASSIGN_OR_RETURN(auto fresh,
                         make_client_stream(context, url, {options.ca_file, options.proxy, options.proxy_credentials}));
     fresh->expires_after(options.connect_timeout);
-    const ErrorCode error = run([&](auto done) { fresh->async_connect(std::move(done)); });
+    const ErrorCode error = run(*fresh, [&](auto done) { fresh->async_connect(std::move(done)); });
+    if (error && is_cancelled()) return cancelled_call();
     if (error == beast::error::timeout)
       return unreachable("no connection within " + std::to_string(options.connect_timeout.count()) + " ms");
     if (error == asio::error::access_denied)
@@ -95,6 +108,7 @@ struct HttpClient::Rep {
 
   Status failed(const ErrorCode& error) {
     stream.reset();
+    if (is_cancelled()) return cancelled_call();
     if (error == beast::error::timeout) {
       const auto stall = options.stall_timeout.count();
       return deadline_exceeded("the server at " + url.text() + " did not answer within " +
@@ -116,7 +130,7 @@ struct HttpClient::Rep {
   Result<ClientReply> exchange(http::request<http::string_body>& request, const Sink& sink, bool kept, bool& stale) {
     const TimePoint end = Clock::now() + options.call_timeout;
     expire(end);
-    ErrorCode error = run([&](auto done) { stream->async_write(request, std::move(done)); });
+    ErrorCode error = run(*stream, [&](auto done) { stream->async_write(request, std::move(done)); });
     if (error) {
       stale = kept && error != beast::error::timeout;
       return failed(error);
@@ -135,7 +149,7 @@ struct HttpClient::Rep {
     }
     while (!error && !parser.is_done()) {
       expire(end);
-      error = run([&](auto done) { stream->async_read_some(buffer, parser, std::move(done)); });
+      error = run(*stream, [&](auto done) { stream->async_read_some(buffer, parser, std::move(done)); });
     }
     if (Status refused = parser.get().body().refused; !refused.ok()) {
       stream.reset();
@@ -167,6 +181,7 @@ HttpClient::HttpClient(BaseUrl url) : HttpClient(std::move(url), Options()) {}
 HttpClient::~HttpClient() = default;
 
 const BaseUrl& HttpClient::url() const { return rep_->url; }
+void HttpClient::cancel_by(const std::atomic<bool>* cancelled) { rep_->cancel = cancelled; }
 
 Result<ClientReply> HttpClient::call(std::string_view method, std::string_view path, Headers headers, std::string body,
                                      const Sink& sink) {

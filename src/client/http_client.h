@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -55,6 +56,8 @@ class HttpClient {
   ~HttpClient();
 
   const BaseUrl& url() const;
+  /// Calls end with CANCELLED soon after this is set; null: nothing ends them. It must outlive them.
+  void cancel_by(const std::atomic<bool>* cancelled);
 
   /// `path` begins with '/'; the URL's prefix is put before it. The status is UNAVAILABLE when the server cannot be
   /// reached or hangs up, DEADLINE_EXCEEDED when it does not answer in time; an HTTP error is a reply, not an error

@@ -50,7 +50,10 @@ Status LifecycleController::load(const ModelSources& sources) {
 bool LifecycleController::all_ready() const { return rep_->core.all_ready(); }
 ModelControl& LifecycleController::control() { return rep_->core; }
 
+void LifecycleController::hurry() { rep_->core.hurry(); }
+
 void LifecycleController::shutdown() {
+  rep_->core.hurry();
   rep_->watcher.reset();
   rep_->core.shutdown();
 }

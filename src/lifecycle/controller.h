@@ -46,6 +46,8 @@ class LifecycleController {
   /// What clients may ask for.
   ModelControl& control();
 
+  /// A shutdown is near: loads that only the repository or clients want end, with an error; the models serve on.
+  void hurry();
   /// Closes, drains and unloads everything. Idempotent; the destructor calls it.
   void shutdown();
 

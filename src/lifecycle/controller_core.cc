@@ -49,10 +49,10 @@ ControllerCore::~ControllerCore() { shutdown(); }
 
 Status ControllerCore::load_sources(ModelSources sources) {
   MM_RETURN_IF_ERROR(remote_.open(sources));
-  for (const auto& [url, status] : remote_.refresh()) return status;
+  for (const auto& [url, status] : remote_.refresh(hurrying_)) return status;
   const std::vector<ModelFormat> formats = formats_of(backends_);
   Archives::Look archives{Clock::now(), true};
-  Seen seen = look_at(sources, formats, look_options({}, archives));
+  Seen seen = look_at(sources, formats, look_options({}, archives, hurrying_));
   // Later the rest is served on without it.
   for (const auto& [path, status] : seen.lost) return status;
   {
@@ -76,22 +76,23 @@ bool ControllerCore::look(TimePoint now) {
   }
   std::map<std::string, Status> lost;
   // Others are asked for news only where somebody wants news regularly.
-  if (control_.mode == ControlMode::kPoll || control_.mode == ControlMode::kWatch) lost = remote_.refresh();
+  if (control_.mode == ControlMode::kPoll || control_.mode == ControlMode::kWatch) lost = remote_.refresh(hurrying_);
   Archives::Look archives{now};
-  Seen seen = look_at(sources, formats_of(backends_), look_options({}, archives));
+  Seen seen = look_at(sources, formats_of(backends_), look_options({}, archives, hurrying_));
   seen.lost.merge(lost);
   if (seen.lost.empty()) archives_.keep_only(archives.met);
   return take(std::move(seen), now, false) && !archives.changing;
 }
 
-LookOptions ControllerCore::look_options(const std::string& only, Archives::Look& archives) {
+LookOptions ControllerCore::look_options(const std::string& only, Archives::Look& archives,
+                                         const std::atomic<bool>& cancelled) {
   LookOptions options;
   options.only = only;
   options.open_archive = [this, &archives](const std::string& path) { return archives_.open(path, archives); };
-  options.open_url = [this, &archives](const std::string& url, const std::string& file) {
-    return remote_.open_named(url, file, archives.now);
+  options.open_url = [this, &archives, &cancelled](const std::string& url, const std::string& file) {
+    return remote_.open_named(url, file, archives.now, cancelled);
   };
-  options.fetch = [this, all = only.empty()](const std::string& model, const FoundVersion& version) {
+  options.fetch = [this, &cancelled, all = only.empty()](const std::string& model, const FoundVersion& version) {
     if (remote_.empty()) return ok_status();
     bool wanted = !all;
     if (!wanted) {
@@ -99,7 +100,7 @@ LookOptions ControllerCore::look_options(const std::string& only, Archives::Look
       const auto it = models_.find(model);
       wanted = it == models_.end() ? starts_awake(model) : it->second.awake;
     }
-    return wanted ? remote_.fetch(version) : ok_status();
+    return wanted ? remote_.fetch(version, cancelled) : ok_status();
   };
   return options;
 }
@@ -136,6 +137,17 @@ void ControllerCore::start() {
   steward_.start();
 }
 
+void ControllerCore::hurry() {
+  hurrying_ = true;
+  end_bringing(false);
+}
+
+void ControllerCore::end_bringing(bool all) {
+  const MutexLock lock(mutex_);
+  for (const Bringing* bringing : bringing_)
+    if (all || !bringing->for_request) bringing->cancelled = true;
+}
+
 void ControllerCore::shutdown() {
   steward_.stop();
   if (!stopping_) keep_costs();
@@ -144,9 +156,10 @@ void ControllerCore::shutdown() {
     stopping_ = true;
     changed_.notify_all();
   }
-  remote_.stop();
+  hurry();
   trials_.stop();
   archives_.stop();
+  end_bringing(true);
   pool_.stop();
   std::vector<std::unique_ptr<OwnedVersion>> closing;
   std::vector<std::function<void(Status)>> waiters;

@@ -55,6 +55,9 @@ class ControllerCore final : public ModelControl {
   Status load_sources(ModelSources sources);
   bool all_ready() const;
   void shutdown();
+  /// A shutdown is near: what looks and clients have begun to load ends, with an error. What serves, and what requests
+  /// wait for, goes on.
+  void hurry();
 
   void load(ModelLoad load, Done done) override;
   void unload(const std::string& model, Done done) override;
@@ -96,11 +99,25 @@ class ControllerCore final : public ModelControl {
     /// Another runtime or layout for the version that serves; null: however it is best loaded.
     std::shared_ptr<const RuntimeLayout> layout = {};
     std::shared_ptr<RuntimeRecord> runtimes = {};  // of that version
+    std::string files = {};                        // of a version that is restored: what its files must still be
   };
   struct Loaded;
+  /// The files of a model are being brought here because somebody asks for it; an unload ends that, and a shutdown.
+  struct Bringing {
+    Bringing(ControllerCore& core, std::string model, bool for_request);
+    ~Bringing();
+    Bringing(const Bringing&) = delete;
+    Bringing& operator=(const Bringing&) = delete;
+
+    ControllerCore& core;
+    const std::string model;
+    const bool for_request;
+    mutable std::atomic<bool> cancelled{false};
+  };
 
   // Looks.
-  LookOptions look_options(const std::string& only, Archives::Look& archives);
+  /// `cancelled`: ends what is brought here.
+  LookOptions look_options(const std::string& only, Archives::Look& archives, const std::atomic<bool>& cancelled);
   bool take(Seen seen, TimePoint now, bool first);
   /// `before`: what was decided of it in a life before; null: nothing.
   bool take(SeenModel seen, const ModelState* before, TimePoint now, bool first, Aftermath& after) MM_REQUIRES(mutex_);
@@ -111,9 +128,10 @@ class ControllerCore final : public ModelControl {
   void note_lost(const std::map<std::string, Status>& lost) MM_REQUIRES(mutex_);
 
   // Clients.
-  Result<std::shared_ptr<const ModelTarget>> wanted_by(const ModelLoad& load);
+  Result<std::shared_ptr<const ModelTarget>> wanted_by(const ModelLoad& load, const std::atomic<bool>& cancelled);
   void load_now(const ModelLoad& load, const Done& done);
   Status bring_here(const std::string& model);
+  void end_bringing(bool all);
   void unload_now(const std::string& model, const Done& done);
   Status assign_now(const VersionAssignment& assignment);
 
@@ -125,12 +143,16 @@ class ControllerCore final : public ModelControl {
   // Steps.
   void set_target(ModelRecord& model, std::shared_ptr<const ModelTarget> target, Aftermath& after) MM_REQUIRES(mutex_);
   void advance(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
+  bool restore_former(ModelRecord& model) MM_REQUIRES(mutex_);
   void settle(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
   bool begin_load(ModelRecord& model, int64_t number, Aftermath& after) MM_REQUIRES(mutex_);
   void run(const Job& job);
   Loaded load_job(const Job& job);
   Result<LoadedVersion> load_best(const Job& job, Loaded& out);
+  bool is_abandoned(const Job& job) const;
+  static std::string files_stamp_of(const Job& job);
   void finish(const Job& job, Loaded loaded);
+  void abandon(ModelRecord& model, const Job& job) MM_REQUIRES(mutex_);
   Status accept(ModelRecord& model, const Job& job, Loaded& loaded, Aftermath& after) MM_REQUIRES(mutex_);
   void reject(ModelRecord& model, const Job& job, const Status& reason) MM_REQUIRES(mutex_);
   Status check_compatible(const ModelRecord& model, const ModelVersion& version, bool allowed) const
@@ -178,6 +200,7 @@ class ControllerCore final : public ModelControl {
   Archives archives_;
 
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> hurrying_{false};
   std::atomic<int> loads_running_{0};
   mutable Mutex mutex_;
   CondVar changed_;
@@ -185,6 +208,7 @@ class ControllerCore final : public ModelControl {
   std::map<std::string, Status> lost_ MM_GUARDED_BY(mutex_);
   std::set<std::string> notes_ MM_GUARDED_BY(mutex_);  // that were logged
   std::map<std::string, ModelRecord> models_ MM_GUARDED_BY(mutex_);
+  std::set<const Bringing*> bringing_ MM_GUARDED_BY(mutex_);
   std::set<std::string> waiting_for_room_ MM_GUARDED_BY(mutex_);
   ModelTable table_ MM_GUARDED_BY(mutex_);
   Settling settling_ MM_GUARDED_BY(mutex_);

@@ -16,6 +16,7 @@ struct ControllerCore::Loaded {
   std::shared_ptr<RuntimeRecord> runtimes;
   std::string cost_key;
   int64_t instances = 0;
+  std::string files_stamp;
   uint64_t bytes = 0;
   Duration took{};
 };

@@ -54,8 +54,8 @@ ControllerCore::Room ControllerCore::room_for(ModelRecord& model, int64_t number
       for (const std::string& name : *leave) put_away(models_.at(name), after);
     return Room::kComing;
   }
-  for (const WantedVersion& wanted : model.target->wanted)
-    if (wanted.version == number) reject(model, {model.name, wanted, model.target}, leave.status());
+  for (const WantedVersion& wanted : model.effective()->wanted)
+    if (wanted.version == number) reject(model, {model.name, wanted, model.effective()}, leave.status());
   return Room::kNone;
 }
 

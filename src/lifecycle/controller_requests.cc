@@ -21,6 +21,18 @@ void note_not_kept(const std::string& model, const Status& why) {
 
 }  // namespace
 
+ControllerCore::Bringing::Bringing(ControllerCore& c, std::string name, bool request)
+    : core(c), model(std::move(name)), for_request(request) {
+  const MutexLock lock(core.mutex_);
+  if (core.stopping_ || (core.hurrying_ && !for_request)) cancelled = true;
+  core.bringing_.insert(this);
+}
+
+ControllerCore::Bringing::~Bringing() {
+  const MutexLock lock(core.mutex_);
+  core.bringing_.erase(this);
+}
+
 void ControllerCore::load(ModelLoad load, Done done) {
   if (control_.mode == ControlMode::kNone || control_.mode == ControlMode::kPoll)
     return done(unavailable("explicit model load / unload is not allowed if polling is enabled"));
@@ -29,7 +41,8 @@ void ControllerCore::load(ModelLoad load, Done done) {
     shared->second(unavailable("the server is stopping"));
 }
 
-Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const ModelLoad& load) {
+Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const ModelLoad& load,
+                                                                     const std::atomic<bool>& cancelled) {
   const std::vector<ModelFormat> formats = formats_of(backends_);
   const bool allow = load.allow_breaking || control_.allow_breaking;
   if (!load.files.empty()) {
@@ -43,9 +56,10 @@ Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const Model
     const MutexLock lock(mutex_);
     sources = sources_;
   }
-  for (const auto& [url, status] : remote_.refresh()) return status.with_context("failed to load '" + load.model + "'");
+  for (const auto& [url, status] : remote_.refresh(cancelled))
+    return status.with_context("failed to load '" + load.model + "'");
   Archives::Look archives{Clock::now(), true};
-  Seen seen = look_at(sources, formats, look_options(load.model, archives));
+  Seen seen = look_at(sources, formats, look_options(load.model, archives, cancelled));
   if (seen.models.empty())
     return not_found("failed to load '" + load.model + "', failed to poll from model repository");
   SeenModel& model = seen.models.front();
@@ -56,7 +70,10 @@ Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const Model
 }
 
 void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
-  auto target = wanted_by(load);
+  const Bringing bringing(*this, load.model, false);
+  auto target = wanted_by(load, bringing.cancelled);
+  if (bringing.cancelled)
+    return done(cancelled("failed to load '" + load.model + "': it was unloaded meanwhile, or the server stops"));
   if (!target.ok()) return done(target.status());
   const auto decided = decide(load.model, [&load](ModelState& state) {
     // Files that were sent go with the server, so there is nothing to load again.
@@ -91,6 +108,13 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
 void ControllerCore::unload(const std::string& name, Done done) {
   if (control_.mode == ControlMode::kNone || control_.mode == ControlMode::kPoll)
     return done(unavailable("explicit model load / unload is not allowed if polling is enabled"));
+  {
+    const MutexLock lock(mutex_);
+    // What is on its way ends at once: it may be on every thread that could do the rest.
+    for (const Bringing* bringing : bringing_)
+      if (bringing->model == name) bringing->cancelled = true;
+    if (const auto it = models_.find(name); it != models_.end()) it->second.awake = false;
+  }
   if (!pool_.run([this, name, done] { unload_now(name, done); })) done(unavailable("the server is stopping"));
 }
 
@@ -125,7 +149,8 @@ void ControllerCore::unload_now(const std::string& name, const Done& done) {
 /// A model that is elsewhere, and to be loaded on demand: its files come first.
 Status ControllerCore::bring_here(const std::string& name) {
   if (remote_.empty()) return ok_status();
-  MM_ASSIGN_OR_RETURN(auto target, wanted_by({name}));
+  const Bringing bringing(*this, name, true);
+  MM_ASSIGN_OR_RETURN(auto target, wanted_by({name}, bringing.cancelled));
   const MutexLock lock(mutex_);
   if (const auto it = models_.find(name); it != models_.end() && !it->second.serves()) it->second.target = target;
   return ok_status();
@@ -151,6 +176,7 @@ void ControllerCore::wake(const std::string& name) {
       model.awake = true;
       for (auto& [number, version] : model.versions)
         if (!version.failed.empty() && version.loading.empty()) version.failed.clear();
+      model.wanted_by_request = true;
       model.waiters.emplace_back([this, name](const Status& outcome) { demand_.settle(name, outcome); });
       advance(model, after);
       publish();

@@ -14,7 +14,8 @@ Result<LoadedVersion> ControllerCore::load_best(const Job& job, Loaded& out) {
   const FoundVersion& place = target.places.at(job.version.version);
   const std::vector<ModelFormat> formats = formats_of(backends_);
   const auto load = [&](LaidOut laid) {
-    return load_version(target.found, place, std::move(laid.definition), formats, backends_, laid.settings);
+    return load_version(target.found, place, std::move(laid.definition), formats, backends_, laid.settings,
+                        [&] { return is_abandoned(job); });
   };
   if (job.layout) {
     out.runtimes = job.runtimes;

@@ -26,18 +26,27 @@ bool wants(const ModelRecord& model, const WantedVersion& version) {
 }  // namespace
 
 void ControllerCore::set_target(ModelRecord& model, std::shared_ptr<const ModelTarget> target, Aftermath& after) {
+  if (model.serves()) {
+    FormerTarget former{model.effective(), {}, {}};
+    for (const auto& [number, version] : model.versions)
+      if (version.serving) former.files.emplace(number, version.files_stamp);
+    model.former = std::move(former);
+  }
+  if (model.restored) after.released.push_back(model.restored->target);
+  model.restored.reset();
   after.released.push_back(std::exchange(model.target, std::move(target)));
   advance(model, after);
 }
 
 void ControllerCore::advance(ModelRecord& model, Aftermath& after) {
   if (stopping_) return;
-  const SwapPolicy policy = model.target ? model.target->definition.swap : SwapPolicy::kAvailability;
   while (true) {
+    const SwapPolicy policy = model.target ? model.effective()->definition.swap : SwapPolicy::kAvailability;
     const SwapSteps steps = plan_swap(model.swap_versions(), model.wanted(), policy);
     for (const int64_t number : steps.unload) take_from_clients(model, number, "unloaded", after);
     bool begun = !steps.unload.empty();
     for (const int64_t number : steps.load) begun |= begin_load(model, number, after);
+    if (steps.settled && restore_former(model)) continue;
     if (steps.settled) settle(model, after);
     if (!begun) break;
   }
@@ -45,11 +54,30 @@ void ControllerCore::advance(ModelRecord& model, Aftermath& after) {
   put_entry(model);
 }
 
+/// Where nothing serves any more because room was made for a target that then failed, what served before it becomes
+/// wanted again. False: there is nothing to restore.
+bool ControllerCore::restore_former(ModelRecord& model) {
+  const Status outcome = model.outcome();
+  if (outcome.ok() || !model.awake || model.serves() || !model.former || !model.target ||
+      model.target->definition.swap != SwapPolicy::kResource)
+    return false;
+  Log::warning("new version not loaded; what served before is loaded again",
+               {{"model", model.name}, {"reason", outcome.message()}});
+  model.restored = std::exchange(model.former, std::nullopt);
+  model.restored->why = outcome;
+  put_entry(model);
+  return true;
+}
+
 /// The target is reached, or can't be.
 void ControllerCore::settle(ModelRecord& model, Aftermath& after) {
   changed_.notify_all();
-  if (model.waiters.empty()) return;
+  if (model.former) after.released.push_back(model.former->target);
+  model.former.reset();
   const Status outcome = model.outcome();
+  if (model.restored && model.serves()) model.restored->why = ok_status();
+  model.wanted_by_request = false;
+  if (model.waiters.empty()) return;
   // What somebody asked for and can't have is not missing: the server is ready without it.
   if (!outcome.ok() && !model.serves()) model.awake = false;
   for (auto& waiter : std::exchange(model.waiters, {}))
@@ -58,9 +86,12 @@ void ControllerCore::settle(ModelRecord& model, Aftermath& after) {
 
 /// False: nothing has changed, because there is no room for it yet.
 bool ControllerCore::begin_load(ModelRecord& model, int64_t number, Aftermath& after) {
-  const auto wanted = std::find_if(model.target->wanted.begin(), model.target->wanted.end(),
+  const auto& target = model.effective();
+  const auto wanted = std::find_if(target->wanted.begin(), target->wanted.end(),
                                    [number](const WantedVersion& w) { return w.version == number; });
-  const Job job{model.name, *wanted, model.target};
+  Job job{model.name, *wanted, target};
+  if (model.restored)
+    if (const auto it = model.restored->files.find(number); it != model.restored->files.end()) job.files = it->second;
   VersionRecord& version = model.versions[number];
   const uint64_t needed = version.bytes > 0 ? version.bytes : bytes_on_disk(job.target->places.at(number));
   switch (room_for(model, number, needed, after)) {
@@ -107,6 +138,23 @@ void ControllerCore::inherit_costs(const std::string& name, LoadedVersion& loade
   if (auto costs = before->learned(); !costs.empty()) loaded.plan.costs = std::move(costs);
 }
 
+/// Nobody wants what is being loaded any more.
+bool ControllerCore::is_abandoned(const Job& job) const {
+  if (stopping_) return true;
+  const MutexLock lock(mutex_);
+  const auto it = models_.find(job.model);
+  if (it == models_.end() || !wants(it->second, job.version)) return true;
+  return hurrying_ && !it->second.wanted_by_request;
+}
+
+/// Of the files of the version that is loaded, without those that configure it: these were read already.
+std::string ControllerCore::files_stamp_of(const Job& job) {
+  FoundModel found = job.target->found;
+  found.config_files.clear();
+  const auto stamp = version_stamp(found, job.target->places.at(job.version.version), job.target->definition);
+  return stamp.ok() ? *stamp : std::string("unreadable");
+}
+
 /// Loads, without the lock.
 ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
   Loaded out;
@@ -114,6 +162,12 @@ ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
   const bool alone = ++loads_running_ == 1;
   const uint64_t before = resident_bytes();
   const ModelTarget& target = *job.target;
+  if (target.definition.swap == SwapPolicy::kResource) out.files_stamp = files_stamp_of(job);
+  if (!job.files.empty() && job.files != out.files_stamp) {
+    --loads_running_;
+    out.status = failed_precondition("its files have gone, or are others now");
+    return out;
+  }
   auto loaded = load_best(job, out);
   if (!loaded.ok()) {
     out.status = loaded.status();
@@ -143,13 +197,26 @@ void ControllerCore::finish(const Job& job, Loaded loaded) {
     model.versions[job.version.version].loading.clear();
     if (loaded.status.ok() && !stopping_ && wants(model, job.version))
       loaded.status = accept(model, job, loaded, after);
-    if (!loaded.status.ok()) reject(model, job, loaded.status);
+    if (loaded.status.code() == Code::kCancelled)
+      abandon(model, job);
+    else if (!loaded.status.ok())
+      reject(model, job, loaded.status);
     advance(model, after);
     publish();
   }
   finish_aftermath(std::move(after));
   // What nobody wants any more, or must not have, goes here, on the loading thread.
   if (loaded.version) OwnedVersion(std::move(loaded.version));
+}
+
+/// It is tried again if it is wanted by now, but for a shutdown.
+void ControllerCore::abandon(ModelRecord& model, const Job& job) {
+  Log::info("load abandoned", {{"model", job.model}, {"version", job.version.version}});
+  if (!hurrying_) return;
+  VersionRecord& record = model.versions[job.version.version];
+  record.failed = job.version.stamp;
+  record.failed_code = Code::kUnavailable;
+  record.reason = "the server is stopping";
 }
 
 Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded, Aftermath& after) {
@@ -182,6 +249,7 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
   record.runtimes = loaded.runtimes;
   if (record.runtimes) prepare_runtimes(*record.runtimes, *loaded.version);
   record.files = job.target;
+  record.files_stamp = loaded.files_stamp;
   record.serving = std::make_unique<OwnedVersion>(std::move(loaded.version));
   model.loaded_ms = unix_ms();
   return ok_status();

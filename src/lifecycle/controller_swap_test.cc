@@ -12,6 +12,7 @@
 namespace modelmill {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -111,6 +112,36 @@ TEST_F(ControllerSwapTest, RequestsInFlightKeepTheOldVersionAlive) {
   EXPECT_EQ(state("a", 0), VersionState::kUnloading);
   pin.reset();
   wait_for([&] { return alive_ == 1; });
+}
+
+TEST_F(ControllerSwapTest, ASwapThatMadeRoomAndFailedSaysBoth) {
+  folder_.write("a/1/model.onnx");
+  folder_.write("a/modelmill.yaml", "swap: resource\n");
+  const auto core = make(mode(ControlMode::kExplicit), {folder_ / "a"});
+  ASSERT_TRUE(load(*core, {"a"}).ok());
+  const auto model = backends_.models["a"];
+  backends_.models.erase("a");
+  folder_.write("a/2/model.onnx");
+  EXPECT_THAT(load(*core, {"a"}).message(),
+              AllOf(HasSubstr("version 2: "), HasSubstr("what served before can't be loaded again: version 1: ")));
+  EXPECT_THAT(served("a"), IsEmpty());
+  backends_.models["a"] = model;
+  EXPECT_TRUE(load(*core, {"a"}).ok());
+  EXPECT_THAT(served("a"), ElementsAre(2));
+}
+
+TEST_F(ControllerSwapTest, WhatAClientUnloadedIsNotRestored) {
+  folder_.write("a/1/model.onnx");
+  folder_.write("a/modelmill.yaml", "swap: resource\n");
+  const auto core = make(mode(ControlMode::kExplicit), {folder_ / "a"});
+  ASSERT_TRUE(load(*core, {"a"}).ok());
+  ASSERT_TRUE(unload(*core, "a").ok());
+  const auto model = backends_.models["a"];
+  backends_.models.erase("a");
+  folder_.write("a/2/model.onnx");
+  EXPECT_THAT(load(*core, {"a"}).message(), testing::Not(HasSubstr("served before")));
+  backends_.models["a"] = model;
+  EXPECT_THAT(served("a"), IsEmpty());
 }
 
 TEST_F(ControllerSwapTest, ABreakingVersionIsRefusedUnlessAllowed) {

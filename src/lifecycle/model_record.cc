@@ -27,7 +27,7 @@ std::vector<SwapVersion> ModelRecord::swap_versions() const {
 }
 
 bool ModelRecord::settled() const {
-  return !target || plan_swap(swap_versions(), wanted(), target->definition.swap).settled;
+  return !target || plan_swap(swap_versions(), wanted(), effective()->definition.swap).settled;
 }
 
 bool ModelRecord::serves() const {
@@ -50,13 +50,17 @@ Status ModelRecord::outcome() const {
   if (!problem.empty()) return invalid_argument("load failed for model '" + name + "': " + problem);
   std::string failures;
   Code code = Code::kInvalidArgument;
-  for (const WantedVersion& wanted : target ? target->wanted : std::vector<WantedVersion>()) {
+  for (const WantedVersion& wanted : target ? effective()->wanted : std::vector<WantedVersion>()) {
     const auto it = versions.find(wanted.version);
     if (it != versions.end() && it->second.serving && it->second.stamp == wanted.stamp) continue;
     if (it != versions.end() && it->second.failed_code == Code::kResourceExhausted) code = Code::kResourceExhausted;
     failures += (failures.empty() ? "version " : "; version ") + std::to_string(wanted.version) + ": " +
                 (it == versions.end() ? "not loaded" : it->second.reason);
   }
+  if (restored && !restored->why.ok())
+    return {restored->why.code(),
+            restored->why.message() + (failures.empty() ? "; what served before was loaded again"
+                                                        : "; what served before can't be loaded again: " + failures)};
   return failures.empty() ? ok_status() : Status(code, "load failed for model '" + name + "': " + failures);
 }
 
@@ -70,8 +74,9 @@ std::shared_ptr<const ModelEntry> ModelRecord::entry(bool on_demand) const {
   }
   if (!problem.empty() && entry->statuses.empty()) entry->statuses.push_back({0, VersionState::kUnavailable, problem});
   if (target) {
-    entry->default_version = target->definition.default_version.value_or(0);
-    entry->labels = {target->definition.labels.begin(), target->definition.labels.end()};
+    const ModelDefinition& definition = effective()->definition;
+    entry->default_version = definition.default_version.value_or(0);
+    entry->labels = {definition.labels.begin(), definition.labels.end()};
     if (state.default_version) entry->default_version = *state.default_version;
     for (const auto& [label, version] : state.labels) entry->labels[label] = version;
   }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,11 +49,19 @@ struct RuntimeRecord {
   bool busy = false;  // what the chooser asked for last is being done
 };
 
+/// What served before a target, to be loaded again where `swap: resource` had it unloaded first and the target fails.
+struct FormerTarget {
+  std::shared_ptr<const ModelTarget> target;
+  std::map<int64_t, std::string> files;  // what its versions were loaded from, by version: see VersionRecord
+  Status why;                            // it is needed: how loading the target went; OK once that was told
+};
+
 /// What the control plane knows of a version.
 struct VersionRecord {
   std::unique_ptr<OwnedVersion> serving;    // null: nothing does
   std::string stamp;                        // of what serves
   std::shared_ptr<const void> files;        // of what serves: they stay as long as it does
+  std::string files_stamp;                  // of what serves, where it may be restored: of its files alone
   std::shared_ptr<InstanceScaler> scaler;   // null: the number of instances is fixed
   std::shared_ptr<RuntimeRecord> runtimes;  // null: there is no choice
   std::string cost_key;
@@ -71,6 +80,8 @@ struct VersionRecord {
 struct ModelRecord {
   std::string name;
   std::shared_ptr<const ModelTarget> target;  // null: it has never been told what to serve
+  std::optional<FormerTarget> former;         // as long as the target may fail
+  std::optional<FormerTarget> restored;       // served in the target's place, which failed
   /// The target's versions are to be served: it was not put away, unloaded or left for later.
   bool awake = false;
   /// Why it is not awake: a client had it unloaded, so that no look wakes it.
@@ -84,6 +95,8 @@ struct ModelRecord {
   /// Why what lies in the repository can't be served; empty: it can.
   std::string problem;
   std::map<int64_t, VersionRecord> versions;
+  /// Requests are among those who wait.
+  bool wanted_by_request = false;
   /// Who waits until the target is reached.
   std::vector<std::function<void(Status)>> waiters;
   std::shared_ptr<Counter> failures;  // of loads; null: there were none
@@ -91,7 +104,11 @@ struct ModelRecord {
   uint64_t loaded_ms = 0;             // when one succeeded last, in Unix time
   uint64_t leaving = 0;               // bytes of versions that drain
 
-  std::vector<WantedVersion> wanted() const { return awake && target ? target->wanted : std::vector<WantedVersion>(); }
+  /// What is to be served: the target, or what served before it and was restored.
+  const std::shared_ptr<const ModelTarget>& effective() const { return restored ? restored->target : target; }
+  std::vector<WantedVersion> wanted() const {
+    return awake && target ? effective()->wanted : std::vector<WantedVersion>();
+  }
   std::vector<SwapVersion> swap_versions() const;
   /// All that can be done for the target is done.
   bool settled() const;

@@ -45,7 +45,8 @@ Status RemoteModels::open(ModelSources& sources) {
   return ok_status();
 }
 
-LocalCopy RemoteModels::open_named(const std::string& url, const std::string& file, TimePoint now) {
+LocalCopy RemoteModels::open_named(const std::string& url, const std::string& file, TimePoint now,
+                                   const std::atomic<bool>& cancelled) {
   const bool trusted =
       options_.cache_directory.empty() || !is_below(real_path(file), real_path(options_.cache_directory));
   Source known;
@@ -64,7 +65,8 @@ LocalCopy RemoteModels::open_named(const std::string& url, const std::string& fi
     if (!source.ok()) return {{}, {}, source.status()};
     known.source = *std::move(source);
   }
-  known.problem = known.source->refresh(stopping_).status();
+  known.problem = known.source->refresh(cancelled).status();
+  if (known.problem.code() == Code::kCancelled) return copy_of(known);
   known.known = known.problem.ok();
   known.tried = now;
   const MutexLock lock(mutex_);
@@ -82,18 +84,18 @@ std::map<std::string, RemoteModels::Source> RemoteModels::sources() const {
   return sources_;
 }
 
-std::map<std::string, Status> RemoteModels::refresh() {
+std::map<std::string, Status> RemoteModels::refresh(const std::atomic<bool>& cancelled) {
   std::map<std::string, Status> lost;
   for (const auto& [url, source] : sources())
     if (source.known)
-      if (const auto changed = source.source->refresh(stopping_); !changed.ok()) lost.emplace(url, changed.status());
+      if (const auto changed = source.source->refresh(cancelled); !changed.ok()) lost.emplace(url, changed.status());
   return lost;
 }
 
-Status RemoteModels::fetch(const FoundVersion& version) {
+Status RemoteModels::fetch(const FoundVersion& version, const std::atomic<bool>& cancelled) {
   const std::string& path = version.file.empty() ? version.directory : version.file;
   for (const auto& [url, source] : sources())
-    if (is_below(path, source.source->local_path())) return source.source->fetch(path, stopping_);
+    if (is_below(path, source.source->local_path())) return source.source->fetch(path, cancelled);
   return ok_status();
 }
 

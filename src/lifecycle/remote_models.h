@@ -25,15 +25,14 @@ class RemoteModels {
   /// What is at a URL that the modelmill.yaml `file` names. The operator's own files may name any URL; those that came
   /// from elsewhere themselves only what is allowed. Blocks on the network the first time, and again at times when it
   /// couldn't be reached.
-  LocalCopy open_named(const std::string& url, const std::string& file, TimePoint now);
+  LocalCopy open_named(const std::string& url, const std::string& file, TimePoint now,
+                       const std::atomic<bool>& cancelled);
   bool empty() const;
 
   /// Looks what there is at every URL now; by URL why that is not known. Blocks on the network.
-  std::map<std::string, Status> refresh();
+  std::map<std::string, Status> refresh(const std::atomic<bool>& cancelled);
   /// All of a version's files are here. Blocks on the network.
-  Status fetch(const FoundVersion& version);
-  /// Ends what blocks on the network, with an error.
-  void stop() { stopping_ = true; }
+  Status fetch(const FoundVersion& version, const std::atomic<bool>& cancelled);
 
  private:
   struct Source {
@@ -47,7 +46,6 @@ class RemoteModels {
   std::map<std::string, Source> sources() const;
 
   const RemoteOptions options_;
-  std::atomic<bool> stopping_{false};
   mutable Mutex mutex_;
   std::map<std::string, Source> sources_ MM_GUARDED_BY(mutex_);  // by URL
 };

@@ -41,26 +41,31 @@ ModelFormat to_format(const BackendRegistry::Description& description) {
 class Loading {
  public:
   Loading(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
-          const BackendSource& backends, const LoadSettings& settings)
+          const BackendSource& backends, const LoadSettings& settings, const std::function<bool()>& abandoned)
       : found_(found),
         version_(version),
         definition_(std::move(definition)),
         backends_(backends),
-        settings_(settings) {}
+        settings_(settings),
+        abandoned_(abandoned) {}
 
   Result<LoadedVersion> run(std::span<const ModelFormat> formats) {
     MM_RETURN_IF_ERROR(check_given());
     MM_RETURN_IF_ERROR(find_backend(formats));
     MM_RETURN_IF_ERROR(choose_instance_kinds(definition_, settings_.gpus, backend_.gpu_count));
+    MM_RETURN_IF_ERROR(check_wanted());
     MM_RETURN_IF_ERROR(load_model());
+    MM_RETURN_IF_ERROR(check_wanted());
     MM_RETURN_IF_ERROR(merge());
     MM_RETURN_IF_ERROR(choose_limits());
     MM_RETURN_IF_ERROR(make_first_instance());
     MM_ASSIGN_OR_RETURN(definition_.batching.objective_p99, objective_of(definition_, settings_));
     MM_ASSIGN_OR_RETURN(definition_.batching.allowed_sizes, allowed_sizes_of(definition_));
+    MM_RETURN_IF_ERROR(check_wanted());
     decide_batching();
     MM_RETURN_IF_ERROR(make_other_instances());
     MM_RETURN_IF_ERROR(warm_up());
+    MM_RETURN_IF_ERROR(check_wanted());
     remember_or_measure();
     if (!plan_.instance_limits.fixed()) plan_.make_instance = instance_maker();
     MM_ASSIGN_OR_RETURN(auto labels,
@@ -81,6 +86,11 @@ class Loading {
   std::string plugin_directory() const { return found_.untrusted ? std::string() : found_.directory; }
 
   std::string what() const { return "model '" + definition_.name + "': "; }
+
+  Status check_wanted() const {
+    return abandoned_ && abandoned_() ? cancelled(what() + "the load was abandoned: it is not wanted any more")
+                                      : ok_status();
+  }
 
   /// With auto-completion off everything that could be found out must be written down.
   Status check_given() {
@@ -234,6 +244,7 @@ class Loading {
   Status make_other_instances() {
     const std::vector<Place> all = places();
     for (size_t i = 1; i < all.size(); ++i) {
+      MM_RETURN_IF_ERROR(check_wanted());
       MM_ASSIGN_OR_RETURN(auto instance, make_instance(*all[i].group, all[i].index, all[i].gpu));
       instances_.push_back(std::move(instance));
     }
@@ -314,8 +325,10 @@ class Loading {
     MM_ASSIGN_OR_RETURN(auto samples, warmup_samples(definition_, signature_, found_.directory));
     MM_RETURN_IF_ERROR(add_tf_warmup(file_, definition_, signature_, plan_.has_batch_dimension, samples));
     if (!samples.empty()) {
-      for (const auto& instance : instances_)
+      for (const auto& instance : instances_) {
+        MM_RETURN_IF_ERROR(check_wanted());
         MM_RETURN_IF_ERROR(run_warmup(*instance, definition_, version_.version, samples));
+      }
       return ok_status();
     }
     if (model_->info().stateful || definition_.decoupled) return ok_status();
@@ -329,9 +342,11 @@ class Loading {
                  {{"model", definition_.name}, {"version", version_.version}});
       return ok_status();
     }
-    for (const auto& instance : instances_)
+    for (const auto& instance : instances_) {
+      MM_RETURN_IF_ERROR(check_wanted());
       run_default_warmup(*instance, definition_, version_.version, signature_, batched, *open_size_,
                          plan_.max_batch_rows);
+    }
     return ok_status();
   }
 
@@ -371,6 +386,7 @@ class Loading {
   ModelDefinition definition_;
   const BackendSource& backends_;
   const LoadSettings& settings_;
+  const std::function<bool()>& abandoned_;
 
   Signature signature_;
   VersionPlan plan_;
@@ -394,8 +410,8 @@ std::vector<ModelFormat> formats_of(const BackendSource& backends) {
 
 Result<LoadedVersion> load_version(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
                                    std::span<const ModelFormat> formats, const BackendSource& backends,
-                                   const LoadSettings& settings) {
-  return Loading(found, version, std::move(definition), backends, settings).run(formats);
+                                   const LoadSettings& settings, const std::function<bool()>& abandoned) {
+  return Loading(found, version, std::move(definition), backends, settings, abandoned).run(formats);
 }
 
 }  // namespace modelmill

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,10 +33,11 @@ struct LoadedVersion {
 
 /// Loads one version: finds its backend and file, loads it, holds its configuration against it, decides how it is
 /// batched (by a probe where nobody said), makes its instances and warms them up. Blocks; any thread.
-/// `definition` is what the model's configuration says; `formats` are those of the backends that there are.
+/// `definition` is what the model's configuration says; `formats` are those of the backends that there are. CANCELLED
+/// at the next step once `abandoned` (asked on this thread; null: never) says that nobody wants it any more.
 Result<LoadedVersion> load_version(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
                                    std::span<const ModelFormat> formats, const BackendSource& backends,
-                                   const LoadSettings& settings);
+                                   const LoadSettings& settings, const std::function<bool()>& abandoned = nullptr);
 
 /// The formats of the backends that can be opened.
 std::vector<ModelFormat> formats_of(const BackendSource& backends);

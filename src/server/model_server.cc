@@ -129,6 +129,7 @@ struct ModelServer::Rep {
     health_watches->end();
     const TimePoint until = Clock::now() + config.drain_timeout;
     signals.exit_at(until + kUnloadGrace, 1);
+    engine.lifecycle().hurry();
     listener->drain(until);
     if (Clock::now() >= until) Log::warning("requests were cut off by --drain-timeout");
     offload.stop();

@@ -71,21 +71,24 @@ Result<ClientReply> WebClient::send(const WebRequest& request, const Prepare& pr
                                     const std::atomic<bool>& cancel) {
   milliseconds limit = options_.first_pause;
   for (int tries = 1;; ++tries, limit *= 2) {
-    Result<ClientReply> outcome = send_once(request, prepare);
+    Result<ClientReply> outcome = send_once(request, prepare, cancel);
     if (tries >= options_.tries || !may_pass(outcome)) return outcome;
     if (!pause(pause_of(outcome, limit), cancel))
       return cancelled("the request of " + request.url.shown() + " was cancelled");
   }
 }
 
-Result<ClientReply> WebClient::send_once(const WebRequest& request, const Prepare& prepare) {
+Result<ClientReply> WebClient::send_once(const WebRequest& request, const Prepare& prepare,
+                                         const std::atomic<bool>& cancel) {
   WebRequest complete = request;
   if (prepare) MM_RETURN_IF_ERROR(prepare(complete));
   MM_ASSIGN_OR_RETURN(ClientPtr client, take(complete.url.base));
   HttpClient::Sink sink;
   if (complete.make_sink) sink = complete.make_sink();
+  client->cancel_by(&cancel);
   auto reply =
       client->call(complete.method, complete.url.target(), std::move(complete.headers), std::move(complete.body), sink);
+  client->cancel_by(nullptr);
   if (reply.ok()) give_back(std::move(client));
   return reply;
 }

@@ -54,7 +54,7 @@ class WebClient {
  private:
   using ClientPtr = std::unique_ptr<HttpClient>;
 
-  Result<ClientReply> send_once(const WebRequest& request, const Prepare& prepare);
+  Result<ClientReply> send_once(const WebRequest& request, const Prepare& prepare, const std::atomic<bool>& cancelled);
   Result<ClientPtr> take(const BaseUrl& base);
   void give_back(ClientPtr client);
 

@@ -8,7 +8,7 @@ import clients
 import models
 import pytest
 import servers
-from changing_models import predict, replace_file, served_versions, states, write_version
+from changing_models import control, predict, replace_file, served_versions, states, write_version
 from servers import wait_until
 from swap_load import SwapLoad
 from tritonclient.utils import InferenceServerException
@@ -262,6 +262,50 @@ def test_resource_preserving_swaps_hold_one_version_at_a_time(tmp_path):
         wait_until(lambda: served_versions(server, "m") == ["2"], "version 2")
         log = server.log()
         assert log.index("model unloaded model=m version=1") < log.index("model loaded model=m version=2")
+
+
+def put_corrupt(folder):
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(b"not a model")
+
+
+def test_what_served_is_restored_when_a_resource_preserving_swap_fails(tmp_path):
+    models.save(models.scaled(1), tmp_path / "m" / "1" / "model.onnx")
+    (tmp_path / "m" / "modelmill.yaml").write_text("schema_version: 1\nswap: resource\n")
+    with servers.serving(tmp_path, tmp_path / "m") as server:
+        put_corrupt(tmp_path / "m" / "2")
+        wait_until(lambda: server.log().count("model loaded model=m version=1") == 2, "version 1 to come back")
+        wait_until(lambda: served_versions(server, "m") == ["1"], "version 1")
+        assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
+        state, reason = states(server)["m", "2"]
+        assert state == "UNAVAILABLE" and "2/model.onnx" in reason
+        status, text = control(server, "m", "load")
+        assert status == 400 and "version 2: " in text and "what served before was loaded again" in text, text
+        assert served_versions(server, "m") == ["1"]
+        write_version(tmp_path, "m", 3)
+        wait_until(lambda: served_versions(server, "m") == ["3"], "version 3")
+
+
+def test_what_was_overwritten_cannot_be_restored_and_both_are_told(tmp_path):
+    models.save(models.scaled(1), tmp_path / "m" / "model.onnx")
+    (tmp_path / "m" / "modelmill.yaml").write_text("schema_version: 1\nname: m\nswap: resource\n")
+    with servers.serving(tmp_path, tmp_path / "m") as server:
+        (tmp_path / "m" / "model.onnx").write_bytes(b"not a model")
+        wait_until(lambda: "what served before is loaded again" in server.log(), "the swap")
+        wait_until(lambda: "its files have gone, or are others now" in server.log(), "the reason")
+        assert served_versions(server, "m") == []
+        replace_file(models.scaled(2), tmp_path / "m" / "model.onnx")
+        wait_until(lambda: served_versions(server, "m") != [] and predict(server, "m")[1]["y"] == [2, 4, 6, 8], "the mended one")
+
+
+def test_a_restored_version_comes_back_on_demand(tmp_path):
+    models.save(models.scaled(1), tmp_path / "m" / "1" / "model.onnx")
+    (tmp_path / "m" / "modelmill.yaml").write_text("schema_version: 1\nswap: resource\n")
+    with servers.serving(tmp_path, tmp_path / "m", "--load-on-demand") as server:
+        assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
+        put_corrupt(tmp_path / "m" / "2")
+        wait_until(lambda: server.log().count("model loaded model=m version=1") == 2, "version 1 to come back")
+        assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
 
 
 def test_a_model_config_file_of_tensorflow_serving(tmp_path):
