@@ -50,6 +50,13 @@ void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& 
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("BYTES")
       ->group(kGroup);
+  app.add_option(
+         "--allow-model-url", control.remote.allowed_prefixes,
+         "URLs that begin so may be named by a modelmill.yaml that came from a URL or out of an archive; may be "
+         "repeated")
+      ->type_name("PREFIX")
+      ->allow_extra_args(false)
+      ->group(kGroup);
   app.add_flag("--allow-breaking-versions", control.allow_breaking,
                "Serve new versions also where their inputs or outputs break clients of the version before")
       ->group(kGroup);

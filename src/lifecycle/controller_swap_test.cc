@@ -75,6 +75,21 @@ TEST_F(ControllerSwapTest, AnOverwrittenFileIsTheNextVersion) {
   wait_for([&] { return alive_ == 1 && catalog_.table()->find("a")->statuses.size() == 1; });
 }
 
+TEST_F(ControllerSwapTest, WhenAFileSaysItWasWrittenDoesNotMatter) {
+  const std::string file = folder_.write("a.onnx");
+  const auto core = make({}, {file});
+  int64_t version = 1;
+  // As after a step of the wall clock: only how long it has been still on the monotonic clock counts.
+  for (const auto step : {std::chrono::hours(24 * 365), std::chrono::hours(-24 * 365 * 20), std::chrono::hours(0)}) {
+    folder_.write("a.onnx", "other " + std::to_string(version));
+    std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() + step);
+    look(*core);
+    ++version;
+    wait_for([&] { return served("a") == std::vector<int64_t>{version}; });
+    EXPECT_TRUE(core->look(now_)) << "it is at rest";
+  }
+}
+
 TEST_F(ControllerSwapTest, WhatStillChangesIsNotTaken) {
   const std::string file = folder_.write("a.onnx");
   const auto core = make({}, {file});

@@ -121,6 +121,9 @@ def test_what_came_from_elsewhere_names_no_urls(bucket, tmp_path):
     for path in ("s3://models/list", tmp_path / "list.zip"):
         outcome = servers.run_cli("serve", path, "--port=0")
         assert outcome.returncode == 1 and "models may not be loaded from 's3://models/a/model.onnx'" in outcome.stderr
+        assert "allow it with --allow-model-url PREFIX" in outcome.stderr
+        with servers.serving(tmp_path / "allowed", path, "--allow-model-url=s3://models/a/") as server:
+            assert server.post_json("/predict/m", {"x": [1, 2, 3, 4]})[1]["y"] == [2, 4, 6, 8]
 
 
 def test_lint_does_not_reach_for_urls(tmp_path):
