@@ -14,6 +14,9 @@ namespace {
 
 constexpr uint64_t kSeed = 20'240'601;
 constexpr int kRows = 3;
+/// Rows of one execution where nobody set a bound, and the memory that such a batch may take.
+constexpr int64_t kDefaultMaxBatch = 64;
+constexpr int64_t kDefaultBatchBytes = int64_t{256} << 20;
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
@@ -188,6 +191,23 @@ ProbeReport probe_batching(const Signature& signature, const BatchRunner& run) {
   }
   report.disagreement = "it could not be tried out with made-up values (" + failure + ")";
   return report;
+}
+
+BatchingDecision try_batching(const Signature& signature, const BackendModelInfo& info, bool reshaped,
+                              const BatchRunner& run) {
+  BatchingDecision out;
+  out.why_not = why_unbatchable(signature, info);
+  if (out.why_not.empty() && reshaped)
+    out.why_not = "its configuration reshapes whole tensors, batch dimension included";
+  int64_t row_bytes = fixed_row_bytes(signature);
+  if (out.why_not.empty() && !info.rows_independent) {
+    const ProbeReport report = probe_batching(signature, run);
+    out.why_not = report.disagreement;
+    row_bytes = std::max(row_bytes, report.row_bytes);
+    out.open_size = report.open_size;
+  }
+  out.rows = std::clamp<int64_t>(kDefaultBatchBytes / std::max<int64_t>(row_bytes, 1), 1, kDefaultMaxBatch);
+  return out;
 }
 
 std::optional<int64_t> find_working_size(const Signature& signature, bool batched, const BatchRunner& run) {

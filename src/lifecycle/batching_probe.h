@@ -7,6 +7,7 @@
 
 #include "backend/backend_model.h"
 #include "lifecycle/direct_run.h"
+#include "lifecycle/load_settings.h"
 #include "lifecycle/sample_inputs.h"
 
 namespace modelmill {
@@ -36,6 +37,11 @@ struct ProbeReport {
 
 /// Runs different random rows alone and together and compares. Deterministic for a deterministic model.
 ProbeReport probe_batching(const Signature& signature, const BatchRunner& run);
+
+/// Whether a model's rows can run together, and how many of them: by what its signature and its backend say, and by a
+/// probe where that is not enough. `reshaped`: its configuration reshapes whole tensors, batch dimension included.
+BatchingDecision try_batching(const Signature& signature, const BackendModelInfo& info, bool reshaped,
+                              const BatchRunner& run);
 
 /// The open size with which one request of one row works, or nullopt: for the warm-up of models that are not probed.
 std::optional<int64_t> find_working_size(const Signature& signature, bool batched, const BatchRunner& run);

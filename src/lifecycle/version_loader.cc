@@ -26,9 +26,6 @@
 namespace modelmill {
 namespace {
 
-/// Rows of one execution where nobody set a bound, and the memory that such a batch may take.
-constexpr int64_t kDefaultMaxBatch = 64;
-constexpr int64_t kDefaultBatchBytes = int64_t{256} << 20;
 /// Instances where neither the operator nor the model nor the backend says how many.
 constexpr int kMostDefaultInstances = 8;
 constexpr uint64_t kMeasureSeed = 11;
@@ -254,7 +251,9 @@ class Loading {
   void decide_batching() {
     BatchingDefinition& batching = definition_.batching;
     if (!definition_.max_batch_size) {
-      batching_ = settings_.batching ? *settings_.batching : try_batching();
+      const bool reshaped = !plan_.has_batch_dimension && has_reshape();
+      batching_ = settings_.batching ? *settings_.batching
+                                     : try_batching(signature_, model_->info(), reshaped, runner(*instances_.front()));
       take_decision();
     } else if (*definition_.max_batch_size > 0) {
       // The author promised a batch dimension, so requests that wait together run together, without waiting for it.
@@ -263,22 +262,6 @@ class Loading {
     batching.max_batch_size = *definition_.max_batch_size;
     plan_.max_batch_rows = std::max<int64_t>(batching.max_batch_size, 1);
     plan_.batching = batching;
-  }
-
-  BatchingDecision try_batching() {
-    BatchingDecision out;
-    out.why_not = why_unbatchable(signature_, model_->info());
-    if (out.why_not.empty() && !plan_.has_batch_dimension && has_reshape())
-      out.why_not = "its configuration reshapes whole tensors, batch dimension included";
-    int64_t row_bytes = fixed_row_bytes(signature_);
-    if (out.why_not.empty() && !model_->info().rows_independent) {
-      const ProbeReport report = probe_batching(signature_, runner(*instances_.front()));
-      out.why_not = report.disagreement;
-      row_bytes = std::max(row_bytes, report.row_bytes);
-      out.open_size = report.open_size;
-    }
-    out.rows = std::clamp<int64_t>(kDefaultBatchBytes / std::max<int64_t>(row_bytes, 1), 1, kDefaultMaxBatch);
-    return out;
   }
 
   void take_decision() {
