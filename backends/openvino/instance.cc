@@ -18,6 +18,9 @@ using backend::RowCutter;
 /// Outputs of fewer bytes are copied: cheaper than new memory for the next execution.
 constexpr uint64_t kLendFrom = 32 << 10;
 
+/// Bytes that no model answers with.
+constexpr std::string_view kMark = "\xff\x5a\xd1\x7f\xc3\xe9\x9b\xff\xb7\x1d\xfe\x7f\xa9\x6e\xf4\xff";
+
 /// An output of the batch as it came out of an execution.
 struct Produced {
   const ModelPort* port = nullptr;
@@ -38,30 +41,84 @@ class OvInstance final : public backend::Instance {
     check(api->infer_request_create(compiled_.get(), &made));
     request_.reset(made);
     buffers_.resize(ports.inputs.size());
+    outputs_.resize(ports.outputs.size());
     for (const ModelPort& port : ports.outputs) renew_output(port);
   }
 
   void execute(Execution& execution) override {
     for (size_t i = 0; i < ports_.inputs.size(); ++i) set_input(execution, i);
+    mark_outputs();
     execution.mark_input_end();
     check(api->infer_request_infer(request_.get()));
+    check_outputs();
     execution.mark_infer_end();
     answer(execution);
   }
 
  private:
+  /// What the request writes an output into.
+  struct Output {
+    Handle<Tensor> tensor;
+    std::vector<int64_t> unanswered;  // its shape before an execution
+    size_t marked = 0;                // so many bytes begin with kMark then
+    void* data = nullptr;
+  };
+
   /// Whether the request writes this output into a tensor that we have made, so that it can be lent.
   static bool is_ours(const ModelPort& port) { return port.rank_known && port.spec.dtype != MM_STRING; }
 
   /// Gives the request a tensor of its own for the next execution; where a size is not known it is made larger then.
   void renew_output(const ModelPort& port) {
+    Output& output = outputs_[port.index];
     if (!is_ours(port)) return;
-    std::vector<int64_t> sizes = port.spec.shape;
-    std::replace(sizes.begin(), sizes.end(), int64_t{-1}, int64_t{0});
+    output.unanswered = port.spec.shape;
+    std::replace(output.unanswered.begin(), output.unanswered.end(), int64_t{-1}, int64_t{1});
     Tensor* made = nullptr;
-    check(api->tensor_create(port.type, Shape{static_cast<int64_t>(sizes.size()), sizes.data()}, &made));
-    const Handle<Tensor> tensor(made);
+    check(api->tensor_create(port.type, shape_of(output.unanswered), &made));
+    output.tensor.reset(made);
+    output.marked =
+        std::min(kMark.size(), backend::element_count(output.unanswered) * backend::element_size(port.spec.dtype));
     check(api->infer_request_set_output(request_.get(), port.index, made));
+  }
+
+  static Shape shape_of(std::vector<int64_t>& sizes) { return {static_cast<int64_t>(sizes.size()), sizes.data()}; }
+
+  /// Marks the outputs, so that an answer which did not come is seen.
+  void mark_outputs() {
+    for (Output& output : outputs_) {
+      if (output.marked == 0) continue;
+      if (!output.unanswered.empty()) check(api->tensor_set_shape(output.tensor.get(), shape_of(output.unanswered)));
+      check(api->tensor_data(output.tensor.get(), &output.data));
+      std::memcpy(output.data, kMark.data(), output.marked);
+    }
+  }
+
+  /// On one thread OpenVINO may report success although the shapes of the inputs did not fit together, and leave the
+  /// outputs as they were: with the answer to another request.
+  void check_outputs() const {
+    for (const ModelPort& port : ports_.outputs) {
+      const Output& output = outputs_[port.index];
+      if (output.marked == 0) continue;
+      void* data = nullptr;
+      if (api->tensor_data(output.tensor.get(), &data) != 0) {
+        last_error();  // there is no data: an answer without elements
+        continue;
+      }
+      if (data == output.data && std::memcmp(data, kMark.data(), output.marked) == 0 && has_its_old_shape(output))
+        throw Error(MM_INVALID_ARGUMENT, "OpenVINO: output '" + port.spec.name +
+                                             "' was not computed: the inputs' shapes do not fit together");
+    }
+  }
+
+  /// An answer without elements has a shape of its own and leaves the memory as it was.
+  static bool has_its_old_shape(const Output& output) {
+    if (output.unanswered.empty()) return true;  // a scalar, whose shape the library does not tell
+    Shape shape{};
+    check(api->tensor_shape(output.tensor.get(), &shape));
+    const bool same =
+        std::equal(shape.sizes, shape.sizes + shape.rank, output.unanswered.begin(), output.unanswered.end());
+    check(api->shape_free(&shape));
+    return same;
   }
 
   void set_input(const Execution& execution, size_t index) {
@@ -171,6 +228,7 @@ class OvInstance final : public backend::Instance {
   const Compiled compiled_;
   Handle<InferRequest> request_;
   std::vector<Buffer> buffers_;  // one for each input's batch
+  std::vector<Output> outputs_;
 };
 
 }  // namespace

@@ -98,6 +98,7 @@ struct PartialShape {
   X(tensor_create, ov_tensor_create, Status, (ElementType, Shape, Tensor**))                                      \
   X(tensor_on, ov_tensor_create_from_host_ptr, Status, (ElementType, Shape, void*, Tensor**))                     \
   X(tensor_shape, ov_tensor_get_shape, Status, (const Tensor*, Shape*))                                           \
+  X(tensor_set_shape, ov_tensor_set_shape, Status, (Tensor*, Shape))                                              \
   X(tensor_type, ov_tensor_get_element_type, Status, (const Tensor*, ElementType*))                               \
   X(tensor_bytes, ov_tensor_get_byte_size, Status, (const Tensor*, size_t*))                                      \
   X(tensor_data, ov_tensor_data, Status, (const Tensor*, void**))                                                 \
