@@ -7,7 +7,7 @@
 #include <sstream>
 #include <thread>
 
-#include "lifecycle/digest.h"
+#include "lifecycle/key_digest.h"
 
 namespace modelmill {
 namespace {
@@ -19,7 +19,7 @@ constexpr size_t kMostCurves = 64;
 constexpr size_t kMostPoints = 64;
 constexpr int64_t kHourNs = 3'600'000'000'000;
 
-bool add_part(Digest& digest, std::ifstream& file, uintmax_t size) {
+bool add_part(KeyDigest& digest, std::ifstream& file, uintmax_t size) {
   std::vector<char> buffer(size_t{1} << 18);
   while (size > 0) {
     const auto wanted = static_cast<std::streamsize>(std::min<uintmax_t>(size, buffer.size()));
@@ -30,7 +30,7 @@ bool add_part(Digest& digest, std::ifstream& file, uintmax_t size) {
   return true;
 }
 
-bool add_file(Digest& digest, const std::string& path) {
+bool add_file(KeyDigest& digest, const std::string& path) {
   constexpr uintmax_t kWhole = uintmax_t{1} << 30;
   constexpr uintmax_t kEnd = uintmax_t{64} << 20;
   std::error_code error;
@@ -138,7 +138,7 @@ Status CostStore::write(const std::string& key, std::span<const LearnedCost> cos
 }
 
 std::string cost_key(const CostSubject& subject) {
-  Digest digest;
+  KeyDigest digest;
   for (const std::string& file : subject.files)
     for (const std::string& part : parts_of(file))
       if (!add_file(digest, part)) return "";

@@ -5,7 +5,7 @@
 #include <set>
 #include <utility>
 
-#include "lifecycle/digest.h"
+#include "lifecycle/key_digest.h"
 #include "model/tf_serving_config.h"
 #include "repository/find_config_file.h"
 #include "repository/model_files.h"
@@ -25,7 +25,7 @@ Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& v
   for (const ConfiguredTensor& output : definition.outputs)
     if (!output.label_filename.empty()) options.side_files.push_back(output.label_filename);
   MM_ASSIGN_OR_RETURN(const VersionFingerprint files, fingerprint(found, version, options));
-  Digest digest;
+  KeyDigest digest;
   for (const FileStamp& file : files.files) {
     digest.add(file.path);
     for (const int64_t number : {static_cast<int64_t>(file.device), static_cast<int64_t>(file.inode), file.size,

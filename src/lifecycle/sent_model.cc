@@ -11,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "lifecycle/digest.h"
+#include "lifecycle/key_digest.h"
 #include "model/triton_config.h"
 #include "repository/model_files.h"
 
@@ -97,7 +97,7 @@ Status put_configuration(SeenModel& seen, const std::string& config_json) {
   seen.places.clear();
   for (const FoundVersion& version : choice.versions) {
     MM_ASSIGN_OR_RETURN(std::string stamp, version_stamp(seen.found, version, seen.definition));
-    Digest digest;
+    KeyDigest digest;
     digest.add(stamp);
     digest.add(config_json);
     seen.wanted.push_back({version.version, digest.hex()});

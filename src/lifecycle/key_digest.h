@@ -11,9 +11,9 @@
 namespace modelmill {
 
 /// SHA-256 of what it is given, piece by piece.
-class Digest {
+class KeyDigest {
  public:
-  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+  KeyDigest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
     ok_ = context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
   }
   void add(const void* data, size_t size) { ok_ = ok_ && EVP_DigestUpdate(context_.get(), data, size) == 1; }
