@@ -94,12 +94,6 @@ void OvModel::read(const backend::ModelConfig& config) {
     throw Error(MM_UNIMPLEMENTED, "file " + file_ + " keeps state between requests (ReadValue), which would mix " +
                                       "those of different clients; make it stateless before it is saved");
   bytes_ = model_bytes(file_);
-  if (bytes_ >= kOwnCopyBelow && !options_.shared) {
-    options_.shared = true;
-    const int streams = std::max(1, cores_ / options_.threads);
-    options_.properties.emplace_back("NUM_STREAMS", std::to_string(streams));
-    options_.properties.emplace_back("INFERENCE_NUM_THREADS", std::to_string(streams * options_.threads));
-  }
   ov::Model* made = nullptr;
   check(api->core_read_model(core_, file_.c_str(), nullptr, &made), "file " + file_ + " can't be loaded",
         MM_INVALID_ARGUMENT);
@@ -108,6 +102,20 @@ void OvModel::read(const backend::ModelConfig& config) {
   fit_to(config);
   check_ranks(config);
   find_batch_dimension(*model_, ports_);
+  // Strings, and outputs of any rank, are read where OpenVINO keeps them: whether it has computed them can't be seen on
+  // one thread (see OvInstance), and several of its own tell.
+  const bool unseen = std::any_of(ports_.outputs.begin(), ports_.outputs.end(), [](const ModelPort& port) {
+    return !port.rank_known || port.spec.dtype == MM_STRING;
+  });
+  if (!options_.shared && (unseen || bytes_ >= kOwnCopyBelow)) share(unseen ? 2 : 1);
+}
+
+/// One compiled model for all instances, with a stream of OpenVINO's for each, at least so many.
+void OvModel::share(int fewest) {
+  options_.shared = true;
+  const int streams = std::max(fewest, cores_ / options_.threads);
+  options_.properties.emplace_back("NUM_STREAMS", std::to_string(streams));
+  options_.properties.emplace_back("INFERENCE_NUM_THREADS", std::to_string(streams * options_.threads));
 }
 
 /// Gives the inputs the shapes that the configuration asks for: all of them, or any number of rows where it has a

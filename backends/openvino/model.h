@@ -13,8 +13,8 @@ namespace modelmill::ov {
 using Compiled = std::shared_ptr<CompiledModel>;
 
 /// A model file. On the CPU each instance has a compiled model of its own with one stream, which runs on the thread
-/// that calls, unless the model is large or its parameters say otherwise: then all instances share one, whose streams
-/// are threads of OpenVINO's.
+/// that calls, unless the model is large, answers with strings, or its parameters say otherwise: then all instances
+/// share one, whose streams are threads of OpenVINO's.
 class OvModel final : public backend::Model {
  public:
   OvModel(const backend::ModelArgs& args, const Library::Opened& library);
@@ -28,6 +28,7 @@ class OvModel final : public backend::Model {
   void read(const backend::ModelConfig& config);
   void fit_to(const backend::ModelConfig& config);
   void check_ranks(const backend::ModelConfig& config);
+  void share(int fewest);
   Compiled compile() const;
   int instances() const;
 
