@@ -134,7 +134,9 @@ constexpr YamlRule kSwap{.form = Form::kChoice, .choices = kSwapChoices};
 constexpr YamlKey kSchemaVersion{"schema_version", &kAtLeastOne, "The version of this format, 1."};
 constexpr std::array kModelKeys{
     YamlKey{"name", &kText, "The name that clients use; that of the file or folder when absent."},
-    YamlKey{"path", &kText, "The model's file, folder or archive, relative to the folder of this file, or a URL; its name when absent."},
+    YamlKey{
+        "path", &kText,
+        "The model's file, folder or archive, relative to the folder of this file, or a URL; its name when absent."},
     YamlKey{"backend", &kText, "What runs it, such as onnxruntime; found by its file when absent."},
     YamlKey{"runtime", &kText,
             "auto: the fastest of the runtimes that can run it, found by measurement; default: the one that its file "

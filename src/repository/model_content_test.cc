@@ -32,7 +32,7 @@ TEST(ModelContent, FirstBytesTell) {
   const Bytes cases[] = {
       {kXgboost, "xgboost"},
       {"\n{ \"version\" : [1, 7, 4],\n \"learner\": {\n  \"learner_model_param\": {", "xgboost"},
-      {{"{L\0\0\0\0\0\0\0\7learner{L", 20}, "xgboost"},
+      {{"{L\0\0\0\0\0\0\0\7learner{L", 19}, "xgboost"},
       {std::string_view("binf\0\0\0\0", 8), "xgboost"},
       {kLightgbm, "lightgbm"},
       {"tree\r\nversion=v3\r\n", "lightgbm"},
