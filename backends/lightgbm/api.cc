@@ -19,26 +19,23 @@ void log_to_host(const char* text) {
 Api api;
 
 std::string bind_api(void* handle, const std::string& path) {
-  using backend::bind_symbol;
   Api found{};
-  const char* missing = nullptr;
-  const auto take = [&](const char* name, auto& function) {
-    if (!bind_symbol(handle, name, function) && missing == nullptr) missing = name;
-  };
-  take("LGBM_GetLastError", found.last_error);
-  take("LGBM_RegisterLogCallback", found.register_log);
-  take("LGBM_BoosterCreateFromModelfile", found.load);
-  take("LGBM_BoosterFree", found.free);
-  take("LGBM_BoosterGetNumClasses", found.class_count);
-  take("LGBM_BoosterGetNumFeature", found.feature_count);
-  take("LGBM_BoosterGetFeatureNames", found.feature_names);
-  take("LGBM_BoosterCalcNumPredict", found.result_count);
-  take("LGBM_BoosterPredictForMat", found.predict_rows);
-  take("LGBM_BoosterPredictForMatSingleRowFastInit", found.prepare_fast);
-  take("LGBM_BoosterPredictForMatSingleRowFast", found.predict_fast);
-  take("LGBM_FastConfigFree", found.free_fast);
-  if (missing != nullptr)
-    return path + " does not export " + missing + ": it is not LightGBM, or one older than 3.3, which is needed";
+  backend::Symbols symbols(handle);
+  symbols.get(found.last_error, "LGBM_GetLastError");
+  symbols.get(found.register_log, "LGBM_RegisterLogCallback");
+  symbols.get(found.load, "LGBM_BoosterCreateFromModelfile");
+  symbols.get(found.free, "LGBM_BoosterFree");
+  symbols.get(found.class_count, "LGBM_BoosterGetNumClasses");
+  symbols.get(found.feature_count, "LGBM_BoosterGetNumFeature");
+  symbols.get(found.feature_names, "LGBM_BoosterGetFeatureNames");
+  symbols.get(found.result_count, "LGBM_BoosterCalcNumPredict");
+  symbols.get(found.predict_rows, "LGBM_BoosterPredictForMat");
+  symbols.get(found.prepare_fast, "LGBM_BoosterPredictForMatSingleRowFastInit");
+  symbols.get(found.predict_fast, "LGBM_BoosterPredictForMatSingleRowFast");
+  symbols.get(found.free_fast, "LGBM_FastConfigFree");
+  if (!symbols.missing().empty())
+    return path + " does not export " + symbols.missing() +
+           ": it is not LightGBM, or one older than 3.3, which is needed";
   api = found;
   found.register_log(&log_to_host);
   return {};

@@ -4,8 +4,6 @@
 
 #include <cstdio>
 
-#include "support/library_search.h"
-
 namespace modelmill::ort {
 namespace {
 
@@ -36,57 +34,32 @@ std::vector<std::string> provider_names() {
 
 }  // namespace
 
-bool Library::try_open(const std::string& path, std::string* problem) {
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    *problem = dlerror();
-    return false;
-  }
-  const auto get_base = reinterpret_cast<const OrtApiBase* (*)()>(dlsym(library, "OrtGetApiBase"));
-  if (get_base == nullptr) {
-    *problem = path + " does not export OrtGetApiBase: it is not ONNX Runtime";
-    return false;
-  }
+Library::Library(std::string configured, std::string plugin_dir)
+    : library_(kSearch, "ONNX Runtime", std::move(configured), std::move(plugin_dir),
+               [this](void* handle, const std::string& path) { return bind(handle, path); }) {}
+
+std::string Library::bind(void* handle, const std::string& path) {
+  const auto get_base = reinterpret_cast<const OrtApiBase* (*)()>(dlsym(handle, "OrtGetApiBase"));
+  if (get_base == nullptr) return path + " does not export OrtGetApiBase: it is not ONNX Runtime";
   const OrtApiBase* base = get_base();
   const std::string version = base->GetVersionString();
   int major = 0, minor = 0;
   // The version is looked at first because asking an old library for a new table makes it print.
   const bool known = std::sscanf(version.c_str(), "%d.%d", &major, &minor) == 2;
   const OrtApi* table = known && (major > 1 || minor >= kOldestMinor) ? base->GetApi(ORT_API_VERSION) : nullptr;
-  if (table == nullptr) {
-    *problem = path + " is ONNX Runtime " + version + "; 1." + std::to_string(kOldestMinor) + " or later is needed";
-    return false;
-  }
+  if (table == nullptr)
+    return path + " is ONNX Runtime " + version + "; 1." + std::to_string(kOldestMinor) + " or later is needed";
   api = table;
   opened_.api = table;
   check(table->CreateEnvWithCustomLogger(&log_to_host, nullptr, ORT_LOGGING_LEVEL_WARNING, "modelmill", &opened_.env));
   opened_.version = version;
   opened_.providers = provider_names();
-  // A bare name was found by the loader: say where.
-  Dl_info info{};
-  opened_.path =
-      dladdr(reinterpret_cast<void*>(get_base), &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : path;
-  return true;
+  opened_.path = path;
+  return {};
 }
 
 const Library::Opened* Library::open(std::string* problem) {
-  const std::lock_guard lock(mutex_);
-  if (ready_) return &opened_;
-  const std::vector<std::string> candidates =
-      configured_.empty() ? backend::library_candidates(kSearch, plugin_dir_) : std::vector<std::string>{configured_};
-  // A file that is there but does not work says more than the names that are nowhere.
-  std::string first_problem;
-  for (const std::string& path : candidates) {
-    std::string why;
-    if (try_open(path, &why)) {
-      ready_ = true;
-      return &opened_;
-    }
-    if (first_problem.empty() && path.find('/') != std::string::npos) first_problem = why;
-  }
-  *problem = first_problem.empty() ? "the library of ONNX Runtime (libonnxruntime.so) was not found"
-                                   : "the library of ONNX Runtime can't be used: " + first_problem;
-  return nullptr;
+  return library_.open(problem).empty() ? nullptr : &opened_;
 }
 
 }  // namespace modelmill::ort

@@ -1,21 +1,14 @@
 #include "library.h"
 
-#include <dlfcn.h>
-
 #include <cstdio>
-
-#include "support/library_search.h"
 
 namespace modelmill::ov {
 namespace {
 
 constexpr int kOldestYear = 2025, kOldestRelease = 4;
 
-std::vector<std::string> candidates(const std::string& plugin_dir) {
-  return backend::library_candidates(
-      {"MODELMILL_OPENVINO", {"openvino/libs/libopenvino_c.so*"}, "libopenvino_c.so*", {"libopenvino_c.so"}},
-      plugin_dir);
-}
+const backend::LibrarySearch kSearch{
+    "MODELMILL_OPENVINO", {"openvino/libs/libopenvino_c.so*"}, "libopenvino_c.so*", {"libopenvino_c.so"}};
 
 /// Whether the library numbers its types as ov_c_api.h does, and its strings are ours.
 bool types_agree() {
@@ -49,58 +42,31 @@ bool is_recent(const std::string& version) {
 
 }  // namespace
 
-bool Library::try_open(const std::string& path, std::string* problem) {
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    *problem = dlerror();
-    return false;
-  }
+Library::Library(std::string configured, std::string plugin_dir)
+    : library_(kSearch, "OpenVINO", std::move(configured), std::move(plugin_dir),
+               [this](void* handle, const std::string& path) { return bind(handle, path); }) {}
+
+std::string Library::bind(void* handle, const std::string& path) {
   Api& table = opened_.api;
-#define MODELMILL_OV_FIND(name, symbol, result, arguments)                                       \
-  table.name = reinterpret_cast<decltype(table.name)>(dlsym(library, #symbol));                  \
-  if (table.name == nullptr) {                                                                   \
-    *problem = path + " does not export " #symbol ": it is not OpenVINO's C library of " +       \
-               std::to_string(kOldestYear) + "." + std::to_string(kOldestRelease) + " or later"; \
-    return false;                                                                                \
-  }
+  backend::Symbols symbols(handle);
+#define MODELMILL_OV_FIND(name, symbol, result, arguments) symbols.get(table.name, #symbol);
   MODELMILL_OV_FUNCTIONS(MODELMILL_OV_FIND)
 #undef MODELMILL_OV_FIND
+  const std::string oldest = std::to_string(kOldestYear) + "." + std::to_string(kOldestRelease);
+  if (!symbols.missing().empty())
+    return path + " does not export " + symbols.missing() + ": it is not OpenVINO's C library of " + oldest +
+           " or later";
   api = &table;
   opened_.version = version_text();
-  if (!is_recent(opened_.version) || !types_agree()) {
-    *problem = path + " is OpenVINO " + opened_.version + "; " + std::to_string(kOldestYear) + "." +
-               std::to_string(kOldestRelease) + " or later is needed";
-    return false;
-  }
-  if (opened_.core == nullptr && table.core_create(&opened_.core) != 0) {
-    *problem = path + ": " + last_error();
-    return false;
-  }
-  // A bare name was found by the loader: say where.
-  Dl_info info{};
-  const bool found = dladdr(reinterpret_cast<void*>(table.core_create), &info) != 0 && info.dli_fname != nullptr;
-  opened_.path = found ? info.dli_fname : path;
-  return true;
+  if (!is_recent(opened_.version) || !types_agree())
+    return path + " is OpenVINO " + opened_.version + "; " + oldest + " or later is needed";
+  if (opened_.core == nullptr && table.core_create(&opened_.core) != 0) return path + ": " + last_error();
+  opened_.path = path;
+  return {};
 }
 
 const Library::Opened* Library::open(std::string* problem) {
-  const std::lock_guard lock(mutex_);
-  if (ready_) return &opened_;
-  const std::vector<std::string> paths =
-      configured_.empty() ? candidates(plugin_dir_) : std::vector<std::string>{configured_};
-  // A file that is there but does not work says more than the names that are nowhere.
-  std::string first_problem;
-  for (const std::string& path : paths) {
-    std::string why;
-    if (try_open(path, &why)) {
-      ready_ = true;
-      return &opened_;
-    }
-    if (first_problem.empty() && path.find('/') != std::string::npos) first_problem = why;
-  }
-  *problem = first_problem.empty() ? "the library of OpenVINO (libopenvino_c.so) was not found"
-                                   : "the library of OpenVINO can't be used: " + first_problem;
-  return nullptr;
+  return library_.open(problem).empty() ? nullptr : &opened_;
 }
 
 std::vector<std::string> device_names(const Library::Opened& library) {

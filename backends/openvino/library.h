@@ -1,20 +1,19 @@
 #pragma once
 
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "ov.h"
+#include "support/vendor_library.h"
 
 namespace modelmill::ov {
 
-/// The vendor's shared library: found at run time, opened once, never closed. Thread-safe.
+/// The vendor's shared library, and what is taken out of it. Thread-safe.
 class Library {
  public:
   /// `configured`: the operator's "library" setting, or empty. `plugin_dir`: the folder of this plugin, from where a
   /// wheel or virtual environment around it is found.
-  Library(std::string configured, std::string plugin_dir)
-      : configured_(std::move(configured)), plugin_dir_(std::move(plugin_dir)) {}
+  Library(std::string configured, std::string plugin_dir);
 
   struct Opened {
     Api api;
@@ -33,13 +32,10 @@ class Library {
   }
 
  private:
-  bool try_open(const std::string& path, std::string* problem);
+  std::string bind(void* handle, const std::string& path);
 
-  const std::string configured_;
-  const std::string plugin_dir_;
-  std::mutex mutex_;
-  bool ready_ = false;  // guarded by mutex_, as opened_ until it is ready
-  Opened opened_;
+  Opened opened_;  // constant once the library is open
+  backend::VendorLibrary library_;
 };
 
 /// The devices that an opened library can run models on: "CPU", "GPU.0".

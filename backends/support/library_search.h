@@ -15,7 +15,7 @@ struct LibrarySearch {
   std::vector<std::string> in_packages;
   /// The library's file name, for folders: "libonnxruntime.so*".
   std::string file;
-  /// What the system's loader may know it as: "libonnxruntime.so.1".
+  /// What the system's loader may know it as, at least one: "libonnxruntime.so.1". The last one stands in messages.
   std::vector<std::string> sonames;
 };
 

@@ -1,19 +1,26 @@
 #include "support/vendor_library.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 namespace modelmill::backend {
 
-namespace detail {
-void* find_symbol(void* handle, const char* name) { return dlsym(handle, name); }
-}  // namespace detail
+void* Symbols::find(const char* name) {
+  void* const found = dlsym(handle_, name);
+  if (found == nullptr && missing_.empty()) missing_ = name;
+  return found;
+}
 
-std::string VendorLibrary::try_open(const std::string& path, std::string* problem) const {
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+std::string VendorLibrary::try_open(const std::string& name, std::string* problem) const {
+  void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     *problem = dlerror();
     return {};
   }
+  // A bare name was found by the loader: say where.
+  link_map* loaded = nullptr;
+  const bool known = dlinfo(handle, RTLD_DI_LINKMAP, &loaded) == 0 && loaded->l_name != nullptr;
+  const std::string path = known ? loaded->l_name : name;
   *problem = bind_(handle, path);
   return problem->empty() ? path : std::string();
 }
@@ -31,7 +38,7 @@ std::string VendorLibrary::open(std::string* problem) {
     if (!path_.empty()) return path_;
     if (first_problem.empty() && path.find('/') != std::string::npos) first_problem = why;
   }
-  *problem = first_problem.empty() ? "the library of " + name_ + " was not found"
+  *problem = first_problem.empty() ? "the library of " + name_ + " (" + search_.sonames.back() + ") was not found"
                                    : "the library of " + name_ + " can't be used: " + first_problem;
   return {};
 }

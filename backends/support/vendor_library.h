@@ -11,7 +11,8 @@ namespace modelmill::backend {
 /// A vendor's shared library: found at run time, opened once, never closed. Thread-safe.
 class VendorLibrary {
  public:
-  /// Takes what is needed out of an opened library. Returns why it can't be used, or an empty text.
+  /// Takes what is needed out of an opened library, which lies at `path`. Returns why it can't be used, or an empty
+  /// text. One call at a time, none after one that returned nothing.
   using Bind = std::function<std::string(void* handle, const std::string& path)>;
 
   /// `name`: the runtime's, for messages. `configured`: the operator's "library" setting, or empty. `plugin_dir`: the
@@ -28,7 +29,7 @@ class VendorLibrary {
   std::string open(std::string* problem);
 
  private:
-  std::string try_open(const std::string& path, std::string* problem) const;
+  std::string try_open(const std::string& name, std::string* problem) const;
 
   const LibrarySearch search_;
   const std::string name_;
@@ -39,15 +40,24 @@ class VendorLibrary {
   std::string path_;  // guarded by mutex_; empty until it is open
 };
 
-namespace detail {
-void* find_symbol(void* handle, const char* name);
-}
+/// Looks functions up in an opened library and those that it needs.
+class Symbols {
+ public:
+  explicit Symbols(void* handle) : handle_(handle) {}
 
-/// Looks up a function of an opened library; false when there is none.
-template <typename Function>
-bool bind_symbol(void* handle, const char* name, Function*& out) {
-  out = reinterpret_cast<Function*>(detail::find_symbol(handle, name));
-  return out != nullptr;
-}
+  /// `to`, a pointer to a function, is null when there is none of that name.
+  template <typename F>
+  void get(F& to, const char* name) {
+    to = reinterpret_cast<F>(find(name));
+  }
+  /// The name of the first that was not there, or empty.
+  const std::string& missing() const { return missing_; }
+
+ private:
+  void* find(const char* name);
+
+  void* const handle_;
+  std::string missing_;
+};
 
 }  // namespace modelmill::backend

@@ -7,29 +7,26 @@ namespace modelmill::xgboost {
 Api api;
 
 std::string bind_api(void* handle, const std::string& path) {
-  using backend::bind_symbol;
   Api found{};
-  const char* missing = nullptr;
-  const auto take = [&](const char* name, auto& function) {
-    if (!bind_symbol(handle, name, function) && missing == nullptr) missing = name;
-  };
-  take("XGBGetLastError", found.last_error);
-  take("XGBoostVersion", found.version);
-  take("XGBoosterCreate", found.create);
-  take("XGBoosterFree", found.free);
-  take("XGBoosterSetParam", found.set_parameter);
-  take("XGBoosterLoadModelFromBuffer", found.load_from_buffer);
-  take("XGBoosterSaveJsonConfig", found.save_config);
-  take("XGBoosterGetNumFeature", found.feature_count);
-  take("XGBoosterGetStrFeatureInfo", found.feature_info);
-  take("XGBoosterGetAttr", found.attribute);
-  take("XGBoosterPredictFromDense", found.predict_dense);
-  take("XGBoosterPredictFromDMatrix", found.predict_matrix);
-  take("XGProxyDMatrixCreate", found.make_proxy);
-  take("XGDMatrixCreateFromDense", found.make_matrix);
-  take("XGDMatrixFree", found.free_matrix);
-  if (missing != nullptr)
-    return path + " does not export " + missing + ": it is not XGBoost, or one older than 1.7, which is needed";
+  backend::Symbols symbols(handle);
+  symbols.get(found.last_error, "XGBGetLastError");
+  symbols.get(found.version, "XGBoostVersion");
+  symbols.get(found.create, "XGBoosterCreate");
+  symbols.get(found.free, "XGBoosterFree");
+  symbols.get(found.set_parameter, "XGBoosterSetParam");
+  symbols.get(found.load_from_buffer, "XGBoosterLoadModelFromBuffer");
+  symbols.get(found.save_config, "XGBoosterSaveJsonConfig");
+  symbols.get(found.feature_count, "XGBoosterGetNumFeature");
+  symbols.get(found.feature_info, "XGBoosterGetStrFeatureInfo");
+  symbols.get(found.attribute, "XGBoosterGetAttr");
+  symbols.get(found.predict_dense, "XGBoosterPredictFromDense");
+  symbols.get(found.predict_matrix, "XGBoosterPredictFromDMatrix");
+  symbols.get(found.make_proxy, "XGProxyDMatrixCreate");
+  symbols.get(found.make_matrix, "XGDMatrixCreateFromDense");
+  symbols.get(found.free_matrix, "XGDMatrixFree");
+  if (!symbols.missing().empty())
+    return path + " does not export " + symbols.missing() +
+           ": it is not XGBoost, or one older than 1.7, which is needed";
   api = found;
   return {};
 }

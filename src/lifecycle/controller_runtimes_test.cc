@@ -57,12 +57,6 @@ class ControllerRuntimesTest : public ControllerCoreTest {
     now_ += std::chrono::seconds(1);
     core.watch_runtimes(now_);
   }
-  template <typename Condition>
-  static void wait_for(Condition condition) {
-    const TimePoint until = Clock::now() + std::chrono::seconds(60);
-    while (!condition() && Clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    EXPECT_TRUE(condition());
-  }
   std::shared_ptr<const RuntimeReport> wait_for_report() {
     wait_for([&] { return version()->runtimes() != nullptr; });
     return version()->runtimes();

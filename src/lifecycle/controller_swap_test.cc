@@ -43,12 +43,6 @@ class ControllerSwapTest : public ControllerCoreTest {
       for (const auto& version : entry->versions) numbers.push_back(version->version());
     return numbers;
   }
-  template <typename Condition>
-  static void wait_for(Condition condition) {
-    const TimePoint until = Clock::now() + std::chrono::seconds(30);
-    while (!condition() && Clock::now() < until) std::this_thread::yield();
-    EXPECT_TRUE(condition());
-  }
   static Status load(ControllerCore& core, ModelLoad load) {
     std::promise<Status> done;
     core.load(std::move(load), [&](const Status& status) { done.set_value(status); });

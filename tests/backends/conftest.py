@@ -30,7 +30,7 @@ def pytest_generate_tests(metafunc):
 
 def _installed(kit):
     if not kit.python.exists() or kit.runtime_path() is None:
-        pytest.skip(f"{kit.runtime} is not installed in {kit.venv}")
+        pytest.fail(f"{kit.runtime} is not installed in {kit.venv}: run tools/setup test")
     return kit
 
 

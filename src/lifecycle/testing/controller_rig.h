@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -79,6 +80,14 @@ class ControllerCoreTest : public testing::Test {
   }
 
   ControllerCore::Parts parts() { return {catalog_, demand_, backends_.source(), metrics_, factory()}; }
+
+  /// Until the condition, which other threads make true, holds.
+  template <typename Condition>
+  static void wait_for(Condition condition) {
+    const TimePoint until = Clock::now() + std::chrono::seconds(60);
+    while (!condition() && Clock::now() < until) std::this_thread::yield();
+    EXPECT_TRUE(condition());
+  }
 
   std::string reason(const std::string& model, size_t i = 0) {
     return catalog_.table()->find(model)->statuses.at(i).reason;
