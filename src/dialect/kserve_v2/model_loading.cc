@@ -94,9 +94,12 @@ void add_method(wire::GrpcMethods& methods, const char* name, Start start) {
           return call->finish(invalid_argument("the message does not parse as the request of " + std::string(name)));
         if (!request.repository_name().empty())
           return call->finish(unimplemented("'repository_name' specification is not supported"));
+        // The answer comes on a thread of the control plane.
         start(request, [call](const Status& status) {
-          if (status.ok()) return call->reply(Chunks());
-          call->finish(status);
+          call->loop().post([call, status] {
+            if (status.ok()) return call->reply(Chunks());
+            call->finish(status);
+          });
         });
       }),
       wire::ApiGroup::kManagement);
