@@ -18,13 +18,15 @@ void config_text(std::string_view input);
 void saved_model(std::string_view input);
 void tf_warmup(std::string_view input);
 void archive(std::string_view input);
+void tf_predict(std::string_view input);
+void tf_rest(std::string_view input);
 
 struct Target {
   std::string_view name;  // also of its folder in fuzz/corpus
   void (*run)(std::string_view input);
 };
 
-inline constexpr std::array<Target, 11> kTargets = {{
+inline constexpr std::array<Target, 13> kTargets = {{
     {"http1", http1},
     {"http2", http2},
     {"grpc_framing", grpc_framing},
@@ -36,6 +38,8 @@ inline constexpr std::array<Target, 11> kTargets = {{
     {"saved_model", saved_model},
     {"tf_warmup", tf_warmup},
     {"archive", archive},
+    {"tf_predict", tf_predict},
+    {"tf_rest", tf_rest},
 }};
 
 }  // namespace modelmill::fuzz

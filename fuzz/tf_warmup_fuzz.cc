@@ -1,8 +1,9 @@
 // The warm-up records of a SavedModel, as the server reads them.
 #include "base/check.h"
 #include "lifecycle/tf_records.h"
-#include "lifecycle/tf_tensor_proto.h"
+#include "model/tf_tensor_proto.h"
 #include "targets.h"
+#include "tf_warmup.pb.h"
 
 namespace modelmill::fuzz {
 

@@ -8,8 +8,9 @@
 
 #include "base/log.h"
 #include "lifecycle/tf_records.h"
-#include "lifecycle/tf_tensor_proto.h"
+#include "model/tf_tensor_proto.h"
 #include "repository/model_files.h"
+#include "tf_warmup.pb.h"
 
 namespace modelmill {
 namespace {
@@ -70,9 +71,8 @@ class RecordReader {
     const tf_warmup::Input& input = request.input();
     const bool with_context = input.has_example_list_with_context();
     const auto& list = with_context ? input.example_list_with_context().examples() : input.example_list().examples();
-    tf_warmup::TensorProto proto;
-    constexpr int32_t kString = 7;
-    proto.set_dtype(kString);
+    tensorflow::TensorProto proto;
+    proto.set_dtype(tensorflow::DT_STRING);
     proto.mutable_tensor_shape()->add_dim()->set_size(list.size());
     // Two messages one after the other are one that has the fields of both.
     for (const std::string& example : list)

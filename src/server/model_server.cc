@@ -15,6 +15,7 @@
 #include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
 #include "dialect/predict/service.h"
+#include "dialect/tfserving/service.h"
 #include "server/access/access.h"
 #include "server/announcement.h"
 #include "server/certificate_keeper.h"
@@ -101,6 +102,9 @@ struct ModelServer::Rep {
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
+    const auto serving_metrics = std::make_shared<tfserving::ServingMetrics>();
+    tfserving::add_to(router, engine.inference(), http_options(), serving_metrics);
+    tfserving::add_to(grpc, engine.inference(), http_options(), serving_metrics);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
     admin::add_models(router, engine.catalog(), engine.lifecycle().control());
     if (config.access_log) {

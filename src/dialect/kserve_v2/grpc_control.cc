@@ -1,40 +1,17 @@
 #include "dialect/kserve_v2/grpc_control.h"
 
-#include <climits>
 #include <utility>
+
+#include "dialect/unary_proto.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
 
-template <typename Message>
-Chunks serialise(const Message& message) {
-  MemoryRef memory = Memory::allocate(message.ByteSizeLong());
-  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(memory->data()));
-  Chunks chunks;
-  chunks.emplace_back(std::move(memory));
-  return chunks;
-}
-
 using wire::ApiGroup;
 
-/// A unary method from `answer(const Request&) -> Result<Response>`.
 template <typename Request, typename Answer>
 void add(wire::GrpcMethods& methods, ApiGroup group, std::string_view name, Answer answer) {
-  methods.add(method_path(name),
-              wire::unary_method([name, answer = std::move(answer)](std::shared_ptr<wire::GrpcCall> call, Bytes bytes) {
-                Request request;
-                if (bytes.size() > INT_MAX || !request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-                  call->finish(invalid_argument("the message does not parse as the request of " + std::string(name)));
-                  return;
-                }
-                const auto result = answer(request);
-                if (result.ok()) {
-                  call->reply(serialise(*result));
-                } else {
-                  call->finish(result.status());
-                }
-              }),
-              group);
+  add_unary<Request>(methods, group, method_path(name), std::move(answer));
 }
 
 /// What would change the server.

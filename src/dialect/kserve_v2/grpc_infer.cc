@@ -3,7 +3,7 @@
 #include <climits>
 #include <utility>
 
-#include "dialect/kserve_v2/call_handler.h"
+#include "dialect/call_handler.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"

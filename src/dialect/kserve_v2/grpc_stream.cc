@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "dialect/kserve_v2/call_handler.h"
+#include "dialect/call_handler.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"

@@ -6,9 +6,9 @@
 #include <optional>
 #include <utility>
 
-#include "dialect/kserve_v2/proto_wire.h"
 #include "dialect/kserve_v2/request_parameters.h"
 #include "dialect/kserve_v2/typed_contents.h"
+#include "dialect/proto_wire.h"
 #include "dialect/version_text.h"
 
 namespace modelmill::kserve_v2 {

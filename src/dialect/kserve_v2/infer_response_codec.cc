@@ -4,7 +4,7 @@
 #include <charconv>
 #include <string>
 
-#include "dialect/kserve_v2/proto_wire.h"
+#include "dialect/proto_wire.h"
 
 namespace modelmill::kserve_v2 {
 namespace {

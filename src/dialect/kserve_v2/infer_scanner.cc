@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "dialect/kserve_v2/proto_wire.h"
+#include "dialect/proto_wire.h"
 
 namespace modelmill::kserve_v2 {
 namespace {

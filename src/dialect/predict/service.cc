@@ -1,6 +1,5 @@
 #include "dialect/predict/service.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "dialect/predict/reply_codec.h"
 #include "dialect/predict/request_codec.h"
 #include "dialect/predict/sample.h"
+#include "dialect/requested_outputs.h"
 #include "dialect/server_timing.h"
 #include "dialect/version_text.h"
 
@@ -205,16 +205,7 @@ wire::HttpReply PredictCall::write() {
 
 wire::HttpReply PredictCall::write_answer() {
   if (responses_ != 1) response_.status = internal("expected a single response, got " + std::to_string(responses_));
-  if (response_.status.ok() && !requested_.empty()) {
-    auto& outputs = response_.outputs;
-    const auto unwanted = [&](const Tensor& tensor) {
-      for (const RequestedOutput& wish : requested_) {
-        if (wish.name == tensor.name) return false;
-      }
-      return true;
-    };
-    outputs.erase(std::remove_if(outputs.begin(), outputs.end(), unwanted), outputs.end());
-  }
+  if (response_.status.ok()) keep_requested(requested_, response_);
   if (response_.status.ok()) {
     Result<wire::HttpReply> reply = write_reply(std::move(response_), format_, added_dimension_);
     if (reply.ok()) return std::move(reply).value();

@@ -6,7 +6,7 @@
 
 #include "wire/grpc.h"
 
-namespace modelmill::kserve_v2 {
+namespace modelmill {
 
 /// The wire's side of a call whose object is also held by its requests in flight, and so may outlive it.
 template <typename Call>
@@ -23,4 +23,4 @@ class CallHandler final : public wire::GrpcCallHandler {
   const std::shared_ptr<Call> call_;
 };
 
-}  // namespace modelmill::kserve_v2
+}  // namespace modelmill

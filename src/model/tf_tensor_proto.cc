@@ -1,4 +1,4 @@
-#include "lifecycle/tf_tensor_proto.h"
+#include "model/tf_tensor_proto.h"
 
 #include <algorithm>
 #include <cstring>
@@ -8,27 +8,6 @@ namespace modelmill {
 namespace {
 
 constexpr int64_t kMostBytes = int64_t{1} << 30;
-
-/// By the numbers of types.proto.
-DataType dtype_of(int32_t type) {
-  switch (type) {
-    case 1: return DataType::kFp32;
-    case 2: return DataType::kFp64;
-    case 3: return DataType::kInt32;
-    case 4: return DataType::kUint8;
-    case 5: return DataType::kInt16;
-    case 6: return DataType::kInt8;
-    case 7: return DataType::kBytes;
-    case 9: return DataType::kInt64;
-    case 10: return DataType::kBool;
-    case 14: return DataType::kBf16;
-    case 17: return DataType::kUint16;
-    case 19: return DataType::kFp16;
-    case 22: return DataType::kUint32;
-    case 23: return DataType::kUint64;
-    default: return DataType::kInvalid;
-  }
-}
 
 /// `count` elements out of as many values as there are, narrowed to T.
 template <typename T, typename Values>
@@ -53,7 +32,7 @@ std::string pack_strings(const google::protobuf::RepeatedPtrField<std::string>& 
   return out;
 }
 
-std::string pack_values(const tf_warmup::TensorProto& proto, DataType dtype, int64_t count) {
+std::string pack_values(const tensorflow::TensorProto& proto, DataType dtype, int64_t count) {
   switch (dtype) {
     case DataType::kFp32: return pack<float>(proto.float_val(), count);
     case DataType::kFp64: return pack<double>(proto.double_val(), count);
@@ -74,7 +53,7 @@ std::string pack_values(const tf_warmup::TensorProto& proto, DataType dtype, int
   return {};
 }
 
-int values_in(const tf_warmup::TensorProto& proto) {
+int values_in(const tensorflow::TensorProto& proto) {
   return proto.float_val_size() + proto.double_val_size() + proto.int_val_size() + proto.int64_val_size() +
          proto.uint32_val_size() + proto.uint64_val_size() + proto.bool_val_size() + proto.half_val_size() +
          proto.string_val_size();
@@ -82,11 +61,52 @@ int values_in(const tf_warmup::TensorProto& proto) {
 
 }  // namespace
 
-Result<Tensor> tensor_of_proto(const std::string& name, const tf_warmup::TensorProto& proto) {
+DataType dtype_of_tf(int32_t type) {
+  switch (type) {
+    case tensorflow::DT_FLOAT: return DataType::kFp32;
+    case tensorflow::DT_DOUBLE: return DataType::kFp64;
+    case tensorflow::DT_INT32: return DataType::kInt32;
+    case tensorflow::DT_UINT8: return DataType::kUint8;
+    case tensorflow::DT_INT16: return DataType::kInt16;
+    case tensorflow::DT_INT8: return DataType::kInt8;
+    case tensorflow::DT_STRING: return DataType::kBytes;
+    case tensorflow::DT_INT64: return DataType::kInt64;
+    case tensorflow::DT_BOOL: return DataType::kBool;
+    case tensorflow::DT_BFLOAT16: return DataType::kBf16;
+    case tensorflow::DT_UINT16: return DataType::kUint16;
+    case tensorflow::DT_HALF: return DataType::kFp16;
+    case tensorflow::DT_UINT32: return DataType::kUint32;
+    case tensorflow::DT_UINT64: return DataType::kUint64;
+    default: return DataType::kInvalid;
+  }
+}
+
+tensorflow::DataType tf_dtype(DataType dtype) {
+  switch (dtype) {
+    case DataType::kFp32: return tensorflow::DT_FLOAT;
+    case DataType::kFp64: return tensorflow::DT_DOUBLE;
+    case DataType::kInt32: return tensorflow::DT_INT32;
+    case DataType::kUint8: return tensorflow::DT_UINT8;
+    case DataType::kInt16: return tensorflow::DT_INT16;
+    case DataType::kInt8: return tensorflow::DT_INT8;
+    case DataType::kBytes: return tensorflow::DT_STRING;
+    case DataType::kInt64: return tensorflow::DT_INT64;
+    case DataType::kBool: return tensorflow::DT_BOOL;
+    case DataType::kBf16: return tensorflow::DT_BFLOAT16;
+    case DataType::kUint16: return tensorflow::DT_UINT16;
+    case DataType::kFp16: return tensorflow::DT_HALF;
+    case DataType::kUint32: return tensorflow::DT_UINT32;
+    case DataType::kUint64: return tensorflow::DT_UINT64;
+    case DataType::kInvalid: break;
+  }
+  return tensorflow::DT_INVALID;
+}
+
+Result<Tensor> tensor_of_proto(const std::string& name, const tensorflow::TensorProto& proto) {
   const std::string what = "tensor '" + name + "' ";
   Tensor tensor;
   tensor.name = name;
-  tensor.dtype = dtype_of(proto.dtype());
+  tensor.dtype = dtype_of_tf(proto.dtype());
   if (tensor.dtype == DataType::kInvalid)
     return invalid_argument(what + "has TensorFlow's type " + std::to_string(proto.dtype()) +
                             ", which can't be served");

@@ -5,10 +5,11 @@
 #include <cstring>
 #include <string_view>
 
-namespace modelmill::kserve_v2 {
+namespace modelmill {
 
 /// The protobuf wire format, read and written by hand where generated code would copy or allocate too much: the
-/// messages of ModelInfer. Offsets and sizes are bounded by the view that is read; nothing here allocates or throws.
+/// messages of ModelInfer and of TensorFlow Serving's PredictionService. Offsets and sizes are bounded by the view that
+/// is read; nothing here allocates or throws.
 enum class WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
 inline constexpr uint32_t wire_tag(uint32_t field, WireType type) { return field << 3 | static_cast<uint32_t>(type); }
@@ -153,4 +154,4 @@ class ProtoWriter {
   uint8_t* at_;
 };
 
-}  // namespace modelmill::kserve_v2
+}  // namespace modelmill

@@ -1,0 +1,254 @@
+#include "dialect/tfserving/grpc_examples.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dialect/large_work.h"
+#include "dialect/proto_wire.h"
+#include "dialect/tfserving/examples.h"
+#include "dialect/tfserving/model_target.h"
+#include "dialect/tfserving/results.h"
+
+namespace modelmill::tfserving {
+namespace {
+
+namespace api = tensorflow::serving;
+
+constexpr const char* kNotDecoupled =
+    "this model gives any number of answers to a request; ask it by V2's ModelStreamInfer";
+
+enum class Method { kClassify, kRegress, kMultiInference };
+
+/// One thing that is wanted of the examples.
+struct Task {
+  ModelTarget target;
+  bool regress = false;
+};
+
+/// One call of any of the methods: the sink of the answer from which all its tasks are answered. It parses on the loop
+/// or the offload, and is answered on any thread. Owned by its handler and by the request in flight.
+class ExamplesCall final : public ResponseSink, public std::enable_shared_from_this<ExamplesCall> {
+ public:
+  ExamplesCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, Method method, Offload* offload,
+               std::shared_ptr<ServingMetrics> metrics)
+      : inference_(inference),
+        call_(std::move(call)),
+        method_(method),
+        offload_(offload),
+        metrics_(std::move(metrics)) {}
+
+  void start(Bytes message);
+  void cancel(const Status& reason) {
+    cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
+                                                            : CancelToken::Reason::kClientGone);
+    if (!tasks_.empty()) inference_.cancelled(tasks_[0].target.model, tasks_[0].target.version.value_or(0));
+  }
+  void on_response(InferResponse response, bool final, bool has_response) override;
+
+ private:
+  Status parse();
+  Status parse_tasks(std::string_view& input);
+  Status add_task(std::string_view bytes);
+  void submit(Result<VersionPin> pin);
+  void put(VersionPin pin);
+  Result<std::string> answer();
+  Status answer_task(const Task& task, api::InferenceResult& result);
+  void name_model(const Task& task, api::ModelSpec& spec) const;
+  void finish(Result<std::string> message);
+
+  Inference& inference_;
+  const std::shared_ptr<wire::GrpcCall> call_;
+  const Method method_;
+  Offload* const offload_;
+  const std::shared_ptr<ServingMetrics> metrics_;
+  const TimePoint start_ = Clock::now();
+  Bytes message_;
+  std::vector<Task> tasks_;
+  Examples examples_;
+  ModelVersion::Description model_;
+  CancelToken cancel_;
+  InferRequestPtr request_;  // until it is submitted
+  int responses_ = 0;
+  InferResponse response_;
+};
+
+void ExamplesCall::start(Bytes message) {
+  message_ = std::move(message);
+  request_ = std::make_unique<InferRequest>(shared_from_this());
+  request_->deadline = call_->deadline();
+  request_->trace = call_->trace();
+  request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  if (const Status status = parse(); !status.ok()) return std::exchange(request_, nullptr)->fail(status);
+  const auto cancel = request_->cancel;
+  pin_when_loaded(inference_, tasks_[0].target, request_->deadline, cancel, message_.size(),
+                  [self = shared_from_this()](Result<VersionPin> pin) { self->submit(std::move(pin)); });
+}
+
+/// An InferenceTask.
+Status ExamplesCall::add_task(std::string_view bytes) {
+  Task task;
+  std::string_view spec, method;
+  ProtoReader reader(bytes);
+  while (reader.next()) {
+    if (reader.is(1, WireType::kBytes)) spec = reader.bytes();
+    if (reader.is(2, WireType::kBytes)) method = reader.bytes();
+  }
+  if (!reader.ok()) return invalid_argument("an InferenceTask does not parse as a protobuf message");
+  MM_ASSIGN_OR_RETURN(task.target, read_model_spec(spec));
+  if (method != "tensorflow/serving/classify" && method != "tensorflow/serving/regress")
+    return unimplemented("Unsupported signature method_name: " + std::string(method));
+  task.regress = method == "tensorflow/serving/regress";
+  if (!tasks_.empty() && task.target.model != tasks_[0].target.model)
+    return invalid_argument("All ModelSpecs in a MultiInferenceRequest must access the same model name.");
+  tasks_.push_back(std::move(task));
+  return ok_status();
+}
+
+Status ExamplesCall::parse_tasks(std::string_view& input) {
+  bool has_spec = false;
+  ProtoReader reader(message_.view());
+  while (reader.next()) {
+    if (reader.is(2, WireType::kBytes)) input = reader.bytes();
+    if (!reader.is(1, WireType::kBytes)) continue;
+    has_spec = true;
+    if (method_ == Method::kMultiInference) {
+      MM_RETURN_IF_ERROR(add_task(reader.bytes()));
+      continue;
+    }
+    MM_ASSIGN_OR_RETURN(ModelTarget target, read_model_spec(reader.bytes()));
+    tasks_ = {{std::move(target), method_ == Method::kRegress}};
+  }
+  if (!reader.ok())
+    return invalid_argument("the request does not parse as a protobuf message; check the client's protos");
+  if (has_spec) return ok_status();
+  return invalid_argument(method_ == Method::kMultiInference ? "Inference request contains no inference tasks"
+                                                             : "Missing ModelSpec");
+}
+
+Status ExamplesCall::parse() {
+  std::string_view input;
+  MM_RETURN_IF_ERROR(parse_tasks(input));
+  MM_ASSIGN_OR_RETURN(examples_, read_input(input));
+  return ok_status();
+}
+
+void ExamplesCall::submit(Result<VersionPin> pin) {
+  Status status = pin.status();
+  for (const Task& task : tasks_)
+    if (status.ok() && !serves_signature(**pin, task.target.signature))
+      status = invalid_argument("No signature was found with the name: " + task.target.signature);
+  if (!status.ok()) return std::exchange(request_, nullptr)->fail(status);
+  if (offload_ == nullptr || message_.size() <= kLoopBytes) return put(*std::move(pin));
+  const auto held = std::make_shared<VersionPin>(*std::move(pin));
+  status = run_large(*offload_, [self = shared_from_this(), held] { self->put(std::move(*held)); });
+  if (!status.ok()) std::exchange(request_, nullptr)->fail(status);
+}
+
+void ExamplesCall::put(VersionPin pin) {
+  InferRequestPtr request = std::move(request_);
+  model_ = pin->description();
+  request->model = tasks_[0].target.model;
+  request->version = pin->version();
+  const Status status = within_memory([&] { return put_examples(examples_, pin->signature(), *request); });
+  request->times.received = Clock::now();
+  if (!status.ok()) return request->fail(status);
+  inference_.submit(std::move(pin), std::move(request), kNotDecoupled);
+}
+
+void ExamplesCall::on_response(InferResponse response, bool final, bool has_response) {
+  if (has_response && ++responses_ == 1) response_ = std::move(response);
+  if (final) finish(answer());
+}
+
+void ExamplesCall::name_model(const Task& task, api::ModelSpec& spec) const {
+  spec.set_name(task.target.model);
+  spec.mutable_version()->set_value(response_.version != 0 ? response_.version : model_.version);
+  spec.set_signature_name(task.target.signature);
+}
+
+Status ExamplesCall::answer_task(const Task& task, api::InferenceResult& result) {
+  name_model(task, *result.mutable_model_spec());
+  if (task.regress) {
+    MM_ASSIGN_OR_RETURN(*result.mutable_regression_result(), regression_of(response_, examples_.list.size()));
+  } else {
+    MM_ASSIGN_OR_RETURN(*result.mutable_classification_result(),
+                        classification_of(response_, model_, examples_.list.size()));
+  }
+  return ok_status();
+}
+
+Result<std::string> ExamplesCall::answer() {
+  if (responses_ != 1) return internal("expected a single response, got " + std::to_string(responses_));
+  MM_RETURN_IF_ERROR(response_.status);
+  api::MultiInferenceResponse all;
+  for (const Task& task : tasks_) MM_RETURN_IF_ERROR(answer_task(task, *all.add_results()));
+  if (method_ == Method::kMultiInference) return all.SerializeAsString();
+  api::InferenceResult& only = *all.mutable_results(0);
+  if (method_ == Method::kRegress) {
+    api::RegressionResponse out;
+    out.mutable_model_spec()->Swap(only.mutable_model_spec());
+    out.mutable_result()->Swap(only.mutable_regression_result());
+    return out.SerializeAsString();
+  }
+  api::ClassificationResponse out;
+  out.mutable_model_spec()->Swap(only.mutable_model_spec());
+  out.mutable_result()->Swap(only.mutable_classification_result());
+  return out.SerializeAsString();
+}
+
+void ExamplesCall::finish(Result<std::string> message) {
+  const std::string_view method = call_->method();
+  if (!model_.definition.name.empty())
+    metrics_->answered(model_.definition.name, method.substr(method.rfind('/') + 1), "GRPC", message.status(),
+                       Clock::now() - start_);
+  const auto deliver = [self = shared_from_this(), message = std::move(message)]() mutable {
+    if (!message.ok()) return self->call_->finish(message.status());
+    self->call_->reply({Bytes::from_string(std::move(message).value())});
+  };
+  if (call_->loop().on_thread()) {
+    auto now = deliver;
+    return now();
+  }
+  call_->loop().post(deliver);
+}
+
+/// The wire's side of a call.
+class ExamplesHandler final : public wire::WholeMessageHandler {
+ public:
+  ExamplesHandler(std::shared_ptr<wire::GrpcCall> call, std::shared_ptr<ExamplesCall> examples)
+      : call_(std::move(call)), examples_(std::move(examples)) {}
+
+  void on_message(Bytes message) override {
+    if (!std::exchange(received_, true)) examples_->start(std::move(message));
+  }
+  void on_half_close() override {
+    if (!received_) call_->finish(internal("the call ended without a request message"));
+  }
+  void on_cancel(const Status& reason) override { examples_->cancel(reason); }
+
+ private:
+  const std::shared_ptr<wire::GrpcCall> call_;
+  const std::shared_ptr<ExamplesCall> examples_;
+  bool received_ = false;
+};
+
+}  // namespace
+
+void add_example_methods(wire::GrpcMethods& methods, Inference& inference, Offload* offload,
+                         const std::shared_ptr<ServingMetrics>& metrics) {
+  const std::pair<const char*, Method> all[] = {
+      {"Classify", Method::kClassify}, {"Regress", Method::kRegress}, {"MultiInference", Method::kMultiInference}};
+  for (const auto& [name, method] : all)
+    methods.add(
+        std::string("/tensorflow.serving.PredictionService/") + name,
+        [&inference, offload, metrics,
+         method = method](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
+          auto examples = std::make_shared<ExamplesCall>(inference, call, method, offload, metrics);
+          return std::make_unique<ExamplesHandler>(std::move(call), std::move(examples));
+        },
+        wire::ApiGroup::kInference);
+}
+
+}  // namespace modelmill::tfserving

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "catalog/model_version.h"
+#include "serve/inference.h"
+
+namespace modelmill::tfserving {
+
+/// What a ModelSpec, or a path, says of whom to ask.
+struct ModelTarget {
+  std::string model;
+  std::optional<int64_t> version;
+  std::string label;      // instead of a version; empty: none
+  std::string signature;  // empty: the default
+};
+
+/// Reads a serialised ModelSpec.
+Result<ModelTarget> read_model_spec(std::string_view bytes);
+
+/// Pins who is meant. Errors have TensorFlow Serving's codes and words, which its clients match on; UNAVAILABLE for
+/// one that is known and not ready.
+Result<VersionPin> pin_target(const Catalog& catalog, const ModelTarget& target);
+
+/// The same, and if the model loads on demand, when it has. `done` is called once, now or on any thread; `bytes` is
+/// what is held meanwhile. With a cancelled token it may not be called at all.
+void pin_when_loaded(Inference& inference, const ModelTarget& target, TimePoint deadline,
+                     std::shared_ptr<CancelToken> cancel, uint64_t bytes, std::function<void(Result<VersionPin>)> done);
+
+/// The name of the signature that a version serves: for a SavedModel what its parameter TF_SIGNATURE_DEF says, else
+/// "serving_default".
+std::string served_signature(const ModelVersion& version);
+/// Whether a request for signature `name` is served; the empty one and "serving_default" always are.
+bool serves_signature(const ModelVersion& version, std::string_view name);
+
+}  // namespace modelmill::tfserving

@@ -1,0 +1,159 @@
+#include "dialect/tfserving/service.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/json_text.h"
+#include "dialect/model_wait.h"
+#include "dialect/tfserving/grpc_examples.h"
+#include "dialect/tfserving/grpc_predict.h"
+#include "dialect/tfserving/metadata.h"
+#include "dialect/tfserving/rest_call.h"
+#include "dialect/tfserving/rest_path.h"
+#include "dialect/unary_proto.h"
+
+namespace modelmill::tfserving {
+namespace {
+
+namespace api = tensorflow::serving;
+using wire::ApiGroup;
+
+constexpr const char* kSignatureDef = "signature_def";
+constexpr const char* kMetricsPath = "/monitoring/prometheus/metrics";
+
+ModelTarget target_of(const api::ModelSpec& spec) {
+  ModelTarget target;
+  target.model = spec.name();
+  target.signature = spec.signature_name();
+  target.label = spec.version_label();
+  if (spec.has_version()) target.version = spec.version().value();
+  return target;
+}
+
+Result<api::GetModelMetadataResponse> metadata(const Catalog& catalog, const api::GetModelMetadataRequest& request) {
+  if (!request.has_model_spec()) return invalid_argument("Missing ModelSpec");
+  if (request.metadata_field().empty())
+    return invalid_argument("GetModelMetadataRequest must specify at least one metadata_field");
+  for (const std::string& field : request.metadata_field())
+    if (field != kSignatureDef) return invalid_argument("Metadata field " + field + " is not supported");
+  MM_ASSIGN_OR_RETURN(const VersionPin pin, pin_target(catalog, target_of(request.model_spec())));
+  api::GetModelMetadataResponse out;
+  out.mutable_model_spec()->set_name(pin->name());
+  out.mutable_model_spec()->mutable_version()->set_value(pin->version());
+  (*out.mutable_metadata())[kSignatureDef].PackFrom(signatures_of(*pin));
+  return out;
+}
+
+Result<api::GetModelStatusResponse> status(const Catalog& catalog, const api::GetModelStatusRequest& request) {
+  if (!request.has_model_spec()) return invalid_argument("Missing ModelSpec");
+  return model_status(catalog, target_of(request.model_spec()));
+}
+
+/// KServe V1's list of models.
+std::string list_json(const Catalog& catalog) {
+  JsonWriter json;
+  json.begin_object().key("models").begin_array();
+  const auto table = catalog.table();
+  for (const ModelEntry* entry : table->entries()) json.value(entry->name);
+  json.end_array().end_object();
+  return json.take();
+}
+
+/// KServe V1's readiness of a model, for its clients, and TensorFlow Serving's status of its versions.
+Result<std::string> status_json(const Catalog& catalog, const RestPath& path) {
+  MM_ASSIGN_OR_RETURN(const api::GetModelStatusResponse status, model_status(catalog, path.target));
+  if (path.dialects == Dialects::kTfServing) return json_of(status);
+  JsonWriter json;
+  json.begin_object().field("name", path.target.model);
+  json.field("ready", pin_target(catalog, path.target).ok()).end_object();
+  std::string ready = json.take();
+  if (path.dialects == Dialects::kKserveV1) return ready;
+  ready.back() = ',';
+  return ready + json_of(status).substr(1);
+}
+
+Result<std::string> describe(const Catalog& catalog, const RestPath& path) {
+  switch (path.ask) {
+    case Ask::kList:
+      if (path.dialects == Dialects::kTfServing) return invalid_argument("Missing model name in request.");
+      return list_json(catalog);
+    case Ask::kStatus: return status_json(catalog, path);
+    default: break;
+  }
+  if (path.target.model.empty()) return invalid_argument("Missing model name in request.");
+  MM_ASSIGN_OR_RETURN(const VersionPin pin, pin_target(catalog, path.target));
+  return metadata_json(*pin);
+}
+
+void handle(Inference& inference, const HttpOptions& options, const std::shared_ptr<ServingMetrics>& metrics,
+            std::shared_ptr<wire::HttpExchange> exchange) {
+  const wire::HttpRequest& request = exchange->request();
+  const Result<RestPath> path = parse_rest_path(request.method, request.path);
+  if (!path.ok()) return exchange->reply(error_reply(path.status()));
+  const bool infers = path->ask == Ask::kPredict || path->ask == Ask::kClassify || path->ask == Ask::kRegress;
+  if (!infers) {
+    Result<std::string> body = describe(inference.catalog(), *path);
+    wire::HttpReply reply = body.ok() ? json_reply(200, std::move(body).value()) : error_reply(body.status());
+    compress_reply(reply, request);
+    return exchange->reply(std::move(reply));
+  }
+  Result<VersionPin> pin = pin_target(inference.catalog(), path->target);
+  if (pin.ok()) return handle_rest_inference(inference, exchange, *path, std::move(pin).value(), options, metrics);
+  if (!inference.loads_on_demand(path->target.model)) return exchange->reply(error_reply(pin.status()));
+  wait_for_model(inference, exchange, path->target.model,
+                 [&inference, options, metrics](auto again) { handle(inference, options, metrics, std::move(again)); });
+}
+
+ApiGroup group_of(const wire::HttpRequest& request) {
+  if (request.method == "POST") return ApiGroup::kInference;
+  const Result<RestPath> path = parse_rest_path(request.method, request.path);
+  return path.ok() && path->ask == Ask::kStatus ? ApiGroup::kHealth : ApiGroup::kMetadata;
+}
+
+void reply_metrics(ServingMetrics& metrics, const Catalog& catalog, wire::HttpExchange& exchange) {
+  const wire::HttpRequest& request = exchange.request();
+  if (request.method != "GET" || request.path != kMetricsPath)
+    return exchange.reply(error_reply(not_found("no such path: '" + request.path + "'; it is GET " + kMetricsPath)));
+  wire::HttpReply reply = wire::HttpReply::text(200, "text/plain", metrics.render(catalog));
+  compress_reply(reply, request);
+  exchange.reply(std::move(reply));
+}
+
+}  // namespace
+
+void add_to(wire::GrpcMethods& methods, Inference& inference, const HttpOptions& options,
+            const std::shared_ptr<ServingMetrics>& metrics) {
+  const Catalog& catalog = inference.catalog();
+  methods.add("/tensorflow.serving.PredictionService/Predict",
+              predict_method(inference, options.server_timing, options.offload, metrics), ApiGroup::kInference);
+  add_example_methods(methods, inference, options.offload, metrics);
+  add_unary<api::GetModelMetadataRequest>(
+      methods, ApiGroup::kMetadata, "/tensorflow.serving.PredictionService/GetModelMetadata",
+      [&catalog](const api::GetModelMetadataRequest& request) { return metadata(catalog, request); });
+  add_unary<api::GetModelStatusRequest>(
+      methods, ApiGroup::kHealth, "/tensorflow.serving.ModelService/GetModelStatus",
+      [&catalog](const api::GetModelStatusRequest& request) { return status(catalog, request); });
+  const google::protobuf::FileDescriptor* file = api::PredictRequest::descriptor()->file();
+  methods.describe(file->FindServiceByName("PredictionService"));
+  methods.describe(file->FindServiceByName("ModelService"));
+}
+
+void add_to(HttpRouter& router, Inference& inference, const HttpOptions& options,
+            const std::shared_ptr<ServingMetrics>& metrics) {
+  for (const char* segment : {"v1", "tfserving", "kserve"})
+    router.add(
+        segment,
+        [&inference, options, metrics](std::shared_ptr<wire::HttpExchange> exchange) {
+          handle(inference, options, metrics, std::move(exchange));
+        },
+        group_of);
+  router.add(
+      "monitoring",
+      [metrics, &catalog = inference.catalog()](std::shared_ptr<wire::HttpExchange> exchange) {
+        reply_metrics(*metrics, catalog, *exchange);
+      },
+      ApiGroup::kMetrics);
+}
+
+}  // namespace modelmill::tfserving

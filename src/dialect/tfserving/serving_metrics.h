@@ -1,0 +1,39 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "catalog/catalog.h"
+#include "runtime/metrics.h"
+
+namespace modelmill::tfserving {
+
+/// What came by TensorFlow Serving's protocol, under the names of its metrics: a page of its own, because its
+/// dashboards sum over names and labels as there. Series last as long as their model is known. Thread-safe.
+class ServingMetrics {
+ public:
+  /// One request for a model that is served, and how it ended. `api` and `entrypoint` are labels' values: "Predict" by
+  /// "GRPC", "predict" by "REST". Times are those of requests that succeed, as there.
+  void answered(const std::string& model, std::string_view api, std::string_view entrypoint, const Status& status,
+                Duration time);
+
+  /// In Prometheus' text format.
+  std::string render(const Catalog& catalog);
+
+ private:
+  struct Model {
+    std::map<std::string, std::shared_ptr<Counter>, std::less<>> counts;   // by status
+    std::map<std::string, std::shared_ptr<Histogram>, std::less<>> times;  // by api and entrypoint
+  };
+
+  MetricRegistry registry_;
+  Mutex mutex_;
+  std::map<std::string, Model, std::less<>> models_ MM_GUARDED_BY(mutex_);
+};
+
+}  // namespace modelmill::tfserving
