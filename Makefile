@@ -27,8 +27,9 @@ build: ## the server and its backends, into build/release
 	@tools/setup build
 	@$(call compile,release)
 
-wheel: build ## a pip wheel of the server, into build/wheel/dist
+wheel: ## a pip wheel of the server, into build/wheel/dist
 	@tools/setup wheel
+	@$(call compile,release)
 	@$(PYTHON) tools/build-wheel
 
 ##@ Check

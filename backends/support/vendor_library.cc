@@ -12,6 +12,10 @@ void* Symbols::find(const char* name) {
 }
 
 std::string VendorLibrary::try_open(const std::string& name, std::string* problem) const {
+  if (check_ && name.find('/') != std::string::npos) {
+    *problem = check_(name);
+    if (!problem->empty()) return {};
+  }
   void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     *problem = dlerror();

@@ -14,15 +14,19 @@ class VendorLibrary {
   /// Takes what is needed out of an opened library, which lies at `path`. Returns why it can't be used, or an empty
   /// text. One call at a time, none after one that returned nothing.
   using Bind = std::function<std::string(void* handle, const std::string& path)>;
+  /// Says of a file, before it is opened, why it can't be used, or an empty text.
+  using Check = std::function<std::string(const std::string& path)>;
 
   /// `name`: the runtime's, for messages. `configured`: the operator's "library" setting, or empty. `plugin_dir`: the
   /// folder of the plugin, from where a wheel or virtual environment around it is found.
-  VendorLibrary(LibrarySearch search, std::string name, std::string configured, std::string plugin_dir, Bind bind)
+  VendorLibrary(LibrarySearch search, std::string name, std::string configured, std::string plugin_dir, Bind bind,
+                Check check = {})
       : search_(std::move(search)),
         name_(std::move(name)),
         configured_(std::move(configured)),
         plugin_dir_(std::move(plugin_dir)),
-        bind_(std::move(bind)) {}
+        bind_(std::move(bind)),
+        check_(std::move(check)) {}
 
   /// Opens the library at the first call; tried again while it fails, so that an installation is noticed. Returns its
   /// file, or an empty text when it can't be had; then `problem` says why.
@@ -36,6 +40,7 @@ class VendorLibrary {
   const std::string configured_;
   const std::string plugin_dir_;
   const Bind bind_;
+  const Check check_;
   std::mutex mutex_;
   std::string path_;  // guarded by mutex_; empty until it is open
 };

@@ -49,6 +49,12 @@ Status write_file(const std::string& folder, const std::string& name, const std:
   return ok_status();
 }
 
+/// Code for the machine itself, which would run in this process: a package of AOTInductor, whatever its file is called.
+/// The names in its archive are never compressed.
+bool is_native_code(const std::string& name, const std::string& content) {
+  return name.ends_with(".pt2") || content.find("data/aotinductor/") != std::string::npos;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<OwnFolder>> OwnFolder::make() {
@@ -71,7 +77,13 @@ Result<SeenModel> unpack_sent_model(const ModelLoad& load, std::span<const Model
   MM_RETURN_IF_ERROR(check_model_name(load.model));
   MM_ASSIGN_OR_RETURN(folder, OwnFolder::make());
   const std::string directory = folder->path() + '/' + load.model;
-  for (const auto& [name, content] : load.files) MM_RETURN_IF_ERROR(write_file(directory, name, content));
+  for (const auto& [name, content] : load.files) {
+    if (is_native_code(name, content))
+      return Status(Code::kPermissionDenied, "load of model '" + load.model + "': the file '" + name +
+                                                 "' is native code, which is not taken from clients; put the model "
+                                                 "where the server looks for models");
+    MM_RETURN_IF_ERROR(write_file(directory, name, content));
+  }
   // What looks like a model's folder by its configuration needs one there; the one that was sent is put in its place.
   MM_RETURN_IF_ERROR(write_file(directory, "config.pbtxt", ""));
   MM_ASSIGN_OR_RETURN(FoundModels found, find_models({directory}, formats));

@@ -27,7 +27,8 @@ class OwnFolder {
 
 /// Writes the files that a client sent, and its configuration, as a model's folder, and looks at it. The folder stays
 /// until `folder` goes. INVALID_ARGUMENT for files without a configuration, or with names that leave the model's
-/// folder; what is executable by being there (plugins) is not found in it.
+/// folder, PERMISSION_DENIED for native code (packages of AOTInductor); what is executable by being there (plugins) is
+/// not found in it.
 Result<SeenModel> unpack_sent_model(const ModelLoad& load, std::span<const ModelFormat> formats,
                                     std::shared_ptr<OwnFolder>& folder);
 

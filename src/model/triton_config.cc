@@ -19,9 +19,12 @@ struct Platform {
 };
 
 constexpr Platform kPlatforms[] = {
-    {"onnxruntime_onnx", "onnxruntime"},   {"tensorflow_savedmodel", "tensorflow"},
-    {"tensorflow_graphdef", "tensorflow"}, {"pytorch_libtorch", "pytorch"},
-    {"torch_aoti", "torch_aoti"},          {"tensorrt_plan", "tensorrt"},
+    {"onnxruntime_onnx", "onnxruntime"},
+    {"tensorflow_savedmodel", "tensorflow"},
+    {"tensorflow_graphdef", "tensorflow"},
+    {"pytorch_libtorch", "pytorch"},
+    {"torch_aoti", "pytorch"},
+    {"tensorrt_plan", "tensorrt"},
 };
 
 template <typename Io>
