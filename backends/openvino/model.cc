@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 namespace modelmill::ov {
@@ -16,6 +18,10 @@ using backend::TensorSpec;
 /// Up to this size a copy of the weights costs less than handing each execution to another thread and back.
 constexpr uint64_t kOwnCopyBelow = 64 << 20;
 constexpr size_t kMostProperties = 16;
+/// A model that is compiled for a shape takes about as much beside its weights.
+constexpr uint64_t kGraphBytes = 16 << 20;
+/// Of a model, all of them together.
+constexpr uint64_t kMostFixedBytes = 512 << 20;
 
 uint64_t size_or_zero(const fs::path& file) {
   std::error_code error;
@@ -78,12 +84,20 @@ OvModel::OvModel(const backend::ModelArgs& args, const Library::Opened& library)
     : label_("model '" + args.name + "' version " + std::to_string(args.version)),
       file_(args.file),
       cores_(static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))),
-      core_(library.core) {
+      core_(library.core),
+      host_model_(args.host_model) {
   try {
     options_ = Options::read(args.config, args.instance_threads, cores_);
     read(args.config);
+    const auto before = std::chrono::steady_clock::now();
     first_ = compile();
-    if (options_.shared) model_.reset();
+    compile_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+    const bool open = std::any_of(ports_.inputs.begin(), ports_.inputs.end(), std::mem_fn(&ModelPort::open));
+    if (options_.shared)
+      model_.reset();
+    else if (options_.fixed_shapes && open)
+      compiler_ = std::make_unique<ShapeCompiler>([this](FixedModel& fixed) { compile_fixed(fixed); },
+                                                  kGraphBytes + bytes_, kMostFixedBytes);
   } catch (const Error& e) {
     throw Error(e.code(), label_ + ": " + e.what());
   }
@@ -164,6 +178,17 @@ Compiled OvModel::compile() const {
   return Compiled(compile_with(core_, model_.get(), options_.device, properties), Release());
 }
 
+void OvModel::compile_fixed(FixedModel& fixed) {
+  const std::lock_guard lock(compiling_);
+  reshape(*model_, ports_.inputs, fixed.shapes);
+  fixed.ports = Ports::read(*model_);
+  fixed.compiled = compile();
+  std::string text;
+  for (const ModelPort& input : fixed.ports.inputs)
+    text += (text.empty() ? "" : ", ") + ("'" + input.spec.name + "' ") + backend::shape_text(input.spec.shape);
+  backend::log(host_model_, MM_LOG_INFO, label_ + " is compiled for a shape that comes often: " + text);
+}
+
 int OvModel::instances() const {
   if (!options_.shared) return std::max(1, cores_ / options_.threads);
   char* text = nullptr;
@@ -191,9 +216,11 @@ std::unique_ptr<backend::Instance> OvModel::create_instance(const backend::Insta
   try {
     if (args.kind == MM_DEVICE_GPU && options_.on_cpu())
       throw Error(MM_FAILED_PRECONDITION, "an instance on a GPU needs the parameter TARGET_DEVICE=GPU");
-    if (options_.shared) return make_instance(ports_, first_);
+    if (options_.shared) return make_instance(ports_, first_, {});
+    const std::lock_guard lock(compiling_);
+    if (compiler_ && !first_) reshape(*model_, ports_.inputs);
     Compiled compiled = first_ ? std::exchange(first_, nullptr) : compile();
-    return make_instance(ports_, std::move(compiled));
+    return make_instance(ports_, std::move(compiled), {compiler_.get(), compile_seconds_});
   } catch (const Error& e) {
     throw Error(e.code(), label_ + ": " + e.what());
   }

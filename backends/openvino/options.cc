@@ -34,8 +34,8 @@ int thread_count(const ModelConfig& config, uint32_t instance_threads, int cores
   return given == 0 ? cores : static_cast<int>(given);
 }
 
-bool says_yes(const ModelConfig& config, std::string_view name) {
-  std::string text = config.parameter(name).value_or("NO");
+bool says_yes(const ModelConfig& config, std::string_view name, bool otherwise = false) {
+  std::string text = config.parameter(name).value_or(otherwise ? "YES" : "NO");
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
   if (text == "YES" || text == "TRUE" || text == "1") return true;
   if (text == "NO" || text == "FALSE" || text == "0" || text.empty()) return false;
@@ -56,6 +56,7 @@ Options Options::read(const ModelConfig& config, uint32_t instance_threads, int 
   out.threads = thread_count(config, instance_threads, cores);
   out.skip_batch = says_yes(config, "SKIP_OV_DYNAMIC_BATCHSIZE");
   out.reshape = says_yes(config, "RESHAPE_IO_LAYERS");
+  out.fixed_shapes = says_yes(config, "FIXED_SHAPES", true);
   for (std::string_view key : kHandedOn)
     if (auto value = config.parameter(key)) out.properties.emplace_back(key, *std::move(value));
   if (auto folder = config.parameter("cache_dir")) set_default(out.properties, "CACHE_DIR", *folder);

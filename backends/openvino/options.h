@@ -17,6 +17,7 @@ using Properties = std::vector<std::pair<std::string, std::string>>;
 ///                                all instances share one compiled model with OpenVINO's own streams
 ///   SKIP_OV_DYNAMIC_BATCHSIZE    YES: the model's first dimension stays as it is, whatever max_batch_size says
 ///   RESHAPE_IO_LAYERS            YES: the inputs get the shapes of the configuration
+///   FIXED_SHAPES                 NO: no shape gets a compiled model of its own, however often it comes
 ///   INFERENCE_PRECISION_HINT     f32 (the default), bf16, f16
 /// and OpenVINO's own properties that kHandedOn names, as they are; `cache_dir` is CACHE_DIR.
 struct Options {
@@ -25,6 +26,7 @@ struct Options {
   bool shared = false;  // the streams are the user's or the device's business
   bool skip_batch = false;
   bool reshape = false;
+  bool fixed_shapes = true;
   Properties properties;  // but for the number of streams and threads
 
   bool on_cpu() const { return device == "CPU"; }

@@ -48,6 +48,7 @@ ModelPort describe(const Handle<Port>& port, const char* kind, size_t index) {
     throw Error(MM_UNIMPLEMENTED, what + " has rank " + std::to_string(shape.rank.min) + "; the limit is 32");
   for (int64_t i = 0; i < shape.rank.min; ++i) {
     const Dimension& size = shape.sizes[i];
+    out.sizes.push_back(size);
     out.spec.shape.push_back(size.min == size.max ? size.min : -1);
   }
   return out;
@@ -94,27 +95,32 @@ Ports Ports::read(const Model& model) {
 
 void reshape(const Model& model, const std::vector<ModelPort>& inputs,
              const std::vector<std::vector<int64_t>>& shapes) {
-  std::vector<std::vector<Dimension>> sizes;
-  std::vector<PartialShape> partial;
-  std::vector<size_t> indexes;
-  for (size_t i = 0; i < shapes.size(); ++i) {
-    std::vector<Dimension>& dimensions = sizes.emplace_back();
-    for (int64_t size : shapes[i]) dimensions.push_back(size < 0 ? Dimension{0, -1} : Dimension{size, size});
-    const auto rank = static_cast<int64_t>(dimensions.size());
-    partial.push_back({{rank, rank}, nullptr});
-    indexes.push_back(inputs[i].index);
+  std::vector<ModelPort> wanted = inputs;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    wanted[i].sizes.clear();
+    for (int64_t size : shapes[i]) wanted[i].sizes.push_back(size < 0 ? Dimension{0, -1} : Dimension{size, size});
   }
-  for (size_t i = 0; i < partial.size(); ++i) partial[i].sizes = sizes[i].data();
-  check(api->model_reshape(&model, indexes.data(), partial.data(), indexes.size()), {}, MM_INVALID_ARGUMENT);
+  reshape(model, wanted);
+}
+
+void reshape(const Model& model, const std::vector<ModelPort>& inputs) {
+  std::vector<ModelPort> ports = inputs;  // the library asks for sizes that it could write to
+  std::vector<PartialShape> shapes;
+  std::vector<size_t> indexes;
+  for (ModelPort& port : ports) {
+    const auto rank = static_cast<int64_t>(port.sizes.size());
+    shapes.push_back({{rank, rank}, port.sizes.data()});
+    indexes.push_back(port.index);
+  }
+  check(api->model_reshape(&model, indexes.data(), shapes.data(), indexes.size()), {}, MM_INVALID_ARGUMENT);
 }
 
 void find_batch_dimension(const Model& model, Ports& ports) {
   if (ports.inputs.empty() || !std::all_of(ports.inputs.begin(), ports.inputs.end(), begins_with_any_size) ||
       !std::all_of(ports.outputs.begin(), ports.outputs.end(), begins_with_any_size))
     return;
-  std::vector<std::vector<int64_t>> original, asked;
+  std::vector<std::vector<int64_t>> asked;
   for (const ModelPort& input : ports.inputs) {
-    original.push_back(input.spec.shape);
     asked.push_back(input.spec.shape);
     asked.back()[0] = kUnlikelyRows;
   }
@@ -124,7 +130,7 @@ void find_batch_dimension(const Model& model, Ports& ports) {
     return;
   }
   const Ports answered = Ports::read(model);
-  reshape(model, ports.inputs, original);
+  reshape(model, ports.inputs);
   if (!std::all_of(answered.outputs.begin(), answered.outputs.end(), has_rows_first)) return;
   name_first(ports.inputs);
   name_first(ports.outputs);

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -113,6 +114,29 @@ def test_however_it_is_run_answers_are_right(serve_one, values):
         assert all(pool.map(ask, range(64)))
 
 
+@pytest.mark.parametrize("fixed", ["YES", "NO"])
+def test_shapes_that_come_often_get_models_of_their_own(serve_one, fixed):
+    """Answers stay what they were; a shape that comes later, and one that comes rarely, are answered as before."""
+    client, server = serve_one("mlp", parameters(FIXED_SHAPES=fixed))
+    random = np.random.default_rng(7)
+    asked = [random.standard_normal((rows, 64)).astype(np.float32) for rows in (1, 2, 5)]
+    first = [client.infer("mlp", {"x": x}).as_numpy("probabilities") for x in asked]
+    said = "is compiled for a shape that comes often: 'x' [1,64]"
+    deadline = time.monotonic() + 30
+    runs = 0
+    while said not in server.log() and runs < (4000 if fixed == "NO" else 1_000_000):
+        assert time.monotonic() < deadline, server.text()
+        for _ in range(100):
+            client.infer("mlp", {"x": asked[0]})
+        runs += 100
+    assert (said in server.log()) == (fixed == "YES")
+    for _ in range(50):
+        for x, expected in zip(asked, first):
+            np.testing.assert_allclose(client.infer("mlp", {"x": x}).as_numpy("probabilities"), expected, rtol=1e-5)
+    x = random.standard_normal((9, 64)).astype(np.float32)
+    assert client.infer("mlp", {"x": x}).as_numpy("probabilities").shape == (9, 10)
+
+
 @pytest.mark.parametrize(
     "values,texts",
     [
@@ -120,6 +144,7 @@ def test_however_it_is_run_answers_are_right(serve_one, values):
         ({"NUM_STREAMS": "many"}, ["OpenVINO", "many"]),
         ({"TARGET_DEVICE": "TOASTER"}, ["TOASTER"]),
         ({"RESHAPE_IO_LAYERS": "MAYBE"}, ["RESHAPE_IO_LAYERS", "YES or NO"]),
+        ({"FIXED_SHAPES": "2"}, ["FIXED_SHAPES", "YES or NO"]),
     ],
 )
 def test_wrong_parameters(openvino, tmp_path, values, texts):
