@@ -59,6 +59,18 @@ const TensorSpec* find(const std::vector<TensorSpec>& specs, const std::string& 
   return nullptr;
 }
 
+/// `mapped`: weights stay in their file as long as the model is there. What is compiled again later must not be, for
+/// by then the file may be another one's.
+Handle<ov::Model> read_model(const Core* core, const std::string& file, bool mapped) {
+  static std::mutex reading;  // the property is the core's
+  const std::lock_guard lock(reading);
+  check(api->core_set(core, "", "ENABLE_MMAP", mapped ? "YES" : "NO"));
+  ov::Model* made = nullptr;
+  check(api->core_read_model(core, file.c_str(), nullptr, &made), "file " + file + " can't be loaded",
+        MM_INVALID_ARGUMENT);
+  return Handle<ov::Model>(made);
+}
+
 /// The library takes them one by one: as many as there can be are passed, and it reads as many as there are.
 CompiledModel* compile_with(const Core* core, const ov::Model* model, const std::string& device,
                             const Properties& properties) {
@@ -108,10 +120,7 @@ void OvModel::read(const backend::ModelConfig& config) {
     throw Error(MM_UNIMPLEMENTED, "file " + file_ + " keeps state between requests (ReadValue), which would mix " +
                                       "those of different clients; make it stateless before it is saved");
   bytes_ = model_bytes(file_);
-  ov::Model* made = nullptr;
-  check(api->core_read_model(core_, file_.c_str(), nullptr, &made), "file " + file_ + " can't be loaded",
-        MM_INVALID_ARGUMENT);
-  model_.reset(made);
+  model_ = read_model(core_, file_, options_.shared || bytes_ >= kOwnCopyBelow);
   ports_ = Ports::read(*model_);
   fit_to(config);
   check_ranks(config);

@@ -24,15 +24,15 @@ def openvino(stand_of):
 
 @pytest.fixture
 def serve_one(openvino, tmp_path):
-    """serve_one(name, config): (a client, the server) of one of the side's special models."""
+    """serve_one(name, config, *arguments): (a client, the server) of one of the side's special models."""
     with contextlib.ExitStack() as stack:
 
-        def start(name, config=""):
+        def start(name, config="", *arguments):
             folder = tmp_path / "models" / name
             shutil.copytree(make_models(openvino.kit) / name, folder)
             (folder / "config.pbtxt").write_text(f'backend: "openvino"\n{config}')
             environment = openvino.kit.environment()
-            server = stack.enter_context(servers.serving(tmp_path / "server", folder, env=environment))
+            server = stack.enter_context(servers.serving(tmp_path / "server", folder, *arguments, env=environment))
             return stack.enter_context(contextlib.closing(Client("grpc", server.address))), server
 
         yield start
@@ -114,27 +114,43 @@ def test_however_it_is_run_answers_are_right(serve_one, values):
         assert all(pool.map(ask, range(64)))
 
 
-@pytest.mark.parametrize("fixed", ["YES", "NO"])
+def ask_until_compiled(client, server, x, most=1_000_000):
+    """Asks `mlp` again and again until it has a model for the shape of `x`, or `most` times; whether it has."""
+    said = f"is compiled for a shape that comes often: 'x' [{x.shape[0]},64]"
+    deadline = time.monotonic() + 30
+    for number in range(most):
+        if number % 100 == 0 and said in server.log():
+            return True
+        assert time.monotonic() < deadline, server.text()
+        client.infer("mlp", {"x": x})
+    return False
+
+
+@pytest.mark.parametrize("fixed", [True, False])
 def test_shapes_that_come_often_get_models_of_their_own(serve_one, fixed):
     """Answers stay what they were; a shape that comes later, and one that comes rarely, are answered as before."""
-    client, server = serve_one("mlp", parameters(FIXED_SHAPES=fixed))
+    client, server = serve_one("mlp", parameters(FIXED_SHAPES="YES" if fixed else "NO"))
     random = np.random.default_rng(7)
     asked = [random.standard_normal((rows, 64)).astype(np.float32) for rows in (1, 2, 5)]
     first = [client.infer("mlp", {"x": x}).as_numpy("probabilities") for x in asked]
-    said = "is compiled for a shape that comes often: 'x' [1,64]"
-    deadline = time.monotonic() + 30
-    runs = 0
-    while said not in server.log() and runs < (4000 if fixed == "NO" else 1_000_000):
-        assert time.monotonic() < deadline, server.text()
-        for _ in range(100):
-            client.infer("mlp", {"x": asked[0]})
-        runs += 100
-    assert (said in server.log()) == (fixed == "YES")
+    assert ask_until_compiled(client, server, asked[0], 1_000_000 if fixed else 4_000) == fixed
     for _ in range(50):
         for x, expected in zip(asked, first):
             np.testing.assert_allclose(client.infer("mlp", {"x": x}).as_numpy("probabilities"), expected, rtol=1e-5)
     x = random.standard_normal((9, 64)).astype(np.float32)
     assert client.infer("mlp", {"x": x}).as_numpy("probabilities").shape == (9, 10)
+
+
+def test_what_is_compiled_later_is_the_model_that_was_loaded(serve_one, tmp_path):
+    """Whatever has become of its files."""
+    client, server = serve_one("mlp", "", "--model-control-mode=none")
+    x = np.random.default_rng(7).standard_normal((1, 64)).astype(np.float32)
+    expected = client.infer("mlp", {"x": x}).as_numpy("probabilities")
+    (weights,) = (tmp_path / "models/mlp").glob("**/*.bin")
+    weights.write_bytes(b"")
+    assert ask_until_compiled(client, server, x)
+    for _ in range(50):
+        np.testing.assert_allclose(client.infer("mlp", {"x": x}).as_numpy("probabilities"), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
