@@ -31,7 +31,8 @@ struct RuntimeCandidate {
   std::vector<RuntimeTiming> timings;  // by rows, ascending; empty for one that is out
   /// The largest distance of an answer from the reference's, relative to the largest value of that output.
   double distance = 0;
-  std::string excluded;  // why it can't be chosen; empty: it can
+  std::string excluded;   // why it can't be chosen; empty: it can
+  std::string seen = {};  // what clients got of it when it was chosen, for people; empty: it was not, or not yet judged
 };
 
 /// Which runtimes can run a version, how they compare, and which of them does. A value.

@@ -107,6 +107,8 @@ std::string runtimes_text(const element& runtimes) {
     for (const double size : sizes) row.push_back(rate_at(candidate, size));
     rows.push_back(std::move(row));
     if (!excluded.empty()) notes += "  " + layout_of(candidate) + " is out: " + clipped(excluded, 0) + "\n";
+    if (const std::string seen = text_of(candidate, "seen"); !seen.empty())
+      notes += "  " + layout_of(candidate) + ", when it took over: " + clipped(seen, 0) + "\n";
   }
   return out + text_table(rows, 3, 0) + notes + "  " + layout_of(part_of(runtimes, "chosen")) +
          " was chosen: " + clipped(text_of(runtimes, "reason"), 0) + "\n";

@@ -61,6 +61,7 @@ void ControllerCore::prepare_runtimes(const RuntimeRecord& runtimes, ModelVersio
 void ControllerCore::watch_runtimes(TimePoint now) {
   using Step = RuntimeChooser::Step;
   std::vector<std::pair<Job, Step>> due;
+  std::vector<std::pair<std::shared_ptr<RuntimeRecord>, std::shared_ptr<const RuntimeKnowledge>>> judged;
   {
     const MutexLock lock(mutex_);
     for (auto& [name, model] : models_)
@@ -69,12 +70,19 @@ void ControllerCore::watch_runtimes(TimePoint now) {
         if (!model.target || !model.target->places.contains(number)) continue;
         Step step = version.runtimes->chooser.observe(now, version.stats->view());
         if (step.kind == Step::Kind::kNothing) continue;
+        if (step.kind == Step::Kind::kJudged) {
+          const auto& known = version.runtimes->chooser.known();
+          version.serving->share()->set_runtimes(std::make_shared<const RuntimeReport>(known->report));
+          judged.emplace_back(version.runtimes, known);
+          continue;
+        }
         version.runtimes->busy = true;
         Job job{name, {number, version.stamp}, model.target, {}, version.runtimes};
         if (step.kind == Step::Kind::kSwap) job.layout = std::make_shared<const RuntimeLayout>(step.layout);
         due.emplace_back(std::move(job), std::move(step));
       }
   }
+  for (const auto& [runtimes, known] : judged) keep_choice(*runtimes, *known);
   for (auto& [job, step] : due) {
     const auto runtimes = job.runtimes;
     const bool taken = trials_.run([this, job = job, reason = step.reason] {
@@ -155,7 +163,7 @@ void ControllerCore::change_runtime(const Job& job, const std::string& reason) {
       auto known = std::make_shared<RuntimeKnowledge>(*chooser.known());
       known->report = with_choice(std::move(known->report), *job.layout, reason);
       if (status.ok()) {
-        chooser.compared(known);
+        chooser.show(known);
         status = accept(model, job, loaded, after);
       }
       if (status.ok()) {

@@ -47,16 +47,19 @@ class ControllerRuntimesTest : public ControllerCoreTest {
   std::shared_ptr<ModelVersion> version() { return catalog_.table()->find("a")->versions.front(); }
   std::string backend() { return version()->definition().backend; }
 
-  /// Two looks with some traffic between them.
-  void be_used(ControllerCore& core) {
+  /// Looks with some traffic before each but the first; a second lies between two.
+  void be_used(ControllerCore& core, int looks = 1, int requests = 100) {
     core.watch_runtimes(now_);
     RequestTimes times;
     times.received = times.queued = times.compute_start = Clock::now();
-    times.compute_end = times.received + std::chrono::milliseconds(100);
-    for (int i = 0; i < 100; ++i) version()->stats().request_succeeded(times, 1);
-    now_ += std::chrono::seconds(1);
-    core.watch_runtimes(now_);
+    times.compute_end = times.received + std::chrono::milliseconds(10'000 / requests);
+    for (int look = 0; look < looks; ++look) {
+      for (int i = 0; i < requests; ++i) version()->stats().request_succeeded(times, 1);
+      core.watch_runtimes(now_ += std::chrono::seconds(1));
+    }
   }
+  /// Until clients have been served for long enough that a change can be judged.
+  static constexpr int kLong = 6;
   std::shared_ptr<const RuntimeReport> wait_for_report() {
     wait_for([&] { return version()->runtimes() != nullptr; });
     return version()->runtimes();
@@ -75,7 +78,7 @@ TEST_F(ControllerRuntimesTest, TheFastestTakesOver) {
   wait_for_report();
   EXPECT_EQ(version()->runtimes()->candidates.size(), 4U);  // two runtimes, one core or two an instance
   EXPECT_EQ(backend(), "onnxruntime");
-  be_used(*core);
+  be_used(*core, kLong);
   wait_for([&] { return backend() == "quick"; });
   EXPECT_EQ(version()->runtimes()->chosen.backend, "quick");
   EXPECT_THAT(version()->runtimes()->reason, HasSubstr("times the rate of onnxruntime"));
@@ -83,6 +86,39 @@ TEST_F(ControllerRuntimesTest, TheFastestTakesOver) {
   EXPECT_EQ(version()->version(), 1);
   core->shutdown();
   EXPECT_EQ(backends_.log.unloads, backends_.log.loads);
+}
+
+TEST_F(ControllerRuntimesTest, WhatServesClientsWorseIsTakenBack) {
+  const auto core = serve();
+  be_used(*core);
+  wait_for_report();
+  be_used(*core, kLong);
+  wait_for([&] { return backend() == "quick"; });
+  wait_for([&] {
+    be_used(*core, 1, 80);
+    return backend() == "onnxruntime";
+  });
+  const auto report = version()->runtimes();
+  EXPECT_EQ(report->chosen.backend, "onnxruntime");
+  EXPECT_THAT(report->reason, HasSubstr("promised more, but clients got 0.80 times"));
+  EXPECT_THAT(report->candidates[2].seen + report->candidates[3].seen, HasSubstr("so it was taken back"));
+  core->shutdown();
+  EXPECT_EQ(backends_.log.unloads, backends_.log.loads);
+}
+
+TEST_F(ControllerRuntimesTest, WhatServesClientsBetterIsShown) {
+  const auto core = serve();
+  be_used(*core);
+  wait_for_report();
+  be_used(*core, kLong);
+  wait_for([&] { return backend() == "quick"; });
+  wait_for([&] {
+    be_used(*core, 1, 200);
+    const auto report = version()->runtimes();
+    return !(report->candidates[2].seen + report->candidates[3].seen).empty();
+  });
+  EXPECT_EQ(backend(), "quick");
+  core->shutdown();
 }
 
 TEST_F(ControllerRuntimesTest, WithoutRequestsNothingIsCompared) {
@@ -97,7 +133,7 @@ TEST_F(ControllerRuntimesTest, OneThatAnswersDifferentlyIsOut) {
   const auto core = serve();
   be_used(*core);
   const auto report = wait_for_report();
-  be_used(*core);
+  be_used(*core, kLong);
   EXPECT_EQ(backend(), "onnxruntime");
   core->shutdown();
   for (const RuntimeCandidate& candidate : report->candidates)
@@ -149,7 +185,7 @@ TEST_F(ControllerRuntimesTest, TheNextStartBeginsWithTheBest) {
     const auto core = serve();
     be_used(*core);
     wait_for_report();
-    be_used(*core);
+    be_used(*core, kLong);
     wait_for([&] { return backend() == "quick"; });
     core->shutdown();
   }
@@ -158,7 +194,7 @@ TEST_F(ControllerRuntimesTest, TheNextStartBeginsWithTheBest) {
   EXPECT_EQ(backend(), "quick");
   EXPECT_EQ(version()->definition().max_batch_size, 64);
   ASSERT_NE(version()->runtimes(), nullptr);
-  be_used(*core);
+  be_used(*core, kLong);
   core->shutdown();
   EXPECT_EQ(backends_.log.loads, loads + 1);
 }
@@ -169,7 +205,7 @@ TEST_F(ControllerRuntimesTest, AnotherContentOfTheFileIsComparedAnew) {
     const auto core = serve();
     be_used(*core);
     wait_for_report();
-    be_used(*core);
+    be_used(*core, kLong);
     wait_for([&] { return backend() == "quick"; });
     core->shutdown();
   }

@@ -40,20 +40,23 @@ double served_rate(const RuntimeCandidate& candidate, double rows_in_flight) {
 }
 
 RuntimeChoice choose_runtime(const std::vector<RuntimeCandidate>& candidates, const RuntimeLayout& current,
-                             double rows_in_flight) {
+                             double rows_in_flight, double other_layout) {
   RuntimeChoice out;
-  double best = 0, now = 0;
+  double best = 0, best_weighed = 0, now = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
+    const RuntimeLayout& layout = candidates[i].layout;
     const double rate = served_rate(candidates[i], rows_in_flight);
-    if (candidates[i].layout == current) now = rate;
-    if (rate <= best * kAlike) continue;
+    if (layout == current) now = rate;
+    const double weighed = layout.backend == current.backend && layout != current ? rate / other_layout : rate;
+    if (weighed <= best_weighed * kAlike) continue;
     best = rate;
+    best_weighed = weighed;
     out.best = i;
   }
   // What isn't among them was never measured; it is taken for the reference.
   if (now <= 0) now = served_rate(candidates.front(), rows_in_flight);
   if (now <= 0) return out;
-  if (best <= now * kAlike) {
+  if (best_weighed <= now * kAlike) {
     const auto is_current = [&](const RuntimeCandidate& candidate) { return candidate.layout == current; };
     const auto at = std::find_if(candidates.begin(), candidates.end(), is_current);
     if (at == candidates.end()) return {out.best, 1};

@@ -14,7 +14,18 @@ constexpr uint64_t kEnoughRequests = 16;
 /// What another layout must bring: at first, and when one was chosen already.
 constexpr double kFirstGain = 1.1;
 constexpr double kLaterGain = 1.2;
+/// How much more that must be of the same runtime with the cores shared out otherwise: beside traffic such comparisons
+/// promise what does not come.
+constexpr double kOtherLayout = 1.15;
 constexpr Duration kRest = std::chrono::seconds(30);
+/// Looks at which clients were served that make a window, and those after a change that do not count.
+constexpr int kWindow = 3;
+constexpr int kSettling = 2;
+/// What clients must get of a change, in one window of so many; it stays where so many can't be judged.
+constexpr double kWorthKeeping = 1.03;
+constexpr int kWindows = 2;
+constexpr int kMostUnlike = 10;
+constexpr Duration kTryAgainAfter = std::chrono::minutes(10);
 /// The weight of the latest look in the mean of rows in flight.
 constexpr double kLatest = 0.3;
 
@@ -31,15 +42,28 @@ void RuntimeChooser::meet(TimePoint now, const VersionStats::View& served) {
     // Little's law: requests in flight are their rate times the time that each takes.
     const double seconds = to_seconds(now - *seen_);
     const auto requests = static_cast<double>(served.success.count - requests_);
-    const double in_flight = static_cast<double>(served.success.ns - busy_ns_) / 1e9 / seconds;
-    const double rows = std::max(1.0, in_flight * static_cast<double>(served.inference_count - rows_) / requests);
+    const double busy = static_cast<double>(served.success.ns - busy_ns_) / 1e9;
+    const double rows = std::max(1.0, busy / seconds * static_cast<double>(served.inference_count - rows_) / requests);
     rows_in_flight_ = rows_in_flight_ == 0 ? rows : (1 - kLatest) * rows_in_flight_ + kLatest * rows;
+    if (skip_ > 0) {
+      --skip_;
+    } else {
+      if (!probation_ && looks_ >= kWindow) begin_window(0);
+      window_ += {seconds, requests, busy};
+      ++looks_;
+    }
   }
   if (!seen_) first_requests_ = served.success.count;
   seen_ = now;
   requests_ = served.success.count;
   rows_ = served.inference_count;
   busy_ns_ = served.success.ns;
+}
+
+void RuntimeChooser::begin_window(int skip) {
+  window_ = {};
+  looks_ = 0;
+  skip_ = skip;
 }
 
 RuntimeChooser::Step RuntimeChooser::observe(TimePoint now, const VersionStats::View& served) {
@@ -49,24 +73,83 @@ RuntimeChooser::Step RuntimeChooser::observe(TimePoint now, const VersionStats::
     if (requests_ - first_requests_ < kEnoughRequests) return {};
     return {Step::Kind::kCompare};
   }
+  if (looks_ < kWindow) return {};
+  return probation_ ? judge(now) : look_for_better(now);
+}
+
+RuntimeChooser::Step RuntimeChooser::look_for_better(TimePoint now) {
   if (changed_ && now - *changed_ < kRest) return {};
-  const RuntimeChoice choice = choose_runtime(known_->report.candidates, current_, rows_in_flight_);
-  if (choice.gain < (changed_ ? kLaterGain : kFirstGain)) return {};
-  const RuntimeLayout& best = known_->report.candidates[choice.best].layout;
-  if (best == current_) return {};
+  std::erase_if(rejected_, [&](const auto& rejected) { return rejected.second <= now; });
+  std::vector<RuntimeCandidate> candidates = known_->report.candidates;
+  for (RuntimeCandidate& candidate : candidates)
+    for (const auto& [layout, until] : rejected_)
+      if (candidate.layout == layout) candidate.excluded = candidate.seen;
+  const RuntimeChoice choice = choose_runtime(candidates, current_, rows_in_flight_, kOtherLayout);
+  const RuntimeLayout& best = candidates[choice.best].layout;
+  const double needed = (changed_ ? kLaterGain : kFirstGain) * (best.backend == current_.backend ? kOtherLayout : 1);
+  if (best == current_ || choice.gain < needed) return {};
   changed_ = now;
+  swapping_from_ = current_;
   return {Step::Kind::kSwap, best,
           decimal("%.2f", choice.gain) + " times the rate of " + layout_text(current_) + ", with " +
               decimal("%.1f", rows_in_flight_) + " rows in flight"};
 }
 
-void RuntimeChooser::swapped(const RuntimeLayout& layout) { current_ = layout; }
+/// A change that promised much has been there for a window.
+RuntimeChooser::Step RuntimeChooser::judge(TimePoint now) {
+  Probation& probation = *probation_;
+  const std::string before = layout_text(probation.before);
+  if (const auto gain = seen_gain(probation.served_before, window_)) {
+    ++probation.windows;
+    probation.best = std::max(probation.best, *gain);
+  } else {
+    ++probation.unlike;
+  }
+  begin_window(0);
+  const bool kept = probation.best >= kWorthKeeping;
+  if (!kept && probation.windows < kWindows && probation.unlike < kMostUnlike) return {};
+  const std::string times =
+      "clients got " + decimal("%.2f", probation.best) + " times of what " + before + " gave them";
+  if (kept || probation.windows < kWindows) {
+    note(kept ? times : "the traffic has changed, so it can't be told what it brought over " + before);
+    probation_.reset();
+    return {Step::Kind::kJudged};
+  }
+  note(times + ", so it was taken back");
+  rejected_.emplace_back(current_, now + kTryAgainAfter);
+  changed_ = now;
+  const RuntimeLayout back = probation.before;
+  const std::string reason = layout_text(current_) + " promised more, but " + times;
+  probation_.reset();
+  return {Step::Kind::kSwap, back, reason};
+}
+
+/// Has the report tell what clients saw of the layout that runs.
+void RuntimeChooser::note(const std::string& seen) {
+  auto known = std::make_shared<RuntimeKnowledge>(*known_);
+  for (RuntimeCandidate& candidate : known->report.candidates)
+    if (candidate.layout == current_) candidate.seen = seen;
+  known_ = std::move(known);
+}
+
+void RuntimeChooser::compared(std::shared_ptr<const RuntimeKnowledge> known) {
+  known_ = std::move(known);
+  begin_window(1);
+}
+
+void RuntimeChooser::swapped(const RuntimeLayout& layout) {
+  if (swapping_from_) probation_ = Probation{*swapping_from_, window_};
+  swapping_from_.reset();
+  current_ = layout;
+  begin_window(kSettling);
+}
 
 void RuntimeChooser::not_swapped(const RuntimeLayout& layout, const std::string& why) {
   auto known = std::make_shared<RuntimeKnowledge>(*known_);
   for (RuntimeCandidate& candidate : known->report.candidates)
     if (candidate.layout == layout) candidate.excluded = why;
   known_ = std::move(known);
+  swapping_from_.reset();
 }
 
 RuntimeReport with_choice(RuntimeReport report, const RuntimeLayout& chosen, std::string reason) {

@@ -4,11 +4,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "catalog/runtime_report.h"
 #include "catalog/version_stats.h"
 #include "lifecycle/load_settings.h"
+#include "lifecycle/runtime_verdict.h"
 
 namespace modelmill {
 
@@ -22,7 +25,8 @@ struct RuntimeKnowledge {
 /// each version; asked at regular intervals. Not synchronised; knows no clock.
 ///
 /// They are compared once the version has answered some requests. Then the best one for the rows in flight takes over
-/// if it brings something; later, when the traffic has changed, only if it brings much, and not often.
+/// if it promises something; later, when the traffic has changed, only if it promises much, and not often. What clients
+/// get then is held to what they got before: where that is no better, the one before takes over again.
 class RuntimeChooser {
  public:
   /// What runs now. With `known`, from a life before, nothing is compared again.
@@ -30,16 +34,18 @@ class RuntimeChooser {
       : current_(std::move(current)), known_(std::move(known)) {}
 
   struct Step {
-    enum class Kind { kNothing, kCompare, kSwap };
+    enum class Kind { kNothing, kCompare, kSwap, kJudged };
     Kind kind = Kind::kNothing;
     RuntimeLayout layout = {};  // kSwap: to which
     std::string reason = {};
   };
-  /// `served` counts up over the version's life. After a step that is not kNothing, one of the three below is called
-  /// before the next observe().
+  /// `served` counts up over the version's life. After kCompare and kSwap one of those below is called before the next
+  /// observe(); with kSwap back to the layout before, and with kJudged, known() has changed.
   Step observe(TimePoint now, const VersionStats::View& served);
 
-  void compared(std::shared_ptr<const RuntimeKnowledge> known) { known_ = std::move(known); }
+  void compared(std::shared_ptr<const RuntimeKnowledge> known);
+  /// What is known, with what is about to be chosen.
+  void show(std::shared_ptr<const RuntimeKnowledge> known) { known_ = std::move(known); }
   /// They can't be compared; it is not tried again.
   void not_compared() { given_up_ = true; }
   /// Another layout serves; or could not be made to, and isn't tried again.
@@ -50,7 +56,20 @@ class RuntimeChooser {
   const std::shared_ptr<const RuntimeKnowledge>& known() const { return known_; }
 
  private:
+  /// A layout that has taken over and must show what it brings.
+  struct Probation {
+    RuntimeLayout before;
+    ServedTraffic served_before;
+    double best = 0;  // gain of the windows so far
+    int windows = 0;  // that could be judged
+    int unlike = 0;   // that could not
+  };
+
   void meet(TimePoint now, const VersionStats::View& served);
+  void begin_window(int skip);
+  Step judge(TimePoint now);
+  Step look_for_better(TimePoint now);
+  void note(const std::string& seen);
 
   RuntimeLayout current_;
   std::shared_ptr<const RuntimeKnowledge> known_;
@@ -61,6 +80,13 @@ class RuntimeChooser {
   uint64_t requests_ = 0, rows_ = 0, busy_ns_ = 0;
   uint64_t first_requests_ = 0;
   double rows_in_flight_ = 0;  // while there were any; 0: there were none yet
+
+  ServedTraffic window_;  // of the latest looks at which there was traffic
+  int looks_ = 0;         // that window_ has
+  int skip_ = 1;          // looks that do not count: something else was going on
+  std::optional<Probation> probation_;
+  std::optional<RuntimeLayout> swapping_from_;
+  std::vector<std::pair<RuntimeLayout, TimePoint>> rejected_;  // not tried again until then
 };
 
 /// `report` with what is chosen, and why.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace modelmill {
 namespace {
 
@@ -31,6 +33,20 @@ class RuntimeChooserTest : public testing::Test {
   Kind kind(RuntimeChooser& chooser, double in_flight, uint64_t requests = 100) {
     return look(chooser, in_flight, requests).kind;
   }
+  /// The first step in so many looks.
+  RuntimeChooser::Step step(RuntimeChooser& chooser, double in_flight, uint64_t requests = 100, int looks = 20) {
+    for (int i = 0; i < looks; ++i)
+      if (auto out = look(chooser, in_flight, requests); out.kind != Kind::kNothing) return out;
+    return {};
+  }
+  /// A chooser whose version was given to kOther, at 64 requests in flight and 100 a second.
+  RuntimeChooser changed() {
+    RuntimeChooser chooser(kReference, known());
+    EXPECT_EQ(step(chooser, 64).layout, kOther);
+    chooser.swapped(kOther);
+    return chooser;
+  }
+  static const std::string& seen(const RuntimeChooser& chooser) { return chooser.known()->report.candidates[2].seen; }
 
   TimePoint now_{std::chrono::hours(1)};
   VersionStats::View view_;
@@ -46,30 +62,73 @@ TEST_F(RuntimeChooserTest, ComparesOnceThereIsTraffic) {
 
 TEST_F(RuntimeChooserTest, TakesTheBestForTheRowsInFlight) {
   RuntimeChooser few(kReference, known());
-  (void)look(few, 1);
-  EXPECT_EQ(look(few, 1).layout, kWide);
+  EXPECT_EQ(step(few, 1).layout, kWide);
   RuntimeChooser many(kReference, known());
-  (void)look(many, 64);
-  const auto step = look(many, 64);
-  EXPECT_EQ(step.kind, Kind::kSwap);
-  EXPECT_EQ(step.layout, kOther);
-  EXPECT_EQ(step.reason, "4.50 times the rate of a, 2 instances of 1 thread, with 64.0 rows in flight");
+  const auto taken = step(many, 64);
+  EXPECT_EQ(taken.kind, Kind::kSwap);
+  EXPECT_EQ(taken.layout, kOther);
+  EXPECT_EQ(taken.reason, "4.50 times the rate of a, 2 instances of 1 thread, with 64.0 rows in flight");
+}
+
+TEST_F(RuntimeChooserTest, KnowsWhatClientsGetBeforeItChangesAnything) {
+  RuntimeChooser chooser(kReference, known());
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(kind(chooser, 64), Kind::kNothing) << i;
+  EXPECT_EQ(kind(chooser, 64), Kind::kSwap);
+}
+
+TEST_F(RuntimeChooserTest, AnotherLayoutOfTheSameRuntimeMustPromiseMore) {
+  for (const double rate : {120.0, 140.0}) {
+    auto knowledge = std::make_shared<RuntimeKnowledge>();
+    knowledge->report.candidates = {{kReference, "", {{1, 200, 10}}, 0, ""}, {kWide, "", {{1, rate, 6}}, 0, ""}};
+    RuntimeChooser chooser(kReference, knowledge);
+    EXPECT_EQ(step(chooser, 1).kind, rate > 126.5 ? Kind::kSwap : Kind::kNothing) << rate;
+  }
 }
 
 TEST_F(RuntimeChooserTest, RowsCountAndNotRequests) {
   RuntimeChooser chooser(kReference, known());
-  (void)look(chooser, 2);
-  view_.inference_count += 800;  // nine rows a request
+  for (int i = 0; i < 4; ++i) (void)look(chooser, 2);
+  view_.inference_count += 8000;  // eighty rows a request
   EXPECT_EQ(look(chooser, 2).layout, kOther);
 }
 
+TEST_F(RuntimeChooserTest, WhatServesClientsBetterStays) {
+  RuntimeChooser chooser = changed();
+  EXPECT_EQ(step(chooser, 64, 150).kind, Kind::kJudged);
+  EXPECT_EQ(seen(chooser), "clients got 1.50 times of what a, 2 instances of 1 thread gave them");
+  EXPECT_EQ(step(chooser, 64, 150, 60).kind, Kind::kNothing);
+}
+
+TEST_F(RuntimeChooserTest, WhatDoesNotIsTakenBack) {
+  for (const uint64_t requests : {80, 100}) {
+    RuntimeChooser chooser = changed();
+    const auto back = step(chooser, 64, requests);
+    EXPECT_EQ(back.kind, Kind::kSwap);
+    EXPECT_EQ(back.layout, kReference);
+    EXPECT_NE(seen(chooser).find("so it was taken back"), std::string::npos);
+    chooser.swapped(kReference);
+    EXPECT_EQ(step(chooser, 64, 100, 500).kind, Kind::kNothing) << "it is not tried again soon";
+    EXPECT_EQ(step(chooser, 64, 100, 200).layout, kOther) << "but later";
+  }
+}
+
+TEST_F(RuntimeChooserTest, OneBadWindowIsNotEnough) {
+  RuntimeChooser chooser = changed();
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(kind(chooser, 64, 80), Kind::kNothing) << i;
+  EXPECT_EQ(step(chooser, 64, 150).kind, Kind::kJudged);
+}
+
+TEST_F(RuntimeChooserTest, WhatCanNotBeJudgedStays) {
+  RuntimeChooser chooser = changed();
+  EXPECT_EQ(step(chooser, 4, 20, 60).kind, Kind::kJudged);
+  EXPECT_NE(seen(chooser).find("the traffic has changed"), std::string::npos);
+}
+
 TEST_F(RuntimeChooserTest, FollowsTheTrafficLaterWithoutHaste) {
-  RuntimeChooser chooser(kReference, known());
-  (void)look(chooser, 64);
-  ASSERT_EQ(look(chooser, 64).layout, kOther);
-  chooser.swapped(kOther);
-  for (int i = 0; i < 29; ++i) EXPECT_EQ(kind(chooser, 1), Kind::kNothing) << i;
-  EXPECT_EQ(look(chooser, 1).layout, kWide);
+  RuntimeChooser chooser = changed();
+  ASSERT_EQ(step(chooser, 64, 150).kind, Kind::kJudged);
+  for (int i = 0; i < 24; ++i) EXPECT_EQ(kind(chooser, 1), Kind::kNothing) << i;
+  EXPECT_EQ(step(chooser, 1).layout, kWide);
 }
 
 TEST_F(RuntimeChooserTest, WithoutTrafficNothingChanges) {
@@ -79,8 +138,7 @@ TEST_F(RuntimeChooserTest, WithoutTrafficNothingChanges) {
 
 TEST_F(RuntimeChooserTest, WhatCouldNotBeSwappedIsNotTriedAgain) {
   RuntimeChooser chooser(kReference, known());
-  (void)look(chooser, 64);
-  ASSERT_EQ(look(chooser, 64).layout, kOther);
+  ASSERT_EQ(step(chooser, 64).layout, kOther);
   chooser.not_swapped(kOther, "it doesn't load");
   for (int i = 0; i < 100; ++i) EXPECT_EQ(kind(chooser, 64), Kind::kNothing);
   EXPECT_EQ(chooser.known()->report.candidates[2].excluded, "it doesn't load");

@@ -76,6 +76,10 @@ bool read_line(const std::string& line, RuntimeKnowledge& known) {
     candidates.back().excluded = rest_of(words);
     return true;
   }
+  if (word == "seen") {
+    candidates.back().seen = rest_of(words);
+    return true;
+  }
   if (word != "timing" || candidates.back().timings.size() >= kMostTimings) return false;
   return read_timing(words, candidates.back().timings.emplace_back());
 }
@@ -107,6 +111,7 @@ std::string runtimes_text(const RuntimeKnowledge& known) {
     for (const RuntimeTiming& timing : candidate.timings)
       text << "timing " << timing.rows << ' ' << timing.rows_per_second << ' ' << timing.milliseconds << '\n';
     if (!candidate.excluded.empty()) text << "excluded " << on_one_line(candidate.excluded) << '\n';
+    if (!candidate.seen.empty()) text << "seen " << on_one_line(candidate.seen) << '\n';
   }
   text << "chosen " << layout_words(known.report.chosen) << '\n';
   text << "reason " << on_one_line(known.report.reason) << "\nend\n";

@@ -15,6 +15,7 @@ RuntimeKnowledge example() {
   known.report.tolerance = 1e-4;
   known.report.candidates = {{{"onnxruntime", 1, 2}, "ONNX Runtime 1.32.0", {{1, 3761.5, 0.53}, {2, 3000, 1.2}}, 0, ""},
                              {{"openvino", 2, 1}, "OpenVINO 2026.4", {}, 0.25, "output 'y'\nis too far"}};
+  known.report.candidates[0].seen = "clients got more";
   known.report.chosen = {"onnxruntime", 1, 2};
   known.report.reason = "it is the best";
   return known;
@@ -35,6 +36,7 @@ TEST(RuntimeStore, GivesBackWhatWasKept) {
   ASSERT_EQ(known->report.candidates.size(), 2U);
   const RuntimeCandidate& first = known->report.candidates[0];
   EXPECT_EQ(first.runtime, "ONNX Runtime 1.32.0");
+  EXPECT_EQ(first.seen, "clients got more");
   ASSERT_EQ(first.timings.size(), 2U);
   EXPECT_DOUBLE_EQ(first.timings[0].rows_per_second, 3761.5);
   EXPECT_EQ(known->report.candidates[1].excluded, "output 'y' is too far");

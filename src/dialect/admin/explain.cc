@@ -49,7 +49,7 @@ void write_runtimes(JsonWriter& json, const RuntimeReport& report) {
     json.begin_object();
     write_layout(json, candidate.layout);
     json.field("runtime", candidate.runtime).field("distance", candidate.distance);
-    json.field("excluded", candidate.excluded).key("sizes").begin_array();
+    json.field("excluded", candidate.excluded).field("seen", candidate.seen).key("sizes").begin_array();
     for (const RuntimeTiming& timing : candidate.timings)
       json.begin_object()
           .field("rows", timing.rows)
