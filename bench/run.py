@@ -3,7 +3,7 @@
 
     bench/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--only SECTION,...] [--no-file]
                  [--objective-seconds 2] [--objective-models cnn,transformer]
-                 [--swap-seconds 4] [--swap-models cnn,mlp]
+                 [--swap-seconds 4] [--swap-models cnn,mlp] [--runtime-models cnn,transformer,mlp,wide]
 
 identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same
 messages, both with two I/O threads; 1 MB also over HTTP, as binary data, against the same echo.
@@ -11,6 +11,8 @@ scheduler: what the scheduler alone costs a request (mm_schedule_bench).
 models: modelmill as it is by default against the best that ONNX Runtime does when it is called in a loop (bare_ort).
 What serving adds to a model is its CPU per inference less what the identity costs at the same load with as many bytes,
 half of the model's input and output each way.
+runtimes: where OpenVINO is installed too, the runtime that modelmill chooses against each single one, and OpenVINO's
+CPU for an inference against OpenVINO alone.
 objective: modelmill with a latency objective under calls that arrive at random, at shares of the load that it sustains.
 swaps: what requests notice of version swaps: the same load, calls that arrive at random, without and with them.
 many: 10,000 models that are known and not loaded, and memory over 1,000 loads and unloads, beside bare ONNX Runtime's.
@@ -46,6 +48,7 @@ import load  # noqa: E402
 import lookup  # noqa: E402
 import many  # noqa: E402
 import objective  # noqa: E402
+import runtimes  # noqa: E402
 import scheduler  # noqa: E402
 import served_models  # noqa: E402
 import swaps  # noqa: E402
@@ -253,6 +256,7 @@ def measure_json(bench):
 
 
 SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "models": served_models.measure,
+            "runtimes": runtimes.measure,
             "objective": objective.measure, "swaps": swaps.measure, "many": many.measure, "lookup": lookup.measure,
             "start": measure_start, "copies": measure_copies, "idle": measure_idle}
 ON_DEMAND = {"json": measure_json, "disturbed": disturbed.measure}
@@ -292,6 +296,7 @@ def parse():
     parser.add_argument("--objective-models", default=",".join(objective.MODELS), help="separated by commas")
     parser.add_argument("--swap-seconds", type=float, default=4, help="of a run without or with version swaps")
     parser.add_argument("--swap-models", default=",".join(swaps.MODELS), help="separated by commas")
+    parser.add_argument("--runtime-models", default=",".join(runtimes.MODELS), help="separated by commas")
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
     parser.add_argument("--no-file", action="store_true", help="print only; write nothing into bench/results")
     options = parser.parse_args()

@@ -1,0 +1,149 @@
+"""The choice of a runtime where ONNX Runtime and OpenVINO are installed: `auto` against each of the two, in one run.
+
+Each is a server of its own with the model as a plain file. `auto` is given its load until it has compared, chosen, and
+judged what it chose, and the others as long. Throughputs are then of repeats in turns. For OpenVINO also the CPU of an
+inference, less the identity's with as many bytes, against OpenVINO alone, called in a loop with the model compiled for
+that one shape (bare_openvino.py): with one request in flight, and with several, whose batches bare OpenVINO has too.
+"""
+
+import json
+import subprocess
+import time
+
+import numpy as np
+
+import load
+from load import Level
+from measure import cpu, median, progress, ratio, served, speed, table, verdict, verdict_at_least
+from processes import ROOT, Process, environment
+
+LEVEL, ALONE = Level(8, 1), Level(1, 1)
+OPENVINO = ROOT / "build/venvs/openvino"
+SINGLES = {"ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
+MODELS = ("cnn", "transformer", "mlp", "wide")
+BATCHES = (1, 2, 4, 8)
+# Throughput that must be reached: of the better single choice, and of ONNX Runtime without any configuration.
+AUTO_TARGET = 0.97
+WITHOUT_CONFIGURATION_TARGETS = {"cnn": 1.4, "transformer": 1.3}
+CPU_TARGET, CPU_MODELS = 1.05, ("cnn", "transformer")  # those of half a millisecond and more
+SETTLED_SECONDS = 90  # at most, until the choice has been judged
+SETTLED_LOOKS = 10  # without news of it
+
+
+def _serve(bench, workload, choice):
+    env = {**environment(), "MODELMILL_OPENVINO": str(OPENVINO)}
+    folder = bench.folder / f"{workload.name}.{choice}"
+    command = [bench.build / "modelmill", "serve", f"{workload.name}={workload.path}", "--port", 0, "--io-threads", 2]
+    command += ["--runtime", choice, "--state-dir", folder, "--log-level", "warning"]
+    return Process(choice, command, bench.folder / f"{workload.name}.{choice}.log", env=env)
+
+
+def _runtimes(server, model):
+    """What the server tells of the choice."""
+    result = subprocess.run(
+        ["curl", "-sS", f"{server.url}/explain/{model}"], capture_output=True, text=True, check=True, env=environment()
+    )
+    return json.loads(result.stdout).get("runtimes")
+
+
+def _settle(server, model, request):
+    """Loads it until the choice has stayed the same for a while; (the layout, seconds)."""
+    answer = len(load.ask_once(server.url, request))
+    count = load.calibrate(server, request, LEVEL, 1, answer)
+    began, last, same = time.monotonic(), None, 0
+    while time.monotonic() - began < SETTLED_SECONDS and same < SETTLED_LOOKS:
+        load.run(server, request, LEVEL, count, answer)
+        told = _runtimes(server, model)
+        state = told and (told["chosen"], [candidate["seen"] for candidate in told["candidates"]])
+        same = same + 1 if told and state == last else 0
+        last = state
+    chosen = last[0] if last else {"backend": "nothing was compared", "instances": 0, "threads": 0}
+    return f"{chosen['backend']}, {chosen['instances']} x {chosen['threads']}", time.monotonic() - began
+
+
+def _keep_busy(server, request, seconds):
+    answer = len(load.ask_once(server.url, request))
+    load.run(server, request, LEVEL, load.calibrate(server, request, LEVEL, seconds, answer), answer)
+
+
+def _bare(bench, workload, batch):
+    """One run of OpenVINO alone, as an outcome of rows."""
+    command = [OPENVINO / "bin/python", ROOT / "bench/bare_openvino.py", workload.path]
+    command += ["--batch", batch, "--seconds", bench.options.seconds, *workload.bare_arguments(bench.folder)]
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
+    told = json.loads(result.stdout)
+    return load.Outcome(told["runs"] * batch / told["seconds"], told["cpu_us"] / told["runs"] / batch)
+
+
+def measure(bench):
+    if not OPENVINO.is_dir():
+        raise RuntimeError(f"there is no OpenVINO in {OPENVINO}; `tools/setup test` installs it")
+    throughputs, costs = [], []
+    for name in bench.options.runtime_models.split(","):
+        rows = _measure_model(bench, bench.workload(name))
+        throughputs.append(rows[0])
+        costs += rows[1]
+    return (
+        f"## Which runtime, over gRPC, {LEVEL}\n\n"
+        + table(["model", "ONNX Runtime, req/s", "OpenVINO, req/s", "auto, req/s", "chose", "after, s",
+                 "auto against the better one", "target", "auto against ONNX Runtime", "target"], throughputs)
+        + "\n\n### OpenVINO's CPU for an inference\n\n"
+        + table(["model", "connections x streams", "CPU us", "the identity's", "bare at its cheapest, CPU us a row",
+                 "bare, less the identity", "target"], costs)
+    )  # fmt: skip
+
+
+def _measure_model(bench, workload):
+    moved = sum(array.nbytes for array in workload.inputs.values()) + workload.output_bytes
+    same_bytes = {"x": np.zeros((1, max(1, moved // 8)), np.float32)}
+    identity = bench.request(f"{workload.name}.identity", "identity", same_bytes)
+    request = bench.request(f"{workload.name}.runtimes", workload.name, workload.inputs)
+    servers = {}
+    try:
+        for choice in (*SINGLES.values(), "auto"):
+            servers[choice] = _serve(bench, workload, choice)
+        chosen, seconds = _settle(servers["auto"], workload.name, request)
+        for choice in SINGLES.values():
+            _keep_busy(servers[choice], request, min(seconds, 10))
+        measures = {choice: served(bench, server, request, LEVEL) for choice, server in servers.items()}
+        measured_cpu = workload.name in CPU_MODELS
+        if measured_cpu:
+            measures["alone"] = served(bench, servers["openvino"], request, ALONE)
+            measures |= {batch: lambda batch=batch: _bare(bench, workload, batch) for batch in BATCHES}
+            for level in (ALONE, LEVEL):
+                measures["identity", level] = served(bench, bench.modelmill, identity, level)
+        measured = bench.interleaved(measures)
+    finally:
+        for server in servers.values():
+            server.stop()
+    costs = []
+    if measured_cpu:
+        costs = [_cost_row(workload, ALONE, measured["alone"], measured, (1,))]
+        costs.append(_cost_row(workload, LEVEL, measured["openvino"], measured, BATCHES))
+    return _throughput_row(workload, measured, chosen, seconds), costs
+
+
+def _throughput_row(workload, measured, chosen, seconds):
+    rates = {choice: median(map(speed, measured[choice])) for choice in (*SINGLES.values(), "auto")}
+    better = max(SINGLES.values(), key=rates.get)
+    against_better = ratio(measured["auto"], measured[better], speed)
+    against_default = ratio(measured["auto"], measured["onnxruntime"], speed)
+    row = [
+        workload.name, *(f"{rate:,.0f}" for rate in rates.values()), chosen, f"{seconds:.0f}",
+        f"**{against_better:.2f}**", verdict_at_least(against_better, AUTO_TARGET), f"**{against_default:.2f}**",
+        verdict_at_least(against_default, WITHOUT_CONFIGURATION_TARGETS.get(workload.name)),
+    ]  # fmt: skip
+    progress("runtimes", row)
+    return row
+
+
+def _cost_row(workload, level, ours, measured, batches):
+    batch = min(batches, key=lambda batch: median(map(cpu, measured[batch])))
+    identity, bare = measured["identity", level], measured[batch]
+    value = median([(a.cpu_us - i.cpu_us) / b.cpu_us for a, i, b in zip(ours, identity, bare)])
+    row = [
+        workload.name, str(level), f"{median(map(cpu, ours)):.1f}", f"{median(map(cpu, identity)):.1f}",
+        f"{median(map(cpu, bare)):.1f} ({batch} rows)", f"**{value:.3f}**", verdict(value, CPU_TARGET),
+    ]  # fmt: skip
+    progress("runtimes", row)
+    return row
