@@ -25,9 +25,13 @@ class World {
     for (int i = 0; i < times; ++i) {
       const size_t place = ledger_.meet(shape);
       ASSERT_LT(place, ShapeLedger::kPlaces);
-      if (const auto own = own_.find(place); own != own_.end()) ASSERT_EQ(own->second, shape) << "another's model";
+      if (const auto own = own_.find(place); own != own_.end()) {
+        ASSERT_EQ(own->second, shape) << "another's model";
+      }
       const auto step = ledger_.ran(place, own_.contains(place) ? own_cost : open_cost);
-      if (step.drop) ASSERT_EQ(own_.erase(*step.drop), 1u);
+      if (step.drop) {
+        ASSERT_EQ(own_.erase(*step.drop), 1u);
+      }
       if (!step.make) continue;
       ++made_;
       if (can_be_made) own_[place] = shape;
