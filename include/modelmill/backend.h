@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 #define MM_ABI_MAJOR 1
-#define MM_ABI_MINOR 0
+#define MM_ABI_MINOR 1
 
 #if defined(__GNUC__)
 #define MM_EXPORT __attribute__((visibility("default")))
@@ -173,6 +173,16 @@ typedef struct mm_tensor_spec {
 /* The output shapes of model_info are what the model's file claims and may be wrong: the host does not hold answers to
  * them. */
 #define MM_CAP_OUTPUT_SHAPES_UNSURE (1ull << 6)
+/* Runs code that may mind inputs that the host made up: it is not tried out, and warmed up only with requests that its
+ * author gave for that. */
+#define MM_CAP_NO_TRIALS (1ull << 7)
+
+/* What a model says of its first dimension. */
+typedef enum mm_batching {
+  MM_BATCHING_UNKNOWN = 0, /* nothing: the host looks at the signature and tries */
+  MM_BATCHING_NONE = 1,    /* it is none of a batch */
+  MM_BATCHING_ROWS = 2     /* it is that of a batch of independent rows, of at most max_batch_size */
+} mm_batching;
 
 /* ---- the host's functions -----------------------------------------------------------------------------------------
  */
@@ -301,6 +311,7 @@ typedef struct mm_call_model_args {
   mm_request* parent;          /* NULL, or the request on whose behalf: its deadline and cancellation are inherited */
   mm_call_result_fn on_result; /* from any thread, maybe before call_model returns */
   void* context;
+  int64_t deadline_ns; /* without a parent: as mm_request_info.deadline_ns; 0: none */
 } mm_call_model_args;
 
 typedef struct mm_host {
@@ -367,6 +378,10 @@ typedef struct mm_host {
 
   /* Gives an input's bytes, of any type, as an output without copying them: the output shares the input's memory. */
   mm_error* (*output_forward)(mm_response* response, const mm_forward_output_args* args);
+
+  /* Whether the model, once loaded, can be asked at the moment. While it can't, its readiness says so, and `reason`
+   * why; requests still reach execute. It can until this says otherwise. */
+  void (*model_available)(mm_host_model* model, int32_t available, const char* reason);
 } mm_host;
 
 /* ---- the backend's functions ----------------------------------------------------------------------------------------
@@ -414,6 +429,9 @@ typedef struct mm_model_info {
   uint64_t memory_bytes;          /* what the model holds; 0: not known */
   uint32_t recommended_instances; /* 0: no opinion */
   const char* platform;           /* "onnxruntime_onnx", as Triton names it; "" if there is no such name */
+  mm_batching batching;           /* a configuration's max_batch_size comes before it */
+  int64_t max_batch_size;         /* with MM_BATCHING_ROWS */
+  uint32_t concurrency;           /* executions at a time, with MM_CAP_CONCURRENT_EXECUTE; 0: one for each core */
 } mm_model_info;
 
 typedef struct mm_instance_args {

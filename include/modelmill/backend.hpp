@@ -45,6 +45,9 @@ struct ModelInfo {
   uint64_t memory_bytes = 0;
   uint32_t recommended_instances = 0;
   std::string platform;
+  mm_batching batching = MM_BATCHING_UNKNOWN;
+  int64_t max_batch_size = 0;  // with MM_BATCHING_ROWS
+  uint32_t concurrency = 0;    // see mm_model_info
 };
 
 /// One execution context; runs one execution at a time unless its model claims MM_CAP_CONCURRENT_EXECUTE.
@@ -204,6 +207,10 @@ class __attribute__((visibility("hidden"))) Wall {
     out->memory_bytes = loaded.info.memory_bytes;
     out->recommended_instances = loaded.info.recommended_instances;
     out->platform = loaded.info.platform.c_str();
+    if (!MM_HAS(out, concurrency)) return nullptr;
+    out->batching = loaded.info.batching;
+    out->max_batch_size = loaded.info.max_batch_size;
+    out->concurrency = loaded.info.concurrency;
     return nullptr;
   }
   static void model_unload(mm_model* model) { delete reinterpret_cast<Loaded*>(model); }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ struct BackendModelInfo {
   bool ragged = false;
   bool decoupled = false;
   bool rows_independent = false;
+  bool no_trials = false;  // is not run with made-up inputs
+  /// Rows of a batch, as the model itself says; 0: it has no batch dimension; nullopt: it doesn't say.
+  std::optional<int64_t> max_batch_size;
+  int concurrency = 0;  // executions at a time, with concurrent_execute; 0: one for each core
   uint64_t memory_bytes = 0;
   int recommended_instances = 0;
   std::string platform;
@@ -50,6 +55,8 @@ class BackendModel {
  public:
   virtual ~BackendModel() = default;
   virtual const BackendModelInfo& info() const = 0;
+  /// OK, or why it can't be asked at the moment. Any thread.
+  virtual Status availability() const { return ok_status(); }
   virtual Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
                                                                    int device_id) = 0;
 };

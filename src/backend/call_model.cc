@@ -127,6 +127,8 @@ Status start_call(mm_host_model* caller, const mm_call_model_args& args) {
     request->deadline = parent.deadline;
     request->cancel = parent.cancel;
     request->priority = parent.priority;
+  } else if (MM_HAS(&args, deadline_ns) && args.deadline_ns > 0) {
+    request->deadline = TimePoint(std::chrono::nanoseconds(args.deadline_ns));
   }
   request->times.received = Clock::now();
   caller->call_model(std::move(request));

@@ -19,6 +19,8 @@ std::string mm_host_model::label() const {
 
 void mm_request::open(mm_execution* owner, InferRequestPtr r) {
   execution = owner;
+  cancel = r->cancel;
+  deadline = r->deadline;
   request = std::move(r);
   phase.store(Phase::kOpen, std::memory_order_release);
 }

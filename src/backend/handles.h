@@ -33,7 +33,8 @@ struct mm_metric {
   std::shared_ptr<modelmill::Histogram> histogram;
 };
 
-/// A loaded model as the host knows it. Immutable once the model is loaded, but for the metrics. Owned by its
+/// A loaded model as the host knows it. Immutable once the model is loaded, but for the
+/// metrics and whether it is available. Owned by its
 /// LoadedModel, which outlives all executions.
 struct mm_host_model {
   std::string backend;
@@ -45,8 +46,10 @@ struct mm_host_model {
 
   modelmill::MetricRegistry* registry = nullptr;          // may be null
   modelmill::BackendMetricNames* metric_names = nullptr;  // shared by all models of the registry; never null
-  modelmill::Mutex mutex;
+  mutable modelmill::Mutex mutex;
   std::vector<std::unique_ptr<mm_metric>> metrics MM_GUARDED_BY(mutex);
+  std::atomic<bool> available{true};
+  std::string unavailable_reason MM_GUARDED_BY(mutex);
 
   /// "backend 'x', model 'm' version 1": how messages name the culprit.
   std::string label() const;
@@ -75,6 +78,9 @@ struct mm_request {
 
   mm_execution* execution = nullptr;
   modelmill::InferRequestPtr request;  // null once ended
+  // Of the request, for request_cancelled, which may be asked while another thread ends it.
+  std::shared_ptr<modelmill::CancelToken> cancel;
+  modelmill::TimePoint deadline = modelmill::kNever;
   std::atomic<Phase> phase{Phase::kEnded};
 
   void open(mm_execution* owner, modelmill::InferRequestPtr r);

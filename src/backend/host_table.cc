@@ -71,6 +71,12 @@ void execution_done(mm_execution* execution, const mm_execution_done_args* args)
   if (execution != nullptr) execution->backend_done(args);
 }
 
+void model_available(mm_host_model* model, int32_t available, const char* reason) {
+  const modelmill::MutexLock lock(model->mutex);
+  model->unavailable_reason = reason != nullptr ? reason : "";
+  model->available.store(available != 0, std::memory_order_release);
+}
+
 constexpr mm_host kHost = {
     .struct_size = sizeof(mm_host),
     .abi_major = MM_ABI_MAJOR,
@@ -103,6 +109,7 @@ constexpr mm_host kHost = {
     .execution_done = execution_done,
     .call_model = host::call_model,
     .output_forward = host::output_forward,
+    .model_available = model_available,
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "backend/loaded_model.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <exception>
 
 #include "backend/host_table.h"
@@ -96,11 +98,21 @@ Status LoadedModel::read_info() {
   out.ragged = has(MM_CAP_RAGGED);
   out.decoupled = has(MM_CAP_DECOUPLED);
   out.rows_independent = has(MM_CAP_ROWS_INDEPENDENT);
+  out.no_trials = has(MM_CAP_NO_TRIALS);
+  if (info.batching == MM_BATCHING_NONE) out.max_batch_size = 0;
+  if (info.batching == MM_BATCHING_ROWS) out.max_batch_size = std::clamp<int64_t>(info.max_batch_size, 1, INT32_MAX);
+  out.concurrency = static_cast<int>(std::min<uint32_t>(info.concurrency, 65'536));
   host_.output_shapes_unsure = has(MM_CAP_OUTPUT_SHAPES_UNSURE);
   out.memory_bytes = info.memory_bytes;
   out.recommended_instances = static_cast<int>(std::min<uint32_t>(info.recommended_instances, 4096));
   out.platform = info.platform != nullptr ? info.platform : "";
   return ok_status();
+}
+
+Status LoadedModel::availability() const {
+  if (host_.available.load(std::memory_order_acquire)) return ok_status();
+  const MutexLock lock(host_.mutex);
+  return unavailable(host_.unavailable_reason);
 }
 
 LoadedModel::~LoadedModel() {

@@ -26,6 +26,7 @@ class LoadedModel final : public BackendModel {
   ~LoadedModel() override;
 
   const BackendModelInfo& info() const override { return host_.info; }
+  Status availability() const override;
   Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
                                                            int device_id) override;
 

@@ -169,9 +169,9 @@ const char* request_requested_output(mm_request* request, uint32_t index) {
 }
 
 int32_t request_cancelled(mm_request* request) {
-  const InferRequest* r = request->request.get();
-  if (r == nullptr || r->cancelled()) return 1;
-  return r->deadline != kNever && Clock::now() >= r->deadline ? 1 : 0;
+  if (request->phase.load(std::memory_order_acquire) == mm_request::Phase::kEnded) return 1;
+  if (request->cancel && request->cancel->cancelled()) return 1;
+  return request->deadline != kNever && Clock::now() >= request->deadline ? 1 : 0;
 }
 
 void request_trace(mm_request* request, const char* span, int64_t start_ns, int64_t end_ns) {

@@ -51,6 +51,9 @@ class ModelVersion {
   /// inside the gate (see VersionPin) and has checked the inputs against the signature.
   virtual void submit(InferRequestPtr request) = 0;
 
+  /// OK, or why what runs it can't be asked at the moment. Thread-safe.
+  virtual Status availability() const { return ok_status(); }
+
   /// One of the version's requests was cancelled: those that wait and that nobody wants any more are to be answered
   /// now, not when their turn would come. Thread-safe; the caller is inside the gate.
   virtual void drop_unwanted() {}

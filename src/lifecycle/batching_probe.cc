@@ -196,6 +196,11 @@ ProbeReport probe_batching(const Signature& signature, const BatchRunner& run) {
 BatchingDecision try_batching(const Signature& signature, const BackendModelInfo& info, bool reshaped,
                               const BatchRunner& run) {
   BatchingDecision out;
+  if (info.max_batch_size) {
+    out.rows = *info.max_batch_size;
+    if (out.rows == 0) out.why_not = "its code takes one request at a time";
+    return out;
+  }
   out.why_not = why_unbatchable(signature, info);
   if (out.why_not.empty() && reshaped)
     out.why_not = "its configuration reshapes whole tensors, batch dimension included";

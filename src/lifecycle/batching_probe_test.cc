@@ -257,6 +257,20 @@ TEST(Probe, ValuesThatTheModelRefusesDoNotCount) {
   EXPECT_EQ(report.disagreement, "");
 }
 
+TEST(Probe, WhatTheModelSaysOfItselfNeedsNoTrial) {
+  const Signature signature{{spec("x", {-1, 2}, {"batch", ""})}, {spec("y", {-1, 2}, {"batch", ""})}};
+  const BatchRunner never = [](const std::vector<DirectRequest>&) -> std::vector<Result<TensorList>> {
+    ADD_FAILURE() << "it was run";
+    return {};
+  };
+  BackendModelInfo info;
+  info.max_batch_size = 24;
+  EXPECT_EQ(try_batching(signature, info, false, never).rows, 24);
+  EXPECT_EQ(try_batching(signature, info, false, never).why_not, "");
+  info.max_batch_size = 0;
+  EXPECT_NE(try_batching(signature, info, false, never).why_not, "");
+}
+
 TEST(SampleInputs, AreValidForEveryType) {
   std::mt19937_64 random(1);
   for (int t = 1; t <= 14; ++t) {

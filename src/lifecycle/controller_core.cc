@@ -125,7 +125,8 @@ bool ControllerCore::all_ready() const {
   const MutexLock lock(mutex_);
   return !stopping_ && std::all_of(models_.begin(), models_.end(), [](const auto& entry) {
     const ModelRecord& model = entry.second;
-    return !model.awake || model.came_later || model.serves() || (model.problem.empty() && model.wanted().empty());
+    return !model.awake || model.came_later || model.can_be_asked() ||
+           (model.problem.empty() && model.wanted().empty());
   });
 }
 

@@ -34,6 +34,12 @@ bool ModelRecord::serves() const {
   return std::any_of(versions.begin(), versions.end(), [](const auto& v) { return v.second.serving != nullptr; });
 }
 
+bool ModelRecord::can_be_asked() const {
+  return std::any_of(versions.begin(), versions.end(), [](const auto& v) {
+    return v.second.serving != nullptr && (*v.second.serving)->availability().ok();
+  });
+}
+
 bool ModelRecord::in_motion() const {
   return std::any_of(versions.begin(), versions.end(),
                      [](const auto& v) { return !v.second.loading.empty() || v.second.draining > 0; });

@@ -113,7 +113,8 @@ struct ModelRecord {
   /// All that can be done for the target is done.
   bool settled() const;
   bool serves() const;
-  bool in_motion() const;  // something loads or drains
+  bool can_be_asked() const;  // it serves, and what runs it is there
+  bool in_motion() const;     // something loads or drains
   /// Of memory: what serves, what is reserved for loading, and what has not gone yet.
   uint64_t bytes() const;
 

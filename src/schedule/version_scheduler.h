@@ -43,6 +43,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
 
   void submit(InferRequestPtr request) override;
   void drop_unwanted() override;
+  Status availability() const override { return model_->availability(); }
   Explanation explain() const override;
   std::vector<LearnedCost> learned() const override;
   Status set_instances(int count, const std::string& reason) override;

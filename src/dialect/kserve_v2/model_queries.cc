@@ -85,7 +85,7 @@ inference::ServerMetadataResponse ModelQueries::server_metadata() const {
 Result<bool> ModelQueries::model_ready(std::string_view name, std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelReady request");
   const Result<VersionPin> pin = pin_version(catalog_, name, version);
-  if (pin.ok()) return true;
+  if (pin.ok()) return (*pin)->availability().ok();
   if (pin.status().code() == Code::kUnavailable) return false;
   return pin.status();
 }
@@ -153,6 +153,13 @@ inference::RepositoryIndexResponse ModelQueries::repository_index(bool ready_onl
       index.set_version(std::to_string(status.version));
       index.set_state(state_name(status.state));
       index.set_reason(status.reason);
+      for (const auto& version : entry->versions) {
+        if (version->version() != status.version || status.state != VersionState::kReady) continue;
+        const Status available = version->availability();
+        if (available.ok()) continue;
+        index.set_state(state_name(VersionState::kUnavailable));
+        index.set_reason(available.message());
+      }
     }
     if (entry->statuses.empty() && !ready_only) out.add_models()->set_name(entry->name);
   }
