@@ -11,6 +11,7 @@
 #include "base/duration_text.h"
 #include "cli/access_options.h"
 #include "cli/control_options.h"
+#include "cli/python_options.h"
 
 namespace modelmill {
 namespace {
@@ -228,15 +229,16 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
 
 void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& config) {
   options
-      .takes_file(
-          app.add_option("PATH", config.paths,
-                         "Model files (x.onnx is model 'x', version 1), model folders, archives of them, folders "
-                         "of models, or a modelmill.yaml; NAME=PATH gives a model another name"))
+      .takes_file(app.add_option(
+          "PATH", config.paths,
+          "Model files (x.onnx is model 'x', version 1), Python files with a model, model folders, archives "
+          "of them, folders of models, or a modelmill.yaml; NAME=PATH gives a model another name"))
       ->type_name("PATH");
   define_network(app, options, config);
   define_tls(app, options, config);
   define_models(app, options, config);
   define_control_options(app, options, config.control);
+  define_python_options(app, options, config);
   options.add_backend_options(app, config);
   define_limits(app, options, config);
   define_access_options(app, options, config.access);

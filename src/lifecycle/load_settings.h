@@ -37,6 +37,11 @@ struct LoadSettings {
   /// What runs the models of which several runtimes could: "auto", the fastest, found by measurement; "default", the
   /// one that the file's ending stands for; or a backend's name.
   std::string runtime = "auto";
+  /// Models whose backend runs their code are loaded also when they come from a URL, or a client sent them.
+  bool allow_url_code = false;
+  bool allow_sent_code = false;
+  /// The cache of models from URLs; empty: there is none.
+  std::string cache_directory;
   /// Known of the model from another of its runtimes, so that it need not be tried again; nullopt: nothing is.
   std::optional<BatchingDecision> batching;
   /// CPU cores to share out; GPUs there are.

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "lifecycle/adapting_instance.h"
 #include "lifecycle/batching_probe.h"
+#include "lifecycle/code_trust.h"
 #include "lifecycle/cost_measure.h"
 #include "lifecycle/cost_store.h"
 #include "lifecycle/instance_kinds.h"
@@ -79,14 +80,13 @@ class Loading {
   }
 
  private:
-  /// Where a plugin of the model's own may be, beside the server's.
-  std::string plugin_directory() const { return found_.untrusted ? std::string() : found_.directory; }
-
+  /// Where a plugin of the model's own may be.
+  std::string plugin_directory() const { return found_.untrusted ? "" : found_.directory; }
   std::string what() const { return "model '" + definition_.name + "': "; }
 
   Status check_wanted() const {
-    return abandoned_ && abandoned_() ? cancelled(what() + "the load was abandoned: it is not wanted any more")
-                                      : ok_status();
+    if (!abandoned_ || !abandoned_()) return ok_status();
+    return cancelled(what() + "the load was abandoned: it is not wanted any more");
   }
 
   /// With auto-completion off everything that could be found out must be written down.
@@ -110,6 +110,7 @@ class Loading {
   Status find_backend(std::span<const ModelFormat> formats) {
     MM_ASSIGN_OR_RETURN(definition_.backend, infer_backend(definition_, version_, formats));
     MM_ASSIGN_OR_RETURN(const BackendPlugin plugin, plugin_of(definition_, version_, formats));
+    MM_RETURN_IF_ERROR(check_code_trust(found_, version_, plugin.backend, settings_));
     MM_ASSIGN_OR_RETURN(backend_, backends_.find(plugin.backend, plugin_directory()));
     ModelFormat format = to_format(backend_);
     if (!plugin.default_file.empty()) format.default_file = plugin.default_file;
@@ -149,6 +150,7 @@ class Loading {
     plan_.ragged = info.ragged && (definition_.inputs.empty() || ragged);
     plan_.inline_safe = info.inline_safe;
     plan_.concurrent_execute = info.concurrent_execute;
+    plan_.concurrency = info.concurrency;
     plan_.cost_aware = true;
     return ok_status();
   }
@@ -314,15 +316,14 @@ class Loading {
       }
       return ok_status();
     }
-    if (model_->info().stateful || definition_.decoupled) return ok_status();
+    if (model_->info().stateful || model_->info().no_trials || definition_.decoupled) return ok_status();
     // One row is enough also where the first dimension is not known to be a batch.
     const auto open = [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] == -1; };
     const bool batched =
         plan_.has_batch_dimension || std::all_of(signature_.inputs.begin(), signature_.inputs.end(), open);
     if (!open_size_) open_size_ = find_working_size(signature_, batched, runner(*instances_.front()));
     if (!open_size_) {
-      Log::debug("model is not warmed up, made-up inputs don't run",
-                 {{"model", definition_.name}, {"version", version_.version}});
+      Log::debug("model is not warmed up, made-up inputs don't run", {{"model", definition_.name}});
       return ok_status();
     }
     for (const auto& instance : instances_) {
@@ -344,8 +345,7 @@ class Loading {
     }
     costs_known_ = !plan_.costs.empty();
     if (!costs_known_) return measure();
-    Log::info("what executions cost is known from before",
-              {{"model", definition_.name}, {"version", version_.version}});
+    Log::info("what executions cost is known from before", {{"model", definition_.name}});
   }
 
   /// What batches cost, of a model whose rows all have one shape: a first guess, before there is traffic.

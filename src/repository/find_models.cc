@@ -69,8 +69,7 @@ class Finder {
     if (const std::string backend = needed_backend(path.string()); !backend.empty())
       return status_of(
           missing_backend(path.stem().string(), "file " + path.filename().string(), backend, text, formats_));
-    return invalid_argument(
-        "'" + text + "' is not a model file that can be served; known endings are: " + extensions_text(formats_));
+    return invalid_argument(no_model_text(text, formats_));
   }
 
   FoundModels take() {

@@ -1,7 +1,6 @@
 #include "repository/model_content.h"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <fstream>
 
@@ -9,8 +8,9 @@ namespace modelmill {
 namespace {
 
 constexpr std::string_view kEndings[] = {".json", ".txt", ".model", ".bst"};
-/// What tells a model stands within so many bytes.
+/// What tells a model stands within so many bytes; in Python after the imports.
 constexpr size_t kRead = 512;
+constexpr size_t kReadPython = 1 << 20;
 
 /// Takes `word` from the front of `text`, after blanks.
 bool take(std::string_view& text, std::string_view word) {
@@ -48,6 +48,27 @@ bool is_lightgbm(std::string_view text) {
   return take(text, "version=v");
 }
 
+bool has_line(std::string_view text, std::string_view beginning) {
+  for (size_t at = text.find(beginning); at != std::string_view::npos; at = text.find(beginning, at + 1))
+    if (at == 0 || text[at - 1] == '\n') return true;
+  return false;
+}
+
+/// Something is marked as a model of ours.
+bool is_python_model(std::string_view text) {
+  return has_line(text, "@modelmill.model") || (has_line(text, "from modelmill import") && has_line(text, "@model"));
+}
+
+std::string read_first(const std::string& path, size_t most) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return {};  // a pipe would wait
+  std::string bytes(most, '\0');
+  std::ifstream in(path, std::ios::binary);
+  in.read(bytes.data(), static_cast<std::streamsize>(most));
+  bytes.resize(static_cast<size_t>(in.gcount()));
+  return bytes;
+}
+
 }  // namespace
 
 std::string backend_of_first_bytes(std::string_view bytes) {
@@ -57,13 +78,9 @@ std::string backend_of_first_bytes(std::string_view bytes) {
 
 std::string backend_of_content(const std::string& path) {
   const std::string ending = std::filesystem::path(path).extension().string();
+  if (ending == ".py") return is_python_model(read_first(path, kReadPython)) ? "python" : "";
   if (std::find(std::begin(kEndings), std::end(kEndings), ending) == std::end(kEndings)) return {};
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return {};  // a pipe would wait
-  std::array<char, kRead> bytes{};
-  std::ifstream in(path, std::ios::binary);
-  in.read(bytes.data(), bytes.size());
-  return backend_of_first_bytes({bytes.data(), static_cast<size_t>(in.gcount())});
+  return backend_of_first_bytes(read_first(path, kRead));
 }
 
 }  // namespace modelmill

@@ -94,6 +94,12 @@ std::string unserved_text(const std::string& backend, std::span<const ModelForma
   return not_installed_text(backend);
 }
 
+std::string no_model_text(const std::string& path, std::span<const ModelFormat> formats) {
+  if (std::filesystem::path(path).extension() == ".py")
+    return "'" + path + "' marks no function or class with @modelmill.model, so there is nothing to serve";
+  return "'" + path + "' is not a model file that can be served; known endings are: " + extensions_text(formats);
+}
+
 std::string extensions_text(std::span<const ModelFormat> formats) {
   std::string out;
   for (const ModelFormat& format : formats)

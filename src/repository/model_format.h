@@ -35,6 +35,9 @@ std::string not_installed_text(const std::string& backend);
 /// The same of a file that needs the backend; when it is installed all the same, what it serves instead.
 std::string unserved_text(const std::string& backend, std::span<const ModelFormat> formats);
 
+/// Why the file at `path` is no model that could be served.
+std::string no_model_text(const std::string& path, std::span<const ModelFormat> formats);
+
 /// ".onnx, .pt", for errors.
 std::string extensions_text(std::span<const ModelFormat> formats);
 

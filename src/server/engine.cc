@@ -57,6 +57,8 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   options.load.instances = config_.instances;
   options.load.instance_threads = config_.instance_threads;
   options.load.runtime = config_.runtime;
+  options.load.allow_url_code = config_.allow_url_code;
+  options.load.allow_sent_code = config_.allow_sent_code;
   options.load.objectives = config_.objectives;
   options.load.instance_limits = {config_.max_instances > 0 ? config_.instances : 0, config_.max_instances,
                                   config_.scale_to_zero_after};
@@ -65,6 +67,7 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   options.control.after_unload = give_back_memory;
   if (options.control.remote.cache_directory.empty())
     options.control.remote.cache_directory = default_cache_directory();
+  options.load.cache_directory = options.control.remote.cache_directory;
   options.control.remote.progress = ProgressBar::for_stderr();
   lifecycle_ =
       std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), std::move(options));

@@ -63,6 +63,8 @@ struct ServerConfig {
   int64_t max_queue_bytes = 0;
   /// See LoadSettings.
   std::string runtime = "auto";
+  bool allow_url_code = false;
+  bool allow_sent_code = false;
   int load_threads = 2;
   /// How models come and go while the server runs.
   ControlSettings control;
