@@ -1,0 +1,160 @@
+#include "interpreter.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <sstream>
+
+#include "json_text.h"
+#include "modelmill/backend.hpp"
+#include "process.h"
+
+namespace modelmill::python {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kRemedy = "; install Python 3.9 or later with numpy, or name one with --python";
+constexpr const char* kProbe =
+    "import sys, json, site, sysconfig\n"
+    "try:\n"
+    "  from importlib.metadata import version; numpy = version('numpy')\n"
+    "except Exception: numpy = ''\n"
+    "paths = [p for p in sys.path if p.endswith(('site-packages', 'dist-packages'))]\n"
+    "print(json.dumps({'version': '%d.%d.%d' % sys.version_info[:3], 'numpy': numpy, 'paths': paths,\n"
+    "                  'old': sys.version_info < (3, 9)}))\n";
+
+[[noreturn]] void fail(const std::string& what) { throw backend::Error(MM_FAILED_PRECONDITION, what); }
+
+std::string text_of(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr ? value : "";
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+/// The program in a virtual environment's folder; empty when it is none.
+std::string program_in(const fs::path& folder) {
+  for (const char* name : {"bin/python3", "bin/python"})
+    if (is_there(folder / name)) return (folder / name).string();
+  return {};
+}
+
+std::string on_the_path(const std::string& name) {
+  std::istringstream folders(text_of("PATH"));
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (!folder.empty() && is_there(fs::path(folder) / name)) return (fs::path(folder) / name).string();
+  return {};
+}
+
+std::string locate(const std::string& configured, const std::string& plugin_dir) {
+  if (!configured.empty()) {
+    std::error_code error;
+    if (fs::is_directory(configured, error)) {
+      std::string program = program_in(configured);
+      if (program.empty()) fail("--python: there is no bin/python3 in the folder '" + configured + "'");
+      return program;
+    }
+    std::string program = configured.find('/') == std::string::npos ? on_the_path(configured) : configured;
+    if (program.empty() || !is_there(program)) fail("--python: there is no program '" + configured + "'");
+    return program;
+  }
+  if (const std::string active = text_of("VIRTUAL_ENV"); !active.empty())
+    if (std::string program = program_in(active); !program.empty()) return program;
+  for (fs::path folder = plugin_dir; folder.has_relative_path(); folder = folder.parent_path())
+    if (is_there(folder / "pyvenv.cfg"))
+      if (std::string program = program_in(folder); !program.empty()) return program;
+  std::string program = on_the_path("python3");
+  if (program.empty()) fail(std::string("there is no python3 on the PATH") + kRemedy);
+  return program;
+}
+
+Interpreter probe(const std::string& path) {
+  int status = 0;
+  const std::string text = run_process({{path, "-c", kProbe}, {}}, status);
+  if (status != 0) fail("'" + path + "' is no Python that works: " + text + kRemedy);
+  const auto json = backend::Json::parse(text);
+  if (json["old"].boolean()) fail("'" + path + "' is Python " + json["version"].text() + kRemedy);
+  Interpreter out{path, json["version"].text(), json["numpy"].text(), {}};
+  for (const auto& item : json["paths"].items()) out.paths.push_back(item.text());
+  return out;
+}
+
+/// Makes a folder's lock the caller's until it is destroyed.
+class FolderLock {
+ public:
+  explicit FolderLock(const fs::path& file) : fd_(::open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600)) {
+    if (!fd_ || ::flock(fd_.get(), LOCK_EX) != 0) fail("'" + file.string() + "' can't be locked");
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+void run_or_fail(const std::vector<std::string>& command, const std::string& what) {
+  int status = 0;
+  const std::string output = run_process({command, {{"PIP_DISABLE_PIP_VERSION_CHECK", "1"}}}, status);
+  if (status != 0) fail(what + " (exit status " + std::to_string(status) + "):\n" + output);
+}
+
+}  // namespace
+
+Interpreter find_interpreter(const std::string& configured, const std::string& plugin_dir) {
+  static std::mutex mutex;
+  static auto* const known = new std::map<std::string, Interpreter>;
+  const std::string path = locate(configured, plugin_dir);
+  const std::lock_guard lock(mutex);
+  if (const auto it = known->find(path); it != known->end() && !it->second.numpy.empty()) return it->second;
+  return (*known)[path] = probe(path);
+}
+
+std::string find_package(const std::string& configured, const std::string& plugin_dir) {
+  const fs::path plugins(plugin_dir);
+  for (const fs::path& folder : {fs::path(configured), plugins / "python/modelmill", plugins / "../python/modelmill",
+                                 plugins / "../.."})  // beside a build, an installation, in a wheel
+    if (!folder.empty() && is_there(folder / "worker/__main__.py")) return fs::weakly_canonical(folder).string();
+  fail("the Python package of modelmill is not found from '" + plugin_dir +
+       "'; name its folder with --backend-config python,package=FOLDER");
+}
+
+Interpreter with_requirements(const Interpreter& base, const std::string& requirements, const std::string& wheels,
+                              const std::string& cache) {
+  std::ifstream in(requirements);
+  std::stringstream text;
+  text << in.rdbuf();
+  const size_t key = std::hash<std::string>()(text.str() + '\n' + wheels + '\n' + base.path + base.version);
+  char name[24];
+  std::snprintf(name, sizeof name, "%016zx", key);
+  const fs::path folder = fs::path(cache) / name;
+  std::error_code error;
+  fs::create_directories(cache, error);
+  const FolderLock lock(folder.string() + ".lock");
+  const fs::path whole = folder / "modelmill-complete";
+  const std::string program = (folder / "bin/python").string();
+  if (!is_there(whole)) {
+    fs::remove_all(folder, error);
+    run_or_fail({base.path, "-m", "venv", folder.string()},
+                "no virtual environment can be made for '" + requirements + "'");
+    std::vector<std::string> command = {program, "-m", "pip", "install", "-q", "-r", requirements};
+    if (!wheels.empty()) command.insert(command.end(), {"--no-index", "--find-links", wheels});
+    run_or_fail(command, "pip can't install '" + requirements + "'");
+    Interpreter made = probe(program);
+    // What the base has, numpy among it, is found behind what was installed here.
+    std::ofstream more(fs::path(made.paths.empty() ? folder.string() : made.paths.front()) / "modelmill_base.pth");
+    for (const std::string& path : base.paths) more << path << '\n';
+    more.close();
+    std::ofstream(whole) << requirements << '\n';
+  }
+  return probe(program);
+}
+
+}  // namespace modelmill::python

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace modelmill::python {
+
+/// A Python that can run workers.
+struct Interpreter {
+  std::string path;
+  std::string version;             // "3.11.2"
+  std::string numpy;               // its version; empty: it has none
+  std::vector<std::string> paths;  // where its packages are
+};
+
+/// The interpreter that `configured` names (a program, or the folder of a virtual environment); when it is empty that
+/// of the active virtual environment, of the environment around `plugin_dir`, or the `python3` on the PATH. Throws
+/// FAILED_PRECONDITION when there is none or it is too old.
+Interpreter find_interpreter(const std::string& configured, const std::string& plugin_dir);
+
+/// The folder of the package modelmill that the workers import, found from the plugin's. Throws FAILED_PRECONDITION.
+std::string find_package(const std::string& configured, const std::string& plugin_dir);
+
+/// An interpreter with what a requirements.txt asks for, besides all that `base` has: a virtual environment in `cache`,
+/// made at the first need. `wheels`: a folder to install from, without the network; empty: as pip is configured. Throws
+/// FAILED_PRECONDITION with pip's output.
+Interpreter with_requirements(const Interpreter& base, const std::string& requirements, const std::string& wheels,
+                              const std::string& cache);
+
+}  // namespace modelmill::python

@@ -1,0 +1,174 @@
+#include "model.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+#include "json_text.h"
+
+namespace modelmill::python {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kDefaultSharedMemoryMb = 1024;
+constexpr int64_t kDefaultExecutionSeconds = 600;
+constexpr int64_t kDefaultStartSeconds = 300;
+constexpr int64_t kDefaultStopSeconds = 10;
+constexpr int64_t kDefaultConcurrency = 64;
+
+int64_t bounded(const backend::ModelConfig& config, const char* name, int64_t fallback, int64_t low, int64_t high) {
+  const int64_t value = config.parameter_int(name, fallback);
+  if (value < low || value > high)
+    throw backend::Error(MM_INVALID_ARGUMENT, std::string("parameter '") + name + "' is " + std::to_string(value) +
+                                                  "; it must be from " + std::to_string(low) + " to " +
+                                                  std::to_string(high));
+  return value;
+}
+
+std::string requirements_of(const backend::ModelArgs& args) {
+  std::error_code error;
+  const fs::path version = args.directory;
+  // Beside the code; of a model in Triton's layout also beside its versions.
+  for (const fs::path& folder :
+       {version, version.filename().string().find_first_not_of("0123456789") == std::string::npos
+                     ? version.parent_path()
+                     : version})
+    if (fs::is_regular_file(folder / "requirements.txt", error)) return (folder / "requirements.txt").string();
+  return {};
+}
+
+std::string wheels_of(const std::string& requirements, const std::string& configured) {
+  const fs::path beside = fs::path(requirements).parent_path() / "wheels";
+  std::error_code error;
+  return fs::is_directory(beside, error) ? beside.string() : configured;
+}
+
+/// Where the first instance will be.
+std::string first_device_of(const backend::ModelConfig& config) {
+  for (const backend::Json& group : config.json()["instance_group"].items()) {
+    if (group["kind"].text() != "KIND_GPU") return "cpu";
+    const auto& gpus = group["gpus"].items();
+    return "cuda:" + (gpus.empty() ? std::string("0") : gpus.front().text());
+  }
+  return "cpu";
+}
+
+int64_t configured_instances(const backend::ModelConfig& config) {
+  int64_t count = 0;
+  for (const backend::Json& group : config.json()["instance_group"].items()) count += group["count"].integer(0);
+  return count;
+}
+
+std::map<std::string, std::string> environment_of(const backend::ModelArgs& args, int64_t workers) {
+  std::map<std::string, std::string> out = {{"PYTHONUNBUFFERED", "1"}};
+  const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+  const int64_t threads = args.instance_threads > 0 ? args.instance_threads
+                          : workers > 1             ? std::max<int64_t>(cores / workers, 1)
+                                                    : 0;
+  for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"})
+    if (threads > 0 && std::getenv(name) == nullptr) out[name] = std::to_string(threads);
+  return out;
+}
+
+/// Members of the worker's first message.
+std::string hello_of(const backend::ModelArgs& args, int64_t shared_memory) {
+  return "\"model\":" + json_quoted(args.name) + ",\"version\":" + std::to_string(args.version) +
+         ",\"directory\":" + json_quoted(args.directory) + ",\"file\":" + json_quoted(args.file) +
+         ",\"parent\":" + std::to_string(::getpid()) + ",\"memory_limit\":" + std::to_string(shared_memory) +
+         ",\"config\":" + json_text(args.config.json());
+}
+
+/// A seat in the pool as the host sees it.
+class Seat final : public backend::Instance {
+ public:
+  Seat(Pool& pool, size_t number) : pool_(pool), number_(number) {}
+  ~Seat() override { pool_.remove(number_); }
+  void execute(backend::Execution& execution) override { pool_.run(number_, execution); }
+
+ private:
+  Pool& pool_;
+  const size_t number_;
+};
+
+class AllSeats final : public backend::Instance {
+ public:
+  explicit AllSeats(Pool& pool) : pool_(pool) {}
+  void execute(backend::Execution& execution) override { pool_.begin(execution); }
+
+ private:
+  Pool& pool_;
+};
+
+}  // namespace
+
+PythonModel::PythonModel(const backend::ModelArgs& args, const PythonSettings& settings) {
+  Interpreter interpreter = find_interpreter(settings.python, settings.plugin_dir);
+  if (const std::string requirements = requirements_of(args); !requirements.empty()) {
+    backend::log(args.host_model, MM_LOG_INFO, "its Python environment is made as '" + requirements + "' says");
+    interpreter =
+        with_requirements(interpreter, requirements, wheels_of(requirements, settings.wheels), settings.cache);
+  }
+  if (interpreter.numpy.empty())
+    throw backend::Error(MM_FAILED_PRECONDITION, "'" + interpreter.path + "' has no numpy, which Python models need; " +
+                                                     interpreter.path + " -m pip install numpy");
+  const backend::ModelConfig& config = args.config;
+  workers_ = bounded(config, "workers", 0, 0, 1024);
+  concurrency_ = bounded(config, "concurrency", kDefaultConcurrency, 1, 4096);
+  first_device_ = first_device_of(config);
+  auto made = std::make_shared<WorkerSettings>();
+  made->host_model = args.host_model;
+  made->model = args.name;
+  made->shared_memory = static_cast<uint64_t>(bounded(config, "shared_memory_mb", kDefaultSharedMemoryMb, 1, 1 << 20))
+                        << 20;
+  made->resident_limit = static_cast<uint64_t>(bounded(config, "memory_limit_mb", 0, 0, 1 << 24)) << 20;
+  made->execution_limit =
+      std::chrono::seconds(bounded(config, "execution_timeout_s", kDefaultExecutionSeconds, 0, 1 << 24));
+  made->start_limit = std::chrono::seconds(bounded(config, "start_timeout_s", kDefaultStartSeconds, 1, 1 << 24));
+  made->stop_limit = std::chrono::seconds(bounded(config, "stop_timeout_s", kDefaultStopSeconds, 1, 3600));
+  const std::string package = find_package(settings.package, settings.plugin_dir);
+  made->process.command = {interpreter.path, package + "/worker/__main__.py"};
+  configured_ = configured_instances(config);
+  made->process.environment = environment_of(args, std::max(workers_, configured_));
+  made->hello = hello_of(args, static_cast<int64_t>(made->shared_memory));
+  settings_ = made;
+  pool_ = std::make_unique<Pool>(settings_);
+  pool_->add(first_device_);
+}
+
+backend::ModelInfo PythonModel::info() {
+  const ModelShape& shape = pool_->shape();
+  backend::ModelInfo out;
+  out.inputs = shape.inputs;
+  out.outputs = shape.outputs;
+  out.capabilities = MM_CAP_NO_TRIALS;
+  if (shape.decoupled) out.capabilities |= MM_CAP_DECOUPLED;
+  if (shape.concurrent) out.capabilities |= MM_CAP_CONCURRENT_EXECUTE;
+  out.batching = shape.max_batch_size > 0 ? MM_BATCHING_ROWS : MM_BATCHING_NONE;
+  out.max_batch_size = shape.max_batch_size;
+  if (workers_ == 0) workers_ = shape.workers;
+  if (shape.concurrent && configured_ > 1) workers_ = configured_;  // else the host makes so many instances
+  const int64_t workers = std::max<int64_t>(workers_, 1);
+  out.recommended_instances = static_cast<uint32_t>(workers);
+  out.concurrency = static_cast<uint32_t>(concurrency_ * workers);
+  return out;
+}
+
+/// The first instance gets the worker that told what the model is, if it is where the instance should be.
+size_t PythonModel::take_seat(const std::string& device) {
+  if (std::exchange(first_taken_, true)) return pool_->add(device);
+  if (device == first_device_) return 0;
+  const size_t seat = pool_->add(device);
+  pool_->remove(0);
+  return seat;
+}
+
+std::unique_ptr<backend::Instance> PythonModel::create_instance(const backend::InstanceArgs& args) {
+  const std::string device = args.kind == MM_DEVICE_GPU ? "cuda:" + std::to_string(args.device_id) : "cpu";
+  const size_t seat = take_seat(device);
+  if (!pool_->shape().concurrent) return std::make_unique<Seat>(*pool_, seat);
+  for (int64_t i = 1; i < workers_; ++i) pool_->add(device);
+  return std::make_unique<AllSeats>(*pool_);
+}
+
+}  // namespace modelmill::python

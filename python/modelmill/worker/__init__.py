@@ -1,0 +1,1 @@
+"""The process that runs a model's Python code for the server; started by it, see __main__.py."""

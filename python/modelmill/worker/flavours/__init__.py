@@ -1,0 +1,37 @@
+"""What a model's file can be written for. A flavour is found by find(), and has:
+
+    describe()        the JSON of READY: inputs, outputs, what it can
+    start(), stop()   hooks; of a concurrent flavour they are coroutines
+    execute(batch, serving)   answers every request of a Batch; of a concurrent flavour a coroutine
+
+`serving` is the loop that runs it: see modelmill.worker.serving.
+"""
+
+import importlib.util
+import os
+import sys
+
+from modelmill.errors import Error
+
+
+def load_module(file, name=None):
+    """Runs a Python file as a module, with its folder on the path."""
+    folder = os.path.dirname(os.path.abspath(file))
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = name or os.path.splitext(os.path.basename(file))[0]
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def find(hello):
+    """The flavour of what the server names in its first message."""
+    from . import own
+
+    file = hello["file"]
+    if not file.endswith(".py"):
+        raise Error(f"'{file}' is no Python file")
+    return own.load(load_module(file), hello)

@@ -1,0 +1,198 @@
+"""Functions and classes that are marked with @modelmill.model."""
+
+import inspect
+import typing
+
+from modelmill import api
+from modelmill.errors import Error
+from modelmill.types import Argument, Returns
+
+from ..serving import execution
+
+_WINDOW = 16  # answers of a stream that the server has yet to take
+
+
+def load(module, hello):
+    marked = {
+        name: value
+        for name, value in vars(module).items()
+        if hasattr(value, "__modelmill__") and value.__module__ == module.__name__
+    }
+    wanted = (hello["config"].get("parameters") or {}).get("object")
+    wanted = wanted.get("string_value") if isinstance(wanted, dict) else wanted
+    if wanted:
+        if wanted not in marked:
+            raise Error(f"parameter 'object' names '{wanted}', which is not marked with @modelmill.model there")
+        marked = {wanted: marked[wanted]}
+    if not marked:
+        raise Error("nothing in the file is marked with @modelmill.model")
+    if len(marked) > 1:
+        raise Error(
+            f"the file has several models ({', '.join(marked)}); the parameter 'object' of the configuration names one"
+        )
+    ((name, target),) = marked.items()
+    return Own(name, target)
+
+
+class Own:
+    def __init__(self, name, target):
+        options = target.__modelmill__
+        self.name, self.target, self.batch, self.workers = name, target, options.batch, options.workers
+        self.instance = None
+        function = target
+        if inspect.isclass(target):
+            function = getattr(target, "predict", None) or target.__dict__.get("__call__")
+            if function is None:
+                raise Error(f"class '{name}' has no method predict")
+        self.streams = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        self.concurrent = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+        if self.streams and self.batch:
+            raise Error(f"'{name}' yields its answers, so it can't have batch={self.batch}")
+        self.function = function
+        self._read_signature(function, options)
+
+    def _read_signature(self, function, options):
+        hints = typing.get_type_hints(function, include_extras=True)
+        parameters = list(inspect.signature(function).parameters.values())
+        if inspect.isclass(self.target):
+            parameters = parameters[1:]
+        self.arguments, self.request_argument = [], None
+        for parameter in parameters:
+            annotation = hints.get(parameter.name, parameter.annotation)
+            if annotation is api.Request or typing.get_args(annotation) == (api.Request,):
+                self.request_argument = parameter.name
+            else:
+                self.arguments.append(Argument(parameter, annotation, self.batch > 0))
+        annotation = options.outputs or hints.get("return", inspect.Signature.empty)
+        if self.streams and typing.get_args(annotation):
+            annotation = typing.get_args(annotation)[0]  # of Iterator[...]
+        self.returns = Returns(annotation, self.batch > 0, options.output)
+        self.inputs = [field for argument in self.arguments for field in argument.fields]
+        names = [field.name for field in self.inputs]
+        if len(set(names)) < len(names):
+            raise Error(f"'{self.name}' has two inputs of one name: {', '.join(sorted(names))}")
+
+    def describe(self):
+        batched = self.batch > 0
+        table = any(a.structure is not None and a.structure.table for a in self.arguments)
+        if table and batched:
+            raise Error(f"'{self.name}' takes a Table, which holds any number of rows; leave batch out")
+        return {
+            "inputs": [field.describe(batched) for field in self.inputs],
+            "outputs": [field.describe(batched) for field in self.returns.fields],
+            "gather": batched,
+            "wants_info": self.request_argument is not None,
+            "decoupled": self.streams,
+            "concurrent": self.concurrent,
+            "max_batch_size": self.batch,
+            "workers": self.workers,
+        }
+
+    def _hooks(self, which):
+        hooks = list(which)
+        if self.instance is not None:
+            hook = getattr(self.instance, "start" if which is api.START else "stop", None)
+            hooks += [hook] if hook else []
+        return hooks
+
+    def make(self):
+        """Before start(): a class becomes its object."""
+        if inspect.isclass(self.target):
+            self.instance = self.target()
+            self.function = getattr(self.instance, self.function.__name__)
+
+    def start(self):
+        return [result for hook in self._hooks(api.START) if inspect.isawaitable(result := hook())]
+
+    def stop(self):
+        return [result for hook in self._hooks(api.STOP) if inspect.isawaitable(result := hook())]
+
+    def execute(self, batch, serving):
+        """A coroutine where the model is concurrent."""
+        if self.concurrent:
+            return self._execute_async(batch, serving)
+        for arrays, which in self._parts(batch):
+            try:
+                with execution(batch.number):
+                    values = self._arguments(batch, serving, arrays, which)
+                    if self.streams:
+                        self._stream(batch, serving, which, values)
+                    else:
+                        self._answer(batch, which, self.function(**values))
+            except Exception as error:
+                serving.fail(batch, which, error)
+        return None
+
+    async def _execute_async(self, batch, serving):
+        for arrays, which in self._parts(batch):
+            try:
+                with execution(batch.number):
+                    values = self._arguments(batch, serving, arrays, which)
+                    if self.streams:
+                        await self._stream_async(batch, serving, which, values)
+                    else:
+                        self._answer(batch, which, await self.function(**values))
+            except Exception as error:
+                serving.fail(batch, which, error)
+
+    def _parts(self, batch):
+        """(arrays by name, the request's number; None for all together)"""
+        names = [field.name for field in self.inputs]
+        inputs, batch.inputs = batch.inputs, ()
+        if batch.gathered:
+            yield {names[i]: array for i, array in inputs[0].items()}, None
+            return
+        inputs = list(enumerate(inputs))
+        while inputs:
+            number, arrays = inputs.pop(0)
+            yield {names[i]: array for i, array in arrays.items()}, number
+
+    def _arguments(self, batch, serving, arrays, which):
+        rows = sum(batch.rows) if which is None else batch.rows[which]
+        values = {argument.name: argument.read(arrays, rows) for argument in self.arguments}
+        arrays.clear()
+        if self.request_argument is not None:
+            requests = [
+                api.Request(info, lambda number=number: serving.is_cancelled(batch, number))
+                for number, info in enumerate(batch.info)
+                if which is None or number == which
+            ]
+            values[self.request_argument] = requests if self.batch else requests[0]
+        return values
+
+    def _answer(self, batch, which, value):
+        indices = range(len(self.returns.fields))
+        if not self.batch:
+            batch.answer(which, indices, self.returns.write(value))
+        elif which is None:
+            batch.answer_rows(indices, self.returns.write(value, sum(batch.rows)))
+        else:
+            batch.answer(which, indices, self.returns.write(value, batch.rows[which]))
+
+    def _stream(self, batch, serving, which, values):
+        indices = range(len(self.returns.fields))
+        answers = self.function(**values)
+        values.clear()
+        try:
+            for value in answers:
+                serving.wait_until(lambda: batch.unacknowledged[which] < _WINDOW or which in batch.cancelled)
+                if which in batch.cancelled:
+                    break
+                batch.answer(which, indices, self.returns.write(value), final=False)
+        finally:
+            answers.close()
+        batch.finish(which)
+
+    async def _stream_async(self, batch, serving, which, values):
+        indices = range(len(self.returns.fields))
+        answers = self.function(**values)
+        values.clear()
+        try:
+            async for value in answers:
+                await serving.wait_until(lambda: batch.unacknowledged[which] < _WINDOW or which in batch.cancelled)
+                if which in batch.cancelled:
+                    break
+                batch.answer(which, indices, self.returns.write(value), final=False)
+        finally:
+            await answers.aclose()
+        batch.finish(which)

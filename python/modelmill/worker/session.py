@@ -1,0 +1,191 @@
+"""The worker as the rest of the process sees it: calls of other models, metrics, the log."""
+
+import concurrent.futures
+import itertools
+import json
+import logging
+import queue
+import threading
+
+import numpy as np
+
+from modelmill.errors import Error
+
+from . import frames
+from .frames import Frame
+from .memory import Full, TensorReader, TensorWriter, struct_of
+
+_LEVELS = ((logging.ERROR, 3), (logging.WARNING, 2), (logging.INFO, 1))
+
+
+class LogHandler(logging.Handler):
+    """Makes lines of the server's log of what the code logs."""
+
+    def __init__(self, session):
+        super().__init__()
+        self._session = session
+
+    def emit(self, record):
+        try:
+            level = next((number for least, number in _LEVELS if record.levelno >= least), 0)
+            self._session.log(level, self.format(record))
+        except Exception:
+            self.handleError(record)
+
+
+class _Call:
+    """A call of another model that is under way: a future of its last answer, or a queue of all."""
+
+    def __init__(self, streams):
+        self.future = None if streams else concurrent.futures.Future()
+        self.queue = queue.SimpleQueue() if streams else None
+        self.answers = []
+
+    def put(self, outputs, error, final):
+        if self.queue is not None:
+            if error is not None or outputs is not None:
+                self.queue.put((outputs, error))
+            if final:
+                self.queue.put(None)
+            return
+        if error is not None and not self.future.done():
+            self.future.set_exception(error)
+        if outputs is not None:
+            self.answers.append(outputs)
+        if final and not self.future.done():
+            if self.answers:
+                self.future.set_result(self.answers[-1])
+            else:
+                self.future.set_exception(Error("the model gave no answer", code="INTERNAL"))
+
+
+class Session:
+    """The control link. Thread-safe."""
+
+    def __init__(self, link):
+        self.link = link
+        self.hello = {}
+        self._numbers = itertools.count(1)
+        self._calls, self._reader = {}, None
+        self._lock = threading.Lock()
+
+    def receive_hello(self):
+        kind, _, body = self.link.receive() or (None, 0, b"")
+        if kind != Frame.HELLO:
+            raise SystemExit("the server has gone")
+        self.hello = json.loads(bytes(body))
+        if self.hello["protocol"] != frames.PROTOCOL:
+            raise SystemExit(f"the server speaks protocol {self.hello['protocol']}, this package {frames.PROTOCOL}")
+        self.link.limit_memory(self.hello["memory_limit"])
+
+    def ready(self, description):
+        self.link.send(Frame.READY, 0, json.dumps(description).encode())
+
+    def failed(self, message):
+        self.link.send(Frame.FAILED, 0, json.dumps({"error": message}).encode())
+
+    def log(self, level, text):
+        self.link.send(Frame.LOG, 0, bytes([level]), text.encode(errors="replace")[: 1 << 20])
+
+    # Calls of other models.
+
+    def call(self, model, inputs, version=0, streams=False):
+        """A _Call with what the model answers to {name: array}."""
+        names = [name.encode() for name in inputs]
+        arrays = [_array(name, value) for name, value in inputs.items()]
+        call, number = _Call(streams), next(self._numbers)
+        with self._lock:
+            self._calls[number] = call
+            if self._reader is None:
+                self._reader = threading.Thread(target=self._read, daemon=True, name="modelmill calls")
+                self._reader.start()
+        writer, name = TensorWriter(arrays), model.encode()
+        with self.link.lock:
+            try:
+                region, block, where, begin = writer.write(self.link.memory)
+            except Full:
+                raise Error("the inputs don't fit into the worker's shared memory", code="RESOURCE_EXHAUSTED") from None
+            parts = []
+            for text, record in zip(names, writer.records(range(len(arrays)), where, begin)):
+                parts += [record, frames.LENGTH.pack(len(text)), text]
+                head = frames.CALL.pack(_execution(), version, region, block, len(arrays), len(name))
+            self.link.send(Frame.CALL, number, head, name, *parts)
+        return call
+
+    def _read(self):
+        while True:
+            frame = self.link.receive()
+            if frame is None:
+                return
+            kind, number, body = frame
+            if kind == Frame.CALL_RESULT:
+                self._take_result(number, body)
+
+    def _take_result(self, number, body):
+        keep, kind, final, count, text_size = frames.CALL_RESULT.unpack_from(body)
+        at = frames.CALL_RESULT.size
+        outputs = error = None
+        if kind == frames.ERROR:
+            text = bytes(body[at : at + text_size]).decode(errors="replace")
+            error = Error(text, code=frames.CODE_NAMES.get(count, "UNKNOWN"))
+        elif kind == frames.OUTPUTS:
+            outputs = self._outputs(keep, count, body, at)
+        with self._lock:
+            call = self._calls.pop(number, None) if final else self._calls.get(number)
+        if call is not None:
+            call.put(outputs, error, final)
+
+    def _outputs(self, keep, count, body, at):
+        records, names = [], []
+        for _ in range(count):
+            _, dtype, rank, region, offset, size = frames.TENSOR.unpack_from(body, at)
+            at += frames.TENSOR.size
+            shape = struct_of(rank).unpack_from(body, at)
+            at += 8 * rank
+            (length,) = frames.LENGTH.unpack_from(body, at)
+            at += frames.LENGTH.size
+            names.append(bytes(body[at : at + length]).decode())
+            at += length
+            records.append((dtype, shape, region, offset, size))
+        reader = TensorReader(self.link.server, records)
+        if keep:
+            reader.when_free(lambda: self.link.free(keep))
+        return {name: reader.array(r[0], r[1], r[3]) for name, r in zip(names, records)}
+
+    # Metrics.
+
+    def new_metric(self, description):
+        number = next(self._numbers)
+        self.link.send(Frame.METRIC_NEW, number, json.dumps(description).encode())
+        return number
+
+    def update_metric(self, number, value):
+        self.link.send(Frame.METRIC_UPDATE, 0, frames.UPDATE.pack(number, value))
+
+
+def _execution():
+    from .serving import current
+
+    return current.get()
+
+
+def _array(name, value):
+    array = np.asarray(value)
+    if array.dtype.kind in "US":
+        array = array.astype(object)
+    if array.dtype != object and array.dtype not in frames.OF_NUMPY:
+        raise Error(f"input '{name}' is of the type {array.dtype}, which models don't have", code="INVALID_ARGUMENT")
+    return array
+
+
+session = None  # of this process; None outside of a worker
+
+
+def start(link):
+    global session
+    session = Session(link)
+    root = logging.getLogger()
+    root.addHandler(LogHandler(session))
+    root.setLevel(logging.INFO)
+    return session
+
