@@ -178,7 +178,8 @@ def test_doctor():
 def test_doctor_without_a_runtime(tmp_path):
     """A machine without ONNX Runtime: doctor names the command that installs it, and so does the model's error."""
     missing = f"onnxruntime,library={tmp_path / 'none.so'}"
-    result = run_cli("doctor", "--backend-config", missing)
+    no_python = f"python,python={tmp_path / 'none'}"
+    result = run_cli("doctor", "--backend-config", missing, "--backend-config", no_python)
     assert "MISSING" in result.stdout and "pip install onnxruntime" in result.stdout
     assert result.returncode == FAILURE
     path = models.save(models.scaled(2), tmp_path / "twice.onnx")
