@@ -22,6 +22,7 @@ def test_an_overwritten_file_becomes_the_next_version_under_load(tmp_path):
             for version in range(2, 6):
                 replace_file(models.scaled(version), path)
                 wait_until(lambda v=version: served_versions(server, "m") == [str(v)], f"version {version}")
+                wait_until(lambda v=version: v in load.versions, f"an answer of version {version}")
         assert load.failures == []
         assert load.versions == {1, 2, 3, 4, 5}
         assert predict(server, "m")[1]["y"] == [5, 10, 15, 20]

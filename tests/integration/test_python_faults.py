@@ -19,6 +19,16 @@ def echo(x: int, seconds: float = 0.0) -> int:
     time.sleep(seconds)
     return x
 """
+# Leaves a file for each process that has answered.
+MARKING_ECHO = """
+import os, pathlib, time
+
+@modelmill.model
+def echo(x: int, seconds: float = 0.0) -> int:
+    pathlib.Path({folder!r}, f"answered-{{os.getpid()}}").touch()
+    time.sleep(seconds)
+    return x
+"""
 FAULTS = """
 import os, signal, time
 
@@ -165,14 +175,16 @@ def test_kills_under_load(serve, tmp_path):
 
 
 def test_stopped_workers_under_load(serve, tmp_path):
-    path = python_workers.write(tmp_path, "echo", ECHO)
+    path = python_workers.write(tmp_path, "echo", MARKING_ECHO.format(folder=str(tmp_path)))
     config = python_workers.yaml(tmp_path, ("echo", path, {"execution_timeout_s": 1}))
     server = serve(config, "--instances", 2)
     load = Load(server, "echo")
     for _ in range(3):
         worker = python_workers.wait_for(server, 2)[0]
+        # One that is still starting has another limit.
+        wait_until(lambda w=worker: (tmp_path / f"answered-{w}").exists(), "it is at work")
         os.kill(worker, signal.SIGSTOP)
-        wait_until(lambda: worker not in python_workers.of(server), "it is found to hang")
+        wait_until(lambda w=worker: w not in python_workers.of(server), "it is found to hang")
     load.stop()
     assert load.answers and all("did not answer within 1 s" in text for text in load.refusals), load.refusals
     wait_answer(server, "echo", {"output": 1}, x=1)
