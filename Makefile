@@ -76,7 +76,7 @@ tsan: ## the unit and integration tests under ThreadSanitizer
 	@$(call compile,tsan)
 	@tools/test --preset tsan unit integration
 
-fuzz: ## each fuzz target for FUZZ_SECONDS (600), two at a time, under AddressSanitizer and UndefinedBehaviorSanitizer
+fuzz: ## each fuzz target for FUZZ_SECONDS (240), two at a time, under AddressSanitizer and UndefinedBehaviorSanitizer
 	@tools/setup fuzz
 	@mkdir -p build; $(call configure,fuzz); cmake --build build/fuzz -j $(JOBS) --target mm_fuzz
 	@tools/fuzz
