@@ -20,7 +20,7 @@ class Lent {
   Lent(const ResponseRecord& record, const AnswerMemory& memory) : inputs_(memory.inputs), lent_(memory.lent) {
     if (record.block_region == kNoRegion) return;
     region_ = memory.region(record.block_region);
-    if (!region_ || record.block_offset % sizeof(uint64_t) != 0 ||
+    if (!region_ || region_->size() < sizeof(uint64_t) || record.block_offset % sizeof(uint64_t) != 0 ||
         record.block_offset > region_->size() - sizeof(uint64_t))
       throw ProtocolError("a block that is not in its memory");
     word_ = reinterpret_cast<std::atomic<uint32_t>*>(region_->data() + record.block_offset);

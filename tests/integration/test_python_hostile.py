@@ -62,7 +62,8 @@ WAYS = {
     "request": lambda link, n: response(link, n, request=5),
     "twice": lambda link, n: [response(link, n, kind=1, count=3, text=b"no") for _ in range(2)],
     "execution": lambda link, n: response(link, n + 1000, kind=1, count=3),
-    "block": lambda link, n: response(link, n, kind=1, count=3, block=(0, 1 << 40)),
+    "block": lambda link, n: (link.memory.allocate(64), response(link, n, kind=1, count=3, block=(0, 1 << 40))),
+    "small block": lambda link, n: (region(link, size=4), response(link, n, kind=1, count=3, block=(7, 1 << 40))),
     "short": lambda link, n: response(link, n, kind=0, count=500),
     "text": lambda link, n: response(link, n, kind=1, text=b"x", size=1 << 31),
     "descending": lambda link, n: strings(link, n, [0, 50, 10, 60]),
@@ -90,8 +91,8 @@ def hostile(x: modelmill.Tensor[np.float32, -1], way: str):
 """
 WAYS = [
     "far", "beyond", "overflow", "long", "negative", "many", "rank", "dtype", "other type", "unaligned", "no region",
-    "server memory", "index", "request", "twice", "execution", "block", "short", "text", "descending", "past the end",
-    "no table", "unsealed", "smaller", "a file", "too much", "no fd", "fds", "huge frame", "tiny frame",
+    "server memory", "index", "request", "twice", "execution", "block", "small block", "short", "text", "descending",
+    "past the end", "no table", "unsealed", "smaller", "a file", "too much", "no fd", "fds", "huge frame", "tiny frame",
     *(f"garbage {seed}" for seed in range(10)),
 ]  # fmt: skip
 
