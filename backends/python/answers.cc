@@ -20,10 +20,8 @@ class Lent {
   Lent(const ResponseRecord& record, const AnswerMemory& memory) : inputs_(memory.inputs), lent_(memory.lent) {
     if (record.block_region == kNoRegion) return;
     region_ = memory.region(record.block_region);
-    if (!region_ || region_->size() < sizeof(uint64_t) || record.block_offset % sizeof(uint64_t) != 0 ||
-        record.block_offset > region_->size() - sizeof(uint64_t))
-      throw ProtocolError("a block that is not in its memory");
-    word_ = reinterpret_cast<std::atomic<uint32_t>*>(region_->data() + record.block_offset);
+    if (!region_) throw ProtocolError("a block in memory that there is not");
+    word_ = &region_->block_word(record.block_offset);
   }
   ~Lent() {
     if (word_ != nullptr) word_->store(0, std::memory_order_release);
@@ -45,7 +43,6 @@ class Lent {
   std::atomic<uint32_t>* word_ = nullptr;
   uint64_t bytes_ = 0;
 };
-static_assert(std::atomic<uint32_t>::is_always_lock_free);
 
 /// What a worker says, as text that a client may see.
 std::string clean_text(std::string_view text) {

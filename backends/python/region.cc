@@ -51,6 +51,14 @@ std::shared_ptr<Region> Region::adopt(UniqueFd fd, uint64_t size) {
 
 Region::~Region() { ::munmap(data_, size_); }
 
+std::atomic<uint32_t>& Region::block_word(uint64_t offset) const {
+  static_assert(std::atomic<uint32_t>::is_always_lock_free);
+  constexpr uint64_t kAligned = sizeof(uint64_t);
+  if (offset % kAligned != 0 || size_ < kAligned || offset > size_ - kAligned)
+    throw ProtocolError("a block that is not in its memory");
+  return *reinterpret_cast<std::atomic<uint32_t>*>(data_ + offset);
+}
+
 void Region::forget() { (void)::madvise(data_, size_, MADV_REMOVE); }
 
 }  // namespace modelmill::python

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,6 +25,9 @@ class Region {
   std::byte* data() const { return data_; }
   uint64_t size() const { return size_; }
   int fd() const { return fd_.get(); }
+  /// The first word of a block that the worker has there, which becomes 0 when the server has no more use for the
+  /// block. Throws ProtocolError for an offset that is not aligned for a block, or beyond the memory.
+  std::atomic<uint32_t>& block_word(uint64_t offset) const;
   /// Gives the memory back to the system; it reads as zeros then.
   void forget();
 

@@ -100,9 +100,8 @@ void Services::call(uint64_t id, FrameReader body) {
   if (record.block_region == kNoRegion) return;
   // The inputs were copied.
   const auto region = control_->region(record.block_region);
-  if (!region || record.block_offset % sizeof(uint64_t) != 0 || record.block_offset > region->size() - sizeof(uint64_t))
-    throw ProtocolError("a block that is not in its memory");
-  reinterpret_cast<std::atomic<uint32_t>*>(region->data() + record.block_offset)->store(0, std::memory_order_release);
+  if (!region) throw ProtocolError("a block in memory that there is not");
+  region->block_word(record.block_offset).store(0, std::memory_order_release);
 }
 
 void Services::on_result(void* context, mm_error* error, const mm_tensor* outputs, uint32_t count, int32_t final) {
