@@ -2,6 +2,8 @@
 
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "repository/folder_listing.h"
 #include "repository/found_model.h"
@@ -27,6 +29,9 @@ bool merge_torchserve(FoundModel& into, const FoundModel& model);
 
 /// TensorFlow's: a SavedModel by itself, without a version's folder.
 std::optional<FoundModel> look_for_saved_model(const FolderListing& folder, std::span<const ModelFormat> formats);
+
+/// The backend that is named for Python code and pickles which are written for another server. It serves neither.
+inline constexpr std::string_view kForeignCode = "python";
 
 /// "model 'x' (MLflow flavour sklearn) needs backend 'python', which is not installed; ...". With `formats` of one that
 /// is: what it serves.

@@ -32,7 +32,7 @@ constexpr std::string_view kAnyPython = "python_function";
 
 struct Choice {
   std::string flavour;
-  std::string backend = "python";
+  std::string backend{kForeignCode};
   std::string file;
 };
 
@@ -45,7 +45,7 @@ Choice choose(const YAML::Node& flavours) {
       if (const YAML::Node file = flavour[std::string(known.file_key)]; file.IsDefined() && file.IsScalar())
         choice.file = file.Scalar();
     // An estimator of scikit-learn's kind is a pickle, whatever library it comes from.
-    if (needed_backend(choice.file) == "python") choice.backend = "python";
+    if (needed_backend(choice.file) == kForeignCode) choice.backend = kForeignCode;
     return choice;
   }
   Choice choice;
@@ -63,7 +63,7 @@ void find_keras_model(const YAML::Node& flavour, const FoundModel& model, Choice
   if (path.ok() && std::filesystem::exists(*path + "/saved_model.pb", ignored))
     choice.file = folder;
   else
-    choice.backend = "python";
+    choice.backend = kForeignCode;
 }
 
 void read_flavour(FoundModel& model, const std::string& file, std::span<const ModelFormat> formats) {
@@ -79,10 +79,10 @@ void read_flavour(FoundModel& model, const std::string& file, std::span<const Mo
         {Code::kInvalidArgument, file, "there are no 'flavors' in it, so nothing tells what the model is"});
   Choice choice = choose(flavours);
   if (choice.backend == "tensorflow" && choice.file.empty()) find_keras_model(flavours["tensorflow"], model, choice);
-  if (!is_installed(choice.backend, formats))
-    return model.refuse(missing_backend(model.name, "MLflow flavour " + choice.flavour, choice.backend,
-                                        yaml_place(file, flavours.Mark())));
   const std::string place = yaml_place(file, flavours.Mark());
+  if (choice.backend == kForeignCode || !is_installed(choice.backend, formats))
+    return model.refuse(
+        missing_backend(model.name, "MLflow flavour " + choice.flavour, choice.backend, place, formats));
   model.layers.push_back(text_layer("backend", choice.backend, place));
   if (!choice.file.empty()) model.layers.push_back(text_layer("default_model_filename", choice.file, place));
   // MLflow answers with what predict() of the saved class gives.

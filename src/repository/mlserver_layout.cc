@@ -25,7 +25,7 @@ constexpr Runtime kRuntimes[] = {{"mlserver_xgboost.", "xgboost"}, {"mlserver_li
 std::string backend_of_implementation(const std::string& implementation) {
   for (const Runtime& runtime : kRuntimes)
     if (implementation.starts_with(runtime.package)) return std::string(runtime.backend);
-  return "python";
+  return std::string(kForeignCode);
 }
 
 /// The model's path below the folder: as it is written, or the end of an absolute one that lies there.
@@ -71,8 +71,9 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
     return model.refuse(
         {Code::kInvalidArgument, file, "neither 'implementation' nor 'parameters.uri' tells what the model is"});
   }
-  if (!is_installed(backend, formats))
-    return model.refuse(missing_backend(model.name, "MLServer implementation " + implementation, backend, file));
+  if (backend == kForeignCode || !is_installed(backend, formats))
+    return model.refuse(
+        missing_backend(model.name, "MLServer implementation " + implementation, backend, file, formats));
   model.layers.push_back(text_layer("backend", backend, file));
   // MLServer loads these as estimators, whose predict() gives the classes of a classifier.
   if (backend == "xgboost" && implementation.starts_with("mlserver_xgboost."))

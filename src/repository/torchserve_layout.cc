@@ -44,11 +44,8 @@ void read_manifest(FoundModel& model, const FolderListing& folder, std::span<con
   const std::string backend = is_plain_handler(handler) ? backend_of_file(serialized, formats) : "";
   if (backend.empty()) {
     // A handler is Python code, also the ones that TorchServe brings.
-    if (!is_installed("python", formats))
-      return model.refuse(missing_backend(
-          model.name, "TorchServe handler " + (handler.empty() ? "base_handler" : handler), "python", file));
-    model.layers.push_back(text_layer("backend", "python", file));
-    return;
+    const std::string what = "TorchServe handler " + (handler.empty() ? "base_handler" : handler);
+    return model.refuse(missing_backend(model.name, what, std::string(kForeignCode), file, formats));
   }
   const auto path = path_inside(folder.path.string(), serialized);
   if (!path.ok()) return model.refuse({path.status().code(), file, "serializedFile: " + path.status().message()});

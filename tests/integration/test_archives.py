@@ -86,7 +86,8 @@ def test_a_store_of_torchserves(tmp_path):
 def test_what_is_code_says_what_it_needs(tmp_path):
     path = archives.write(tmp_path / "code.mar", archives.mar_files("code", "1.0", 4, handler="handler:handle"))
     outcome = servers.run_cli("serve", path, "--port=0")
-    assert outcome.returncode == 1 and "model 'code' (TorchServe handler handler:handle) needs backend 'python'" in outcome.stderr
+    needs = "model 'code' (TorchServe handler handler:handle) needs backend 'python', but the one that is installed serves only model.py"
+    assert outcome.returncode == 1 and needs in outcome.stderr
     assert f"{path}/MAR-INF/MANIFEST.json" in outcome.stderr
 
 
