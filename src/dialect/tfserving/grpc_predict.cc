@@ -1,12 +1,10 @@
 #include "dialect/tfserving/grpc_predict.h"
 
-#include <climits>
 #include <utility>
 
 #include "dialect/call_handler.h"
-#include "dialect/large_work.h"
+#include "dialect/grpc_infer_call.h"
 #include "dialect/requested_outputs.h"
-#include "dialect/server_timing.h"
 #include "dialect/tfserving/model_target.h"
 #include "dialect/tfserving/predict_codec.h"
 #include "dialect/tfserving/predict_scanner.h"
@@ -17,106 +15,60 @@ namespace {
 constexpr const char* kNotDecoupled =
     "this model gives any number of answers to a request; ask it by V2's ModelStreamInfer";
 
-/// One Predict call: scans the request as it comes, and is the sink of its answer. The scanning is the loop's; the
-/// answer comes on any thread, is encoded there, and goes to the loop. Owned by its handler and by the request in
-/// flight, so it outlives either.
-class PredictCall final : public ResponseSink, public std::enable_shared_from_this<PredictCall> {
+/// One Predict call.
+class PredictCall final : public GrpcInferCall {
  public:
   PredictCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, bool timed, Offload* offload,
               std::shared_ptr<ServingMetrics> metrics)
-      : inference_(inference),
-        call_(std::move(call)),
-        timed_(timed || call_->asks_timing()),
-        offload_(offload),
-        metrics_(std::move(metrics)) {}
+      : GrpcInferCall(inference, std::move(call), timed, offload), metrics_(std::move(metrics)) {}
 
   void begin(size_t length) {
-    if (!received_) scanner_.begin(length);
+    if (!received()) scanner_.begin(length);
   }
   void feed(std::span<const std::byte> bytes) {
-    if (!received_) scanner_.feed(bytes);
+    if (!received()) scanner_.feed(bytes);
   }
-  void end();
-  void half_close() {
-    if (!received_) call_->finish(internal("the Predict call ended without a request message"));
-  }
-  void cancel(const Status& reason) {
-    cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
-                                                            : CancelToken::Reason::kClientGone);
-    if (submitted_) inference_.cancelled(target_.model, target_.version.value_or(0));
-  }
-
-  void on_response(InferResponse response, bool final, bool has_response) override;
 
  private:
-  Status parse();
-  void find_version(const Status& parsed);
-  void submit(Result<VersionPin> pin);
-  void encode_answer();
-  void deliver();
+  Status scanned() override { return scanner_.end(); }
+  size_t unparsed_bytes() const override { return scanner_.unparsed_bytes(); }
+  Status parse(InferRequest& request) override;
+  void submit(InferRequestPtr request) override;
+  void abandoned() override { inference().cancelled(target_.model, target_.version.value_or(0)); }
+  Result<Chunks> encode(InferResponse& response) override;
+  void answered(const Status& status) override;
+  void infer(Result<VersionPin> pin);
 
-  Inference& inference_;
-  const std::shared_ptr<wire::GrpcCall> call_;
-  const bool timed_;
-  Offload* const offload_;
   const std::shared_ptr<ServingMetrics> metrics_;
   const TimePoint start_ = Clock::now();
   PredictScanner scanner_;
-  CancelToken cancel_;
-  InferRequestPtr request_;  // until it is submitted
-  bool received_ = false;
-  bool submitted_ = false;
-
+  InferRequestPtr waiting_;  // for its version
   // What the answer needs of the request.
   ModelTarget target_;
   std::string signature_;
   int64_t version_ = 0;
   boost::container::small_vector<RequestedOutput, 2> requested_;
-
-  // The answer; its parts are written by one thread after another.
-  int responses_ = 0;
-  InferResponse response_;
-  wire::PackedMessage message_;
 };
 
-void PredictCall::end() {
-  if (std::exchange(received_, true)) return;
-  request_ = std::make_unique<InferRequest>(shared_from_this());
-  Status status = scanner_.end();
-  if (status.ok() && offload_ != nullptr && scanner_.unparsed_bytes() > kLoopBytes) {
-    status = run_large(*offload_, [self = shared_from_this()] {
-      self->call_->loop().post(
-          [self, parsed = within_memory([&] { return self->parse(); })] { self->find_version(parsed); });
-    });
-    if (status.ok()) return;
-  } else if (status.ok()) {
-    status = parse();
-  }
-  find_version(status);
-}
-
-Status PredictCall::parse() {
+Status PredictCall::parse(InferRequest& request) {
   if (!scanner_.has_model_spec()) return invalid_argument("Missing ModelSpec");
   MM_ASSIGN_OR_RETURN(target_, read_model_spec(scanner_.model_spec()));
-  return read_predict_request(scanner_, *request_);
+  return read_predict_request(scanner_, request);
 }
 
-void PredictCall::find_version(const Status& parsed) {
-  submitted_ = true;
-  request_->times.received = Clock::now();
-  request_->deadline = call_->deadline();
-  request_->trace = call_->trace();
-  request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
-  if (!parsed.ok()) return std::exchange(request_, nullptr)->fail(parsed);
+void PredictCall::submit(InferRequestPtr request) {
+  waiting_ = std::move(request);
   uint64_t bytes = 0;
-  for (const Tensor& input : request_->inputs) bytes += input.byte_size();
-  const auto cancel = request_->cancel;
-  pin_when_loaded(inference_, target_, request_->deadline, cancel, bytes,
-                  [self = shared_from_this()](Result<VersionPin> pin) { self->submit(std::move(pin)); });
+  for (const Tensor& input : waiting_->inputs) bytes += input.byte_size();
+  const auto cancel = waiting_->cancel;
+  pin_when_loaded(inference(), target_, waiting_->deadline, cancel, bytes,
+                  [self = std::static_pointer_cast<PredictCall>(shared_from_this())](Result<VersionPin> pin) {
+                    self->infer(std::move(pin));
+                  });
 }
 
-void PredictCall::submit(Result<VersionPin> pin) {
-  InferRequestPtr request = std::move(request_);
+void PredictCall::infer(Result<VersionPin> pin) {
+  InferRequestPtr request = std::move(waiting_);
   if (!pin.ok()) return request->fail(pin.status());
   ModelVersion& version = **pin;
   if (!serves_signature(version, target_.signature))
@@ -126,51 +78,17 @@ void PredictCall::submit(Result<VersionPin> pin) {
   request->model = target_.model;
   request->version = version_;
   requested_ = request->outputs;
-  inference_.submit(*std::move(pin), std::move(request), kNotDecoupled);
+  inference().submit(*std::move(pin), std::move(request), kNotDecoupled);
 }
 
-void PredictCall::on_response(InferResponse response, bool final, bool has_response) {
-  if (has_response && ++responses_ == 1) response_ = std::move(response);
-  if (!final) return;
-  encode_answer();
-  wire::Loop& loop = call_->loop();
-  if (loop.on_thread()) {
-    deliver();
-  } else {
-    loop.post([self = shared_from_this()] { self->deliver(); });
-  }
+Result<Chunks> PredictCall::encode(InferResponse& response) {
+  keep_requested({requested_.data(), requested_.size()}, response);
+  const int64_t version = response.version != 0 ? response.version : version_;
+  return write_predict_response(response, {target_.model, version, signature_});
 }
 
-void PredictCall::encode_answer() {
-  if (responses_ != 1) {
-    response_.status = internal("expected a single response, got " + std::to_string(responses_));
-  }
-  if (!response_.status.ok()) return;
-  keep_requested({requested_.data(), requested_.size()}, response_);
-  const int64_t version = response_.version != 0 ? response_.version : version_;
-  message_.bytes = write_predict_response(response_, {target_.model, version, signature_});
-  response_.outputs.clear();
-  size_t size = 0;
-  for (const Bytes& chunk : message_.bytes) size += chunk.size();
-  if (size > INT_MAX) {
-    response_.status =
-        invalid_argument("the response has " + std::to_string(size) + " bytes, and a gRPC message has at most " +
-                         std::to_string(INT_MAX) + "; ask for fewer outputs (output_filter) or rows");
-    return;
-  }
-  call_->pack(message_);
-}
-
-void PredictCall::deliver() {
-  if (version_ != 0) metrics_->answered(target_.model, "Predict", "GRPC", response_.status, Clock::now() - start_);
-  wire::GrpcMetadata trailers;
-  if (timed_) {
-    trailers.emplace_back("server-timing", server_timing(response_.times, Clock::now()));
-    if (response_.status.ok()) call_->send_packed(std::move(message_));
-  } else if (response_.status.ok()) {
-    return call_->reply_packed(std::move(message_));
-  }
-  call_->finish(response_.status, trailers);
+void PredictCall::answered(const Status& status) {
+  if (version_ != 0) metrics_->answered(target_.model, "Predict", "GRPC", status, Clock::now() - start_);
 }
 
 }  // namespace

@@ -1,0 +1,92 @@
+#include "dialect/grpc_infer_call.h"
+
+#include <climits>
+#include <string>
+#include <utility>
+
+#include "dialect/large_work.h"
+#include "dialect/server_timing.h"
+
+namespace modelmill {
+
+void GrpcInferCall::half_close() {
+  if (received_) return;
+  const std::string_view method = call_->method();
+  call_->finish(
+      internal("the " + std::string(method.substr(method.rfind('/') + 1)) + " call ended without a request message"));
+}
+
+void GrpcInferCall::cancel(const Status& reason) {
+  cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
+                                                          : CancelToken::Reason::kClientGone);
+  if (submitted_) abandoned();
+}
+
+void GrpcInferCall::end() {
+  if (std::exchange(received_, true)) return;
+  request_ = std::make_unique<InferRequest>(shared_from_this());
+  Status status = scanned();
+  if (status.ok() && offload_ != nullptr && unparsed_bytes() > kLoopBytes) {
+    status = run_large(*offload_, [self = shared_from_this()] {
+      self->call_->loop().post(
+          [self, done = within_memory([&] { return self->parse(*self->request_); })] { self->parsed(done); });
+    });
+    if (status.ok()) return;
+  } else if (status.ok()) {
+    status = parse(*request_);
+  }
+  parsed(status);
+}
+
+void GrpcInferCall::parsed(const Status& status) {
+  submitted_ = true;
+  InferRequestPtr request = std::move(request_);
+  request->times.received = Clock::now();
+  request->deadline = call_->deadline();
+  request->trace = call_->trace();
+  request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  if (!status.ok()) return request->fail(status);
+  submit(std::move(request));
+}
+
+void GrpcInferCall::on_response(InferResponse response, bool final, bool has_response) {
+  if (has_response && ++responses_ == 1) response_ = std::move(response);
+  if (!final) return;
+  response_.status = encode_answer();
+  wire::Loop& loop = call_->loop();
+  if (loop.on_thread()) {
+    deliver();
+  } else {
+    loop.post([self = shared_from_this()] { self->deliver(); });
+  }
+}
+
+Status GrpcInferCall::encode_answer() {
+  if (responses_ != 1) return internal("expected a single response, got " + std::to_string(responses_));
+  MM_RETURN_IF_ERROR(response_.status);
+  MM_ASSIGN_OR_RETURN(message_.bytes, encode(response_));
+  response_.outputs.clear();
+  size_t size = 0;
+  for (const Bytes& chunk : message_.bytes) size += chunk.size();
+  if (size > INT_MAX) {
+    return invalid_argument("Response has byte size " + std::to_string(size) +
+                            " which exceeds gRPC's byte size limit " + std::to_string(INT_MAX) +
+                            "; ask for fewer outputs or rows, or use HTTP with binary data");
+  }
+  call_->pack(message_);
+  return ok_status();
+}
+
+void GrpcInferCall::deliver() {
+  answered(response_.status);
+  wire::GrpcMetadata trailers;
+  if (timed_) {
+    trailers.emplace_back("server-timing", server_timing(response_.times, Clock::now()));
+    if (response_.status.ok()) call_->send_packed(std::move(message_));
+  } else if (response_.status.ok()) {
+    return call_->reply_packed(std::move(message_));
+  }
+  call_->finish(response_.status, trailers);
+}
+
+}  // namespace modelmill

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+
+#include "runtime/offload.h"
+#include "serve/inference.h"
+#include "wire/grpc.h"
+
+namespace modelmill {
+
+/// One unary inference that a client asks for by gRPC, whose message is scanned as it comes. A dialect derives from it
+/// and says what is in request and answer. The scanning is the loop's; what is left to parse is parsed by the offload
+/// where it is large. It is the sink of its answer, which is encoded on the thread it comes on and sent on the loop.
+/// Owned by its handler (CallHandler) and by the request in flight, so it outlives either.
+class GrpcInferCall : public ResponseSink, public std::enable_shared_from_this<GrpcInferCall> {
+ public:
+  /// `timed`: the answer says where its time went, whether the client asks or not.
+  GrpcInferCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, bool timed, Offload* offload)
+      : inference_(inference), call_(std::move(call)), timed_(timed || call_->asks_timing()), offload_(offload) {}
+
+  /// The message is whole. A second one is passed over.
+  void end();
+  void half_close();
+  void cancel(const Status& reason);
+  void on_response(InferResponse response, bool final, bool has_response) final;
+
+ protected:
+  /// The scanner has had the last byte.
+  virtual Status scanned() = 0;
+  /// How much parse() works through: above kLoopBytes a loop doesn't.
+  virtual size_t unparsed_bytes() const = 0;
+  /// Fills the request from what was scanned. May run on a thread of the offload.
+  virtual Status parse(InferRequest& request) = 0;
+  /// Sends what was parsed on its way, or fails it. Loop thread.
+  virtual void submit(InferRequestPtr request) = 0;
+  /// The client went away after the request was submitted: whoever has it is to be told.
+  virtual void abandoned() = 0;
+  /// Writes the one answer, which has no error, as a message's parts. Any thread.
+  virtual Result<Chunks> encode(InferResponse& response) = 0;
+  /// Is told what the client gets, on the loop.
+  virtual void answered(const Status&) {}
+
+  Inference& inference() const { return inference_; }
+  /// A message was received already: what else comes is not for this call.
+  bool received() const { return received_; }
+
+ private:
+  void parsed(const Status& status);
+  Status encode_answer();
+  void deliver();
+
+  Inference& inference_;
+  const std::shared_ptr<wire::GrpcCall> call_;
+  const bool timed_;
+  Offload* const offload_;
+  CancelToken cancel_;
+  InferRequestPtr request_;  // until it is parsed
+  bool received_ = false;
+  bool submitted_ = false;
+
+  // The answer; its parts are written by one thread after another.
+  int responses_ = 0;
+  InferResponse response_;
+  wire::PackedMessage message_;
+};
+
+}  // namespace modelmill

@@ -1,0 +1,92 @@
+#include "dialect/http_infer_call.h"
+
+#include <utility>
+
+#include "dialect/large_work.h"
+#include "dialect/server_timing.h"
+
+namespace modelmill {
+
+void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options) {
+  timed_ = options.server_timing || asks_timing(http());
+  offload_ = options.offload;
+  encoding_ = choose_encoding(http().header("accept-encoding"));
+  exchange_->on_abandoned([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->abandon();
+  });
+  request_ = std::make_unique<InferRequest>(shared_from_this());
+  request_->model = model_;
+  request_->trace = http().trace;
+  request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  if (!pin.ok()) return std::exchange(request_, nullptr)->fail(pin.status());
+  pin_ = std::move(pin).value();
+  version_ = pin_->version();
+  request_->version = version_;
+  std::optional<Result<Bytes>> body = decode_on_loop(http(), options);
+  const bool large = !body || (body->ok() && parsed_bytes(**body) > kLoopBytes);
+  if (!large || offload_ == nullptr) return read(std::move(body), options.inflate);
+  const Status status = run_large(*offload_, [self = shared_from_this(), body = std::move(body),
+                                              limit = options.inflate] { self->read(body, limit); });
+  if (!status.ok()) std::exchange(request_, nullptr)->fail(status);
+}
+
+void HttpInferCall::abandon() {
+  cancel_.cancel(CancelToken::Reason::kClientGone);
+  inference_.cancelled(model_, version_);
+}
+
+void HttpInferCall::read(std::optional<Result<Bytes>> body, const InflateLimit& limit) {
+  InferRequestPtr request = std::move(request_);
+  Status status = within_memory([&]() -> Status {
+    if (!body) body = decode_body(http().body, http().header("content-encoding"), limit);
+    MM_RETURN_IF_ERROR(body->status());
+    return parse(**body, *pin_, *request);
+  });
+  request->times.received = Clock::now();
+  if (status.ok() && request->cancelled()) status = cancelled("the client has gone away");
+  if (!status.ok()) return request->fail(std::move(status));
+  inference_.submit(std::move(pin_), std::move(request), many_answers());
+}
+
+void HttpInferCall::on_response(InferResponse response, bool final, bool has_response) {
+  if (has_response && ++responses_ == 1) response_ = std::move(response);
+  if (!final) return;
+  if (exchange_->loop().on_thread() && offload_ != nullptr && written_bytes(response_) > kLoopBytes &&
+      offload_->run([self = shared_from_this()] { self->answer(); })) {
+    return;
+  }
+  answer();
+}
+
+size_t HttpInferCall::written_bytes(const InferResponse& response) const {
+  size_t bytes = 0;
+  for (const Tensor& tensor : response.outputs) bytes += tensor.byte_size();
+  return bytes;
+}
+
+const char* HttpInferCall::many_answers() const {
+  return "this model gives any number of answers to a request; ask it by gRPC ModelStreamInfer or by POST "
+         "/v2/models/MODEL/generate_stream";
+}
+
+void HttpInferCall::answer() {
+  wire::HttpReply reply = make_reply();
+  wire::Loop& loop = exchange_->loop();
+  if (loop.on_thread()) {
+    exchange_->reply(std::move(reply));
+  } else {
+    loop.post(
+        [self = shared_from_this(), reply = std::move(reply)]() mutable { self->exchange_->reply(std::move(reply)); });
+  }
+}
+
+wire::HttpReply HttpInferCall::make_reply() {
+  if (responses_ != 1) response_.status = internal("expected a single response, got " + std::to_string(responses_));
+  const RequestTimes times = response_.times;
+  wire::HttpReply reply = write(std::move(response_));
+  compress_reply(reply, encoding_);
+  if (timed_) reply.headers.emplace_back("Server-Timing", server_timing(times, Clock::now()));
+  return reply;
+}
+
+}  // namespace modelmill

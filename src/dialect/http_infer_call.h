@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "dialect/http_options.h"
+#include "serve/inference.h"
+#include "wire/http.h"
+
+namespace modelmill {
+
+/// One inference that a client asks for by HTTP: from the body to the reply, which has one answer. A dialect derives
+/// from it and says what body and reply look like. It is the sink of its answer, which is written on the thread it
+/// comes on and sent on the loop; a large body is read, and a large answer written, by the offload instead of the loop.
+/// Lives until the reply is on its way; a client that goes away cancels it.
+class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<HttpInferCall> {
+ public:
+  /// `inference` must outlive the exchange.
+  HttpInferCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
+      : inference_(inference), exchange_(std::move(exchange)), model_(std::move(model)) {}
+
+  /// Has the version that was found infer; an error in its place is answered before anything about the body. Loop
+  /// thread, once.
+  void start(Result<VersionPin> pin, const HttpOptions& options);
+  void on_response(InferResponse response, bool final, bool has_response) final;
+
+ protected:
+  /// Fills `request` from the body, which is decoded. May run on a thread of the offload.
+  virtual Status parse(const Bytes& body, const ModelVersion& version, InferRequest& request) = 0;
+  /// The reply to the one answer, or to the status that it has; compressed and timed by the caller. Any thread, once.
+  virtual wire::HttpReply write(InferResponse response) = 0;
+  /// How much of the body parse() works through: above kLoopBytes a loop doesn't.
+  virtual size_t parsed_bytes(const Bytes& body) const { return body.size(); }
+  /// The same of the answer.
+  virtual size_t written_bytes(const InferResponse& response) const;
+  /// What clients are told who ask a model that gives any number of answers.
+  virtual const char* many_answers() const;
+
+  Inference& inference() const { return inference_; }
+  const wire::HttpRequest& http() const { return exchange_->request(); }
+  const std::string& model() const { return model_; }
+  /// Of the version that was found; 0: none was.
+  int64_t version() const { return version_; }
+  /// Of the reply's body; empty: none.
+  const std::string& encoding() const { return encoding_; }
+
+ private:
+  void abandon();
+  void read(std::optional<Result<Bytes>> body, const InflateLimit& limit);
+  void answer();
+  wire::HttpReply make_reply();
+
+  Inference& inference_;
+  const std::shared_ptr<wire::HttpExchange> exchange_;
+  const std::string model_;
+  std::string encoding_;
+  int64_t version_ = 0;
+  bool timed_ = false;
+  Offload* offload_ = nullptr;
+  CancelToken cancel_;
+  VersionPin pin_;           // until it is read
+  InferRequestPtr request_;  // the same
+  int responses_ = 0;
+  InferResponse response_;
+};
+
+}  // namespace modelmill
