@@ -40,7 +40,7 @@ def main():
     inputs = dict(parse_input(text, options.batch) for text in options.input)
     core = ov.Core()
     model = core.read_model(options.model)
-    model.reshape({name: tensor.shape for name, tensor in inputs.items()})
+    model.reshape({name: list(tensor.shape) for name, tensor in inputs.items()})
     request = core.compile_model(model, "CPU", OPTIONS).create_infer_request()
     for name, tensor in inputs.items():
         request.set_tensor(name, tensor)
