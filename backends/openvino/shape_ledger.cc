@@ -7,10 +7,20 @@ namespace {
 
 /// Executions whose mean counts.
 constexpr int kEnoughRuns = 32;
+/// Executions after which a shape gets a model when its like has one.
+constexpr int kFewRuns = 4;
 /// An own model must cost less than this part of the open one.
 constexpr double kWorthHaving = 0.9;
 /// A model whose shape has not come for so many executions makes room.
 constexpr uint64_t kForgottenAfter = 10'000;
+
+/// Whether two shapes differ in nothing but the rows, the first size of one input or more.
+bool differ_in_rows_only(std::span<const int64_t> a, std::span<const int64_t> b) {
+  if (a.size() != b.size() || a.empty() || a[0] == b[0]) return false;
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i] != b[i] && (a[i] != a[0] || b[i] != b[0])) return false;
+  return true;
+}
 
 }  // namespace
 
@@ -51,14 +61,20 @@ bool ShapeLedger::room(Step& step) const {
   return false;
 }
 
+bool ShapeLedger::is_due(const Entry& entry) const {
+  if (entry.open.runs >= kEnoughRuns && entry.open.seconds >= compile_seconds_) return true;
+  return entry.open.runs >= kFewRuns && std::any_of(entries_.begin(), entries_.end(), [&](const Entry& other) {
+           return other.state == State::kKept && differ_in_rows_only(entry.shape, other.shape);
+         });
+}
+
 ShapeLedger::Step ShapeLedger::ran(size_t place, double seconds) {
   Step step;
   Entry& entry = entries_[place];
   if (!measures(place)) return step;
   if (entry.state != State::kTried) {
     entry.open.add(seconds);
-    const bool due = entry.open.runs >= kEnoughRuns && entry.open.seconds >= compile_seconds_;
-    if (entry.state == State::kMaking || !due || !room(step)) return step;
+    if (entry.state == State::kMaking || !is_due(entry) || !room(step)) return step;
     if (step.drop) entries_[*step.drop].state = State::kRefused;
     entry.state = State::kMaking;
     step.make = true;

@@ -11,8 +11,10 @@ namespace modelmill::ov {
 /// Decides, for one instance, which shapes of inputs get a compiled model of their own, from what executions cost. A
 /// model of open sizes pays for each change of shape; one that is compiled for a shape does not.
 ///
-/// A shape is worth a try once its executions have cost as much as compiling does. Its own model then has to show that
-/// it costs a tenth less; where it does not, no other shape is tried. Not synchronised; knows no clock.
+/// A shape is worth a try once its executions have cost as much as compiling does, or, where the same with another
+/// number of rows has a model that paid, after a few: the server tries other batch sizes rarely, and would never learn
+/// what they cost with a model of theirs. The own model then has to show that it costs a tenth less; where it does not,
+/// no other shape is tried. Not synchronised; knows no clock.
 class ShapeLedger {
  public:
   /// Shapes that have models of their own at a time; what comes beside them runs on the open one.
@@ -55,6 +57,7 @@ class ShapeLedger {
     uint64_t met = 0;
   };
 
+  bool is_due(const Entry& entry) const;
   bool room(Step& step) const;
   static bool has_own(const Entry& entry) {
     return entry.state == State::kMaking || entry.state == State::kTried || entry.state == State::kKept;

@@ -92,6 +92,30 @@ TEST(ShapeLedger, WhatPaidStaysWhenAnotherDoesNot) {
   EXPECT_FALSE(world.has_own({2, 8}));
 }
 
+TEST(ShapeLedger, OtherNumbersOfRowsFollowTheOneThatPaid) {
+  struct Case {
+    const char* what;
+    Sizes shape;
+    bool follows;
+  };
+  const Case cases[] = {
+      {"more rows", {4, 8, 4, 16}, true},
+      {"one input is not batched", {4, 8, 1, 16}, true},
+      {"another length", {1, 9, 1, 16}, false},
+      {"more rows of another length", {4, 9, 4, 16}, false},
+      {"inputs of unequal rows", {4, 8, 2, 16}, false},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.what);
+    World world;
+    world.run(c.shape, 10);
+    EXPECT_EQ(world.made(), 0) << "nothing has paid yet";
+    world.run({1, 8, 1, 16}, 1'000);
+    world.run(c.shape);
+    EXPECT_EQ(world.has_own(c.shape), c.follows);
+  }
+}
+
 TEST(ShapeLedger, WhatCantBeMadeEndsIt) {
   World world;
   world.can_be_made = false;
