@@ -21,6 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRemedy = "; install Python 3.9 or later with numpy, or name one with --python";
+constexpr const char* kWhole = "modelmill-complete";  // a file in what was made to its end
+constexpr const char* kUnpack =
+    "import sys, tarfile\n"
+    "if hasattr(tarfile, 'fully_trusted_filter'): tarfile.TarFile.extraction_filter = staticmethod(\n"
+    "  tarfile.fully_trusted_filter)\n"
+    "tarfile.open(sys.argv[1]).extractall(sys.argv[2])\n";
 constexpr const char* kProbe =
     "import sys, json, site, sysconfig\n"
     "try:\n"
@@ -100,6 +106,15 @@ class FolderLock {
   UniqueFd fd_;
 };
 
+/// Where an environment is kept that `made_of` tells from all others.
+fs::path folder_of(const std::string& cache, const std::string& made_of) {
+  char name[24];
+  std::snprintf(name, sizeof name, "%016zx", std::hash<std::string>()(made_of));
+  std::error_code error;
+  fs::create_directories(cache, error);
+  return fs::path(cache) / name;
+}
+
 void run_or_fail(const std::vector<std::string>& command, const std::string& what) {
   int status = 0;
   const std::string output = run_process({command, {{"PIP_DISABLE_PIP_VERSION_CHECK", "1"}}}, status);
@@ -126,19 +141,42 @@ std::string find_package(const std::string& configured, const std::string& plugi
        "'; name its folder with --backend-config python,package=FOLDER");
 }
 
+Interpreter in_environment(const std::string& path, const Interpreter& base, const std::string& cache) {
+  std::error_code error;
+  const auto size = fs::is_regular_file(path, error) ? fs::file_size(path, error) : 0;
+  const auto text = [&] { return "the environment '" + path + "'"; };
+  if (fs::is_directory(path, error)) {
+    const std::string program = program_in(path);
+    if (program.empty()) fail(text() + " has no bin/python3");
+    return probe(program);
+  }
+  const bool packed = path.ends_with(".tar.gz") || path.ends_with(".tgz") || path.ends_with(".tar");
+  if (size == 0 || !packed) fail(text() + " is neither a folder nor a .tar.gz, .tgz or .tar that is there");
+  const auto changed = fs::last_write_time(path, error).time_since_epoch().count();
+  const fs::path folder = folder_of(cache, path + '\n' + std::to_string(size) + '\n' + std::to_string(changed));
+  const FolderLock lock(folder.string() + ".lock");
+  if (!is_there(folder / kWhole)) {
+    fs::remove_all(folder, error);
+    fs::create_directories(folder, error);
+    run_or_fail({base.path, "-c", kUnpack, path, folder.string()}, text() + " can't be unpacked");
+    if (program_in(folder).empty()) fail(text() + " holds no bin/python3");
+    if (is_there(folder / "bin/conda-unpack"))
+      run_or_fail({program_in(folder), (folder / "bin/conda-unpack").string()},
+                  text() + " can't be moved to its place");
+    std::ofstream(folder / kWhole) << path << '\n';
+  }
+  return probe(program_in(folder));
+}
+
 Interpreter with_requirements(const Interpreter& base, const std::string& requirements, const std::string& wheels,
                               const std::string& cache) {
   std::ifstream in(requirements);
   std::stringstream text;
   text << in.rdbuf();
-  const size_t key = std::hash<std::string>()(text.str() + '\n' + wheels + '\n' + base.path + base.version);
-  char name[24];
-  std::snprintf(name, sizeof name, "%016zx", key);
-  const fs::path folder = fs::path(cache) / name;
+  const fs::path folder = folder_of(cache, text.str() + '\n' + wheels + '\n' + base.path + base.version);
   std::error_code error;
-  fs::create_directories(cache, error);
   const FolderLock lock(folder.string() + ".lock");
-  const fs::path whole = folder / "modelmill-complete";
+  const fs::path whole = folder / kWhole;
   const std::string program = (folder / "bin/python").string();
   if (!is_there(whole)) {
     fs::remove_all(folder, error);

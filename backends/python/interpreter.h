@@ -18,6 +18,11 @@ struct Interpreter {
 /// FAILED_PRECONDITION when there is none or it is too old.
 Interpreter find_interpreter(const std::string& configured, const std::string& plugin_dir);
 
+/// The interpreter of an environment that a model brings along: a folder with bin/python3, or an archive of one as
+/// conda-pack makes it (.tar.gz, .tgz, .tar), which `base` unpacks into `cache` at the first need. Throws
+/// FAILED_PRECONDITION.
+Interpreter in_environment(const std::string& path, const Interpreter& base, const std::string& cache);
+
 /// The folder of the package modelmill that the workers import, found from the plugin's. Throws FAILED_PRECONDITION.
 std::string find_package(const std::string& configured, const std::string& plugin_dir);
 

@@ -38,6 +38,17 @@ std::string requirements_of(const backend::ModelArgs& args) {
   return {};
 }
 
+/// Triton's parameter that names a model's own environment; empty: it has none.
+std::string environment_path_of(const backend::ModelArgs& args) {
+  constexpr std::string_view kModel = "$$TRITON_MODEL_DIRECTORY";
+  std::string path = args.config.parameter("EXECUTION_ENV_PATH").value_or("");
+  if (path.starts_with(kModel)) path = fs::path(args.directory).parent_path().string() + path.substr(kModel.size());
+  if (!path.empty() && !path.starts_with('/'))
+    throw backend::Error(MM_INVALID_ARGUMENT, "parameter 'EXECUTION_ENV_PATH' is '" + path +
+                                                  "'; it must be a whole path, or begin with " + std::string(kModel));
+  return path;
+}
+
 std::string wheels_of(const std::string& requirements, const std::string& configured) {
   const fs::path beside = fs::path(requirements).parent_path() / "wheels";
   std::error_code error;
@@ -104,6 +115,8 @@ class AllSeats final : public backend::Instance {
 
 PythonModel::PythonModel(const backend::ModelArgs& args, const PythonSettings& settings) {
   Interpreter interpreter = find_interpreter(settings.python, settings.plugin_dir);
+  if (const std::string path = environment_path_of(args); !path.empty())
+    interpreter = in_environment(path, interpreter, settings.cache);
   if (const std::string requirements = requirements_of(args); !requirements.empty()) {
     backend::log(args.host_model, MM_LOG_INFO, "its Python environment is made as '" + requirements + "' says");
     interpreter =
@@ -144,6 +157,8 @@ backend::ModelInfo PythonModel::info() {
   out.capabilities = MM_CAP_NO_TRIALS;
   if (shape.decoupled) out.capabilities |= MM_CAP_DECOUPLED;
   if (shape.concurrent) out.capabilities |= MM_CAP_CONCURRENT_EXECUTE;
+  if (shape.ragged) out.capabilities |= MM_CAP_RAGGED;
+  if (shape.shapes_unsure) out.capabilities |= MM_CAP_OUTPUT_SHAPES_UNSURE;
   out.batching = shape.max_batch_size > 0 ? MM_BATCHING_ROWS : MM_BATCHING_NONE;
   out.max_batch_size = shape.max_batch_size;
   if (workers_ == 0) workers_ = shape.workers;

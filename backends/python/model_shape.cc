@@ -41,6 +41,8 @@ ModelShape ModelShape::read(const Json& json) {
   out.wants_info = json["wants_info"].boolean(false);
   out.decoupled = json["decoupled"].boolean(false);
   out.concurrent = json["concurrent"].boolean(false);
+  out.ragged = json["ragged"].boolean(false);
+  out.shapes_unsure = json["output_shapes_unsure"].boolean(false);
   out.max_batch_size = json["max_batch_size"].integer(0);
   out.workers = json["workers"].integer(0);
   if (out.max_batch_size > 0) {

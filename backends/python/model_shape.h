@@ -18,6 +18,8 @@ struct ModelShape {
   bool wants_info = false;     // and with what the client said beside the inputs
   bool decoupled = false;      // any number of answers
   bool concurrent = false;     // a worker runs several executions at once
+  bool ragged = false;         // requests of a batch may differ in their shapes
+  bool shapes_unsure = false;  // answers are not held to the shapes of the outputs
   int64_t max_batch_size = 0;  // 0: no batch dimension
   int64_t workers = 0;         // as many as its author thinks right; 0: did not say
 

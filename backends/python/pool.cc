@@ -39,7 +39,8 @@ bool Pool::is_ready(const Seat& seat) const {
 }
 
 void Pool::start(Seat& seat) {
-  seat.worker = std::make_shared<Worker>(settings_, seat.device, [this](Worker& worker) { changed(worker); });
+  const auto index = static_cast<size_t>(&seat - seats_.data());
+  seat.worker = std::make_shared<Worker>(settings_, seat.device, index, [this](Worker& worker) { changed(worker); });
   ++living_;
   seat.worker->start();
 }

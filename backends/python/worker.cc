@@ -64,8 +64,8 @@ void Worker::start_now() {
     keeper.watch(process_.err.get(), EPOLLIN,
                  [self](uint32_t) { self->on_output(*self->err_, self->process_.err.get()); });
     FrameWriter hello(FrameType::kHello, 0);
-    hello.text("{\"protocol\":" + std::to_string(kProtocolVersion) + ",\"device\":" + json_quoted(device_) + "," +
-               settings_->hello + "}");
+    hello.text("{\"protocol\":" + std::to_string(kProtocolVersion) + ",\"device\":" + json_quoted(device_) +
+               ",\"instance\":" + std::to_string(instance_) + "," + settings_->hello + "}");
     control_->send(hello.take());
     check();
   } catch (const backend::Error& e) {

@@ -43,8 +43,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
   /// called.
   using Changed = std::function<void(Worker&)>;
 
-  Worker(std::shared_ptr<const WorkerSettings> settings, std::string device, Changed changed)
-      : settings_(std::move(settings)), device_(std::move(device)), changed_(std::move(changed)) {}
+  /// `instance` counts the workers of a model from 0.
+  Worker(std::shared_ptr<const WorkerSettings> settings, std::string device, size_t instance, Changed changed)
+      : settings_(std::move(settings)), device_(std::move(device)), instance_(instance), changed_(std::move(changed)) {}
   ~Worker();
 
   /// Starts it, soon. Any thread.
@@ -89,6 +90,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
   const std::shared_ptr<const WorkerSettings> settings_;
   const std::string device_;
+  const size_t instance_;
   const Changed changed_;
   std::atomic<State> state_{State::kStarting};
   std::atomic<bool> stopping_{false};

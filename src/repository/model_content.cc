@@ -54,8 +54,9 @@ bool has_line(std::string_view text, std::string_view beginning) {
   return false;
 }
 
-/// Something is marked as a model of ours.
+/// Something is marked as a model of ours, or the class is there that Triton looks for.
 bool is_python_model(std::string_view text) {
+  if (has_line(text, "class TritonPythonModel:") || has_line(text, "class TritonPythonModel(")) return true;
   return has_line(text, "@modelmill.model") || (has_line(text, "from modelmill import") && has_line(text, "@model"));
 }
 

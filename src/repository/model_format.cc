@@ -96,7 +96,9 @@ std::string unserved_text(const std::string& backend, std::span<const ModelForma
 
 std::string no_model_text(const std::string& path, std::span<const ModelFormat> formats) {
   if (std::filesystem::path(path).extension() == ".py")
-    return "'" + path + "' marks no function or class with @modelmill.model, so there is nothing to serve";
+    return "'" + path +
+           "' marks no function or class with @modelmill.model and has no class TritonPythonModel, so there is nothing "
+           "to serve";
   return "'" + path + "' is not a model file that can be served; known endings are: " + extensions_text(formats);
 }
 

@@ -19,6 +19,8 @@ inline int64_t now_ns() {
 
 class Request;
 
+using ParameterValue = std::variant<bool, int64_t, uint64_t, double, std::string>;
+
 /// One answer in the making. One that is dropped unsent answers nothing; its request still needs an answer.
 class Response {
  public:
@@ -80,12 +82,16 @@ class Response {
     args.shape = shape.data();
     check(host->output_forward(handle_, &args));
   }
-  void parameter(const char* name, const std::string& value) {
+  void parameter(const char* name, const ParameterValue& value) {
     mm_parameter p{};
     p.struct_size = sizeof p;
     p.name = name;
-    p.kind = MM_PARAM_STRING;
-    p.value.as_string = value.c_str();
+    p.kind = static_cast<mm_parameter_kind>(value.index());  // in the same order
+    if (const auto* yes = std::get_if<bool>(&value)) p.value.as_bool = *yes;
+    if (const auto* number = std::get_if<int64_t>(&value)) p.value.as_int = *number;
+    if (const auto* number = std::get_if<uint64_t>(&value)) p.value.as_uint = *number;
+    if (const auto* number = std::get_if<double>(&value)) p.value.as_double = *number;
+    if (const auto* text = std::get_if<std::string>(&value)) p.value.as_string = text->c_str();
     check(host->response_parameter(handle_, &p));
   }
 
@@ -100,8 +106,6 @@ class Response {
   Request* request_;
   mm_response* handle_;
 };
-
-using ParameterValue = std::variant<bool, int64_t, uint64_t, double, std::string>;
 
 /// One request of an execution. Belongs to its Execution.
 class Request {

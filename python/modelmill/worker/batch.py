@@ -14,7 +14,7 @@ class Batch:
 
     `rows` has the number of rows of each request. `inputs` has {number of the input: array}: one dictionary for the
     whole batch when `gathered`, else one for each request. `info` has what the client said beside the inputs, for each
-    request, if the flavour wanted it.
+    request, if the flavour wanted it. Answers are for any thread.
     """
 
     def __init__(self, link, number, body):
@@ -32,7 +32,7 @@ class Batch:
             shape = struct_of(rank).unpack_from(body, at)
             at += 8 * rank
             found.append((index, dtype, shape, region, offset, size))
-        self.info = json.loads(bytes(body[at : at + info_size])) if info_size else [{}] * requests
+        self._info, self._info_text = None, bytes(body[at : at + info_size])
         self._reader = TensorReader(link.server, [record[1:] for record in found])
         arrays = [(r[0], self._reader.array(r[1], r[2], r[4])) for r in found]
         if self.gathered:
@@ -44,32 +44,48 @@ class Batch:
                 self.inputs.append(dict(arrays[taken : taken + count]))
                 taken += count
         self.open = set(range(requests))
+        self.senders = set()  # requests that something answers beside what the code returns
         self.cancelled = set()
         self.unacknowledged = [0] * requests
 
+    @property
+    def lock(self):
+        """Of what is sent: answers may be given by several threads."""
+        return self._link.lock
+
+    @property
+    def info(self):
+        if self._info is None:
+            self._info = json.loads(self._info_text) if self._info_text else [{}] * len(self.rows)
+        return self._info
+
     def answer_rows(self, indices, arrays):
         """Outputs `indices` of all requests, their rows one after another."""
-        self._send(frames.GATHERED, _WHOLE, indices, arrays, True, "")
-        self.open.clear()
+        self._send(frames.GATHERED, [(_WHOLE, indices, arrays, None, None)])
 
-    def answer(self, request, indices, arrays, final=True, parameters=None):
-        self._send(0, request, indices, arrays, final, json.dumps(parameters) if parameters else "")
-        if final:
-            self.open.discard(request)
-        else:
-            self.unacknowledged[request] += 1
+    def answer(self, request, indices, arrays, final=True, parameters=None, types=None):
+        """`types`: of the outputs, as TensorWriter has them."""
+        self._send(0, [(request, indices, arrays, types, parameters)], final)
+
+    def answer_each(self, answers):
+        """The last answers of several requests: a list of (request, indices, arrays, types, parameters), which is
+        emptied. Full: none was given."""
+        if answers:
+            self._send(0, answers)
 
     def finish(self, request):
         """The last answer of a request, without an output."""
-        self.open.discard(request)
-        self._send_plain(request, frames.END, 0, b"")
+        with self.lock:
+            self.open.discard(request)
+            self._send_plain(request, frames.END, 0, b"")
 
     def fail(self, request, code, message):
         """`request` None: all that wait for an answer. A code by its name."""
         text = message.encode(errors="replace")[:8192]
-        for one in sorted(self.open) if request is None else [request]:
-            self.open.discard(one)
-            self._send_plain(one, frames.ERROR, frames.CODES.get(code, frames.CODES["UNKNOWN"]), text)
+        with self.lock:
+            for one in sorted(self.open) if request is None else [request]:
+                self.open.discard(one)
+                self._send_plain(one, frames.ERROR, frames.CODES.get(code, frames.CODES["UNKNOWN"]), text)
 
     def release(self):
         """Lets go of the inputs: what is still kept of them is so by the model's own code."""
@@ -91,20 +107,33 @@ class Batch:
             frames.ANSWER.pack(request, kind, 1, code, len(text)), text,
         )  # fmt: skip
 
-    def _send(self, flags, request, indices, arrays, final, text):
-        text = text.encode()
-        writer = TensorWriter(arrays, self._reader)
-        arrays = None
-        last = final and (request == _WHOLE or self.open == {request})
+    def _send(self, flags, answers, final=True):
+        writer = TensorWriter([array for answer in answers for array in answer[2]], self._reader)
+        heads = [(request, indices, types, parameters) for request, indices, _, types, parameters in answers]
+        answers.clear()
         with self._link.lock:
             region, block, where, begin = writer.write(self._link.memory)
-            records = writer.records(indices, where, begin, self._reader)
+            numbers = [index for _, indices, _, _ in heads for index in indices]
+            types = [number for head in heads for number in head[2] or [None] * len(head[1])]
+            records = writer.records(numbers, where, begin, self._reader, types)
             writer.arrays = None
-            if last:
+            parts, taken = [], 0
+            for request, indices, _, parameters in heads:
+                text = json.dumps(parameters).encode() if parameters else b""
+                parts.append(frames.ANSWER.pack(request, frames.OUTPUTS, final, len(indices), len(text)))
+                parts += records[taken : taken + len(indices)]
+                parts.append(text)
+                taken += len(indices)
+                self._count(request, final)
+            if not self.open:
                 flags |= self._flags()
-            self._link.send(
-                Frame.RESPONSE, self.number,
-                frames.RESPONSE.pack(flags, 1, region, block),
-                frames.ANSWER.pack(request, frames.OUTPUTS, final, len(records), len(text)), *records, text,
-            )  # fmt: skip
+            head = frames.RESPONSE.pack(flags, len(heads), region, block)
+            self._link.send(Frame.RESPONSE, self.number, head, *parts)
 
+    def _count(self, request, final):
+        if not final:
+            self.unacknowledged[request] += 1
+        elif request == _WHOLE:
+            self.open.clear()
+        else:
+            self.open.discard(request)

@@ -1,6 +1,7 @@
 """Shared memory: blocks of the worker's own for what it sends, and views on the server's."""
 
 import fcntl
+import itertools
 import mmap
 import os
 import sys
@@ -200,13 +201,15 @@ class TensorWriter:
                 np.copyto(np.ndarray(array.shape, array.dtype, into, at), array)
         return region, block, region, begin
 
-    def records(self, indices, region, begin, reader=None):
+    def records(self, indices, region, begin, reader=None, types=None):
+        """`types`: of the tensors, where their arrays' dtypes may not tell."""
         parts = []
-        for index, array, (place, at, size) in zip(indices, self.arrays, self.places):
+        types = types or itertools.repeat(None)
+        for index, array, (place, at, size), number in zip(indices, self.arrays, self.places, types):
             if isinstance(array, tuple):
                 dtype, shape = frames.STRING, array[0]
             else:
-                dtype, shape = frames.OF_NUMPY[array.dtype], array.shape
+                dtype, shape = number or frames.OF_NUMPY[array.dtype], array.shape
             if place is not None:
                 where = (reader.region | frames.SERVER_MEMORY, place, array.nbytes)
             elif region == frames.NO_REGION:

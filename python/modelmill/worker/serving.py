@@ -42,7 +42,7 @@ def traceback_text(error):
     return "".join(traceback.format_exception(type(error), error, found)).rstrip()
 
 
-class _Serving:
+class Serving:
     def __init__(self, link, flavour):
         self.link, self.flavour = link, flavour
         self.batches = {}
@@ -63,6 +63,16 @@ class _Serving:
                 self.batches[number].cancelled.add(request)
         return False
 
+    def wake_when_idle(self):
+        """From now on receive() raises BlockingIOError after a while without a frame."""
+        self.link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _IDLE_SECONDS, 0))
+
+    def tidy(self):
+        """Gives back what is held for nobody."""
+        with self.link.lock:
+            self.link.flush_freed()
+            self.link.memory.trim()
+
     def fail(self, batch, which, error):
         """The request's answer is the error; None: that of all that have no answer yet."""
         if isinstance(error, Error):
@@ -80,15 +90,15 @@ class _Serving:
         self.batches.pop(batch.number, None)
 
 
-class OneByOne(_Serving):
+class OneByOne(Serving):
     """On the main thread, which reads the link itself."""
 
     def run(self):
         self.flavour.make()
         for awaitable in self.flavour.start():
-            asyncio.run(_wait(awaitable))
+            asyncio.run(wait(awaitable))
         yield  # it is ready
-        self.link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _IDLE_SECONDS, 0))
+        self.wake_when_idle()
         while not self.ended:
             self._step(0)
             while self.batches:
@@ -99,15 +109,14 @@ class OneByOne(_Serving):
                     self.end(batch)
                 batch = None
         for awaitable in self.flavour.stop():
-            asyncio.run(_wait(awaitable))
+            asyncio.run(wait(awaitable))
 
     def _step(self, flags):
         try:
             frame = self.link.receive(flags)
         except BlockingIOError:
             if not flags:
-                self.link.flush_freed()
-                self.link.memory.trim()
+                self.tidy()
             return False
         if frame is None:
             self.ended = True
@@ -125,7 +134,7 @@ class OneByOne(_Serving):
         return request in batch.cancelled
 
 
-class ManyAtOnce(_Serving):
+class ManyAtOnce(Serving):
     """On an event loop; each execution is a task."""
 
     def run(self):
@@ -174,5 +183,5 @@ class ManyAtOnce(_Serving):
         return request in batch.cancelled
 
 
-async def _wait(awaitable):
+async def wait(awaitable):
     return await awaitable

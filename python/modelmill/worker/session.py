@@ -89,8 +89,8 @@ class Session:
 
     # Calls of other models.
 
-    def call(self, model, inputs, version=0, streams=False):
-        """A _Call with what the model answers to {name: array}."""
+    def call(self, model, inputs, version=0, streams=False, types=None):
+        """A _Call with what the model answers to {name: array}. `types`: of the inputs, as TensorWriter has them."""
         names = [name.encode() for name in inputs]
         arrays = [_array(name, value) for name, value in inputs.items()]
         call, number = _Call(streams), next(self._numbers)
@@ -106,7 +106,7 @@ class Session:
             except Full:
                 raise Error("the inputs don't fit into the worker's shared memory", code="RESOURCE_EXHAUSTED") from None
             parts = []
-            for text, record in zip(names, writer.records(range(len(arrays)), where, begin)):
+            for text, record in zip(names, writer.records(range(len(arrays)), where, begin, None, types)):
                 parts += [record, frames.LENGTH.pack(len(text)), text]
                 head = frames.CALL.pack(_execution(), version, region, block, len(arrays), len(name))
             self.link.send(Frame.CALL, number, head, name, *parts)

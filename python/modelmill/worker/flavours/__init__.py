@@ -3,6 +3,7 @@
     describe()        the JSON of READY: inputs, outputs, what it can
     start(), stop()   hooks; of a concurrent flavour they are coroutines
     execute(batch, serving)   answers every request of a Batch; of a concurrent flavour a coroutine
+    kind              the loop that runs it, only where it is not the usual one
 
 `serving` is the loop that runs it: see modelmill.worker.serving.
 """
@@ -15,11 +16,18 @@ from modelmill.errors import Error
 
 
 def load_module(file, name=None):
-    """Runs a Python file as a module, with its folder on the path."""
+    """Runs a Python file as a module, with its folder on the path. In a version's folder it is a module of the package
+    of that name, `1`, so that it can import from its own folder with a dot."""
     folder = os.path.dirname(os.path.abspath(file))
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    name = name or os.path.splitext(os.path.basename(file))[0]
+    if name is None:
+        name = os.path.splitext(os.path.basename(file))[0]
+        version = os.path.basename(folder)
+        if version.isdigit():
+            sys.path.append(os.path.dirname(folder))
+            importlib.import_module(version)
+            name = f"{version}.{name}"
     spec = importlib.util.spec_from_file_location(name, file)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -29,9 +37,11 @@ def load_module(file, name=None):
 
 def find(hello):
     """The flavour of what the server names in its first message."""
-    from . import own
+    from . import own, triton
 
     file = hello["file"]
     if not file.endswith(".py"):
         raise Error(f"'{file}' is no Python file")
-    return own.load(load_module(file), hello)
+    sys.modules[triton.MODULE] = triton.module
+    module = load_module(file)
+    return triton.load(module, hello) if hasattr(module, triton.CLASS) else own.load(module, hello)

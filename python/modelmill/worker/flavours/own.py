@@ -25,7 +25,7 @@ def load(module, hello):
             raise Error(f"parameter 'object' names '{wanted}', which is not marked with @modelmill.model there")
         marked = {wanted: marked[wanted]}
     if not marked:
-        raise Error("nothing in the file is marked with @modelmill.model")
+        raise Error("nothing in the file is marked with @modelmill.model, and there is no class TritonPythonModel")
     if len(marked) > 1:
         raise Error(
             f"the file has several models ({', '.join(marked)}); the parameter 'object' of the configuration names one"

@@ -1,0 +1,164 @@
+"""Requests: those that execute() is given, and those that the code makes to call other models."""
+
+import asyncio
+import json
+import time
+
+from modelmill.errors import Error
+from modelmill.worker import frames
+from modelmill.worker import session as _worker
+
+from .errors import TritonError, TritonModelException
+from .replies import InferenceResponse, ResponseSender
+from .tensors import Tensor
+from .values import InferenceTrace, PreferredMemory
+
+
+class InferenceRequest:
+    """A request of a client, or one that exec() and async_exec() send to another model."""
+
+    __slots__ = ("_batch", "_details", "_inputs", "_reply", "_serving", "_which")
+
+    def __init__(
+        self, request_id="", correlation_id=0, inputs=None, requested_output_names=None, model_name="",
+        model_version=-1, flags=0, timeout=0, preferred_memory=None, trace=None, parameters=None,
+    ):  # fmt: skip
+        if not model_name:
+            raise TritonModelException("an InferenceRequest needs a model_name")
+        self._batch, self._reply, self._serving, self._which = None, None, None, 0
+        self._inputs = list(inputs or ())
+        for tensor in self._inputs:
+            if type(tensor) is not Tensor:
+                raise TritonModelException(f"inputs of an InferenceRequest are Tensors, not {type(tensor).__name__}")
+        self._details = {
+            "id": request_id, "sequence": correlation_id, "outputs": list(requested_output_names or ()),
+            "model": model_name, "version": model_version, "flags": flags, "timeout": timeout, "trace": trace,
+            "preferred_memory": preferred_memory, "parameters": parameters or {},
+        }  # fmt: skip
+
+    @classmethod
+    def _of(cls, serving, batch, which, inputs, reply):
+        """One of a batch."""
+        request = cls.__new__(cls)
+        request._serving, request._batch, request._which = serving, batch, which
+        request._inputs, request._reply, request._details = inputs, reply, None
+        return request
+
+    def _about(self):
+        return self._batch.info[self._which] if self._details is None else self._details
+
+    def inputs(self):
+        return list(self._inputs)
+
+    def request_id(self):
+        return self._about().get("id", "")
+
+    def correlation_id(self):
+        return self._about().get("sequence", 0)
+
+    def requested_output_names(self):
+        """All of the model's, where the client named none."""
+        return self._about().get("outputs") or ([] if self._batch is None else list(self._serving.outputs))
+
+    def set_requested_output_names(self, names):
+        if self._batch is not None:
+            raise TritonModelException("the outputs of a client's request are its own choice")
+        self._details["outputs"] = list(names)
+
+    def parameters(self):
+        """As JSON."""
+        return json.dumps(self._about().get("parameters", {}))
+
+    def flags(self):
+        return self._about().get("flags", 0)
+
+    def set_flags(self, flags):
+        if self._batch is not None:
+            raise TritonModelException("the flags of a client's request are its own choice")
+        self._details["flags"] = flags
+
+    def timeout(self):
+        """Microseconds that the client waits from now on; 0: it did not say."""
+        deadline = self._about().get("deadline_ns")
+        if deadline is None:
+            return self._about().get("timeout") or 0
+        return max((deadline - time.monotonic_ns()) // 1000, 1)
+
+    def preferred_memory(self):
+        return self._about().get("preferred_memory") or PreferredMemory(0, 0)
+
+    def trace(self):
+        return self._about().get("trace") or InferenceTrace()
+
+    def is_cancelled(self):
+        return self._batch is not None and self._serving.is_cancelled(self._batch, self._which)
+
+    def get_response_sender(self):
+        if self._batch is None:
+            raise TritonModelException("a request to another model has no response sender")
+        if self._reply is None:
+            self._reply = self._serving.reply(self._batch, self._which)
+        return ResponseSender(self._reply)
+
+    # Calls of other models.
+
+    def exec(self, decoupled=False):
+        """The other model's answer; with `decoupled` an iterator over all that it gives."""
+        try:
+            call = self._begin(decoupled)
+            return self._responses(call.queue) if decoupled else self._response(call.future.result())
+        except Error as error:
+            failed = InferenceResponse(error=TritonError._of(error))
+            return iter([failed]) if decoupled else failed
+
+    def async_exec(self, decoupled=False):
+        """exec() to be awaited. It begins at once."""
+        try:
+            call = self._begin(decoupled)
+        except Error as error:
+            failed = InferenceResponse(error=TritonError._of(error))
+            return _at_once(iter([failed]) if decoupled else failed)
+        return _at_once(self._responses(call.queue)) if decoupled else self._wait(call.future)
+
+    def _begin(self, decoupled):
+        if self._batch is not None:
+            raise TritonModelException("a client's request can't be sent; make an InferenceRequest with a model_name")
+        if _worker.session is None:
+            raise RuntimeError("calls of other models work in a model that a server runs")
+        about = self._details
+        inputs = {tensor._name: tensor for tensor in self._inputs}
+        if len(inputs) < len(self._inputs):
+            raise Error(f"the request to model '{about['model']}' has two inputs of one name", code="INVALID_ARGUMENT")
+        arrays = {name: tensor._array for name, tensor in inputs.items()}
+        types = [tensor._dtype for tensor in inputs.values()]
+        return _worker.session.call(about["model"], arrays, max(int(about["version"]), 0), decoupled, types)
+
+    async def _wait(self, future):
+        try:
+            return self._response(await asyncio.wrap_future(future))
+        except Error as error:
+            return InferenceResponse(error=TritonError._of(error))
+
+    def _responses(self, queue):
+        while (answer := queue.get()) is not None:
+            outputs, error = answer
+            yield InferenceResponse(error=TritonError._of(error)) if error is not None else self._response(outputs)
+
+    def _response(self, outputs):
+        """Of {name: array}."""
+        wanted = self._details["outputs"]
+        for name in wanted:
+            if name not in outputs:
+                text = f"unexpected inference output '{name}' for model '{self._details['model']}'"
+                return InferenceResponse(error=TritonError(text, TritonError.INVALID_ARG))
+        names = wanted or outputs
+        return InferenceResponse([Tensor._of(name, outputs[name], _type_of(outputs[name])) for name in names])
+
+
+def _type_of(array):
+    number = frames.OF_NUMPY.get(array.dtype)
+    return frames.BF16 if number is None else number
+
+
+async def _at_once(value):
+    return value
