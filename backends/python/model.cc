@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "json_text.h"
@@ -26,7 +27,23 @@ int64_t bounded(const backend::ModelConfig& config, const char* name, int64_t fa
   return value;
 }
 
+/// What an archive of TorchServe's names, whose manifest is the model's file; empty when it names none.
+std::string archived_requirements(const backend::ModelArgs& args) {
+  std::ifstream in(args.file);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::string named = backend::Json::parse(text)["model"]["requirementsFile"].text();
+  if (named.empty()) return {};
+  const fs::path path = fs::path(args.directory) / fs::path(named).filename();
+  std::error_code error;
+  if (!fs::is_regular_file(path, error))
+    throw backend::Error(MM_NOT_FOUND, "'" + args.file + "' names requirementsFile '" + named +
+                                           "', which is not in the archive; pack it anew with it");
+  return path.string();
+}
+
 std::string requirements_of(const backend::ModelArgs& args) {
+  if (fs::path(args.file).filename() == "MANIFEST.json")
+    if (std::string named = archived_requirements(args); !named.empty()) return named;
   std::error_code error;
   const fs::path version = args.directory;
   // Beside the code; of a model in Triton's layout also beside its versions.

@@ -166,11 +166,63 @@ TEST(Torchserve, WhatIsWrongIsTold) {
               HasSubstr("model 'd' (TorchServe handler image_classifier) needs backend 'python', which is not"));
   EXPECT_THAT(problem(R"({"model": {"serializedFile": "m.onnx", "handler": "mine.py"}})"),
               HasSubstr("handler mine.py"));
+  EXPECT_THAT(problem(R"({"model": {"serializedFile": "m.onnx", "modelFile": "net.py"}})"),
+              HasSubstr("handler base_handler"));
+  EXPECT_THAT(problem(R"({"model": {"serializedFile": "m.onnx", "configFile": "/etc/passwd"}})"),
+              HasSubstr("configFile: file name '/etc/passwd' must be relative"));
   EXPECT_THAT(problem(R"({"model": {"modelVersion": "latest"}})"), HasSubstr("modelVersion 'latest' can't be served"));
   EXPECT_THAT(problem(R"({"model": {"serializedFile": "../m.onnx"}})"), HasSubstr("must not leave folder"));
   EXPECT_THAT(problem(R"({"model": {"modelName": "a/b", "serializedFile": "m.onnx"}})"),
               HasSubstr("must not contain '/'"));
   EXPECT_THAT(problem("["), HasSubstr("MANIFEST.json: not JSON"));
+}
+
+TEST(Torchserve, HandlersArePythons) {
+  const TempFolder folder;
+  auto formats = kFormats;
+  formats.push_back({"python", "model.py", {".py"}});
+  const auto write = [&](const std::string& version, const std::string& config) {
+    folder.write("store/v" + version + "/MAR-INF/MANIFEST.json",
+                 R"({"model": {"modelName": "cat", "modelVersion": ")" + version +
+                     R"(", "handler": "image_classifier", "serializedFile": "cat.pt", "configFile": "c.yaml"}})");
+    folder.write("store/v" + version + "/c.yaml", config);
+  };
+  write("1", "minWorkers: 2\nmaxWorkers: 2\nbatchSize: 4\nmaxBatchDelay: 20\njobQueueSize: 9\n");
+  write("2", "minWorkers: 1\nmaxWorkers: 3\nbatchSize: 8\nresponseTimeout: 30\ndeviceType: cpu\nhandler: {x: 1}\n");
+  const FoundModel model = only(folder / "store", formats);
+  ASSERT_TRUE(model.problem.ok()) << model.problem.to_string();
+  ASSERT_EQ(model.versions.size(), 2U);
+  EXPECT_EQ(model.versions[1].file, folder / "store/v2/MAR-INF/MANIFEST.json");
+  const auto newest = read_definition(model);
+  ASSERT_TRUE(newest.ok()) << newest.status().to_string();
+  EXPECT_EQ(newest->backend, "python");
+  EXPECT_THAT(newest->labels, ElementsAre(Pair("1", 1), Pair("2", 2)));
+  EXPECT_EQ(newest->max_batch_size, 8);
+  EXPECT_EQ(newest->instance_range.min, 1);
+  EXPECT_EQ(newest->instance_range.max, 3);
+  EXPECT_EQ(newest->parameters.at("execution_timeout_s"), "30");
+  ASSERT_EQ(newest->instance_groups.size(), 1U);
+  EXPECT_EQ(newest->instance_groups[0].kind, InstanceGroup::Kind::kCpu);
+  const auto oldest = read_definition(only(folder / "store/v1", formats));
+  ASSERT_TRUE(oldest.ok()) << oldest.status().to_string();
+  EXPECT_EQ(oldest->instance_groups.at(0).count, 2);
+  EXPECT_EQ(oldest->batching.max_queue_delay, std::chrono::milliseconds(20));
+  EXPECT_EQ(oldest->batching.queue.max_queue_size, 9);
+}
+
+TEST(Torchserve, WhatIsWrongWithAConfigurationIsTold) {
+  const TempFolder folder;
+  folder.write("m/MAR-INF/MANIFEST.json", R"({"model": {"serializedFile": "m.onnx", "configFile": "c.yaml"}})");
+  folder.write("m/m.onnx");
+  const auto problem = [&](const std::string& text) {
+    folder.write("m/c.yaml", text);
+    return only(folder / "m").problem.message();
+  };
+  EXPECT_THAT(problem("batchSize: 0"), HasSubstr("c.yaml:1:12: 'batchSize' must be a whole number from 1 on"));
+  EXPECT_THAT(problem("minWorkers: [1]"), HasSubstr("'minWorkers' must be a whole number from 0 on"));
+  EXPECT_THAT(problem("- 1"), HasSubstr("it has no keys"));
+  EXPECT_THAT(problem("a: ["), HasSubstr("c.yaml:1"));
+  EXPECT_EQ(problem(""), "");
 }
 
 TEST(SavedModel, SaysWhatItNeeds) {

@@ -40,6 +40,10 @@ def find(hello):
     from . import own, triton
 
     file = hello["file"]
+    if os.path.basename(file) == "MANIFEST.json":
+        from . import torchserve
+
+        return torchserve.load(hello)
     if not file.endswith(".py"):
         raise Error(f"'{file}' is no Python file")
     sys.modules[triton.MODULE] = triton.module

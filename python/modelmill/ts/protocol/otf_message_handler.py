@@ -1,0 +1,3 @@
+from ts.handler_utils.utils import send_intermediate_predict_response
+
+__all__ = ["send_intermediate_predict_response"]

@@ -1,0 +1,110 @@
+"""Bodies of calls as the dictionaries that TorchServe's handlers get, and their answers as bytes."""
+
+import email.message
+import json
+import urllib.parse
+
+from modelmill.errors import Error
+
+_FORM = "application/x-www-form-urlencoded"
+# Parameters of a request that are no header of it.
+_OWN = {"content_type", "query", "headers", "explain"}
+
+
+def _kind(content_type):
+    message = email.message.Message()
+    message["content-type"] = content_type
+    return message.get_content_type(), message.get_param("boundary"), message.get_content_charset() or "utf-8"
+
+
+def _value(data, content_type):
+    """A body or a part of a form by its type."""
+    if not content_type:
+        return bytearray(data)
+    kind, _, charset = _kind(content_type)
+    try:
+        if kind == "application/json":
+            return json.loads(data)
+        if kind.startswith("text/"):
+            return data.decode(charset)
+    except (ValueError, LookupError) as error:
+        raise Error(f"the body is no {kind}: {error}") from None
+    return bytearray(data)
+
+
+def _untold(data):
+    """A body of which nobody said what it is."""
+    if data.lstrip()[:1] in (b"{", b"["):
+        try:
+            return json.loads(data)
+        except ValueError:
+            pass
+    return bytearray(data)
+
+
+def _parts(data, boundary):
+    """(name, value) of the parts of a multipart body."""
+    if not boundary:
+        raise Error("the Content-Type of a multipart body must have a boundary")
+    marker = b"\r\n--" + boundary.encode()
+    pieces = (b"\r\n" + data).split(marker)
+    if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
+        raise Error("the multipart body is cut off, or has another boundary than its Content-Type")
+    for piece in pieces[1:-1]:
+        head, _, content = piece.partition(b"\r\n\r\n")
+        headers = email.message_from_bytes(head.lstrip())
+        name = headers.get_param("name", header="content-disposition")
+        if not isinstance(name, str):
+            raise Error("a part of the multipart body has no name")
+        yield name, _value(content, headers.get("content-type"))
+
+
+def row_of(data, parameters):
+    """The dictionary of one body."""
+    row = {name: value.encode() for name, value in json.loads(parameters.get("query") or "{}").items()}
+    content_type = parameters.get("content_type")
+    if content_type is None and "headers" not in parameters:
+        return {**row, "body": _untold(data)}
+    kind, boundary, _ = _kind(content_type or "")
+    if content_type and kind.startswith("multipart/"):
+        return {**row, **dict(_parts(data, boundary))}
+    if content_type and kind == _FORM:
+        # curl -d says so of whatever it sends.
+        value = _untold(data)
+        if not isinstance(value, bytearray):
+            return {**row, "body": value}
+        fields = urllib.parse.parse_qsl(data.decode(errors="replace"), keep_blank_values=True)
+        return {**row, **{name: bytearray(text.encode()) for name, text in fields}}
+    return {**row, "body": _value(data, content_type)}
+
+
+def headers_of(parameters):
+    """What context.get_request_header() finds."""
+    headers = json.loads(parameters.get("headers") or "{}")
+    headers.update({name: str(value) for name, value in parameters.items() if name not in _OWN})
+    if parameters.get("content_type"):
+        headers["content-type"] = parameters["content_type"]
+    headers["explain"] = "True" if explains(parameters) else "False"
+    return headers
+
+
+def explains(parameters):
+    return parameters.get("explain") in (True, "true", "True")
+
+
+def encode(value):
+    """(bytes, Content-Type) of what a handler has returned for a request."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value), "application/octet-stream"
+    if isinstance(value, str):
+        return value.encode(), "text/plain; charset=utf-8"
+    try:
+        return json.dumps(value, indent=2, default=_plain).encode(), "application/json"
+    except (TypeError, ValueError) as error:
+        raise Error(f"the handler's answer can't be sent: {error}", code="INTERNAL") from None
+
+
+def _plain(value):
+    if hasattr(value, "tolist"):  # of numpy and torch
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is neither bytes, text nor JSON")
