@@ -12,6 +12,8 @@ constexpr auto kFirstDelay = std::chrono::milliseconds(100);
 constexpr auto kLongestDelay = std::chrono::seconds(30);
 /// A worker that lived so long has not failed at its start.
 constexpr auto kLongLife = std::chrono::seconds(10);
+/// How soon the descriptors and memory of one that is gone are given back, when its thread has ended.
+constexpr auto kForgetEvery = std::chrono::milliseconds(500);
 /// How long requests wait for a worker that is being started.
 constexpr auto kPatience = std::chrono::seconds(2);
 
@@ -94,8 +96,7 @@ void Pool::gone(size_t index) {
   const bool lived_long = SteadyClock::now() - worker->started() >= kLongLife;
   const auto failure = worker->failure();
   seat.end = failure ? std::string("did not start: ") + failure->what() : worker->end();
-  std::erase_if(leaving_, [](const auto& old) { return old->over(); });
-  if (!worker->over()) leaving_.push_back(worker);
+  if (!worker->over()) let_leave(worker);
   --living_;
   seat.failures = lived_long ? 0 : worker->proved() ? std::min(seat.failures, 1u) : seat.failures + 1;
   const bool again = !closing_ && !seat.removed && seat.has_been_ready;
@@ -105,14 +106,29 @@ void Pool::gone(size_t index) {
     backend::log(settings_->host_model, MM_LOG_ERROR,
                  "the Python worker " + seat.end + "; it is started again" +
                      (ms > 0 ? " in " + std::to_string(ms) + " ms" : ""));
-    const auto task = [self = self_, index] {
-      const std::lock_guard lock(self->mutex);
-      if (self->pool != nullptr) self->pool->start_again(index);
-    };
-    Keeper::get().post(task, SteadyClock::now() + delay);
+    post_later([index](Pool& pool) { pool.start_again(index); }, delay);
   }
   tell_availability();
   changed_.notify_all();
+}
+
+void Pool::post_later(std::function<void(Pool&)> task, SteadyClock::duration delay) {
+  const auto posted = [self = self_, task = std::move(task)] {
+    const std::lock_guard lock(self->mutex);
+    if (self->pool != nullptr) task(*self->pool);
+  };
+  Keeper::get().post(posted, SteadyClock::now() + delay);
+}
+
+void Pool::let_leave(std::shared_ptr<Worker> worker) {
+  if (leaving_.empty()) post_later([](Pool& pool) { pool.forget_left(); }, kForgetEvery);
+  leaving_.push_back(std::move(worker));
+}
+
+void Pool::forget_left() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(leaving_, [](const auto& old) { return old->over(); });
+  if (!leaving_.empty()) post_later([](Pool& pool) { pool.forget_left(); }, kForgetEvery);
 }
 
 void Pool::start_again(size_t index) {

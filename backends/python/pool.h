@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -56,6 +58,10 @@ class Pool {
   void ready(Seat& seat);
   void gone(size_t index);
   void start_again(size_t seat);
+  /// Runs it on the keeper's thread if this is still there.
+  void post_later(std::function<void(Pool&)> task, std::chrono::steady_clock::duration delay);
+  void let_leave(std::shared_ptr<Worker> worker);
+  void forget_left();
   bool is_ready(const Seat& seat) const;
   size_t acquire(std::unique_lock<std::mutex>& lock, size_t preferred, bool shared);
   std::string why_away() const;
