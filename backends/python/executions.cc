@@ -14,12 +14,11 @@ uint64_t Executions::begin(backend::Execution execution) {
   const uint64_t id = next_.fetch_add(1, std::memory_order_relaxed);
   try {
     ExecuteFrame made = make_execute_frame(id, execution, shape_, link_.arena());
-    auto running =
-        std::make_unique<Running>(Running{std::move(execution), std::move(made.inputs), 0, {}, INT64_MAX, {}});
+    auto running = std::make_unique<Running>(Running{std::move(execution), std::move(made.inputs), 0, {}});
     running->open = running->execution.size();
     running->heard = Clock::now();
     for (const backend::Request& request : running->execution)
-      running->deadline = std::min(running->deadline, request.info().deadline_ns);
+      running->deadline = std::max(running->deadline, request.info().deadline_ns);
     running->execution.mark_input_end();
     {
       std::unique_lock lock(mutex_);
@@ -56,9 +55,15 @@ std::unique_ptr<Executions::Running> Executions::take_out(uint64_t id) {
   return out;
 }
 
+void Executions::end(std::unique_ptr<Running> running) {
+  std::unique_lock lock(mutex_);
+  passed_.wait(lock, [&] { return running->callers == 0; });
+}
+
 void Executions::fail(std::unique_ptr<Running> running, mm_code code, const std::string& message) {
   for (backend::Request& request : running->execution)
     if (!request.answered()) request.fail(code, message);
+  end(std::move(running));
 }
 
 bool Executions::serve(uint64_t until) {
@@ -134,7 +139,7 @@ void Executions::take_response(uint64_t id, FrameReader body) {
     kept_.emplace(id, running->inputs);
   }
   answered_.store(true, std::memory_order_relaxed);
-  take_out(id);
+  end(take_out(id));
 }
 
 void Executions::fail_all(mm_code code, const std::string& message) {
@@ -175,10 +180,20 @@ void Executions::tell_cancelled(Clock::time_point since) {
   for (std::string& frame : frames) link_.send(std::move(frame));
 }
 
-int64_t Executions::deadline_of(uint64_t id) const {
+Caller Executions::caller_of(uint64_t id) {
   const std::lock_guard lock(mutex_);
   const auto it = running_.find(id);
-  return it == running_.end() ? INT64_MAX : it->second->deadline;
+  if (it == running_.end()) return {};
+  Running* const running = it->second.get();
+  ++running->callers;
+  const auto made = [this](const Running* of) {
+    const std::lock_guard end_lock(mutex_);
+    --const_cast<Running*>(of)->callers;
+    passed_.notify_all();
+  };
+  const bool single = running->execution.size() == 1;
+  return {single ? running->execution[0].handle() : nullptr, running->deadline,
+          std::shared_ptr<const Running>(running, made)};
 }
 
 }  // namespace modelmill::python

@@ -20,8 +20,15 @@
 
 namespace modelmill::python {
 
-/// The executions that a worker has, from their begin to their last answer. begin(), overdue() and tell_cancelled() are
-/// for any thread; serve() and fail_all() for one at a time, the one that receives from the link.
+/// On whose behalf a worker calls another model.
+struct Caller {
+  mm_request* request = nullptr;          // null: none's, or that of several
+  int64_t deadline_ns = INT64_MAX;        // when nobody wants the answer any more
+  std::shared_ptr<const void> kept = {};  // while it is held the execution does not end; for a moment only
+};
+
+/// The executions that a worker has, from their begin to their last answer. begin(), overdue(), caller_of() and
+/// tell_cancelled() are for any thread; serve() and fail_all() for one at a time, the one that receives from the link.
 class Executions {
  public:
   using Clock = std::chrono::steady_clock;
@@ -54,8 +61,8 @@ class Executions {
   bool answered() const { return answered_.load(std::memory_order_relaxed); }
   size_t count() const { return count_.load(std::memory_order_relaxed); }
 
-  /// The deadline of the earliest request of an execution, as mm_request_info has it; INT64_MAX when it is over.
-  int64_t deadline_of(uint64_t id) const;
+  /// Of an execution of one request that request, of several the latest deadline; of one that is over neither.
+  Caller caller_of(uint64_t id);
 
  private:
   struct Running {
@@ -63,8 +70,9 @@ class Executions {
     std::shared_ptr<Arena::Block> inputs;
     uint32_t open = 0;  // requests without a last answer
     Clock::time_point heard;
-    int64_t deadline = INT64_MAX;
-    std::vector<bool> told = {};  // the worker knows that it is cancelled
+    int64_t deadline = INT64_MIN;  // the latest
+    uint32_t callers = 0;          // guarded by mutex_; calls that are being made on its behalf
+    std::vector<bool> told = {};   // the worker knows that it is cancelled
     // Answers that wait for who follows it; guarded by mutex_.
     std::deque<std::vector<std::byte>> waiting = {};
   };
@@ -74,7 +82,9 @@ class Executions {
   void take_response(uint64_t id, FrameReader body);
   Running* find(uint64_t id);
   std::unique_ptr<Running> take_out(uint64_t id);
-  static void fail(std::unique_ptr<Running> running, mm_code code, const std::string& message);
+  /// Ends it, which nobody finds any more, once no call is being made on its behalf.
+  void end(std::unique_ptr<Running> running);
+  void fail(std::unique_ptr<Running> running, mm_code code, const std::string& message);
 
   Link& link_;
   const ModelShape& shape_;
@@ -87,7 +97,7 @@ class Executions {
   std::unordered_map<uint64_t, std::unique_ptr<Running>> running_;  // guarded by mutex_; ended by the receiver only
   std::string closed_;                                              // guarded by mutex_; why nothing can be begun
   mm_code closed_code_ = MM_UNAVAILABLE;                            // guarded by mutex_
-  std::condition_variable passed_;                                  // something waits for who follows an execution
+  std::condition_variable passed_;  // something waits for who follows an execution, or a call has been made
   std::map<uint64_t, std::shared_ptr<Arena::Block>> kept_;  // guarded by mutex_; inputs that the worker looks at
 };
 

@@ -91,7 +91,9 @@ void Services::call(uint64_t id, FrameReader body) {
   args.input_count = static_cast<uint32_t>(inputs.size());
   args.on_result = &Services::on_result;
   args.context = pending.get();
-  if (const int64_t deadline = deadline_of_(record.execution); deadline != INT64_MAX) args.deadline_ns = deadline;
+  const Caller caller = caller_of_(record.execution);
+  args.parent = caller.request;
+  if (caller.deadline_ns != INT64_MAX) args.deadline_ns = caller.deadline_ns;
   mm_error* error = backend::host->call_model(model_, &args);
   if (error == nullptr)
     (void)pending.release();

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "answers.h"
+#include "executions.h"
 #include "link.h"
 #include "modelmill/backend.hpp"
 
@@ -18,9 +19,9 @@ namespace modelmill::python {
 /// keeper's thread's; answers of other models come on any thread and keep it alive.
 class Services : public std::enable_shared_from_this<Services> {
  public:
-  /// `deadline_of`: the deadline of the execution of that number, as mm_request_info has it.
-  Services(std::shared_ptr<Link> control, mm_host_model* model, std::function<int64_t(uint64_t)> deadline_of)
-      : control_(std::move(control)), model_(model), deadline_of_(std::move(deadline_of)) {}
+  /// `caller_of`: on whose behalf the execution of that number calls; of none where it is over.
+  Services(std::shared_ptr<Link> control, mm_host_model* model, std::function<Caller(uint64_t)> caller_of)
+      : control_(std::move(control)), model_(model), caller_of_(std::move(caller_of)) {}
 
   /// False: the frame is none of these. Throws ProtocolError.
   bool take(const Frame& frame);
@@ -37,7 +38,7 @@ class Services : public std::enable_shared_from_this<Services> {
 
   const std::shared_ptr<Link> control_;
   mm_host_model* const model_;
-  const std::function<int64_t(uint64_t)> deadline_of_;
+  const std::function<Caller(uint64_t)> caller_of_;
   std::unordered_map<uint64_t, mm_metric*> metrics_;  // null: refused
   std::mutex mutex_;
   uint64_t next_kept_ = 1;                                  // guarded by mutex_

@@ -52,7 +52,7 @@ void Worker::start_now() {
     data_ = std::make_shared<Link>(std::move(process_.data), settings_->shared_memory, unsent);
     control_ = std::make_shared<Link>(std::move(process_.control), settings_->shared_memory, unsent);
     services_ = std::make_shared<Services>(control_, settings_->host_model, [this](uint64_t execution) {
-      return executions_ ? executions_->deadline_of(execution) : INT64_MAX;
+      return executions_ ? executions_->caller_of(execution) : Caller{};
     });
     out_.emplace(settings_->host_model, MM_LOG_INFO);
     err_.emplace(settings_->host_model, MM_LOG_WARNING);

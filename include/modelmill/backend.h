@@ -308,7 +308,8 @@ typedef struct mm_call_model_args {
   int64_t version;         /* 0: the default */
   const mm_tensor* inputs; /* copied before call_model returns */
   uint32_t input_count;
-  mm_request* parent;          /* NULL, or the request on whose behalf: its deadline and cancellation are inherited */
+  mm_request* parent;          /* NULL, or the request on whose behalf: its deadline and cancellation are inherited.
+                                * Another thread may answer it meanwhile, but its execution must not be done. */
   mm_call_result_fn on_result; /* from any thread, maybe before call_model returns */
   void* context;
   int64_t deadline_ns; /* without a parent: as mm_request_info.deadline_ns; 0: none */

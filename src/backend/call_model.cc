@@ -121,12 +121,11 @@ Status start_call(mm_host_model* caller, const mm_call_model_args& args) {
   request->model = args.model;
   request->version = args.version;
   for (Tensor& input : inputs) request->inputs.push_back(std::move(input));
-  if (args.parent != nullptr && args.parent->request) {
-    const InferRequest& parent = *args.parent->request;
-    request->id = parent.id;
-    request->deadline = parent.deadline;
-    request->cancel = parent.cancel;
-    request->priority = parent.priority;
+  if (args.parent != nullptr) {
+    request->id = args.parent->id;
+    request->deadline = args.parent->deadline;
+    request->cancel = args.parent->cancel;
+    request->priority = args.parent->priority;
   } else if (MM_HAS(&args, deadline_ns) && args.deadline_ns > 0) {
     request->deadline = TimePoint(std::chrono::nanoseconds(args.deadline_ns));
   }

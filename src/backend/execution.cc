@@ -19,6 +19,8 @@ std::string mm_host_model::label() const {
 
 void mm_request::open(mm_execution* owner, InferRequestPtr r) {
   execution = owner;
+  id = r->id;
+  priority = r->priority;
   cancel = r->cancel;
   deadline = r->deadline;
   request = std::move(r);

@@ -78,7 +78,9 @@ struct mm_request {
 
   mm_execution* execution = nullptr;
   modelmill::InferRequestPtr request;  // null once ended
-  // Of the request, for request_cancelled, which may be asked while another thread ends it.
+  // Of the request, for request_cancelled and call_model, which may be asked while another thread ends it.
+  std::string id;
+  uint64_t priority = 0;
   std::shared_ptr<modelmill::CancelToken> cancel;
   modelmill::TimePoint deadline = modelmill::kNever;
   std::atomic<Phase> phase{Phase::kEnded};
