@@ -21,13 +21,14 @@ void archive(std::string_view input);
 void tf_predict(std::string_view input);
 void tf_rest(std::string_view input);
 void torch_file(std::string_view input);
+void python_frames(std::string_view input);
 
 struct Target {
   std::string_view name;  // also of its folder in fuzz/corpus
   void (*run)(std::string_view input);
 };
 
-inline constexpr std::array<Target, 14> kTargets = {{
+inline constexpr std::array<Target, 15> kTargets = {{
     {"http1", http1},
     {"http2", http2},
     {"grpc_framing", grpc_framing},
@@ -42,6 +43,7 @@ inline constexpr std::array<Target, 14> kTargets = {{
     {"tf_predict", tf_predict},
     {"tf_rest", tf_rest},
     {"torch_file", torch_file},
+    {"python_frames", python_frames},
 }};
 
 }  // namespace modelmill::fuzz
