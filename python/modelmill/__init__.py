@@ -10,7 +10,7 @@
 
 _TYPES = {"Image", "Table", "Tensor"}
 __all__ = [
-    "Counter", "Error", "Gauge", "Histogram", "Image", "Request", "Table", "Tensor", "call", "call_async", "device",
+    "Counter", "Error", "Errors", "Gauge", "Histogram", "Image", "Request", "Table", "Tensor", "call", "call_async", "device",
     "directory", "model", "name", "on_start", "on_stop", "parameter", "stream", "submit",
 ]  # fmt: skip
 

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import time
 
-from modelmill.errors import Error
+from modelmill.errors import Error, Errors
 from modelmill.worker import session as _worker
 
 START, STOP = [], []
@@ -174,6 +174,6 @@ class Histogram(_Metric):
 
 
 __all__ = [
-    "Counter", "Error", "Gauge", "Histogram", "Request", "call", "call_async", "device", "directory", "model", "name",
+    "Counter", "Error", "Errors", "Gauge", "Histogram", "Request", "call", "call_async", "device", "directory", "model", "name",
     "on_start", "on_stop", "parameter", "stream", "submit",
 ]  # fmt: skip

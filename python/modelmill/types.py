@@ -10,7 +10,7 @@ import typing
 
 import numpy as np
 
-from modelmill.errors import Error
+from modelmill.errors import Error, Errors
 from modelmill.worker import frames
 
 ANY = -1
@@ -345,15 +345,39 @@ class Returns:
             raise TypeError(_no_type("what it returns", annotation))
         self.fields = [field]
 
-    def write(self, value, rows=None):
-        """The arrays of a returned value, in the order of the fields; of a batch of `rows`."""
-        if self.structure is None:
-            values = [value]
-        else:
-            values = self.structure.take(value) if rows is None else self.structure.take_rows(value)
-        if rows is None:
-            return [field.write(one, 0) for field, one in zip(self.fields, values)]
-        return [field.write_rows(one, rows) for field, one in zip(self.fields, values)]
+    def write(self, value):
+        """The arrays of a returned value, in the order of the fields."""
+        values = [value] if self.structure is None else self.structure.take(value)
+        return [field.write(one, 0) for field, one in zip(self.fields, values)]
+
+    def write_rows(self, value, rows):
+        """(the arrays of what a batch of `rows` returned, {row: the error in its place}). None instead of the arrays when
+        all rows have failed."""
+        errors = {}
+        if isinstance(value, Errors):
+            value, errors = value.results, value.errors
+            if any(not 0 <= row < rows for row in errors):
+                raise ValueError(f"modelmill.Errors names rows {sorted(errors)} of a batch of {rows}")
+        value = _without_errors(value, errors)
+        if errors and len(errors) == rows:
+            return None, errors
+        columns = [value] if self.structure is None else self.structure.take_rows(value)
+        columns = [_without_errors(column, errors) for column in columns]
+        if errors and len(errors) == rows:
+            return None, errors
+        return [field.write_rows(column, rows) for field, column in zip(self.fields, columns)], errors
+
+
+def _without_errors(values, errors):
+    """A list with another row in the place of each error, which is noted in `errors`; anything else as it is."""
+    if not isinstance(values, list):
+        return values
+    found = {row: item for row, item in enumerate(values) if isinstance(item, Exception)}
+    if not found:
+        return values
+    errors.update(found)
+    good = next((item for item in values if not isinstance(item, Exception)), None)
+    return [good if row in found else item for row, item in enumerate(values)]
 
 
 def _no_type(what, annotation):

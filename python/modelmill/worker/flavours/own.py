@@ -118,7 +118,7 @@ class Own:
                     if self.streams:
                         self._stream(batch, serving, which, values)
                     else:
-                        self._answer(batch, which, self.function(**values))
+                        self._answer(batch, serving, which, self._call(values))
             except Exception as error:
                 serving.fail(batch, which, error)
         return None
@@ -131,21 +131,18 @@ class Own:
                     if self.streams:
                         await self._stream_async(batch, serving, which, values)
                     else:
-                        self._answer(batch, which, await self.function(**values))
+                        self._answer(batch, serving, which, await self._call(values))
             except Exception as error:
                 serving.fail(batch, which, error)
 
     def _parts(self, batch):
-        """(arrays by name, the request's number; None for all together)"""
+        """(arrays by name, the request's number; None for all together). Nothing here keeps the arrays."""
         names = [field.name for field in self.inputs]
-        inputs, batch.inputs = batch.inputs, ()
-        if batch.gathered:
-            yield {names[i]: array for i, array in inputs[0].items()}, None
-            return
-        inputs = list(enumerate(inputs))
+        inputs, batch.inputs = batch.inputs[::-1], ()
+        count = len(inputs)
         while inputs:
-            number, arrays = inputs.pop(0)
-            yield {names[i]: array for i, array in arrays.items()}, number
+            number = None if batch.gathered else count - len(inputs)
+            yield {names[i]: array for i, array in inputs.pop().items()}, number
 
     def _arguments(self, batch, serving, arrays, which):
         rows = sum(batch.rows) if which is None else batch.rows[which]
@@ -160,14 +157,33 @@ class Own:
             values[self.request_argument] = requests if self.batch else requests[0]
         return values
 
-    def _answer(self, batch, which, value):
+    def _call(self, values):
+        """Lets go of the arguments, so that their memory is free with the answer unless the model's code keeps them."""
+        try:
+            return self.function(**values)
+        finally:
+            values.clear()
+
+    def _answer(self, batch, serving, which, value):
         indices = range(len(self.returns.fields))
         if not self.batch:
-            batch.answer(which, indices, self.returns.write(value))
-        elif which is None:
-            batch.answer_rows(indices, self.returns.write(value, sum(batch.rows)))
-        else:
-            batch.answer(which, indices, self.returns.write(value, batch.rows[which]))
+            arrays, value = self.returns.write(value), None
+            return batch.answer(which, indices, _handed_over(arrays))
+        rows = batch.rows if which is None else [batch.rows[which]]
+        arrays, errors = self.returns.write_rows(value, sum(rows))
+        value = None
+        if which is None and not errors:
+            return batch.answer_rows(indices, _handed_over(arrays))
+        begin = 0
+        for number, count in enumerate(rows, which or 0):
+            end = begin + count
+            error = next((errors[row] for row in range(begin, end) if row in errors), None)
+            if error is None and arrays is not None:
+                batch.answer(number, indices, [array[begin:end] for array in arrays])
+            else:
+                serving.fail(batch, number, error or next(iter(errors.values())))
+            begin = end
+        return None
 
     def _stream(self, batch, serving, which, values):
         indices = range(len(self.returns.fields))
@@ -196,3 +212,9 @@ class Own:
         finally:
             await answers.aclose()
         batch.finish(which)
+
+
+def _handed_over(arrays):
+    """Takes them out of the list, so that nothing but the answer has them."""
+    while arrays:
+        yield arrays.pop(0)
