@@ -20,13 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kRemedy = "; install Python 3.9 or later with numpy, or name one with --python";
 constexpr const char* kWhole = "modelmill-complete";  // a file in what was made to its end
 constexpr const char* kUnpack =
     "import sys, tarfile\n"
     "if hasattr(tarfile, 'fully_trusted_filter'): tarfile.TarFile.extraction_filter = staticmethod(\n"
     "  tarfile.fully_trusted_filter)\n"
     "tarfile.open(sys.argv[1]).extractall(sys.argv[2])\n";
+constexpr const char* kVariable = "MODELMILL_PYTHON";
 constexpr const char* kProbe =
     "import sys, json, site, sysconfig\n"
     "try:\n"
@@ -37,6 +37,8 @@ constexpr const char* kProbe =
     "                  'old': sys.version_info < (3, 9)}))\n";
 
 [[noreturn]] void fail(const std::string& what) { throw backend::Error(MM_FAILED_PRECONDITION, what); }
+
+[[noreturn]] void fail_without_python(const std::string& what) { fail(what + "; " + kPythonRemedy); }
 
 std::string text_of(const char* variable) {
   const char* value = std::getenv(variable);
@@ -62,34 +64,38 @@ std::string on_the_path(const std::string& name) {
   return {};
 }
 
-std::string locate(const std::string& configured, const std::string& plugin_dir) {
-  if (!configured.empty()) {
-    std::error_code error;
-    if (fs::is_directory(configured, error)) {
-      std::string program = program_in(configured);
-      if (program.empty()) fail("--python: there is no bin/python3 in the folder '" + configured + "'");
-      return program;
-    }
-    std::string program = configured.find('/') == std::string::npos ? on_the_path(configured) : configured;
-    if (program.empty() || !is_there(program)) fail("--python: there is no program '" + configured + "'");
+/// What was named: a program, or the folder of a virtual environment. `where` it was named, for the error.
+std::string locate_named(const std::string& name, const std::string& where) {
+  std::error_code error;
+  if (fs::is_directory(name, error)) {
+    std::string program = program_in(name);
+    if (program.empty()) fail_without_python(where + ": there is no bin/python3 in the folder '" + name + "'");
     return program;
   }
+  std::string program = name.find('/') == std::string::npos ? on_the_path(name) : name;
+  if (program.empty() || !is_there(program)) fail_without_python(where + ": there is no program '" + name + "'");
+  return program;
+}
+
+std::string locate(const std::string& configured, const std::string& plugin_dir) {
+  if (!configured.empty()) return locate_named(configured, "--python");
+  if (const std::string named = text_of(kVariable); !named.empty()) return locate_named(named, kVariable);
   if (const std::string active = text_of("VIRTUAL_ENV"); !active.empty())
     if (std::string program = program_in(active); !program.empty()) return program;
   for (fs::path folder = plugin_dir; folder.has_relative_path(); folder = folder.parent_path())
     if (is_there(folder / "pyvenv.cfg"))
       if (std::string program = program_in(folder); !program.empty()) return program;
   std::string program = on_the_path("python3");
-  if (program.empty()) fail(std::string("there is no python3 on the PATH") + kRemedy);
+  if (program.empty()) fail_without_python("there is no python3 on the PATH");
   return program;
 }
 
 Interpreter probe(const std::string& path) {
   int status = 0;
   const std::string text = run_process({{path, "-c", kProbe}, {}}, status);
-  if (status != 0) fail("'" + path + "' is no Python that works: " + text + kRemedy);
+  if (status != 0) fail_without_python("'" + path + "' is no Python that works: " + text);
   const auto json = backend::Json::parse(text);
-  if (json["old"].boolean()) fail("'" + path + "' is Python " + json["version"].text() + kRemedy);
+  if (json["old"].boolean()) fail_without_python("'" + path + "' is Python " + json["version"].text());
   Interpreter out{path, json["version"].text(), json["numpy"].text(), {}};
   for (const auto& item : json["paths"].items()) out.paths.push_back(item.text());
   return out;

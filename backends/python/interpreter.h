@@ -5,6 +5,10 @@
 
 namespace modelmill::python {
 
+/// What to do where there is none.
+inline constexpr char kPythonRemedy[] =
+    "install Python 3.9 or later with numpy, or name one with --python or the variable MODELMILL_PYTHON";
+
 /// A Python that can run workers.
 struct Interpreter {
   std::string path;
@@ -14,8 +18,8 @@ struct Interpreter {
 };
 
 /// The interpreter that `configured` names (a program, or the folder of a virtual environment); when it is empty that
-/// of the active virtual environment, of the environment around `plugin_dir`, or the `python3` on the PATH. Throws
-/// FAILED_PRECONDITION when there is none or it is too old.
+/// which MODELMILL_PYTHON names likewise, of the active virtual environment, of the environment around `plugin_dir`, or
+/// the `python3` on the PATH. Throws FAILED_PRECONDITION when there is none or it is too old.
 Interpreter find_interpreter(const std::string& configured, const std::string& plugin_dir);
 
 /// The interpreter of an environment that a model brings along: a folder with bin/python3, or an archive of one as

@@ -45,7 +45,7 @@ class PythonBackend final : public Backend {
     } catch (const Error& e) {
       out.available = false;
       out.problem = e.what();
-      out.remedy = "install Python 3.9 or later with numpy";
+      out.remedy = modelmill::python::kPythonRemedy;
     }
     return out;
   }
