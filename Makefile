@@ -56,7 +56,7 @@ conformance: ## other people's suites and clients: h2spec, gRPC's interoperabili
 	@cmake --build build/release -j $(JOBS) --target conformance
 	@tools/test conformance
 
-soak: ## thousands of idle and slow clients, a hundred version swaps and two hundred kills, for some minutes
+soak: ## thousands of idle and slow clients, a hundred version swaps, hundreds of kills of servers and Python workers
 	@tools/setup test
 	@$(call compile,release)
 	@tools/test soak

@@ -1,6 +1,5 @@
 """Python models for tests, and the processes that run them."""
 
-import os
 import pathlib
 import textwrap
 
@@ -45,7 +44,6 @@ def wait_for(server, count):
 
 def is_alive(pid):
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
