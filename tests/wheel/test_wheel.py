@@ -14,23 +14,36 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ONNXRUNTIME = re.search(r"^onnxruntime==\S+", (ROOT / "tools/requirements-runtime.txt").read_text(), re.MULTILINE)[0]
+NUMPY = re.search(r"^numpy==\S+", (ROOT / "tests/requirements/python.txt").read_text(), re.MULTILINE)[0]
+SERVICE = """
+import sys
+
+import modelmill
+import numpy as np
+
+
+@modelmill.model(batch=8, outputs={"twice": modelmill.Tensor[np.float32, 2], "python": str})
+def service(x: modelmill.Tensor[np.float32, 2]):
+    return {"twice": 2 * x, "python": [sys.prefix] * len(x)}
+"""
 
 
 @pytest.fixture(scope="module")
 def venv(tmp_path_factory):
-    """A virtual environment with the wheel and ONNX Runtime, and nothing else; and no way back into the checkout."""
+    """A virtual environment with the wheel, ONNX Runtime and numpy, and nothing else; and no way back into the checkout."""
     wheels = sorted((ROOT / "build/wheel/dist").glob("modelmill-*.whl"))
     assert len(wheels) == 1, "run `make wheel` first"
     folder = tmp_path_factory.mktemp("wheel") / "venv"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     pip = [folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--no-deps", wheels[0], ONNXRUNTIME], check=True)
+    subprocess.run([*pip, "--no-deps", wheels[0], ONNXRUNTIME, NUMPY], check=True)
     assert ROOT not in folder.parents
     return folder
 
 
 def environment():
-    return {name: value for name, value in os.environ.items() if not name.startswith(("MODELMILL", "LD_", "PYTHON"))}
+    dropped = ("MODELMILL", "LD_", "PYTHON", "VIRTUAL_ENV")
+    return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
 
 
 def modelmill(venv, *arguments):
@@ -95,6 +108,20 @@ def test_serves_and_stops(venv):
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
         assert process.wait(timeout=60) == 0
+
+
+def test_serves_a_function_in_python(venv):
+    """By the environment's own interpreter and the wheel's own package."""
+    path = venv.parent / "service.py"
+    path.write_text(SERVICE)
+    with server(venv, path) as (process, url):
+        request = urllib.request.Request(f"{url}/predict/service", data=b'{"x": [[1, 2], [3, 4]]}')
+        answer = json.load(urllib.request.urlopen(request, timeout=30))
+        assert answer == {"twice": [[2, 4], [6, 8]], "python": [str(venv)] * 2}
+        tasks = pathlib.Path(f"/proc/{process.pid}/task").iterdir()
+        (worker,) = [worker for task in tasks for worker in (task / "children").read_text().split()]
+        command = pathlib.Path(f"/proc/{worker}/cmdline").read_text()
+        assert f"{venv}/lib" in command and str(ROOT) not in command, command
 
 
 def test_module_is_the_command(venv):
