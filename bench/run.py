@@ -19,7 +19,8 @@ many: 10,000 models that are known and not loaded, and memory over 1,000 loads a
 lookup: what it costs to find a model among 10 and among 10,000 (mm_catalog_bench).
 start: the time to the first answer, and sizes. copies: how often the server copies a tensor, counted. idle: the memory
 of 10,000 connections that do nothing.
-On demand only. json: 1 MB as JSON against Triton, which is installed for it. disturbed: bare ONNX Runtime with pauses,
+On demand only. json: 1 MB as JSON against Triton, which is installed for it. python: a function in Python that returns
+its input, against Triton's Python backend and BentoML, installed likewise. disturbed: bare ONNX Runtime with pauses,
 and beside traffic, as a server has both.
 
 Ratios are of one repeat; the table has their medians.
@@ -255,11 +256,18 @@ def measure_json(bench):
     return large_json.measure(bench)
 
 
+def measure_python(bench):
+    """Identity in Python, against peers."""
+    from peers import python_models
+
+    return python_models.measure(bench)
+
+
 SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "models": served_models.measure,
             "runtimes": runtimes.measure,
             "objective": objective.measure, "swaps": swaps.measure, "many": many.measure, "lookup": lookup.measure,
             "start": measure_start, "copies": measure_copies, "idle": measure_idle}
-ON_DEMAND = {"json": measure_json, "disturbed": disturbed.measure}
+ON_DEMAND = {"json": measure_json, "python": measure_python, "disturbed": disturbed.measure}
 
 
 def command_output(*command):

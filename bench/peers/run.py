@@ -109,9 +109,10 @@ class LitServe(Peer):
 
 class BentoML(Peer):
     name = "bentoml"
+    service = "service:Mlp"
 
     def serve(self):
-        command = ["serve", "service:Mlp", "--host", "127.0.0.1", "--port", self.port, "--working-dir", self.sources]
+        command = ["serve", self.service, "--host", "127.0.0.1", "--port", self.port, "--working-dir", self.sources]
         return self.start(self.venv / "bin/bentoml", *command)
 
     def request(self):
@@ -152,10 +153,10 @@ class Triton(Peer):
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         shutil.copytree(triton / "backends/python", self.work / "backends/python")
         shutil.copy(triton / f"python_backend_stubs/{python}/triton_python_backend_stub", self.work / "backends/python")
-        for name in ("mlp", "identity"):
+        for name, code in (("mlp", "mlp"), ("identity", "identity"), ("identity_batched", "identity")):
             (self.work / f"models/{name}/1").mkdir(parents=True)
             shutil.copy(self.sources / f"{name}.pbtxt", self.work / f"models/{name}/config.pbtxt")
-            shutil.copy(self.sources / f"{name}.py", self.work / f"models/{name}/1/model.py")
+            shutil.copy(self.sources / f"{code}.py", self.work / f"models/{name}/1/model.py")
         self.packages = packages
         return self.start(
             triton / "bin/tritonserver", "--model-repository=models", "--backend-directory=backends",
