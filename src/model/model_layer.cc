@@ -17,13 +17,18 @@ using inference::ModelConfig;
 
 std::string first_step(std::string_view path) { return std::string(path.substr(0, path.find_first_of(".["))); }
 
-/// The fields that `layer` speaks of, in place of what `config` has there.
+/// The fields that `layer` speaks of, in place of what `config` has there; those by names are laid over each other.
 void put_fields(const ModelLayer& layer, ModelConfig& config) {
   const auto* reflection = ModelConfig::GetReflection();
   const auto* type = ModelConfig::descriptor();
   ModelConfig said = layer.config;
-  for (int i = 0; i < type->field_count(); ++i)
-    reflection->ClearField(layer.fields.contains(type->field(i)->name()) ? &config : &said, type->field(i));
+  for (int i = 0; i < type->field_count(); ++i) {
+    const auto* field = type->field(i);
+    if (!layer.fields.contains(field->name()))
+      reflection->ClearField(&said, field);
+    else if (!field->is_map())
+      reflection->ClearField(&config, field);
+  }
   config.MergeFrom(said);
 }
 

@@ -21,7 +21,8 @@ namespace modelmill {
 struct ModelLayer {
   /// What Triton's configuration has a field for.
   inference::ModelConfig config;
-  /// The fields of `config` that the source speaks of, by name; each replaces the whole field of lower layers.
+  /// The fields of `config` that the source speaks of, by name; each replaces the whole field of lower layers, except
+  /// that of `parameters` and `metric_tags` each name counts by itself.
   std::set<std::string> fields;
 
   // What Triton's configuration has no field for.

@@ -42,6 +42,14 @@ TEST(ModelLayer, WhatALayerSaysReplacesTheLowerOnesAndTheRestStays) {
   EXPECT_EQ(laid.definition.labels.at("stable"), 2);
 }
 
+TEST(ModelLayer, ParametersAreLaidOverEachOtherByName) {
+  const LayeredDefinition laid = lay_over(std::vector<ModelLayer>{
+      parameter_layer("low", "1", "x"), parameter_layer("both", "1", "x"), yaml("parameters: {both: 2, high: 2}")});
+  EXPECT_THAT(
+      laid.definition.parameters,
+      testing::UnorderedElementsAre(testing::Pair("low", "1"), testing::Pair("both", "2"), testing::Pair("high", "2")));
+}
+
 TEST(ModelLayer, ZeroFromALayerIsNotAbsence) {
   const LayeredDefinition laid = lay_over(std::vector<ModelLayer>{triton("max_batch_size: 8"), yaml("batching: off")});
   EXPECT_EQ(laid.definition.max_batch_size, 0);
