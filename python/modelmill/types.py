@@ -94,7 +94,7 @@ class Field:
 def _field(name, annotation):
     """The Field of an annotation that is one input or output; None for others."""
     if isinstance(annotation, _TensorType):
-        return _array_field(name, annotation.dtype, annotation.sizes)
+        return array_field(name, annotation.dtype, annotation.sizes)
     origin = typing.get_origin(annotation)
     if origin in (list, collections.abc.Sequence):
         item = _field(name, typing.get_args(annotation)[0])
@@ -112,7 +112,7 @@ def _field(name, annotation):
     return None
 
 
-def _array_field(name, dtype, sizes):
+def array_field(name, dtype, sizes):
     def write(value, more):
         array = _as_array(name, value, dtype)
         if array.ndim != len(sizes) + more:

@@ -59,6 +59,15 @@ class Batch:
             self._info = json.loads(self._info_text) if self._info_text else [{}] * len(self.rows)
         return self._info
 
+    def parts(self, names):
+        """Takes the inputs out: (arrays by name, the request's number; None for all together), `names` by number. Nothing
+        here keeps the arrays."""
+        inputs, self.inputs = self.inputs[::-1], ()
+        count = len(inputs)
+        while inputs:
+            number = None if self.gathered else count - len(inputs)
+            yield {names[i]: array for i, array in inputs.pop().items()}, number
+
     def answer_rows(self, indices, arrays):
         """Outputs `indices` of all requests, their rows one after another."""
         self._send(frames.GATHERED, [(_WHOLE, indices, arrays, None, None)])

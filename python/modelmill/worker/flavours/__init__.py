@@ -35,15 +35,24 @@ def load_module(file, name=None):
     return module
 
 
+# Files that need no code, by ending or name, and the module that serves them.
+_BUILT_IN = {
+    "MANIFEST.json": "torchserve",
+    ".joblib": "estimator",
+    ".pickle": "estimator",
+    ".pkl": "estimator",
+}
+
+
 def find(hello):
     """The flavour of what the server names in its first message."""
     from . import own, triton
 
     file = hello["file"]
-    if os.path.basename(file) == "MANIFEST.json":
-        from . import torchserve
-
-        return torchserve.load(hello)
+    name = os.path.basename(file)
+    built_in = _BUILT_IN.get(name) or _BUILT_IN.get(os.path.splitext(name)[1])
+    if built_in:
+        return importlib.import_module(f".{built_in}", __name__).load(hello)
     if not file.endswith(".py"):
         raise Error(f"'{file}' is no Python file")
     sys.modules[triton.MODULE] = triton.module

@@ -1,0 +1,100 @@
+"""Models that are a function of rows: built-in flavours make one of what a file holds."""
+
+import numpy as np
+
+from modelmill.types import array_field
+from modelmill.worker import frames
+
+from ..serving import execution
+
+
+def field(name, dtype, *sizes):
+    """An input or output; `sizes` are those of one row."""
+    return array_field(name, dtype, sizes)
+
+
+def dtype_of(array):
+    """The type that an array is sent as."""
+    dtype = np.asarray(array).dtype
+    return frames.STRING if dtype.kind in "OUS" else frames.OF_NUMPY[dtype]
+
+
+def plain(value):
+    """numpy's array of what libraries return: sparse matrices, tables, tensors."""
+    if hasattr(value, "toarray"):
+        return value.toarray()
+    return value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
+
+
+def texts(array):
+    """The texts of an input of strings, in its shape."""
+    out = np.empty(array.shape, object)
+    out.ravel()[:] = [item.decode(errors="replace") for item in array.ravel().tolist()]
+    return out
+
+
+class Rows:
+    """`predict` makes the arrays of `outputs` from {input: array}, all with as many rows. A batch that fails is tried
+    once more request by request, so that one bad request costs no other its answer."""
+
+    concurrent = False
+
+    def __init__(self, inputs, outputs, predict, batch):
+        self.inputs, self.outputs, self.predict, self.batch = inputs, outputs, predict, batch
+
+    def describe(self):
+        return {
+            "inputs": [one.describe(True) for one in self.inputs],
+            "outputs": [one.describe(True) for one in self.outputs],
+            "gather": True,
+            "max_batch_size": self.batch,
+        }
+
+    def make(self):
+        pass
+
+    def start(self):
+        return []
+
+    def stop(self):
+        return []
+
+    def execute(self, batch, serving):
+        for arrays, which in batch.parts([one.name for one in self.inputs]):
+            rows = sum(batch.rows) if which is None else batch.rows[which]
+            try:
+                with execution(batch.number):
+                    results = self._results(arrays, rows)
+            except Exception as error:
+                if which is None and len(batch.rows) > 1:
+                    self._execute_each(batch, serving, arrays)
+                else:
+                    serving.fail(batch, which, error)
+                continue
+            self._answer(batch, serving, which, results)
+
+    def _execute_each(self, batch, serving, arrays):
+        begin = 0
+        for number, rows in enumerate(batch.rows):
+            part = {name: array[begin : begin + rows] for name, array in arrays.items()}
+            begin += rows
+            try:
+                with execution(batch.number):
+                    results = self._results(part, rows)
+            except Exception as error:
+                serving.fail(batch, number, error)
+                continue
+            self._answer(batch, serving, number, results)
+
+    def _results(self, arrays, rows):
+        return [one.write_rows(value, rows) for one, value in zip(self.outputs, self.predict(arrays))]
+
+    def _answer(self, batch, serving, which, results):
+        indices = range(len(self.outputs))
+        try:
+            if which is None:
+                batch.answer_rows(indices, results)
+            else:
+                batch.answer(which, indices, results)
+        except Exception as error:
+            serving.fail(batch, which, error)
