@@ -266,7 +266,8 @@ class Finder {
     std::vector<std::string> notes;
     auto versions = look_for_versions(folder, formats_, options_.config_name, notes);
     if (!versions || versions->config_file.empty()) {
-      for (const auto look : {look_for_mlflow, look_for_mlserver, look_for_torchserve, look_for_saved_model})
+      for (const auto look :
+           {look_for_mlflow, look_for_mlserver, look_for_torchserve, look_for_saved_model, look_for_hugging_face})
         if (auto model = look(folder, formats_)) return model;
     }
     std::move(notes.begin(), notes.end(), std::back_inserter(out_.notes));

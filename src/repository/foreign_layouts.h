@@ -27,6 +27,10 @@ std::optional<FoundModel> look_for_torchserve(const FolderListing& folder, std::
 /// model.
 bool merge_torchserve(FoundModel& into, const FoundModel& model);
 
+/// Hugging Face's: a config.json of transformers or a modules.json of sentence-transformers beside weights for PyTorch,
+/// which the Python backend serves. Not where there is an ONNX file, which is a model by itself.
+std::optional<FoundModel> look_for_hugging_face(const FolderListing& folder, std::span<const ModelFormat> formats);
+
 /// TensorFlow's: a SavedModel by itself, without a version's folder.
 std::optional<FoundModel> look_for_saved_model(const FolderListing& folder, std::span<const ModelFormat> formats);
 

@@ -22,11 +22,12 @@ struct FoundVersion {
 
 /// How a model's files are laid out.
 enum class ModelLayout {
-  kFile,        // a model file by itself
-  kFolder,      // numbered versions, a config.pbtxt or a modelmill.yaml: Triton's, TF Serving's and our own
-  kMlflow,      // an MLmodel
-  kMlserver,    // a model-settings.json
-  kTorchserve,  // an unpacked .mar
+  kFile,         // a model file by itself
+  kFolder,       // numbered versions, a config.pbtxt or a modelmill.yaml: Triton's, TF Serving's and our own
+  kMlflow,       // an MLmodel
+  kMlserver,     // a model-settings.json
+  kTorchserve,   // an unpacked .mar
+  kHuggingFace,  // a config.json beside weights
 };
 
 /// A model on disk, not yet read. Paths are as the user wrote them, with what was found appended.

@@ -41,6 +41,8 @@ _BUILT_IN = {
     ".joblib": "estimator",
     ".pickle": "estimator",
     ".pkl": "estimator",
+    "config.json": "huggingface",
+    "modules.json": "huggingface",
 }
 
 
