@@ -18,7 +18,9 @@ def make(side, family, folder):
     folder.mkdir(parents=True, exist_ok=True)
     program = pathlib.Path(__file__).parent / "no_code" / f"{side}_side.py"
     command = [venv(family) / "bin/python", program, folder]
-    subprocess.run([str(part) for part in command], check=True, timeout=120, env=servers.environment({"HF_HUB_OFFLINE": "1"}))
+    subprocess.run(
+        [str(part) for part in command], check=True, timeout=120, env=servers.environment({"HF_HUB_OFFLINE": "1"})
+    )
     return json.loads((folder / "answers.json").read_text())
 
 

@@ -174,6 +174,12 @@ Interpreter in_environment(const std::string& path, const Interpreter& base, con
   return probe(program_in(folder));
 }
 
+bool has_requirements(const Interpreter& base, const std::string& requirements, const std::string& package) {
+  int status = 0;
+  run_process({{base.path, package + "/worker/requirements.py", requirements}, {}}, status);
+  return status == 0;
+}
+
 Interpreter with_requirements(const Interpreter& base, const std::string& requirements, const std::string& wheels,
                               const std::string& cache) {
   std::ifstream in(requirements);

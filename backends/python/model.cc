@@ -132,9 +132,11 @@ class AllSeats final : public backend::Instance {
 
 PythonModel::PythonModel(const backend::ModelArgs& args, const PythonSettings& settings) {
   Interpreter interpreter = find_interpreter(settings.python, settings.plugin_dir);
+  const std::string package = find_package(settings.package, settings.plugin_dir);
   if (const std::string path = environment_path_of(args); !path.empty())
     interpreter = in_environment(path, interpreter, settings.cache);
-  if (const std::string requirements = requirements_of(args); !requirements.empty()) {
+  if (const std::string requirements = requirements_of(args);
+      !requirements.empty() && !has_requirements(interpreter, requirements, package)) {
     backend::log(args.host_model, MM_LOG_INFO, "its Python environment is made as '" + requirements + "' says");
     interpreter =
         with_requirements(interpreter, requirements, wheels_of(requirements, settings.wheels), settings.cache);
@@ -156,7 +158,6 @@ PythonModel::PythonModel(const backend::ModelArgs& args, const PythonSettings& s
       std::chrono::seconds(bounded(config, "execution_timeout_s", kDefaultExecutionSeconds, 0, 1 << 24));
   made->start_limit = std::chrono::seconds(bounded(config, "start_timeout_s", kDefaultStartSeconds, 1, 1 << 24));
   made->stop_limit = std::chrono::seconds(bounded(config, "stop_timeout_s", kDefaultStopSeconds, 1, 3600));
-  const std::string package = find_package(settings.package, settings.plugin_dir);
   made->process.command = {interpreter.path, package + "/worker/__main__.py"};
   configured_ = configured_instances(config);
   made->process.environment = environment_of(args, std::max(workers_, configured_));

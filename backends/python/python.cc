@@ -23,7 +23,7 @@ class PythonBackend final : public Backend {
   static constexpr const char* kName = "python";
   static constexpr const char* kVersion = "1.0";
   static constexpr const char* kDefaultFile = "model.py";
-  static constexpr const char* kFileExtensions = ".joblib,.pkl,.pickle";
+  static constexpr const char* kFileExtensions = ".joblib,.pkl,.pickle,.keras,.cbm";
 
   void initialize(const Json& settings, const std::string& library_dir) override {
     settings_ = {settings["python"].text(), settings["package"].text(), settings["wheels"].text(),

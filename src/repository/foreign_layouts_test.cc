@@ -91,6 +91,93 @@ TEST(Mlflow, TheTensorflowFlavourIsServedWhereItIsASavedModel) {
   EXPECT_THAT(only(folder / "m", {tensorflow}).problem.message(), HasSubstr("needs backend 'python'"));
 }
 
+/// Formats with those of Python, which serves what needs no code of the user's.
+std::vector<ModelFormat> with_python() {
+  auto formats = kFormats;
+  formats.push_back({"python", "model.py", {".joblib", ".pkl"}});
+  return formats;
+}
+
+TEST(Mlflow, APythonFunctionIsToldToThePythonBackend) {
+  const TempFolder folder;
+  folder.write(
+      "m/MLmodel",
+      "flavors:\n  python_function: {loader_module: mlflow.sklearn, model_path: model.pkl, predict_fn: predict}\n"
+      "  sklearn: {code: null}\nsignature:\n  inputs: '[{\"type\": \"double\"}]'\n");
+  const FoundModel model = only(folder / "m", with_python());
+  EXPECT_TRUE(model.problem.ok()) << model.problem.to_string();
+  EXPECT_EQ(model.versions[0].file, folder / "m/MLmodel");
+  const auto definition = read_definition(model);
+  ASSERT_TRUE(definition.ok()) << definition.status().to_string();
+  EXPECT_EQ(definition->backend, "python");
+  EXPECT_THAT(
+      definition->parameters,
+      testing::IsSupersetOf({Pair("mlflow_loader", "mlflow.sklearn"), Pair("mlflow_data", "model.pkl"),
+                             Pair("mlflow_predict", "predict"), Pair("mlflow_inputs", "[{\"type\": \"double\"}]")}));
+  EXPECT_EQ(definition->parameters.count("mlflow_code"), 0U);
+  folder.write("m/MLmodel", "flavors: {python_function: {loader_module: mine, data: ../secret.pkl}}");
+  EXPECT_THAT(only(folder / "m", with_python()).problem.message(), HasSubstr("must not leave folder"));
+}
+
+TEST(Mlflow, ThePytorchFlavourIsServedWhereItIsAScript) {
+  const TempFolder folder;
+  auto formats = with_python();
+  formats.push_back({"pytorch", "model.pt", {".pt", ".pth"}});
+  folder.write("m/MLmodel", "flavors: {pytorch: {model_data: data}, python_function: {loader_module: mlflow.pytorch}}");
+  folder.write("m/data/model.pth", "PK " + std::string(100'000, 'x') + "model/constants.pkl and so on");
+  EXPECT_EQ(read_definition(only(folder / "m", formats))->backend, "pytorch");
+  EXPECT_EQ(read_definition(only(folder / "m", formats))->default_model_filename, "data/model.pth");
+  folder.write("m/data/model.pth", "PK model/data.pkl");
+  EXPECT_EQ(read_definition(only(folder / "m", formats))->backend, "python");
+  folder.write("m/MLmodel", "flavors: {pytorch: {model_data: away}, python_function: {loader_module: mlflow.pytorch}}");
+  EXPECT_EQ(read_definition(only(folder / "m", formats))->backend, "python");
+}
+
+TEST(HuggingFace, AConfigurationBesideWeightsIsAModel) {
+  const TempFolder folder;
+  folder.write("bert/config.json", R"({"model_type": "bert", "architectures": ["BertModel"]})");
+  folder.write("bert/tokenizer.json", "{}");
+  EXPECT_FALSE(find_models({folder / "bert"}, with_python()).ok()) << "without weights it is none";
+  folder.write("bert/model.safetensors");
+  const FoundModel model = only(folder / "bert", with_python());
+  EXPECT_EQ(model.name, "bert");
+  EXPECT_EQ(model.layout, ModelLayout::kHuggingFace);
+  EXPECT_EQ(model.versions[0].file, folder / "bert/config.json");
+  EXPECT_EQ(only(folder.path(), with_python()).name, "bert");
+  EXPECT_THAT(only(folder / "bert").problem.message(), HasSubstr("(folder of Hugging Face) needs backend 'python'"));
+  folder.write("bert/model.onnx");
+  EXPECT_EQ(only(folder / "bert", with_python()).layout, ModelLayout::kFile);
+  folder.write("other/config.json", R"({"layers": 3})");
+  folder.write("other/x.safetensors");
+  EXPECT_FALSE(find_models({folder / "other"}, with_python()).ok());
+  folder.write("sentences/modules.json", R"([{"type": "sentence_transformers.models.Transformer", "path": "0"}])");
+  EXPECT_EQ(only(folder / "sentences", with_python()).versions[0].file, folder / "sentences/modules.json");
+}
+
+TEST(Mlserver, RuntimesOfPythonAreServed) {
+  const TempFolder folder;
+  folder.write("m/model-settings.json", R"({"implementation": "mlserver_sklearn.SKLearnModel"})");
+  EXPECT_THAT(only(folder / "m", with_python()).problem.message(), HasSubstr("a file such as model.joblib"));
+  folder.write("m/model.joblib");
+  const FoundModel pickle = only(folder / "m", with_python());
+  EXPECT_EQ(pickle.versions[0].file, folder / "m/model.joblib");
+  EXPECT_THAT(read_definition(pickle)->parameters,
+              testing::UnorderedElementsAre(Pair("outputs", "predict"), Pair("input_type", "FP32")));
+  folder.write("flow/model-settings.json",
+               R"({"implementation": "mlserver_mlflow.MLflowRuntime", "parameters": {"uri": "./inside"}})");
+  folder.write("flow/inside/MLmodel", "flavors: {python_function: {loader_module: mine}}");
+  EXPECT_EQ(only(folder / "flow", with_python()).versions[0].file, folder / "flow/inside/MLmodel");
+  folder.write("face/model-settings.json", R"({"implementation": "mlserver_huggingface.HuggingFaceRuntime",
+               "parameters": {"uri": ".", "extra": {"task": "text-classification"}}})");
+  folder.write("face/config.json", R"({"model_type": "bert"})");
+  folder.write("face/model.safetensors");
+  EXPECT_THAT(read_definition(only(folder / "face", with_python()))->parameters,
+              ElementsAre(Pair("task", "text-classification")));
+  folder.write("mine/model-settings.json", R"({"implementation": "mine.Model"})");
+  EXPECT_THAT(only(folder / "mine", with_python()).problem.message(),
+              HasSubstr("needs backend 'python', but the one that is installed serves only model.py"));
+}
+
 TEST(Mlflow, AFileOutsideTheFolderIsRefused) {
   const TempFolder folder;
   folder.write("m/MLmodel", "flavors: {onnx: {data: ../secret.onnx}}");

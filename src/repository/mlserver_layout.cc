@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <filesystem>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -14,18 +16,24 @@ namespace fs = std::filesystem;
 
 constexpr const char* kFile = "model-settings.json";
 
+constexpr const char* kPython = "python";
+
 struct Runtime {
   std::string_view package;  // that `implementation` begins with
   std::string_view backend;
+  std::string_view files;  // that it looks for where no uri names one, separated by blanks
 };
 
-/// Implementations that are not here are Python's.
-constexpr Runtime kRuntimes[] = {{"mlserver_xgboost.", "xgboost"}, {"mlserver_lightgbm.", "lightgbm"}};
+/// Implementations that are not here are Python code of their own kind.
+constexpr Runtime kRuntimes[] = {{"mlserver_xgboost.", "xgboost", "model.bst model.json model.ubj"},
+                                 {"mlserver_lightgbm.", "lightgbm", "model.bst"},
+                                 {"mlserver_sklearn.", kPython, "model.joblib model.pickle model.pkl"},
+                                 {"mlserver_catboost.", kPython, "model.cbm"}};
 
-std::string backend_of_implementation(const std::string& implementation) {
-  for (const Runtime& runtime : kRuntimes)
-    if (implementation.starts_with(runtime.package)) return std::string(runtime.backend);
-  return std::string(kForeignCode);
+const Runtime* find_runtime(const std::string& implementation) {
+  const auto found = std::find_if(std::begin(kRuntimes), std::end(kRuntimes),
+                                  [&](const Runtime& runtime) { return implementation.starts_with(runtime.package); });
+  return found != std::end(kRuntimes) ? found : nullptr;
 }
 
 /// The model's path below the folder: as it is written, or the end of an absolute one that lies there.
@@ -49,6 +57,31 @@ void read_version(FoundModel& model, const JsonFile& settings, const std::string
   model.layers.push_back(std::move(layer));
 }
 
+/// What a runtime loads where nothing names a file; empty when there is no such file.
+std::string usual_file(const FolderListing& folder, const Runtime* runtime) {
+  std::istringstream names(std::string(runtime != nullptr ? runtime->files : ""));
+  for (std::string name; names >> name;)
+    if (folder.has_file(name)) return folder.inside(name);
+  return {};
+}
+
+/// A folder of MLflow's or Hugging Face's. False when it is none.
+bool read_folder(FoundModel& model, const std::string& path, const JsonFile& settings, const std::string& file,
+                 std::span<const ModelFormat> formats) {
+  const auto listing = list_folder(path);
+  if (!listing.ok()) return false;
+  auto found = look_for_mlflow(*listing, formats);
+  if (!found) found = look_for_hugging_face(*listing, formats);
+  if (!found) return false;
+  for (const ConfigProblem& problem : found->problems) model.refuse(problem);
+  model.layers.insert(model.layers.end(), found->layers.begin(), found->layers.end());
+  model.versions.front().directory = found->directory;
+  model.versions.front().file = found->versions.front().file;
+  if (const auto task = settings.text("/parameters/extra/task"); task && !task->empty())
+    model.layers.push_back(parameter_layer("task", *task, file));
+  return true;
+}
+
 void read_settings(FoundModel& model, const FolderListing& folder, std::span<const ModelFormat> formats) {
   const std::string file = folder.inside(kFile);
   const auto settings = JsonFile::read(file);
@@ -56,28 +89,40 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
   if (const auto name = settings->text("/name"); name && !name->empty()) model.name = *name;
   read_version(model, *settings, file);
   const std::string implementation = settings->text("/implementation").value_or("");
-  std::string backend = backend_of_implementation(implementation);
   const std::string uri = settings->text("/parameters/uri").value_or("");
-  if (!uri.empty()) {
-    const auto path = path_of_uri(folder, uri);
-    if (!path.ok()) return model.refuse({path.status().code(), file, "parameters.uri: " + path.status().message()});
-    // What the file is says more than who was to run it: ours may run it as well.
-    const std::string known = backend_of_file(*path, formats);
-    if (!known.empty()) {
-      backend = known;
-      model.versions.front().file = *path;
-    }
-  } else if (implementation.empty()) {
+  const auto path = path_of_uri(folder, uri.empty() ? "." : uri);
+  if (!path.ok()) return model.refuse({path.status().code(), file, "parameters.uri: " + path.status().message()});
+  if (uri.empty() && implementation.empty())
     return model.refuse(
         {Code::kInvalidArgument, file, "neither 'implementation' nor 'parameters.uri' tells what the model is"});
+  if (read_folder(model, *path, *settings, file, formats)) return;
+  const Runtime* runtime = find_runtime(implementation);
+  std::string backend = runtime != nullptr ? std::string(runtime->backend) : std::string(kForeignCode);
+  if (const std::string found = uri.empty() ? usual_file(folder, runtime) : *path; !found.empty()) {
+    // What the file is says more than who was to run it: ours may run it as well.
+    const std::string known = backend_of_file(found, formats);
+    if (!known.empty()) {
+      backend = known;
+      model.versions.front().file = found;
+    }
   }
-  if (backend == kForeignCode || !is_installed(backend, formats))
+  const bool foreign = runtime == nullptr && model.versions.front().file.empty();
+  if (foreign || !is_installed(backend, formats))
     return model.refuse(
         missing_backend(model.name, "MLServer implementation " + implementation, backend, file, formats));
+  if (backend == kPython && model.versions.front().file.empty())
+    return model.refuse({Code::kNotFound, file,
+                         "there is no model for " + implementation + ": 'parameters.uri' names a file such as " +
+                             std::string(runtime->files.substr(0, runtime->files.find(' ')))});
   model.layers.push_back(text_layer("backend", backend, file));
   // MLServer loads these as estimators, whose predict() gives the classes of a classifier.
   if (backend == "xgboost" && implementation.starts_with("mlserver_xgboost."))
     model.layers.push_back(parameter_layer("output", "predict", file));
+  // Its clients send FP32 and read `predict`.
+  if (backend == kPython && runtime != nullptr) {
+    model.layers.push_back(parameter_layer("outputs", "predict", file));
+    model.layers.push_back(parameter_layer("input_type", "FP32", file));
+  }
 }
 
 }  // namespace

@@ -97,10 +97,10 @@ def test_what_a_configuration_says_is_in_force(store, client):
     assert store.get_json("/v2/models/triton/config")["max_batch_size"] == 0
 
 
-def test_a_missing_backend_is_that_models_problem(store, client):
+def test_a_missing_file_is_that_models_problem(store, client):
     with pytest.raises(clients.InferenceServerException):
         factor_of(client, "flavour")
-    assert "model 'flavour' (MLflow flavour sklearn) needs backend 'python', but the one that is installed serves only " in store.log()
+    assert "flavour/model.pkl' can't be read: No such file or directory" in store.log()
 
 
 def test_a_list_of_models(serve, tmp_path):

@@ -112,7 +112,9 @@ def test_what_is_no_estimator_says_so(tmp_path):
     result = run_cli("serve", tmp_path, "--port", 0, "--python", VENV)
     assert result.returncode == 1
     for name, (_, text) in PROBLEMS.items():
-        (line,) = [line for line in result.stderr.splitlines() if line.startswith(f"  model '{name.partition('.')[0]}'")]
+        (line,) = [
+            line for line in result.stderr.splitlines() if line.startswith(f"  model '{name.partition('.')[0]}'")
+        ]
         assert text in line, line
 
 
@@ -132,7 +134,12 @@ def test_wrong_parameters_say_what_is_right(serve, estimators, tmp_path):
         ("c", iris, {"input_type": "BYTES"}),
         ("d", iris, {"inputs": "tensor"}),
     ]
-    texts = ["it has predict, predict_proba, decision_function", "without names of columns", "no type of numbers", "'columns' or 'matrix'"]
+    texts = [
+        "it has predict, predict_proba, decision_function",
+        "without names of columns",
+        "no type of numbers",
+        "'columns' or 'matrix'",
+    ]
     result = run_cli("serve", python_workers.yaml(tmp_path, *wrong), "--port", 0, "--python", VENV)
     for text in texts:
         assert text in result.stderr, result.stderr

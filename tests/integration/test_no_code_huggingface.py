@@ -43,7 +43,9 @@ def test_what_a_model_takes_and_gives(server):
     classifier = server.get_json("/v2/models/classifier")
     assert [one["name"] for one in classifier["inputs"]] == ["text", "text_pair"]
     assert {one["name"]: one["shape"] for one in classifier["outputs"]} == {"label": [-1], "probabilities": [-1, 3]}
-    assert server.get_json("/v2/models/sentences")["outputs"] == [{"name": "embedding", "datatype": "FP32", "shape": [-1, 8]}]
+    assert server.get_json("/v2/models/sentences")["outputs"] == [
+        {"name": "embedding", "datatype": "FP32", "shape": [-1, 8]}
+    ]
     assert server.get_json("/v2/models/old/config")["max_batch_size"] == 32
 
 
@@ -73,7 +75,13 @@ def test_sampling_by_a_seed(server):
 
 
 def test_wrong_parameters_of_a_request(server):
-    for name, value in (("max_new_tokens", 0), ("temperature", "hot"), ("temperature", -1), ("do_sample", 1), ("stop", 3)):
+    for name, value in (
+        ("max_new_tokens", 0),
+        ("temperature", "hot"),
+        ("temperature", -1),
+        ("do_sample", 1),
+        ("stop", 3),
+    ):
         status, (error,) = generate(server, text_input="the", **{name: value})
         assert status == 400 and f"parameter '{name}'" in error, error
     status, (error,) = generate(server, text_input="dog " * 100)

@@ -24,7 +24,9 @@ rows = x[::25]
 
 
 def table_pipeline():
-    frame = pandas.DataFrame({"age": [20.0, 30, 40, 50] * 5, "city": ["Rome", "Oslo", "Rome", "Bern"] * 5, "kids": [0, 1, 2, 0] * 5})  # fmt: skip
+    frame = pandas.DataFrame(
+        {"age": [20.0, 30, 40, 50] * 5, "city": ["Rome", "Oslo", "Rome", "Bern"] * 5, "kids": [0, 1, 2, 0] * 5}
+    )
     numbers = Pipeline([("fill", SimpleImputer()), ("scale", StandardScaler())])
     columns = ColumnTransformer([("numbers", numbers, ["age"]), ("kinds", OneHotEncoder(), ["city", "kids"])])
     return Pipeline([("columns", columns), ("model", LogisticRegression())]).fit(frame, ["yes", "no", "no", "yes"] * 5)
@@ -41,7 +43,9 @@ def main():
     joblib.dump(forest, folder / "packed.joblib", compress=3)
     answers.add("packed", matrix, predict=forest.predict(rows))
 
-    search = GridSearchCV(RandomForestClassifier(5, random_state=0), {"max_depth": [1, 2]}, cv=2).fit(x, np.array(["setosa", "versi", "virgin"])[y])  # fmt: skip
+    search = GridSearchCV(RandomForestClassifier(5, random_state=0), {"max_depth": [1, 2]}, cv=2).fit(
+        x, np.array(["setosa", "versi", "virgin"])[y]
+    )
     (folder / "search.pkl").write_bytes(pickle.dumps(search))
     answers.add("search", matrix, label=search.predict(rows), probabilities=search.predict_proba(rows))
 
@@ -56,7 +60,9 @@ def main():
     answers.add("numbers", asked, predict=numbers.predict(asked))
     answers.add("numbers_matrix", matrix, predict=numbers.predict(asked))
 
-    text = make_pipeline(TfidfVectorizer(), SGDClassifier(random_state=0)).fit(["good film", "bad film", "nice", "awful"], ["+", "-", "+", "-"])  # fmt: skip
+    text = make_pipeline(TfidfVectorizer(), SGDClassifier(random_state=0)).fit(
+        ["good film", "bad film", "nice", "awful"], ["+", "-", "+", "-"]
+    )
     (folder / "text.pickle").write_bytes(pickle.dumps(text, protocol=0))
     words = ["a good one", "nice ☃ and awful"]
     answers.add("text", {"text": words}, label=text.predict(words), decision=text.decision_function(words))

@@ -10,7 +10,13 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 WORDS = "the quick brown fox jumps over a lazy dog while good films are seen by many and bad ones are not".split()
 TEXTS = ["the quick fox", "a good film and a lazy dog jumps over many bad ones", "☃"]
-SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 64}
+SIZES = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 64,
+}
 
 
 def tokenizer_of():
@@ -20,9 +26,14 @@ def tokenizer_of():
     made.train_from_iterator([" ".join(WORDS)] * 3, trainer)
     made.post_processor = None
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", eos_token="[SEP]",
+        tokenizer_object=made,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        eos_token="[SEP]",
         model_max_length=64,
-    )  # fmt: skip
+    )
 
 
 def bert(kind, tokenizer, **more):
@@ -43,12 +54,19 @@ def hidden_of(model, tokenizer, text):
 def main():
     answers = side.Answers()
     folder, tokenizer = answers.folder, tokenizer_of()
-    classifier = bert(transformers.BertForSequenceClassification, tokenizer, id2label={0: "bad", 1: "good", 2: "fair"}, label2id={"bad": 0, "good": 1, "fair": 2})  # fmt: skip
+    classifier = bert(
+        transformers.BertForSequenceClassification,
+        tokenizer,
+        id2label={0: "bad", 1: "good", 2: "fair"},
+        label2id={"bad": 0, "good": 1, "fair": 2},
+    )
     save(folder, "classifier", classifier, tokenizer)
-    for name, pairs in (("text", {}), ("pair", {"text_pair": TEXTS[::-1]})):
+    for pairs in ({}, {"text_pair": TEXTS[::-1]}):
         columns = [TEXTS, *pairs.values()]
         with torch.inference_mode():
-            logits = torch.cat([classifier(**tokenizer(*[[c] for c in row], return_tensors="pt")).logits for row in zip(*columns)])
+            logits = torch.cat(
+                [classifier(**tokenizer(*[[c] for c in row], return_tensors="pt")).logits for row in zip(*columns)]
+            )
         labels = [classifier.config.id2label[i] for i in logits.argmax(-1).tolist()]
         answers.add("classifier", {"text": TEXTS, **pairs}, label=labels, probabilities=logits.softmax(-1))
     scorer = bert(transformers.BertForSequenceClassification, tokenizer, num_labels=1)
@@ -63,17 +81,33 @@ def main():
     # As sentence-transformers saves it.
     save(folder, "sentences", encoder, tokenizer)
     modules = ["Transformer", "Pooling", "Dense", "Normalize"]
-    listed = [{"idx": i, "name": str(i), "path": f"{i}_{kind}" if i else "", "type": f"sentence_transformers.models.{kind}"} for i, kind in enumerate(modules)]  # fmt: skip
+    listed = [
+        {"idx": i, "name": str(i), "path": f"{i}_{kind}" if i else "", "type": f"sentence_transformers.models.{kind}"}
+        for i, kind in enumerate(modules)
+    ]
     (folder / "sentences/modules.json").write_text(json.dumps(listed))
     for i, kind in enumerate(modules[1:], 1):
         (folder / f"sentences/{i}_{kind}").mkdir()
-    pooling = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": True}  # fmt: skip
+    pooling = {
+        "word_embedding_dimension": 16,
+        "pooling_mode_cls_token": True,
+        "pooling_mode_mean_tokens": False,
+        "pooling_mode_max_tokens": True,
+    }
     (folder / "sentences/1_Pooling/config.json").write_text(json.dumps(pooling))
-    dense = {"in_features": 32, "out_features": 8, "bias": True, "activation_function": "torch.nn.modules.activation.Tanh"}
+    dense = {
+        "in_features": 32,
+        "out_features": 8,
+        "bias": True,
+        "activation_function": "torch.nn.modules.activation.Tanh",
+    }
     (folder / "sentences/2_Dense/config.json").write_text(json.dumps(dense))
     torch.manual_seed(1)
     layer = torch.nn.Linear(32, 8)
-    save_file({"linear.weight": layer.weight.detach(), "linear.bias": layer.bias.detach()}, folder / "sentences/2_Dense/model.safetensors")
+    save_file(
+        {"linear.weight": layer.weight.detach(), "linear.bias": layer.bias.detach()},
+        folder / "sentences/2_Dense/model.safetensors",
+    )
     hidden = [hidden_of(encoder, tokenizer, text) for text in TEXTS]
     pooled = torch.stack([torch.cat([h[0], h.amax(0)]) for h in hidden])
     dense_out = torch.nn.functional.normalize(layer(pooled).tanh(), dim=1).detach()
@@ -85,7 +119,9 @@ def main():
     answers.add("old", {"text": TEXTS}, embedding=means)
 
     torch.manual_seed(0)
-    config = transformers.LlamaConfig(vocab_size=len(tokenizer), eos_token_id=None, bos_token_id=None, pad_token_id=0, num_key_value_heads=2, **SIZES)  # fmt: skip
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer), eos_token_id=None, bos_token_id=None, pad_token_id=0, num_key_value_heads=2, **SIZES
+    )
     writer = transformers.LlamaForCausalLM(config).eval()
     save(folder, "writer", writer, tokenizer)
     with torch.inference_mode():

@@ -37,10 +37,13 @@ def load_module(file, name=None):
 
 # Files that need no code, by ending or name, and the module that serves them.
 _BUILT_IN = {
-    "MANIFEST.json": "torchserve",
+    ".cbm": "catboost",
     ".joblib": "estimator",
+    ".keras": "keras",
     ".pickle": "estimator",
     ".pkl": "estimator",
+    "MANIFEST.json": "torchserve",
+    "MLmodel": "mlflow",
     "config.json": "huggingface",
     "modules.json": "huggingface",
 }

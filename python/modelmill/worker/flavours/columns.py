@@ -41,7 +41,11 @@ def _visit(part, names, found):
     if hasattr(part, "steps"):
         return any(_visit(step, names, found) for _, step in part.steps)  # until one tells
     if hasattr(part, "transformers_"):
-        told = [_visit(one, _chosen(names, columns), found) for _, one, columns in part.transformers_ if not isinstance(one, str)]  # fmt: skip
+        told = [
+            _visit(one, _chosen(names, columns), found)
+            for _, one, columns in part.transformers_
+            if not isinstance(one, str)
+        ]
         return any(told)
     if hasattr(part, "transformer_list"):
         return any([_visit(one, names, found) for _, one in part.transformer_list])

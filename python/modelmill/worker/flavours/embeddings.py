@@ -119,7 +119,9 @@ class _Dense:
         activation = told.get("activation_function", "torch.nn.modules.linear.Identity").rpartition(".")[2]
         path = os.path.join(folder, "model.safetensors")
         if activation not in _ACTIVATIONS or not os.path.exists(path):
-            raise Error(f"'{folder}' needs model.safetensors and one of the activations {', '.join(sorted(_ACTIVATIONS))}")
+            raise Error(
+                f"'{folder}' needs model.safetensors and one of the activations {', '.join(sorted(_ACTIVATIONS))}"
+            )
         state = load_file(path, device=api.device())
         self.weight, self.bias = state["linear.weight"].float(), state.get("linear.bias")
         self.activation = getattr(torch.nn, activation)()

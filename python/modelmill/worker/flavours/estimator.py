@@ -16,7 +16,12 @@ _BATCH = 4096
 _MATRIX = "input-0"
 _TEXT = "text"
 # What the methods' results are called, unless the parameter `outputs` names the methods.
-_NAMES = {"predict": "predict", "predict_proba": "probabilities", "decision_function": "decision", "transform": "output"}
+_NAMES = {
+    "predict": "predict",
+    "predict_proba": "probabilities",
+    "decision_function": "decision",
+    "transform": "output",
+}
 
 
 def load(hello):
@@ -32,7 +37,9 @@ def serve(model, hello, methods=()):
     for method in methods:
         if method not in _NAMES or not hasattr(model, method):
             there = [name for name in _NAMES if hasattr(model, name)]
-            raise Error(f"'{type(model).__name__}' has no '{method}' that could be an output; it has {', '.join(there)}")
+            raise Error(
+                f"'{type(model).__name__}' has no '{method}' that could be an output; it has {', '.join(there)}"
+            )
     outputs = _Outputs(model, methods, named=bool(chosen))
     fields = outputs.fields(inputs)
 
@@ -53,7 +60,9 @@ def _usual_methods(model, file):
     if hasattr(model, "transform"):
         return ["transform"]
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
-    raise Error(f"'{file}' holds {kind}, which has neither predict() nor transform(); serve it with a file of Python code")
+    raise Error(
+        f"'{file}' holds {kind}, which has neither predict() nor transform(); serve it with a file of Python code"
+    )
 
 
 class _Booster:
@@ -80,7 +89,10 @@ class _Inputs:
     """How arrays become what the estimator takes: texts, a matrix, or a table."""
 
     def __init__(self, model, hello):
-        configured = {one["name"]: frames.NUMBERS[one["data_type"].removeprefix("TYPE_")] for one in hello["config"].get("input") or ()}  # fmt: skip
+        configured = {
+            one["name"]: frames.NUMBERS[one["data_type"].removeprefix("TYPE_")]
+            for one in hello["config"].get("input") or ()
+        }
         self.names = columns.names_of(model)
         self.pandas = None
         self.kind = api.parameter("inputs", "columns" if self.names else "matrix")
@@ -145,10 +157,14 @@ class _Outputs:
             found = []
             for method in self.methods:
                 results = _Outputs(self.model, [method], self.named).results(inputs.value(inputs.sample(2)))
-                found += [(method, i if len(results) > 1 else None, one.shape[1:], one) for i, one in enumerate(results)]
+                found += [
+                    (method, i if len(results) > 1 else None, one.shape[1:], one) for i, one in enumerate(results)
+                ]
         except Exception:  # made-up rows may be senseless for it
             found = [(method, None, *self._guess(method)) for method in self.methods]
-        return [field(self._name(method, number, array), dtype_of(array), *sizes) for method, number, sizes, array in found]  # fmt: skip
+        return [
+            field(self._name(method, number, array), dtype_of(array), *sizes) for method, number, sizes, array in found
+        ]
 
     def _guess(self, method):
         classes = getattr(self.model, "classes_", None)

@@ -88,7 +88,9 @@ class Generation:
     def execute(self, batch, serving):
         for arrays, which in batch.parts([_INPUT]):
             try:
-                self._answer(batch, serving, which, texts(arrays[_INPUT]).item(), batch.info[which].get("parameters", {}))
+                self._answer(
+                    batch, serving, which, texts(arrays[_INPUT]).item(), batch.info[which].get("parameters", {})
+                )
             except Exception as error:
                 serving.fail(batch, which, error)
 

@@ -103,8 +103,11 @@ class Tokenizer:
     def __call__(self, *columns):
         return self.tokenizer(
             *[column.tolist() for column in columns],
-            padding=True, truncation=self.longest is not None, max_length=self.longest, return_tensors="pt",
-        ).to(api.device())  # fmt: skip
+            padding=True,
+            truncation=self.longest is not None,
+            max_length=self.longest,
+            return_tensors="pt",
+        ).to(api.device())
 
 
 def _serve_classification(folder):
@@ -134,5 +137,9 @@ def _serve_classification(folder):
         return [[labels[i] for i in logits.argmax(-1).tolist()], scores]
 
     float32 = frames.NUMBERS["FP32"]
-    outputs = [field("score", float32)] if count == 1 else [field("label", frames.STRING), field("probabilities", float32, count)]  # fmt: skip
+    outputs = (
+        [field("score", float32)]
+        if count == 1
+        else [field("label", frames.STRING), field("probabilities", float32, count)]
+    )
     return Rows([field(TEXT, frames.STRING), pair], outputs, predict, BATCH)

@@ -17,7 +17,10 @@ _VERSION = re.compile(rb"_sklearn_version.{1,8}?(\d+\.\d+(?:\.\d+)?)", re.DOTALL
 
 def load(path):
     """The object of a file. Modules beside it can be imported."""
-    joblib, version = _look(path)
+    try:
+        joblib, version = _look(path)
+    except OSError as error:
+        raise Error(f"'{path}' can't be read: {error.strerror}") from None
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
     try:
         if joblib:
