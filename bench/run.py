@@ -65,6 +65,7 @@ HTTP_LEVELS = (Level(1, 1), Level(8, 1))
 IDENTITY_TARGETS = {Level(8, 1): 0.6, Level(8, 16): 0.3}
 LARGE_TARGET = 0.5
 START_TARGET_MS, RSS_TARGET_MB, BINARY_TARGET_MB = 100, 15, 15
+PIPELINE_TARGET_MS = 2000
 IDLE_TARGET_MB = 100
 
 
@@ -160,18 +161,18 @@ def identity_row(label, level, measured, target):
     ]  # fmt: skip
 
 
-def first_answer_ms(bench, workload):
+def first_answer_ms(bench, name, path, inputs, *arguments):
     """From the start of the process to its first right answer over HTTP, and its memory then."""
     port = free_port()
-    body = json.dumps({"x": [workload.inputs["x"][0].tolist()]}).encode()
+    body = json.dumps(inputs).encode()
     head = (
-        f"POST /predict/{workload.name} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST /predict/{name} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode()
     began = time.perf_counter()
     server = Process(
         "modelmill",
-        [bench.build / "modelmill", "serve", workload.path, "--port", port, "--io-threads", 2],
+        [bench.build / "modelmill", "serve", path, "--port", port, "--io-threads", 2, *arguments],
         bench.folder / "start.log",
         url=f"http://127.0.0.1:{port}",
     )
@@ -202,12 +203,14 @@ def measure_start(bench):
     workload = bench.work[0]
     starts, extra = [], []
     for _ in range(max(5, bench.options.repeats)):
-        milliseconds, rss_kb = first_answer_ms(bench, workload)
+        inputs = {"x": [workload.inputs["x"][0].tolist()]}
+        milliseconds, rss_kb = first_answer_ms(bench, workload.name, workload.path, inputs)
         starts.append(milliseconds)
         extra.append((rss_kb - bench.bare(workload, 1, runs=1)["rss_kb"]) / 1000)
     binary = (bench.build / "modelmill").stat().st_size / 1e6
     rows = [
         ["start to first answer, ms", f"{median(starts):.0f}", verdict(median(starts), START_TARGET_MS)],
+        pipeline_start(bench),
         ["RSS over the bare runtime, MB", f"{median(extra):.1f}", verdict(median(extra), RSS_TARGET_MB)],
         ["the binary, MB", f"{binary:.1f}", verdict(binary, BINARY_TARGET_MB)],
     ]
@@ -216,6 +219,16 @@ def measure_start(bench):
     for row in rows:
         progress("start", row)
     return "## Start and size, with the MLP\n\n" + table(["what", "measured", "target"], rows)
+
+
+def pipeline_start(bench):
+    """The same of a pickled pipeline of scikit-learn, most of which is the time to import it."""
+    python, path = ROOT / "build/venvs/trees/bin/python", bench.folder / "iris.joblib"
+    subprocess.run([python, ROOT / "bench/pipeline_side.py", path], check=True)
+    inputs = {"input-0": [[5.1, 3.5, 1.4, 0.2]]}
+    repeats = max(5, bench.options.repeats)
+    times = [first_answer_ms(bench, "iris", path, inputs, "--python", python)[0] for _ in range(repeats)]
+    return ["the same of a scikit-learn pipeline, ms", f"{median(times):.0f}", verdict(median(times), PIPELINE_TARGET_MS)]
 
 
 def measure_copies(bench):

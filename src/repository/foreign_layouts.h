@@ -34,7 +34,7 @@ std::optional<FoundModel> look_for_hugging_face(const FolderListing& folder, std
 /// TensorFlow's: a SavedModel by itself, without a version's folder.
 std::optional<FoundModel> look_for_saved_model(const FolderListing& folder, std::span<const ModelFormat> formats);
 
-/// The backend that is named for Python code and pickles which are written for another server. It serves neither.
+/// The backend that is named for Python code which is written for another server, and which it does not serve.
 inline constexpr std::string_view kForeignCode = "python";
 
 /// "model 'x' (MLflow flavour sklearn) needs backend 'python', which is not installed; ...". With `formats` of one that
