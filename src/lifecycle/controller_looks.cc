@@ -5,15 +5,17 @@
 
 #include "base/log.h"
 #include "lifecycle/controller_core.h"
+#include "model/definition_key.h"
 
 namespace modelmill {
 namespace {
 
-/// One text for all that decides what is served of a model.
-std::string stamp_of(const std::vector<WantedVersion>& wanted) {
+/// One text for all that decides what is served of a model. `Of`: SeenModel or ModelTarget.
+template <typename Of>
+std::string stamp_of(const Of& of) {
   std::string stamp;
-  for (const WantedVersion& version : wanted) stamp += std::to_string(version.version) + '=' + version.stamp + ';';
-  return stamp;
+  for (const WantedVersion& version : of.wanted) stamp += std::to_string(version.version) + '=' + version.stamp + ';';
+  return stamp + serving_key(of.definition);
 }
 
 bool is_plain_file(const FoundModel& found) { return found.directory.empty(); }
@@ -105,8 +107,8 @@ bool ControllerCore::take(SeenModel seen, const ModelState* before, TimePoint no
     return true;
   }
   if (is_plain_file(seen.found) && model.target) number_plain_file(seen, *model.target);
-  const std::string stamp = stamp_of(seen.wanted);
-  if (model.target && stamp_of(model.target->wanted) == stamp) {
+  const std::string stamp = stamp_of(seen);
+  if (model.target && stamp_of(*model.target) == stamp) {
     settling_.forget(name);
     model.problem.clear();
     return true;

@@ -212,6 +212,43 @@ TEST_F(ControllerSwapTest, ModelsComeAndGoWithTheirFiles) {
   wait_for([&] { return served("a") == std::vector<int64_t>{1}; });
 }
 
+TEST_F(ControllerSwapTest, OfAListOnlyWhatChangedIsLoadedAgain) {
+  const auto entry = [this](const std::string& name, const std::string& more) {
+    folder_.write(name + "/1/model.onnx");
+    return "  - {name: " + name + more + "}\n";
+  };
+  const std::string a = entry("a", ""), b = entry("b", "");
+  const std::string file = folder_.write("modelmill.yaml", "models:\n" + a + b);
+  const auto core = make({}, {file});
+  EXPECT_EQ(backends_.log.loads, 2);
+  // Another entry, another line number of "b", a remark.
+  folder_.write("modelmill.yaml", "# three\nmodels:\n" + a + entry("c", "") + b);
+  look(*core);
+  wait_for([&] { return served("c") == std::vector<int64_t>{1}; });
+  EXPECT_EQ(backends_.log.loads, 3);
+  folder_.write("modelmill.yaml", "models:\n" + a + entry("c", ", instance_threads: 2") + b);
+  look(*core);
+  wait_for([&] { return backends_.log.loads == 4 && alive_ == 3; });
+  EXPECT_TRUE(core->look(now_)) << "it is at rest";
+  EXPECT_EQ(backends_.log.load_arguments.back().model, "c");
+}
+
+TEST_F(ControllerSwapTest, WhatIsSaidOfVersionsAndTheirNamesLoadsNoneAgain) {
+  for (const char* version : {"1", "2", "3"}) folder_.write(std::string("a/") + version + "/model.onnx");
+  const std::string file = folder_.write("a/modelmill.yaml", "versions: {latest: 2}\nlabels: {stable: 2}\n");
+  const auto core = make({}, {folder_ / "a"});
+  EXPECT_THAT(served("a"), ElementsAre(2, 3));
+  folder_.write("a/modelmill.yaml", "versions: {latest: 2}\nlabels: {stable: 3}\ndefault_version: 2\n");
+  look(*core);
+  EXPECT_EQ(catalog_.table()->find("a")->labels.at("stable"), 3);
+  EXPECT_EQ((*catalog_.pin("a", 0))->version(), 2);
+  EXPECT_EQ(backends_.log.loads, 2);
+  folder_.write("a/modelmill.yaml", "versions: all\n");
+  look(*core);
+  wait_for([&] { return served("a") == std::vector<int64_t>{1, 2, 3}; });
+  EXPECT_EQ(backends_.log.loads, 3);
+}
+
 TEST_F(ControllerSwapTest, AModelThatComesLaterAndIsBrokenLeavesTheServerReady) {
   folder_.write("a.onnx");
   const auto core = make({}, {folder_.path()});

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lifecycle/key_digest.h"
+#include "model/definition_key.h"
 #include "model/tf_serving_config.h"
 #include "repository/find_config_file.h"
 #include "repository/model_files.h"
@@ -14,14 +15,12 @@
 namespace modelmill {
 namespace {
 
-constexpr uint64_t kConfigLimit = 16 << 20;
-
 }  // namespace
 
 Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& version,
                                   const ModelDefinition& definition) {
   FingerprintOptions options;
-  options.with_configuration = false;  // by its text, below
+  options.with_configuration = false;  // by what it says, below
   for (const ConfiguredTensor& output : definition.outputs)
     if (!output.label_filename.empty()) options.side_files.push_back(output.label_filename);
   MM_ASSIGN_OR_RETURN(const VersionFingerprint files, fingerprint(found, version, options));
@@ -32,11 +31,8 @@ Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& v
                                  file.modified_ns, file.changed_ns})
       digest.add(&number, sizeof number);
   }
-  for (const std::string& file : found.config_files) {
-    const auto text = read_file(file, kConfigLimit);
-    digest.add(file);
-    digest.add(text.ok() ? *text : "unreadable");
-  }
+  digest.add(making_key(definition));
+  digest.add(found.untrusted ? "untrusted" : "");
   return digest.hex();
 }
 

@@ -19,7 +19,7 @@ struct SeenModel {
   /// Why nothing of it can be served as it lies there; then what follows is empty.
   Status problem;
   ModelDefinition definition;
-  /// The versions that the policy picks, with the stamps of their files and of the model's configuration.
+  /// The versions that the policy picks, with the stamps of their files and of how they are configured.
   std::vector<WantedVersion> wanted;
   std::map<int64_t, FoundVersion> places;  // of those
   std::vector<int64_t> missing = {};       // that the policy names and that are not there
@@ -51,7 +51,8 @@ struct LookOptions {
 /// Looks at every source, all of which are here. Blocks on the disk.
 Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, const LookOptions& options);
 
-/// One text for the state of the files that a version is made from. UNAVAILABLE when they vanish meanwhile.
+/// One text for all that a version is made from: the state of its files, and what the configuration says of it.
+/// UNAVAILABLE when files vanish meanwhile.
 Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& version,
                                   const ModelDefinition& definition);
 

@@ -1,0 +1,55 @@
+#include "model/definition_key.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include "base/json_text.h"
+#include "model_config.pb.h"
+
+namespace modelmill {
+namespace {
+
+/// The configuration that was serialised, without the version policy, and with the entries of its maps in order.
+std::string ordered_config(const std::string& serialised) {
+  inference::ModelConfig config;
+  (void)config.ParseFromString(serialised);  // our own serialisation
+  config.clear_version_policy();
+  std::string text;
+  {
+    google::protobuf::io::StringOutputStream stream(&text);
+    google::protobuf::io::CodedOutputStream out(&stream);
+    out.SetSerializationDeterministic(true);
+    config.SerializeToCodedStream(&out);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string making_key(const ModelDefinition& definition) {
+  const InstanceRange& range = definition.instance_range;
+  JsonWriter json;
+  json.begin_object();
+  json.field("max_batch_size", definition.max_batch_size.value_or(-1));
+  json.field("least_instances", range.min.value_or(-1)).field("most_instances", range.max.value_or(-1));
+  json.field("zero_after_us", range.zero_after.count()).field("instance_threads", definition.instance_threads);
+  json.field("objective_us", definition.batching.objective_p99.count());
+  json.field("swap", static_cast<int>(definition.swap));  // decides what is remembered of its files
+  json.key("allowed_sizes").begin_array();
+  for (const int64_t size : definition.batching.allowed_sizes) json.value(size);
+  json.end_array().end_object();
+  return json.take() + ordered_config(definition.triton_config);
+}
+
+std::string serving_key(const ModelDefinition& definition) {
+  JsonWriter json;
+  json.begin_object().key("labels").begin_object();
+  for (const auto& [label, version] : definition.labels) json.field(label, version);
+  json.end_object();
+  json.field("default_version", definition.default_version.value_or(0));
+  json.field("allow_breaking", definition.allow_breaking).field("pinned", definition.pinned);
+  json.end_object();
+  return json.take();
+}
+
+}  // namespace modelmill
