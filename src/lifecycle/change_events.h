@@ -4,19 +4,15 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/file_events.h"
 #include "base/status.h"
 
 namespace modelmill {
 
-/// Tells when something in folders has changed, by inotify: a file written and closed, made, moved, deleted, its
+/// Tells when something in folders has changed, a file written and closed, made, moved, deleted, its
 /// attributes set. Not told of are changes by other machines on a network file system. For one thread, but for wake().
 class ChangeEvents {
  public:
-  ChangeEvents();
-  ~ChangeEvents();
-  ChangeEvents(const ChangeEvents&) = delete;
-  ChangeEvents& operator=(const ChangeEvents&) = delete;
-
   /// Watches these folders (of a path that is a file, the folder that it is in), and no others. What can't be watched
   /// is left out; RESOURCE_EXHAUSTED, naming the system's setting, when that is because there are too many, UNAVAILABLE
   /// when the system tells of no changes at all.
@@ -25,11 +21,10 @@ class ChangeEvents {
   /// Waits for a change, for wake() or for the time. True: there was a change.
   bool wait_until(TimePoint until);
   /// Ends a wait. Thread-safe.
-  void wake();
+  void wake() { events_.wake(); }
 
  private:
-  const int inotify_;  // -1: there is none
-  const int event_;
+  FileEvents events_;
   std::vector<std::pair<std::string, int>> watches_;  // by folder
 };
 

@@ -6,12 +6,13 @@
 #include <string>
 #include <thread>
 
+#include "base/file_events.h"
 #include "base/result.h"
 
 namespace modelmill {
 
 /// Tells, on a thread of its own, which names in a folder came, were replaced by a rename, or went, whatever process
-/// did it. By inotify: changes that another machine makes to a shared file system are not seen.
+/// did it; see FileEvents.
 class FolderEvents {
  public:
   /// nullopt: so much happened at once that the kernel dropped some of it.
@@ -25,12 +26,10 @@ class FolderEvents {
   FolderEvents& operator=(const FolderEvents&) = delete;
 
  private:
-  FolderEvents(int events, int stop, Happened happened);
+  FolderEvents(std::unique_ptr<FileEvents> events, Happened happened);
   void run();
-  bool read_events();
 
-  const int events_;
-  const int stop_;
+  const std::unique_ptr<FileEvents> events_;
   const Happened happened_;
   std::thread thread_;
 };

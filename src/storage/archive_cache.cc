@@ -4,12 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/private_file.h"
@@ -24,7 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::milliseconds kClaimInterval(100);
 constexpr size_t kReadBytes = size_t{1} << 20;
 constexpr int kTries = 3;  // while others remove what was just there
 
@@ -131,10 +128,10 @@ Result<std::shared_ptr<const UnpackedArchive>> ArchiveCache::unpack(const std::s
       if (!is_unpacked(paths_, id)) MM_RETURN_IF_ERROR(unpack_as(id, wanted));
       MM_RETURN_IF_ERROR(note_unpacked(paths_, wanted.archive, wanted.state, id));
       ++unpacked;
-    } else {
-      if (cancel) return cancelled("waiting for another unpacking of '" + given + "' was cancelled");
-      // The other process may end in any way, and only the kernel's lock tells that.
-      std::this_thread::sleep_for(kClaimInterval);
+    } else {  // somebody unpacks it: who is done with that shares the lock, or lets it go
+      MM_ASSIGN_OR_RETURN(const auto done,
+                          FileLock::take_unless(cancel, unpacked_lock(paths_, id), FileLock::Kind::kShared));
+      if (!done) return cancelled("waiting for another unpacking of '" + given + "' was cancelled");
     }
   }
   return unavailable("archive '" + given +

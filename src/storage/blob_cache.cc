@@ -6,11 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include "base/private_file.h"
 #include "storage/cache_room.h"
@@ -22,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::milliseconds kClaimInterval(100);
 constexpr const char* kLinkOnItsWay = "link-";
 
 std::string id_of(const std::string& object, const std::string& version) {
@@ -101,13 +98,9 @@ std::string BlobCache::partial_path(const PartialFile::Identity& identity) const
 
 Result<FileLock> BlobCache::claim(const PartialFile::Identity& identity, const std::atomic<bool>& cancel) const {
   const std::string path = partial_path(identity) + ".lock";
-  while (true) {
-    MM_ASSIGN_OR_RETURN(auto lock, FileLock::try_take(path, FileLock::Kind::kExclusive));
-    if (lock) return *std::move(lock);
-    if (cancel) return cancelled("waiting for another download of '" + identity.object + "' was cancelled");
-    // The other process may end in any way, and only the kernel's lock tells that.
-    std::this_thread::sleep_for(kClaimInterval);
-  }
+  MM_ASSIGN_OR_RETURN(auto lock, FileLock::take_unless(cancel, path, FileLock::Kind::kExclusive));
+  if (lock) return *std::move(lock);
+  return cancelled("waiting for another download of '" + identity.object + "' was cancelled");
 }
 
 Result<PartialFile> BlobCache::begin(const PartialFile::Identity& identity) const {

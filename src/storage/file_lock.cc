@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace modelmill {
 namespace {
@@ -37,6 +39,18 @@ Result<FileLock> FileLock::attempt(const std::string& path, int operation) {
 }
 
 Result<FileLock> FileLock::take(const std::string& path, Kind kind) { return attempt(path, operation_of(kind)); }
+
+Result<std::optional<FileLock>> FileLock::take_unless(const std::atomic<bool>& cancelled, const std::string& path,
+                                                      Kind kind) {
+  // Whoever has it may end in any way, and only the kernel's lock tells that; it can't be waited for together with
+  // anything else. What is waited for is a download or an unpacking, beside which a tenth of a second is nothing.
+  constexpr std::chrono::milliseconds kInterval(100);
+  while (true) {
+    MM_ASSIGN_OR_RETURN(auto lock, try_take(path, kind));
+    if (lock || cancelled) return lock;
+    std::this_thread::sleep_for(kInterval);
+  }
+}
 
 Result<std::optional<FileLock>> FileLock::try_take(const std::string& path, Kind kind) {
   MM_ASSIGN_OR_RETURN(FileLock lock, attempt(path, operation_of(kind) | LOCK_NB));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +17,9 @@ class FileLock {
 
   /// Waits until it is had.
   static Result<FileLock> take(const std::string& path, Kind kind);
+  /// Waits until it is had, or `cancelled` is set (nullopt), which is seen within a tenth of a second.
+  static Result<std::optional<FileLock>> take_unless(const std::atomic<bool>& cancelled, const std::string& path,
+                                                     Kind kind);
   /// nullopt when somebody else has it.
   static Result<std::optional<FileLock>> try_take(const std::string& path, Kind kind);
 
