@@ -8,8 +8,10 @@ namespace modelmill {
 namespace {
 
 constexpr std::string_view kEndings[] = {".json", ".txt", ".model", ".bst"};
-/// What tells a model stands within so many bytes; in Python after the imports.
+constexpr std::string_view kXml = ".xml";
+/// What tells a model stands within so many bytes; in XML after remarks, in Python after the imports.
 constexpr size_t kRead = 512;
+constexpr size_t kReadXml = 16 << 10;
 constexpr size_t kReadPython = 1 << 20;
 
 /// Takes `word` from the front of `text`, after blanks.
@@ -48,6 +50,20 @@ bool is_lightgbm(std::string_view text) {
   return take(text, "version=v");
 }
 
+/// XML whose root is "net", as OpenVINO writes a model's graph. Before it may be a declaration and remarks.
+bool is_openvino_ir(std::string_view text) {
+  (void)take(text, "\xEF\xBB\xBF");
+  while (true) {
+    const bool remark = take(text, "<!--");
+    if (!remark && !take(text, "<?") && !take(text, "<!")) break;
+    const std::string_view end = remark ? "-->" : ">";
+    const size_t at = text.find(end);
+    if (at == std::string_view::npos) return false;
+    text.remove_prefix(at + end.size());
+  }
+  return take(text, "<net") && !text.empty() && std::string_view(" \t\r\n>").find(text[0]) != std::string_view::npos;
+}
+
 bool has_line(std::string_view text, std::string_view beginning) {
   for (size_t at = text.find(beginning); at != std::string_view::npos; at = text.find(beginning, at + 1))
     if (at == 0 || text[at - 1] == '\n') return true;
@@ -80,8 +96,13 @@ std::string backend_of_first_bytes(std::string_view bytes) {
 std::string backend_of_content(const std::string& path) {
   const std::string ending = std::filesystem::path(path).extension().string();
   if (ending == ".py") return is_python_model(read_first(path, kReadPython)) ? "python" : "";
+  if (ending == kXml) return is_openvino_ir(read_first(path, kReadXml)) ? "openvino" : "";
   if (std::find(std::begin(kEndings), std::end(kEndings), ending) == std::end(kEndings)) return {};
   return backend_of_first_bytes(read_first(path, kRead));
+}
+
+bool is_foreign(const std::string& path) {
+  return std::filesystem::path(path).extension() == kXml && backend_of_content(path).empty();
 }
 
 }  // namespace modelmill

@@ -50,6 +50,21 @@ TEST(ModelContent, FirstBytesTell) {
   for (const auto& [bytes, backend] : cases) EXPECT_EQ(backend_of_first_bytes(bytes), backend) << bytes;
 }
 
+TEST(ModelContent, OfXmlOnlyGraphsOfOpenVinoAreModels) {
+  const TempFolder folder;
+  const std::vector<ModelFormat> formats{{"openvino", "model.xml", {".xml", ".onnx"}}};
+  const auto backend = [&](const std::string& text) {
+    const std::string file = folder.write("model.xml", text);
+    EXPECT_EQ(is_model_of(formats[0], file), !backend_of_file(file, formats).empty());
+    return backend_of_file(file, formats);
+  };
+  EXPECT_EQ(backend("<?xml version=\"1.0\"?>\n<net name=\"Model0\" version=\"11\">\n<layers/>"), "openvino");
+  EXPECT_EQ(backend("\xEF\xBB\xBF<!DOCTYPE net>\n<!-- made > by hand -->\r\n<net>"), "openvino");
+  for (const char* other : {"", "<?xml version=\"1.0\"?>\n<project/>", "<network version=\"1\">", "<!-- <net> -->",
+                            "<!-- <net>", "<?xml", "net", "<net"})
+    EXPECT_EQ(backend(other), "") << other;
+}
+
 TEST(ModelContent, OnlyFilesWhoseNamesTellLittleAreLookedInto) {
   const TempFolder folder;
   EXPECT_EQ(backend_of_content(folder.write("a.json", std::string(kXgboost))), "xgboost");

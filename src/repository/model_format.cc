@@ -49,6 +49,7 @@ bool has_extension(const ModelFormat& format, const std::string& filename) {
 std::string backend_of_file(const std::string& path, std::span<const ModelFormat> formats) {
   if (const std::string backend = backend_of_content(path); !backend.empty())
     return is_installed(backend, formats) ? backend : std::string();
+  if (is_foreign(path)) return {};
   const std::string filename = std::filesystem::path(path).filename().string();
   for (const ModelFormat& format : formats)
     if (!format.default_file.empty() && format.default_file == filename) return format.backend;
@@ -62,7 +63,7 @@ std::string backend_of_file(const std::string& path, std::span<const ModelFormat
 
 bool is_model_of(const ModelFormat& format, const std::string& path) {
   const std::string backend = backend_of_content(path);
-  return backend.empty() ? has_extension(format, path) : backend == format.backend;
+  return backend.empty() ? has_extension(format, path) && !is_foreign(path) : backend == format.backend;
 }
 
 std::string needed_backend(const std::string& path) {
