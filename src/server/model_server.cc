@@ -24,6 +24,7 @@
 #include "server/host_info.h"
 #include "server/malloc_tuning.h"
 #include "server/process_metrics.h"
+#include "server/protobuf_log.h"
 #include "server/signal_watcher.h"
 #include "server/version.h"
 #include "wire/health_watches.h"
@@ -147,6 +148,7 @@ ModelServer::~ModelServer() = default;
 
 Status ModelServer::start() {
   raise_file_limit();
+  take_over_protobuf_log();
   rep_->add_dialects();
   wire::Server::Options options;
   options.endpoints = endpoints_of(rep_->config);
