@@ -4,6 +4,7 @@
 
 #include "library.h"
 #include "model.h"
+#include "support/vendor_backend.h"
 
 namespace {
 
@@ -11,42 +12,23 @@ using namespace modelmill::backend;
 using modelmill::pytorch::Library;
 using modelmill::pytorch::TorchModel;
 
-class PyTorchBackend final : public Backend {
+class PyTorchBackend final : public VendorBackend<Library> {
  public:
   static constexpr const char* kName = "pytorch";
   static constexpr const char* kVersion = "1.0";
   static constexpr const char* kDefaultFile = "model.pt";
   static constexpr const char* kFileExtensions = ".pt,.pt2,.pth,.torchscript";
 
-  void initialize(const Json& settings, const std::string& library_dir) override {
-    library_ = std::make_unique<Library>(settings["library"].text(), library_dir);
-  }
-
-  RuntimeInfo runtime_info() override {
-    RuntimeInfo out;
-    out.runtime = "PyTorch";
-    out.gpu_count = 0;
-    const Library::Opened* opened = library_->open(&out.problem);
-    out.available = opened != nullptr;
-    if (opened == nullptr) {
-      out.remedy = library_->remedy();
-      return out;
-    }
-    out.version = opened->version;
-    out.path = opened->path;
-    out.devices = "CPU";
-    return out;
-  }
-
   std::unique_ptr<Model> load(const ModelArgs& args) override {
-    std::string problem;
-    const Library::Opened* opened = library_->open(&problem);
-    if (opened == nullptr) throw Error(MM_FAILED_PRECONDITION, problem + "; " + library_->remedy());
-    return std::make_unique<TorchModel>(args, *opened->bridge);
+    return std::make_unique<TorchModel>(args, *opened().bridge);
   }
 
  private:
-  std::unique_ptr<Library> library_;
+  void describe(const Opened* opened, RuntimeInfo& out) override {
+    out.runtime = "PyTorch";
+    out.gpu_count = 0;
+    if (opened != nullptr) out.devices = "CPU";
+  }
 };
 
 }  // namespace

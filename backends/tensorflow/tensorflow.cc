@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "model.h"
+#include "support/vendor_backend.h"
 
 namespace {
 
@@ -11,7 +12,7 @@ using namespace modelmill::backend;
 using modelmill::tensorflow::Library;
 using modelmill::tensorflow::SavedModel;
 
-class TensorFlowBackend final : public Backend {
+class TensorFlowBackend final : public VendorBackend<Library> {
  public:
   static constexpr const char* kName = "tensorflow";
   static constexpr const char* kVersion = "1.0";
@@ -19,7 +20,7 @@ class TensorFlowBackend final : public Backend {
   static constexpr const char* kFileExtensions = ".savedmodel";
 
   void initialize(const Json& settings, const std::string& library_dir) override {
-    library_ = std::make_unique<Library>(settings["library"].text(), library_dir);
+    VendorBackend::initialize(settings, library_dir);
     // What TensorFlow reads of the environment when it is opened, unless the operator has said something: each session
     // has threads of its own for its operators, rather than all as many as the first asked for; and only errors are
     // written to standard error, not its start and a warning for every request that fails.
@@ -27,30 +28,17 @@ class TensorFlowBackend final : public Backend {
     setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0);
   }
 
-  RuntimeInfo runtime_info() override {
-    RuntimeInfo out;
-    out.runtime = "TensorFlow";
-    out.gpu_count = 0;
-    const Library::Opened* opened = library_->open(&out.problem);
-    out.available = opened != nullptr;
-    if (opened == nullptr) {
-      out.remedy = Library::remedy();
-      return out;
-    }
-    out.version = opened->version;
-    out.path = opened->path;
-    out.devices = "CPU";
-    return out;
-  }
-
   std::unique_ptr<Model> load(const ModelArgs& args) override {
-    std::string problem;
-    if (library_->open(&problem) == nullptr) throw Error(MM_FAILED_PRECONDITION, problem + "; " + Library::remedy());
+    opened();
     return std::make_unique<SavedModel>(args);
   }
 
  private:
-  std::unique_ptr<Library> library_;
+  void describe(const Opened* opened, RuntimeInfo& out) override {
+    out.runtime = "TensorFlow";
+    out.gpu_count = 0;
+    if (opened != nullptr) out.devices = "CPU";
+  }
 };
 
 }  // namespace
