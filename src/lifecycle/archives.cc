@@ -10,7 +10,7 @@
 
 namespace modelmill {
 
-LocalCopy Archives::open(const std::string& archive, Look& look) {
+LocalCopy Archives::open(const std::string& archive, Look& look, const std::atomic<bool>& cancelled) {
   look.met.insert(archive);
   const std::string state = archive_state(archive);
   {
@@ -26,7 +26,7 @@ LocalCopy Archives::open(const std::string& archive, Look& look) {
       return opened(known);
     }
   }
-  auto content = unpack(archive);
+  auto content = unpack(archive, cancelled);
   const MutexLock lock(mutex_);
   Known& known = known_[archive];
   if (const Code code = content.status().code(); code == Code::kAborted || code == Code::kCancelled) {
@@ -41,7 +41,8 @@ LocalCopy Archives::open(const std::string& archive, Look& look) {
   return opened(known);
 }
 
-Result<std::shared_ptr<const UnpackedArchive>> Archives::unpack(const std::string& archive) {
+Result<std::shared_ptr<const UnpackedArchive>> Archives::unpack(const std::string& archive,
+                                                                const std::atomic<bool>& cancelled) {
   const ArchiveCache* cache = nullptr;
   {
     const MutexLock lock(mutex_);
@@ -55,7 +56,7 @@ Result<std::shared_ptr<const UnpackedArchive>> Archives::unpack(const std::strin
     cache = cache_.get();
   }
   const TimePoint start = Clock::now();
-  auto content = cache->unpack(archive, archive_stem(std::filesystem::path(archive).filename().string()), stopping_);
+  auto content = cache->unpack(archive, archive_stem(std::filesystem::path(archive).filename().string()), cancelled);
   if (content.ok())
     Log::debug(
         "archive opened",

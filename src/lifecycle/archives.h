@@ -34,12 +34,10 @@ class Archives {
   Archives(std::string cache_folder, uint64_t cache_bytes, Duration rest)
       : cache_folder_(std::move(cache_folder)), cache_bytes_(cache_bytes), settling_(rest) {}
 
-  /// Blocks on the disk.
-  LocalCopy open(const std::string& archive, Look& look);
+  /// Blocks on the disk. `cancelled` ends that, with an error, after a piece of a file at most.
+  LocalCopy open(const std::string& archive, Look& look, const std::atomic<bool>& cancelled);
   /// Forgets the others.
   void keep_only(const std::set<std::string>& met);
-  /// Ends what is being unpacked, with an error.
-  void stop() { stopping_ = true; }
 
  private:
   struct Known {
@@ -48,12 +46,11 @@ class Archives {
     Status problem;
   };
 
-  Result<std::shared_ptr<const UnpackedArchive>> unpack(const std::string& archive);
+  Result<std::shared_ptr<const UnpackedArchive>> unpack(const std::string& archive, const std::atomic<bool>& cancelled);
   static LocalCopy opened(const Known& known);
 
   const std::string cache_folder_;
   const uint64_t cache_bytes_;
-  std::atomic<bool> stopping_{false};
   Mutex mutex_;
   std::unique_ptr<ArchiveCache> cache_ MM_GUARDED_BY(mutex_);
   std::map<std::string, Known> known_ MM_GUARDED_BY(mutex_);

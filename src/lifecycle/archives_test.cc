@@ -24,11 +24,11 @@ class ArchivesTest : public testing::Test {
   /// A look as it comes by itself.
   LocalCopy look(const std::string& path) {
     look_ = {now_};
-    return archives_.open(path, look_);
+    return archives_.open(path, look_, cancelled_);
   }
   LocalCopy ask(const std::string& path) {
     look_ = {now_, true};
-    return archives_.open(path, look_);
+    return archives_.open(path, look_, cancelled_);
   }
 
   const TempFolder folder_;
@@ -36,6 +36,7 @@ class ArchivesTest : public testing::Test {
   Archives archives_{paths_.folder, 0, kRest};
   TimePoint now_ = Clock::now();
   Archives::Look look_{};
+  std::atomic<bool> cancelled_{false};
 };
 
 TEST_F(ArchivesTest, AChangedOneWaitsForRestAndTheOldOneStays) {
@@ -92,9 +93,12 @@ TEST_F(ArchivesTest, WhatIsMetNoMoreIsLetGo) {
   EXPECT_THAT(unpacked_ids(paths_), SizeIs(0));
 }
 
-TEST_F(ArchivesTest, StoppedItSaysSo) {
-  archives_.stop();
-  EXPECT_EQ(ask(write("one")).problem.code(), Code::kCancelled);
+TEST_F(ArchivesTest, WhatWasCancelledIsUnpackedAnotherTime) {
+  const std::string path = write("one");
+  cancelled_ = true;
+  EXPECT_EQ(ask(path).problem.code(), Code::kCancelled);
+  cancelled_ = false;
+  EXPECT_TRUE(ask(path).problem.ok());
 }
 
 }  // namespace

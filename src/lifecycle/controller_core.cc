@@ -88,7 +88,9 @@ LookOptions ControllerCore::look_options(const std::string& only, Archives::Look
                                          const std::atomic<bool>& cancelled) {
   LookOptions options;
   options.only = only;
-  options.open_archive = [this, &archives](const std::string& path) { return archives_.open(path, archives); };
+  options.open_archive = [this, &archives, &cancelled](const std::string& path) {
+    return archives_.open(path, archives, cancelled);
+  };
   options.open_url = [this, &archives, &cancelled](const std::string& url, const std::string& file) {
     return remote_.open_named(url, file, archives.now, cancelled);
   };
@@ -159,7 +161,6 @@ void ControllerCore::shutdown() {
   }
   hurry();
   trials_.stop();
-  archives_.stop();
   end_bringing(true);
   pool_.stop();
   std::vector<std::unique_ptr<OwnedVersion>> closing;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "lifecycle/testing/controller_rig.h"
+#include "storage/testing/made_archive.h"
 
 namespace modelmill {
 namespace {
@@ -16,46 +17,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-class ControllerSwapTest : public ControllerCoreTest {
- protected:
-  std::unique_ptr<ControllerCore> make(ControlSettings control, const std::vector<std::string>& paths) {
-    auto core = std::make_unique<ControllerCore>(parts(), LoadSettings{}, std::move(control), 2);
-    const Status status = core->load_sources({paths});
-    EXPECT_TRUE(status.ok()) << status.to_string();
-    return core;
-  }
-  static ControlSettings mode(ControlMode mode) {
-    ControlSettings control;
-    control.mode = mode;
-    return control;
-  }
-  /// Looks twice, with the time of rest between them, and waits for what comes of it.
-  void look(ControllerCore& core) {
-    EXPECT_FALSE(core.look(now_));
-    now_ += std::chrono::seconds(1);
-    EXPECT_TRUE(core.look(now_));
-  }
-  std::vector<int64_t> served(const std::string& model) {
-    std::vector<int64_t> numbers;
-    const auto table = catalog_.table();
-    if (const ModelEntry* entry = table->find(model))
-      for (const auto& version : entry->versions) numbers.push_back(version->version());
-    return numbers;
-  }
-  static Status load(ControllerCore& core, ModelLoad load) {
-    std::promise<Status> done;
-    core.load(std::move(load), [&](const Status& status) { done.set_value(status); });
-    return done.get_future().get();
-  }
-  static Status unload(ControllerCore& core, const std::string& model) {
-    std::promise<Status> done;
-    core.unload(model, [&](const Status& status) { done.set_value(status); });
-    return done.get_future().get();
-  }
-
-  TimePoint now_ = Clock::now();
-};
 
 TEST_F(ControllerSwapTest, AnOverwrittenFileIsTheNextVersion) {
   const std::string file = folder_.write("a.onnx");
@@ -189,6 +150,29 @@ TEST_F(ControllerSwapTest, ExplicitModeLoadsWhatIsNamedAndAskedFor) {
   wait_for([&] { return alive_ == 1 && state("a") == VersionState::kUnavailable; });
   EXPECT_EQ(reason("a"), "unloaded");
   EXPECT_TRUE(core->all_ready());
+}
+
+TEST_F(ControllerSwapTest, AnUnloadEndsTheUnpackingOfItsModel) {
+  ControlSettings control = mode(ControlMode::kExplicit);
+  control.remote.cache_directory = folder_ / "cache";
+  const auto pack = [&](std::string rest) {
+    return make_archive(folder_, ArchiveKind::kTarGz, {{"a/model.onnx", '0', "x"}, {"a/rest", '0', std::move(rest)}},
+                        "a.tar.gz");
+  };
+  const auto core = make(control, {pack("")});
+  ASSERT_TRUE(load(*core, {"a"}).ok());
+  pack(std::string(size_t{256} << 20, '\0'));
+  std::promise<Status> loaded;
+  core->load({"a"}, [&](const Status& status) { loaded.set_value(status); });
+  const auto unpacks = [&] {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "cache/partial"))
+      if (entry.path().filename().string().starts_with("unpack-")) return true;
+    return false;
+  };
+  wait_for(unpacks);
+  EXPECT_TRUE(unload(*core, "a").ok());
+  EXPECT_EQ(loaded.get_future().get().code(), Code::kCancelled);
+  EXPECT_FALSE(unpacks()) << "what was begun is removed";
 }
 
 TEST_F(ControllerSwapTest, NobodyLoadsWherePollingDecides) {

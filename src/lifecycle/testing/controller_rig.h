@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -102,6 +103,47 @@ class ControllerCoreTest : public testing::Test {
   Demand demand_;
   MetricRegistry metrics_;
   std::atomic<int> alive_{0};
+};
+
+/// What versions and models come and go in.
+class ControllerSwapTest : public ControllerCoreTest {
+ protected:
+  std::unique_ptr<ControllerCore> make(ControlSettings control, const std::vector<std::string>& paths) {
+    auto core = std::make_unique<ControllerCore>(parts(), LoadSettings{}, std::move(control), 2);
+    const Status status = core->load_sources({paths});
+    EXPECT_TRUE(status.ok()) << status.to_string();
+    return core;
+  }
+  static ControlSettings mode(ControlMode mode) {
+    ControlSettings control;
+    control.mode = mode;
+    return control;
+  }
+  /// Looks twice, with the time of rest between them, and waits for what comes of it.
+  void look(ControllerCore& core) {
+    EXPECT_FALSE(core.look(now_));
+    now_ += std::chrono::seconds(1);
+    EXPECT_TRUE(core.look(now_));
+  }
+  std::vector<int64_t> served(const std::string& model) {
+    std::vector<int64_t> numbers;
+    const auto table = catalog_.table();
+    if (const ModelEntry* entry = table->find(model))
+      for (const auto& version : entry->versions) numbers.push_back(version->version());
+    return numbers;
+  }
+  static Status load(ControllerCore& core, ModelLoad load) {
+    std::promise<Status> done;
+    core.load(std::move(load), [&](const Status& status) { done.set_value(status); });
+    return done.get_future().get();
+  }
+  static Status unload(ControllerCore& core, const std::string& model) {
+    std::promise<Status> done;
+    core.unload(model, [&](const Status& status) { done.set_value(status); });
+    return done.get_future().get();
+  }
+
+  TimePoint now_ = Clock::now();
 };
 
 }  // namespace modelmill
