@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "model/tf_serving_config.h"
 
 namespace modelmill {
 
@@ -18,6 +19,8 @@ struct ModelLoad {
   /// Files by their path inside the model's folder, such as "1/model.onnx": used in the place of the whole folder.
   /// Needs a configuration too.
   std::map<std::string, std::string> files = {};
+  /// Where the model is: a URL that --allow-model-url allows. Empty: in the repository.
+  std::string url = {};
   /// It may break clients of the version that serves.
   bool allow_breaking = false;
 };
@@ -44,6 +47,11 @@ class ModelControl {
   virtual void load(ModelLoad load, Done done) = 0;
   /// Takes the model from clients. Done when nobody can begin with it; it goes when its last request is answered.
   virtual void unload(const std::string& model, Done done) = 0;
+  /// Serves the models of TensorFlow Serving's list in the place of all that are served. Done when every version that
+  /// should be served is, or has failed; then the others serve. An error that has changed nothing (UNAVAILABLE where
+  /// clients may not, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION for a label of a version that would not serve)
+  /// says so.
+  virtual void serve_listed(TfServingConfig list, Done done) = 0;
   /// FAILED_PRECONDITION for a version that is not served, NOT_FOUND for a model or label that there is not.
   virtual void assign(VersionAssignment assignment, Done done) = 0;
 };

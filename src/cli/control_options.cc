@@ -52,8 +52,8 @@ void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& 
       ->group(kGroup);
   app.add_option(
          "--allow-model-url", control.remote.allowed_prefixes,
-         "URLs that begin so may be named by a modelmill.yaml that came from a URL or out of an archive; may be "
-         "repeated")
+         "URLs that begin so may be named by clients that load models, and by a modelmill.yaml that came from a URL or "
+         "out of an archive; may be repeated")
       ->type_name("PREFIX")
       ->allow_extra_args(false)
       ->group(kGroup);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "lifecycle/load_settings.h"
@@ -13,5 +14,12 @@ namespace modelmill {
 /// PERMISSION_DENIED names the option.
 Status check_code_trust(const FoundModel& model, const FoundVersion& version, const std::string& backend,
                         const LoadSettings& settings);
+
+/// Whether what a client sent has code for the machine itself in it, which would run in this process: a package of
+/// AOTInductor, whatever its file is called.
+bool holds_native_code(std::string_view content);
+
+/// PERMISSION_DENIED for such a file of an untrusted model. Reads all of the file then.
+Status check_native_code(const FoundModel& model, const std::string& file);
 
 }  // namespace modelmill

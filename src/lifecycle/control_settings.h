@@ -2,11 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "model/tf_serving_config.h"
 #include "storage/remote_source.h"
 
 namespace modelmill {
@@ -29,6 +32,10 @@ struct ModelSources {
   /// TF Serving's model_config_file and batching_parameters_file; empty: none.
   std::string model_config_file = {};
   std::string batching_parameters_file = {};
+  /// The list that a client sent, in the place of paths and of the model_config_file; null: none did.
+  std::shared_ptr<const TfServingConfig> listed = {};
+  /// Models of that list that are in none of these folders are the client's own: see FoundModel::untrusted.
+  std::set<std::string> trusted = {};
 };
 
 /// How models come and go.

@@ -21,6 +21,14 @@ constexpr size_t kMostWaitingTrials = 64;
 /// Loads that wait for a thread are bounded by the number of models.
 constexpr size_t kMostWaitingLoads = std::numeric_limits<size_t>::max();
 
+/// With what the operator named, or what was found there, as what is trusted of a client's list.
+ModelSources trusting(ModelSources sources, const Seen& seen) {
+  for (const std::string& path : sources.paths) sources.trusted.insert(path.substr(path.find('=') + 1));
+  for (const SeenModel& model : seen.models)
+    if (!model.found.directory.empty()) sources.trusted.insert(model.found.directory);
+  return sources;
+}
+
 }  // namespace
 
 ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettings control, int load_threads)
@@ -55,11 +63,12 @@ Status ControllerCore::load_sources(ModelSources sources) {
   Seen seen = look_at(sources, formats, look_options({}, archives, hurrying_));
   // Later the rest is served on without it.
   for (const auto& [path, status] : seen.lost) return status;
+  const auto shared = std::make_shared<const ModelSources>(trusting(std::move(sources), seen));
   {
     const MutexLock lock(mutex_);
-    sources_ = sources;
+    sources_ = shared;
   }
-  take(std::move(seen), Clock::now(), true);
+  take(std::move(seen), shared, Clock::now(), true);
   MutexLock lock(mutex_);
   std::vector<std::string> names;
   for (const auto& [name, model] : models_) names.push_back(name);
@@ -68,20 +77,21 @@ Status ControllerCore::load_sources(ModelSources sources) {
   return ok_status();
 }
 
+std::shared_ptr<const ModelSources> ControllerCore::sources() const {
+  const MutexLock lock(mutex_);
+  return sources_;
+}
+
 bool ControllerCore::look(TimePoint now) {
-  ModelSources sources;
-  {
-    const MutexLock lock(mutex_);
-    sources = sources_;
-  }
+  const auto sources = this->sources();
   std::map<std::string, Status> lost;
   // Others are asked for news only where somebody wants news regularly.
   if (control_.mode == ControlMode::kPoll || control_.mode == ControlMode::kWatch) lost = remote_.refresh(hurrying_);
   Archives::Look archives{now};
-  Seen seen = look_at(sources, formats_of(backends_), look_options({}, archives, hurrying_));
+  Seen seen = look_at(*sources, formats_of(backends_), look_options({}, archives, hurrying_));
   seen.lost.merge(lost);
   if (seen.lost.empty()) archives_.keep_only(archives.met);
-  return take(std::move(seen), now, false) && !archives.changing;
+  return take(std::move(seen), sources, now, false) && !archives.changing;
 }
 
 LookOptions ControllerCore::look_options(const std::string& only, Archives::Look& archives,
@@ -110,8 +120,8 @@ LookOptions ControllerCore::look_options(const std::string& only, Archives::Look
 std::vector<std::string> ControllerCore::watched_folders() const {
   std::set<std::string> folders;
   const MutexLock lock(mutex_);
-  folders.insert(sources_.paths.begin(), sources_.paths.end());
-  for (const std::string& file : {sources_.model_config_file, sources_.batching_parameters_file})
+  folders.insert(sources_->paths.begin(), sources_->paths.end());
+  for (const std::string& file : {sources_->model_config_file, sources_->batching_parameters_file})
     if (!file.empty()) folders.insert(file);
   for (const auto& [name, model] : models_) {
     if (!model.target) continue;

@@ -61,6 +61,7 @@ class ControllerCore final : public ModelControl {
 
   void load(ModelLoad load, Done done) override;
   void unload(const std::string& model, Done done) override;
+  void serve_listed(TfServingConfig list, Done done) override;
   void assign(VersionAssignment assignment, Done done) override;
   /// A request waits for the model.
   void wake(const std::string& model);
@@ -118,18 +119,26 @@ class ControllerCore final : public ModelControl {
   // Looks.
   /// `cancelled`: ends what is brought here.
   LookOptions look_options(const std::string& only, Archives::Look& archives, const std::atomic<bool>& cancelled);
-  bool take(Seen seen, TimePoint now, bool first);
+  /// False, with nothing taken, also when the models are looked for elsewhere by now.
+  bool take(Seen seen, const std::shared_ptr<const ModelSources>& sources, TimePoint now, bool first);
   /// `before`: what was decided of it in a life before; null: nothing.
   bool take(SeenModel seen, const ModelState* before, TimePoint now, bool first, Aftermath& after) MM_REQUIRES(mutex_);
   void take_problem(ModelRecord& model, const SeenModel& seen, Aftermath& after) MM_REQUIRES(mutex_);
   bool take_absence(ModelRecord& model, TimePoint now, Aftermath& after) MM_REQUIRES(mutex_);
+  void let_go(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
+  std::shared_ptr<const ModelSources> sources() const;
   bool takes_changes(const SeenModel& seen) const;
   bool starts_awake(const std::string& model) const;
   void note_lost(const std::map<std::string, Status>& lost) MM_REQUIRES(mutex_);
 
   // Clients.
   Result<std::shared_ptr<const ModelTarget>> wanted_by(const ModelLoad& load, const std::atomic<bool>& cancelled);
+  Result<SeenModel> seen_at_url(const ModelLoad& load, const std::atomic<bool>& cancelled);
   void load_now(const ModelLoad& load, const Done& done);
+  Result<Seen> seen_of(const ModelSources& sources, const std::atomic<bool>& cancelled);
+  void serve_listed_now(std::shared_ptr<const TfServingConfig> list, const Done& done);
+  void forget_decisions(const Seen& seen);
+  void set_listed(Seen seen, const std::function<void(Status)>& waiter, Aftermath& after) MM_REQUIRES(mutex_);
   Status bring_here(const std::string& model);
   void end_bringing(bool all);
   void unload_now(const std::string& model, const Done& done);
@@ -204,7 +213,7 @@ class ControllerCore final : public ModelControl {
   std::atomic<int> loads_running_{0};
   mutable Mutex mutex_;
   CondVar changed_;
-  ModelSources sources_ MM_GUARDED_BY(mutex_);
+  std::shared_ptr<const ModelSources> sources_ MM_GUARDED_BY(mutex_) = std::make_shared<const ModelSources>();
   std::map<std::string, Status> lost_ MM_GUARDED_BY(mutex_);
   std::set<std::string> notes_ MM_GUARDED_BY(mutex_);  // that were logged
   std::map<std::string, ModelRecord> models_ MM_GUARDED_BY(mutex_);

@@ -50,13 +50,14 @@ bool ControllerCore::starts_awake(const std::string& model) const {
   return !control_.on_demand;
 }
 
-bool ControllerCore::take(Seen seen, TimePoint now, bool first) {
+bool ControllerCore::take(Seen seen, const std::shared_ptr<const ModelSources>& sources, TimePoint now, bool first) {
   Aftermath after;
   bool at_rest = true;
   const auto states = first ? read_states() : std::map<std::string, ModelState>();
   {
     const MutexLock lock(mutex_);
     if (stopping_) return true;
+    if (sources != sources_) return false;
     for (const std::string& note : seen.notes)
       if (notes_.insert(note).second) Log::warning("passed over", {{"reason", note}});
     note_lost(seen.lost);
@@ -142,12 +143,16 @@ bool ControllerCore::take_absence(ModelRecord& model, TimePoint now, Aftermath& 
   if (!decides || model.gone || (model.target && model.target->sent)) return true;
   if (!settling_.observe(model.name, "gone", now)) return false;
   Log::info("model is gone from the repository", {{"model", model.name}});
+  let_go(model, after);
+  return true;
+}
+
+void ControllerCore::let_go(ModelRecord& model, Aftermath& after) {
   model.gone = true;
   model.awake = false;
   after.released.push_back(std::exchange(model.target, nullptr));
   model.problem.clear();
   advance(model, after);
-  return true;
 }
 
 }  // namespace modelmill

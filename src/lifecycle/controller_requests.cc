@@ -6,6 +6,9 @@
 #include "lifecycle/controller_core.h"
 #include "lifecycle/sent_model.h"
 #include "lifecycle/version_loader.h"
+#include "model/triton_config.h"
+#include "repository/find_models.h"
+#include "storage/source_url.h"
 
 namespace modelmill {
 namespace {
@@ -51,15 +54,15 @@ Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const Model
     MM_RETURN_IF_ERROR(put_configuration(sent, load.config_json));
     return target_of(std::move(sent), allow, folder, true);
   }
-  ModelSources sources;
-  {
-    const MutexLock lock(mutex_);
-    sources = sources_;
+  if (!load.url.empty()) {
+    MM_ASSIGN_OR_RETURN(SeenModel there, seen_at_url(load, cancelled));
+    if (!load.config_json.empty()) MM_RETURN_IF_ERROR(put_configuration(there, load.config_json));
+    return target_of(std::move(there), allow, nullptr, true);
   }
   for (const auto& [url, status] : remote_.refresh(cancelled))
     return status.with_context("failed to load '" + load.model + "'");
   Archives::Look archives{Clock::now(), true};
-  Seen seen = look_at(sources, formats, look_options(load.model, archives, cancelled));
+  Seen seen = look_at(*sources(), formats, look_options(load.model, archives, cancelled));
   if (seen.models.empty())
     return not_found("failed to load '" + load.model + "', failed to poll from model repository");
   SeenModel& model = seen.models.front();
@@ -69,6 +72,31 @@ Result<std::shared_ptr<const ModelTarget>> ControllerCore::wanted_by(const Model
   return target_of(std::move(model), allow, nullptr, true);
 }
 
+/// All of the model at the URL that a client named, here.
+Result<SeenModel> ControllerCore::seen_at_url(const ModelLoad& load, const std::atomic<bool>& cancelled) {
+  const std::string what = "failed to load '" + load.model + "'";
+  MM_RETURN_IF_ERROR(check_model_name(load.model));
+  if (!is_remote_url(load.url))
+    return invalid_argument(what + ": its path '" + load.url + "' must be a URL, such as s3://bucket/" + load.model +
+                            "; on its own disk the server looks in the paths that it was started with");
+  const auto source = remote_.look_at(load.url, cancelled);
+  if (!source.ok()) return source.status().with_context(what);
+  Archives::Look archives{Clock::now(), true};
+  LookOptions look = look_options(load.model, archives, cancelled);
+  look.fetch = [&](const std::string&, const FoundVersion& version) {
+    return (*source)->fetch(version.file.empty() ? version.directory : version.file, cancelled);
+  };
+  auto found = find_models({load.model + '=' + (*source)->local_path()}, formats_of(backends_),
+                           {{}, look.open_archive, look.open_url});
+  if (!found.ok()) return found.status().with_context(what);
+  FoundModel& model = found->models.front();
+  model.untrusted = true;
+  model.held.push_back(*source);
+  SeenModel seen = look_at(std::move(model), look);
+  if (!seen.problem.ok()) return seen.problem.with_context(what);
+  return seen;
+}
+
 void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
   const Bringing bringing(*this, load.model, false);
   auto target = wanted_by(load, bringing.cancelled);
@@ -76,9 +104,10 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
     return done(cancelled("failed to load '" + load.model + "': it was unloaded meanwhile, or the server stops"));
   if (!target.ok()) return done(target.status());
   const auto decided = decide(load.model, [&load](ModelState& state) {
-    // Files that were sent go with the server, so there is nothing to load again.
-    state.asked = load.files.empty() ? ModelState::Asked::kLoaded : ModelState::Asked::kNothing;
-    state.config_override = load.files.empty() ? load.config_json : std::string();
+    // What is not in the repository goes with the server, so there is nothing to load again.
+    const bool in_repository = load.files.empty() && load.url.empty();
+    state.asked = in_repository ? ModelState::Asked::kLoaded : ModelState::Asked::kNothing;
+    state.config_override = in_repository ? load.config_json : std::string();
     return ok_status();
   });
   if (!decided.ok()) note_not_kept(load.model, decided.status());
@@ -149,6 +178,12 @@ void ControllerCore::unload_now(const std::string& name, const Done& done) {
 /// A model that is elsewhere, and to be loaded on demand: its files come first.
 Status ControllerCore::bring_here(const std::string& name) {
   if (remote_.empty()) return ok_status();
+  {
+    // What a client sent, or had brought from a URL, is here.
+    const MutexLock lock(mutex_);
+    if (const auto it = models_.find(name); it != models_.end() && it->second.target && it->second.target->sent)
+      return ok_status();
+  }
   const Bringing bringing(*this, name, true);
   MM_ASSIGN_OR_RETURN(auto target, wanted_by({name}, bringing.cancelled));
   const MutexLock lock(mutex_);

@@ -79,7 +79,7 @@ void ControllerCore::settle(ModelRecord& model, Aftermath& after) {
   model.wanted_by_request = false;
   if (model.waiters.empty()) return;
   // What somebody asked for and can't have is not missing: the server is ready without it.
-  if (!outcome.ok() && !model.serves()) model.awake = false;
+  if (!outcome.ok() && !model.serves()) model.came_later = true;
   for (auto& waiter : std::exchange(model.waiters, {}))
     after.calls.push_back([waiter = std::move(waiter), outcome] { waiter(outcome); });
 }
@@ -147,11 +147,10 @@ bool ControllerCore::is_abandoned(const Job& job) const {
   return hurrying_ && !it->second.wanted_by_request;
 }
 
-/// Of the files of the version that is loaded, without those that configure it: these were read already.
+/// Of the files of the version that is loaded; how it is configured was read already.
 std::string ControllerCore::files_stamp_of(const Job& job) {
-  FoundModel found = job.target->found;
-  found.config_files.clear();
-  const auto stamp = version_stamp(found, job.target->places.at(job.version.version), job.target->definition);
+  const ModelTarget& target = *job.target;
+  const auto stamp = version_stamp(target.found, target.places.at(job.version.version), target.definition);
   return stamp.ok() ? *stamp : std::string("unreadable");
 }
 

@@ -1,25 +1,17 @@
 #include "lifecycle/remote_models.h"
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
+
+#include "lifecycle/lies_in.h"
 
 namespace modelmill {
 namespace {
-
-namespace fs = std::filesystem;
 
 /// How soon a URL that a file names is tried again.
 constexpr Duration kRetry = std::chrono::seconds(30);
 
 bool is_below(const std::string& path, const std::string& folder) {
   return path == folder || path.starts_with(folder + '/');
-}
-
-std::string real_path(const std::string& path) {
-  std::error_code error;
-  const fs::path real = fs::weakly_canonical(path, error);
-  return error ? path : real.string();
 }
 
 }  // namespace
@@ -47,8 +39,7 @@ Status RemoteModels::open(ModelSources& sources) {
 
 LocalCopy RemoteModels::open_named(const std::string& url, const std::string& file, TimePoint now,
                                    const std::atomic<bool>& cancelled) {
-  const bool trusted =
-      options_.cache_directory.empty() || !is_below(real_path(file), real_path(options_.cache_directory));
+  const bool trusted = !file.empty() && !lies_in(file, options_.cache_directory);
   Source known;
   {
     const MutexLock lock(mutex_);
@@ -72,6 +63,18 @@ LocalCopy RemoteModels::open_named(const std::string& url, const std::string& fi
   const MutexLock lock(mutex_);
   sources_.insert_or_assign(url, known);
   return copy_of(known);
+}
+
+Result<std::shared_ptr<RemoteSource>> RemoteModels::look_at(const std::string& url,
+                                                            const std::atomic<bool>& cancelled) const {
+  const auto known = sources();
+  const auto it = known.find(url);
+  std::shared_ptr<RemoteSource> source = it == known.end() ? nullptr : it->second.source;
+  if (!source) {
+    MM_ASSIGN_OR_RETURN(source, open(url, false));
+  }
+  MM_RETURN_IF_ERROR(source->refresh(cancelled).status());
+  return source;
 }
 
 bool RemoteModels::empty() const {

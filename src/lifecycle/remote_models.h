@@ -22,11 +22,14 @@ class RemoteModels {
   /// Opens those paths of `sources` that are URLs (NAME=URL too), and puts the places of their copies in their stead.
   /// Reaches for nothing yet. An error names the URL.
   Status open(ModelSources& sources);
-  /// What is at a URL that the modelmill.yaml `file` names. The operator's own files may name any URL; those that came
-  /// from elsewhere themselves only what is allowed. Blocks on the network the first time, and again at times when it
-  /// couldn't be reached.
+  /// What is at a URL that `file` names, a modelmill.yaml or model_config_file. The operator's own files may name any
+  /// URL; those that came from elsewhere themselves, and clients (then `file` is empty), only what is allowed. Blocks
+  /// on the network the first time, and again at times when it couldn't be reached.
   LocalCopy open_named(const std::string& url, const std::string& file, TimePoint now,
                        const std::atomic<bool>& cancelled);
+  /// What is at a URL that a client names now: one that is known, or is allowed. Not looked at again by refresh().
+  /// Blocks on the network.
+  Result<std::shared_ptr<RemoteSource>> look_at(const std::string& url, const std::atomic<bool>& cancelled) const;
   bool empty() const;
 
   /// Looks what there is at every URL now; by URL why that is not known. Blocks on the network.

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "lifecycle/key_digest.h"
+#include "lifecycle/lies_in.h"
 #include "model/definition_key.h"
 #include "model/tf_serving_config.h"
 #include "repository/find_config_file.h"
@@ -13,9 +15,6 @@
 #include "repository/version_files.h"
 
 namespace modelmill {
-namespace {
-
-}  // namespace
 
 Result<std::string> version_stamp(const FoundModel& found, const FoundVersion& version,
                                   const ModelDefinition& definition) {
@@ -96,13 +95,23 @@ FoundModels find_in(const ModelSources& sources, std::span<const ModelFormat> fo
   return found.ok() ? *std::move(found) : FoundModels();
 }
 
-/// What TF Serving's files name.
-Result<FoundModels> find_listed(const ModelSources& sources, std::span<const ModelFormat> formats) {
-  if (sources.batching_parameters_file.empty()) return find_models_of_config_file(sources.model_config_file, formats);
-  constexpr uint64_t kLimit = 1 << 20;
-  MM_ASSIGN_OR_RETURN(const std::string text, read_file(sources.batching_parameters_file, kLimit));
-  MM_ASSIGN_OR_RETURN(const ModelLayer batching, read_tf_batching_parameters(text, sources.batching_parameters_file));
-  return find_models_of_config_file(sources.model_config_file, formats, &batching);
+/// What TF Serving's files name, or a list of its clients.
+Result<FoundModels> find_listed(const ModelSources& sources, std::span<const ModelFormat> formats,
+                                const LookOptions& look) {
+  std::optional<ModelLayer> batching;
+  if (!sources.batching_parameters_file.empty()) {
+    constexpr uint64_t kLimit = 1 << 20;
+    MM_ASSIGN_OR_RETURN(const std::string text, read_file(sources.batching_parameters_file, kLimit));
+    MM_ASSIGN_OR_RETURN(batching, read_tf_batching_parameters(text, sources.batching_parameters_file));
+  }
+  const ModelLayer* const below = batching ? &*batching : nullptr;
+  const FindOptions options{{}, {}, look.open_url};
+  if (!sources.listed) return find_models_of_config_file(sources.model_config_file, formats, below, options);
+  FoundModels found = find_listed_models(*sources.listed, {}, formats, below, options);
+  for (FoundModel& model : found.models)
+    model.untrusted = std::none_of(sources.trusted.begin(), sources.trusted.end(),
+                                   [&](const std::string& folder) { return lies_in(model.directory, folder); });
+  return found;
 }
 
 }  // namespace
@@ -110,8 +119,8 @@ Result<FoundModels> find_listed(const ModelSources& sources, std::span<const Mod
 Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, const LookOptions& options) {
   Seen seen;
   FoundModels found = sources.paths.empty() ? FoundModels() : find_in(sources, formats, options, seen);
-  if (!sources.model_config_file.empty()) {
-    auto listed = find_listed(sources, formats);
+  if (!sources.model_config_file.empty() || sources.listed) {
+    auto listed = find_listed(sources, formats, options);
     if (!listed.ok()) {
       seen.lost.emplace(sources.model_config_file, listed.status());
     } else {

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "lifecycle/code_trust.h"
 #include "lifecycle/key_digest.h"
 #include "model/triton_config.h"
 #include "repository/model_files.h"
@@ -49,12 +50,6 @@ Status write_file(const std::string& folder, const std::string& name, const std:
   return ok_status();
 }
 
-/// Code for the machine itself, which would run in this process: a package of AOTInductor, whatever its file is called.
-/// The names in its archive are never compressed.
-bool is_native_code(const std::string& name, const std::string& content) {
-  return name.ends_with(".pt2") || content.find("data/aotinductor/") != std::string::npos;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<OwnFolder>> OwnFolder::make() {
@@ -78,7 +73,7 @@ Result<SeenModel> unpack_sent_model(const ModelLoad& load, std::span<const Model
   MM_ASSIGN_OR_RETURN(folder, OwnFolder::make());
   const std::string directory = folder->path() + '/' + load.model;
   for (const auto& [name, content] : load.files) {
-    if (is_native_code(name, content))
+    if (name.ends_with(".pt2") || holds_native_code(content))
       return Status(Code::kPermissionDenied, "load of model '" + load.model + "': the file '" + name +
                                                  "' is native code, which is not taken from clients; put the model "
                                                  "where the server looks for models");

@@ -115,7 +115,7 @@ class Loading {
     ModelFormat format = to_format(backend_);
     if (!plugin.default_file.empty()) format.default_file = plugin.default_file;
     MM_ASSIGN_OR_RETURN(file_, find_model_file(definition_, version_, format));
-    return ok_status();
+    return check_native_code(found_, plugin.backend == "pytorch" ? file_ : std::string());
   }
 
   Status load_model() {

@@ -159,6 +159,20 @@ TfServingConfig read_tf_serving_config(std::string_view text, const std::string&
   return out;
 }
 
+TfServingConfig read_tf_serving_config(const tf_serving::ModelServerConfig& message) {
+  TfServingConfig out;
+  if (!message.has_model_config_list()) {
+    out.problems.push_back({Code::kInvalidArgument, {}, "the configuration has no model_config_list"});
+    return out;
+  }
+  const auto& list = message.model_config_list();
+  for (int i = 0; i < list.config_size(); ++i) {
+    const std::string place = "model_config_list.config[" + std::to_string(i) + "]";
+    out.models.push_back(to_model(list.config(i), nullptr, place, place));
+  }
+  return out;
+}
+
 Result<ModelLayer> read_tf_batching_parameters(std::string_view text, const std::string& file) {
   tf_serving::BatchingParameters parameters;
   TextFormat::ParseInfoTree tree;

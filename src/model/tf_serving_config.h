@@ -8,9 +8,13 @@
 #include "model/config_problem.h"
 #include "model/model_layer.h"
 
+namespace modelmill::tf_serving {
+class ModelServerConfig;
+}
+
 namespace modelmill {
 
-/// An entry of TensorFlow Serving's --model_config_file.
+/// An entry of TensorFlow Serving's --model_config_file, or of the list that a client of its sends.
 struct TfServingModel {
   std::string name;
   std::string base_path;
@@ -28,6 +32,9 @@ struct TfServingConfig {
 
 /// Reads a --model_config_file: the text form of a ModelServerConfig with a model_config_list.
 TfServingConfig read_tf_serving_config(std::string_view text, const std::string& file);
+
+/// Reads a list that came as a message. Places are paths inside it, such as "model_config_list.config[1]".
+TfServingConfig read_tf_serving_config(const tf_serving::ModelServerConfig& message);
 
 /// Reads a --batching_parameters_file, the text form of BatchingParameters, as what it says of every model: its
 /// max_batch_size, batch_timeout_micros, max_enqueued_batches (as requests of a full batch each), num_batch_threads (as

@@ -105,7 +105,7 @@ struct ModelServer::Rep {
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     const auto serving_metrics = std::make_shared<tfserving::ServingMetrics>();
     tfserving::add_to(router, engine.inference(), http_options(), serving_metrics);
-    tfserving::add_to(grpc, engine.inference(), http_options(), serving_metrics);
+    tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), serving_metrics);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
     admin::add_models(router, engine.catalog(), engine.lifecycle().control());
     if (config.access_log) {

@@ -1,8 +1,11 @@
 """Whole servers on models that are in a bucket, of moto's S3 server."""
 
+import json
+
 import boto3
 import archives
 import clients
+import grpc
 import models
 import pytest
 import servers
@@ -124,6 +127,82 @@ def test_what_came_from_elsewhere_names_no_urls(bucket, tmp_path):
         assert "allow it with --allow-model-url PREFIX" in outcome.stderr
         with servers.serving(tmp_path / "allowed", path, "--allow-model-url=s3://models/a/") as server:
             assert server.post_json("/predict/m", {"x": [1, 2, 3, 4]})[1]["y"] == [2, 4, 6, 8]
+
+
+def load(server, model, **parameters):
+    status, text, _ = server.request(
+        "POST", f"/v2/repository/models/{model}/load", json.dumps({"parameters": parameters}).encode()
+    )
+    return status, text.decode()
+
+
+def test_a_client_loads_from_an_allowed_url(bucket, tmp_path):
+    bucket.put("ours/m/1/model.onnx", archives.model_bytes(1))
+    bucket.put("ours/big/1/model.onnx", models.mlp(sizes=(64, 512, 512, 10)).SerializeToString())
+    bucket.put("theirs/m/1/model.onnx", archives.model_bytes(9))
+    there = models.save(models.scaled(7), tmp_path / "there.onnx")
+    with servers.serving(tmp_path, there, "--allow-model-url=s3://models/ours") as server:
+        assert load(server, "ocr", path="s3://models/ours/m") == (200, "")
+        assert server.post_json("/predict/ocr", {"x": [1, 2, 3, 4]})[1]["y"] == [1, 2, 3, 4]
+        assert load(server, "big", path="s3://models/ours/big", config='{"max_batch_size": 4}') == (200, "")
+        assert server.get_json("/v2/models/big/config")["max_batch_size"] == 4
+        bucket.put("ours/m/2/model.onnx", archives.model_bytes(2))
+        assert load(server, "ocr", path="s3://models/ours/m") == (200, "")
+        assert served_versions(server, "ocr") == [2]
+        for path, words in (
+            ("s3://models/theirs/m", "allow it with --allow-model-url PREFIX"),
+            ("s3://models/ours/nothing", "failed to load 'ocr'"),
+            (str(there), "must be a URL"),
+        ):
+            status, text = load(server, "ocr", path=path)
+            assert status >= 400 and words in text, text
+        status, text = load(server, "ocr", **{"path": "s3://models/ours/m", "config": "{}", "file:1/model.onnx": "AA=="})
+        assert status == 400 and "either the parameter 'path' or files" in text
+        assert served_versions(server, "ocr") == [2] and served_versions(server, "there") == [1]
+        assert server.request("POST", "/v2/repository/models/ocr/unload", b"{}")[0] == 200
+        wait_until(lambda: served_versions(server, "ocr") == [], "it to go")
+
+
+def test_tensorflow_servings_lists_name_urls(bucket, tmp_path):
+    bucket.put("half/00000001/model.onnx", archives.model_bytes(1))
+    config = tmp_path / "models.config"
+    config.write_text("model_config_list { config { name: 'half' base_path: 's3://models/half' } }")
+    arguments = (f"--model-config-file={config}", "--model-control-mode=poll", "--repository-poll-secs=1")
+    with servers.serving(tmp_path, *arguments) as server:
+        assert server.post_json("/predict/half", {"x": [1, 2, 3, 4]})[1]["y"] == [1, 2, 3, 4]
+        bucket.put("half/2/model.onnx", archives.model_bytes(2))
+        wait_until(lambda: served_versions(server, "half") == [2], "version 2")
+
+
+def encoded(number, value):
+    """A field of a protobuf message, of at most 127 bytes."""
+    data = value.encode() if isinstance(value, str) else value
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+def send_list(server, name, base_path):
+    """The code of a HandleReloadConfigRequest with one model."""
+    entry = encoded(1, name) + encoded(2, base_path)
+    with grpc.insecure_channel(server.address) as channel:
+        call = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
+        try:
+            call(encoded(1, encoded(1, encoded(1, entry))), timeout=30)
+        except grpc.RpcError as error:
+            return error.code()
+    return grpc.StatusCode.OK
+
+
+def test_a_clients_list_names_allowed_urls(bucket, tmp_path):
+    bucket.put("listed/1/model.onnx", archives.model_bytes(1))
+    there = models.save(models.scaled(7), tmp_path / "there.onnx")
+    with servers.serving(tmp_path, there, "--allow-model-url=s3://models/listed") as server:
+        assert send_list(server, "m", "s3://models/other") is grpc.StatusCode.PERMISSION_DENIED
+        assert served_versions(server, "there") == [1]
+        for version in (1, 2):
+            bucket.put(f"listed/{version}/model.onnx", archives.model_bytes(version))
+            assert send_list(server, "m", "s3://models/listed") is grpc.StatusCode.OK
+            assert served_versions(server, "m") == [version]
+        assert served_versions(server, "there") == []
 
 
 def test_lint_does_not_reach_for_urls(tmp_path):

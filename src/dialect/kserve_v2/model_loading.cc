@@ -1,6 +1,5 @@
 #include "dialect/kserve_v2/model_loading.h"
 
-#include <climits>
 #include <optional>
 #include <utility>
 
@@ -8,6 +7,7 @@
 #include "dialect/json_input.h"
 #include "dialect/kserve_v2/grpc_control.h"
 #include "dialect/large_work.h"
+#include "dialect/unary_proto.h"
 #include "wire/grpc_encoding.h"
 
 namespace modelmill::kserve_v2 {
@@ -25,17 +25,23 @@ Status wrong_type(std::string_view parameter, const char* type) {
 
 Status unknown_parameter(std::string_view parameter) {
   return invalid_argument("unknown parameter '" + std::string(parameter) +
-                          "' of a load; known are config, file:PATH and allow_breaking");
+                          "' of a load; known are path, config, file:PATH and allow_breaking");
+}
+
+/// Of parameters that can't be given together.
+Status check_together(const ModelLoad& load) {
+  if (load.url.empty() || load.files.empty()) return ok_status();
+  return invalid_argument("a load has either the parameter 'path' or files, not both");
 }
 
 Status set_parameter(ModelLoad& load, std::string_view name, simdjson::dom::element value) {
   std::string_view text;
   if (name == "allow_breaking")
     return value.get_bool().get(load.allow_breaking) == simdjson::SUCCESS ? ok_status() : wrong_type(name, "a boolean");
-  if (name != "config" && !name.starts_with(kFilePrefix)) return unknown_parameter(name);
+  if (name != "config" && name != "path" && !name.starts_with(kFilePrefix)) return unknown_parameter(name);
   if (value.get_string().get(text) != simdjson::SUCCESS) return wrong_type(name, "a string");
-  if (name == "config") {
-    load.config_json = text;
+  if (name == "config" || name == "path") {
+    (name == "path" ? load.url : load.config_json) = text;
     return ok_status();
   }
   auto bytes = wire::base64_decode(text);
@@ -51,9 +57,9 @@ Status set_parameter(ModelLoad& load, const std::string& name, const inference::
     load.allow_breaking = value.bool_param();
     return ok_status();
   }
-  if (name == "config") {
+  if (name == "config" || name == "path") {
     if (value.parameter_choice_case() != Choice::kStringParam) return wrong_type(name, "a string_param");
-    load.config_json = value.string_param();
+    (name == "path" ? load.url : load.config_json) = value.string_param();
     return ok_status();
   }
   if (!name.starts_with(kFilePrefix)) return unknown_parameter(name);
@@ -87,22 +93,12 @@ void load(ModelControl& control, const std::shared_ptr<wire::HttpExchange>& exch
 
 template <typename Request, typename Response, typename Start>
 void add_method(wire::GrpcMethods& methods, const char* name, Start start) {
-  methods.add(
-      method_path(name), wire::unary_method([name, start](std::shared_ptr<wire::GrpcCall> call, const Bytes& bytes) {
-        Request request;
-        if (bytes.size() > INT_MAX || !request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-          return call->finish(invalid_argument("the message does not parse as the request of " + std::string(name)));
-        if (!request.repository_name().empty())
-          return call->finish(unimplemented("'repository_name' specification is not supported"));
-        // The answer comes on a thread of the control plane.
-        start(request, [call](const Status& status) {
-          call->loop().post([call, status] {
-            if (status.ok()) return call->reply(Chunks());
-            call->finish(status);
-          });
-        });
-      }),
-      wire::ApiGroup::kManagement);
+  add_unary_control<Request>(methods, method_path(name), Response(),
+                             [start](const Request& request, const ModelControl::Done& done) {
+                               if (!request.repository_name().empty())
+                                 return done(unimplemented("'repository_name' specification is not supported"));
+                               start(request, done);
+                             });
 }
 
 }  // namespace
@@ -120,12 +116,14 @@ Result<ModelLoad> read_load(const std::string& model, std::string_view json) {
   if (parameters.get_object().get(object) != simdjson::SUCCESS)
     return invalid_argument("'parameters' of a load must be an object");
   for (const auto& [name, value] : object) MM_RETURN_IF_ERROR(set_parameter(load, name, value));
+  MM_RETURN_IF_ERROR(check_together(load));
   return load;
 }
 
 Result<ModelLoad> read_load(const inference::RepositoryModelLoadRequest& request) {
   ModelLoad load{request.model_name()};
   for (const auto& [name, value] : request.parameters()) MM_RETURN_IF_ERROR(set_parameter(load, name, value));
+  MM_RETURN_IF_ERROR(check_together(load));
   return load;
 }
 

@@ -12,8 +12,8 @@
 namespace modelmill::kserve_v2 {
 
 /// POST .../repository/models/MODEL/load, with a JSON object or nothing as its body: "parameters" may have "config" (an
-/// inference.ModelConfig as JSON, in a string), "file:PATH" (base64) and "allow_breaking" (of our own). Answers when
-/// the model is loaded, or is not. A null `control`: refused.
+/// inference.ModelConfig as JSON, in a string), "file:PATH" (base64) and, of our own, "path" (a URL) and
+/// "allow_breaking". Answers when the model is loaded, or is not. A null `control`: refused.
 void handle_http_load(ModelControl* control, std::shared_ptr<wire::HttpExchange> exchange, const std::string& model,
                       const HttpOptions& options);
 /// POST .../unload. "unload_dependents" is taken and means nothing as long as no model is made of others.

@@ -122,7 +122,7 @@ void reply_metrics(ServingMetrics& metrics, const Catalog& catalog, wire::HttpEx
 
 }  // namespace
 
-void add_to(wire::GrpcMethods& methods, Inference& inference, const HttpOptions& options,
+void add_to(wire::GrpcMethods& methods, Inference& inference, ModelControl& control, const HttpOptions& options,
             const std::shared_ptr<ServingMetrics>& metrics) {
   const Catalog& catalog = inference.catalog();
   methods.add("/tensorflow.serving.PredictionService/Predict",
@@ -134,6 +134,13 @@ void add_to(wire::GrpcMethods& methods, Inference& inference, const HttpOptions&
   add_unary<api::GetModelStatusRequest>(
       methods, ApiGroup::kHealth, "/tensorflow.serving.ModelService/GetModelStatus",
       [&catalog](const api::GetModelStatusRequest& request) { return status(catalog, request); });
+  api::ReloadConfigResponse reloaded;
+  reloaded.mutable_status();
+  add_unary_control<api::ReloadConfigRequest>(
+      methods, "/tensorflow.serving.ModelService/HandleReloadConfigRequest", std::move(reloaded),
+      [&control](const api::ReloadConfigRequest& request, ModelControl::Done done) {
+        control.serve_listed(read_tf_serving_config(request.config()), std::move(done));
+      });
   const google::protobuf::FileDescriptor* file = api::PredictRequest::descriptor()->file();
   methods.describe(file->FindServiceByName("PredictionService"));
   methods.describe(file->FindServiceByName("ModelService"));

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "catalog/model_control.h"
 #include "dialect/http_options.h"
 #include "dialect/http_router.h"
 #include "dialect/tfserving/serving_metrics.h"
@@ -11,8 +12,8 @@
 namespace modelmill::tfserving {
 
 /// Adds TensorFlow Serving's gRPC services, PredictionService and ModelService, and describes them for reflection.
-/// `inference` must outlive the wire. What is answered is counted in `metrics`.
-void add_to(wire::GrpcMethods& methods, Inference& inference, const HttpOptions& options,
+/// `inference` and `control` must outlive the wire. What is answered is counted in `metrics`.
+void add_to(wire::GrpcMethods& methods, Inference& inference, ModelControl& control, const HttpOptions& options,
             const std::shared_ptr<ServingMetrics>& metrics);
 
 /// Adds TensorFlow Serving's REST interface at /v1, together with what KServe V1 has at the same paths, and each by

@@ -27,11 +27,26 @@ ModelVersion::Description model(const std::string& name, std::vector<TensorSpec>
   return d;
 }
 
+/// Answers as it is told, and keeps what was asked.
+class FakeControl final : public ModelControl {
+ public:
+  void load(ModelLoad, Done done) override { done(answer); }
+  void unload(const std::string&, Done done) override { done(answer); }
+  void assign(VersionAssignment, Done done) override { done(answer); }
+  void serve_listed(TfServingConfig list, Done done) override {
+    listed = std::move(list);
+    done(listed.problems.empty() ? answer : status_of(listed.problems.front()));
+  }
+
+  Status answer;
+  TfServingConfig listed;
+};
+
 class TfServing : public ::testing::Test {
  protected:
   TfServing() : inference_(catalog_.catalog()) {
     add_to(router_, inference_, {}, metrics_);
-    add_to(methods_, inference_, {}, metrics_);
+    add_to(methods_, inference_, control_, {}, metrics_);
     catalog_.add(simple_description("m"));
     catalog_.add(model("two", {{"a", DataType::kInt32, {-1}}, {"b", DataType::kBytes, {-1, 1}}},
                        {{"a", DataType::kInt32, {-1}}, {"b_bytes", DataType::kBytes, {-1, 1}}}));
@@ -55,7 +70,8 @@ class TfServing : public ::testing::Test {
   }
 
   std::shared_ptr<FakeCall> call(const std::string& method, const std::string& message) {
-    const std::string service = method == "GetModelStatus" ? "ModelService/" : "PredictionService/";
+    const bool of_models = method == "GetModelStatus" || method == "HandleReloadConfigRequest";
+    const std::string service = of_models ? "ModelService/" : "PredictionService/";
     const std::string path = "/tensorflow.serving." + service + method;
     const auto call = std::make_shared<FakeCall>(thread_.loop(), path);
     std::unique_ptr<wire::GrpcCallHandler> handler;
@@ -83,6 +99,7 @@ class TfServing : public ::testing::Test {
   std::shared_ptr<ServingMetrics> metrics_ = std::make_shared<ServingMetrics>();
   HttpRouter router_;
   wire::GrpcMethods methods_;
+  FakeControl control_;
 };
 
 TEST_F(TfServing, PredictsRowsAndColumns) {
@@ -291,6 +308,26 @@ TEST_F(TfServing, StatusByGrpc) {
             api::ModelVersionStatus::AVAILABLE);
   request.mutable_model_spec()->mutable_version()->set_value(5);
   EXPECT_EQ(call("GetModelStatus", request.SerializeAsString())->status->code(), Code::kNotFound);
+}
+
+TEST_F(TfServing, ListsOfModelsAreHandedOn) {
+  api::ReloadConfigRequest request;
+  EXPECT_THAT(call("HandleReloadConfigRequest", request.SerializeAsString())->status->message(),
+              HasSubstr("has no model_config_list"));
+  auto& entry = *request.mutable_config()->mutable_model_config_list()->add_config();
+  entry.set_name("half");
+  entry.set_base_path("/models/half");
+  entry.mutable_model_version_policy()->mutable_latest()->set_num_versions(2);
+  (*entry.mutable_version_labels())["stable"] = 3;
+  const auto response = ask<api::ReloadConfigResponse>("HandleReloadConfigRequest", request);
+  EXPECT_TRUE(response.has_status());
+  EXPECT_EQ(response.status().error_code(), 0);
+  ASSERT_EQ(control_.listed.models.size(), 1U);
+  EXPECT_EQ(control_.listed.models[0].base_path, "/models/half");
+  EXPECT_EQ(control_.listed.models[0].layer.config.version_policy().latest().num_versions(), 2U);
+  EXPECT_EQ(control_.listed.models[0].layer.labels->at("stable"), 3);
+  control_.answer = not_found("base_path is not there");
+  EXPECT_EQ(*call("HandleReloadConfigRequest", request.SerializeAsString())->status, control_.answer);
 }
 
 }  // namespace
