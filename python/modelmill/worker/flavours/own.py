@@ -68,9 +68,9 @@ class Own:
             annotation = typing.get_args(annotation)[0]  # of Iterator[...]
         self.returns = Returns(annotation, self.batch > 0, options.output)
         self.inputs = [field for argument in self.arguments for field in argument.fields]
-        names = [field.name for field in self.inputs]
-        if len(set(names)) < len(names):
-            raise Error(f"'{self.name}' has two inputs of one name: {', '.join(sorted(names))}")
+        self._names = [field.name for field in self.inputs]
+        if len(set(self._names)) < len(self._names):
+            raise Error(f"'{self.name}' has two inputs of one name: {', '.join(sorted(self._names))}")
 
     def describe(self):
         batched = self.batch > 0
@@ -111,7 +111,7 @@ class Own:
         """A coroutine where the model is concurrent."""
         if self.concurrent:
             return self._execute_async(batch, serving)
-        for arrays, which in self._parts(batch):
+        for arrays, which in batch.parts(self._names):
             try:
                 with execution(batch.number):
                     values = self._arguments(batch, serving, arrays, which)
@@ -124,7 +124,7 @@ class Own:
         return None
 
     async def _execute_async(self, batch, serving):
-        for arrays, which in self._parts(batch):
+        for arrays, which in batch.parts(self._names):
             try:
                 with execution(batch.number):
                     values = self._arguments(batch, serving, arrays, which)
@@ -134,15 +134,6 @@ class Own:
                         self._answer(batch, serving, which, await self._call(values))
             except Exception as error:
                 serving.fail(batch, which, error)
-
-    def _parts(self, batch):
-        """(arrays by name, the request's number; None for all together). Nothing here keeps the arrays."""
-        names = [field.name for field in self.inputs]
-        inputs, batch.inputs = batch.inputs[::-1], ()
-        count = len(inputs)
-        while inputs:
-            number = None if batch.gathered else count - len(inputs)
-            yield {names[i]: array for i, array in inputs.pop().items()}, number
 
     def _arguments(self, batch, serving, arrays, which):
         rows = sum(batch.rows) if which is None else batch.rows[which]
