@@ -22,13 +22,14 @@ void tf_predict(std::string_view input);
 void tf_rest(std::string_view input);
 void torch_file(std::string_view input);
 void python_frames(std::string_view input);
+void torchserve_form(std::string_view input);
 
 struct Target {
   std::string_view name;  // also of its folder in fuzz/corpus
   void (*run)(std::string_view input);
 };
 
-inline constexpr std::array<Target, 15> kTargets = {{
+inline constexpr std::array<Target, 16> kTargets = {{
     {"http1", http1},
     {"http2", http2},
     {"grpc_framing", grpc_framing},
@@ -44,6 +45,7 @@ inline constexpr std::array<Target, 15> kTargets = {{
     {"tf_rest", tf_rest},
     {"torch_file", torch_file},
     {"python_frames", python_frames},
+    {"torchserve_form", torchserve_form},
 }};
 
 }  // namespace modelmill::fuzz

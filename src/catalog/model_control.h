@@ -1,12 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
 
+#include "base/result.h"
 #include "base/status.h"
+#include "catalog/instances.h"
 #include "model/tf_serving_config.h"
 
 namespace modelmill {
@@ -34,6 +37,37 @@ struct VersionAssignment {
   bool ahead = false;
 };
 
+/// A model that somebody asks to be served from a place.
+struct ModelAddition {
+  /// The name of a file or folder in a folder that the server was started with, or a URL that is allowed.
+  std::string place;
+  /// What it is called; empty: as it calls itself.
+  std::string model = {};
+  /// Rows of an execution, at most, and how long one waits for more; nullopt: as it says itself.
+  std::optional<int64_t> batch_size = {};
+  std::optional<std::chrono::milliseconds> batch_delay = {};
+};
+
+/// The version that was found there.
+struct AddedModel {
+  std::string model;
+  int64_t version = 0;
+};
+
+/// How many instances a version is to have.
+struct InstanceRequest {
+  std::string model;
+  int64_t version = 0;  // 0: the default one
+  int min = 1;
+  int max = 1;  // where that is more, the number follows the load
+};
+
+/// What the control plane alone knows of a version.
+struct ServedPlace {
+  std::string file;  // the name of the file or folder that it came from
+  InstanceLimits instances;
+};
+
 /// What clients may ask of the control plane. Thread-safe; returns at once. `done` is called once, on a thread of the
 /// control plane or before the call returns.
 class ModelControl {
@@ -54,6 +88,20 @@ class ModelControl {
   virtual void serve_listed(TfServingConfig list, Done done) = 0;
   /// FAILED_PRECONDITION for a version that is not served, NOT_FOUND for a model or label that there is not.
   virtual void assign(VersionAssignment assignment, Done done) = 0;
+
+  using Added = std::function<void(Result<AddedModel>)>;
+  /// Serves what is at a place beside what is served of that model already. Files no longer change what is served of
+  /// it; after a restart it is known again only if it is in a folder of the server's. UNAVAILABLE where clients may
+  /// not, NOT_FOUND for a place that there is not, PERMISSION_DENIED for a URL that is not allowed, ALREADY_EXISTS for
+  /// a version that is served.
+  virtual void add(ModelAddition addition, Added done) = 0;
+  /// Takes one version of several from clients; what is left is as after add().
+  virtual void withdraw(const std::string& model, int64_t version, Done done) = 0;
+  /// Done when there are so many instances. INVALID_ARGUMENT for a range that is none, FAILED_PRECONDITION for a model
+  /// whose number of instances is fixed.
+  virtual void scale(InstanceRequest request, Done done) = 0;
+  /// NOT_FOUND for a version that is not served.
+  virtual Result<ServedPlace> place(const std::string& model, int64_t version) const = 0;
 };
 
 }  // namespace modelmill

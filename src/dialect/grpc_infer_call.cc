@@ -53,6 +53,7 @@ void GrpcInferCall::on_response(InferResponse response, bool final, bool has_res
   if (has_response && ++responses_ == 1) response_ = std::move(response);
   if (!final) return;
   response_.status = encode_answer();
+  if (!response_.status.ok()) response_.status = refusal(response_);
   wire::Loop& loop = call_->loop();
   if (loop.on_thread()) {
     deliver();

@@ -8,10 +8,11 @@
 
 namespace modelmill {
 
-/// One unary inference that a client asks for by gRPC, whose message is scanned as it comes. A dialect derives from it
-/// and says what is in request and answer. The scanning is the loop's; what is left to parse is parsed by the offload
-/// where it is large. It is the sink of its answer, which is encoded on the thread it comes on and sent on the loop.
-/// Owned by its handler (CallHandler) and by the request in flight, so it outlives either.
+/// One inference that a client asks for by gRPC, whose message is scanned as it comes; it has one answer unless the
+/// dialect sees to more. A dialect derives from it and says what is in request and answer. The scanning is the loop's;
+/// what is left to parse is parsed by the offload where it is large. It is the sink of its answer, which is encoded on
+/// the thread it comes on and sent on the loop. Owned by its handler (CallHandler) and by the request in flight, so it
+/// outlives either.
 class GrpcInferCall : public ResponseSink, public std::enable_shared_from_this<GrpcInferCall> {
  public:
   /// `timed`: the answer says where its time went, whether the client asks or not.
@@ -22,7 +23,7 @@ class GrpcInferCall : public ResponseSink, public std::enable_shared_from_this<G
   void end();
   void half_close();
   void cancel(const Status& reason);
-  void on_response(InferResponse response, bool final, bool has_response) final;
+  void on_response(InferResponse response, bool final, bool has_response) override;
 
  protected:
   /// The scanner has had the last byte.
@@ -37,10 +38,13 @@ class GrpcInferCall : public ResponseSink, public std::enable_shared_from_this<G
   virtual void abandoned() = 0;
   /// Writes the one answer, which has no error, as a message's parts. Any thread.
   virtual Result<Chunks> encode(InferResponse& response) = 0;
+  /// What a client is told of an answer that has an error. Any thread.
+  virtual Status refusal(const InferResponse& response) const { return response.status; }
   /// Is told what the client gets, on the loop.
   virtual void answered(const Status&) {}
 
   Inference& inference() const { return inference_; }
+  const std::shared_ptr<wire::GrpcCall>& call() const { return call_; }
   /// A message was received already: what else comes is not for this call.
   bool received() const { return received_; }
 

@@ -33,6 +33,7 @@ void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options) {
 void HttpInferCall::abandon() {
   cancel_.cancel(CancelToken::Reason::kClientGone);
   inference_.cancelled(model_, version_);
+  abandoned();
 }
 
 void HttpInferCall::read(std::optional<Result<Bytes>> body, const InflateLimit& limit) {

@@ -11,10 +11,10 @@
 
 namespace modelmill {
 
-/// One inference that a client asks for by HTTP: from the body to the reply, which has one answer. A dialect derives
-/// from it and says what body and reply look like. It is the sink of its answer, which is written on the thread it
-/// comes on and sent on the loop; a large body is read, and a large answer written, by the offload instead of the loop.
-/// Lives until the reply is on its way; a client that goes away cancels it.
+/// One inference that a client asks for by HTTP: from the body to the reply, which has one answer unless the dialect
+/// sees to more. A dialect derives from it and says what body and reply look like. It is the sink of its answer, which
+/// is written on the thread it comes on and sent on the loop; a large body is read, and a large answer written, by the
+/// offload instead of the loop. Lives until the reply is on its way; a client that goes away cancels it.
 class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<HttpInferCall> {
  public:
   /// `inference` must outlive the exchange.
@@ -24,7 +24,7 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   /// Has the version that was found infer; an error in its place is answered before anything about the body. Loop
   /// thread, once.
   void start(Result<VersionPin> pin, const HttpOptions& options);
-  void on_response(InferResponse response, bool final, bool has_response) final;
+  void on_response(InferResponse response, bool final, bool has_response) override;
 
  protected:
   /// Fills `request` from the body, which is decoded. May run on a thread of the offload.
@@ -35,11 +35,15 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   virtual size_t parsed_bytes(const Bytes& body) const { return body.size(); }
   /// The same of the answer.
   virtual size_t written_bytes(const InferResponse& response) const;
-  /// What clients are told who ask a model that gives any number of answers.
+  /// What clients are told who ask a model that gives any number of answers; null: they get them all, and on_response()
+  /// is the dialect's.
   virtual const char* many_answers() const;
+  /// The client has gone away. Loop thread.
+  virtual void abandoned() {}
 
   Inference& inference() const { return inference_; }
   const wire::HttpRequest& http() const { return exchange_->request(); }
+  const std::shared_ptr<wire::HttpExchange>& exchange() const { return exchange_; }
   const std::string& model() const { return model_; }
   /// Of the version that was found; 0: none was.
   int64_t version() const { return version_; }

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/json_text.h"
 #include "base/log.h"
+#include "dialect/percent_text.h"
 
 namespace modelmill {
 namespace {
@@ -62,33 +63,6 @@ class LoggedExchange final : public wire::HttpExchange {
   uint64_t bytes_ = 0;
 };
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-Result<std::string> percent_decode(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i]);
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) {
-      return invalid_argument("the path segment '" + std::string(text) +
-                              "' has a '%' without two hexadecimal digits after it; write a plain '%' as %25");
-    }
-    out.push_back(static_cast<char>(high * 16 + low));
-    i += 2;
-  }
-  return out;
-}
-
 }  // namespace
 
 void HttpRouter::add(std::string segment, wire::HttpHandler handler, GroupOf group) {
@@ -96,10 +70,19 @@ void HttpRouter::add(std::string segment, wire::HttpHandler handler, GroupOf gro
   MM_CHECK(added, "each first segment has one handler");
 }
 
+void HttpRouter::add_options(std::string segment, wire::HttpHandler handler, wire::ApiGroup group) {
+  const auto of_all = [group](const wire::HttpRequest&) { return group; };
+  const bool added = options_owners_.emplace(std::move(segment), Owner{std::move(handler), of_all}).second;
+  MM_CHECK(added, "each first segment has one handler of OPTIONS");
+}
+
 const HttpRouter::Owner* HttpRouter::owner(const wire::HttpRequest& request) const {
   std::string_view path = request.path;
   if (!path.empty() && path.front() == '/') path.remove_prefix(1);
-  const auto found = owners_.find(path.substr(0, path.find('/')));
+  const std::string_view segment = path.substr(0, path.find('/'));
+  if (request.method == "OPTIONS")
+    if (const auto found = options_owners_.find(segment); found != options_owners_.end()) return &found->second;
+  const auto found = owners_.find(segment);
   return found == owners_.end() ? nullptr : &found->second;
 }
 
@@ -188,7 +171,7 @@ Result<std::vector<std::string>> split_path(std::string_view path) {
     const size_t slash = path.find('/');
     const std::string_view segment = path.substr(0, slash);
     if (!segment.empty()) {
-      MM_ASSIGN_OR_RETURN(std::string decoded, percent_decode(segment));
+      MM_ASSIGN_OR_RETURN(std::string decoded, decode_percents(segment));
       segments.push_back(std::move(decoded));
     }
     if (slash == std::string_view::npos) break;

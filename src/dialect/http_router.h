@@ -46,6 +46,9 @@ class HttpRouter {
     add(std::move(segment), std::move(handler), [group](const wire::HttpRequest&) { return group; });
   }
 
+  /// Who answers OPTIONS of a segment that another has. Each once.
+  void add_options(std::string segment, wire::HttpHandler handler, wire::ApiGroup group);
+
   /// The group of a request; nothing when no one owns its path, which handle() answers with no_such_path().
   std::optional<wire::ApiGroup> group(const wire::HttpRequest& request) const;
   wire::HttpReply no_such_path(const wire::HttpRequest& request) const;
@@ -67,7 +70,10 @@ class HttpRouter {
   };
   const Owner* owner(const wire::HttpRequest& request) const;
 
-  std::map<std::string, Owner, std::less<>> owners_;
+  using Owners = std::map<std::string, Owner, std::less<>>;
+
+  Owners owners_;
+  Owners options_owners_;
   AccessLog access_log_;
 };
 

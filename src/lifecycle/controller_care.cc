@@ -17,6 +17,8 @@ void ControllerCore::scale(TimePoint now) {
     // Inside the gate, so that a shutdown waits for what is being made.
     const VersionPin pin(version);
     if (!pin) continue;
+    const MutexLock one_at_a_time(scaling_mutex_);
+    if (!follows(*version, *scaler)) continue;
     const InstanceLoad load = version->load();
     const auto decision = scaler->observe(now, load);
     if (decision.reason.empty()) continue;
@@ -29,6 +31,15 @@ void ControllerCore::scale(TimePoint now) {
                 {"to", version->load().instances},
                 {"reason", status.ok() ? decision.reason : status.message()}});
   }
+}
+
+/// Whether a version's number of instances is still what this scaler says: a client may have said another meanwhile.
+bool ControllerCore::follows(const ModelVersion& version, const InstanceScaler& scaler) const {
+  const MutexLock lock(mutex_);
+  const auto model = models_.find(version.name());
+  if (model == models_.end()) return false;
+  const auto record = model->second.versions.find(version.version());
+  return record != model->second.versions.end() && record->second.scaler.get() == &scaler;
 }
 
 void ControllerCore::keep_costs() {

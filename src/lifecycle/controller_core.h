@@ -63,6 +63,10 @@ class ControllerCore final : public ModelControl {
   void unload(const std::string& model, Done done) override;
   void serve_listed(TfServingConfig list, Done done) override;
   void assign(VersionAssignment assignment, Done done) override;
+  void add(ModelAddition addition, Added done) override;
+  void withdraw(const std::string& model, int64_t version, Done done) override;
+  void scale(InstanceRequest request, Done done) override;
+  Result<ServedPlace> place(const std::string& model, int64_t version) const override;
   /// A request waits for the model.
   void wake(const std::string& model);
 
@@ -144,6 +148,18 @@ class ControllerCore final : public ModelControl {
   void unload_now(const std::string& model, const Done& done);
   Status assign_now(const VersionAssignment& assignment);
 
+  Status refuse_clients() const;
+  /// The files at a place that a client names.
+  Result<std::string> find_place(const std::string& place, const std::atomic<bool>& cancelled);
+  Result<SeenModel> look_at_places(const std::vector<std::string>& paths, const std::atomic<bool>& cancelled);
+  Result<std::shared_ptr<const ModelTarget>> target_with(const ModelAddition& addition, AddedModel& added,
+                                                         const std::atomic<bool>& cancelled);
+  void add_now(const ModelAddition& addition, const Added& done);
+  void withdraw_now(const std::string& model, int64_t version, const Done& done);
+  Status scale_now(const InstanceRequest& request);
+  /// `model` gets a target that a client decided on; `done` is told when it is reached. False: the server is stopping.
+  bool serve_target(const std::string& model, std::shared_ptr<const ModelTarget> target, const Done& done);
+
   // What they decided.
   std::map<std::string, ModelState> read_states() const;
   void restore(ModelRecord& model, SeenModel& seen, const ModelState& state) MM_REQUIRES(mutex_);
@@ -179,6 +195,8 @@ class ControllerCore final : public ModelControl {
   void inherit_costs(const std::string& model, LoadedVersion& loaded) const;
   std::shared_ptr<VersionStats> stats_of(const Job& job, const ModelDefinition& definition);
 
+  bool follows(const ModelVersion& version, const InstanceScaler& scaler) const;
+
   // Runtimes.
   static void prepare_runtimes(const RuntimeRecord& runtimes, ModelVersion& version);
   void compare_runtimes_of(const Job& job);
@@ -211,6 +229,7 @@ class ControllerCore final : public ModelControl {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> hurrying_{false};
   std::atomic<int> loads_running_{0};
+  Mutex scaling_mutex_;  // numbers of instances are changed one at a time
   mutable Mutex mutex_;
   CondVar changed_;
   std::shared_ptr<const ModelSources> sources_ MM_GUARDED_BY(mutex_) = std::make_shared<const ModelSources>();

@@ -36,9 +36,13 @@ ControllerCore::Bringing::~Bringing() {
   core.bringing_.erase(this);
 }
 
+Status ControllerCore::refuse_clients() const {
+  if (control_.mode != ControlMode::kNone && control_.mode != ControlMode::kPoll) return ok_status();
+  return unavailable("explicit model load / unload is not allowed if polling is enabled");
+}
+
 void ControllerCore::load(ModelLoad load, Done done) {
-  if (control_.mode == ControlMode::kNone || control_.mode == ControlMode::kPoll)
-    return done(unavailable("explicit model load / unload is not allowed if polling is enabled"));
+  if (const Status refused = refuse_clients(); !refused.ok()) return done(refused);
   auto shared = std::make_shared<std::pair<ModelLoad, Done>>(std::move(load), std::move(done));
   if (!pool_.run([this, shared] { load_now(shared->first, shared->second); }))
     shared->second(unavailable("the server is stopping"));
@@ -135,8 +139,7 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
 }
 
 void ControllerCore::unload(const std::string& name, Done done) {
-  if (control_.mode == ControlMode::kNone || control_.mode == ControlMode::kPoll)
-    return done(unavailable("explicit model load / unload is not allowed if polling is enabled"));
+  if (const Status refused = refuse_clients(); !refused.ok()) return done(refused);
   {
     const MutexLock lock(mutex_);
     // What is on its way ends at once: it may be on every thread that could do the rest.

@@ -240,6 +240,8 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
               {{"model", model.name}, {"version", number}, {"reason", definition.unbatched_reason}});
   if (record.serving) retire(model, number, std::move(record.serving), leaving, after);
   const InstanceLimits limits = loaded.version->instance_limits();
+  record.limits = limits;
+  if (limits.fixed()) record.limits.min = record.limits.max = static_cast<int>(loaded.instances);
   record.scaler = limits.fixed() ? nullptr : std::make_shared<InstanceScaler>(limits);
   record.executions_kept = executions_of(loaded.version->learned());
   record.cost_key = loaded.cost_key;

@@ -58,10 +58,11 @@ struct FormerTarget {
 
 /// What the control plane knows of a version.
 struct VersionRecord {
-  std::unique_ptr<OwnedVersion> serving;    // null: nothing does
-  std::string stamp;                        // of what serves
-  std::shared_ptr<const void> files;        // of what serves: they stay as long as it does
-  std::string files_stamp;                  // of what serves, where it may be restored: of its files alone
+  std::unique_ptr<OwnedVersion> serving;  // null: nothing does
+  std::string stamp;                      // of what serves
+  std::shared_ptr<const void> files;      // of what serves: they stay as long as it does
+  std::string files_stamp;                // of what serves, where it may be restored: of its files alone
+  InstanceLimits limits;  // of what serves, as told last; min and max are its number where that is fixed
   std::shared_ptr<InstanceScaler> scaler;   // null: the number of instances is fixed
   std::shared_ptr<RuntimeRecord> runtimes;  // null: there is no choice
   std::string cost_key;

@@ -77,6 +77,14 @@ Result<std::shared_ptr<RemoteSource>> RemoteModels::look_at(const std::string& u
   return source;
 }
 
+Result<std::string> RemoteModels::add(const std::string& url, const std::atomic<bool>& cancelled) {
+  MM_ASSIGN_OR_RETURN(auto source, look_at(url, cancelled));
+  const std::string path = source->local_path();
+  const MutexLock lock(mutex_);
+  sources_.try_emplace(url, Source{std::move(source)});
+  return path;
+}
+
 bool RemoteModels::empty() const {
   const MutexLock lock(mutex_);
   return sources_.empty();

@@ -30,6 +30,9 @@ class RemoteModels {
   /// What is at a URL that a client names now: one that is known, or is allowed. Not looked at again by refresh().
   /// Blocks on the network.
   Result<std::shared_ptr<RemoteSource>> look_at(const std::string& url, const std::atomic<bool>& cancelled) const;
+  /// A URL that a client names: the place of its copy here, whose small files are brought. PERMISSION_DENIED unless it
+  /// is allowed. Blocks on the network.
+  Result<std::string> add(const std::string& url, const std::atomic<bool>& cancelled);
   bool empty() const;
 
   /// Looks what there is at every URL now; by URL why that is not known. Blocks on the network.

@@ -65,7 +65,7 @@ class Loading {
     MM_RETURN_IF_ERROR(warm_up());
     MM_RETURN_IF_ERROR(check_wanted());
     remember_or_measure();
-    if (!plan_.instance_limits.fixed()) plan_.make_instance = instance_maker();
+    if (!model_->info().concurrent_execute && !model_->info().stateful) plan_.make_instance = instance_maker();
     MM_ASSIGN_OR_RETURN(auto labels,
                         read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
     return LoadedVersion{{std::move(definition_), std::move(signature_), version_.version, std::move(labels)},

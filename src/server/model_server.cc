@@ -16,6 +16,7 @@
 #include "dialect/kserve_v2/service.h"
 #include "dialect/predict/service.h"
 #include "dialect/tfserving/service.h"
+#include "dialect/torchserve/service.h"
 #include "server/access/access.h"
 #include "server/announcement.h"
 #include "server/certificate_keeper.h"
@@ -106,6 +107,10 @@ struct ModelServer::Rep {
     const auto serving_metrics = std::make_shared<tfserving::ServingMetrics>();
     tfserving::add_to(router, engine.inference(), http_options(), serving_metrics);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), serving_metrics);
+    const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
+                                    {server_version(), [this] { return ready(); }, http_options()});
+    torch.add_to(router);
+    torch.add_to(grpc);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
     admin::add_models(router, engine.catalog(), engine.lifecycle().control());
     if (config.access_log) {

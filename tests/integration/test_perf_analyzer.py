@@ -53,3 +53,11 @@ def test_asynchronously_with_batches(analyze, protocol):
 
 def test_streaming(analyze):
     analyze("-i", "grpc", "-m", "simple", "--async", "--streaming")
+
+
+def test_torchserves_protocol(analyze, tmp_path):
+    row = tmp_path / "row.json"
+    row.write_text(str([0.5] * 64))
+    data = tmp_path / "data.json"
+    data.write_text(f'{{"data": [{{"TORCHSERVE_INPUT": ["{row}"]}}]}}')
+    analyze("--service-kind", "torchserve", "-m", "mlp", "--input-data", str(data))

@@ -56,6 +56,7 @@ std::string describe(const Catalog& catalog, const std::string& server_version) 
       "  GET  /v2/models/MODEL          inputs and outputs (KServe V2 protocol; also by gRPC on this port)\n"
       "  POST /v2/models/MODEL/infer    inference (KServe V2 protocol)\n"
       "  POST /v1/models/MODEL:predict  inference (TensorFlow Serving's protocol, also by gRPC, and KServe V1)\n"
+      "  POST /predictions/MODEL        inference (TorchServe's protocol, also by gRPC)\n"
       "  GET  /explain/MODEL            why a model runs as it does\n"
       "  GET  /v2/health/ready          200 when ready\n"
       "  GET  /metrics                  for Prometheus\n";

@@ -4,19 +4,14 @@
 #include <utility>
 
 #include "dialect/http_router.h"
+#include "dialect/http_stream.h"
 #include "dialect/kserve_v2/generate_codec.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/large_work.h"
 #include "dialect/version_text.h"
-#include "runtime/backlog.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
-
-/// A model that makes answers faster than their client reads waits while there are more bytes of them.
-constexpr size_t kMostUnread = size_t{4} << 20;
-/// Bytes leave without our being told, so a stream that waits for that looks again by itself.
-constexpr auto kLookAgain = std::chrono::milliseconds(10);
 
 /// One request of the generate extension and the sink of its answers, which are written on the thread they come on and
 /// sent on the loop.
@@ -138,76 +133,31 @@ class OneAnswer final : public GenerateCall {
   InferResponse first_;
 };
 
-/// Each answer is an event. What comes is sent in its order: everything goes through the loop's inbox.
+/// Each answer is an event.
 class EventStream final : public GenerateCall {
  public:
-  using GenerateCall::GenerateCall;
+  EventStream(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
+      : GenerateCall(inference, exchange, std::move(model)),
+        stream_(std::make_shared<HttpStream>(std::move(exchange))) {}
 
   void on_response(InferResponse response, bool final, bool has_response) override {
     // What never came to a model has an error as of any other path.
-    if (!response.status.ok() && response.times.compute_start == TimePoint{}) {
-      return loop().post([self = shared_from_this(), this, status = std::move(response.status)] {
-        exchange().reply(error_reply(status));
-      });
-    }
+    if (!response.status.ok() && response.times.compute_start == TimePoint{})
+      return stream_->reply(error_reply(response.status));
     std::string event;
     if (has_response) event = "data: " + write(response) + "\n\n";
-    backlog_.add(event.size());
-    loop().post([self = shared_from_this(), this, event = std::move(event), status = response.status, final]() mutable {
-      deliver(std::move(event), status, final);
-    });
-    if (!final) backlog_.wait_for_room();
+    wire::HttpReply head;
+    head.status = http_status(response.status.code());  // an error that comes first gives the reply its status
+    head.headers.emplace_back("Content-Type", "text/event-stream; charset=utf-8");
+    head.headers.emplace_back("Cache-Control", "no-cache");
+    stream_->send(std::move(head), {Bytes::from_string(std::move(event))}, final);
   }
 
  private:
-  void abandoned() override {
-    look_again_.reset();
-    backlog_.close();
-  }
+  void abandoned() override { stream_->abandon(); }
 
-  void deliver(std::string event, const Status& status, bool final);
-  void settle(size_t came);
-
-  Backlog backlog_{kMostUnread};
-  // The loop's.
-  std::unique_ptr<wire::Loop::Timer> look_again_;
-  bool begun_ = false;
-  bool ended_ = false;
+  const std::shared_ptr<HttpStream> stream_;
 };
-
-void EventStream::deliver(std::string event, const Status& status, bool final) {
-  const size_t size = event.size();
-  if (!std::exchange(begun_, true)) {
-    wire::HttpReply head;
-    head.status = http_status(status.code());  // an error that comes first gives the reply its status
-    head.headers.emplace_back("Content-Type", "text/event-stream; charset=utf-8");
-    head.headers.emplace_back("Cache-Control", "no-cache");
-    exchange().begin(std::move(head));
-  }
-  if (size > 0) exchange().write({Bytes::from_string(std::move(event))});
-  if (final) {
-    ended_ = true;
-    look_again_.reset();
-    exchange().end();
-    return;
-  }
-  settle(size);
-}
-
-void EventStream::settle(size_t came) {
-  const size_t unsent = exchange().unsent_bytes();
-  backlog_.settle(came, unsent);
-  if (ended_ || !backlog_.needs_settling(unsent)) {
-    look_again_.reset();
-    return;
-  }
-  look_again_ = loop().run_at(Clock::now() + kLookAgain, [weak = weak_from_this(), this] {
-    const auto self = weak.lock();
-    if (!self) return;
-    const auto fired = std::move(look_again_);  // outlives this call
-    settle(0);
-  });
-}
 
 }  // namespace
 

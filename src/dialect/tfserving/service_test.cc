@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "catalog/testing/no_model_control.h"
 #include "dialect/testing/fakes.h"
 #include "serve/testing/fake_version.h"
 #include "tf_serving_api.pb.h"
@@ -28,11 +29,8 @@ ModelVersion::Description model(const std::string& name, std::vector<TensorSpec>
 }
 
 /// Answers as it is told, and keeps what was asked.
-class FakeControl final : public ModelControl {
+class FakeControl final : public modelmill::testing::NoModelControl {
  public:
-  void load(ModelLoad, Done done) override { done(answer); }
-  void unload(const std::string&, Done done) override { done(answer); }
-  void assign(VersionAssignment, Done done) override { done(answer); }
   void serve_listed(TfServingConfig list, Done done) override {
     listed = std::move(list);
     done(listed.problems.empty() ? answer : status_of(listed.problems.front()));

@@ -1,0 +1,226 @@
+#include "dialect/torchserve/grpc_infer.h"
+
+#include <atomic>
+#include <string>
+#include <utility>
+
+#include "dialect/grpc_infer_call.h"
+#include "dialect/paced_reply.h"
+#include "dialect/proto_wire.h"
+#include "dialect/torchserve/answers.h"
+#include "dialect/torchserve/infer_codec.h"
+#include "dialect/torchserve/model_version.h"
+
+namespace modelmill::torchserve {
+namespace {
+
+constexpr const char* kService = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/";
+constexpr const char* kManyAnswers = "this model gives any number of answers to a request; ask it by StreamPredictions";
+
+/// One entry of the map `input`: a name and bytes of the message's memory.
+Status read_entry(const Bytes& message, std::string_view entry, Field& field) {
+  ProtoReader reader(entry);
+  while (reader.next()) {
+    if (reader.is(1, WireType::kBytes)) field.name = reader.bytes();
+    if (!reader.is(2, WireType::kBytes)) continue;
+    const std::string_view value = reader.bytes();
+    field.value = message.slice(static_cast<size_t>(value.data() - message.view().data()), value.size());
+  }
+  return reader.ok() ? ok_status() : invalid_argument("an entry of the message's input does not parse");
+}
+
+/// A PredictionResponse.
+Chunks response_message(Chunks prediction) {
+  size_t size = 0;
+  for (const Bytes& piece : prediction) size += piece.size();
+  if (size == 0) return {};
+  MemoryRef head = Memory::allocate(1 + varint_size(size));
+  ProtoWriter(head->data()).length_prefix(1, size);
+  prediction.insert(prediction.begin(), Bytes(std::move(head)));
+  return prediction;
+}
+
+/// The answers of a StreamPredictions call, on their way to its loop.
+class AnswerStream final : public PacedReply {
+ public:
+  explicit AnswerStream(std::shared_ptr<wire::GrpcCall> call) : PacedReply(call->loop()), call_(std::move(call)) {}
+
+  /// Any thread, one call after the other; waits while the client has too much left to read.
+  void send(Chunks message, size_t size) {
+    made(size);
+    loop().post([self = shared_from_this(), this, message = std::move(message), size]() mutable {
+      call_->send(std::move(message));
+      sent(size);
+    });
+    wait_for_room();
+  }
+  void finish(const Status& status) {
+    loop().post([self = shared_from_this(), this, status] {
+      stop();
+      call_->finish(status);
+    });
+  }
+  /// The client has gone. Loop thread.
+  void abandon() { stop(); }
+
+ private:
+  size_t unsent_bytes() const override { return call_->unsent_bytes(); }
+
+  const std::shared_ptr<wire::GrpcCall> call_;
+};
+
+/// One call of either method.
+class PredictCall final : public GrpcInferCall {
+ public:
+  PredictCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, bool timed, Offload* offload, bool streams,
+              std::shared_ptr<TorchMetrics> metrics)
+      : GrpcInferCall(inference, call, timed, offload),
+        metrics_(std::move(metrics)),
+        stream_(streams ? std::make_shared<AnswerStream>(std::move(call)) : nullptr) {}
+
+  void take(Bytes message) {
+    if (received()) return;
+    message_ = std::move(message);
+    end();
+  }
+  void on_response(InferResponse response, bool final, bool has_response) override;
+
+ private:
+  Status scanned() override { return ok_status(); }
+  size_t unparsed_bytes() const override { return message_.size(); }
+  Status parse(InferRequest& request) override;
+  void submit(InferRequestPtr request) override;
+  void abandoned() override {
+    inference().cancelled(question_.model, version_);
+    if (stream_) stream_->abandon();
+  }
+  Result<Chunks> encode(InferResponse& response) override;
+  Status refusal(const InferResponse& response) const override;
+
+  Status read_message();
+  Status read_for(VersionPin pin, InferRequest& request);
+
+  struct Asked {
+    std::string model, version;
+    Fields fields;
+  };
+
+  const std::shared_ptr<TorchMetrics> metrics_;
+  const std::shared_ptr<AnswerStream> stream_;  // null: there is one answer
+  const TimePoint start_ = Clock::now();
+  Bytes message_;
+  Asked question_;
+  AnswerForm form_;
+  VersionPin pin_;                   // until it is submitted
+  std::atomic<int64_t> version_{0};  // that was pinned
+  Status told_;                      // what a handler says went wrong
+  InferRequestPtr waiting_;          // for its model to load
+};
+
+Status PredictCall::read_message() {
+  ProtoReader reader(message_.view());
+  while (reader.next()) {
+    if (reader.is(1, WireType::kBytes)) question_.model = reader.bytes();
+    if (reader.is(2, WireType::kBytes)) question_.version = reader.bytes();
+    if (reader.is(3, WireType::kBytes))
+      MM_RETURN_IF_ERROR(read_entry(message_, reader.bytes(), question_.fields.emplace_back()));
+  }
+  if (!reader.ok())
+    return invalid_argument("the request does not parse as a protobuf message; check the client's protos");
+  return question_.model.empty() ? invalid_argument("Parameter model_name is required.") : ok_status();
+}
+
+Status PredictCall::read_for(VersionPin pin, InferRequest& request) {
+  pin_ = std::move(pin);
+  request.version = pin_->version();
+  version_ = request.version;
+  request.model = question_.model;
+  metrics_->asked(question_.model, question_.version);
+  Question question;
+  question.fields = question_.fields;
+  return read_question(question, *pin_, request, form_);
+}
+
+Status PredictCall::parse(InferRequest& request) {
+  MM_RETURN_IF_ERROR(read_message());
+  Result<VersionPin> pin = pin_model(inference().catalog(), question_.model, question_.version);
+  if (pin.ok()) return read_for(*std::move(pin), request);
+  return inference().loads_on_demand(question_.model) ? ok_status() : pin.status();
+}
+
+void PredictCall::submit(InferRequestPtr request) {
+  const char* refusal = stream_ ? nullptr : kManyAnswers;
+  if (pin_) return inference().submit(std::move(pin_), std::move(request), refusal);
+  waiting_ = std::move(request);
+  inference().wait_for_model(
+      {question_.model, waiting_->deadline, waiting_->cancel, message_.size(),
+       [self = std::static_pointer_cast<PredictCall>(shared_from_this()), refusal](Status status) {
+         InferRequestPtr loaded = std::move(self->waiting_);
+         if (status.ok()) {
+           auto pin = pin_model(self->inference().catalog(), self->question_.model, self->question_.version);
+           status = pin.ok() ? self->read_for(*std::move(pin), *loaded) : pin.status();
+         }
+         if (!status.ok()) return loaded->fail(status);
+         self->inference().submit(std::move(self->pin_), std::move(loaded), refusal);
+       }});
+}
+
+Result<Chunks> PredictCall::encode(InferResponse& response) {
+  if (const auto failure = failure_in(response, form_))
+    return told_ = Status(grpc_code_of(failure->status), grpc_message(*failure));
+  MM_ASSIGN_OR_RETURN(Answer answer, write_answer(response, form_));
+  return response_message(std::move(answer.body));
+}
+
+Status PredictCall::refusal(const InferResponse& response) const {
+  if (!told_.ok()) return told_;
+  const Failure failure = failure_in(response, form_).value_or(failure_of(response.status));
+  // There what is not there is INTERNAL in the inference service.
+  return {failure.status == 404 ? Code::kInternal : grpc_code_of(failure.status), grpc_message(failure)};
+}
+
+void PredictCall::on_response(InferResponse response, bool final, bool has_response) {
+  const RequestTimes times = response.times;
+  const bool counts = final && response.status.ok() && version_ != 0;
+  if (counts) metrics_->answered(question_.model, question_.version, times, Clock::now() - start_);
+  if (!stream_) return GrpcInferCall::on_response(std::move(response), final, has_response);
+  if (has_response && response.status.ok()) {
+    Result<Chunks> message = encode(response);
+    response.status = message.status();
+    size_t size = 0;
+    if (message.ok()) {
+      for (const Bytes& piece : *message) size += piece.size();
+      stream_->send(*std::move(message), size);
+    }
+  }
+  if (final || !response.status.ok()) stream_->finish(response.status.ok() ? ok_status() : refusal(response));
+}
+
+/// The wire's side of a call.
+class PredictHandler final : public wire::WholeMessageHandler {
+ public:
+  explicit PredictHandler(std::shared_ptr<PredictCall> call) : call_(std::move(call)) {}
+  void on_message(Bytes message) override { call_->take(std::move(message)); }
+  void on_half_close() override { call_->half_close(); }
+  void on_cancel(const Status& reason) override { call_->cancel(reason); }
+
+ private:
+  const std::shared_ptr<PredictCall> call_;
+};
+
+}  // namespace
+
+void add_inference_methods(wire::GrpcMethods& methods, Inference& inference, bool server_timing, Offload* offload,
+                           const std::shared_ptr<TorchMetrics>& metrics) {
+  for (const bool streams : {false, true})
+    methods.add(
+        std::string(kService) + (streams ? "StreamPredictions" : "Predictions"),
+        [&inference, server_timing, offload, streams,
+         metrics](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
+          return std::make_unique<PredictHandler>(
+              std::make_shared<PredictCall>(inference, std::move(call), server_timing, offload, streams, metrics));
+        },
+        wire::ApiGroup::kInference);
+}
+
+}  // namespace modelmill::torchserve

@@ -1,0 +1,100 @@
+#include "dialect/torchserve/grpc_management.h"
+
+#include <climits>
+#include <string>
+#include <utility>
+
+#include "dialect/unary_proto.h"
+#include "torchserve_management.pb.h"
+
+namespace modelmill::torchserve {
+namespace {
+
+namespace api = org::pytorch::serve::grpc::management;
+using wire::ApiGroup;
+using Done = Management::Done;
+
+constexpr const char* kService = "/org.pytorch.serve.grpc.management.ManagementAPIsService/";
+
+Status status_of(const Failure& failure) { return {grpc_code_of(failure.status), grpc_message(failure)}; }
+
+api::ManagementResponse response_of(std::string text) {
+  api::ManagementResponse response;
+  response.set_msg(std::move(text));
+  return response;
+}
+
+/// A method whose answer comes later, on any thread.
+template <typename Request, typename Start>
+void add_operation(wire::GrpcMethods& methods, const char* name, Start start) {
+  methods.add(
+      std::string(kService) + name,
+      wire::unary_method([name, start = std::move(start)](std::shared_ptr<wire::GrpcCall> call, Bytes bytes) {
+        Request request;
+        if (bytes.size() > INT_MAX || !request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+          return call->finish(invalid_argument("the message does not parse as the request of " + std::string(name)));
+        start(request, [call](const Management::Outcome& outcome) {
+          call->loop().post([call, outcome] {
+            if (outcome.failure) return call->finish(status_of(*outcome.failure));
+            call->reply(serialise(response_of(outcome.text)));
+          });
+        });
+      }),
+      ApiGroup::kManagement);
+}
+
+Registration registration_of(const api::RegisterModelRequest& request) {
+  Registration out;
+  out.url = request.url();
+  out.model_name = request.model_name();
+  if (request.batch_size() > 0) out.batch_size = request.batch_size();
+  if (request.max_batch_delay() > 0) out.max_batch_delay_ms = request.max_batch_delay();
+  out.initial_workers = request.initial_workers();
+  out.synchronous = request.synchronous();
+  return out;
+}
+
+WorkerScaling scaling_of(const api::ScaleWorkerRequest& request) {
+  WorkerScaling out{request.model_name(), request.model_version()};
+  out.min = request.min_worker() > 0 ? request.min_worker() : 1;
+  out.max = request.max_worker() > 0 ? request.max_worker() : out.min;
+  out.synchronous = request.synchronous();
+  return out;
+}
+
+}  // namespace
+
+void add_management_methods(wire::GrpcMethods& methods, const std::shared_ptr<const Management>& management) {
+  using Answer = Result<api::ManagementResponse>;
+  add_unary<api::ListModelsRequest>(
+      methods, ApiGroup::kMetadata, std::string(kService) + "ListModels",
+      [management](const api::ListModelsRequest& request) -> Answer {
+        return response_of(indented(management->list(request.limit(), request.next_page_token())));
+      });
+  add_unary<api::DescribeModelRequest>(methods, ApiGroup::kMetadata, std::string(kService) + "DescribeModel",
+                                       [management](const api::DescribeModelRequest& request) -> Answer {
+                                         auto text =
+                                             management->describe(request.model_name(), request.model_version());
+                                         if (!text.ok()) return status_of(failure_of(text.status()));
+                                         return response_of(indented(*text));
+                                       });
+  add_operation<api::RegisterModelRequest>(methods, "RegisterModel",
+                                           [management](const api::RegisterModelRequest& request, Done done) {
+                                             management->register_model(registration_of(request), std::move(done));
+                                           });
+  add_operation<api::ScaleWorkerRequest>(methods, "ScaleWorker",
+                                         [management](const api::ScaleWorkerRequest& request, Done done) {
+                                           management->scale(scaling_of(request), std::move(done));
+                                         });
+  add_operation<api::SetDefaultRequest>(
+      methods, "SetDefault", [management](const api::SetDefaultRequest& request, Done done) {
+        management->set_default(request.model_name(), request.model_version(), std::move(done));
+      });
+  add_operation<api::UnregisterModelRequest>(
+      methods, "UnregisterModel", [management](const api::UnregisterModelRequest& request, Done done) {
+        management->unregister(request.model_name(), request.model_version(), std::move(done));
+      });
+  methods.describe(api::ListModelsRequest::descriptor()->file()->FindServiceByName("ManagementAPIsService"));
+}
+
+}  // namespace modelmill::torchserve

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "catalog/catalog.h"
+#include "catalog/model_control.h"
+#include "dialect/torchserve/answers.h"
+
+namespace modelmill::torchserve {
+
+/// What a client asks to be registered. What TorchServe's processes alone have (handler, runtime, timeouts) is not
+/// among it.
+struct Registration {
+  std::string url;
+  std::string model_name = {};
+  std::optional<int64_t> batch_size = {};
+  std::optional<int64_t> max_batch_delay_ms = {};
+  int64_t initial_workers = 0;
+  bool synchronous = true;
+};
+
+struct WorkerScaling {
+  std::string model;
+  std::string version = {};  // as the client writes it; empty: the default one
+  int64_t min = 1;
+  int64_t max = 1;
+  bool synchronous = false;
+};
+
+/// What TorchServe's management answers, for both protocols: JSON, or a sentence. Both arguments must outlive the wire.
+/// Thread-safe.
+class Management {
+ public:
+  /// How an operation ended: a status of HTTP with a sentence, or what went wrong.
+  struct Outcome {
+    int status = 200;
+    std::string text = {};
+    std::optional<Failure> failure = {};
+  };
+  /// Called once, on any thread.
+  using Done = std::function<void(Outcome)>;
+
+  Management(const Catalog& catalog, ModelControl& control) : catalog_(catalog), control_(control) {}
+
+  /// {"nextPageToken": ..., "models": [...]} of those that are served, by name. `limit` and `page` below their range
+  /// are what TorchServe takes for them.
+  std::string list(int64_t limit, int64_t page) const;
+  /// A list of one; of all versions for "all".
+  Result<std::string> describe(const std::string& model, std::string_view version) const;
+
+  void register_model(const Registration& registration, Done done) const;
+  void scale(const WorkerScaling& scaling, Done done) const;
+  void unregister(const std::string& model, const std::string& version, Done done) const;
+  void set_default(const std::string& model, const std::string& version, Done done) const;
+
+ private:
+  const Catalog& catalog_;
+  ModelControl& control_;
+};
+
+}  // namespace modelmill::torchserve

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "catalog/catalog.h"
+#include "request/infer_response.h"
+#include "runtime/metrics.h"
+
+namespace modelmill::torchserve {
+
+/// What came by TorchServe's protocol, and how the machine is, under the names of its metrics: a page of its own,
+/// because its dashboards sum over names and labels as there. Series of a model last as long as it is known.
+/// Thread-safe.
+class TorchMetrics {
+ public:
+  TorchMetrics();
+
+  /// A reply over HTTP.
+  void replied(int status);
+  /// An inference has been asked for. `version` as the client named it; empty: it named none.
+  void asked(const std::string& model, std::string_view version);
+  /// It succeeded, `time` after it came.
+  void answered(const std::string& model, std::string_view version, const RequestTimes& times, Duration time);
+
+  /// In Prometheus' text format.
+  std::string render(const Catalog& catalog);
+
+ private:
+  struct Series {
+    std::shared_ptr<Counter> requests, latency, queue_latency;
+    std::shared_ptr<Gauge> prediction_time;
+  };
+  Series& series(const std::string& model, std::string_view version) MM_REQUIRES(mutex_);
+  void look_at_machine();
+
+  const std::string host_;
+  MetricRegistry registry_;
+  std::array<std::shared_ptr<Counter>, 3> replies_;  // 2XX, 4XX, 5XX
+  std::shared_ptr<Gauge> queue_time_;
+  std::array<std::shared_ptr<Gauge>, 7> machine_;
+  Mutex mutex_;
+  std::pair<uint64_t, uint64_t> processor_ MM_GUARDED_BY(mutex_);  // busy and all, when it was looked at last
+  std::map<std::string, std::map<std::string, Series, std::less<>>> models_ MM_GUARDED_BY(mutex_);  // by version
+};
+
+}  // namespace modelmill::torchserve

@@ -1,0 +1,154 @@
+#include "dialect/torchserve/rest_management.h"
+
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "dialect/json_input.h"
+#include "dialect/percent_text.h"
+
+namespace modelmill::torchserve {
+namespace {
+
+const std::string* find(const NamedTexts& query, std::string_view name) {
+  for (const auto& [key, value] : query)
+    if (key == name) return &value;
+  return nullptr;
+}
+
+/// What is no number counts as not said, as there.
+std::optional<int64_t> number_in(const NamedTexts& query, std::string_view name) {
+  const std::string* text = find(query, name);
+  if (text == nullptr) return std::nullopt;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
+  return number;
+}
+
+bool flag_in(const NamedTexts& query, std::string_view name, bool otherwise) {
+  const std::string* text = find(query, name);
+  return text == nullptr ? otherwise : *text == "true" || *text == "True" || *text == "TRUE";
+}
+
+std::string text_in(const NamedTexts& query, std::string_view name) {
+  const std::string* text = find(query, name);
+  return text == nullptr ? std::string() : *text;
+}
+
+/// The members of a JSON body as if they had been written as a query.
+Result<NamedTexts> members_of(const Bytes& body) {
+  const ThreadJsonParser parser;
+  const std::string text(body.view());
+  MM_ASSIGN_OR_RETURN(const simdjson::dom::element document, parse_json(*parser, text, text.size()));
+  simdjson::dom::object object;
+  if (document.get_object().get(object) != simdjson::SUCCESS)
+    return invalid_argument("the body must be a JSON object such as {\"url\": \"model.mar\"}");
+  NamedTexts out;
+  for (const auto& [name, value] : object) {
+    std::string_view string;
+    const bool is_text = value.get_string().get(string) == simdjson::SUCCESS;
+    out.emplace_back(name, is_text ? std::string(string) : simdjson::minify(value));
+  }
+  return out;
+}
+
+Registration registration_of(const NamedTexts& said, bool synchronous) {
+  Registration out;
+  out.url = text_in(said, "url");
+  out.model_name = text_in(said, "model_name");
+  out.batch_size = number_in(said, "batch_size");
+  out.max_batch_delay_ms = number_in(said, "max_batch_delay");
+  out.initial_workers = number_in(said, "initial_workers").value_or(0);
+  out.synchronous = flag_in(said, "synchronous", synchronous);
+  return out;
+}
+
+/// One request.
+class Call {
+ public:
+  Call(const Management& management, std::shared_ptr<TorchMetrics> metrics,
+       std::shared_ptr<wire::HttpExchange> exchange)
+      : management_(management), metrics_(std::move(metrics)), exchange_(std::move(exchange)) {}
+
+  Status handle(const std::vector<std::string>& path) const {
+    MM_ASSIGN_OR_RETURN(const NamedTexts query, parse_query(request().query));
+    const std::string& method = request().method;
+    if (path.empty()) {
+      if (method == "POST") return register_model(query);
+      if (method != "GET") return method_not_allowed();
+      reply(plain_reply(200, management_.list(number_in(query, "limit").value_or(0),
+                                              number_in(query, "next_page_token").value_or(0))));
+      return ok_status();
+    }
+    const std::string& model = path[0];
+    const std::string version = path.size() > 1 ? path[1] : std::string();
+    if (path.size() == 3 && path[2] == "set-default" && method == "PUT") {
+      management_.set_default(model, version, done());
+      return ok_status();
+    }
+    if (path.size() > 2) return no_such_resource();
+    if (method == "GET") {
+      MM_ASSIGN_OR_RETURN(const std::string json, management_.describe(model, version));
+      reply(plain_reply(200, json));
+    } else if (method == "PUT") {
+      scale(model, version, query);
+    } else if (method == "DELETE") {
+      management_.unregister(model, version, done());
+    } else {
+      return method_not_allowed();
+    }
+    return ok_status();
+  }
+
+  void reply(wire::HttpReply reply) const {
+    metrics_->replied(reply.status);
+    exchange_->reply(std::move(reply));
+  }
+
+ private:
+  const wire::HttpRequest& request() const { return exchange_->request(); }
+
+  Status register_model(const NamedTexts& query) const {
+    NamedTexts said = query;
+    const bool by_body = request().header("content-type").starts_with("application/json") && !request().body.empty();
+    if (by_body) {
+      MM_ASSIGN_OR_RETURN(said, members_of(request().body));
+    }
+    management_.register_model(registration_of(said, !by_body), done());
+    return ok_status();
+  }
+
+  void scale(const std::string& model, const std::string& version, const NamedTexts& query) const {
+    WorkerScaling scaling{model, version};
+    if (version.empty()) scaling.version = text_in(query, "model_version");
+    scaling.min = number_in(query, "min_worker").value_or(1);
+    scaling.max = number_in(query, "max_worker").value_or(scaling.min);
+    scaling.synchronous = flag_in(query, "synchronous", false);
+    management_.scale(scaling, done());
+  }
+
+  /// Answers on the loop how an operation ended.
+  Management::Done done() const {
+    return [call = *this](const Management::Outcome& outcome) {
+      call.exchange_->loop().post([call, outcome] {
+        call.reply(outcome.failure ? failure_reply(*outcome.failure)
+                                   : plain_reply(outcome.status, status_json(outcome.text)));
+      });
+    };
+  }
+
+  const Management& management_;
+  std::shared_ptr<TorchMetrics> metrics_;
+  std::shared_ptr<wire::HttpExchange> exchange_;
+};
+
+}  // namespace
+
+void handle_rest_management(const Management& management, const std::shared_ptr<TorchMetrics>& metrics,
+                            std::shared_ptr<wire::HttpExchange> exchange, const std::vector<std::string>& path) {
+  const Call call(management, metrics, std::move(exchange));
+  if (const Status status = call.handle(path); !status.ok()) call.reply(failure_reply(status));
+}
+
+}  // namespace modelmill::torchserve

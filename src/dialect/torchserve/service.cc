@@ -1,0 +1,166 @@
+#include "dialect/torchserve/service.h"
+
+#include <utility>
+#include <vector>
+
+#include "dialect/model_wait.h"
+#include "dialect/torchserve/answers.h"
+#include "dialect/torchserve/grpc_infer.h"
+#include "dialect/torchserve/grpc_management.h"
+#include "dialect/torchserve/infer_codec.h"
+#include "dialect/torchserve/model_version.h"
+#include "dialect/torchserve/open_api.h"
+#include "dialect/torchserve/rest_infer.h"
+#include "dialect/torchserve/rest_management.h"
+#include "dialect/unary_proto.h"
+#include "torchserve_inference.pb.h"
+
+namespace modelmill::torchserve {
+
+using wire::ApiGroup;
+using Exchange = std::shared_ptr<wire::HttpExchange>;
+
+namespace {
+
+constexpr const char* kPrefix = "torchserve";
+
+/// The segments of a path, without the prefix; none of a path that is no path.
+std::vector<std::string> segments_of(const wire::HttpRequest& request) {
+  auto segments = split_path(request.path);
+  if (!segments.ok()) return {};
+  if (!segments->empty() && segments->front() == kPrefix) segments->erase(segments->begin());
+  return *std::move(segments);
+}
+
+ApiGroup group_of(const wire::HttpRequest& request) {
+  const std::vector<std::string> path = segments_of(request);
+  if (path.empty() || request.method == "OPTIONS") return ApiGroup::kMetadata;
+  if (path[0] == "ping") return ApiGroup::kHealth;
+  if (path[0] == "metrics") return ApiGroup::kMetrics;
+  if (path[0] == "predictions" || path[0] == "explanations") return ApiGroup::kInference;
+  if (path[0] == "models" && request.method != "GET") return ApiGroup::kManagement;
+  return ApiGroup::kMetadata;
+}
+
+InferPath infer_path(const std::vector<std::string>& path) {
+  InferPath out{path[1]};
+  if (path.size() > 2) out.version = path[2];
+  for (size_t i = 3; i < path.size(); ++i) out.url_path += (i > 3 ? "/" : "") + path[i];
+  out.explain = path[0] == "explanations";
+  return out;
+}
+
+}  // namespace
+
+struct Service::Rep : std::enable_shared_from_this<Rep> {
+  Rep(Inference& i, ModelControl& control, Options o)
+      : inference(i),
+        options(std::move(o)),
+        metrics(std::make_shared<TorchMetrics>()),
+        management(std::make_shared<const Management>(i.catalog(), control)) {}
+
+  void handle(const Exchange& exchange) const;
+  void reply(const Exchange& exchange, wire::HttpReply reply) const {
+    metrics->replied(reply.status);
+    exchange->reply(std::move(reply));
+  }
+  Status answer(const Exchange& exchange, const std::vector<std::string>& path) const;
+  Status infer(const Exchange& exchange, const std::vector<std::string>& path) const;
+  std::string health(bool ready) const { return status_json(ready ? "Healthy" : "Unhealthy"); }
+
+  Inference& inference;
+  const Options options;
+  const std::shared_ptr<TorchMetrics> metrics;
+  const std::shared_ptr<const Management> management;
+};
+
+void Service::Rep::handle(const Exchange& exchange) const {
+  const Status status = answer(exchange, segments_of(exchange->request()));
+  if (!status.ok()) reply(exchange, failure_reply(status));
+}
+
+Status Service::Rep::answer(const Exchange& exchange, const std::vector<std::string>& path) const {
+  const wire::HttpRequest& request = exchange->request();
+  if (path.empty() || path[0] == "api-description") {
+    if (path.size() > 1 || (request.method != "OPTIONS" && path.empty())) return no_such_resource();
+    reply(exchange, plain_reply(200, describe_all(options.server_version)));
+    return ok_status();
+  }
+  if (path[0] == "predictions" || path[0] == "explanations") return infer(exchange, path);
+  if (path[0] == "models" && request.method != "OPTIONS") {
+    handle_rest_management(*management, metrics, exchange, {path.begin() + 1, path.end()});
+    return ok_status();
+  }
+  if (path[0] == "models") {
+    if (path.size() != 1) MM_RETURN_IF_ERROR(management->describe(path[1], path.size() > 2 ? path[2] : "").status());
+    reply(exchange, plain_reply(200, describe_all(options.server_version)));
+    return ok_status();
+  }
+  if (path.size() != 1) return no_such_resource();
+  if (path[0] == "ping") {
+    const bool ready = options.ready();
+    reply(exchange, plain_reply(ready ? 200 : 500, health(ready)));
+    return ok_status();
+  }
+  if (path[0] != "metrics") return no_such_resource();
+  if (request.method != "GET") return method_not_allowed();
+  wire::HttpReply page =
+      wire::HttpReply::text(200, "text/plain; version=0.0.4; charset=utf-8", metrics->render(inference.catalog()));
+  compress_reply(page, request);
+  reply(exchange, std::move(page));
+  return ok_status();
+}
+
+Status Service::Rep::infer(const Exchange& exchange, const std::vector<std::string>& path) const {
+  const std::string& method = exchange->request().method;
+  if (path.size() < 2) return no_such_resource();
+  const InferPath asked = infer_path(path);
+  Result<VersionPin> pin = pin_model(inference.catalog(), asked.model, asked.version);
+  if (method == "OPTIONS") {
+    MM_RETURN_IF_ERROR(pin.status());
+    reply(exchange, plain_reply(200, describe_model(options.server_version, asked.model, **pin)));
+    return ok_status();
+  }
+  if (method != "POST" && method != "PUT" && method != "GET") return method_not_allowed();
+  if (pin.ok() || !inference.loads_on_demand(asked.model)) {
+    handle_rest_inference(inference, exchange, asked, std::move(pin), options.http, metrics);
+    return ok_status();
+  }
+  wait_for_model(
+      inference, exchange, asked.model, [self = shared_from_this()](const Exchange& again) { self->handle(again); },
+      [counted = metrics](const Status& status) {
+        wire::HttpReply refused = failure_reply(status);
+        counted->replied(refused.status);
+        return refused;
+      });
+  return ok_status();
+}
+
+Service::Service(Inference& inference, ModelControl& control, Options options)
+    : rep_(std::make_shared<const Rep>(inference, control, std::move(options))) {}
+
+void Service::add_to(HttpRouter& router) const {
+  const auto handle = [rep = rep_](const Exchange& exchange) { rep->handle(exchange); };
+  for (const char* segment : {"ping", "predictions", "explanations", "api-description", "models", kPrefix})
+    router.add(segment, handle, group_of);
+  router.add_options("", handle, ApiGroup::kMetadata);
+}
+
+void Service::add_to(wire::GrpcMethods& methods) const {
+  namespace api = org::pytorch::serve::grpc::inference;
+  add_inference_methods(methods, rep_->inference, rep_->options.http.server_timing, rep_->options.http.offload,
+                        rep_->metrics);
+  add_unary<google::protobuf::Empty>(
+      methods, ApiGroup::kHealth, "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping",
+      [rep = rep_](const google::protobuf::Empty&) -> Result<api::TorchServeHealthResponse> {
+        api::TorchServeHealthResponse response;
+        std::string text = indented(rep->health(rep->options.ready()));
+        text.pop_back();
+        response.set_health(std::move(text));
+        return response;
+      });
+  methods.describe(api::PredictionsRequest::descriptor()->file()->FindServiceByName("InferenceAPIsService"));
+  add_management_methods(methods, rep_->management);
+}
+
+}  // namespace modelmill::torchserve

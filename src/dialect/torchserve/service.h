@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "catalog/model_control.h"
+#include "dialect/http_options.h"
+#include "dialect/http_router.h"
+#include "dialect/torchserve/management.h"
+#include "dialect/torchserve/metrics.h"
+#include "serve/inference.h"
+#include "wire/grpc.h"
+
+namespace modelmill::torchserve {
+
+/// TorchServe's protocol, over both protocols and on the one port: inference, management and metrics
+/// (docs/torchserve.md). Thread-safe; what it is made with must outlive the wire.
+class Service {
+ public:
+  struct Options {
+    std::string server_version;
+    /// Every model that should be served is.
+    std::function<bool()> ready;
+    HttpOptions http = {};
+  };
+
+  Service(Inference& inference, ModelControl& control, Options options);
+
+  /// Adds its paths, each also below /torchserve.
+  void add_to(HttpRouter& router) const;
+  /// Adds InferenceAPIsService and ManagementAPIsService, and describes them for reflection.
+  void add_to(wire::GrpcMethods& methods) const;
+
+ private:
+  struct Rep;
+  const std::shared_ptr<const Rep> rep_;
+};
+
+}  // namespace modelmill::torchserve
