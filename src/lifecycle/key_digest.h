@@ -7,8 +7,8 @@
 
 namespace modelmill {
 
-/// SHA-256 of what it is given, piece by piece. Calls the algorithm itself: OpenSSL's EVP interface would start the whole
-/// library with its providers, some 3 MB of memory that a server without TLS has no other use for.
+/// SHA-256 of what it is given, piece by piece. Calls the algorithm itself: OpenSSL's EVP interface would start the
+/// whole library with its providers, some 3 MB of memory that a server without TLS has no other use for.
 class KeyDigest {
  public:
   KeyDigest();
