@@ -14,12 +14,14 @@ class AllDone {
  public:
   AllDone(size_t things, ModelControl::Done done) : left_(things), done_(std::move(done)) {}
   void one(const Status& status) {
+    Status first;
     {
       const MutexLock lock(mutex_);
       if (first_.ok()) first_ = status;
       if (--left_ > 0) return;
+      first = first_;
     }
-    done_(first_);
+    done_(first);
   }
 
  private:
