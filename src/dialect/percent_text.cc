@@ -2,15 +2,10 @@
 
 #include <algorithm>
 
+#include "base/hex_text.h"
+
 namespace modelmill {
 namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 Result<std::string> query_decode(std::string_view text) {
   std::string spaced(text);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <span>
 
+#include "base/hex_text.h"
+
 namespace modelmill {
 namespace {
 
@@ -13,15 +15,11 @@ constexpr size_t kParentId = 36;
 constexpr size_t kFlags = 53;
 
 /// Capital letters are not allowed.
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
+int small_hex_digit(char c) { return c >= 'A' && c <= 'F' ? -1 : hex_digit(c); }
 
 bool read_hex(std::string_view text, std::span<uint8_t> into) {
   for (size_t i = 0; i < into.size(); ++i) {
-    const int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+    const int high = small_hex_digit(text[2 * i]), low = small_hex_digit(text[2 * i + 1]);
     if (high < 0 || low < 0) return false;
     into[i] = static_cast<uint8_t>(high * 16 + low);
   }

@@ -68,13 +68,6 @@ size_t checksum_size(ChecksumKind kind) {
   return kind == ChecksumKind::kCrc64Nvme ? 8 : 4;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 }  // namespace
 
 const char* checksum_name(ChecksumKind kind) {

@@ -46,7 +46,7 @@ def main():
     data.limit_memory(control.hello["memory_limit"])
     try:
         flavour = flavours.find(control.hello)
-        kind = getattr(flavour, "kind", None) or (serving.ManyAtOnce if flavour.concurrent else serving.OneByOne)
+        kind = flavour.kind or (serving.ManyAtOnce if flavour.concurrent else serving.OneByOne)
         running = kind(data, flavour).run()
         next(running)
         description = flavour.describe()

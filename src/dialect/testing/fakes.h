@@ -156,4 +156,19 @@ inline void feed(wire::GrpcCallHandler& handler, const std::string& message, siz
   handler.on_message_end();
 }
 
+/// A call with one message, which has ended.
+inline std::shared_ptr<FakeCall> call_unary(LoopThread& thread, wire::GrpcMethods& methods, const std::string& path,
+                                            const std::string& message) {
+  const auto call = std::make_shared<FakeCall>(thread.loop(), path);
+  std::unique_ptr<wire::GrpcCallHandler> handler;
+  thread.run([&] {
+    handler = methods.find(path)->make(call);
+    feed(*handler, message, 5);
+    handler->on_half_close();
+  });
+  call->wait_finished();
+  thread.run([&] { handler.reset(); });
+  return call;
+}
+
 }  // namespace modelmill::testing

@@ -71,16 +71,7 @@ class TfServing : public ::testing::Test {
     const bool of_models = method == "GetModelStatus" || method == "HandleReloadConfigRequest";
     const std::string service = of_models ? "ModelService/" : "PredictionService/";
     const std::string path = "/tensorflow.serving." + service + method;
-    const auto call = std::make_shared<FakeCall>(thread_.loop(), path);
-    std::unique_ptr<wire::GrpcCallHandler> handler;
-    thread_.run([&] {
-      handler = methods_.find(path)->make(call);
-      testing::feed(*handler, message, 5);
-      handler->on_half_close();
-    });
-    call->wait_finished();
-    thread_.run([&] { handler.reset(); });
-    return call;
+    return testing::call_unary(thread_, methods_, path, message);
   }
   template <typename Response, typename Request>
   Response ask(const std::string& method, const Request& request) {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "dialect/percent_text.h"
+#include "wire/http_text.h"
 
 namespace modelmill::torchserve {
 namespace {
@@ -13,11 +14,8 @@ constexpr std::string_view kUrlEncoded = "application/x-www-form-urlencoded";
 /// More are nobody's form.
 constexpr size_t kMostFields = 1024;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool begins_with(std::string_view text, std::string_view lower_case) {
-  return text.size() >= lower_case.size() &&
-         std::equal(lower_case.begin(), lower_case.end(), text.begin(), [](char a, char b) { return a == lower(b); });
+bool begins_with(std::string_view text, std::string_view lower) {
+  return wire::equals_ignoring_case(text.substr(0, lower.size()), lower);
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -46,7 +44,7 @@ std::optional<std::string> parameter(std::string_view header, std::string_view w
     } else {
       value = trimmed(header.substr(0, header.find(';')));
     }
-    if (name.size() == wanted.size() && begins_with(name, wanted)) return value;
+    if (wire::equals_ignoring_case(name, wanted)) return value;
     at = header.find(';');
   }
   return std::nullopt;
@@ -62,8 +60,8 @@ Status read_part_headers(std::string_view headers, Field& field) {
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) continue;
     const std::string_view name = line.substr(0, colon), value = trimmed(line.substr(colon + 1));
-    if (name.size() == 12 && begins_with(name, "content-type")) field.content_type = value;
-    if (name.size() != 19 || !begins_with(name, "content-disposition")) continue;
+    if (wire::equals_ignoring_case(name, "content-type")) field.content_type = value;
+    if (!wire::equals_ignoring_case(name, "content-disposition")) continue;
     if (const auto text = parameter(value, "name")) {
       field.name = *text;
       named = true;

@@ -115,6 +115,7 @@ class PredictCall final : public GrpcInferCall {
   std::atomic<int64_t> version_{0};  // that was pinned
   Status told_;                      // what a handler says went wrong
   InferRequestPtr waiting_;          // for its model to load
+  bool ended_ = false;               // the stream; answers of a request come one after the other
 };
 
 Status PredictCall::read_message() {
@@ -180,9 +181,9 @@ Status PredictCall::refusal(const InferResponse& response) const {
 }
 
 void PredictCall::on_response(InferResponse response, bool final, bool has_response) {
-  const RequestTimes times = response.times;
+  if (ended_) return;
   const bool counts = final && response.status.ok() && version_ != 0;
-  if (counts) metrics_->answered(question_.model, question_.version, times, Clock::now() - start_);
+  if (counts) metrics_->answered(question_.model, question_.version, response.times, Clock::now() - start_);
   if (!stream_) return GrpcInferCall::on_response(std::move(response), final, has_response);
   if (has_response && response.status.ok()) {
     Result<Chunks> message = encode(response);
@@ -193,7 +194,8 @@ void PredictCall::on_response(InferResponse response, bool final, bool has_respo
       stream_->send(*std::move(message), size);
     }
   }
-  if (final || !response.status.ok()) stream_->finish(response.status.ok() ? ok_status() : refusal(response));
+  ended_ = final || !response.status.ok();
+  if (ended_) stream_->finish(response.status.ok() ? ok_status() : refusal(response));
 }
 
 /// The wire's side of a call.

@@ -11,6 +11,7 @@
 #include "dialect/predict/request_codec.h"
 #include "dialect/tfserving/json_predict.h"
 #include "tensor/npy.h"
+#include "wire/http_text.h"
 
 namespace modelmill::torchserve {
 namespace {
@@ -145,9 +146,7 @@ Status read_tensors(const Question& question, const ModelVersion& version, Infer
 
 /// A header that a handler may set: not one that says where the reply ends, nor one that would end its line.
 bool may_be_set(std::string_view name, std::string_view value) {
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string lower = wire::lower_case(name);
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
   return !name.empty() && name.find_first_of(" :") == std::string_view::npos &&
          std::none_of(name.begin(), name.end(), is_control) && std::none_of(value.begin(), value.end(), is_control) &&

@@ -143,16 +143,7 @@ class TorchServe : public ::testing::Test {
   }
 
   std::shared_ptr<FakeCall> call(const std::string& path, const std::string& message) {
-    const auto call = std::make_shared<FakeCall>(thread_.loop(), path);
-    std::unique_ptr<wire::GrpcCallHandler> handler;
-    thread_.run([&] {
-      handler = methods_.find(path)->make(call);
-      testing::feed(*handler, message, 5);
-      handler->on_half_close();
-    });
-    call->wait_finished();
-    thread_.run([&] { handler.reset(); });
-    return call;
+    return testing::call_unary(thread_, methods_, path, message);
   }
   std::shared_ptr<FakeCall> predict(const std::string& model, std::map<std::string, std::string> input,
                                     const char* method = "Predictions") {

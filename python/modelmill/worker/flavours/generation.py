@@ -10,6 +10,7 @@ from modelmill import api
 from modelmill.errors import Error
 from modelmill.worker import frames
 
+from . import Flavour
 from .huggingface import Tokenizer, load_model, read_json
 from .rows import field, texts
 
@@ -59,9 +60,7 @@ def _kind_text(kind):
     return {int: "a whole number", float: "a number", bool: "true or false"}[kind]
 
 
-class Generation:
-    concurrent = False
-
+class Generation(Flavour):
     def __init__(self, model, tokenizer):
         self.model, self.tokenizer = model, tokenizer.tokenizer
         self.reach = getattr(model.config, "max_position_embeddings", None)
@@ -75,15 +74,6 @@ class Generation:
             "wants_info": True,
             "decoupled": True,
         }
-
-    def make(self):
-        pass
-
-    def start(self):
-        return []
-
-    def stop(self):
-        return []
 
     def execute(self, batch, serving):
         for arrays, which in batch.parts([_INPUT]):

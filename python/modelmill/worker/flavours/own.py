@@ -8,6 +8,7 @@ from modelmill.errors import Error
 from modelmill.types import Argument, Returns
 
 from ..serving import execution
+from . import Flavour
 
 _WINDOW = 16  # answers of a stream that the server has yet to take
 
@@ -34,7 +35,7 @@ def load(module, hello):
     return Own(name, target)
 
 
-class Own:
+class Own(Flavour):
     def __init__(self, name, target):
         options = target.__modelmill__
         self.name, self.target, self.batch, self.workers = name, target, options.batch, options.workers

@@ -6,6 +6,7 @@ from modelmill.types import array_field
 from modelmill.worker import frames
 
 from ..serving import execution
+from . import Flavour
 
 
 def field(name, dtype, *sizes):
@@ -33,11 +34,9 @@ def texts(array):
     return out
 
 
-class Rows:
+class Rows(Flavour):
     """`predict` makes the arrays of `outputs` from {input: array}, all with as many rows. A batch that fails is tried
     once more request by request, so that one bad request costs no other its answer."""
-
-    concurrent = False
 
     def __init__(self, inputs, outputs, predict, batch):
         self.inputs, self.outputs, self.predict, self.batch = inputs, outputs, predict, batch
@@ -49,15 +48,6 @@ class Rows:
             "gather": True,
             "max_batch_size": self.batch,
         }
-
-    def make(self):
-        pass
-
-    def start(self):
-        return []
-
-    def stop(self):
-        return []
 
     def execute(self, batch, serving):
         for arrays, which in batch.parts([one.name for one in self.inputs]):

@@ -47,6 +47,7 @@ from modelmill import api
 from modelmill.errors import Error
 
 from ..serving import execution
+from . import Flavour
 from . import torchserve_rows as rows_
 
 _WINDOW = 16  # answers of a stream that the server has yet to take
@@ -154,8 +155,7 @@ class Entry:
             self.instance.initialize(context)
 
 
-class TorchServe:
-    concurrent = False
+class TorchServe(Flavour):
 
     def __init__(self, manifest, directory, hello):
         self.manifest, self.directory = manifest, directory
@@ -204,12 +204,6 @@ class TorchServe:
                 "or a Python that has it with --python"
             ) from error
         self.call = _enveloped(self.envelope, entry.call) if self.envelope else entry.call
-
-    def start(self):
-        return []
-
-    def stop(self):
-        return []
 
     def execute(self, batch, serving):
         inputs, batch.inputs = batch.inputs, ()

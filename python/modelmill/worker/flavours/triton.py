@@ -18,6 +18,7 @@ from .. import frames
 from ..background import Background, BackgroundAsync
 from ..memory import Full
 from ..serving import OneByOne, execution
+from . import Flavour
 
 CLASS = "TritonPythonModel"
 MODULE = "triton_python_backend_utils"  # that its code imports
@@ -51,7 +52,7 @@ def _specs(config, kind, batched):
     return out
 
 
-class Triton:
+class Triton(Flavour):
     """Executions come one after another. Of a decoupled model the next may begin while earlier ones have answers to
     come; of another it begins when all are answered."""
 
