@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/option_set.h"
+#include "cli/route_options.h"
 #include "cli/serve_options.h"
 #include "cli/suggestion.h"
 #include "server/version.h"
@@ -36,6 +37,7 @@ class Definitions {
   void define_predict();
   void define_models();
   void define_explain();
+  void define_route();
   void define_top();
   void define_doctor();
   void define_lint();
@@ -59,13 +61,14 @@ class Definitions {
   bool version_ = false;
   bool predict_json_ = false;
   CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *explain_app_ = nullptr,
-           *top_app_ = nullptr, *doctor_app_ = nullptr, *lint_app_ = nullptr, *new_app_ = nullptr,
-           *completion_app_ = nullptr;
+           *route_app_ = nullptr, *top_app_ = nullptr, *doctor_app_ = nullptr, *lint_app_ = nullptr,
+           *new_app_ = nullptr, *completion_app_ = nullptr;
   CLI::Option* format_option_ = nullptr;
   ServeCommand serve_;
   PredictCommand predict_;
   ModelsCommand models_;
   ExplainCommand explain_;
+  RouteCommand route_;
   TopCommand top_;
   DoctorCommand doctor_;
   LintCommand lint_;
@@ -82,6 +85,7 @@ Definitions::Definitions() {
   define_predict();
   define_models();
   define_explain();
+  define_route();
   define_top();
   define_doctor();
   define_lint();
@@ -184,6 +188,14 @@ void Definitions::define_explain() {
   explain_app_->add_option("--version", explain_.version, "The model's version; 0 for the default one")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber.description(""));
+}
+
+void Definitions::define_route() {
+  route_app_ = command("route", "Show and change a server's routes: names over versions and models",
+                       "  modelmill route set reader '{\"split\": {\"ocr@stable\": 95, \"ocr@canary\": 5}}'\n"
+                       "  modelmill route undo reader");
+  define_route_arguments(*route_app_, options_, route_);
+  add_server(*route_app_, route_);
 }
 
 void Definitions::define_top() {
@@ -304,6 +316,11 @@ Command Definitions::finish() {
   if (predict_app_->parsed()) return finish_predict();
   if (models_app_->parsed()) return models_;
   if (explain_app_->parsed()) return explain_;
+  if (route_app_->parsed()) {
+    if (const std::string problem = route_arguments_problem(route_); !problem.empty())
+      return usage_error(*route_app_, problem);
+    return route_;
+  }
   if (top_app_->parsed()) return top_;
   if (doctor_app_->parsed()) return doctor_;
   if (lint_app_->parsed()) {

@@ -56,6 +56,21 @@ struct ExplainCommand {
   std::chrono::seconds timeout{30};
 };
 
+/// What `modelmill route` does.
+enum class RouteAction { kList, kShow, kSet, kDelete, kHistory, kUndo };
+
+/// `modelmill route`
+struct RouteCommand {
+  RouteAction action = RouteAction::kList;
+  std::string name;
+  std::string definition;  // JSON, a file that has it, or "-"
+  std::string server = "http://127.0.0.1:8000";
+  std::string ca;  // authorities of https servers; empty: the system's
+  std::string token_file;
+  bool json = false;
+  std::chrono::seconds timeout{30};
+};
+
 /// `modelmill top`
 struct TopCommand {
   std::string server = "http://127.0.0.1:8000";
@@ -99,8 +114,8 @@ struct ParsedAnswer {
   std::string text;
 };
 
-using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, ExplainCommand, TopCommand,
-                             DoctorCommand, LintCommand, NewCommand, CompletionCommand>;
+using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, ExplainCommand, RouteCommand,
+                             TopCommand, DoctorCommand, LintCommand, NewCommand, CompletionCommand>;
 
 /// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
 Command parse_command_line(const std::vector<std::string>& arguments);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dialect/large_work.h"
+#include "dialect/route_facts.h"
 #include "dialect/server_timing.h"
 
 namespace modelmill {
@@ -49,6 +50,11 @@ void GrpcInferCall::parsed(const Status& status) {
   submit(std::move(request));
 }
 
+const RoutedRequestPtr& GrpcInferCall::find_route(std::string_view model) {
+  routed_ = inference_.route(model, facts_of(*call_));
+  return routed_;
+}
+
 void GrpcInferCall::on_response(InferResponse response, bool final, bool has_response) {
   if (has_response && ++responses_ == 1) response_ = std::move(response);
   if (!final) return;
@@ -80,6 +86,7 @@ Status GrpcInferCall::encode_answer() {
 
 void GrpcInferCall::deliver() {
   answered(response_.status);
+  add_route_headers(*call_, routed_);
   wire::GrpcMetadata trailers;
   if (timed_) {
     trailers.emplace_back("server-timing", server_timing(response_.times, Clock::now()));

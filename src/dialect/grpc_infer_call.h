@@ -43,6 +43,11 @@ class GrpcInferCall : public ResponseSink, public std::enable_shared_from_this<G
   /// Is told what the client gets, on the loop.
   virtual void answered(const Status&) {}
 
+  /// Finds the way of a request for `model` that names no version. Its parse() or submit(), once.
+  const RoutedRequestPtr& find_route(std::string_view model);
+  /// Null: there is none.
+  const RoutedRequestPtr& routed() const { return routed_; }
+
   Inference& inference() const { return inference_; }
   const std::shared_ptr<wire::GrpcCall>& call() const { return call_; }
   /// A message was received already: what else comes is not for this call.
@@ -57,6 +62,7 @@ class GrpcInferCall : public ResponseSink, public std::enable_shared_from_this<G
   const std::shared_ptr<wire::GrpcCall> call_;
   const bool timed_;
   Offload* const offload_;
+  RoutedRequestPtr routed_;
   CancelToken cancel_;
   InferRequestPtr request_;  // until it is parsed
   bool received_ = false;

@@ -3,11 +3,13 @@
 #include <utility>
 
 #include "dialect/large_work.h"
+#include "dialect/route_facts.h"
 #include "dialect/server_timing.h"
 
 namespace modelmill {
 
-void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options) {
+void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options, RoutedRequestPtr routed) {
+  routed_ = std::move(routed);
   timed_ = options.server_timing || asks_timing(http());
   offload_ = options.offload;
   encoding_ = choose_encoding(http().header("accept-encoding"));
@@ -18,7 +20,10 @@ void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options) {
   request_->model = model_;
   request_->trace = http().trace;
   request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
-  if (!pin.ok()) return std::exchange(request_, nullptr)->fail(pin.status());
+  if (!pin.ok()) {
+    if (routed_) routed_->not_submitted();
+    return std::exchange(request_, nullptr)->fail(pin.status());
+  }
   pin_ = std::move(pin).value();
   version_ = pin_->version();
   request_->version = version_;
@@ -32,7 +37,7 @@ void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options) {
 
 void HttpInferCall::abandon() {
   cancel_.cancel(CancelToken::Reason::kClientGone);
-  inference_.cancelled(model_, version_);
+  inference_.cancelled(routed_, model_, version_);
   abandoned();
 }
 
@@ -46,7 +51,7 @@ void HttpInferCall::read(std::optional<Result<Bytes>> body, const InflateLimit& 
   request->times.received = Clock::now();
   if (status.ok() && request->cancelled()) status = cancelled("the client has gone away");
   if (!status.ok()) return request->fail(std::move(status));
-  inference_.submit(std::move(pin_), std::move(request), many_answers());
+  inference_.submit(std::move(pin_), std::move(request), many_answers(), routed_);
 }
 
 void HttpInferCall::on_response(InferResponse response, bool final, bool has_response) {
@@ -86,6 +91,7 @@ wire::HttpReply HttpInferCall::make_reply() {
   const RequestTimes times = response_.times;
   wire::HttpReply reply = write(std::move(response_));
   compress_reply(reply, encoding_);
+  add_route_headers(reply, routed_);
   if (timed_) reply.headers.emplace_back("Server-Timing", server_timing(times, Clock::now()));
   return reply;
 }

@@ -21,9 +21,9 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   HttpInferCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
       : inference_(inference), exchange_(std::move(exchange)), model_(std::move(model)) {}
 
-  /// Has the version that was found infer; an error in its place is answered before anything about the body. Loop
-  /// thread, once.
-  void start(Result<VersionPin> pin, const HttpOptions& options);
+  /// Has the version that was found infer; an error in its place is answered before anything about the body. `routed`:
+  /// the way that led to it, if any. Loop thread, once.
+  void start(Result<VersionPin> pin, const HttpOptions& options, RoutedRequestPtr routed = nullptr);
   void on_response(InferResponse response, bool final, bool has_response) override;
 
  protected:
@@ -46,7 +46,11 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   const std::shared_ptr<wire::HttpExchange>& exchange() const { return exchange_; }
   const std::string& model() const { return model_; }
   /// Of the version that was found; 0: none was.
-  int64_t version() const { return version_; }
+  int64_t version() const { return routed_ && routed_->version() != 0 ? routed_->version() : version_; }
+  /// Null: the request names a model.
+  const RoutedRequestPtr& routed() const { return routed_; }
+  /// Whose answer it is: the model, or the one that the route led to.
+  const std::string& served_model() const { return routed_ ? routed_->target().model : model_; }
   /// Of the reply's body; empty: none.
   const std::string& encoding() const { return encoding_; }
 
@@ -63,6 +67,7 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   int64_t version_ = 0;
   bool timed_ = false;
   Offload* offload_ = nullptr;
+  RoutedRequestPtr routed_;
   CancelToken cancel_;
   VersionPin pin_;           // until it is read
   InferRequestPtr request_;  // the same

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/json_text.h"
 #include "base/log.h"
-#include "dialect/percent_text.h"
+#include "base/percent_text.h"
 
 namespace modelmill {
 namespace {

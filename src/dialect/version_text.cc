@@ -37,4 +37,10 @@ Result<VersionPin> pin_path_version(const Catalog& catalog, std::string_view mod
   return not_found(pin.status().message());
 }
 
+Result<VersionPin> pin_path_version(const Catalog& catalog, std::string_view model, std::string_view text,
+                                    const RoutedRequestPtr& routed) {
+  if (!routed) return pin_path_version(catalog, model, text);
+  return pin_path_version(catalog, routed->target().model, routed->target().version_text());
+}
+
 }  // namespace modelmill

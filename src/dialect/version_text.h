@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "catalog/catalog.h"
+#include "serve/routed_request.h"
 
 namespace modelmill {
 
@@ -14,6 +15,10 @@ Result<VersionPin> pin_version(const Catalog& catalog, std::string_view model, s
 
 /// The same of a text that is a part of a path: where it can't be a version there is no such path, so NOT_FOUND.
 Result<VersionPin> pin_path_version(const Catalog& catalog, std::string_view model, std::string_view text);
+
+/// The same for a request that may go along a route, whose target is asked then.
+Result<VersionPin> pin_path_version(const Catalog& catalog, std::string_view model, std::string_view text,
+                                    const RoutedRequestPtr& routed);
 
 /// The number. 0 for an empty text. INVALID_ARGUMENT in Triton's words for anything else that is none; NOT_FOUND for 0.
 Result<int64_t> parse_version(std::string_view model, std::string_view text);

@@ -39,6 +39,7 @@ std::string form_text(const YamlRule& rule) {
       return "a whole number " + std::string(open ? "of " : "from ") + std::to_string(rule.least) +
              (open ? " or more" : " to " + std::to_string(rule.most));
     }
+    case Form::kPercent: return "a number of percents, from 0 to 100";
     case Form::kSwitch: return "true or false";
     case Form::kTime: return "a time with its unit, such as 20ms";
     case Form::kChoice:
@@ -79,6 +80,7 @@ std::string scalar_problem(const YAML::Node& value, const YamlRule& rule) {
       const auto number = yaml_number(value);
       return number && *number >= rule.least && *number <= rule.most ? "" : must_be();
     }
+    case Form::kPercent: return yaml_percent(value) ? "" : must_be();
     case Form::kSwitch: return yaml_switch(value) ? "" : must_be();
     case Form::kTime: return parse_duration(text).ok() ? "" : must_be() + ", of at most an hour";
     case Form::kChoice: {
@@ -97,7 +99,7 @@ bool is_scalar_form(Form form) { return form != Form::kGroup && form != Form::kL
 std::string other_advice(const std::string& key) {
   static const std::vector<std::pair<std::string, std::string>> kAdvice{
       {"listen", "not read from this file yet; use the option --listen"},
-      {"routes", "routes are not served yet"},
+      {"routes", "it stands beside 'models', in a file that lists models"},
       {"max_batch_size", "write it as batching: {max_size: N}"},
       {"dynamic_batching", "did you mean 'batching'?"},
       {"instance_group", "did you mean 'instances'?"},
@@ -255,6 +257,15 @@ std::optional<int64_t> yaml_number(const YAML::Node& value) {
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+std::optional<double> yaml_percent(const YAML::Node& value) {
+  if (!value.IsScalar() || is_quoted(value)) return std::nullopt;
+  const std::string& text = value.Scalar();
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || !(number >= 0 && number <= 100)) return std::nullopt;
   return number;
 }
 

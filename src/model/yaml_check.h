@@ -27,6 +27,9 @@ void check_yaml(const YAML::Node& value, const YamlRule& rule, const std::string
 /// The whole number that a plain scalar is, or nullopt.
 std::optional<int64_t> yaml_number(const YAML::Node& value);
 
+/// The number from 0 to 100, whole or not, that a plain scalar is, or nullopt.
+std::optional<double> yaml_percent(const YAML::Node& value);
+
 /// true and false; nullopt for any other value.
 std::optional<bool> yaml_switch(const YAML::Node& value);
 

@@ -58,6 +58,8 @@ YamlConfig read_root(const YAML::Node& root, const std::string& file) {
   }
   check_yaml(root, yaml_listing_frame_rule(), "", file, out.problems);
   if (!out.problems.empty()) return out;
+  out.routes = routes_of_yaml(root["routes"], file, out.problems);
+  if (!out.problems.empty()) return out;
   const YAML::Node models = root["models"];
   for (size_t i = 0; i < models.size(); ++i)
     out.models.push_back(read_model(models[i], yaml_model_rule(), "models[" + std::to_string(i) + "]", file));

@@ -6,6 +6,7 @@
 
 #include "model/config_problem.h"
 #include "model/model_layer.h"
+#include "model/yaml_routes.h"
 
 namespace modelmill {
 
@@ -27,6 +28,7 @@ struct YamlConfig {
   /// It has `models`; without, it describes the one model whose folder it is in.
   bool lists_models = false;
   std::vector<YamlModel> models;
+  std::vector<YamlRoute> routes;
   /// Of the file as a whole; then there are no models.
   std::vector<ConfigProblem> problems;
 };

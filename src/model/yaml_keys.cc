@@ -131,6 +131,25 @@ constexpr YamlRule kWarmup{.form = Form::kList, .least = 1, .item = &kSample};
 constexpr std::array<std::string_view, 2> kSwapChoices{"availability", "resource"};
 constexpr YamlRule kSwap{.form = Form::kChoice, .choices = kSwapChoices};
 
+constexpr YamlRule kPercent{.form = Form::kPercent};
+constexpr YamlRule kSplit{.form = Form::kMap, .item = &kPercent};
+constexpr std::array kRouteRuleKeys{
+    YamlKey{"when", &kText, "What is looked at: header:NAME, cookie:NAME, parameter:NAME or client.", true},
+    YamlKey{"is", &kText, "The value that it must have; of the client an address or network. Any when absent."},
+    YamlKey{"to", &kText, "Where such requests go: MODEL, MODEL@VERSION or MODEL@LABEL.", true},
+};
+constexpr YamlRule kRouteRule{.form = Form::kGroup, .keys = kRouteRuleKeys};
+constexpr YamlRule kRouteRules{.form = Form::kList, .item = &kRouteRule};
+constexpr std::array kRouteKeys{
+    YamlKey{"name", &kText, "The name that clients use.", true},
+    YamlKey{"split", &kSplit, "Percents by MODEL, MODEL@VERSION or MODEL@LABEL, which sum to 100.", true},
+    YamlKey{"rules", &kRouteRules, "Requests that go elsewhere; the first rule that matches decides."},
+    YamlKey{"sticky", &kText, "Requests of one value of this key stay together: header:NAME, cookie:NAME, ..."},
+    YamlKey{"salt", &kText, "Another one assigns the keys anew; the route's name when absent."},
+};
+constexpr YamlRule kRoute{.form = Form::kGroup, .keys = kRouteKeys};
+constexpr YamlRule kRoutes{.form = Form::kList, .item = &kRoute};
+
 constexpr YamlKey kSchemaVersion{"schema_version", &kAtLeastOne, "The version of this format, 1."};
 constexpr std::array kModelKeys{
     YamlKey{"name", &kText, "The name that clients use; that of the file or folder when absent."},
@@ -174,10 +193,12 @@ constexpr auto with_schema_version() {
 }
 constexpr auto kSingleKeys = with_schema_version();
 constexpr YamlRule kSingle{.form = Form::kGroup, .keys = kSingleKeys};
-constexpr std::array kListingKeys{kSchemaVersion, YamlKey{"models", &kModels, "The models that are served.", true}};
+constexpr YamlKey kRoutesKey{"routes", &kRoutes, "Names over versions and models."};
+constexpr std::array kListingKeys{kSchemaVersion, YamlKey{"models", &kModels, "The models that are served.", true},
+                                  kRoutesKey};
 constexpr YamlRule kListing{.form = Form::kGroup, .keys = kListingKeys};
 constexpr YamlRule kAnyModels{.form = Form::kList};
-constexpr std::array kFrameKeys{kSchemaVersion, YamlKey{"models", &kAnyModels, {}, true}};
+constexpr std::array kFrameKeys{kSchemaVersion, YamlKey{"models", &kAnyModels, {}, true}, kRoutesKey};
 constexpr YamlRule kFrame{.form = Form::kGroup, .keys = kFrameKeys};
 
 }  // namespace

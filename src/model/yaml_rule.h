@@ -12,14 +12,15 @@ struct YamlKey;
 /// JSON schema are made from.
 struct YamlRule {
   enum class Form {
-    kText,    // any scalar, as text
-    kNumber,  // a whole number from `least` to `most`
-    kSwitch,  // true or false
-    kTime,    // a number and its unit: 20ms
-    kChoice,  // one of `choices`
-    kGroup,   // keys, each with its rule
-    kList,    // of `item`s, `least` at least
-    kMap,     // names of the user's own, with values of `item`; numbers where `numbered`
+    kText,     // any scalar, as text
+    kNumber,   // a whole number from `least` to `most`
+    kPercent,  // a number from 0 to 100, whole or not
+    kSwitch,   // true or false
+    kTime,     // a number and its unit: 20ms
+    kChoice,   // one of `choices`
+    kGroup,    // keys, each with its rule
+    kList,     // of `item`s, `least` at least
+    kMap,      // names of the user's own, with values of `item`; numbers where `numbered`
   };
   Form form = Form::kText;
   int64_t least = 0;

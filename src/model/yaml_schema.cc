@@ -37,6 +37,7 @@ void write_form(JsonWriter& json, const YamlRule& rule) {
       json.field("type", "integer").field("minimum", rule.least);
       if (rule.most < std::numeric_limits<int64_t>::max()) json.field("maximum", rule.most);
       break;
+    case YamlRule::Form::kPercent: json.field("type", "number").field("minimum", 0).field("maximum", 100); break;
     case YamlRule::Form::kSwitch: json.field("type", "boolean"); break;
     case YamlRule::Form::kTime: json.field("type", "string").field("pattern", "^[0-9]+(\\.[0-9]+)?(us|ms|s)$"); break;
     case YamlRule::Form::kChoice:

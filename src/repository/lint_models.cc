@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "model/yaml_config.h"
+#include "repository/declared_routes.h"
 #include "repository/fil_backend.h"
 #include "repository/model_files.h"
 
@@ -16,17 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kYamlLimit = 16 << 20;
 
-/// The modelmill.yaml that a path of the command line means; empty when it means none.
-std::string yaml_of(const std::string& path) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    const fs::path file = fs::path(path) / kYamlConfigFile;
-    return fs::is_regular_file(file, error) ? file.string() : std::string();
-  }
-  const std::string ending = fs::path(path).extension().string();
-  return (ending == ".yaml" || ending == ".yml") && fs::is_regular_file(path, error) ? path : std::string();
-}
-
 class Linter {
  public:
   Linter(std::span<const ModelFormat> formats, const FindOptions& options) : formats_(formats), options_(options) {}
@@ -35,6 +25,7 @@ class Linter {
   LintReport lint(const std::vector<std::string>& paths) {
     if (const auto found = find_models(paths, formats_, options_); found.ok()) {
       for (const FoundModel& model : found->models) lint(model);
+      lint_routes(paths, found->models);
       return std::move(out_);
     }
     for (const std::string& path : paths) {
@@ -47,7 +38,7 @@ class Linter {
 
  private:
   void add_unusable(const std::string& path, const Status& status) {
-    if (const std::string file = yaml_of(path); !file.empty()) {
+    if (const std::string file = yaml_file_of(path); !file.empty()) {
       const auto text = read_file(file, kYamlLimit);
       const YamlConfig config = text.ok() ? read_yaml_config(*text, file) : YamlConfig();
       if (!config.problems.empty()) return add(config.problems);
@@ -71,6 +62,21 @@ class Linter {
     for (size_t i = before; i < out_.problems.size(); ++i)
       if (out_.problems[i].place.empty()) out_.problems[i].place = where;
     if (out_.problems.size() == before) out_.models.push_back(std::move(linted));
+  }
+
+  /// That they lead to models; the rest is told of their file.
+  void lint_routes(const std::vector<std::string>& paths, const std::vector<FoundModel>& models) {
+    const auto declared = read_declared_routes(paths);
+    if (!declared.ok()) return out_.problems.push_back({declared.status().code(), {}, declared.status().message()});
+    for (const YamlRoute& route : declared->routes)
+      for (const RouteTarget& target : targets_of(route.route)) {
+        const bool known = std::any_of(models.begin(), models.end(),
+                                       [&](const FoundModel& model) { return model.name == target.model; });
+        if (!known)
+          out_.problems.push_back({Code::kNotFound, route.place,
+                                   "route '" + route.route.name + "' leads to '" + target.text() +
+                                       "', but there is no model named '" + target.model + "'"});
+      }
   }
 
   void lint_files(LintedModel& model, const std::string& where) {

@@ -6,34 +6,62 @@
 
 namespace modelmill {
 
-void Inference::submit(InferRequestPtr request, const char* decoupled_refusal) {
-  submit(std::move(request), decoupled_refusal, demand_ != nullptr);
+RoutedRequestPtr Inference::route(std::string_view model, const RequestFacts& facts) const {
+  std::shared_ptr<const Route> route = find_route(model);
+  return route ? std::make_shared<RoutedRequest>(std::move(route), facts) : nullptr;
 }
 
-void Inference::submit(InferRequestPtr request, const char* decoupled_refusal, bool may_wait) {
-  Result<VersionPin> pinned = request->label.empty() ? catalog_.pin(request->model, request->version)
-                                                     : catalog_.pin(request->model, request->label);
-  if (pinned.ok()) return submit(std::move(pinned).value(), std::move(request), decoupled_refusal);
-  if (may_wait && loads_on_demand(request->model)) return wait(std::move(request), decoupled_refusal);
-  request->fail(pinned.status());
+void Inference::Task::fail(Status status) {
+  if (routed) routed->not_submitted();
+  request->fail(std::move(status));
 }
 
-void Inference::wait(InferRequestPtr request, const char* decoupled_refusal) {
-  const auto waiting = std::make_shared<InferRequestPtr>(std::move(request));
-  const InferRequest& waited = **waiting;
+void Inference::submit(InferRequestPtr request, const char* decoupled_refusal, RoutedRequestPtr routed) {
+  if (routed) routed->choose_again(request->parameters);
+  submit(Task{std::move(request), decoupled_refusal, std::move(routed)}, demand_ != nullptr);
+}
+
+void Inference::submit(Task task, bool may_wait) {
+  InferRequest& request = *task.request;
+  if (task.routed) {
+    const RouteTarget& target = task.routed->target();
+    request.model = target.model;
+    request.version = target.version;
+    request.label = target.label;
+  }
+  Result<VersionPin> pinned =
+      request.label.empty() ? catalog_.pin(request.model, request.version) : catalog_.pin(request.model, request.label);
+  if (pinned.ok()) return hand_over(std::move(pinned).value(), std::move(task));
+  if (may_wait && loads_on_demand(request.model)) return wait(std::move(task));
+  task.fail(pinned.status());
+}
+
+void Inference::wait(Task task) {
+  const auto waiting = std::make_shared<Task>(std::move(task));
+  const InferRequest& waited = *waiting->request;
   uint64_t bytes = 0;
   for (const Tensor& input : waited.inputs) bytes += input.byte_size();
-  wait_for_model(
-      {waited.model, waited.deadline, waited.cancel, bytes, [this, waiting, decoupled_refusal](const Status& status) {
-         if (status.ok()) return submit(std::move(*waiting), decoupled_refusal, false);
-         (*waiting)->fail(status);
-       }});
+  wait_for_model({waited.model, waited.deadline, waited.cancel, bytes, [this, waiting](const Status& status) {
+                    if (status.ok()) return submit(std::move(*waiting), false);
+                    waiting->fail(status);
+                  }});
 }
 
-void Inference::submit(VersionPin pin, InferRequestPtr request, const char* decoupled_refusal) {
+void Inference::submit(VersionPin pin, InferRequestPtr request, const char* decoupled_refusal,
+                       RoutedRequestPtr routed) {
+  const bool elsewhere = routed && routed->choose_again(request->parameters);
+  Task task{std::move(request), decoupled_refusal, std::move(routed)};
+  if (elsewhere) return submit(std::move(task), demand_ != nullptr);
+  hand_over(std::move(pin), std::move(task));
+}
+
+void Inference::hand_over(VersionPin pin, Task task) {
   ModelVersion& version = *pin;
-  Status status = decoupled_refusal != nullptr && version.definition().decoupled ? unimplemented(decoupled_refusal)
-                                                                                 : check_inputs(version, *request);
+  InferRequestPtr request = std::move(task.request);
+  if (task.routed) task.routed->submitted_to(version, *request);
+  Status status = task.decoupled_refusal != nullptr && version.definition().decoupled
+                      ? unimplemented(task.decoupled_refusal)
+                      : check_inputs(version, *request);
   if (!status.ok()) {
     version.stats().request_failed(request->times, FailureReason::kOther);
     request->fail(std::move(status));

@@ -3,6 +3,8 @@
 #include "catalog/catalog.h"
 #include "catalog/demand.h"
 #include "request/infer_request.h"
+#include "route/routes.h"
+#include "serve/routed_request.h"
 
 namespace modelmill {
 
@@ -10,18 +12,29 @@ namespace modelmill {
 /// state of its own.
 class Inference {
  public:
-  /// Requests for models that load on demand wait in `demand`; null: they are refused.
-  explicit Inference(Catalog& catalog, Demand* demand = nullptr) : catalog_(catalog), demand_(demand) {}
+  /// Requests for models that load on demand wait in `demand`; null: they are refused. `routes`: the names that lead to
+  /// models; null: there are none.
+  explicit Inference(Catalog& catalog, Demand* demand = nullptr, const Routes* routes = nullptr)
+      : catalog_(catalog), demand_(demand), routes_(routes) {}
 
   const Catalog& catalog() const { return catalog_; }
+  /// Null when that is no route's name.
+  std::shared_ptr<const Route> find_route(std::string_view name) const {
+    return routes_ == nullptr ? nullptr : routes_->find(name);
+  }
+
+  /// The way of a request that names `model` and no version of it; null when that is no route's name. Its target is
+  /// then asked in the place of what was named, and the way is handed to submit().
+  RoutedRequestPtr route(std::string_view model, const RequestFacts& facts = {}) const;
 
   /// Pins the version (of a model that loads on demand: when it has), checks the inputs against its signature, and
   /// hands the request over. Always completes the request, with an error when it cannot be served. `decoupled_refusal`:
   /// a dialect that can give one answer only says here what a model with any number of answers is refused with
-  /// (UNIMPLEMENTED); null: it takes any number.
-  void submit(InferRequestPtr request, const char* decoupled_refusal = nullptr);
-  /// The same to a version that is pinned already.
-  void submit(VersionPin pin, InferRequestPtr request, const char* decoupled_refusal = nullptr);
+  /// (UNIMPLEMENTED); null: it takes any number. `routed`: the request goes where that leads, whatever it names.
+  void submit(InferRequestPtr request, const char* decoupled_refusal = nullptr, RoutedRequestPtr routed = nullptr);
+  /// The same to a version that is pinned already; along a route, that of its target.
+  void submit(VersionPin pin, InferRequestPtr request, const char* decoupled_refusal = nullptr,
+              RoutedRequestPtr routed = nullptr);
 
   /// The model is known and not loaded, and loads when somebody waits for it.
   bool loads_on_demand(std::string_view model) const {
@@ -33,14 +46,29 @@ class Inference {
   /// A request that was submitted for this model and version (0: the default) has been cancelled: if it still waits, it
   /// is answered now and its place is free. It is enough to set the request's CancelToken; this makes it prompt.
   void cancelled(const std::string& model, int64_t version);
+  /// Of one that may have gone along a route (null: it did not).
+  void cancelled(const RoutedRequestPtr& routed, const std::string& model, int64_t version) {
+    if (!routed) return cancelled(model, version);
+    cancelled(routed->target().model, routed->version());
+  }
 
  private:
+  /// What the request is to be answered, and how.
+  struct Task {
+    InferRequestPtr request;
+    const char* decoupled_refusal = nullptr;
+    RoutedRequestPtr routed;
+
+    void fail(Status status);
+  };
   /// `may_wait`: for a model that loads on demand.
-  void submit(InferRequestPtr request, const char* decoupled_refusal, bool may_wait);
-  void wait(InferRequestPtr request, const char* decoupled_refusal);
+  void submit(Task task, bool may_wait);
+  void wait(Task task);
+  void hand_over(VersionPin pin, Task task);
 
   Catalog& catalog_;
   Demand* const demand_;
+  const Routes* const routes_;
 };
 
 }  // namespace modelmill

@@ -6,10 +6,13 @@
 #include <utility>
 
 #include "base/json_text.h"
+#include "base/log.h"
 #include "base/private_file.h"
+#include "repository/declared_routes.h"
 #include "schedule/scheduled_version.h"
 #include "server/malloc_tuning.h"
 #include "storage/progress_bar.h"
+#include "storage/utc_time.h"
 
 namespace modelmill {
 namespace {
@@ -49,8 +52,11 @@ std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& confi
 }
 
 Engine::Engine(const ServerConfig& config) : config_(config) {
-  backends_ = make_backend_registry(config_, &metrics_,
-                                    [this](InferRequestPtr request) { inference_.submit(std::move(request)); });
+  backends_ = make_backend_registry(config_, &metrics_, [this](InferRequestPtr request) {
+    RoutedRequestPtr routed =
+        request->version == 0 && request->label.empty() ? inference_.route(request->model) : nullptr;
+    inference_.submit(std::move(request), nullptr, std::move(routed));
+  });
   LifecycleController::Options options;
   if (config_.keep_decisions) options.states = [this](bool make) { return open_states(make); };
   options.load_threads = config_.load_threads;
@@ -71,19 +77,39 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   options.control.remote.progress = ProgressBar::for_stderr();
   lifecycle_ =
       std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), std::move(options));
+  route_keeper_ = make_route_keeper();
 }
 
 Engine::~Engine() { shutdown(); }
 
-Result<ModelStates*> Engine::open_states(bool make) {
+Result<FileStore*> Engine::open_store(bool make) {
   const MutexLock lock(store_mutex_);
-  if (states_) return states_.get();
+  if (store_) return store_.get();
   const std::string folder = config_.state_directory + "/store";
   if (!make && ::access(folder.c_str(), F_OK) != 0) return nullptr;
   MM_RETURN_IF_ERROR(make_private_folder(config_.state_directory));
   MM_ASSIGN_OR_RETURN(store_, FileStore::open(folder));
-  states_ = std::make_unique<ModelStates>(*store_);
+  return store_.get();
+}
+
+Result<ModelStates*> Engine::open_states(bool make) {
+  MM_ASSIGN_OR_RETURN(FileStore* const store, open_store(make));
+  if (store == nullptr) return nullptr;
+  const MutexLock lock(store_mutex_);
+  if (!states_) states_ = std::make_unique<ModelStates>(*store);
   return states_.get();
+}
+
+std::unique_ptr<RouteKeeper> Engine::make_route_keeper() {
+  RouteKeeper::Options options;
+  if (config_.keep_decisions)
+    options.store = [this](bool make) -> Result<StateStore*> {
+      MM_ASSIGN_OR_RETURN(FileStore* const store, open_store(make));
+      return store;
+    };
+  options.publish = [this](const std::vector<RouteDefinition>& routes) { routes_.publish(routes); };
+  options.now = [] { return utc_text(std::chrono::system_clock::now(), "%Y-%m-%dT%H:%M:%SZ"); };
+  return std::make_unique<RouteKeeper>(catalog_, std::move(options));
 }
 
 VersionFactory Engine::factory() {
@@ -99,6 +125,7 @@ VersionFactory Engine::factory() {
 Status Engine::load() {
   // What a later release has kept is for that release: better no start than one that forgets it.
   if (config_.keep_decisions) MM_RETURN_IF_ERROR(open_states(false).status());
+  MM_RETURN_IF_ERROR(route_keeper_->restore());
   MM_RETURN_IF_ERROR(lifecycle_->load(
       {config_.paths, config_.model_config_name, config_.model_config_file, config_.batching_parameters_file}));
   const auto table = catalog_.table();
@@ -107,10 +134,31 @@ Status Engine::load() {
   const bool any = std::any_of(entries.begin(), entries.end(), [](const ModelEntry* entry) {
     return !entry->versions.empty() || entry->on_demand || entry->statuses.empty();
   });
-  if (any) return ok_status();
-  return failed_precondition("no model could be loaded" + failures(*table));
+  if (!any) return failed_precondition("no model could be loaded" + failures(*table));
+  route_keeper_->look_over();
+  return declare_routes();
 }
 
-void Engine::shutdown() { lifecycle_->shutdown(); }
+Status Engine::declare_routes() {
+  MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  for (const YamlRoute& route : declared.routes) {
+    const Status status = route_keeper_->declare(route.route, route.place);
+    if (!status.ok()) return status.with_context(route.place);
+  }
+  const ControlMode mode = config_.control.mode;
+  if (route_files_ || declared.files.empty() || mode == ControlMode::kNone || mode == ControlMode::kExplicit)
+    return ok_status();
+  route_files_ = std::make_unique<FileWatcher>(declared.files, [this] {
+    if (const Status status = declare_routes(); !status.ok())
+      Log::error("the routes of a changed file are not taken", {{"reason", status.message()}});
+  });
+  route_files_->start();
+  return ok_status();
+}
+
+void Engine::shutdown() {
+  route_files_.reset();
+  lifecycle_->shutdown();
+}
 
 }  // namespace modelmill

@@ -10,8 +10,11 @@
 #include "catalog/catalog.h"
 #include "catalog/version_factory.h"
 #include "lifecycle/controller.h"
+#include "rollout/route_keeper.h"
+#include "route/routes.h"
 #include "runtime/metrics.h"
 #include "serve/inference.h"
+#include "server/file_watcher.h"
 #include "server/server_config.h"
 #include "state/file_store.h"
 #include "state/model_state.h"
@@ -38,24 +41,33 @@ class Engine {
   Inference& inference() { return inference_; }
   BackendRegistry& backends() { return *backends_; }
   LifecycleController& lifecycle() { return *lifecycle_; }
+  RouteControl& routes() { return *route_keeper_; }
 
  private:
   VersionFactory factory();
+  /// Null: nothing was kept yet, and `make` is not given.
+  Result<FileStore*> open_store(bool make);
   /// See OpenModelStates.
   Result<ModelStates*> open_states(bool make);
+  std::unique_ptr<RouteKeeper> make_route_keeper();
+  /// Puts in force what the files of the command line declare.
+  Status declare_routes();
 
   const ServerConfig config_;
   MetricRegistry metrics_;
   Catalog catalog_;
   Demand demand_;
-  Inference inference_{catalog_, &demand_};
+  Routes routes_{metrics_};
+  Inference inference_{catalog_, &demand_, &routes_};
   // What clients decide; null: nothing was kept yet.
   Mutex store_mutex_;
   std::unique_ptr<FileStore> store_ MM_GUARDED_BY(store_mutex_);
   std::unique_ptr<ModelStates> states_ MM_GUARDED_BY(store_mutex_);
+  std::unique_ptr<RouteKeeper> route_keeper_;
   // Models hold on to their backends' libraries, which are never closed; the lifecycle goes first all the same.
   std::unique_ptr<BackendRegistry> backends_;
   std::unique_ptr<LifecycleController> lifecycle_;
+  std::unique_ptr<FileWatcher> route_files_;  // null: none declares routes, or files decide nothing
 };
 
 /// The registry of backends that `config` asks for. `metrics` and `call_model` may be null.

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "base/log.h"
-#include "dialect/admin/models.h"
+#include "dialect/admin/control.h"
 #include "dialect/admin/service.h"
 #include "dialect/http_router.h"
 #include "dialect/kserve_v2/http_api_group.h"
@@ -112,7 +112,7 @@ struct ModelServer::Rep {
     torch.add_to(router);
     torch.add_to(grpc);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
-    admin::add_models(router, engine.catalog(), engine.lifecycle().control());
+    admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.routes(), &offload});
     if (config.access_log) {
       router.set_access_log(log_access);
       grpc.set_call_log(log_call);

@@ -1,16 +1,14 @@
 #include "dialect/admin/models.h"
 
-#include <span>
 #include <utility>
 
 #include "base/json_text.h"
+#include "dialect/http_router.h"
 #include "dialect/json_input.h"
 #include "wire/loop.h"
 
 namespace modelmill::admin {
 namespace {
-
-using Path = std::span<const std::string>;
 
 wire::HttpReply model_reply(const Catalog& catalog, const std::string& model) {
   const auto table = catalog.table();
@@ -50,42 +48,30 @@ wire::HttpReply wrong_method(const char* allowed) {
   return reply;
 }
 
-void handle(const Catalog& catalog, ModelControl& control, std::shared_ptr<wire::HttpExchange> exchange) {
+}  // namespace
+
+void handle_models(const Catalog& catalog, ModelControl& control, std::shared_ptr<wire::HttpExchange> exchange,
+                   std::span<const std::string> path) {
   const wire::HttpRequest& request = exchange->request();
-  const auto path = split_path(request.path);
-  if (!path.ok()) return exchange->reply(error_reply(path.status()));
-  const bool is_model = path->size() >= 3 && (*path)[1] == "models";
-  const bool is_label = is_model && path->size() == 5 && (*path)[3] == "labels";
-  const bool is_default = is_model && path->size() == 4 && (*path)[3] == "default";
-  if (is_model && path->size() == 3)
-    return exchange->reply(request.method == "GET" ? model_reply(catalog, (*path)[2]) : wrong_method("GET"));
+  const bool is_model = path.size() >= 2 && path[0] == "models";
+  const bool is_label = is_model && path.size() == 4 && path[2] == "labels";
+  const bool is_default = is_model && path.size() == 3 && path[2] == "default";
+  if (is_model && path.size() == 2)
+    return exchange->reply(request.method == "GET" ? model_reply(catalog, path[1]) : wrong_method("GET"));
   if (!is_label && !is_default)
     return exchange->reply(error_reply(not_found("no such path: '" + std::string(request.path) +
-                                                 "'; it is /admin/models/MODEL, /admin/models/MODEL/labels/LABEL or "
-                                                 "/admin/models/MODEL/default")));
+                                                 "'; it is /admin/models/MODEL, /admin/models/MODEL/labels/LABEL, "
+                                                 "/admin/models/MODEL/default or /admin/routes")));
   if (request.method != "PUT" && request.method != "DELETE") return exchange->reply(wrong_method("PUT, DELETE"));
-  VersionAssignment assignment{(*path)[2], is_label ? (*path)[4] : std::string(), {}, false};
+  VersionAssignment assignment{path[1], is_label ? path[3] : std::string(), {}, false};
   if (request.method == "PUT")
     if (const Status status = read_assignment(request, assignment); !status.ok())
       return exchange->reply(error_reply(status));
-  control.assign(std::move(assignment), [&catalog, exchange, model = (*path)[2]](const Status& done) {
+  control.assign(std::move(assignment), [&catalog, exchange, model = path[1]](const Status& done) {
     exchange->loop().post([&catalog, exchange, model, done] {
       exchange->reply(done.ok() ? model_reply(catalog, model) : error_reply(done));
     });
   });
-}
-
-}  // namespace
-
-void add_models(HttpRouter& router, const Catalog& catalog, ModelControl& control) {
-  router.add(
-      "admin",
-      [&catalog, &control](std::shared_ptr<wire::HttpExchange> exchange) {
-        handle(catalog, control, std::move(exchange));
-      },
-      [](const wire::HttpRequest& request) {
-        return request.method == "GET" ? wire::ApiGroup::kMetadata : wire::ApiGroup::kManagement;
-      });
 }
 
 }  // namespace modelmill::admin

@@ -33,7 +33,7 @@ class InferCall final : public GrpcInferCall {
     return parse_infer_request(scanner_.fields(), scanner_.raw_contents(), request, options);
   }
   void submit(InferRequestPtr request) override;
-  void abandoned() override { inference().cancelled(model_, version_); }
+  void abandoned() override { inference().cancelled(routed(), model_, version_); }
   Result<Chunks> encode(InferResponse& response) override;
 
   InferScanner scanner_;
@@ -49,11 +49,15 @@ void InferCall::submit(InferRequestPtr request) {
   id_ = request->id;
   version_ = request->version;
   requested_ = request->outputs;
-  inference().submit(std::move(request), "ModelInfer RPC doesn't support models with decoupled transaction policy");
+  if (version_ == 0 && request->label.empty()) find_route(model_);
+  inference().submit(std::move(request), "ModelInfer RPC doesn't support models with decoupled transaction policy",
+                     routed());
 }
 
 Result<Chunks> InferCall::encode(InferResponse& response) {
-  MM_RETURN_IF_ERROR(select_outputs(inference().catalog(), model_, requested_, response));
+  const std::string& served = routed() ? routed()->target().model : model_;
+  MM_RETURN_IF_ERROR(select_outputs(inference().catalog(), served, requested_, response));
+  if (routed()) routed()->describe(response.parameters);
   const int64_t version = response.version != 0 ? response.version : version_;
   return encode_infer_response(response, {model_, version, id_});
 }

@@ -14,6 +14,7 @@
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"
 #include "dialect/kserve_v2/output_selection.h"
+#include "dialect/route_facts.h"
 #include "runtime/backlog.h"
 
 namespace modelmill::kserve_v2 {
@@ -56,10 +57,14 @@ class StreamRequest final : public ResponseSink, public std::enable_shared_from_
   RequestedOutputs requested;
   InferOptions options;
   bool decoupled = false;
+  RoutedRequestPtr routed;  // null: it names a model
 
   // Loop thread: answers that wait for their turn.
   std::vector<StreamMessage> waiting;
   bool done = false;
+
+  const std::string& served_model() const { return routed ? routed->target().model : model; }
+  int64_t served_version() const { return routed && routed->version() != 0 ? routed->version() : version; }
 
  private:
   StreamMessage encode(InferResponse response, bool final);
@@ -132,12 +137,14 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
 StreamMessage StreamRequest::encode(InferResponse response, bool final) {
   StreamMessage message;
   message.error = response.status;
-  if (message.error.ok()) message.error = select_outputs(stream_->inference().catalog(), model, requested, response);
+  if (message.error.ok())
+    message.error = select_outputs(stream_->inference().catalog(), served_model(), requested, response);
   if (!message.error.ok()) {
     response.outputs.clear();
     response.parameters = {};
   }
   response.parameters.set("triton_final_response", final);
+  if (routed) routed->describe(response.parameters);
   const int64_t served = response.version != 0 ? response.version : version;
   message.packed.bytes = encode_stream_response(response, {model, served, id}, message.error.message());
   stream_->pack(message.packed);
@@ -180,9 +187,11 @@ void StreamCall::end() {
   answers->id = request->id;
   answers->version = request->version;
   answers->requested = request->outputs;
+  if (request->version == 0 && request->label.empty())
+    answers->routed = inference_.route(request->model, facts_of(*call_));
   {
     const auto table = inference_.catalog().table();
-    const ModelEntry* entry = table->find(request->model);
+    const ModelEntry* entry = table->find(answers->served_model());
     const auto* version = entry == nullptr ? nullptr : entry->find(request->version);
     if (version != nullptr) answers->decoupled = (*version)->definition().decoupled;
   }
@@ -192,7 +201,7 @@ void StreamCall::end() {
   else
     ordered_.push_back(answers);
   if (status.ok()) {
-    inference_.submit(std::move(request));
+    inference_.submit(std::move(request), nullptr, answers->routed);
   } else {
     request->fail(std::move(status));
   }
@@ -221,7 +230,7 @@ void StreamCall::deliver(StreamRequest& request, std::optional<StreamMessage> me
 /// Has requests that still wait answered now.
 void StreamCall::drop_waiting() {
   std::set<std::pair<std::string, int64_t>> models;  // a copy: answers take requests out of the list
-  for (const auto& request : ordered_) models.emplace(request->model, request->version);
+  for (const auto& request : ordered_) models.emplace(request->served_model(), request->served_version());
   for (const auto& [model, count] : decoupled_) models.insert(model);
   for (const auto& [model, version] : models) inference_.cancelled(model, version);
 }

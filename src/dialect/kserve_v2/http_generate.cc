@@ -8,6 +8,7 @@
 #include "dialect/kserve_v2/generate_codec.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/large_work.h"
+#include "dialect/route_facts.h"
 #include "dialect/version_text.h"
 
 namespace modelmill::kserve_v2 {
@@ -17,8 +18,9 @@ namespace {
 /// sent on the loop.
 class GenerateCall : public ResponseSink, public std::enable_shared_from_this<GenerateCall> {
  public:
-  GenerateCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
-      : inference_(inference), exchange_(std::move(exchange)), model_(std::move(model)) {}
+  GenerateCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
+               RoutedRequestPtr routed)
+      : inference_(inference), exchange_(std::move(exchange)), model_(std::move(model)), routed_(std::move(routed)) {}
 
   void start(std::string_view version, const HttpOptions& options);
 
@@ -31,8 +33,9 @@ class GenerateCall : public ResponseSink, public std::enable_shared_from_this<Ge
   /// Nobody wants the answer any more.
   void cancel() {
     cancel_.cancel(CancelToken::Reason::kClientGone);
-    inference_.cancelled(model_, version_);
+    inference_.cancelled(routed_, model_, version_);
   }
+  const RoutedRequestPtr& routed() const { return routed_; }
   /// The answer's JSON; its status is what went wrong, now at the latest.
   std::string write(InferResponse& response) const;
 
@@ -43,6 +46,7 @@ class GenerateCall : public ResponseSink, public std::enable_shared_from_this<Ge
   Inference& inference_;
   const std::shared_ptr<wire::HttpExchange> exchange_;
   const std::string model_;
+  const RoutedRequestPtr routed_;  // null: the request names a model
   int64_t version_ = 0;
   std::string id_;
   CancelToken cancel_;
@@ -52,7 +56,10 @@ class GenerateCall : public ResponseSink, public std::enable_shared_from_this<Ge
 
 void GenerateCall::start(std::string_view version, const HttpOptions& options) {
   const Status found = find_version(version);
-  if (!found.ok()) return exchange_->reply(error_reply(found));
+  if (!found.ok()) {
+    if (routed_) routed_->not_submitted();
+    return exchange_->reply(error_reply(found));
+  }
   exchange_->on_abandoned([weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self) return;
@@ -73,7 +80,7 @@ void GenerateCall::start(std::string_view version, const HttpOptions& options) {
 }
 
 Status GenerateCall::find_version(std::string_view version) {
-  MM_ASSIGN_OR_RETURN(pin_, pin_path_version(inference_.catalog(), model_, version));
+  MM_ASSIGN_OR_RETURN(pin_, pin_path_version(inference_.catalog(), model_, version, routed_));
   version_ = pin_->version();
   return ok_status();
 }
@@ -90,7 +97,7 @@ void GenerateCall::parse(std::optional<Result<Bytes>> body, const HttpOptions& o
   request->times.received = Clock::now();
   if (!status.ok()) return request->fail(status);
   if (request->cancelled()) return request->fail(cancelled("the client has gone away"));
-  inference_.submit(std::move(pin_), std::move(request));
+  inference_.submit(std::move(pin_), std::move(request), nullptr, routed_);
 }
 
 std::string GenerateCall::write(InferResponse& response) const {
@@ -119,6 +126,7 @@ class OneAnswer final : public GenerateCall {
     }
     std::string text = write(first_);
     wire::HttpReply reply = first_.status.ok() ? json_reply(200, std::move(text)) : error_reply(first_.status);
+    add_route_headers(reply, routed());
     loop().post(
         [self = shared_from_this(), this, reply = std::move(reply)]() mutable { exchange().reply(std::move(reply)); });
   }
@@ -136,8 +144,9 @@ class OneAnswer final : public GenerateCall {
 /// Each answer is an event.
 class EventStream final : public GenerateCall {
  public:
-  EventStream(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
-      : GenerateCall(inference, exchange, std::move(model)),
+  EventStream(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
+              RoutedRequestPtr routed)
+      : GenerateCall(inference, exchange, std::move(model), std::move(routed)),
         stream_(std::make_shared<HttpStream>(std::move(exchange))) {}
 
   void on_response(InferResponse response, bool final, bool has_response) override {
@@ -150,6 +159,7 @@ class EventStream final : public GenerateCall {
     head.status = http_status(response.status.code());  // an error that comes first gives the reply its status
     head.headers.emplace_back("Content-Type", "text/event-stream; charset=utf-8");
     head.headers.emplace_back("Cache-Control", "no-cache");
+    add_route_headers(head, routed());
     stream_->send(std::move(head), {Bytes::from_string(std::move(event))}, final);
   }
 
@@ -162,12 +172,13 @@ class EventStream final : public GenerateCall {
 }  // namespace
 
 void handle_http_generate(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
-                          std::string_view version, const HttpOptions& options, GenerateReply kind) {
+                          std::string_view version, const HttpOptions& options, GenerateReply kind,
+                          RoutedRequestPtr routed) {
   std::shared_ptr<GenerateCall> call;
   if (kind == GenerateReply::kOne)
-    call = std::make_shared<OneAnswer>(inference, std::move(exchange), std::move(model));
+    call = std::make_shared<OneAnswer>(inference, std::move(exchange), std::move(model), std::move(routed));
   else
-    call = std::make_shared<EventStream>(inference, std::move(exchange), std::move(model));
+    call = std::make_shared<EventStream>(inference, std::move(exchange), std::move(model), std::move(routed));
   call->start(version, options);
 }
 

@@ -19,6 +19,7 @@ enum class GenerateReply {
 /// Answers one POST of the generate extension for the model and version (a text; empty: the default) that its path
 /// names. Loop thread; `inference` must outlive the exchange.
 void handle_http_generate(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
-                          std::string_view version, const HttpOptions& options, GenerateReply kind);
+                          std::string_view version, const HttpOptions& options, GenerateReply kind,
+                          RoutedRequestPtr routed = nullptr);
 
 }  // namespace modelmill::kserve_v2

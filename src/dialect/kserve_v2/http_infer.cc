@@ -78,8 +78,9 @@ size_t V2Call::written_bytes(const InferResponse& response) const {
 
 wire::HttpReply V2Call::write(InferResponse response) {
   if (!response.status.ok()) return error_reply(response.status);
-  const Status selected = select_outputs(inference().catalog(), model(), outputs_.requested, response);
+  const Status selected = select_outputs(inference().catalog(), served_model(), outputs_.requested, response);
   if (!selected.ok()) return error_reply(selected);
+  if (routed()) routed()->describe(response.parameters);
   const int64_t answered = response.version != 0 ? response.version : version();
   return write_http_infer(response, model(), answered, id_, outputs_);
 }
@@ -87,9 +88,10 @@ wire::HttpReply V2Call::write(InferResponse response) {
 }  // namespace
 
 void handle_http_infer(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
-                       std::string_view version, const HttpOptions& options) {
-  Result<VersionPin> pin = pin_path_version(inference.catalog(), model, version);
-  std::make_shared<V2Call>(inference, std::move(exchange), std::move(model))->start(std::move(pin), options);
+                       std::string_view version, const HttpOptions& options, RoutedRequestPtr routed) {
+  Result<VersionPin> pin = pin_path_version(inference.catalog(), model, version, routed);
+  std::make_shared<V2Call>(inference, std::move(exchange), std::move(model))
+      ->start(std::move(pin), options, std::move(routed));
 }
 
 }  // namespace modelmill::kserve_v2

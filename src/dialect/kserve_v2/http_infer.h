@@ -12,6 +12,6 @@ namespace modelmill::kserve_v2 {
 /// Answers one POST .../infer for the model and version (a text; empty: the default) that its path names.
 /// Loop thread; `inference` must outlive the exchange.
 void handle_http_infer(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
-                       std::string_view version, const HttpOptions& options);
+                       std::string_view version, const HttpOptions& options, RoutedRequestPtr routed = nullptr);
 
 }  // namespace modelmill::kserve_v2

@@ -12,6 +12,7 @@
 #include "dialect/kserve_v2/http_json.h"
 #include "dialect/kserve_v2/model_loading.h"
 #include "dialect/model_wait.h"
+#include "dialect/route_facts.h"
 #include "dialect/version_text.h"
 #include "model/triton_config.h"
 
@@ -216,11 +217,14 @@ struct Handler {
   }
 
   void infer(Path path, std::string_view kind, std::shared_ptr<wire::HttpExchange> exchange) const {
-    if (inference.loads_on_demand(path[2])) return wait_for_model(inference, exchange, path[2], *this);
     const std::string version = path.size() == 6 ? path[4] : std::string();
-    if (kind == "infer") return handle_http_infer(inference, std::move(exchange), path[2], version, options);
+    RoutedRequestPtr routed = version.empty() ? inference.route(path[2], facts_of(exchange->request())) : nullptr;
+    const std::string& asked = routed ? routed->target().model : path[2];
+    if (inference.loads_on_demand(asked)) return wait_for_model(inference, exchange, asked, *this);
+    if (kind == "infer")
+      return handle_http_infer(inference, std::move(exchange), path[2], version, options, std::move(routed));
     const auto replies = kind == "generate" ? GenerateReply::kOne : GenerateReply::kStream;
-    handle_http_generate(inference, std::move(exchange), path[2], version, options, replies);
+    handle_http_generate(inference, std::move(exchange), path[2], version, options, replies, std::move(routed));
   }
 };
 

@@ -61,12 +61,22 @@ const char* state_name(VersionState state) {
 
 }  // namespace
 
-ModelQueries::ModelQueries(const Catalog& catalog, std::string server_name, std::string server_version,
+ModelQueries::ModelQueries(const Inference& inference, std::string server_name, std::string server_version,
                            std::function<bool()> ready)
-    : catalog_(catalog),
+    : inference_(inference),
+      catalog_(inference.catalog()),
       server_name_(std::move(server_name)),
       server_version_(std::move(server_version)),
       ready_(ready ? std::move(ready) : [] { return true; }) {}
+
+Result<VersionPin> ModelQueries::pin(std::string_view name, std::string_view version) const {
+  if (version.empty())
+    if (const auto route = inference_.find_route(name)) {
+      const RouteTarget& target = route->main_arm().to;
+      return pin_version(catalog_, target.model, target.version_text());
+    }
+  return pin_version(catalog_, name, version);
+}
 
 bool ModelQueries::has_labels(std::string_view name) const {
   const auto table = catalog_.table();
@@ -84,37 +94,37 @@ inference::ServerMetadataResponse ModelQueries::server_metadata() const {
 
 Result<bool> ModelQueries::model_ready(std::string_view name, std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelReady request");
-  const Result<VersionPin> pin = pin_version(catalog_, name, version);
-  if (pin.ok()) return (*pin)->availability().ok();
-  if (pin.status().code() == Code::kUnavailable) return false;
-  return pin.status();
+  const Result<VersionPin> found = pin(name, version);
+  if (found.ok()) return (*found)->availability().ok();
+  if (found.status().code() == Code::kUnavailable) return false;
+  return found.status();
 }
 
 Result<inference::ModelMetadataResponse> ModelQueries::model_metadata(std::string_view name,
                                                                       std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelMetadata request");
-  MM_ASSIGN_OR_RETURN(const VersionPin pin, pin_version(catalog_, name, version));
+  MM_ASSIGN_OR_RETURN(const VersionPin found, pin(name, version));
   inference::ModelMetadataResponse out;
-  out.set_name(pin->name());
+  out.set_name(std::string(name));
   if (!version.empty()) {
-    out.add_versions(std::to_string(pin->version()));
+    out.add_versions(std::to_string(found->version()));
   } else {
     const auto table = catalog_.table();
-    if (const ModelEntry* entry = table->find(name)) {
+    if (const ModelEntry* entry = table->find(found->name())) {
       for (const auto& ready : entry->versions) out.add_versions(std::to_string(ready->version()));
     }
   }
-  const ModelDefinition& definition = pin->definition();
+  const ModelDefinition& definition = found->definition();
   out.set_platform(definition.platform.empty() ? definition.backend : definition.platform);
-  for (const TensorSpec& spec : pin->signature().inputs) add_tensor(spec, *out.add_inputs());
-  for (const TensorSpec& spec : pin->signature().outputs) add_tensor(spec, *out.add_outputs());
+  for (const TensorSpec& spec : found->signature().inputs) add_tensor(spec, *out.add_inputs());
+  for (const TensorSpec& spec : found->signature().outputs) add_tensor(spec, *out.add_outputs());
   return out;
 }
 
 Result<inference::ModelConfig> ModelQueries::model_config(std::string_view name, std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelConfig request");
-  MM_ASSIGN_OR_RETURN(const VersionPin pin, pin_version(catalog_, name, version));
-  return complete_triton_config(pin->definition(), pin->signature());
+  MM_ASSIGN_OR_RETURN(const VersionPin found, pin(name, version));
+  return complete_triton_config(found->definition(), found->signature());
 }
 
 Result<inference::ModelStatisticsResponse> ModelQueries::statistics(std::string_view name,

@@ -7,15 +7,16 @@
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "grpc_service.pb.h"
+#include "serve/inference.h"
 
 namespace modelmill::kserve_v2 {
 
 /// The protocol's questions about the server and its models, answered as the gRPC messages; HTTP writes the same
 /// answers as JSON. Thread-safe: each reads one table of the catalog. Versions are texts as clients send them; empty:
-/// the default, or all where the answer is a list.
+/// the default, or all where the answer is a list. A route's name stands for the version with its largest share.
 class ModelQueries {
  public:
-  ModelQueries(const Catalog& catalog, std::string server_name, std::string server_version,
+  ModelQueries(const Inference& inference, std::string server_name, std::string server_version,
                std::function<bool()> ready);
 
   /// Versions of the model can be named by labels.
@@ -32,6 +33,9 @@ class ModelQueries {
   inference::RepositoryIndexResponse repository_index(bool ready_only) const;
 
  private:
+  Result<VersionPin> pin(std::string_view name, std::string_view version) const;
+
+  const Inference& inference_;
   const Catalog& catalog_;
   const std::string server_name_;
   const std::string server_version_;

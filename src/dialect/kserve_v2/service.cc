@@ -26,7 +26,7 @@ struct Service::Rep {
 Service::Service(Inference& inference, Options options)
     : rep_(std::make_shared<Rep>(
           Rep{inference,
-              std::make_shared<const ModelQueries>(inference.catalog(), std::move(options.server_name),
+              std::make_shared<const ModelQueries>(inference, std::move(options.server_name),
                                                    std::move(options.server_version), std::move(options.ready)),
               std::move(options.http), options.control})) {}
 

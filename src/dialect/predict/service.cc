@@ -11,6 +11,7 @@
 #include "dialect/predict/request_codec.h"
 #include "dialect/predict/sample.h"
 #include "dialect/requested_outputs.h"
+#include "dialect/route_facts.h"
 #include "dialect/version_text.h"
 
 namespace modelmill::predict {
@@ -130,12 +131,17 @@ void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wi
     exchange->reply(error_reply(target.status()));
     return;
   }
-  Result<VersionPin> pin = pin_path_version(inference.catalog(), target->model, target->version);
+  RoutedRequestPtr routed = target->version.empty() ? inference.route(target->model, facts_of(request)) : nullptr;
+  Result<VersionPin> pin = pin_path_version(inference.catalog(), target->model, target->version, routed);
   if (!pin.ok()) {
-    if (inference.loads_on_demand(target->model))
-      return wait_for_model(inference, exchange, target->model,
+    const std::string& asked = routed ? routed->target().model : target->model;
+    if (inference.loads_on_demand(asked))
+      return wait_for_model(inference, exchange, asked,
                             [&inference, options](auto again) { handle(inference, options, std::move(again)); });
-    exchange->reply(error_reply(pin.status()));
+    wire::HttpReply reply = error_reply(pin.status());
+    add_route_headers(reply, routed);
+    if (routed) routed->not_submitted();
+    exchange->reply(std::move(reply));
   } else if (request.method == "GET") {
     const std::string example = sample_curl(base_url(request), **pin);
     wire::HttpReply reply = wire::HttpReply::text(200, "text/plain; charset=utf-8", usage(**pin, example));
@@ -143,7 +149,7 @@ void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wi
     exchange->reply(std::move(reply));
   } else {
     const auto call = std::make_shared<PredictCall>(inference, exchange, **pin, target->model);
-    call->start(std::move(pin), options);
+    call->start(std::move(pin), options, std::move(routed));
   }
 }
 

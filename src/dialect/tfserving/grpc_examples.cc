@@ -7,6 +7,7 @@
 
 #include "dialect/large_work.h"
 #include "dialect/proto_wire.h"
+#include "dialect/route_facts.h"
 #include "dialect/tfserving/examples.h"
 #include "dialect/tfserving/model_target.h"
 #include "dialect/tfserving/results.h"
@@ -43,7 +44,7 @@ class ExamplesCall final : public ResponseSink, public std::enable_shared_from_t
   void cancel(const Status& reason) {
     cancel_.cancel(reason.code() == Code::kDeadlineExceeded ? CancelToken::Reason::kDeadline
                                                             : CancelToken::Reason::kClientGone);
-    if (!tasks_.empty()) inference_.cancelled(tasks_[0].target.model, tasks_[0].target.version.value_or(0));
+    if (!tasks_.empty()) inference_.cancelled(routed_, tasks_[0].target.model, tasks_[0].target.version.value_or(0));
   }
   void on_response(InferResponse response, bool final, bool has_response) override;
 
@@ -66,6 +67,7 @@ class ExamplesCall final : public ResponseSink, public std::enable_shared_from_t
   const TimePoint start_ = Clock::now();
   Bytes message_;
   std::vector<Task> tasks_;
+  RoutedRequestPtr routed_;  // null: the first task names a model
   Examples examples_;
   ModelVersion::Description model_;
   CancelToken cancel_;
@@ -82,7 +84,8 @@ void ExamplesCall::start(Bytes message) {
   request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
   if (const Status status = parse(); !status.ok()) return std::exchange(request_, nullptr)->fail(status);
   const auto cancel = request_->cancel;
-  pin_when_loaded(inference_, tasks_[0].target, request_->deadline, cancel, message_.size(),
+  routed_ = find_route(inference_, tasks_[0].target, facts_of(*call_));
+  pin_when_loaded(inference_, routed_target(tasks_[0].target, routed_), request_->deadline, cancel, message_.size(),
                   [self = shared_from_this()](Result<VersionPin> pin) { self->submit(std::move(pin)); });
 }
 
@@ -136,6 +139,7 @@ Status ExamplesCall::parse() {
 
 void ExamplesCall::submit(Result<VersionPin> pin) {
   Status status = pin.status();
+  if (!status.ok() && routed_) routed_->not_submitted();
   for (const Task& task : tasks_)
     if (status.ok() && !serves_signature(**pin, task.target.signature))
       status = invalid_argument("No signature was found with the name: " + task.target.signature);
@@ -154,7 +158,7 @@ void ExamplesCall::put(VersionPin pin) {
   const Status status = within_memory([&] { return put_examples(examples_, pin->signature(), *request); });
   request->times.received = Clock::now();
   if (!status.ok()) return request->fail(status);
-  inference_.submit(std::move(pin), std::move(request), kNotDecoupled);
+  inference_.submit(std::move(pin), std::move(request), kNotDecoupled, routed_);
 }
 
 void ExamplesCall::on_response(InferResponse response, bool final, bool has_response) {

@@ -34,7 +34,7 @@ class PredictCall final : public GrpcInferCall {
   size_t unparsed_bytes() const override { return scanner_.unparsed_bytes(); }
   Status parse(InferRequest& request) override;
   void submit(InferRequestPtr request) override;
-  void abandoned() override { inference().cancelled(target_.model, target_.version.value_or(0)); }
+  void abandoned() override { inference().cancelled(routed(), target_.model, target_.version.value_or(0)); }
   Result<Chunks> encode(InferResponse& response) override;
   void answered(const Status& status) override;
   void infer(Result<VersionPin> pin);
@@ -61,7 +61,8 @@ void PredictCall::submit(InferRequestPtr request) {
   uint64_t bytes = 0;
   for (const Tensor& input : waiting_->inputs) bytes += input.byte_size();
   const auto cancel = waiting_->cancel;
-  pin_when_loaded(inference(), target_, waiting_->deadline, cancel, bytes,
+  if (!target_.version && target_.label.empty()) GrpcInferCall::find_route(target_.model);
+  pin_when_loaded(inference(), routed_target(target_, routed()), waiting_->deadline, cancel, bytes,
                   [self = std::static_pointer_cast<PredictCall>(shared_from_this())](Result<VersionPin> pin) {
                     self->infer(std::move(pin));
                   });
@@ -69,7 +70,10 @@ void PredictCall::submit(InferRequestPtr request) {
 
 void PredictCall::infer(Result<VersionPin> pin) {
   InferRequestPtr request = std::move(waiting_);
-  if (!pin.ok()) return request->fail(pin.status());
+  if (!pin.ok()) {
+    if (routed()) routed()->not_submitted();
+    return request->fail(pin.status());
+  }
   ModelVersion& version = **pin;
   if (!serves_signature(version, target_.signature))
     return request->fail(failed_precondition("Serving signature key \"" + target_.signature + "\" not found."));
@@ -78,7 +82,7 @@ void PredictCall::infer(Result<VersionPin> pin) {
   request->model = target_.model;
   request->version = version_;
   requested_ = request->outputs;
-  inference().submit(*std::move(pin), std::move(request), kNotDecoupled);
+  inference().submit(*std::move(pin), std::move(request), kNotDecoupled, routed());
 }
 
 Result<Chunks> PredictCall::encode(InferResponse& response) {

@@ -38,6 +38,16 @@ Result<ModelTarget> read_model_spec(std::string_view bytes) {
   return target;
 }
 
+ModelTarget routed_target(const ModelTarget& target, const RoutedRequestPtr& routed) {
+  if (!routed) return target;
+  const RouteTarget& to = routed->target();
+  return {to.model, to.version == 0 ? std::nullopt : std::optional(to.version), to.label, target.signature};
+}
+
+RoutedRequestPtr find_route(const Inference& inference, const ModelTarget& target, const RequestFacts& facts) {
+  return target.version || !target.label.empty() ? nullptr : inference.route(target.model, facts);
+}
+
 Result<VersionPin> pin_target(const Catalog& catalog, const ModelTarget& target) {
   if (target.model.empty()) return invalid_argument("ModelSpec has no name specified.");
   const bool by_label = !target.label.empty();

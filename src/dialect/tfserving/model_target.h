@@ -24,6 +24,11 @@ struct ModelTarget {
 /// Reads a serialised ModelSpec.
 Result<ModelTarget> read_model_spec(std::string_view bytes);
 
+/// What is asked in the place of a route's name; `target` itself where there is no way.
+ModelTarget routed_target(const ModelTarget& target, const RoutedRequestPtr& routed);
+/// The way of a request for `target`; null: it names a model, or a version.
+RoutedRequestPtr find_route(const Inference& inference, const ModelTarget& target, const RequestFacts& facts);
+
 /// Pins who is meant. Errors have TensorFlow Serving's codes and words, which its clients match on; UNAVAILABLE for
 /// one that is known and not ready.
 Result<VersionPin> pin_target(const Catalog& catalog, const ModelTarget& target);

@@ -12,6 +12,7 @@ namespace modelmill::tfserving {
 
 /// Answers a predict, classify or regress request, asked of the version that `pin` has, and counts it in `metrics`.
 void handle_rest_inference(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, const RestPath& path,
-                           VersionPin pin, const HttpOptions& options, std::shared_ptr<ServingMetrics> metrics);
+                           VersionPin pin, const HttpOptions& options, std::shared_ptr<ServingMetrics> metrics,
+                           RoutedRequestPtr routed = nullptr);
 
 }  // namespace modelmill::tfserving

@@ -6,6 +6,7 @@
 
 #include "base/json_text.h"
 #include "dialect/model_wait.h"
+#include "dialect/route_facts.h"
 #include "dialect/tfserving/grpc_examples.h"
 #include "dialect/tfserving/grpc_predict.h"
 #include "dialect/tfserving/metadata.h"
@@ -98,10 +99,19 @@ void handle(Inference& inference, const HttpOptions& options, const std::shared_
     compress_reply(reply, request);
     return exchange->reply(std::move(reply));
   }
-  Result<VersionPin> pin = pin_target(inference.catalog(), path->target);
-  if (pin.ok()) return handle_rest_inference(inference, exchange, *path, std::move(pin).value(), options, metrics);
-  if (!inference.loads_on_demand(path->target.model)) return exchange->reply(error_reply(pin.status()));
-  wait_for_model(inference, exchange, path->target.model,
+  RoutedRequestPtr routed = find_route(inference, path->target, facts_of(request));
+  const ModelTarget target = routed_target(path->target, routed);
+  Result<VersionPin> pin = pin_target(inference.catalog(), target);
+  if (pin.ok())
+    return handle_rest_inference(inference, exchange, *path, std::move(pin).value(), options, metrics,
+                                 std::move(routed));
+  if (!inference.loads_on_demand(target.model)) {
+    wire::HttpReply reply = error_reply(pin.status());
+    add_route_headers(reply, routed);
+    if (routed) routed->not_submitted();
+    return exchange->reply(std::move(reply));
+  }
+  wait_for_model(inference, exchange, target.model,
                  [&inference, options, metrics](auto again) { handle(inference, options, metrics, std::move(again)); });
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "dialect/percent_text.h"
+#include "base/percent_text.h"
 #include "wire/http_text.h"
 
 namespace modelmill::torchserve {

@@ -91,14 +91,17 @@ class PredictCall final : public GrpcInferCall {
   Status parse(InferRequest& request) override;
   void submit(InferRequestPtr request) override;
   void abandoned() override {
-    inference().cancelled(question_.model, version_);
+    inference().cancelled(routed(), question_.model, version_);
     if (stream_) stream_->abandon();
   }
   Result<Chunks> encode(InferResponse& response) override;
   Status refusal(const InferResponse& response) const override;
 
   Status read_message();
+  Result<VersionPin> pin();
   Status read_for(VersionPin pin, InferRequest& request);
+
+  const std::string& asked_model() const { return routed() ? routed()->target().model : question_.model; }
 
   struct Asked {
     std::string model, version;
@@ -142,27 +145,35 @@ Status PredictCall::read_for(VersionPin pin, InferRequest& request) {
   return read_question(question, *pin_, request, form_);
 }
 
+Result<VersionPin> PredictCall::pin() {
+  if (!routed()) return pin_model(inference().catalog(), question_.model, question_.version);
+  return pin_model(inference().catalog(), routed()->target().model, routed()->target().version_text());
+}
+
 Status PredictCall::parse(InferRequest& request) {
   MM_RETURN_IF_ERROR(read_message());
-  Result<VersionPin> pin = pin_model(inference().catalog(), question_.model, question_.version);
-  if (pin.ok()) return read_for(*std::move(pin), request);
-  return inference().loads_on_demand(question_.model) ? ok_status() : pin.status();
+  if (question_.version.empty()) find_route(question_.model);
+  Result<VersionPin> pinned = pin();
+  if (pinned.ok()) return read_for(*std::move(pinned), request);
+  if (inference().loads_on_demand(asked_model())) return ok_status();
+  if (routed()) routed()->not_submitted();
+  return pinned.status();
 }
 
 void PredictCall::submit(InferRequestPtr request) {
   const char* refusal = stream_ ? nullptr : kManyAnswers;
-  if (pin_) return inference().submit(std::move(pin_), std::move(request), refusal);
+  if (pin_) return inference().submit(std::move(pin_), std::move(request), refusal, routed());
   waiting_ = std::move(request);
   inference().wait_for_model(
-      {question_.model, waiting_->deadline, waiting_->cancel, message_.size(),
+      {asked_model(), waiting_->deadline, waiting_->cancel, message_.size(),
        [self = std::static_pointer_cast<PredictCall>(shared_from_this()), refusal](Status status) {
          InferRequestPtr loaded = std::move(self->waiting_);
          if (status.ok()) {
-           auto pin = pin_model(self->inference().catalog(), self->question_.model, self->question_.version);
-           status = pin.ok() ? self->read_for(*std::move(pin), *loaded) : pin.status();
+           auto pinned = self->pin();
+           status = pinned.ok() ? self->read_for(*std::move(pinned), *loaded) : pinned.status();
          }
          if (!status.ok()) return loaded->fail(status);
-         self->inference().submit(std::move(self->pin_), std::move(loaded), refusal);
+         self->inference().submit(std::move(self->pin_), std::move(loaded), refusal, self->routed());
        }});
 }
 

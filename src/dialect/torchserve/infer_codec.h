@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/percent_text.h"
 #include "catalog/model_version.h"
-#include "dialect/percent_text.h"
 #include "dialect/tfserving/json_predict.h"
 #include "dialect/torchserve/answers.h"
 #include "dialect/torchserve/form_fields.h"

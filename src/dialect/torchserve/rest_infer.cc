@@ -4,6 +4,7 @@
 
 #include "dialect/http_infer_call.h"
 #include "dialect/http_stream.h"
+#include "dialect/route_facts.h"
 #include "dialect/torchserve/answers.h"
 #include "dialect/torchserve/infer_codec.h"
 
@@ -19,13 +20,13 @@ class InferCall final : public HttpInferCall {
         path_(std::move(path)),
         metrics_(std::move(metrics)) {}
 
-  void begin(Result<VersionPin> pin, const HttpOptions& options) {
+  void begin(Result<VersionPin> pin, const HttpOptions& options, RoutedRequestPtr routed) {
     if (pin.ok()) {
       metrics_->asked(path_.model, path_.version);
       if ((*pin)->definition().decoupled) stream_ = std::make_shared<HttpStream>(exchange());
       is_body_ = takes_bodies(**pin);
     }
-    start(std::move(pin), options);
+    start(std::move(pin), options, std::move(routed));
   }
   void on_response(InferResponse response, bool final, bool has_response) override;
 
@@ -103,6 +104,7 @@ void InferCall::on_response(InferResponse response, bool final, bool has_respons
   if (!has_response && !begun_) response.status = internal("the model ended without an answer");
   const bool failed = (has_response || !begun_) && failure_in(response, form_).has_value();
   wire::HttpReply reply = has_response || !begun_ ? make(response) : wire::HttpReply();
+  if (!begun_) add_route_headers(reply, routed());
   ended_ = final || failed;
   if (ended_) count(reply.status, response.times);
   if (failed && !begun_) return stream_->reply(std::move(reply));
@@ -114,8 +116,10 @@ void InferCall::on_response(InferResponse response, bool final, bool has_respons
 }  // namespace
 
 void handle_rest_inference(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, const InferPath& path,
-                           Result<VersionPin> pin, const HttpOptions& options, std::shared_ptr<TorchMetrics> metrics) {
-  std::make_shared<InferCall>(inference, std::move(exchange), path, std::move(metrics))->begin(std::move(pin), options);
+                           Result<VersionPin> pin, const HttpOptions& options, std::shared_ptr<TorchMetrics> metrics,
+                           RoutedRequestPtr routed) {
+  std::make_shared<InferCall>(inference, std::move(exchange), path, std::move(metrics))
+      ->begin(std::move(pin), options, std::move(routed));
 }
 
 }  // namespace modelmill::torchserve

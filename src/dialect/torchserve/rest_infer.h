@@ -21,6 +21,7 @@ struct InferPath {
 /// Answers an inference, asked of the version that `pin` has, and counts it in `metrics`. Answers of a handler that
 /// gives several leave as they are made.
 void handle_rest_inference(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, const InferPath& path,
-                           Result<VersionPin> pin, const HttpOptions& options, std::shared_ptr<TorchMetrics> metrics);
+                           Result<VersionPin> pin, const HttpOptions& options, std::shared_ptr<TorchMetrics> metrics,
+                           RoutedRequestPtr routed = nullptr);
 
 }  // namespace modelmill::torchserve

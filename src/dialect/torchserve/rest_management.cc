@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/percent_text.h"
 #include "dialect/json_input.h"
-#include "dialect/percent_text.h"
 
 namespace modelmill::torchserve {
 namespace {

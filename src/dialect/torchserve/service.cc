@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "dialect/model_wait.h"
+#include "dialect/route_facts.h"
 #include "dialect/torchserve/answers.h"
 #include "dialect/torchserve/grpc_infer.h"
 #include "dialect/torchserve/grpc_management.h"
@@ -115,19 +116,23 @@ Status Service::Rep::infer(const Exchange& exchange, const std::vector<std::stri
   const std::string& method = exchange->request().method;
   if (path.size() < 2) return no_such_resource();
   const InferPath asked = infer_path(path);
-  Result<VersionPin> pin = pin_model(inference.catalog(), asked.model, asked.version);
+  RoutedRequestPtr routed =
+      asked.version.empty() ? inference.route(asked.model, facts_of(exchange->request())) : nullptr;
+  const std::string& model = routed ? routed->target().model : asked.model;
+  Result<VersionPin> pin =
+      pin_model(inference.catalog(), model, routed ? routed->target().version_text() : asked.version);
   if (method == "OPTIONS") {
     MM_RETURN_IF_ERROR(pin.status());
     reply(exchange, plain_reply(200, describe_model(options.server_version, asked.model, **pin)));
     return ok_status();
   }
   if (method != "POST" && method != "PUT" && method != "GET") return method_not_allowed();
-  if (pin.ok() || !inference.loads_on_demand(asked.model)) {
-    handle_rest_inference(inference, exchange, asked, std::move(pin), options.http, metrics);
+  if (pin.ok() || !inference.loads_on_demand(model)) {
+    handle_rest_inference(inference, exchange, asked, std::move(pin), options.http, metrics, std::move(routed));
     return ok_status();
   }
   wait_for_model(
-      inference, exchange, asked.model, [self = shared_from_this()](const Exchange& again) { self->handle(again); },
+      inference, exchange, model, [self = shared_from_this()](const Exchange& again) { self->handle(again); },
       [counted = metrics](const Status& status) {
         wire::HttpReply refused = failure_reply(status);
         counted->replied(refused.status);

@@ -1,4 +1,4 @@
-#include "dialect/percent_text.h"
+#include "base/percent_text.h"
 
 #include <algorithm>
 

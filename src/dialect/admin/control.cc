@@ -1,0 +1,32 @@
+#include "dialect/admin/control.h"
+
+#include <span>
+#include <string>
+#include <utility>
+
+#include "dialect/admin/models.h"
+#include "dialect/admin/routes.h"
+
+namespace modelmill::admin {
+namespace {
+
+void handle(const Controls& controls, std::shared_ptr<wire::HttpExchange> exchange) {
+  const auto path = split_path(exchange->request().path);
+  if (!path.ok()) return exchange->reply(error_reply(path.status()));
+  const auto rest = std::span(*path).subspan(1);
+  if (!rest.empty() && rest[0] == "routes")
+    return handle_routes(controls.routes, controls.offload, std::move(exchange), rest.subspan(1));
+  handle_models(controls.catalog, controls.models, std::move(exchange), rest);
+}
+
+}  // namespace
+
+void add_control(HttpRouter& router, Controls controls) {
+  router.add(
+      "admin", [controls](std::shared_ptr<wire::HttpExchange> exchange) { handle(controls, std::move(exchange)); },
+      [](const wire::HttpRequest& request) {
+        return request.method == "GET" ? wire::ApiGroup::kMetadata : wire::ApiGroup::kManagement;
+      });
+}
+
+}  // namespace modelmill::admin

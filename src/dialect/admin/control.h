@@ -1,0 +1,22 @@
+#pragma once
+
+#include "catalog/catalog.h"
+#include "catalog/model_control.h"
+#include "catalog/route_control.h"
+#include "dialect/http_router.h"
+#include "runtime/offload.h"
+
+namespace modelmill::admin {
+
+/// What is changed under /admin.
+struct Controls {
+  const Catalog& catalog;
+  ModelControl& models;
+  RouteControl& routes;
+  Offload* offload = nullptr;
+};
+
+/// Adds /admin/models (models.h) and /admin/routes (routes.h). What `controls` lead to must outlive the wire.
+void add_control(HttpRouter& router, Controls controls);
+
+}  // namespace modelmill::admin

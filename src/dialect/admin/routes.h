@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "catalog/route_control.h"
+#include "runtime/offload.h"
+#include "wire/http.h"
+
+namespace modelmill::admin {
+
+/// Answers a request under /admin/routes; `path` is what follows. What blocks is the offload's, or, without one (null),
+/// the loop's.
+///   GET                        the routes, and who changed each last
+///   GET, PUT, DELETE NAME      one of them; PUT's body is the route as routes of modelmill.yaml have it
+///   GET NAME/history           its changes, newest first, also of one that was deleted
+///   POST NAME/undo             takes the last change back
+void handle_routes(RouteControl& control, Offload* offload, std::shared_ptr<wire::HttpExchange> exchange,
+                   std::span<const std::string> path);
+
+}  // namespace modelmill::admin

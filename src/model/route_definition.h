@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace modelmill {
+
+/// A version that a route leads to, written "ocr" (the default version), "ocr@3" or "ocr@canary" (a label).
+struct RouteTarget {
+  std::string model;
+  int64_t version = 0;  // 0: the default one, or what the label stands for
+  std::string label;    // empty: none
+
+  std::string text() const;
+  /// What stands behind the '@', or nothing.
+  std::string version_text() const;
+  bool operator==(const RouteTarget&) const = default;
+};
+
+/// What of a request a route looks at, written "header:NAME", "cookie:NAME", "parameter:NAME" or "client".
+struct RouteKey {
+  enum class From { kHeader, kCookie, kParameter, kClient };
+  From from = From::kHeader;
+  std::string name;  // of headers in lower case; empty for the client, which is its address
+
+  std::string text() const;
+  bool operator==(const RouteKey&) const = default;
+};
+
+/// A share of the requests that no rule decides.
+struct RouteArm {
+  RouteTarget to;
+  double percent = 0;
+  bool operator==(const RouteArm&) const = default;
+};
+
+/// Requests in which a key has a value go to a target.
+struct RouteRule {
+  RouteKey when;
+  /// nullopt: any value. Of the client: an address, or a network such as 10.1.0.0/16.
+  std::optional<std::string> is;
+  RouteTarget to;
+  bool operator==(const RouteRule&) const = default;
+};
+
+/// A public name over versions and models. A value; that of one that parse_route() or check_route() let pass is whole.
+struct RouteDefinition {
+  std::string name;
+  std::vector<RouteArm> split;
+  std::vector<RouteRule> rules;  // the first that matches decides
+  std::optional<RouteKey> sticky;
+  std::string salt;  // of the sticky assignment; empty: the route's name
+
+  bool operator==(const RouteDefinition&) const = default;
+};
+
+/// Every target that a route may lead to, each once: those of the split first.
+std::vector<RouteTarget> targets_of(const RouteDefinition& route);
+
+Result<RouteTarget> parse_route_target(std::string_view text);
+Result<RouteKey> parse_route_key(std::string_view text);
+
+/// What is wrong with a route in itself: weights, names, targets that stand twice. INVALID_ARGUMENT.
+Status check_route(const RouteDefinition& route);
+
+/// The JSON form: the keys that `routes` of modelmill.yaml has. Reading checks it and says which key is wrong; `name`
+/// is the route's where the text need not have it (empty: it must).
+Result<RouteDefinition> parse_route(std::string_view json, std::string_view name = {});
+std::string route_json(const RouteDefinition& route);
+
+}  // namespace modelmill

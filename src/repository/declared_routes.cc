@@ -1,0 +1,48 @@
+#include "repository/declared_routes.h"
+
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "model/yaml_config.h"
+#include "repository/model_files.h"
+
+namespace modelmill {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kYamlLimit = 16 << 20;
+
+}  // namespace
+
+std::string yaml_file_of(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    const fs::path file = fs::path(path) / kYamlConfigFile;
+    return fs::is_regular_file(file, error) ? file.string() : std::string();
+  }
+  const std::string ending = fs::path(path).extension().string();
+  return (ending == ".yaml" || ending == ".yml") && fs::is_regular_file(path, error) ? path : std::string();
+}
+
+Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& paths) {
+  DeclaredRoutes out;
+  std::set<std::string> names;
+  for (const std::string& path : paths) {
+    const std::string file = yaml_file_of(path);
+    if (file.empty()) continue;
+    out.files.push_back(file);
+    MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kYamlLimit));
+    YamlConfig config = read_yaml_config(text, file);
+    if (!config.problems.empty()) return status_of(config.problems.front());
+    for (YamlRoute& route : config.routes) {
+      if (!names.insert(route.route.name).second)
+        return invalid_argument(route.place + ": route '" + route.route.name + "' is declared in another file too");
+      out.routes.push_back(std::move(route));
+    }
+  }
+  return out;
+}
+
+}  // namespace modelmill

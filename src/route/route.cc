@@ -1,0 +1,54 @@
+#include "route/route.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace modelmill {
+
+Route::Route(RouteDefinition definition, ArmStatsTable& stats) : definition_(std::move(definition)) {
+  salt_ = stable_hash(definition_.salt.empty() ? definition_.name : definition_.salt);
+  for (RouteTarget& target : targets_of(definition_)) {
+    const std::string name = target.text();
+    arms_.push_back({std::move(target), name, stats.of(definition_.name, name)});
+  }
+  for (const RouteArm& arm : definition_.split) split_.push_back({stable_hash(arm.to.text()), arm.percent});
+  const auto notice = [this](const RouteKey& key) {
+    reads_parameters_ = reads_parameters_ || key.from == RouteKey::From::kParameter;
+  };
+  if (definition_.sticky) notice(*definition_.sticky);
+  for (const RouteRule& rule : definition_.rules) {
+    notice(rule.when);
+    Rule& made = rules_.emplace_back(Rule{rule.when, rule.is, std::nullopt, arm_of(rule.to)});
+    if (rule.when.from == RouteKey::From::kClient) made.network = ClientNetwork::parse(*rule.is).value();
+  }
+}
+
+size_t Route::arm_of(const RouteTarget& target) const {
+  const auto it = std::find_if(arms_.begin(), arms_.end(), [&](const Arm& arm) { return arm.to == target; });
+  return static_cast<size_t>(it - arms_.begin());
+}
+
+const Route::Arm& Route::main_arm() const {
+  const auto largest =
+      std::max_element(split_.begin(), split_.end(), [](const auto& a, const auto& b) { return a.weight < b.weight; });
+  return arms_[static_cast<size_t>(largest - split_.begin())];
+}
+
+bool Route::matches(const Rule& rule, const RequestFacts& facts, std::string& scratch) const {
+  if (rule.network) return rule.network->contains(facts.peer);
+  const auto value = value_of(rule.when, facts, scratch);
+  return value && (!rule.is || *value == *rule.is);
+}
+
+size_t Route::choose(const RequestFacts& facts, double chance) const {
+  std::string scratch;
+  for (const Rule& rule : rules_)
+    if (matches(rule, facts, scratch)) return rule.arm;
+  if (split_.size() == 1) return 0;
+  if (definition_.sticky)
+    if (const auto key = value_of(*definition_.sticky, facts, scratch); key && !key->empty())
+      return choose_by_key(stable_hash(salt_, *key), split_);
+  return choose_by_chance(chance, split_);
+}
+
+}  // namespace modelmill

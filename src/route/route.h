@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/client_network.h"
+#include "model/route_definition.h"
+#include "route/arm_stats.h"
+#include "route/request_facts.h"
+#include "route/sticky_choice.h"
+
+namespace modelmill {
+
+/// A route made ready to choose with. Immutable, so thread-safe; what its arms count is shared with the routes of the
+/// same name that were before and will be after it, so that a change of weights begins nothing anew.
+class Route {
+ public:
+  struct Arm {
+    RouteTarget to;
+    std::string name;  // to.text()
+    std::shared_ptr<ArmStats> stats;
+  };
+
+  /// `definition` has passed check_route().
+  Route(RouteDefinition definition, ArmStatsTable& stats);
+
+  const std::string& name() const { return definition_.name; }
+  const RouteDefinition& definition() const { return definition_; }
+  /// Everything that it may lead to; those of the split first, in its order.
+  const std::vector<Arm>& arms() const { return arms_; }
+
+  /// The one with the largest share: what stands for the route where there is no request to choose for.
+  const Arm& main_arm() const;
+  /// The arm for a request. `chance` in [0, 1) decides where nothing else does. Pure.
+  size_t choose(const RequestFacts& facts, double chance) const;
+
+  /// Its choice may be another once the request's own parameters are known.
+  bool reads_parameters() const { return reads_parameters_; }
+
+ private:
+  struct Rule {
+    RouteKey when;
+    std::optional<std::string> is;
+    std::optional<ClientNetwork> network;  // instead of `is`
+    size_t arm = 0;
+  };
+  bool matches(const Rule& rule, const RequestFacts& facts, std::string& scratch) const;
+  size_t arm_of(const RouteTarget& target) const;
+
+  RouteDefinition definition_;
+  uint64_t salt_ = 0;
+  std::vector<Arm> arms_;
+  std::vector<WeightedChoice> split_;  // of the first arms
+  std::vector<Rule> rules_;
+  bool reads_parameters_ = false;
+};
+
+}  // namespace modelmill

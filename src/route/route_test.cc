@@ -1,0 +1,119 @@
+#include "route/route.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "route/routes.h"
+
+namespace modelmill {
+namespace {
+
+using ::testing::HasSubstr;
+
+class RouteTest : public ::testing::Test {
+ protected:
+  Route route(const std::string& json) { return {parse_route(json, "reader").value(), stats_}; }
+  static std::string chosen(const Route& route, const RequestFacts& facts, double chance = 0) {
+    return route.arms()[route.choose(facts, chance)].name;
+  }
+
+  MetricRegistry metrics_;
+  ArmStatsTable stats_{metrics_};
+};
+
+TEST_F(RouteTest, FirstRuleThatMatchesDecides) {
+  const Route route = this->route(R"({"split": {"ocr@1": 100, "ocr@2": 0}, "rules": [
+      {"when": "header:X-Tier", "is": "gold", "to": "ocr@2"},
+      {"when": "cookie:beta", "to": "ocr@beta"},
+      {"when": "parameter:user", "is": "7", "to": "ocr-large"},
+      {"when": "client", "is": "10.1.0.0/16", "to": "ocr@3"}]})");
+  Parameters parameters;
+  parameters.set("user", int64_t{7});
+  struct Case {
+    RequestFacts::Fields headers;
+    std::string query, peer;
+    const Parameters* parameters;
+    std::string chosen;
+  };
+  const Case cases[] = {
+      {{}, "", "", nullptr, "ocr@1"},
+      {{{"x-tier", "gold"}}, "", "", nullptr, "ocr@2"},
+      {{{"x-tier", "silver"}}, "", "", nullptr, "ocr@1"},
+      {{{"x-tier", "gold"}, {"cookie", "beta=1"}}, "", "", nullptr, "ocr@2"},
+      {{{"cookie", "a=b; beta=; c=d"}}, "", "", nullptr, "ocr@beta"},
+      {{{"cookie", "a=b"}, {"cookie", "beta=x"}}, "", "", nullptr, "ocr@beta"},
+      {{{"cookie", "xbeta=1; alphabeta"}}, "", "", nullptr, "ocr@1"},
+      {{}, "a=b&user=7", "", nullptr, "ocr-large"},
+      {{}, "user=%37", "", nullptr, "ocr-large"},
+      {{}, "user=%zz", "", nullptr, "ocr@1"},
+      {{}, "user=8", "", &parameters, "ocr-large"},  // the request's own parameter goes before the URL's
+      {{}, "", "10.1.255.7:1234", nullptr, "ocr@3"},
+      {{}, "", "[::ffff:10.1.2.3]:1234", nullptr, "ocr@3"},
+      {{}, "", "10.2.0.1:1234", nullptr, "ocr@1"},
+      {{}, "", "unix", nullptr, "ocr@1"},
+  };
+  for (const Case& c : cases)
+    EXPECT_EQ(chosen(route, {&c.headers, c.query, c.peer, c.parameters}), c.chosen) << c.query << c.peer;
+}
+
+TEST_F(RouteTest, StickyKeysStayWhereTheyAre) {
+  const Route before = route(R"({"split": {"ocr@1": 95, "ocr@2": 5}, "sticky": "header:x-user"})");
+  const Route after = route(R"({"split": {"ocr@1": 50, "ocr@2": 50}, "sticky": "header:x-user"})");
+  const Route salted = route(R"({"split": {"ocr@1": 50, "ocr@2": 50}, "sticky": "header:x-user", "salt": "b"})");
+  int on_new = 0, resalted = 0;
+  for (int user = 0; user < 1000; ++user) {
+    const RequestFacts::Fields headers{{"x-user", std::to_string(user)}};
+    const RequestFacts facts{&headers, {}, {}, nullptr};
+    const std::string arm = chosen(before, facts);
+    EXPECT_EQ(chosen(before, facts, 0.99), arm);
+    if (arm == "ocr@2") {
+      ++on_new;
+      EXPECT_EQ(chosen(after, facts), "ocr@2");
+    }
+    resalted += chosen(after, facts) != chosen(salted, facts);
+  }
+  EXPECT_GT(on_new, 20);
+  EXPECT_GT(resalted, 400);
+}
+
+TEST_F(RouteTest, ChanceDecidesWithoutAKey) {
+  const Route route = this->route(R"({"split": {"ocr@1": 75, "ocr@2": 25}, "sticky": "header:x-user"})");
+  const RequestFacts::Fields empty{{"x-user", ""}};
+  for (const RequestFacts& facts : {RequestFacts{}, RequestFacts{&empty, {}, {}, nullptr}}) {
+    EXPECT_EQ(chosen(route, facts, 0.74), "ocr@1");
+    EXPECT_EQ(chosen(route, facts, 0.76), "ocr@2");
+  }
+}
+
+TEST_F(RouteTest, KnowsWhetherParametersMatter) {
+  EXPECT_FALSE(route(R"({"split": {"ocr": 100}, "sticky": "header:u"})").reads_parameters());
+  EXPECT_TRUE(route(R"({"split": {"ocr": 100}, "sticky": "parameter:u"})").reads_parameters());
+  EXPECT_TRUE(route(R"({"split": {"ocr": 100}, "rules": [{"when": "parameter:u", "to": "x"}]})").reads_parameters());
+}
+
+TEST(Routes, ArePublishedTogetherAndKeepTheirCounts) {
+  MetricRegistry metrics;
+  Routes routes(metrics);
+  EXPECT_EQ(routes.find("reader"), nullptr);
+  const auto half = parse_route(R"({"split": {"a": 50, "b": 50}})", "reader").value();
+  const auto all = parse_route(R"({"split": {"a": 0, "b": 100}})", "reader").value();
+  routes.publish({half, parse_route(R"({"split": {"a": 100}})", "other").value()});
+  const auto first = routes.find("reader");
+  ASSERT_NE(first, nullptr);
+  EXPECT_NE(routes.find("other"), nullptr);
+  EXPECT_EQ(routes.find("a"), nullptr);
+  first->arms()[1].stats->answered(false);
+  routes.publish({half});
+  EXPECT_EQ(routes.find("reader"), first);  // nothing about it changed
+  routes.publish({all});
+  EXPECT_EQ(routes.find("reader")->arms()[1].stats->failures(), 1);
+  EXPECT_THAT(metrics.render(), HasSubstr(R"(modelmill_route_failures_total{route="reader",arm="b"} 1)"));
+  routes.publish({});
+  EXPECT_EQ(routes.find("reader"), nullptr);
+}
+
+}  // namespace
+}  // namespace modelmill

@@ -1,0 +1,40 @@
+#include "route/routes.h"
+
+#include <utility>
+
+#include "runtime/thread_slot.h"
+
+namespace modelmill {
+
+void Routes::publish(const std::vector<RouteDefinition>& definitions) {
+  const MutexLock publishing(publish_mutex_);
+  auto table = std::make_shared<Table>();
+  for (const RouteDefinition& definition : definitions) {
+    std::shared_ptr<const Route> route;
+    if (published_)
+      if (const auto it = published_->find(definition.name);
+          it != published_->end() && it->second->definition() == definition)
+        route = it->second;
+    if (!route) route = std::make_shared<const Route>(definition, stats_);
+    table->emplace(definition.name, std::move(route));
+  }
+  const bool any = !table->empty();
+  // Let go of outside of the slots' locks.
+  const std::shared_ptr<const Table> old = std::exchange(published_, std::move(table));
+  if (any) any_.store(true, std::memory_order_relaxed);
+  for (Slot& slot : slots_) {
+    const MutexLock lock(slot.mutex);
+    slot.table = published_;
+  }
+  if (!any) any_.store(false, std::memory_order_relaxed);
+}
+
+std::shared_ptr<const Route> Routes::look(std::string_view name) const {
+  const Slot& slot = slots_[thread_slot() % kSlots];
+  const MutexLock lock(slot.mutex);
+  if (!slot.table) return nullptr;
+  const auto it = slot.table->find(name);
+  return it == slot.table->end() ? nullptr : it->second;
+}
+
+}  // namespace modelmill

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mutex.h"
+#include "route/route.h"
+
+namespace modelmill {
+
+/// The routes that are in force, all of a moment: the control plane publishes, the data plane finds. Thread-safe. Where
+/// there are none, find() is one relaxed load; else readers take a lock of their own that only a publish ever contends,
+/// as those of Catalog do.
+class Routes {
+ public:
+  explicit Routes(MetricRegistry& metrics) : stats_(metrics) {}
+
+  /// These and no others, from the return on. Each has passed check_route(), and none has another's name.
+  void publish(const std::vector<RouteDefinition>& definitions);
+
+  /// Null when there is none of that name.
+  std::shared_ptr<const Route> find(std::string_view name) const {
+    return any_.load(std::memory_order_relaxed) ? look(name) : nullptr;
+  }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  using Table = std::unordered_map<std::string, std::shared_ptr<const Route>, Hash, std::equal_to<>>;
+  struct alignas(64) Slot {
+    mutable Mutex mutex;
+    std::shared_ptr<const Table> table MM_GUARDED_BY(mutex);
+  };
+  static constexpr size_t kSlots = 16;
+
+  std::shared_ptr<const Route> look(std::string_view name) const;
+
+  ArmStatsTable stats_;
+  Mutex publish_mutex_;  // one after the other, so that all slots end with the same table
+  std::shared_ptr<const Table> published_ MM_GUARDED_BY(publish_mutex_);
+  std::array<Slot, kSlots> slots_;
+  std::atomic<bool> any_{false};
+};
+
+}  // namespace modelmill
