@@ -24,6 +24,20 @@ void append_line(std::string& out, const std::string& label, const std::string& 
   out += "  " + label + std::string(label.size() < 12 ? 12 - label.size() : 1, ' ') + clipped(text, 0) + "\n";
 }
 
+/// "reader (ocr@stable, ocr@canary)"; empty: nothing but its name leads to the model.
+std::string routes_text(const element& document) {
+  std::string out;
+  for (const element& route : list_of(document, "routes")) {
+    std::string arms;
+    for (const element& arm : list_of(route, "arms")) {
+      std::string_view name;
+      if (arm.get(name) == simdjson::SUCCESS) arms += (arms.empty() ? "" : ", ") + clipped(std::string(name), 0);
+    }
+    out += (out.empty() ? "" : "; ") + clipped(text_of(route, "name"), 0) + " (" + arms + ")";
+  }
+  return out;
+}
+
 std::string batching_text(const element& batching) {
   const std::string policy = text_of(batching, "policy");
   const double rows = number_of<double>(batching, "max_rows");
@@ -128,6 +142,7 @@ Result<std::string> explain_text(const std::string& json) {
   const element batching = part_of(document, "batching");
   if (const std::string backend = text_of(document, "backend"); !backend.empty()) append_line(out, "backend", backend);
   append_line(out, "batching", batching_text(batching));
+  if (const std::string routes = routes_text(document); !routes.empty()) append_line(out, "routes", routes);
   if (const double objective = number_of<double>(batching, "objective_p99_us"); objective > 0)
     append_line(out, "objective", "99 of 100 requests within " + time_text(objective));
   const element instances = part_of(document, "instances");

@@ -26,16 +26,27 @@ Result<std::optional<RouteDefinition>> route_in(const element& object) {
   return parsed.ok() ? Result<std::optional<RouteDefinition>>(std::optional(*std::move(parsed))) : not_understood();
 }
 
-std::string percent(double number) {
+std::string number_text(double number) {
   char text[32];
-  std::snprintf(text, sizeof text, "%g%%", number);
+  std::snprintf(text, sizeof text, "%g", number);
   return text;
 }
 
 std::string split_text(const RouteDefinition& route) {
   std::string out;
-  for (const RouteArm& arm : route.split) out += (out.empty() ? "" : ", ") + arm.to.text() + " " + percent(arm.percent);
+  for (const RouteArm& arm : route.split)
+    out += (out.empty() ? "" : ", ") + arm.to.text() + " " + number_text(arm.percent) + "%";
   return out;
+}
+
+std::string fallback_text(const RouteFallback& fallback) {
+  std::string to, on;
+  for (const RouteTarget& target : fallback.to) to += (to.empty() ? "" : ", then ") + target.text();
+  if (!fallback.answer.empty()) to += std::string(to.empty() ? "" : ", then ") + "a constant answer";
+  for (const RouteFailure failure : fallback.on)
+    on += (on.empty() ? " on " : ", ") + std::string(route_failure_name(failure));
+  const auto ms = static_cast<double>(fallback.timeout.count()) / 1e3;
+  return to + on + (ms > 0 ? " after " + number_text(ms) + " ms" : "");
 }
 
 std::string changed_text(const element& change) {
@@ -77,6 +88,7 @@ Result<std::string> one_text(const element& document) {
              rule.to.text() + "\n";
     if (route->sticky) out += "    sticky     " + route->sticky->text() + "\n";
     if (!route->salt.empty()) out += "    salt       " + route->salt + "\n";
+    if (route->fallback) out += "    fallback   " + fallback_text(*route->fallback) + "\n";
   }
   return out + "    changed    " + changed_text(change) + "\n";
 }

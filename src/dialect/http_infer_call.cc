@@ -21,8 +21,8 @@ void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options, Ro
   request_->trace = http().trace;
   request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
   if (!pin.ok()) {
-    if (routed_) routed_->not_submitted();
-    return std::exchange(request_, nullptr)->fail(pin.status());
+    InferRequestPtr request = std::move(request_);
+    return routed_ ? routed_->answer_without(std::move(request), pin.status()) : request->fail(pin.status());
   }
   pin_ = std::move(pin).value();
   version_ = pin_->version();

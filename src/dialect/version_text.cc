@@ -40,7 +40,9 @@ Result<VersionPin> pin_path_version(const Catalog& catalog, std::string_view mod
 Result<VersionPin> pin_path_version(const Catalog& catalog, std::string_view model, std::string_view text,
                                     const RoutedRequestPtr& routed) {
   if (!routed) return pin_path_version(catalog, model, text);
-  return pin_path_version(catalog, routed->target().model, routed->target().version_text());
+  return pin_along(*routed, catalog, [&](const RouteTarget& target) {
+    return pin_path_version(catalog, target.model, target.version_text());
+  });
 }
 
 }  // namespace modelmill

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/client_network.h"
+#include "model/route_answer.h"
 #include "model/triton_config.h"
 
 namespace modelmill {
@@ -47,7 +48,35 @@ Status check_rule(const RouteRule& rule) {
   return ClientNetwork::parse(*rule.is).status();
 }
 
+Status check_fallback(const RouteDefinition& route) {
+  constexpr size_t kMostTargets = 8;
+  const RouteFallback& fallback = *route.fallback;
+  if (fallback.to.empty() && fallback.answer.empty())
+    return invalid_argument("it leads nowhere; name targets in 'to', or an 'answer'");
+  if (fallback.to.size() > kMostTargets)
+    return invalid_argument("'to' has " + std::to_string(fallback.to.size()) + " targets; " +
+                            std::to_string(kMostTargets) + " are the most");
+  for (auto target = fallback.to.begin(); target != fallback.to.end(); ++target) {
+    if (std::find(fallback.to.begin(), target, *target) != target)
+      return invalid_argument("'" + target->text() + "' stands there twice");
+    for (const RouteArm& arm : route.split)
+      if (arm.to == *target && arm.percent == 100)
+        return invalid_argument("'" + target->text() + "' has all the requests, so it would fall back to itself");
+  }
+  if (fallback.on.empty()) return invalid_argument("'on' is empty; it names error, timeout or overload");
+  const bool on_timeout =
+      std::find(fallback.on.begin(), fallback.on.end(), RouteFailure::kTimeout) != fallback.on.end();
+  if (fallback.timeout.count() > 0 && !on_timeout)
+    return invalid_argument("'timeout' means nothing where 'on' does not name timeout");
+  return fallback.answer.empty() ? ok_status() : parse_route_answer(fallback.answer).status().with_context("'answer'");
+}
+
 }  // namespace
+
+const char* route_failure_name(RouteFailure failure) {
+  constexpr const char* kNames[kRouteFailures] = {"error", "timeout", "overload"};
+  return kNames[static_cast<size_t>(failure)];
+}
 
 std::string RouteTarget::version_text() const {
   if (!label.empty()) return label;
@@ -105,6 +134,8 @@ std::vector<RouteTarget> targets_of(const RouteDefinition& route) {
   };
   for (const RouteArm& arm : route.split) add(arm.to);
   for (const RouteRule& rule : route.rules) add(rule.to);
+  if (route.fallback)
+    for (const RouteTarget& target : route.fallback->to) add(target);
   return all;
 }
 
@@ -116,6 +147,8 @@ Status check_route(const RouteDefinition& route) {
   for (size_t i = 0; i < route.rules.size(); ++i)
     MM_RETURN_IF_ERROR(check_rule(route.rules[i]).with_context(what + ": rules[" + std::to_string(i) + "]"));
   if (!route.salt.empty() && !route.sticky) return invalid_argument(what + ": 'salt' means nothing without 'sticky'");
+  if (route.fallback) return check_fallback(route).with_context(what + ": fallback");
+  if (route.breaker != RouteBreaker()) return invalid_argument(what + ": 'breaker' means nothing without 'fallback'");
   return ok_status();
 }
 

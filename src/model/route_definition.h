@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -48,6 +49,35 @@ struct RouteRule {
   bool operator==(const RouteRule&) const = default;
 };
 
+/// Why an arm is left for another.
+enum class RouteFailure : uint8_t {
+  kError,     // it answered an error that is its own, or can't be asked
+  kTimeout,   // it did not answer in time
+  kOverload,  // it has too much to do
+};
+inline constexpr size_t kRouteFailures = 3;
+/// "error", "timeout", "overload".
+const char* route_failure_name(RouteFailure failure);
+
+/// What is done where an arm fails.
+struct RouteFallback {
+  std::vector<RouteTarget> to;  // one after the other
+  /// After that: outputs as JSON, for parse_route_answer(); empty: the arm's own error.
+  std::string answer;
+  std::vector<RouteFailure> on{RouteFailure::kError, RouteFailure::kTimeout, RouteFailure::kOverload};
+  /// Of each attempt that another can follow; 0: as long as the request itself may take.
+  std::chrono::microseconds timeout{0};
+  bool operator==(const RouteFallback&) const = default;
+};
+
+/// When an arm is not asked any more, and when it is again. With a fallback only.
+struct RouteBreaker {
+  int64_t failures = 5;                                      // one after the other
+  std::chrono::microseconds open = std::chrono::seconds(5);  // then it is probed
+  int64_t probes = 2;                                        // good ones, one after the other
+  bool operator==(const RouteBreaker&) const = default;
+};
+
 /// A public name over versions and models. A value; that of one that parse_route() or check_route() let pass is whole.
 struct RouteDefinition {
   std::string name;
@@ -55,6 +85,8 @@ struct RouteDefinition {
   std::vector<RouteRule> rules;  // the first that matches decides
   std::optional<RouteKey> sticky;
   std::string salt;  // of the sticky assignment; empty: the route's name
+  std::optional<RouteFallback> fallback;
+  RouteBreaker breaker;
 
   bool operator==(const RouteDefinition&) const = default;
 };

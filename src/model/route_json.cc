@@ -7,50 +7,14 @@
 
 #include "base/json_text.h"
 #include "model/route_definition.h"
-#include "model/spelling.h"
+#include "model/route_json_fields.h"
 
 namespace modelmill {
 namespace {
 
 using simdjson::dom::element;
 using simdjson::dom::object;
-
-Status expected(std::string_view key, std::string_view what) {
-  return invalid_argument("'" + std::string(key) + "' must be " + std::string(what));
-}
-
-Status unknown_key(std::string_view key, const std::vector<std::string>& known) {
-  const std::string meant = nearest(key, known);
-  std::string all;
-  for (const std::string& name : known) all += (all.empty() ? "" : ", ") + name;
-  return invalid_argument("unknown key '" + std::string(key) + "'" +
-                          (meant.empty() ? "; the keys are " + all : "; did you mean '" + meant + "'?"));
-}
-
-Status read_text(std::string_view key, const element& value, std::string& into) {
-  std::string_view text;
-  if (value.get(text) != simdjson::SUCCESS) return expected(key, "a text");
-  into = text;
-  return ok_status();
-}
-
-/// Of a value that people write without quotes: 1 and true are the texts "1" and "true".
-Status read_scalar(std::string_view key, const element& value, std::string& into) {
-  if (value.is_number() || value.is_bool()) {
-    into = simdjson::to_string(value);
-    return ok_status();
-  }
-  return read_text(key, value, into);
-}
-
-Status read_target(std::string_view key, const element& value, RouteTarget& into) {
-  std::string text;
-  MM_RETURN_IF_ERROR(read_text(key, value, text));
-  auto target = parse_route_target(text);
-  if (!target.ok()) return target.status().with_context("'" + std::string(key) + "'");
-  into = *std::move(target);
-  return ok_status();
-}
+using namespace route_json_fields;
 
 Status read_key(std::string_view key, const element& value, RouteKey& into) {
   std::string text;
@@ -107,11 +71,13 @@ Status read_rules(const element& value, std::vector<RouteRule>& into) {
 }
 
 Status read_field(std::string_view key, const element& value, RouteDefinition& into) {
-  static const std::vector<std::string> kKnown{"name", "split", "rules", "sticky", "salt"};
+  static const std::vector<std::string> kKnown{"name", "split", "rules", "sticky", "salt", "fallback", "breaker"};
   if (key == "split") return read_split(value, into.split);
   if (key == "rules") return read_rules(value, into.rules);
   if (key == "sticky") return read_key(key, value, into.sticky.emplace());
   if (key == "salt") return read_scalar(key, value, into.salt);
+  if (key == "fallback") return read_fallback(value, into.fallback.emplace()).with_context("fallback");
+  if (key == "breaker") return read_breaker(value, into.breaker).with_context("breaker");
   return unknown_key(key, kKnown);
 }
 
@@ -162,6 +128,8 @@ std::string route_json(const RouteDefinition& route) {
   }
   if (route.sticky) json.field("sticky", route.sticky->text());
   if (!route.salt.empty()) json.field("salt", route.salt);
+  if (route.fallback) write_fallback(json.key("fallback"), *route.fallback);
+  if (route.breaker != RouteBreaker()) write_breaker(json.key("breaker"), route.breaker);
   return json.end_object().take();
 }
 

@@ -140,12 +140,42 @@ constexpr std::array kRouteRuleKeys{
 };
 constexpr YamlRule kRouteRule{.form = Form::kGroup, .keys = kRouteRuleKeys};
 constexpr YamlRule kRouteRules{.form = Form::kList, .item = &kRouteRule};
+constexpr YamlRule kTargets{.form = Form::kList, .least = 1, .item = &kText};
+constexpr std::array<std::string_view, 3> kFailureChoices{"error", "timeout", "overload"};
+constexpr YamlRule kFailure{.form = Form::kChoice, .choices = kFailureChoices};
+constexpr YamlRule kFailures{.form = Form::kList, .least = 1, .item = &kFailure};
+constexpr YamlRule kElements{.form = Form::kList};
+constexpr std::array kAnswerOutputKeys{
+    YamlKey{"name", &kText, "The output's name.", true},
+    YamlKey{"datatype", &kType, "The type of its elements.", true},
+    YamlKey{"shape", &kWarmupDims, "Its sizes, with the batch dimension.", true},
+    YamlKey{"data", &kElements, "Its elements, in lists of any depth.", true},
+};
+constexpr YamlRule kAnswerOutput{.form = Form::kGroup, .keys = kAnswerOutputKeys};
+constexpr YamlRule kAnswerOutputs{.form = Form::kList, .least = 1, .item = &kAnswerOutput};
+constexpr std::array kAnswerKeys{YamlKey{"outputs", &kAnswerOutputs, "What it has.", true}};
+constexpr YamlRule kAnswer{.form = Form::kGroup, .keys = kAnswerKeys};
+constexpr std::array kFallbackKeys{
+    YamlKey{"to", &kTargets, "Targets that are asked one after the other where one fails."},
+    YamlKey{"answer", &kAnswer, "The answer where all have failed."},
+    YamlKey{"on", &kFailures, "What counts as failing; all three when absent."},
+    YamlKey{"timeout", &kTime, "How long one may take that another can follow."},
+};
+constexpr YamlRule kFallback{.form = Form::kGroup, .keys = kFallbackKeys};
+constexpr std::array kBreakerKeys{
+    YamlKey{"failures", &kAtLeastOne, "Failures one after the other that open it; 5 when absent."},
+    YamlKey{"open", &kTime, "How long nothing is asked then; 5s when absent."},
+    YamlKey{"probes", &kAtLeastOne, "Good probes that close it again; 2 when absent."},
+};
+constexpr YamlRule kBreaker{.form = Form::kGroup, .keys = kBreakerKeys};
 constexpr std::array kRouteKeys{
     YamlKey{"name", &kText, "The name that clients use.", true},
     YamlKey{"split", &kSplit, "Percents by MODEL, MODEL@VERSION or MODEL@LABEL, which sum to 100.", true},
     YamlKey{"rules", &kRouteRules, "Requests that go elsewhere; the first rule that matches decides."},
     YamlKey{"sticky", &kText, "Requests of one value of this key stay together: header:NAME, cookie:NAME, ..."},
     YamlKey{"salt", &kText, "Another one assigns the keys anew; the route's name when absent."},
+    YamlKey{"fallback", &kFallback, "What is done where a target fails."},
+    YamlKey{"breaker", &kBreaker, "When a target that fails is not asked any more."},
 };
 constexpr YamlRule kRoute{.form = Form::kGroup, .keys = kRouteKeys};
 constexpr YamlRule kRoutes{.form = Form::kList, .item = &kRoute};

@@ -48,7 +48,7 @@ void write_form(JsonWriter& json, const YamlRule& rule) {
     case YamlRule::Form::kGroup: write_group(json, rule); break;
     case YamlRule::Form::kList:
       json.field("type", "array").field("minItems", rule.least).key("items").begin_object();
-      write_rule(json, *rule.item);
+      if (rule.item != nullptr) write_rule(json, *rule.item);
       json.end_object();
       break;
     case YamlRule::Form::kMap:

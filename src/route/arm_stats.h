@@ -3,29 +3,44 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/mutex.h"
+#include "model/route_definition.h"
+#include "route/circuit_breaker.h"
 #include "runtime/metrics.h"
 
 namespace modelmill {
 
-/// What went along one arm of a route: the counters of /metrics. Thread-safe, wait-free.
+/// How one arm of a route does: the counters of /metrics, and its breaker. Thread-safe; wait-free but for what happens
+/// when an arm fails.
 class ArmStats {
  public:
   ArmStats(MetricRegistry& metrics, const std::string& route, const std::string& arm);
 
-  /// A request that the arm has answered, rightly or not.
+  /// A request that the arm was asked, and has answered rightly or not.
   void answered(bool ok) {
     requests_->add();
     if (!ok) failures_->add();
   }
 
+  /// It is left for another; `why`: the failure's name, or "open" where its breaker let nobody through.
+  void left(std::string_view why);
+
+  CircuitBreaker& breaker() { return *breaker_; }
+
   double requests() const { return requests_->value(); }
   double failures() const { return failures_->value(); }
 
  private:
+  MetricRegistry& metrics_;
+  const MetricLabels labels_;
   const std::shared_ptr<Counter> requests_, failures_;
+  const std::shared_ptr<CircuitBreaker> breaker_;  // its gauge reads it too
+  const MetricRegistry::Handle breaker_state_;
+  Mutex mutex_;
+  std::map<std::string, std::shared_ptr<Counter>, std::less<>> left_ MM_GUARDED_BY(mutex_);  // by why; made when needed
 };
 
 /// The arms' counters by route and arm: those of an arm that is used already are shared, those that nobody uses any

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/route_answer.h"
+
 namespace modelmill {
 
 Route::Route(RouteDefinition definition, ArmStatsTable& stats) : definition_(std::move(definition)) {
@@ -21,6 +23,14 @@ Route::Route(RouteDefinition definition, ArmStatsTable& stats) : definition_(std
     Rule& made = rules_.emplace_back(Rule{rule.when, rule.is, std::nullopt, arm_of(rule.to)});
     if (rule.when.from == RouteKey::From::kClient) made.network = ClientNetwork::parse(*rule.is).value();
   }
+  breaker_ = {static_cast<int>(definition_.breaker.failures), definition_.breaker.open,
+              static_cast<int>(definition_.breaker.probes)};
+  if (!definition_.fallback) return;
+  Fallback& made = fallback_.emplace();
+  for (const RouteTarget& target : definition_.fallback->to) made.arms.push_back(arm_of(target));
+  for (const RouteFailure failure : definition_.fallback->on) made.on[static_cast<size_t>(failure)] = true;
+  made.timeout = definition_.fallback->timeout;
+  if (!definition_.fallback->answer.empty()) made.answer = parse_route_answer(definition_.fallback->answer).value();
 }
 
 size_t Route::arm_of(const RouteTarget& target) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -9,8 +10,10 @@
 #include "base/client_network.h"
 #include "model/route_definition.h"
 #include "route/arm_stats.h"
+#include "route/circuit_breaker.h"
 #include "route/request_facts.h"
 #include "route/sticky_choice.h"
+#include "tensor/tensor.h"
 
 namespace modelmill {
 
@@ -22,6 +25,14 @@ class Route {
     RouteTarget to;
     std::string name;  // to.text()
     std::shared_ptr<ArmStats> stats;
+  };
+
+  /// What is done where an arm fails.
+  struct Fallback {
+    std::vector<size_t> arms;  // one after the other
+    std::array<bool, kRouteFailures> on{};
+    Duration timeout{};          // of an attempt; 0: none
+    std::vector<Tensor> answer;  // empty: there is none
   };
 
   /// `definition` has passed check_route().
@@ -36,6 +47,10 @@ class Route {
   const Arm& main_arm() const;
   /// The arm for a request. `chance` in [0, 1) decides where nothing else does. Pure.
   size_t choose(const RequestFacts& facts, double chance) const;
+
+  /// Null: an arm's error is the answer, and breakers are not used.
+  const Fallback* fallback() const { return fallback_ ? &*fallback_ : nullptr; }
+  const BreakerSettings& breaker() const { return breaker_; }
 
   /// Its choice may be another once the request's own parameters are known.
   bool reads_parameters() const { return reads_parameters_; }
@@ -55,6 +70,8 @@ class Route {
   std::vector<Arm> arms_;
   std::vector<WeightedChoice> split_;  // of the first arms
   std::vector<Rule> rules_;
+  std::optional<Fallback> fallback_;
+  BreakerSettings breaker_;
   bool reads_parameters_ = false;
 };
 

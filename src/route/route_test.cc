@@ -105,6 +105,9 @@ TEST(Routes, ArePublishedTogetherAndKeepTheirCounts) {
   ASSERT_NE(first, nullptr);
   EXPECT_NE(routes.find("other"), nullptr);
   EXPECT_EQ(routes.find("a"), nullptr);
+  EXPECT_EQ(routes.leading_to("a").size(), 2U);
+  EXPECT_EQ(routes.leading_to("b").at(0)->name(), "reader");
+  EXPECT_TRUE(routes.leading_to("c").empty());
   first->arms()[1].stats->answered(false);
   routes.publish({half});
   EXPECT_EQ(routes.find("reader"), first);  // nothing about it changed

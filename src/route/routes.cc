@@ -1,5 +1,6 @@
 #include "route/routes.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/thread_slot.h"
@@ -35,6 +36,23 @@ std::shared_ptr<const Route> Routes::look(std::string_view name) const {
   if (!slot.table) return nullptr;
   const auto it = slot.table->find(name);
   return it == slot.table->end() ? nullptr : it->second;
+}
+
+std::vector<std::shared_ptr<const Route>> Routes::leading_to(std::string_view model) const {
+  std::shared_ptr<const Table> table;
+  {
+    const Slot& slot = slots_[thread_slot() % kSlots];
+    const MutexLock lock(slot.mutex);
+    table = slot.table;
+  }
+  std::vector<std::shared_ptr<const Route>> found;
+  if (!table) return found;
+  for (const auto& [name, route] : *table)
+    if (std::any_of(route->arms().begin(), route->arms().end(),
+                    [&](const Route::Arm& arm) { return arm.to.model == model; }))
+      found.push_back(route);
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a->name() < b->name(); });
+  return found;
 }
 
 }  // namespace modelmill

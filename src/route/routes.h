@@ -29,6 +29,9 @@ class Routes {
     return any_.load(std::memory_order_relaxed) ? look(name) : nullptr;
   }
 
+  /// The routes that may lead to a model, by name.
+  std::vector<std::shared_ptr<const Route>> leading_to(std::string_view model) const;
+
  private:
   struct Hash {
     using is_transparent = void;

@@ -6,14 +6,21 @@
 
 namespace modelmill {
 
-RoutedRequestPtr Inference::route(std::string_view model, const RequestFacts& facts) const {
+RoutedRequestPtr Inference::route(std::string_view model, const RequestFacts& facts) {
   std::shared_ptr<const Route> route = find_route(model);
-  return route ? std::make_shared<RoutedRequest>(std::move(route), facts) : nullptr;
+  if (!route) return nullptr;
+  const auto resubmit = [](void* self, InferRequestPtr request, const char* refusal, RoutedRequestPtr routed) {
+    auto& inference = *static_cast<Inference*>(self);
+    inference.submit(Task{std::move(request), refusal, std::move(routed)}, inference.demand_ != nullptr);
+  };
+  return std::make_shared<RoutedRequest>(std::move(route), facts, RoutedRequest::Ways{resubmit, this, &timer_});
 }
 
-void Inference::Task::fail(Status status) {
-  if (routed) routed->not_submitted();
-  request->fail(std::move(status));
+void Inference::Task::fail(const Status& status) {
+  if (routed)
+    routed->answer_without(std::move(request), status);
+  else
+    request->fail(status);
 }
 
 void Inference::submit(InferRequestPtr request, const char* decoupled_refusal, RoutedRequestPtr routed) {
@@ -23,14 +30,17 @@ void Inference::submit(InferRequestPtr request, const char* decoupled_refusal, R
 
 void Inference::submit(Task task, bool may_wait) {
   InferRequest& request = *task.request;
-  if (task.routed) {
-    const RouteTarget& target = task.routed->target();
+  const auto pin = [&] {
+    return request.label.empty() ? catalog_.pin(request.model, request.version)
+                                 : catalog_.pin(request.model, request.label);
+  };
+  const auto pin_target = [&](const RouteTarget& target) {
     request.model = target.model;
     request.version = target.version;
     request.label = target.label;
-  }
-  Result<VersionPin> pinned =
-      request.label.empty() ? catalog_.pin(request.model, request.version) : catalog_.pin(request.model, request.label);
+    return pin();
+  };
+  Result<VersionPin> pinned = task.routed ? pin_along(*task.routed, catalog_, pin_target) : pin();
   if (pinned.ok()) return hand_over(std::move(pinned).value(), std::move(task));
   if (may_wait && loads_on_demand(request.model)) return wait(std::move(task));
   task.fail(pinned.status());
@@ -43,6 +53,8 @@ void Inference::wait(Task task) {
   for (const Tensor& input : waited.inputs) bytes += input.byte_size();
   wait_for_model({waited.model, waited.deadline, waited.cancel, bytes, [this, waiting](const Status& status) {
                     if (status.ok()) return submit(std::move(*waiting), false);
+                    // Along a route there may be another way.
+                    if (waiting->routed && waiting->routed->give_up(status)) return submit(std::move(*waiting), true);
                     waiting->fail(status);
                   }});
 }
@@ -56,9 +68,10 @@ void Inference::submit(VersionPin pin, InferRequestPtr request, const char* deco
 }
 
 void Inference::hand_over(VersionPin pin, Task task) {
+  if (task.routed && task.routed->is_hopeless()) return task.fail({});
   ModelVersion& version = *pin;
   InferRequestPtr request = std::move(task.request);
-  if (task.routed) task.routed->submitted_to(version, *request);
+  if (task.routed) task.routed->submitted_to(version, *request, task.decoupled_refusal);
   Status status = task.decoupled_refusal != nullptr && version.definition().decoupled
                       ? unimplemented(task.decoupled_refusal)
                       : check_inputs(version, *request);

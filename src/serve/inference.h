@@ -9,7 +9,7 @@
 namespace modelmill {
 
 /// The path of every inference request, from a parsed InferRequest to its version's scheduler. Thread-safe; holds no
-/// state of its own.
+/// state of its own but the times of attempts that may take only so long.
 class Inference {
  public:
   /// Requests for models that load on demand wait in `demand`; null: they are refused. `routes`: the names that lead to
@@ -25,7 +25,7 @@ class Inference {
 
   /// The way of a request that names `model` and no version of it; null when that is no route's name. Its target is
   /// then asked in the place of what was named, and the way is handed to submit().
-  RoutedRequestPtr route(std::string_view model, const RequestFacts& facts = {}) const;
+  RoutedRequestPtr route(std::string_view model, const RequestFacts& facts = {});
 
   /// Pins the version (of a model that loads on demand: when it has), checks the inputs against its signature, and
   /// hands the request over. Always completes the request, with an error when it cannot be served. `decoupled_refusal`:
@@ -59,7 +59,7 @@ class Inference {
     const char* decoupled_refusal = nullptr;
     RoutedRequestPtr routed;
 
-    void fail(Status status);
+    void fail(const Status& status);
   };
   /// `may_wait`: for a model that loads on demand.
   void submit(Task task, bool may_wait);
@@ -69,6 +69,7 @@ class Inference {
   Catalog& catalog_;
   Demand* const demand_;
   const Routes* const routes_;
+  AttemptTimer timer_;  // of routes whose attempts may take only so long
 };
 
 }  // namespace modelmill

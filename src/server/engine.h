@@ -41,7 +41,8 @@ class Engine {
   Inference& inference() { return inference_; }
   BackendRegistry& backends() { return *backends_; }
   LifecycleController& lifecycle() { return *lifecycle_; }
-  RouteControl& routes() { return *route_keeper_; }
+  RouteControl& route_control() { return *route_keeper_; }
+  const Routes& routes() const { return routes_; }
 
  private:
   VersionFactory factory();

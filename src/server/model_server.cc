@@ -111,8 +111,8 @@ struct ModelServer::Rep {
                                     {server_version(), [this] { return ready(); }, http_options()});
     torch.add_to(router);
     torch.add_to(grpc);
-    admin::add_to(router, engine.catalog(), engine.metrics(), server_version());
-    admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.routes(), &offload});
+    admin::add_to(router, engine.catalog(), engine.metrics(), server_version(), &engine.routes());
+    admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(), &offload});
     if (config.access_log) {
       router.set_access_log(log_access);
       grpc.set_call_log(log_call);

@@ -1,5 +1,6 @@
 """Routes: names over versions and models, asked by every dialect, changed by API and command line, and kept."""
 
+import concurrent.futures
 import json
 import threading
 
@@ -7,8 +8,9 @@ import clients
 import grpc
 import numpy as np
 import pytest
+import repositories
 import servers
-from changing_models import write_version
+from changing_models import control, write_version
 
 HALF = {"split": {"m@1": 50, "m@2": 50}}
 
@@ -116,6 +118,9 @@ def test_clients_can_ask_what_a_route_takes(server):
         client.get_model_config("reader")
         client.close()
     assert b"model m, version" in server.get("/predict/reader")[1]
+    assert server.get_json("/explain/m")["routes"] == [{"name": "reader", "arms": ["m@1", "m@2"]}]
+    assert server.get_json("/explain/reader")["model"] == "m" and server.get_json("/explain/other")["routes"] == []
+    assert "reader (m@1, m@2)" in servers.run_cli("explain", "m", "--server", server.url).stdout
 
 
 def test_rules_weights_and_sticky_keys(server):
@@ -334,3 +339,86 @@ routes:
     assert outcome.returncode != 0 and "no model named 'nobody'" in outcome.stdout + outcome.stderr
     outcome = servers.run_cli("serve", file, "--port=0")
     assert outcome.returncode == 1 and "modelmill.yaml:7:5" in outcome.stderr and "nobody" in outcome.stderr
+
+
+def ask_identity(server, name):
+    """(status, answer, headers) of one V2 request over HTTP."""
+    body = {"id": "7", "inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}
+    status, answer, headers = server.request("POST", f"/v2/models/{name}/infer", json.dumps(body).encode())
+    return status, json.loads(answer), headers
+
+
+CONSTANT = {"outputs": [{"name": "OUTPUT0", "datatype": "FP32", "shape": [1, 2], "data": [0, 0.5]}]}
+
+
+@pytest.fixture(scope="module")
+def slow_server(tmp_path_factory):
+    """The models slow, which takes 300 ms for each request and has room for two of them, and quick."""
+    folder = tmp_path_factory.mktemp("fallbacks")
+    one = "instance_group { count: 1 kind: KIND_CPU }"
+    queue = "dynamic_batching { default_queue_policy { max_queue_size: 1 } }"
+    repositories.add_slow_identity(folder / "models", "slow", 300, one + queue)
+    repositories.add_identity(folder / "models", "quick")
+    with servers.serving(folder, folder / "models") as running:
+        yield running
+
+
+def test_a_timeout_falls_back(slow_server):
+    put(slow_server, "safe", {"split": {"slow": 100}, "fallback": {"to": ["quick"], "timeout": "20ms"}})
+    status, answer, headers = ask_identity(slow_server, "safe")
+    assert status == 200 and answer["outputs"][0]["data"] == [1, 2] and answer["id"] == "7"
+    assert headers["x-route-fallback"] == "timeout" and headers["x-served-model"] == "quick"
+    assert answer["parameters"]["route_fallback"] == "timeout" and answer["model_name"] == "safe"
+    for kind in clients.KINDS:
+        client = clients.Client(kind, slow_server.address)
+        answer = client.infer("safe", {"INPUT0": np.array([[1, 2]], np.float32)})
+        assert answer.as_numpy("OUTPUT0").tolist() == [[1, 2]]
+        client.close()
+    left = {"route": "safe", "arm": "slow", "reason": "timeout"}
+    assert metric(slow_server, "modelmill_route_fallbacks_total", **left) == 5
+    # Five failures one after the other have opened the breaker.
+    assert metric(slow_server, "modelmill_route_breaker_state", route="safe", arm="slow") == 2
+    assert ask_identity(slow_server, "safe")[2]["x-route-fallback"] == "open"
+
+
+def test_overload_and_what_is_gone_fall_back_and_at_last_to_a_constant(slow_server):
+    fallback = {"fallback": {"to": ["quick"], "on": ["overload"]}, "breaker": {"failures": 100}}
+    put(slow_server, "busy", {"split": {"slow": 100}, **fallback})
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: ask_identity(slow_server, "busy"), range(8)))
+    assert all(status == 200 for status, _, _ in answers)
+    told = [headers.get("x-route-fallback") for _, _, headers in answers]
+    assert set(told) == {None, "overload"} and told.count("overload") >= 4
+    put(slow_server, "gone", {"split": {"quick": 100}, "fallback": {"answer": CONSTANT}})
+    assert control(slow_server, "quick", "unload")[0] == 200
+    try:
+        status, answer, headers = ask_identity(slow_server, "gone")
+        assert status == 200 and answer["outputs"][0]["data"] == [0, 0.5] and headers["x-route-arm"] == "answer"
+        status, answer, _ = slow_server.request("POST", "/v1/models/gone:predict", b'{"instances": [[1, 2]]}')
+        assert (status, json.loads(answer)) == (200, {"predictions": [[0, 0.5]]})
+        status, answer, _ = slow_server.request("POST", "/predict/gone", b'{"INPUT0": [1, 2]}')
+        assert (status, json.loads(answer)["OUTPUT0"]) == (200, [[0, 0.5]])
+        client = clients.Client("grpc", slow_server.address)
+        answer = client.infer("gone", {"INPUT0": np.array([[1, 2]], np.float32)})
+        assert answer.as_numpy("OUTPUT0").tolist() == [[0, 0.5]]
+        client.close()
+    finally:
+        assert control(slow_server, "quick", "load")[0] == 200
+
+
+def test_bad_fallbacks_are_refused(slow_server):
+    for route, says in (
+        ({"fallback": {}}, "it leads nowhere"),
+        ({"fallback": {"to": ["slow"]}}, "it would fall back to itself"),
+        ({"fallback": {"to": ["quick", "quick"]}}, "stands there twice"),
+        ({"fallback": {"to": ["nobody"]}}, "no model named 'nobody'"),
+        ({"fallback": {"to": ["quick"], "on": ["bad luck"]}}, "a list of error, timeout and overload"),
+        ({"fallback": {"to": ["quick"], "timeout": 20}}, "'timeout' must be a text"),
+        ({"fallback": {"to": ["quick"], "timeout": "1ms", "on": ["error"]}}, "'timeout' means nothing"),
+        ({"fallback": {"answer": {"outputs": []}}}, "an answer must be an object with 'outputs'"),
+        ({"fallback": {"answer": {"outputs": [{**CONSTANT["outputs"][0], "data": [1]}]}}}, "its shape needs 2"),
+        ({"fallback": {"to": ["quick"]}, "breaker": {"failures": 0}}, "'failures' must be a whole number"),
+        ({"breaker": {"failures": 1}}, "'breaker' means nothing without 'fallback'"),
+    ):
+        status, answer = call(slow_server, "PUT", "/bad", {"split": {"slow": 100}, **route})
+        assert status == 400 and says in answer["error"], (route, answer)

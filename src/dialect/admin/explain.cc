@@ -61,9 +61,21 @@ void write_runtimes(JsonWriter& json, const RuntimeReport& report) {
   json.end_array().end_object();
 }
 
+/// What leads to the model beside its own name.
+void write_routes(JsonWriter& json, const Routes& routes, const std::string& model) {
+  json.key("routes").begin_array();
+  for (const auto& route : routes.leading_to(model)) {
+    json.begin_object().field("name", route->name()).key("arms").begin_array();
+    for (const Route::Arm& arm : route->arms())
+      if (arm.to.model == model) json.value(arm.name);
+    json.end_array().end_object();
+  }
+  json.end_array();
+}
+
 }  // namespace
 
-std::string explain_json(const ModelVersion& version) {
+std::string explain_json(const ModelVersion& version, const Routes* routes) {
   const Explanation explanation = version.explain();
   JsonWriter json;
   json.begin_object().field("model", version.name()).field("version", version.version());
@@ -86,17 +98,24 @@ std::string explain_json(const ModelVersion& version) {
   for (const ExplainedCost& cost : explanation.costs) write_cost(json, cost);
   json.end_array();
   if (const auto runtimes = version.runtimes()) write_runtimes(json, *runtimes);
+  if (routes != nullptr) write_routes(json, *routes, version.name());
   json.key("advice").begin_array();
   for (const std::string& sentence : advice(explanation, version.definition())) json.value(sentence);
   json.end_array().end_object();
   return json.take();
 }
 
-wire::HttpReply explain(const Catalog& catalog, const wire::HttpRequest& request) {
+wire::HttpReply explain(const Catalog& catalog, const Routes* routes, const wire::HttpRequest& request) {
   const Result<ModelPath> named = parse_model_path(request.path);
   if (!named.ok()) return error_reply(named.status());
-  const Result<VersionPin> pin = pin_path_version(catalog, named->model, named->version);
-  return pin.ok() ? json_reply(200, explain_json(**pin)) : error_reply(pin.status());
+  std::string model = named->model, asked = named->version;
+  if (routes != nullptr && asked.empty())
+    if (const auto route = routes->find(model)) {
+      model = route->main_arm().to.model;
+      asked = route->main_arm().to.version_text();
+    }
+  const Result<VersionPin> pin = pin_path_version(catalog, model, asked);
+  return pin.ok() ? json_reply(200, explain_json(**pin, routes)) : error_reply(pin.status());
 }
 
 }  // namespace modelmill::admin

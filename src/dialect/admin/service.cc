@@ -65,7 +65,8 @@ std::string describe(const Catalog& catalog, const std::string& server_version) 
 
 }  // namespace
 
-void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& metrics, std::string server_version) {
+void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& metrics, std::string server_version,
+            const Routes* routes) {
   router.add(
       "metrics",
       [&metrics](std::shared_ptr<wire::HttpExchange> exchange) {
@@ -82,8 +83,8 @@ void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& me
       wire::ApiGroup::kMetadata);
   router.add(
       "explain",
-      [&catalog](std::shared_ptr<wire::HttpExchange> exchange) {
-        if (!refuse_other_methods(*exchange)) exchange->reply(explain(catalog, exchange->request()));
+      [&catalog, routes](std::shared_ptr<wire::HttpExchange> exchange) {
+        if (!refuse_other_methods(*exchange)) exchange->reply(explain(catalog, routes, exchange->request()));
       },
       wire::ApiGroup::kMetadata);
 }

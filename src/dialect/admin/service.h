@@ -4,12 +4,14 @@
 
 #include "catalog/catalog.h"
 #include "dialect/http_router.h"
+#include "route/routes.h"
 #include "runtime/metrics.h"
 
 namespace modelmill::admin {
 
 /// Adds GET /metrics (Prometheus text) and GET / (what this server is, its models and its endpoints, as text).
-/// `catalog` and `metrics` must outlive the wire. Thread-safe once added.
-void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& metrics, std::string server_version);
+/// `routes` may be null. All of them must outlive the wire. Thread-safe once added.
+void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& metrics, std::string server_version,
+            const Routes* routes = nullptr);
 
 }  // namespace modelmill::admin

@@ -81,11 +81,12 @@ Status requested_outputs(std::string_view query, InferRequest& request) {
 /// One question; who asks it wrongly is told how to.
 class PredictCall final : public HttpInferCall {
  public:
-  PredictCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, const ModelVersion& version,
+  /// `version`: whom is asked; null: nobody can be.
+  PredictCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, const ModelVersion* version,
               std::string model)
       : HttpInferCall(inference, std::move(exchange), std::move(model)),
-        signature_(version.signature()),
-        example_(sample_curl(base_url(http()), version)),
+        signature_(version == nullptr ? Signature() : version->signature()),
+        example_(version == nullptr ? std::string() : sample_curl(base_url(http()), *version)),
         format_(choose_format(http().header("accept"))) {}
 
  private:
@@ -138,17 +139,17 @@ void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wi
     if (inference.loads_on_demand(asked))
       return wait_for_model(inference, exchange, asked,
                             [&inference, options](auto again) { handle(inference, options, std::move(again)); });
-    wire::HttpReply reply = error_reply(pin.status());
-    add_route_headers(reply, routed);
-    if (routed) routed->not_submitted();
-    exchange->reply(std::move(reply));
+    if (routed && request.method == "POST")  // the route may have an answer of its own
+      return std::make_shared<PredictCall>(inference, exchange, nullptr, target->model)
+          ->start(std::move(pin), options, std::move(routed));
+    exchange->reply(error_reply(pin.status()));
   } else if (request.method == "GET") {
     const std::string example = sample_curl(base_url(request), **pin);
     wire::HttpReply reply = wire::HttpReply::text(200, "text/plain; charset=utf-8", usage(**pin, example));
     compress_reply(reply, request);
     exchange->reply(std::move(reply));
   } else {
-    const auto call = std::make_shared<PredictCall>(inference, exchange, **pin, target->model);
+    const auto call = std::make_shared<PredictCall>(inference, exchange, &**pin, target->model);
     call->start(std::move(pin), options, std::move(routed));
   }
 }

@@ -85,7 +85,7 @@ void ExamplesCall::start(Bytes message) {
   if (const Status status = parse(); !status.ok()) return std::exchange(request_, nullptr)->fail(status);
   const auto cancel = request_->cancel;
   routed_ = find_route(inference_, tasks_[0].target, facts_of(*call_));
-  pin_when_loaded(inference_, routed_target(tasks_[0].target, routed_), request_->deadline, cancel, message_.size(),
+  pin_when_loaded(inference_, tasks_[0].target, routed_, request_->deadline, cancel, message_.size(),
                   [self = shared_from_this()](Result<VersionPin> pin) { self->submit(std::move(pin)); });
 }
 
@@ -139,7 +139,7 @@ Status ExamplesCall::parse() {
 
 void ExamplesCall::submit(Result<VersionPin> pin) {
   Status status = pin.status();
-  if (!status.ok() && routed_) routed_->not_submitted();
+  if (!status.ok() && routed_) return routed_->answer_without(std::exchange(request_, nullptr), status);
   for (const Task& task : tasks_)
     if (status.ok() && !serves_signature(**pin, task.target.signature))
       status = invalid_argument("No signature was found with the name: " + task.target.signature);

@@ -62,7 +62,7 @@ void PredictCall::submit(InferRequestPtr request) {
   for (const Tensor& input : waiting_->inputs) bytes += input.byte_size();
   const auto cancel = waiting_->cancel;
   if (!target_.version && target_.label.empty()) GrpcInferCall::find_route(target_.model);
-  pin_when_loaded(inference(), routed_target(target_, routed()), waiting_->deadline, cancel, bytes,
+  pin_when_loaded(inference(), target_, routed(), waiting_->deadline, cancel, bytes,
                   [self = std::static_pointer_cast<PredictCall>(shared_from_this())](Result<VersionPin> pin) {
                     self->infer(std::move(pin));
                   });
@@ -70,10 +70,8 @@ void PredictCall::submit(InferRequestPtr request) {
 
 void PredictCall::infer(Result<VersionPin> pin) {
   InferRequestPtr request = std::move(waiting_);
-  if (!pin.ok()) {
-    if (routed()) routed()->not_submitted();
-    return request->fail(pin.status());
-  }
+  if (!pin.ok() && routed()) return routed()->answer_without(std::move(request), pin.status());
+  if (!pin.ok()) return request->fail(pin.status());
   ModelVersion& version = **pin;
   if (!serves_signature(version, target_.signature))
     return request->fail(failed_precondition("Serving signature key \"" + target_.signature + "\" not found."));

@@ -44,7 +44,7 @@ ModelTarget routed_target(const ModelTarget& target, const RoutedRequestPtr& rou
   return {to.model, to.version == 0 ? std::nullopt : std::optional(to.version), to.label, target.signature};
 }
 
-RoutedRequestPtr find_route(const Inference& inference, const ModelTarget& target, const RequestFacts& facts) {
+RoutedRequestPtr find_route(Inference& inference, const ModelTarget& target, const RequestFacts& facts) {
   return target.version || !target.label.empty() ? nullptr : inference.route(target.model, facts);
 }
 
@@ -64,14 +64,21 @@ Result<VersionPin> pin_target(const Catalog& catalog, const ModelTarget& target)
                                    : "Latest(" + target.model + ")"));
 }
 
-void pin_when_loaded(Inference& inference, const ModelTarget& target, TimePoint deadline,
-                     std::shared_ptr<CancelToken> cancel, uint64_t bytes,
+Result<VersionPin> pin_target(const Catalog& catalog, const ModelTarget& target, const RoutedRequestPtr& routed) {
+  if (!routed) return pin_target(catalog, target);
+  return pin_along(*routed, catalog,
+                   [&](const RouteTarget&) { return pin_target(catalog, routed_target(target, routed)); });
+}
+
+void pin_when_loaded(Inference& inference, const ModelTarget& target, const RoutedRequestPtr& routed,
+                     TimePoint deadline, std::shared_ptr<CancelToken> cancel, uint64_t bytes,
                      std::function<void(Result<VersionPin>)> done) {
-  Result<VersionPin> pin = pin_target(inference.catalog(), target);
-  if (pin.ok() || !inference.loads_on_demand(target.model)) return done(std::move(pin));
-  inference.wait_for_model({target.model, deadline, std::move(cancel), bytes,
-                            [&inference, target, done = std::move(done)](const Status& status) {
-                              done(status.ok() ? pin_target(inference.catalog(), target) : status);
+  Result<VersionPin> pin = pin_target(inference.catalog(), target, routed);
+  const std::string& asked = routed ? routed->target().model : target.model;
+  if (pin.ok() || !inference.loads_on_demand(asked)) return done(std::move(pin));
+  inference.wait_for_model({asked, deadline, std::move(cancel), bytes,
+                            [&inference, target, routed, done = std::move(done)](const Status& status) {
+                              done(status.ok() ? pin_target(inference.catalog(), target, routed) : status);
                             }});
 }
 

@@ -27,16 +27,20 @@ Result<ModelTarget> read_model_spec(std::string_view bytes);
 /// What is asked in the place of a route's name; `target` itself where there is no way.
 ModelTarget routed_target(const ModelTarget& target, const RoutedRequestPtr& routed);
 /// The way of a request for `target`; null: it names a model, or a version.
-RoutedRequestPtr find_route(const Inference& inference, const ModelTarget& target, const RequestFacts& facts);
+RoutedRequestPtr find_route(Inference& inference, const ModelTarget& target, const RequestFacts& facts);
 
 /// Pins who is meant. Errors have TensorFlow Serving's codes and words, which its clients match on; UNAVAILABLE for
 /// one that is known and not ready.
 Result<VersionPin> pin_target(const Catalog& catalog, const ModelTarget& target);
 
+/// The same along a route (null: there is none).
+Result<VersionPin> pin_target(const Catalog& catalog, const ModelTarget& target, const RoutedRequestPtr& routed);
+
 /// The same, and if the model loads on demand, when it has. `done` is called once, now or on any thread; `bytes` is
 /// what is held meanwhile. With a cancelled token it may not be called at all.
-void pin_when_loaded(Inference& inference, const ModelTarget& target, TimePoint deadline,
-                     std::shared_ptr<CancelToken> cancel, uint64_t bytes, std::function<void(Result<VersionPin>)> done);
+void pin_when_loaded(Inference& inference, const ModelTarget& target, const RoutedRequestPtr& routed,
+                     TimePoint deadline, std::shared_ptr<CancelToken> cancel, uint64_t bytes,
+                     std::function<void(Result<VersionPin>)> done);
 
 /// The name of the signature that a version serves: for a SavedModel what its parameter TF_SIGNATURE_DEF says, else
 /// "serving_default".

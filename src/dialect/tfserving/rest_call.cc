@@ -70,7 +70,7 @@ Result<std::string> RestCall::write_body(const InferResponse& response) const {
 }  // namespace
 
 void handle_rest_inference(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, const RestPath& path,
-                           VersionPin pin, const HttpOptions& options, std::shared_ptr<ServingMetrics> metrics,
+                           Result<VersionPin> pin, const HttpOptions& options, std::shared_ptr<ServingMetrics> metrics,
                            RoutedRequestPtr routed) {
   std::make_shared<RestCall>(inference, std::move(exchange), path, std::move(metrics))
       ->start(std::move(pin), options, std::move(routed));

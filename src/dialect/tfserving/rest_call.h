@@ -10,9 +10,10 @@
 
 namespace modelmill::tfserving {
 
-/// Answers a predict, classify or regress request, asked of the version that `pin` has, and counts it in `metrics`.
+/// Answers a predict, classify or regress request, asked of the version that `pin` has (an error: there is none), and
+/// counts it in `metrics`.
 void handle_rest_inference(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, const RestPath& path,
-                           VersionPin pin, const HttpOptions& options, std::shared_ptr<ServingMetrics> metrics,
+                           Result<VersionPin> pin, const HttpOptions& options, std::shared_ptr<ServingMetrics> metrics,
                            RoutedRequestPtr routed = nullptr);
 
 }  // namespace modelmill::tfserving

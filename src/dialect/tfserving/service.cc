@@ -100,18 +100,13 @@ void handle(Inference& inference, const HttpOptions& options, const std::shared_
     return exchange->reply(std::move(reply));
   }
   RoutedRequestPtr routed = find_route(inference, path->target, facts_of(request));
-  const ModelTarget target = routed_target(path->target, routed);
-  Result<VersionPin> pin = pin_target(inference.catalog(), target);
-  if (pin.ok())
-    return handle_rest_inference(inference, exchange, *path, std::move(pin).value(), options, metrics,
-                                 std::move(routed));
-  if (!inference.loads_on_demand(target.model)) {
-    wire::HttpReply reply = error_reply(pin.status());
-    add_route_headers(reply, routed);
-    if (routed) routed->not_submitted();
-    return exchange->reply(std::move(reply));
-  }
-  wait_for_model(inference, exchange, target.model,
+  Result<VersionPin> pin = pin_target(inference.catalog(), path->target, routed);
+  const std::string asked = routed ? routed->target().model : path->target.model;
+  const bool waits = !pin.ok() && inference.loads_on_demand(asked);
+  if (pin.ok() || (routed && !waits))  // the route may have an answer of its own
+    return handle_rest_inference(inference, exchange, *path, std::move(pin), options, metrics, std::move(routed));
+  if (!waits) return exchange->reply(error_reply(pin.status()));
+  wait_for_model(inference, exchange, asked,
                  [&inference, options, metrics](auto again) { handle(inference, options, metrics, std::move(again)); });
 }
 

@@ -146,8 +146,7 @@ Status PredictCall::read_for(VersionPin pin, InferRequest& request) {
 }
 
 Result<VersionPin> PredictCall::pin() {
-  if (!routed()) return pin_model(inference().catalog(), question_.model, question_.version);
-  return pin_model(inference().catalog(), routed()->target().model, routed()->target().version_text());
+  return pin_model(inference().catalog(), question_.model, question_.version, routed());
 }
 
 Status PredictCall::parse(InferRequest& request) {
@@ -155,9 +154,7 @@ Status PredictCall::parse(InferRequest& request) {
   if (question_.version.empty()) find_route(question_.model);
   Result<VersionPin> pinned = pin();
   if (pinned.ok()) return read_for(*std::move(pinned), request);
-  if (inference().loads_on_demand(asked_model())) return ok_status();
-  if (routed()) routed()->not_submitted();
-  return pinned.status();
+  return inference().loads_on_demand(asked_model()) ? ok_status() : pinned.status();
 }
 
 void PredictCall::submit(InferRequestPtr request) {

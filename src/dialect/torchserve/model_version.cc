@@ -64,6 +64,13 @@ Result<VersionPin> pin_model(const Catalog& catalog, const std::string& model, s
   return version.empty() ? model_not_found(model) : version_not_found(model, version);
 }
 
+Result<VersionPin> pin_model(const Catalog& catalog, const std::string& model, std::string_view version,
+                             const RoutedRequestPtr& routed) {
+  if (!routed) return pin_model(catalog, model, version);
+  return pin_along(*routed, catalog,
+                   [&](const RouteTarget& target) { return pin_model(catalog, target.model, target.version_text()); });
+}
+
 std::string version_text(const ModelEntry& entry, int64_t version) {
   for (const auto& [label, number] : entry.labels)
     if (number == version && is_dotted_number(label)) return label;

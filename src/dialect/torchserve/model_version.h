@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "catalog/catalog.h"
+#include "serve/routed_request.h"
 
 namespace modelmill::torchserve {
 
@@ -14,6 +15,9 @@ namespace modelmill::torchserve {
 /// ".0" behind it; empty: the default one. Errors have TorchServe's words; UNAVAILABLE for one that is known and not
 /// ready.
 Result<VersionPin> pin_model(const Catalog& catalog, const std::string& model, std::string_view version);
+/// The same along a route, whose target is asked then; null: there is none.
+Result<VersionPin> pin_model(const Catalog& catalog, const std::string& model, std::string_view version,
+                             const RoutedRequestPtr& routed);
 
 /// The number that the text stands for in a model; NOT_FOUND in TorchServe's words.
 Result<int64_t> version_of_text(const Catalog& catalog, const std::string& model, std::string_view version);

@@ -118,9 +118,8 @@ Status Service::Rep::infer(const Exchange& exchange, const std::vector<std::stri
   const InferPath asked = infer_path(path);
   RoutedRequestPtr routed =
       asked.version.empty() ? inference.route(asked.model, facts_of(exchange->request())) : nullptr;
-  const std::string& model = routed ? routed->target().model : asked.model;
-  Result<VersionPin> pin =
-      pin_model(inference.catalog(), model, routed ? routed->target().version_text() : asked.version);
+  Result<VersionPin> pin = pin_model(inference.catalog(), asked.model, asked.version, routed);
+  const std::string model = routed ? routed->target().model : asked.model;
   if (method == "OPTIONS") {
     MM_RETURN_IF_ERROR(pin.status());
     reply(exchange, plain_reply(200, describe_model(options.server_version, asked.model, **pin)));

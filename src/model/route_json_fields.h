@@ -1,0 +1,31 @@
+#pragma once
+
+#include <simdjson.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json_text.h"
+#include "base/status.h"
+#include "model/route_definition.h"
+
+/// Parts of a route's JSON form, for route_json.cc alone.
+namespace modelmill::route_json_fields {
+
+/// What a key must be.
+Status expected(std::string_view key, std::string_view what);
+/// With the key that was meant, or all that there are.
+Status unknown_key(std::string_view key, const std::vector<std::string>& known);
+
+Status read_text(std::string_view key, const simdjson::dom::element& value, std::string& into);
+/// Of a value that people write without quotes: 1 and true are the texts "1" and "true".
+Status read_scalar(std::string_view key, const simdjson::dom::element& value, std::string& into);
+Status read_target(std::string_view key, const simdjson::dom::element& value, RouteTarget& into);
+
+Status read_fallback(const simdjson::dom::element& value, RouteFallback& into);
+Status read_breaker(const simdjson::dom::element& value, RouteBreaker& into);
+void write_fallback(JsonWriter& json, const RouteFallback& fallback);
+void write_breaker(JsonWriter& json, const RouteBreaker& breaker);
+
+}  // namespace modelmill::route_json_fields
