@@ -36,27 +36,29 @@ uint64_t bytes_in(const fs::path& folder) {
 /// Those of initialisation and training are no business of clients'.
 bool is_internal(const std::string& signature) { return signature.starts_with("__saved_model_"); }
 
-const SignatureDef& choose_signature(const MetaGraph& graph, const backend::ModelArgs& args, const Options& options) {
-  if (const auto named = graph.signatures.find(options.signature); named != graph.signatures.end())
-    return named->second;
-  std::string there;
-  const std::pair<const std::string, SignatureDef>* first = nullptr;
-  for (const auto& entry : graph.signatures) {
-    if (is_internal(entry.first)) continue;
-    if (first == nullptr) first = &entry;
-    there += (there.empty() ? "'" : ", '") + entry.first + "'";
-  }
-  if (first == nullptr)
+std::string names_of(const std::map<std::string, GraphEntry>& entries) {
+  std::string out;
+  for (const auto& [name, unused] : entries) out += (out.empty() ? "'" : ", '") + name + "'";
+  return out;
+}
+
+/// The signature that requests get which name none.
+std::string choose_signature(const LoadedGraph& graph, const backend::ModelArgs& args) {
+  const auto& entries = graph.entries;
+  const std::string& wanted = graph.options.signature;
+  if (entries.contains(wanted)) return wanted;
+  if (entries.empty())
     throw Error(MM_INVALID_ARGUMENT,
                 "it has no signature to serve; give tf.saved_model.save a function with the argument signatures");
   if (args.config.parameter("TF_SIGNATURE_DEF"))
-    throw Error(MM_NOT_FOUND, "it has no signature '" + options.signature + "', which the parameter TF_SIGNATURE_DEF" +
-                                  " names; it has " + there);
-  if (there.find(", ") != std::string::npos)
+    throw Error(MM_NOT_FOUND, "it has no signature '" + wanted + "', which the parameter TF_SIGNATURE_DEF names; it " +
+                                  "has " + names_of(entries));
+  const std::string& first = entries.begin()->first;
+  if (entries.size() > 1)
     backend::log(args.host_model, MM_LOG_WARNING,
-                 "it has no signature 'serving_default'; '" + first->first + "' is served, of " + there +
-                     " (the parameter TF_SIGNATURE_DEF names another)");
-  return first->second;
+                 "it has no signature 'serving_default'; '" + first + "' is served to who names none, of " +
+                     names_of(entries) + " (the parameter TF_SIGNATURE_DEF names another)");
+  return first;
 }
 
 Port make_port(const std::string& name, const SignatureTensor& tensor, const Session& session) {
@@ -100,31 +102,51 @@ const KeeperOps& keeper_ops() {
 
 }  // namespace
 
-SavedModel::SavedModel(const backend::ModelArgs& args)
-    : label_("model '" + args.name + "' version " + std::to_string(args.version)),
-      directory_(folder_of(args.file)),
-      cores_(static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))) {
-  try {
-    options_ = Options::read(args.config, args.instance_threads, cores_);
-    std::string bytes;
-    session_ = std::make_unique<Session>(directory_, options_, &bytes);
-    const MetaGraph graph = read_meta_graph(bytes);
-    const SignatureDef& signature = choose_signature(graph, args, options_);
-    read_inputs(signature, args.config);
-    read_outputs(signature, args);
-    name_batch_dimension();
-    look_for_keepers(graph, signature, args);
-  } catch (const Error& e) {
-    throw Error(e.code(), label_ + ": " + e.what());
+LoadedGraph::LoadedGraph(const backend::ModelArgs& args)
+    : label("model '" + args.name + "' version " + std::to_string(args.version)),
+      directory(folder_of(args.file)),
+      cores(static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))),
+      options(Options::read(args.config, args.instance_threads, cores)) {
+  std::string bytes;
+  session = std::make_unique<Session>(directory, options, &bytes);
+  MetaGraph graph = read_meta_graph(bytes);
+  for (auto& [name, signature] : graph.signatures) {
+    if (is_internal(name)) continue;
+    std::vector<std::string> reached;
+    for (const auto& [unused, tensor] : signature.outputs) reached.push_back(tensor.tensor);
+    Keepers keepers = find_keepers(graph.graph, reached, keeper_ops());
+    entries.emplace(name, GraphEntry{std::move(signature), std::move(keepers)});
   }
 }
 
-void SavedModel::read_inputs(const SignatureDef& signature, const backend::ModelConfig& config) {
-  const std::vector<TensorSpec> configured = config.inputs();
-  for (const auto& [name, tensor] : signature.inputs) {
+SavedModel::SavedModel(const backend::ModelArgs& args) {
+  try {
+    graph_ = std::make_shared<const LoadedGraph>(args);
+    name_ = choose_signature(*graph_, args);
+    read(args.config.inputs(), args.config.outputs(), args.host_model);
+  } catch (const Error& e) {
+    throw Error(e.code(), "model '" + args.name + "' version " + std::to_string(args.version) + ": " + e.what());
+  }
+}
+
+SavedModel::SavedModel(std::shared_ptr<const LoadedGraph> graph, const std::string& signature,
+                       mm_host_model* host_model)
+    : graph_(std::move(graph)), name_(signature), shares_(true) {
+  read({}, {}, host_model);
+}
+
+void SavedModel::read(const Specs& inputs, const Specs& outputs, mm_host_model* host_model) {
+  read_inputs(inputs);
+  read_outputs(outputs, host_model);
+  name_batch_dimension();
+  note_keepers(host_model);
+}
+
+void SavedModel::read_inputs(const Specs& configured) {
+  for (const auto& [name, tensor] : entry().signature.inputs) {
     if (!tensor.problem.empty())
       throw Error(MM_UNIMPLEMENTED, "input '" + name + "' " + tensor.problem + ": such signatures can't be served");
-    Port port = make_port(name, tensor, *session_);
+    Port port = make_port(name, tensor, *graph_->session);
     if (tensor.unknown_rank && !complete_shape(port.spec, configured))
       throw Error(MM_INVALID_ARGUMENT, "input '" + name +
                                            "' may have any number of dimensions, which can't be served; say how many "
@@ -137,18 +159,17 @@ void SavedModel::read_inputs(const SignatureDef& signature, const backend::Model
   }
 }
 
-void SavedModel::read_outputs(const SignatureDef& signature, const backend::ModelArgs& args) {
-  const std::vector<TensorSpec> configured = args.config.outputs();
+void SavedModel::read_outputs(const Specs& configured, mm_host_model* host_model) {
   std::string hidden;
-  for (const auto& [name, tensor] : signature.outputs) {
+  for (const auto& [name, tensor] : entry().signature.outputs) {
     if (!tensor.problem.empty()) {
       hidden = "output '" + name + "' " + tensor.problem;
-      backend::log(args.host_model, MM_LOG_WARNING, hidden + "; it is not served");
+      backend::log(host_model, MM_LOG_WARNING, hidden + "; it is not served");
       continue;
     }
-    Port port = make_port(name, tensor, *session_);
+    Port port = make_port(name, tensor, *graph_->session);
     if (tensor.unknown_rank && !complete_shape(port.spec, configured))
-      backend::log(args.host_model, MM_LOG_INFO,
+      backend::log(host_model, MM_LOG_INFO,
                    "output '" + name + "' may have any number of dimensions; it is described as a scalar unless the " +
                        "configuration's output gives its dims, and answered as it is");
     outputs_.push_back(std::move(port));
@@ -157,18 +178,15 @@ void SavedModel::read_outputs(const SignatureDef& signature, const backend::Mode
     throw Error(MM_UNIMPLEMENTED, "it has no output that can be served" + (hidden.empty() ? "" : ": " + hidden));
 }
 
-void SavedModel::look_for_keepers(const MetaGraph& graph, const SignatureDef& signature,
-                                  const backend::ModelArgs& args) {
-  std::vector<std::string> reached;
-  for (const auto& [unused, tensor] : signature.outputs) reached.push_back(tensor.tensor);
-  const Keepers keepers = find_keepers(graph.graph, reached, keeper_ops());
+void SavedModel::note_keepers(mm_host_model* host_model) {
+  const Keepers& keepers = entry().keepers;
   keeps_inputs_ = !keepers.of_inputs.empty();
   keeps_state_ = !keepers.of_state.empty();
   if (keeps_inputs_)
-    backend::log(args.host_model, MM_LOG_DEBUG,
+    backend::log(host_model, MM_LOG_DEBUG,
                  "inputs are copied, because its graph has '" + keepers.of_inputs + "', which may keep what it gets");
   if (keeps_state_)
-    backend::log(args.host_model, MM_LOG_INFO,
+    backend::log(host_model, MM_LOG_INFO,
                  "it is neither batched nor warmed up with made-up inputs, because its graph has '" + keepers.of_state +
                      "', which keeps state");
 }
@@ -194,18 +212,30 @@ backend::ModelInfo SavedModel::info() {
   for (const Port& port : inputs_) out.inputs.push_back(port.spec);
   for (const Port& port : outputs_) out.outputs.push_back(port.spec);
   out.capabilities = MM_CAP_OUTPUT_SHAPES_UNSURE;
-  if (options_.on_caller()) out.capabilities |= MM_CAP_INLINE_SAFE;
+  if (graph_->options.on_caller()) out.capabilities |= MM_CAP_INLINE_SAFE;
   if (keeps_state_) out.capabilities |= MM_CAP_STATEFUL;
-  out.memory_bytes = bytes_in(directory_);
-  out.recommended_instances = static_cast<uint32_t>(std::max(1, cores_ / options_.intra_op_threads));
+  if (!shares_) out.memory_bytes = bytes_in(graph_->directory);
+  out.recommended_instances = static_cast<uint32_t>(std::max(1, graph_->cores / graph_->options.intra_op_threads));
   out.platform = "tensorflow_savedmodel";
+  out.signature = name_;
+  out.signature_method = entry().signature.method;
+  for (const auto& [name, unused] : graph_->entries)
+    if (!shares_ && name != name_) out.other_signatures.push_back(name);
   return out;
 }
 
 std::unique_ptr<backend::Instance> SavedModel::create_instance(const backend::InstanceArgs& args) {
   if (args.kind == MM_DEVICE_GPU)
-    throw Error(MM_FAILED_PRECONDITION, label_ + ": SavedModels are run on the CPU; use KIND_CPU or device: cpu");
+    throw Error(MM_FAILED_PRECONDITION,
+                graph_->label + ": SavedModels are run on the CPU; use KIND_CPU or device: cpu");
   return make_instance(*this);
+}
+
+std::unique_ptr<backend::Model> SavedModel::open_signature(const std::string& name, mm_host_model* host_model) {
+  if (!graph_->entries.contains(name))
+    throw Error(MM_NOT_FOUND,
+                graph_->label + ": it has no signature '" + name + "'; it has " + names_of(graph_->entries));
+  return std::make_unique<SavedModel>(graph_, name, host_model);
 }
 
 }  // namespace modelmill::tensorflow

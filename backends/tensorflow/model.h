@@ -1,9 +1,11 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "input_keepers.h"
 #include "library.h"
 #include "meta_graph.h"
 #include "options.h"
@@ -36,32 +38,56 @@ class Session {
   TF_Session* session_ = nullptr;
 };
 
-/// A SavedModel with the signature that is served. All instances share its session: Run is thread-safe, and the
+/// A signature of a SavedModel, and what its graph does with what it gets.
+struct GraphEntry {
+  SignatureDef signature;
+  Keepers keepers;
+};
+
+/// What all signatures of a SavedModel share. Immutable once loaded; goes with the last of them.
+struct LoadedGraph {
+  explicit LoadedGraph(const backend::ModelArgs& args);
+
+  const std::string label;
+  const std::string directory;
+  const int cores;
+  Options options;
+  std::unique_ptr<Session> session;
+  std::map<std::string, GraphEntry> entries;  // without those of initialisation and training
+};
+
+/// One signature of a SavedModel. All instances of all signatures share the session: Run is thread-safe, and the
 /// variables are held once.
 class SavedModel final : public backend::Model {
  public:
-  SavedModel(const backend::ModelArgs& args);
+  /// Loads it, with the signature that the configuration names.
+  explicit SavedModel(const backend::ModelArgs& args);
+  /// Another signature of what is loaded.
+  SavedModel(std::shared_ptr<const LoadedGraph> graph, const std::string& signature, mm_host_model* host_model);
 
   backend::ModelInfo info() override;
   std::unique_ptr<backend::Instance> create_instance(const backend::InstanceArgs& args) override;
+  std::unique_ptr<backend::Model> open_signature(const std::string& name, mm_host_model* host_model) override;
 
-  TF_Session* session() const { return session_->get(); }
+  TF_Session* session() const { return graph_->session->get(); }
   const std::vector<Port>& inputs() const { return inputs_; }
   const std::vector<Port>& outputs() const { return outputs_; }
   /// The graph may keep the memory of its inputs beyond a run, so it must be TensorFlow's own.
   bool keeps_inputs() const { return keeps_inputs_; }
 
  private:
-  void read_inputs(const SignatureDef& signature, const backend::ModelConfig& config);
-  void read_outputs(const SignatureDef& signature, const backend::ModelArgs& args);
-  void look_for_keepers(const MetaGraph& graph, const SignatureDef& signature, const backend::ModelArgs& args);
+  using Specs = std::vector<backend::TensorSpec>;
+  /// `inputs` and `outputs`: what the configuration says.
+  void read(const Specs& inputs, const Specs& outputs, mm_host_model* host_model);
+  void read_inputs(const Specs& configured);
+  void read_outputs(const Specs& configured, mm_host_model* host_model);
+  void note_keepers(mm_host_model* host_model);
   void name_batch_dimension();
+  const GraphEntry& entry() const { return graph_->entries.at(name_); }
 
-  const std::string label_;
-  const std::string directory_;
-  const int cores_;
-  Options options_;
-  std::unique_ptr<Session> session_;
+  std::shared_ptr<const LoadedGraph> graph_;
+  std::string name_;
+  bool shares_ = false;  // with the signature that was loaded first
   std::vector<Port> inputs_;
   std::vector<Port> outputs_;
   bool keeps_inputs_ = true;

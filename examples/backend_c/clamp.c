@@ -135,21 +135,23 @@ static mm_error* execute(mm_execute_args* args) {
   return NULL;
 }
 
-static const mm_backend kBackend = {sizeof kBackend,
-                                    MM_ABI_MAJOR,
-                                    MM_ABI_MINOR,
-                                    "clamp",
-                                    "1.0",
-                                    "",
-                                    "",
-                                    initialize,
-                                    runtime_info,
-                                    model_load,
-                                    model_info,
-                                    model_unload,
-                                    instance_create,
-                                    instance_destroy,
-                                    execute};
+static const mm_backend kBackend = {
+    .struct_size = sizeof kBackend,
+    .abi_major = MM_ABI_MAJOR,
+    .abi_minor = MM_ABI_MINOR,
+    .name = "clamp",
+    .version = "1.0",
+    .default_file = "",
+    .file_extensions = "",
+    .initialize = initialize,
+    .runtime_info = runtime_info,
+    .model_load = model_load,
+    .model_info = model_info,
+    .model_unload = model_unload,
+    .instance_create = instance_create,
+    .instance_destroy = instance_destroy,
+    .execute = execute,
+};
 
 const mm_backend* mm_backend_entry(const mm_host* table) {
   if (table->abi_major != MM_ABI_MAJOR) return NULL;

@@ -20,10 +20,10 @@
  *
  * Threads. Host functions may be called from any thread unless they say otherwise; calls that take the same request, or
  * responses of the same request, do not overlap, except request_cancelled. The host calls model_load,
- * model_unload, instance_create and instance_destroy of one model one after another; model_load and model_unload never
- * while that model executes, instance_create and instance_destroy maybe while other instances of it do. It calls
- * execute of one instance again only after its last execution is done and its last call has returned, and of different
- * instances at once.
+ * model_signature, model_unload, instance_create and instance_destroy of one model one after another; model_load and
+ * model_unload never while that model executes, instance_create and instance_destroy maybe while other instances of it
+ * do. It calls execute of one instance again only after its last execution is done and its last call has returned, and
+ * of different instances at once.
  *
  * Nothing here assumes the host's address space beyond the pointers of one call: the same table is served to a worker
  * process.
@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 #define MM_ABI_MAJOR 1
-#define MM_ABI_MINOR 1
+#define MM_ABI_MINOR 2
 
 #if defined(__GNUC__)
 #define MM_EXPORT __attribute__((visibility("default")))
@@ -433,7 +433,23 @@ typedef struct mm_model_info {
   mm_batching batching;           /* a configuration's max_batch_size comes before it */
   int64_t max_batch_size;         /* with MM_BATCHING_ROWS */
   uint32_t concurrency;           /* executions at a time, with MM_CAP_CONCURRENT_EXECUTE; 0: one for each core */
+
+  /* Of a model with several entry points, its signatures: the name of the one that this is; what TensorFlow calls its
+   * method, "tensorflow/serving/predict"; and the names of the others, which model_signature opens. A request chooses
+   * one by its parameter "signature_name". NULL and 0: its entry point has no name. */
+  const char* signature;
+  const char* signature_method;
+  const char* const* other_signatures;
+  uint32_t other_signature_count;
 } mm_model_info;
+
+typedef struct mm_signature_args {
+  size_t struct_size;
+  mm_model* model;
+  const char* name;          /* one of its other_signatures */
+  mm_host_model* host_model; /* lives until model_unload of what is opened has returned */
+  mm_model* opened;          /* out */
+} mm_signature_args;
 
 typedef struct mm_instance_args {
   size_t struct_size;
@@ -475,6 +491,10 @@ typedef struct mm_backend {
    * and then execution_done called, from any thread, maybe before execute returns. An error: nothing was begun; the
    * host fails every request with it, and execution_done must not be called. */
   mm_error* (*execute)(mm_execute_args* args);
+
+  /* Another signature of a loaded model, as a model with inputs, outputs and instances of its own. What they share
+   * stays until all are unloaded, in whatever order that happens. NULL: no model has other signatures. */
+  mm_error* (*model_signature)(mm_signature_args* args);
 } mm_backend;
 
 /* The one exported symbol. Checks host->abi_major; NULL when the backend can't work with this host. The table and all

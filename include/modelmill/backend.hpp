@@ -46,8 +46,10 @@ struct ModelInfo {
   uint32_t recommended_instances = 0;
   std::string platform;
   mm_batching batching = MM_BATCHING_UNKNOWN;
-  int64_t max_batch_size = 0;  // with MM_BATCHING_ROWS
-  uint32_t concurrency = 0;    // see mm_model_info
+  int64_t max_batch_size = 0;               // with MM_BATCHING_ROWS
+  uint32_t concurrency = 0;                 // see mm_model_info
+  std::string signature, signature_method;  // see mm_model_info
+  std::vector<std::string> other_signatures;
 };
 
 /// One execution context; runs one execution at a time unless its model claims MM_CAP_CONCURRENT_EXECUTE.
@@ -73,6 +75,10 @@ class Model {
       Model& model;
     };
     return std::make_unique<Shared>(*this);
+  }
+  /// One of its other_signatures; may be used when this model is gone.
+  virtual std::unique_ptr<Model> open_signature(const std::string& name, mm_host_model*) {
+    throw Error(MM_NOT_FOUND, "the backend has no signature '" + name + "' of this model");
   }
   /// From several instances at once: synchronise what changes.
   virtual void execute(Execution&) { throw Error(MM_INTERNAL, "the backend does not implement execute"); }
@@ -112,10 +118,10 @@ class __attribute__((visibility("hidden"))) Wall {
   static const mm_backend* enter(const mm_host* table) {
     if (table == nullptr || table->abi_major != MM_ABI_MAJOR || !MM_HAS(table, output_forward)) return nullptr;
     host = table;
-    static const mm_backend self = {
-        sizeof(mm_backend), MM_ABI_MAJOR,       MM_ABI_MINOR,     B::kName,          B::kVersion,
-        B::kDefaultFile,    B::kFileExtensions, &initialize,      &runtime_info,     &model_load,
-        &model_info,        &model_unload,      &instance_create, &instance_destroy, &execute};
+    static const mm_backend self = {sizeof(mm_backend), MM_ABI_MAJOR,      MM_ABI_MINOR,       B::kName,
+                                    B::kVersion,        B::kDefaultFile,   B::kFileExtensions, &initialize,
+                                    &runtime_info,      &model_load,       &model_info,        &model_unload,
+                                    &instance_create,   &instance_destroy, &execute,           &model_signature};
     return &self;
   }
 
@@ -130,6 +136,13 @@ class __attribute__((visibility("hidden"))) Wall {
     ModelInfo info;
     std::vector<mm_tensor_spec> inputs, outputs;
     std::deque<std::vector<const char*>> symbols;
+    std::vector<const char*> other_signatures;
+
+    explicit Loaded(std::unique_ptr<Model> made) : model(std::move(made)), info(model->info()) {
+      describe(info.inputs, inputs);
+      describe(info.outputs, outputs);
+      for (const std::string& name : info.other_signatures) other_signatures.push_back(name.c_str());
+    }
 
     void describe(const std::vector<TensorSpec>& specs, std::vector<mm_tensor_spec>& out) {
       for (const TensorSpec& spec : specs) {
@@ -189,12 +202,15 @@ class __attribute__((visibility("hidden"))) Wall {
       ModelArgs in{args->host_model,      args->name, args->version,
                    args->directory,       args->file, ModelConfig(args->config_json),
                    args->instance_threads};
-      auto loaded = std::make_unique<Loaded>();
-      loaded->model = reinterpret_cast<State*>(state)->backend.load(in);
-      loaded->info = loaded->model->info();
-      loaded->describe(loaded->info.inputs, loaded->inputs);
-      loaded->describe(loaded->info.outputs, loaded->outputs);
+      auto loaded = std::make_unique<Loaded>(reinterpret_cast<State*>(state)->backend.load(in));
       args->model = reinterpret_cast<mm_model*>(loaded.release());
+    });
+  }
+  static mm_error* model_signature(mm_signature_args* args) {
+    return guard([&] {
+      Model& model = *reinterpret_cast<Loaded*>(args->model)->model;
+      auto opened = std::make_unique<Loaded>(model.open_signature(args->name, args->host_model));
+      args->opened = reinterpret_cast<mm_model*>(opened.release());
     });
   }
   static mm_error* model_info(mm_model* model, mm_model_info* out) {
@@ -211,6 +227,11 @@ class __attribute__((visibility("hidden"))) Wall {
     out->batching = loaded.info.batching;
     out->max_batch_size = loaded.info.max_batch_size;
     out->concurrency = loaded.info.concurrency;
+    if (!MM_HAS(out, other_signature_count)) return nullptr;
+    out->signature = loaded.info.signature.c_str();
+    out->signature_method = loaded.info.signature_method.c_str();
+    out->other_signatures = loaded.other_signatures.data();
+    out->other_signature_count = static_cast<uint32_t>(loaded.other_signatures.size());
     return nullptr;
   }
   static void model_unload(mm_model* model) { delete reinterpret_cast<Loaded*>(model); }

@@ -30,6 +30,9 @@ struct BackendModelInfo {
   uint64_t memory_bytes = 0;
   int recommended_instances = 0;
   std::string platform;
+  /// The name of its entry point and what that is for; empty: it has none. And the names of its others.
+  std::string signature_name, signature_method;
+  std::vector<std::string> other_signatures;
 };
 
 /// How an execution went, told when its instance is free again.
@@ -59,6 +62,10 @@ class BackendModel {
   virtual Status availability() const { return ok_status(); }
   virtual Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
                                                                    int device_id) = 0;
+  /// One of its other signatures, a model of its own that may outlive this one. Not while another one is opened.
+  virtual Result<std::unique_ptr<BackendModel>> open_signature(const std::string& name) {
+    return not_found("it has no signature '" + name + "'");
+  }
 };
 
 }  // namespace modelmill

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <set>
+#include <string_view>
 
 #include "backend/host_table.h"
 #include "base/log.h"
@@ -106,7 +108,47 @@ Status LoadedModel::read_info() {
   out.memory_bytes = info.memory_bytes;
   out.recommended_instances = static_cast<int>(std::min<uint32_t>(info.recommended_instances, 4096));
   out.platform = info.platform != nullptr ? info.platform : "";
+  return read_signatures(info);
+}
+
+Status LoadedModel::read_signatures(const mm_model_info& info) {
+  BackendModelInfo& out = host_.info;
+  if (info.signature != nullptr) out.signature_name = info.signature;
+  if (info.signature_method != nullptr) out.signature_method = info.signature_method;
+  if (info.other_signature_count == 0) return ok_status();
+  if (info.other_signatures == nullptr || out.signature_name.empty())
+    return internal("it counts other signatures but does not name them, and itself");
+  std::set<std::string_view> names{out.signature_name};
+  for (uint32_t i = 0; i < info.other_signature_count; ++i) {
+    const char* const name = info.other_signatures[i];
+    if (name == nullptr || *name == '\0') return internal("signature " + std::to_string(i) + " has no name");
+    if (!names.insert(name).second) return internal("signature '" + std::string(name) + "' is there twice");
+    out.other_signatures.emplace_back(name);
+  }
   return ok_status();
+}
+
+Result<std::unique_ptr<BackendModel>> LoadedModel::open_signature(const std::string& name) {
+  if (!MM_HAS(&plugin_->table(), model_signature) || plugin_->table().model_signature == nullptr)
+    return internal(host_.label() + ": it has other signatures, and its backend does not open them");
+  std::unique_ptr<LoadedModel> opened(new LoadedModel(plugin_));
+  mm_host_model& host = opened->host_;
+  host.backend = host_.backend;
+  host.model = host_.model;
+  host.version = host_.version;
+  host.call_model = host_.call_model;
+  host.registry = host_.registry;
+  host.metric_names = host_.metric_names;
+  mm_signature_args args{};
+  args.struct_size = sizeof args;
+  args.model = model_;
+  args.name = name.c_str();
+  args.host_model = &host;
+  MM_RETURN_IF_ERROR(plugin_->call([&] { return plugin_->table().model_signature(&args); }));
+  if (args.opened == nullptr) return internal(host.label() + ": model_signature succeeded without a model");
+  opened->model_ = args.opened;
+  MM_RETURN_IF_ERROR(opened->read_info().with_context(host.label() + " describes signature '" + name + "' wrongly"));
+  return std::unique_ptr<BackendModel>(std::move(opened));
 }
 
 Status LoadedModel::availability() const {

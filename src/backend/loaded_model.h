@@ -29,11 +29,13 @@ class LoadedModel final : public BackendModel {
   Status availability() const override;
   Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
                                                            int device_id) override;
+  Result<std::unique_ptr<BackendModel>> open_signature(const std::string& name) override;
 
  private:
   friend class LoadedInstance;
   explicit LoadedModel(std::shared_ptr<Plugin> plugin) : plugin_(std::move(plugin)) {}
   Status read_info();
+  Status read_signatures(const mm_model_info& info);
 
   const std::shared_ptr<Plugin> plugin_;
   mm_host_model host_;

@@ -29,7 +29,11 @@ class ModelVersion {
     int64_t version = 1;
     /// For outputs with a label file: class names by index.
     std::map<std::string, std::vector<std::string>> labels;
+    /// The name of its entry point, and what TensorFlow calls that one's method; empty: it has no name.
+    std::string signature_name, signature_method;
   };
+  /// Versions by the names of their entry points.
+  using Signatures = std::map<std::string, std::shared_ptr<ModelVersion>, std::less<>>;
 
   ModelVersion(Description description, std::shared_ptr<VersionStats> stats)
       : description_(std::move(description)), stats_(std::move(stats)) {}
@@ -76,6 +80,21 @@ class ModelVersion {
   /// Why it runs as it does. Thread-safe.
   virtual Explanation explain() const { return {}; }
 
+  /// The model's other entry points, each run by itself. They live as long as this version, whose pins and counters are
+  /// theirs too.
+  const Signatures& other_signatures() const { return other_signatures_; }
+  /// Gives it one; before it is published.
+  void add_signature(std::shared_ptr<ModelVersion> version) {
+    other_signatures_[version->description().signature_name] = std::move(version);
+  }
+  /// The entry point of that name, itself or another; null: there is none.
+  ModelVersion* entry(std::string_view name) {
+    if (name == description_.signature_name) return this;
+    const auto it = other_signatures_.find(name);
+    return it == other_signatures_.end() ? nullptr : it->second.get();
+  }
+  const ModelVersion* entry(std::string_view name) const { return const_cast<ModelVersion*>(this)->entry(name); }
+
   /// Requests that it got, while they are wanted.
   InputSamples& samples() { return samples_; }
 
@@ -92,6 +111,7 @@ class ModelVersion {
  private:
   Description description_;
   std::shared_ptr<VersionStats> stats_;
+  Signatures other_signatures_;
   InputSamples samples_;
   mutable Mutex runtimes_mutex_;
   std::shared_ptr<const RuntimeReport> runtimes_ MM_GUARDED_BY(runtimes_mutex_);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/backend_registry.h"
+#include "repository/model_format.h"
 
 namespace modelmill {
 
@@ -19,5 +20,10 @@ struct BackendSource {
                                                       const std::string& extra_directory)>
       load;
 };
+
+/// The files that a backend takes.
+ModelFormat format_of(const BackendRegistry::Description& description);
+/// The formats of the backends that can be opened.
+std::vector<ModelFormat> formats_of(const BackendSource& backends);
 
 }  // namespace modelmill

@@ -193,6 +193,8 @@ class ControllerCore final : public ModelControl {
   void publish() MM_REQUIRES(mutex_);
   bool loads_on_demand(const ModelRecord& model) const;
   void inherit_costs(const std::string& model, LoadedVersion& loaded) const;
+  /// The version with its other entry points; null when it could not be started.
+  std::shared_ptr<ModelVersion> make_version(LoadedVersion loaded, const std::shared_ptr<VersionStats>& stats);
   std::shared_ptr<VersionStats> stats_of(const Job& job, const ModelDefinition& definition);
 
   bool follows(const ModelVersion& version, const InstanceScaler& scaler) const;

@@ -147,6 +147,19 @@ bool ControllerCore::is_abandoned(const Job& job) const {
   return hurrying_ && !it->second.wanted_by_request;
 }
 
+std::shared_ptr<ModelVersion> ControllerCore::make_version(LoadedVersion loaded,
+                                                           const std::shared_ptr<VersionStats>& stats) {
+  auto version = factory_(std::move(loaded.description), stats, std::move(loaded.plan), std::move(loaded.model),
+                          std::move(loaded.instances));
+  if (!version) return nullptr;
+  for (LoadedVersion& other : loaded.other_signatures) {
+    auto entry = make_version(std::move(other), stats);
+    if (!entry) return nullptr;
+    version->add_signature(std::move(entry));
+  }
+  return version;
+}
+
 /// Of the files of the version that is loaded; how it is configured was read already.
 std::string ControllerCore::files_stamp_of(const Job& job) {
   const ModelTarget& target = *job.target;
@@ -177,8 +190,7 @@ ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
     loaded->plan.wants_instance = [this] { steward_.wake(); };
     out.stats = stats_of(job, loaded->description.definition);
     if (!loaded->costs_known) inherit_costs(job.model, *loaded);
-    out.version = factory_(std::move(loaded->description), out.stats, loaded->plan, std::move(loaded->model),
-                           std::move(loaded->instances));
+    out.version = make_version(std::move(*loaded), out.stats);
     if (!out.version) out.status = internal("the version could not be started");
   }
   const uint64_t after = resident_bytes();

@@ -57,7 +57,15 @@ std::string breaking_change(const ModelVersion& before, const ModelVersion& afte
   if (before.definition().decoupled != after.definition().decoupled)
     return after.definition().decoupled ? "it gives any number of answers, was one"
                                         : "it gives one answer, was any number";
-  return breaking_change(before.signature(), after.signature());
+  if (std::string change = breaking_change(before.signature(), after.signature()); !change.empty()) return change;
+  for (const auto& [name, entry] : before.other_signatures()) {
+    const ModelVersion* const now = after.entry(name);
+    const std::string what = "signature '" + name + "'";
+    if (now == nullptr) return what + " is gone";
+    if (std::string change = breaking_change(entry->signature(), now->signature()); !change.empty())
+      return what + ": " + change;
+  }
+  return {};
 }
 
 }  // namespace modelmill

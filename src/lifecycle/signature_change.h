@@ -7,8 +7,9 @@
 namespace modelmill {
 
 /// What in a new version would break clients of the one before: an input that is gone, has another type, takes fewer
-/// shapes or has become necessary; an output that is gone, has another type or shape; answers of another number. Empty:
-/// nothing. The first that is found, as a sentence's part: "input 'x' has type INT64, was FP32".
+/// shapes or has become necessary; an output that is gone, has another type or shape; answers of another number;
+/// a named signature of which any of that is true. Empty: nothing. The first that is found, as a sentence's part:
+/// "input 'x' has type INT64, was FP32".
 std::string breaking_change(const ModelVersion& before, const ModelVersion& after);
 
 /// The same of signatures alone.

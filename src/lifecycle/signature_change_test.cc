@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 namespace modelmill {
 namespace {
 
@@ -46,6 +48,32 @@ TEST(SignatureChangeTest, NamesWhatWouldBreakClients) {
   EXPECT_TRUE(same_signature(kBefore, kBefore));
   EXPECT_FALSE(same_signature(kBefore, cases[1].after)) << "one that takes more";
   EXPECT_FALSE(same_signature(cases[1].after, kBefore));
+}
+
+TEST(SignatureChangeTest, NamesWhichOfSeveralSignatures) {
+  class Idle final : public ModelVersion {
+   public:
+    using ModelVersion::ModelVersion;
+    void submit(InferRequestPtr) override {}
+  };
+  MetricRegistry metrics;
+  const auto stats = std::make_shared<VersionStats>(metrics, "m", 1);
+  const auto entry = [&](const char* name, Signature signature) {
+    ModelVersion::Description description;
+    description.signature = std::move(signature);
+    description.signature_name = name;
+    return std::make_shared<Idle>(std::move(description), stats);
+  };
+  const auto version = [&](const char* other, Signature signature) {
+    auto out = entry("first", kBefore);
+    out->add_signature(entry(other, std::move(signature)));
+    return out;
+  };
+  const auto before = version("second", kBefore);
+  EXPECT_EQ(breaking_change(*before, *version("second", kBefore)), "");
+  EXPECT_EQ(breaking_change(*before, *version("third", kBefore)), "signature 'second' is gone");
+  EXPECT_EQ(breaking_change(*before, *version("second", {kBefore.inputs, {}})),
+            "signature 'second': output 'y' is gone");
 }
 
 }  // namespace

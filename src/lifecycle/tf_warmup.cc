@@ -22,12 +22,6 @@ constexpr size_t kMostRecords = 1000;
 constexpr uint64_t kMostBytes = uint64_t{1} << 30;
 constexpr const char* kDefaultSignature = "serving_default";
 
-/// The name of the signature that is served.
-std::string served_signature(const ModelDefinition& definition) {
-  const auto named = definition.parameters.find("TF_SIGNATURE_DEF");
-  return named == definition.parameters.end() ? kDefaultSignature : named->second;
-}
-
 class RecordReader {
  public:
   RecordReader(const Signature& signature, std::string served, bool batched)
@@ -109,8 +103,8 @@ class RecordReader {
 
 }  // namespace
 
-Status add_tf_warmup(const std::string& model_file, const ModelDefinition& definition, const Signature& signature,
-                     bool batched, std::vector<WarmupSample>& samples) {
+Status add_tf_warmup(const std::string& model_file, const ModelDefinition& definition, const WarmedEntry& entry,
+                     std::vector<WarmupSample>& samples) {
   std::error_code ignored;
   const fs::path folder =
       fs::is_directory(model_file, ignored) ? fs::path(model_file) : fs::path(model_file).parent_path();
@@ -121,7 +115,8 @@ Status add_tf_warmup(const std::string& model_file, const ModelDefinition& defin
   if (!bytes.ok()) return bytes.status().with_context(what);
   const auto records = read_tf_records(*bytes, kMostRecords);
   if (!records.ok()) return records.status().with_context(what);
-  const RecordReader reader(signature, served_signature(definition), batched);
+  const std::string name = entry.name.empty() ? kDefaultSignature : entry.name;
+  const RecordReader reader(entry.signature, name, entry.batched);
   size_t taken = 0;
   for (size_t i = 0; i < records->size(); ++i) {
     auto request = reader.read((*records)[i]);
@@ -132,8 +127,9 @@ Status add_tf_warmup(const std::string& model_file, const ModelDefinition& defin
     sample.requests.push_back(**std::move(request));
     samples.push_back(std::move(sample));
   }
-  Log::info("warm-up requests come with the model",
-            {{"model", definition.name}, {"requests", taken}, {"passed_over", records->size() - taken}});
+  Log::info(
+      "warm-up requests come with the model",
+      {{"model", definition.name}, {"requests", taken}, {"passed_over", records->size() - taken}, {"signature", name}});
   return ok_status();
 }
 

@@ -105,19 +105,20 @@ class TfWarmupTest : public testing::Test {
   Status read(const std::string& file) {
     samples_.clear();
     folder_.write("1/assets.extra/tf_serving_warmup_requests", file);
-    return add_tf_warmup((folder_ / "1/saved_model.pb"), definition_, signature_, true, samples_);
+    return add_tf_warmup((folder_ / "1/saved_model.pb"), definition_, {signature_, entry_, true}, samples_);
   }
   Status read(const tf_warmup::PredictionLog& log) { return read(record(log.SerializeAsString())); }
 
   const TempFolder folder_;
   ModelDefinition definition_;
+  std::string entry_;
   Signature signature_;
   std::vector<WarmupSample> samples_;
 };
 
 TEST_F(TfWarmupTest, NoFileIsNone) {
-  EXPECT_TRUE(add_tf_warmup(folder_ / "1/saved_model.pb", definition_, signature_, true, samples_).ok());
-  EXPECT_TRUE(add_tf_warmup("", definition_, signature_, true, samples_).ok());
+  EXPECT_TRUE(add_tf_warmup(folder_ / "1/saved_model.pb", definition_, {signature_, entry_, true}, samples_).ok());
+  EXPECT_TRUE(add_tf_warmup("", definition_, {signature_, entry_, true}, samples_).ok());
   EXPECT_TRUE(samples_.empty());
 }
 
@@ -129,7 +130,7 @@ TEST_F(TfWarmupTest, PredictionsOfTheServedSignatureAreTaken) {
   ASSERT_EQ(samples_[0].requests.size(), 1U);
   EXPECT_EQ(samples_[0].requests[0].rows, 3);
   EXPECT_EQ(samples_[0].requests[0].inputs.at(0).byte_size(), 24U);
-  definition_.parameters["TF_SIGNATURE_DEF"] = "other";
+  entry_ = "other";
   ASSERT_TRUE(read(predict("other")).ok());
   EXPECT_EQ(samples_.size(), 1U);
   ASSERT_TRUE(read(predict()).ok());
@@ -137,7 +138,7 @@ TEST_F(TfWarmupTest, PredictionsOfTheServedSignatureAreTaken) {
 }
 
 TEST_F(TfWarmupTest, ExamplesAreStringsOfTheOneInput) {
-  definition_.parameters["TF_SIGNATURE_DEF"] = "classify";
+  entry_ = "classify";
   EXPECT_THAT(read(classify("classify", false)).message(), HasSubstr("does not take one input of strings"));
   signature_.inputs = {{"examples", DataType::kBytes, {-1}, {}, false}};
   ASSERT_TRUE(read(classify("classify", false)).ok());

@@ -1,11 +1,8 @@
 #include "lifecycle/version_loader.h"
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <random>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/log.h"
@@ -15,6 +12,7 @@
 #include "lifecycle/cost_measure.h"
 #include "lifecycle/cost_store.h"
 #include "lifecycle/instance_kinds.h"
+#include "lifecycle/instance_places.h"
 #include "lifecycle/model_parameters.h"
 #include "lifecycle/sample_inputs.h"
 #include "lifecycle/signature_merge.h"
@@ -27,12 +25,13 @@
 namespace modelmill {
 namespace {
 
-/// Instances where neither the operator nor the model nor the backend says how many.
-constexpr int kMostDefaultInstances = 8;
 constexpr uint64_t kMeasureSeed = 11;
 
-ModelFormat to_format(const BackendRegistry::Description& description) {
-  return {description.name, description.default_file, description.extensions};
+/// Whether every input and output has a first dimension of any size.
+bool is_open_first(const Signature& signature) {
+  const auto open = [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] == -1; };
+  return std::all_of(signature.inputs.begin(), signature.inputs.end(), open) &&
+         std::all_of(signature.outputs.begin(), signature.outputs.end(), open);
 }
 
 /// The loading of one version, step by step. Each step adds to what the next one needs.
@@ -42,6 +41,7 @@ class Loading {
           const BackendSource& backends, const LoadSettings& settings, const std::function<bool()>& abandoned)
       : found_(found),
         version_(version),
+        given_(definition),
         definition_(std::move(definition)),
         backends_(backends),
         settings_(settings),
@@ -53,6 +53,14 @@ class Loading {
     MM_RETURN_IF_ERROR(choose_instance_kinds(definition_, settings_.gpus, backend_.gpu_count));
     MM_RETURN_IF_ERROR(check_wanted());
     MM_RETURN_IF_ERROR(load_model());
+    MM_ASSIGN_OR_RETURN(LoadedVersion loaded, make_ready());
+    MM_ASSIGN_OR_RETURN(loaded.other_signatures, load_other_signatures(*loaded.model));
+    return loaded;
+  }
+
+ private:
+  /// From the loaded model on.
+  Result<LoadedVersion> make_ready() {
     MM_RETURN_IF_ERROR(check_wanted());
     MM_RETURN_IF_ERROR(merge());
     MM_RETURN_IF_ERROR(choose_limits());
@@ -65,10 +73,14 @@ class Loading {
     MM_RETURN_IF_ERROR(warm_up());
     MM_RETURN_IF_ERROR(check_wanted());
     remember_or_measure();
-    if (!model_->info().concurrent_execute && !model_->info().stateful) plan_.make_instance = instance_maker();
+    if (!model_->info().concurrent_execute && !model_->info().stateful)
+      plan_.make_instance = instance_maker(
+          {definition_, signature_, version_.version, plan_.has_batch_dimension, plan_.max_batch_rows, open_size_});
     MM_ASSIGN_OR_RETURN(auto labels,
                         read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
-    return LoadedVersion{{std::move(definition_), std::move(signature_), version_.version, std::move(labels)},
+    const BackendModelInfo& info = model_->info();
+    return LoadedVersion{{std::move(definition_), std::move(signature_), version_.version, std::move(labels),
+                          info.signature_name, info.signature_method},
                          std::move(plan_),
                          std::move(model_),
                          std::move(instances_),
@@ -76,10 +88,42 @@ class Loading {
                          costs_known_,
                          std::move(batching_),
                          open_size_,
-                         backend_.runtime};
+                         backend_.runtime,
+                         {}};
   }
 
- private:
+  /// Those that can be served: what stands in the way of another one is told, and does not keep the model from serving.
+  Result<std::vector<LoadedVersion>> load_other_signatures(BackendModel& model) {
+    std::vector<LoadedVersion> out;
+    for (const std::string& name : model.info().other_signatures) {
+      Loading other(found_, version_, given_, backends_, settings_, abandoned_);
+      auto loaded = other.run_signature(*this, model, name);
+      MM_RETURN_IF_ERROR(check_wanted());
+      if (loaded.ok()) out.push_back(std::move(loaded).value());
+      if (!loaded.ok())
+        Log::warning("a signature of the model is not served", {{"model", given_.name},
+                                                                {"version", version_.version},
+                                                                {"signature", name},
+                                                                {"reason", loaded.status().message()}});
+    }
+    return out;
+  }
+
+  /// Of the configuration, inputs, outputs and number of instances are the first entry point's own; a batch size holds
+  /// where there is a batch dimension.
+  Result<LoadedVersion> run_signature(const Loading& first, BackendModel& model, const std::string& name) {
+    backend_ = first.backend_;
+    file_ = first.file_;
+    is_other_signature_ = true;
+    definition_.backend = backend_.name;
+    definition_.inputs.clear();
+    definition_.outputs.clear();
+    MM_RETURN_IF_ERROR(choose_instance_kinds(definition_, settings_.gpus, backend_.gpu_count));
+    MM_ASSIGN_OR_RETURN(model_, model.open_signature(name));
+    if (definition_.max_batch_size && !is_open_first(model_->info().signature)) definition_.max_batch_size = 0;
+    return make_ready();
+  }
+
   /// Where a plugin of the model's own may be.
   std::string plugin_directory() const { return found_.untrusted ? "" : found_.directory; }
   std::string what() const { return "model '" + definition_.name + "': "; }
@@ -112,7 +156,7 @@ class Loading {
     MM_ASSIGN_OR_RETURN(const BackendPlugin plugin, plugin_of(definition_, version_, formats));
     MM_RETURN_IF_ERROR(check_code_trust(found_, version_, plugin.backend, settings_));
     MM_ASSIGN_OR_RETURN(backend_, backends_.find(plugin.backend, plugin_directory()));
-    ModelFormat format = to_format(backend_);
+    ModelFormat format = format_of(backend_);
     if (!plugin.default_file.empty()) format.default_file = plugin.default_file;
     MM_ASSIGN_OR_RETURN(file_, find_model_file(definition_, version_, format));
     return check_native_code(found_, plugin.backend == "pytorch" ? file_ : std::string());
@@ -127,7 +171,7 @@ class Loading {
     load.directory = version_.directory;
     load.file = file_;
     load.config_json = triton_config_json(complete_triton_config(definition_, {}));
-    load.instance_threads = instance_threads();
+    load.instance_threads = threads_of_instance(definition_, settings_);
     MM_ASSIGN_OR_RETURN(model_, backends_.load(backend_.name, load, plugin_directory()));
     if (definition_.platform.empty()) definition_.platform = model_->info().platform;
     return ok_status();
@@ -162,40 +206,14 @@ class Loading {
     return adapt_instance(std::move(instance), definition_, plan_.has_batch_dimension);
   }
 
-  /// Where the model may run, one entry an instance.
-  struct Place {
-    const InstanceGroup* group;
-    int index;
-    int gpu;
-  };
-
-  std::vector<Place> places() const {
-    std::vector<Place> out;
-    for (const InstanceGroup& group : definition_.instance_groups) {
-      std::vector<int> devices = group.gpus;
-      if (devices.empty()) devices.push_back(0);
-      int index = 0;
-      for (const int device : devices)
-        for (int i = 0; i < std::max(group.count, 1); ++i) out.push_back({&group, index++, device});
-    }
+  std::vector<GroupPlace> places() const {
+    std::vector<GroupPlace> out = group_places(definition_);
     if (plan_.concurrent_execute) out.resize(1);
     return out;
   }
 
-  int instance_threads() const {
-    return definition_.instance_threads > 0 ? definition_.instance_threads : settings_.instance_threads;
-  }
-
-  int default_count(InstanceGroup::Kind kind) const {
-    if (model_->info().concurrent_execute) return 1;
-    if (settings_.instances > 0) return settings_.instances;
-    if (kind == InstanceGroup::Kind::kGpu) return 1;
-    if (model_->info().recommended_instances > 0) return model_->info().recommended_instances;
-    if (kind != InstanceGroup::Kind::kCpu) return 1;
-    return std::clamp(settings_.cores / std::max(instance_threads(), 1), 1, kMostDefaultInstances);
-  }
-
   Status choose_limits() {
+    if (is_other_signature_) return ok_status();                                           // their number is fixed
     if (model_->info().concurrent_execute || model_->info().stateful) return ok_status();  // one instance runs it all
     MM_ASSIGN_OR_RETURN(plan_.instance_limits, limits_of(definition_, settings_));
     if (plan_.instance_limits.fixed()) return ok_status();
@@ -206,42 +224,26 @@ class Loading {
     return ok_status();
   }
 
-  /// Makes instances as the loading did, long after it.
-  std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel&, int, InstancePlace)> instance_maker() const {
-    return [definition = std::make_shared<const ModelDefinition>(definition_), signature = signature_,
-            batched = plan_.has_batch_dimension, rows = plan_.max_batch_rows, size = open_size_,
-            version = version_.version](BackendModel& model, int index,
-                                        InstancePlace place) -> Result<std::unique_ptr<BackendInstance>> {
-      const std::string name = definition->instance_groups.front().name + '_' + std::to_string(index);
-      MM_ASSIGN_OR_RETURN(auto instance, model.create_instance(name, place.kind, place.device));
-      if (needs_adapting(*definition, model.info().signature))
-        instance = adapt_instance(std::move(instance), *definition, batched);
-      if (size && !definition->decoupled)
-        run_default_warmup(*instance, *definition, version, signature, batched, *size, rows);
-      return instance;
-    };
-  }
-
   /// The one that is tried out; it becomes the first of those that serve.
   Status make_first_instance() {
     if (definition_.instance_groups.empty())
       definition_.instance_groups.push_back({definition_.name + "_0", InstanceGroup::Kind::kCpu, 0, {}});
     for (InstanceGroup& group : definition_.instance_groups)
-      if (group.count == 0) group.count = default_count(group.kind);
+      if (group.count == 0) group.count = default_instance_count(definition_, model_->info(), settings_, group.kind);
     MM_ASSIGN_OR_RETURN(const auto cores, affinity_of(definition_));
-    for (const Place& place : places()) {
+    for (const GroupPlace& place : places()) {
       const size_t index = plan_.places.size();
       plan_.places.push_back(
           {place.group->kind, place.gpu, cores.empty() ? std::vector<int>() : cores[index % cores.size()]});
     }
-    const Place first = places().front();
+    const GroupPlace first = places().front();
     MM_ASSIGN_OR_RETURN(auto instance, make_instance(*first.group, first.index, first.gpu));
     instances_.push_back(std::move(instance));
     return ok_status();
   }
 
   Status make_other_instances() {
-    const std::vector<Place> all = places();
+    const std::vector<GroupPlace> all = places();
     for (size_t i = 1; i < all.size(); ++i) {
       MM_RETURN_IF_ERROR(check_wanted());
       MM_ASSIGN_OR_RETURN(auto instance, make_instance(*all[i].group, all[i].index, all[i].gpu));
@@ -279,9 +281,7 @@ class Loading {
   void stay_unbatched(const std::string& reason) {
     definition_.unbatched_reason = reason;
     // Setting it helps only where every tensor has room for a batch.
-    const auto open = [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] == -1; };
-    if (std::all_of(signature_.inputs.begin(), signature_.inputs.end(), open) &&
-        std::all_of(signature_.outputs.begin(), signature_.outputs.end(), open))
+    if (is_open_first(signature_))
       definition_.unbatched_reason += "; set max_batch_size in config.pbtxt if its rows are independent";
     definition_.max_batch_size = plan_.has_batch_dimension ? 1 : 0;
     if (!plan_.has_batch_dimension) definition_.batching.mode = BatchingDefinition::Mode::kDisabled;
@@ -308,7 +308,8 @@ class Loading {
 
   Status warm_up() {
     MM_ASSIGN_OR_RETURN(auto samples, warmup_samples(definition_, signature_, found_.directory));
-    MM_RETURN_IF_ERROR(add_tf_warmup(file_, definition_, signature_, plan_.has_batch_dimension, samples));
+    const std::string& entry = model_->info().signature_name;
+    MM_RETURN_IF_ERROR(add_tf_warmup(file_, definition_, {signature_, entry, plan_.has_batch_dimension}, samples));
     if (!samples.empty()) {
       for (const auto& instance : instances_) {
         MM_RETURN_IF_ERROR(check_wanted());
@@ -337,9 +338,12 @@ class Loading {
   void remember_or_measure() {
     const CostStore store(settings_.cost_directory);
     if (store.keeps()) {
-      CostSubject subject{{}, definition_.backend, backend_.runtime, plan_.max_batch_rows, instance_threads(), {}};
+      CostSubject subject{
+          {}, definition_.backend, backend_.runtime, plan_.max_batch_rows, threads_of_instance(definition_, settings_),
+          {}};
       if (!file_.empty()) subject.files.push_back(file_);
       for (const auto& [name, value] : definition_.parameters) subject.config += name + '=' + value + '\n';
+      if (is_other_signature_) subject.config += "signature " + model_->info().signature_name + '\n';
       cost_key_ = cost_key(subject);
       plan_.costs = store.read(cost_key_);
     }
@@ -366,6 +370,7 @@ class Loading {
 
   const FoundModel& found_;
   const FoundVersion& version_;
+  const ModelDefinition given_;
   ModelDefinition definition_;
   const BackendSource& backends_;
   const LoadSettings& settings_;
@@ -379,17 +384,12 @@ class Loading {
   std::string file_;
   std::string cost_key_;
   bool costs_known_ = false;
+  bool is_other_signature_ = false;
   std::unique_ptr<BackendModel> model_;  // before the instances, so that it goes after them
   std::vector<std::unique_ptr<BackendInstance>> instances_;
 };
 
 }  // namespace
-
-std::vector<ModelFormat> formats_of(const BackendSource& backends) {
-  std::vector<ModelFormat> formats;
-  for (const auto& description : backends.available()) formats.push_back(to_format(description));
-  return formats;
-}
 
 Result<LoadedVersion> load_version(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
                                    std::span<const ModelFormat> formats, const BackendSource& backends,

@@ -29,6 +29,8 @@ struct LoadedVersion {
   /// The size of open dimensions with which made-up inputs work; nullopt: none did, or none was needed.
   std::optional<int64_t> open_size;
   std::string runtime;  // with its version
+  /// The model's other entry points, each decided upon by itself.
+  std::vector<LoadedVersion> other_signatures;
 };
 
 /// Loads one version: finds its backend and file, loads it, holds its configuration against it, decides how it is
@@ -38,8 +40,5 @@ struct LoadedVersion {
 Result<LoadedVersion> load_version(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
                                    std::span<const ModelFormat> formats, const BackendSource& backends,
                                    const LoadSettings& settings, const std::function<bool()>& abandoned = nullptr);
-
-/// The formats of the backends that can be opened.
-std::vector<ModelFormat> formats_of(const BackendSource& backends);
 
 }  // namespace modelmill

@@ -101,6 +101,37 @@ TEST_F(VersionLoaderTest, AModelWhoseRowsMixIsServedUnbatchedAndSaysWhy) {
   EXPECT_EQ(loaded->plan.max_batch_rows, 1);
 }
 
+TEST_F(VersionLoaderTest, OtherSignaturesAreDecidedUponByThemselves) {
+  info().signature_name = "first";
+  info().other_signatures = {"fixed", "broken", "rows"};
+  BackendModelInfo rows = row_info(), fixed = row_info();
+  rows.signature_name = "rows";
+  rows.signature_method = "tensorflow/serving/regress";
+  fixed.signature_name = "fixed";
+  fixed.signature.inputs[0].shape = {3, 2};
+  fixed.signature.outputs[0].shape = {3};
+  auto& signatures = backends_.models["m"].signatures;
+  signatures["rows"] = {rows, sum_rows};
+  signatures["fixed"] = {fixed, sum_rows};
+  settings_.cost_directory = folder_ / "costs";
+  const auto loaded = load(R"(
+    max_batch_size: 8 instance_group { count: 2 kind: KIND_CPU }
+    input { name: "x" data_type: TYPE_FP32 dims: [ 2 ] } output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] reshape {} })");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->description.signature_name, "first");
+  ASSERT_EQ(loaded->other_signatures.size(), 2U) << "what can't be run is passed over";
+  const LoadedVersion &one = loaded->other_signatures[0], &other = loaded->other_signatures[1];
+  EXPECT_EQ(one.description.signature_name, "fixed");
+  EXPECT_EQ(one.description.definition.max_batch_size, 0) << "it has no batch dimension";
+  EXPECT_EQ(one.plan.max_batch_rows, 1);
+  EXPECT_EQ(other.description.signature_name, "rows");
+  EXPECT_EQ(other.description.signature_method, "tensorflow/serving/regress");
+  EXPECT_EQ(other.plan.max_batch_rows, 8);
+  EXPECT_EQ(other.instances.size(), 2U);
+  EXPECT_EQ(other.description.signature.outputs[0].shape, Shape({-1})) << "the configuration's are the first one's";
+  EXPECT_NE(other.cost_key, one.cost_key);
+}
+
 TEST_F(VersionLoaderTest, ARemedyIsNamedOnlyWhereItHelps) {
   info().signature.outputs[0].shape = {3};
   const auto loaded = load("");

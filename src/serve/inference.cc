@@ -5,6 +5,24 @@
 #include "serve/input_check.h"
 
 namespace modelmill {
+namespace {
+
+/// The entry point that the request names, if it names one and the model's have names.
+Result<ModelVersion*> entry_for(ModelVersion& version, const InferRequest& request) {
+  if (request.parameters.empty() || version.description().signature_name.empty()) return &version;
+  const ParameterValue* const named = request.parameters.find(kSignatureParameter);
+  if (named == nullptr) return &version;
+  const auto* const name = std::get_if<std::string>(named);
+  if (name == nullptr)
+    return invalid_argument("parameter '" + std::string(kSignatureParameter) + "' must be a string, the name of one " +
+                            "of the signatures of model '" + version.name() + "'");
+  if (ModelVersion* const entry = version.entry(*name)) return entry;
+  std::string names = "'" + version.description().signature_name + "'";
+  for (const auto& [other, unused] : version.other_signatures()) names += ", '" + other + "'";
+  return invalid_argument("model '" + version.name() + "' serves no signature '" + *name + "'; it serves " + names);
+}
+
+}  // namespace
 
 RoutedRequestPtr Inference::route(std::string_view model, const RequestFacts& facts) {
   std::shared_ptr<const Route> route = find_route(model);
@@ -69,9 +87,14 @@ void Inference::submit(VersionPin pin, InferRequestPtr request, const char* deco
 
 void Inference::hand_over(VersionPin pin, Task task) {
   if (task.routed && task.routed->is_hopeless()) return task.fail({});
-  ModelVersion& version = *pin;
   InferRequestPtr request = std::move(task.request);
-  if (task.routed) task.routed->submitted_to(version, *request, task.decoupled_refusal);
+  if (task.routed) task.routed->submitted_to(*pin, *request, task.decoupled_refusal);
+  const Result<ModelVersion*> entry = entry_for(*pin, *request);
+  if (!entry.ok()) {
+    pin->stats().request_failed(request->times, FailureReason::kOther);
+    return request->fail(entry.status());
+  }
+  ModelVersion& version = **entry;
   Status status = task.decoupled_refusal != nullptr && version.definition().decoupled
                       ? unimplemented(task.decoupled_refusal)
                       : check_inputs(version, *request);
@@ -87,7 +110,11 @@ void Inference::hand_over(VersionPin pin, Task task) {
 
 void Inference::cancelled(const std::string& model, int64_t version) {
   const Result<VersionPin> pinned = catalog_.pin(model, version);
-  if (pinned.ok()) return (*pinned)->drop_unwanted();
+  if (pinned.ok()) {
+    (*pinned)->drop_unwanted();
+    for (const auto& [name, entry] : (*pinned)->other_signatures()) entry->drop_unwanted();
+    return;
+  }
   if (loads_on_demand(model)) demand_->expire(Clock::now());
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "catalog/catalog.h"
 #include "catalog/demand.h"
 #include "request/infer_request.h"
@@ -7,6 +9,9 @@
 #include "serve/routed_request.h"
 
 namespace modelmill {
+
+/// The parameter of a request that names one of the model's signatures.
+inline constexpr std::string_view kSignatureParameter = "signature_name";
 
 /// The path of every inference request, from a parsed InferRequest to its version's scheduler. Thread-safe; holds no
 /// state of its own but the times of attempts that may take only so long.
@@ -27,10 +32,11 @@ class Inference {
   /// then asked in the place of what was named, and the way is handed to submit().
   RoutedRequestPtr route(std::string_view model, const RequestFacts& facts = {});
 
-  /// Pins the version (of a model that loads on demand: when it has), checks the inputs against its signature, and
-  /// hands the request over. Always completes the request, with an error when it cannot be served. `decoupled_refusal`:
-  /// a dialect that can give one answer only says here what a model with any number of answers is refused with
-  /// (UNIMPLEMENTED); null: it takes any number. `routed`: the request goes where that leads, whatever it names.
+  /// Pins the version (of a model that loads on demand: when it has), finds the entry point that the request names,
+  /// checks the inputs against its signature, and hands the request over. Always completes the request, with an error
+  /// when it cannot be served. `decoupled_refusal`: a dialect that can give one answer only says here what a model with
+  /// any number of answers is refused with (UNIMPLEMENTED); null: it takes any number. `routed`: the request goes where
+  /// that leads, whatever it names.
   void submit(InferRequestPtr request, const char* decoupled_refusal = nullptr, RoutedRequestPtr routed = nullptr);
   /// The same to a version that is pinned already; along a route, that of its target.
   void submit(VersionPin pin, InferRequestPtr request, const char* decoupled_refusal = nullptr,

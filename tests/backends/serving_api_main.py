@@ -143,7 +143,8 @@ def check_classify():
     request.input.example_list.examples.extend([example(x=[1, 2]), example(x=[0.5, 0])])
     reply = PREDICTION.Classify(request)
     assert [[c.score for c in row.classes] for row in reply.result.classifications] == scores, reply
-    results = rest("classified", "classify", examples=[{"x": [1.0, 2.0]}, {"x": [0.5, 0.0]}])["results"]
+    examples = [{"x": [1.0, 2.0]}, {"x": [0.5, 0.0]}]
+    results = rest("classified", "classify", signature_name="classify_x", examples=examples)["results"]
     assert results == [[["", score] for score in row] for row in scores], results
     request.input.example_list.examples.append(example(y=[1]))
     fails(grpc.StatusCode.INVALID_ARGUMENT, PREDICTION.Classify, request)
@@ -158,6 +159,25 @@ def check_regress_and_multi_inference():
     multi = inference_pb2.MultiInferenceRequest(input=request.input)
     multi.tasks.add(model_spec=request.model_spec, method_name="tensorflow/serving/regress")
     assert PREDICTION.MultiInference(multi).results[0].regression_result.regressions[1].value == 15
+
+
+def check_signatures():
+    numbers = {"a": np.int32([1, 2]), "b": np.int32([3, 4])}
+    reply = PREDICTION.Predict(request_of("classified", numbers, signature_name="add"))
+    same({name: tf.make_ndarray(value) for name, value in reply.outputs.items()}, own("classified", numbers, signature="add"))
+    assert reply.model_spec.signature_name == "add"
+    x = {"x": np.float32([[1, 2]])}
+    same(predict("classified", x), own("classified", x))
+    rows = [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
+    assert rest("classified", "predict", signature_name="add", instances=rows)["predictions"] == [4, 6]
+    fails(grpc.StatusCode.INVALID_ARGUMENT, PREDICTION.Predict, request_of("classified", numbers))
+    request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = "classified"
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    PREDICTION.GetModelMetadata(request).metadata["signature_def"].Unpack(signatures)
+    methods = {name: signature.method_name for name, signature in signatures.signature_def.items()}
+    predict_method = "tensorflow/serving/predict"
+    assert methods == {"serving_default": predict_method, "add": predict_method, "classify_x": "tensorflow/serving/classify"}
 
 
 def check_onnx():

@@ -1,5 +1,7 @@
 """What is TensorFlow's alone: SavedModels as they lie on disk, their signatures, tags, state and threads."""
 
+import concurrent.futures
+import functools
 import pathlib
 import re
 import shutil
@@ -108,6 +110,47 @@ def test_the_signature_is_chosen_by_the_configuration(made, tmp_path):
         assert "'add', 'classify_x', 'serving_default'" in refusal(server, "wrong")
         assert answer(server, "other", {"a": [1], "b": [3]}) == {"sum": [4]}
         assert "no signature 'serving_default'; 'add' is served" in server.log()
+
+
+def test_every_signature_is_served_by_its_name(made, tmp_path):
+    models = tmp_path / "models"
+    put(made, "signatures", models / "default", "max_batch_size: 4")
+    put(made, "signatures", models / "add", parameter("TF_SIGNATURE_DEF", "add"))
+    with serving(tmp_path, models) as server:
+        ask = functools.partial(signature_answer, server)
+        assert ask("default", None, x=[[1.0, 2.0]]) == {"y": [2.0, 4.0]}
+        assert ask("default", "serving_default", x=[[1.0, 2.0]]) == {"y": [2.0, 4.0]}
+        assert ask("default", "add", a=[1, 2], b=[3, 4]) == {"sum": [4, 6]}
+        assert ask("add", None, a=[1, 2], b=[3, 4]) == {"sum": [4, 6]}
+        assert ask("add", "serving_default", x=[[1.0, 2.0]]) == {"y": [2.0, 4.0]}
+        assert "serves no signature 'subtract'; it serves 'serving_default', 'add', 'classify_x'" in ask(
+            "default", "subtract", a=[1], b=[2]
+        )
+        assert "unexpected inference input 'x'" in ask("default", "add", x=[[1.0, 2.0]], b=[1])
+        assert "must be <= 4" in ask("default", "add", a=[0] * 5, b=[0] * 5)
+        # Requests for several at once: each answer is that of its own entry point.
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            sums = [pool.submit(ask, "default", "add", a=[i], b=[1]) for i in range(100)]
+            doubles = [pool.submit(ask, "default", None, x=[[float(i), 1.0]]) for i in range(100)]
+            assert [f.result() for f in sums] == [{"sum": [i + 1]} for i in range(100)]
+            assert [f.result() for f in doubles] == [{"y": [2.0 * i, 2.0]} for i in range(100)]
+        for _ in range(5):  # the session goes with the last of them
+            assert control(server, "default", "unload")[0] == 200
+            load(server, "default")
+        assert ask("default", "add", a=[1, 2], b=[3, 4]) == {"sum": [4, 6]}
+
+
+def signature_answer(server, model, signature, **inputs):
+    """{output: values} of a V2 request, or the error's text."""
+    types = {float: "FP32", int: "INT32"}
+    tensors = []
+    for name, rows in inputs.items():
+        flat = [value for row in rows for value in (row if isinstance(row, list) else [row])]
+        shape = [len(rows), len(rows[0])] if isinstance(rows[0], list) else [len(rows)]
+        tensors.append({"name": name, "datatype": types[type(flat[0])], "shape": shape, "data": flat})
+    body = {"inputs": tensors} | ({"parameters": {"signature_name": signature}} if signature else {})
+    status, reply = server.post_json(f"/v2/models/{model}/infer", body)
+    return {o["name"]: o["data"] for o in reply["outputs"]} if status == 200 else reply["error"]
 
 
 def test_one_savedmodel_is_served_by_several_names(made, tmp_path):

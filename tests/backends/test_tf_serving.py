@@ -15,7 +15,6 @@ from stand import make_models
 
 PROGRAM = pathlib.Path(__file__).parent / "serving_api_main.py"
 CHECKS = re.findall(r"^def check_(\w+)", PROGRAM.read_text(), re.MULTILINE)
-SIGNATURE = 'parameters { key: "TF_SIGNATURE_DEF" value { string_value: "classify_x" } }\n'
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,6 @@ def results(tmp_path_factory):
     for name in ("cnn", "strings", "add_sub", "times", "scaled", *(p.name for p in made.glob("identity_*"))):
         shutil.copytree(made / name, served / name)
     shutil.copytree(made / "signatures", served / "classified")
-    (served / "classified/config.pbtxt").write_text(SIGNATURE)
     onnx = models.save(models.mlp((4, 8, 3)), folder / "mlp_onnx.onnx")
     with servers.serving(folder, served, onnx, env=KIT.environment()) as server:
         asked = subprocess.run(

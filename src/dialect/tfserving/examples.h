@@ -21,6 +21,7 @@ struct Examples {
   std::vector<std::string_view> list;
   std::string_view context;
   std::vector<std::string> texts;
+  const ModelVersion* entry = nullptr;  // over HTTP: the entry point that is asked
 };
 
 /// Takes a serialised tensorflow.serving.Input apart; the views are of `input`, which the caller keeps.

@@ -1,5 +1,6 @@
 #include "dialect/tfserving/grpc_examples.h"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,11 +27,28 @@ enum class Method { kClassify, kRegress, kMultiInference };
 struct Task {
   ModelTarget target;
   bool regress = false;
+  size_t run = 0;  // whose answer is its answer
 };
 
-/// One call of any of the methods: the sink of the answer from which all its tasks are answered. It parses on the loop
-/// or the offload, and is answered on any thread. Owned by its handler and by the request in flight.
-class ExamplesCall final : public ResponseSink, public std::enable_shared_from_this<ExamplesCall> {
+class ExamplesCall;
+
+/// What one entry point makes of the examples: the sink of its answer. A part of its call, which it keeps alive as
+/// that.
+struct EntryRun final : public ResponseSink {
+  explicit EntryRun(ExamplesCall& its_call, const ModelVersion& entry)
+      : call(its_call), model(entry.description()), signature(signature_name(entry)) {}
+  void on_response(InferResponse answer, bool final, bool has_response) override;
+
+  ExamplesCall& call;
+  const ModelVersion::Description model;
+  const std::string signature;
+  int responses = 0;
+  InferResponse response;
+};
+
+/// One call of any of the methods: the examples run once by each entry point that its tasks name. It parses on the loop
+/// or the offload, and is answered on any thread. Owned by its handler and by the requests in flight.
+class ExamplesCall final : public std::enable_shared_from_this<ExamplesCall> {
  public:
   ExamplesCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, Method method, Offload* offload,
                std::shared_ptr<ServingMetrics> metrics)
@@ -46,14 +64,19 @@ class ExamplesCall final : public ResponseSink, public std::enable_shared_from_t
                                                             : CancelToken::Reason::kClientGone);
     if (!tasks_.empty()) inference_.cancelled(routed_, tasks_[0].target.model, tasks_[0].target.version.value_or(0));
   }
-  void on_response(InferResponse response, bool final, bool has_response) override;
+  /// One of its runs is over.
+  void run_done() {
+    if (--runs_left_ == 0) finish(answer());
+  }
 
  private:
   Status parse();
   Status parse_tasks(std::string_view& input);
   Status add_task(std::string_view bytes);
   void submit(Result<VersionPin> pin);
+  Status find_runs(const ModelVersion& version);
   void put(VersionPin pin);
+  void put(VersionPin pin, EntryRun& run);
   Result<std::string> answer();
   Status answer_task(const Task& task, api::InferenceResult& result);
   void name_model(const Task& task, api::ModelSpec& spec) const;
@@ -69,23 +92,22 @@ class ExamplesCall final : public ResponseSink, public std::enable_shared_from_t
   std::vector<Task> tasks_;
   RoutedRequestPtr routed_;  // null: the first task names a model
   Examples examples_;
-  ModelVersion::Description model_;
   CancelToken cancel_;
-  InferRequestPtr request_;  // until it is submitted
-  int responses_ = 0;
-  InferResponse response_;
+  std::vector<std::unique_ptr<EntryRun>> runs_;
+  std::atomic<size_t> runs_left_{0};
 };
+
+void EntryRun::on_response(InferResponse answer, bool final, bool has_response) {
+  if (has_response && ++responses == 1) response = std::move(answer);
+  if (final) call.run_done();
+}
 
 void ExamplesCall::start(Bytes message) {
   message_ = std::move(message);
-  request_ = std::make_unique<InferRequest>(shared_from_this());
-  request_->deadline = call_->deadline();
-  request_->trace = call_->trace();
-  request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
-  if (const Status status = parse(); !status.ok()) return std::exchange(request_, nullptr)->fail(status);
-  const auto cancel = request_->cancel;
+  if (const Status status = parse(); !status.ok()) return finish(status);
   routed_ = find_route(inference_, tasks_[0].target, facts_of(*call_));
-  pin_when_loaded(inference_, tasks_[0].target, routed_, request_->deadline, cancel, message_.size(),
+  pin_when_loaded(inference_, tasks_[0].target, routed_, call_->deadline(),
+                  std::shared_ptr<CancelToken>(shared_from_this(), &cancel_), message_.size(),
                   [self = shared_from_this()](Result<VersionPin> pin) { self->submit(std::move(pin)); });
 }
 
@@ -139,53 +161,84 @@ Status ExamplesCall::parse() {
 
 void ExamplesCall::submit(Result<VersionPin> pin) {
   Status status = pin.status();
-  if (!status.ok() && routed_) return routed_->answer_without(std::exchange(request_, nullptr), status);
-  for (const Task& task : tasks_)
-    if (status.ok() && !serves_signature(**pin, task.target.signature))
-      status = invalid_argument("No signature was found with the name: " + task.target.signature);
-  if (!status.ok()) return std::exchange(request_, nullptr)->fail(status);
+  if (status.ok()) status = find_runs(**pin);
+  if (!status.ok()) return finish(status);
   if (offload_ == nullptr || message_.size() <= kLoopBytes) return put(*std::move(pin));
   const auto held = std::make_shared<VersionPin>(*std::move(pin));
   status = run_large(*offload_, [self = shared_from_this(), held] { self->put(std::move(*held)); });
-  if (!status.ok()) std::exchange(request_, nullptr)->fail(status);
+  if (!status.ok()) finish(status);
+}
+
+Status ExamplesCall::find_runs(const ModelVersion& version) {
+  for (Task& task : tasks_) {
+    const ModelVersion* const entry = find_signature(version, task.target.signature);
+    if (entry == nullptr) return invalid_argument("No signature was found with the name: " + task.target.signature);
+    const std::string name = signature_name(*entry);
+    task.run = 0;
+    while (task.run < runs_.size() && runs_[task.run]->signature != name) ++task.run;
+    if (task.run == runs_.size()) runs_.push_back(std::make_unique<EntryRun>(*this, *entry));
+  }
+  runs_left_ = runs_.size();
+  return ok_status();
 }
 
 void ExamplesCall::put(VersionPin pin) {
-  InferRequestPtr request = std::move(request_);
-  model_ = pin->description();
-  request->model = tasks_[0].target.model;
-  request->version = pin->version();
-  const Status status = within_memory([&] { return put_examples(examples_, pin->signature(), *request); });
-  request->times.received = Clock::now();
-  if (!status.ok()) return request->fail(status);
-  inference_.submit(std::move(pin), std::move(request), kNotDecoupled, routed_);
+  // A run may end, and the call with the last one, before put() returns.
+  const auto self = shared_from_this();
+  for (size_t i = 1; i < runs_.size(); ++i) {
+    VersionPin another(*pin);
+    if (!another) {  // it is being unloaded, and another one serves
+      auto found = pin_target(inference_.catalog(), tasks_[0].target, routed_);
+      if (found.ok()) another = *std::move(found);
+    }
+    put(std::move(another), *runs_[i]);
+  }
+  put(std::move(pin), *runs_[0]);
 }
 
-void ExamplesCall::on_response(InferResponse response, bool final, bool has_response) {
-  if (has_response && ++responses_ == 1) response_ = std::move(response);
-  if (final) finish(answer());
+void ExamplesCall::put(VersionPin pin, EntryRun& run) {
+  auto request = std::make_unique<InferRequest>(std::shared_ptr<ResponseSink>(shared_from_this(), &run));
+  request->model = tasks_[0].target.model;
+  request->deadline = call_->deadline();
+  request->trace = call_->trace();
+  request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  if (!pin) return request->fail(unavailable("model '" + request->model + "' is being unloaded; try again"));
+  const ModelVersion* const entry = find_signature(*pin, run.signature);
+  if (entry == nullptr)
+    return request->fail(invalid_argument("No signature was found with the name: " + run.signature));
+  request->version = pin->version();
+  aim_at(*entry, *pin, *request);
+  const Status status = within_memory([&] { return put_examples(examples_, entry->signature(), *request); });
+  request->times.received = Clock::now();
+  if (!status.ok()) return request->fail(status);
+  // A way is that of one request: where several run, each goes to the version that was found.
+  inference_.submit(std::move(pin), std::move(request), kNotDecoupled, runs_.size() == 1 ? routed_ : nullptr);
 }
 
 void ExamplesCall::name_model(const Task& task, api::ModelSpec& spec) const {
+  const EntryRun& run = *runs_[task.run];
   spec.set_name(task.target.model);
-  spec.mutable_version()->set_value(response_.version != 0 ? response_.version : model_.version);
+  spec.mutable_version()->set_value(run.response.version != 0 ? run.response.version : run.model.version);
   spec.set_signature_name(task.target.signature);
 }
 
 Status ExamplesCall::answer_task(const Task& task, api::InferenceResult& result) {
   name_model(task, *result.mutable_model_spec());
+  const EntryRun& run = *runs_[task.run];
   if (task.regress) {
-    MM_ASSIGN_OR_RETURN(*result.mutable_regression_result(), regression_of(response_, examples_.list.size()));
+    MM_ASSIGN_OR_RETURN(*result.mutable_regression_result(), regression_of(run.response, examples_.list.size()));
   } else {
     MM_ASSIGN_OR_RETURN(*result.mutable_classification_result(),
-                        classification_of(response_, model_, examples_.list.size()));
+                        classification_of(run.response, run.model, examples_.list.size()));
   }
   return ok_status();
 }
 
 Result<std::string> ExamplesCall::answer() {
-  if (responses_ != 1) return internal("expected a single response, got " + std::to_string(responses_));
-  MM_RETURN_IF_ERROR(response_.status);
+  for (const auto& run : runs_) {
+    if (run->responses != 1) return internal("expected a single response, got " + std::to_string(run->responses));
+    MM_RETURN_IF_ERROR(run->response.status);
+  }
   api::MultiInferenceResponse all;
   for (const Task& task : tasks_) MM_RETURN_IF_ERROR(answer_task(task, *all.add_results()));
   if (method_ == Method::kMultiInference) return all.SerializeAsString();
@@ -204,8 +257,8 @@ Result<std::string> ExamplesCall::answer() {
 
 void ExamplesCall::finish(Result<std::string> message) {
   const std::string_view method = call_->method();
-  if (!model_.definition.name.empty())
-    metrics_->answered(model_.definition.name, method.substr(method.rfind('/') + 1), "GRPC", message.status(),
+  if (!runs_.empty())
+    metrics_->answered(runs_[0]->model.definition.name, method.substr(method.rfind('/') + 1), "GRPC", message.status(),
                        Clock::now() - start_);
   const auto deliver = [self = shared_from_this(), message = std::move(message)]() mutable {
     if (!message.ok()) return self->call_->finish(message.status());

@@ -73,9 +73,11 @@ void PredictCall::infer(Result<VersionPin> pin) {
   if (!pin.ok() && routed()) return routed()->answer_without(std::move(request), pin.status());
   if (!pin.ok()) return request->fail(pin.status());
   ModelVersion& version = **pin;
-  if (!serves_signature(version, target_.signature))
+  const ModelVersion* const entry = find_signature(version, target_.signature);
+  if (entry == nullptr)
     return request->fail(failed_precondition("Serving signature key \"" + target_.signature + "\" not found."));
-  signature_ = served_signature(version);
+  aim_at(*entry, version, *request);
+  signature_ = signature_name(*entry);
   version_ = version.version();
   request->model = target_.model;
   request->version = version_;

@@ -73,8 +73,8 @@ Result<std::string> example_of(dom::element value) {
 Result<Examples> read_json_examples(const Bytes& body, const ModelVersion& version) {
   const ThreadJsonParser parser;
   MM_ASSIGN_OR_RETURN(const dom::object object, read_json_body(*parser, body, nullptr));
-  MM_RETURN_IF_ERROR(check_json_signature(object, version));
   Examples out;
+  MM_ASSIGN_OR_RETURN(out.entry, json_signature(object, version));
   dom::element value;
   dom::array list;
   if (object["examples"].get(value) != simdjson::SUCCESS)

@@ -10,6 +10,7 @@
 #include "dialect/json_output.h"
 #include "dialect/json_shape.h"
 #include "dialect/tfserving/json_values.h"
+#include "dialect/tfserving/model_target.h"
 
 namespace modelmill::tfserving {
 namespace {
@@ -296,7 +297,8 @@ Result<JsonFormat> read_json_predict(const Bytes& body, const ModelVersion& vers
   const NumberArrays numbers(body.view());
   const NumberArrays* apart = numbers.empty() ? nullptr : &numbers;
   MM_ASSIGN_OR_RETURN(const dom::object object, read_json_body(*parser, body, apart));
-  MM_RETURN_IF_ERROR(check_json_signature(object, version));
+  MM_ASSIGN_OR_RETURN(const ModelVersion* const entry, json_signature(object, version));
+  aim_at(*entry, version, request);
   dom::element instances, inputs;
   const bool has_instances = object["instances"].get(instances) == simdjson::SUCCESS;
   const bool has_inputs = object["inputs"].get(inputs) == simdjson::SUCCESS;
@@ -304,7 +306,7 @@ Result<JsonFormat> read_json_predict(const Bytes& body, const ModelVersion& vers
     return invalid_argument(
         "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist in the JSON object");
   if (!has_instances && !has_inputs) return invalid_argument("Missing 'inputs' or 'instances' key");
-  const Signature& signature = version.signature();
+  const Signature& signature = entry->signature();
   MM_RETURN_IF_ERROR(has_instances ? read_rows(instances, signature, apart, request)
                                    : read_columns(inputs, signature, apart, request));
   return has_instances ? JsonFormat::kRow : JsonFormat::kColumn;

@@ -32,14 +32,14 @@ Result<dom::object> read_json_body(dom::parser& parser, const Bytes& body, const
   return object;
 }
 
-Status check_json_signature(dom::object body, const ModelVersion& version) {
+Result<const ModelVersion*> json_signature(dom::object body, const ModelVersion& version) {
   dom::element value;
-  if (body["signature_name"].get(value) != simdjson::SUCCESS) return ok_status();
+  if (body["signature_name"].get(value) != simdjson::SUCCESS) return &version;
   std::string_view name;
   if (value.get_string().get(name) != simdjson::SUCCESS)
     return invalid_argument(shown_value(value) +
                             " not formatted correctly. 'signature_name' key must be a string value.");
-  if (serves_signature(version, name)) return ok_status();
+  if (const ModelVersion* const entry = find_signature(version, name)) return entry;
   return invalid_argument("Serving signature name: \"" + std::string(name) + "\" not found in signature def");
 }
 

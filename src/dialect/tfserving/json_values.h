@@ -15,8 +15,9 @@ namespace modelmill::tfserving {
 Result<simdjson::dom::object> read_json_body(simdjson::dom::parser& parser, const Bytes& body,
                                              const NumberArrays* apart);
 
-/// Holds "signature_name", if there is one, against what `version` serves.
-Status check_json_signature(simdjson::dom::object body, const ModelVersion& version);
+/// The entry point of `version` that "signature_name" means, itself if there is none. INVALID_ARGUMENT for one that it
+/// does not have.
+Result<const ModelVersion*> json_signature(simdjson::dom::object body, const ModelVersion& version);
 
 /// Whether it is {"b64": TEXT}, which stands for bytes.
 bool is_base64_object(simdjson::dom::element value);

@@ -1,5 +1,7 @@
 #include "dialect/tfserving/metadata.h"
 
+#include <vector>
+
 #include "base/json_text.h"
 #include "model/tf_tensor_proto.h"
 
@@ -46,7 +48,17 @@ void write_tensors(JsonWriter& json, const char* key, const std::vector<TensorSp
   json.end_object();
 }
 
-constexpr const char* kPredictMethod = "tensorflow/serving/predict";
+std::string method_of(const ModelVersion& entry) {
+  const std::string& method = entry.description().signature_method;
+  return method.empty() ? "tensorflow/serving/predict" : method;
+}
+
+/// Itself first.
+std::vector<const ModelVersion*> entries_of(const ModelVersion& version) {
+  std::vector<const ModelVersion*> out{&version};
+  for (const auto& [name, entry] : version.other_signatures()) out.push_back(entry.get());
+  return out;
+}
 
 }  // namespace
 
@@ -78,10 +90,12 @@ Result<api::GetModelStatusResponse> model_status(const Catalog& catalog, const M
 
 api::SignatureDefMap signatures_of(const ModelVersion& version) {
   api::SignatureDefMap out;
-  tensorflow::SignatureDef& signature = (*out.mutable_signature_def())[served_signature(version)];
-  put_tensors(version.signature().inputs, *signature.mutable_inputs());
-  put_tensors(version.signature().outputs, *signature.mutable_outputs());
-  signature.set_method_name(kPredictMethod);
+  for (const ModelVersion* const entry : entries_of(version)) {
+    tensorflow::SignatureDef& signature = (*out.mutable_signature_def())[signature_name(*entry)];
+    put_tensors(entry->signature().inputs, *signature.mutable_inputs());
+    put_tensors(entry->signature().outputs, *signature.mutable_outputs());
+    signature.set_method_name(method_of(*entry));
+  }
   return out;
 }
 
@@ -104,10 +118,12 @@ std::string metadata_json(const ModelVersion& version) {
   json.field("name", version.name()).field("signature_name", "");
   json.field("version", std::to_string(version.version())).end_object();
   json.key("metadata").begin_object().key("signature_def").begin_object().key("signature_def").begin_object();
-  json.key(served_signature(version)).begin_object();
-  write_tensors(json, "inputs", version.signature().inputs);
-  write_tensors(json, "outputs", version.signature().outputs);
-  json.field("method_name", kPredictMethod).end_object();
+  for (const ModelVersion* const entry : entries_of(version)) {
+    json.key(signature_name(*entry)).begin_object();
+    write_tensors(json, "inputs", entry->signature().inputs);
+    write_tensors(json, "outputs", entry->signature().outputs);
+    json.field("method_name", method_of(*entry)).end_object();
+  }
   json.end_object().end_object().end_object().end_object();
   return json.take();
 }

@@ -14,7 +14,7 @@ namespace modelmill::tfserving {
 /// what there is not.
 Result<tensorflow::serving::GetModelStatusResponse> model_status(const Catalog& catalog, const ModelTarget& target);
 
-/// What a version takes and gives, as the signatures of a SavedModel.
+/// What a version's entry points take and give, as the signatures of a SavedModel.
 tensorflow::serving::SignatureDefMap signatures_of(const ModelVersion& version);
 
 /// The bodies of the same over HTTP.

@@ -82,14 +82,19 @@ void pin_when_loaded(Inference& inference, const ModelTarget& target, const Rout
                             }});
 }
 
-std::string served_signature(const ModelVersion& version) {
-  const auto& parameters = version.definition().parameters;
-  const auto named = parameters.find("TF_SIGNATURE_DEF");
-  return named == parameters.end() ? kDefaultSignature : named->second;
+std::string signature_name(const ModelVersion& version) {
+  const std::string& name = version.description().signature_name;
+  return name.empty() ? kDefaultSignature : name;
 }
 
-bool serves_signature(const ModelVersion& version, std::string_view name) {
-  return name.empty() || name == kDefaultSignature || name == served_signature(version);
+const ModelVersion* find_signature(const ModelVersion& version, std::string_view name) {
+  if (name.empty() || name == signature_name(version)) return &version;
+  if (const ModelVersion* const entry = version.entry(name)) return entry;
+  return name == kDefaultSignature ? &version : nullptr;
+}
+
+void aim_at(const ModelVersion& entry, const ModelVersion& version, InferRequest& request) {
+  if (&entry != &version) request.parameters.set(std::string(kSignatureParameter), signature_name(entry));
 }
 
 }  // namespace modelmill::tfserving

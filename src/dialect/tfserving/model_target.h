@@ -42,10 +42,12 @@ void pin_when_loaded(Inference& inference, const ModelTarget& target, const Rout
                      TimePoint deadline, std::shared_ptr<CancelToken> cancel, uint64_t bytes,
                      std::function<void(Result<VersionPin>)> done);
 
-/// The name of the signature that a version serves: for a SavedModel what its parameter TF_SIGNATURE_DEF says, else
-/// "serving_default".
-std::string served_signature(const ModelVersion& version);
-/// Whether a request for signature `name` is served; the empty one and "serving_default" always are.
-bool serves_signature(const ModelVersion& version, std::string_view name);
+/// The name of the entry point that `version` is: that of a SavedModel's signature, "serving_default" of other models.
+std::string signature_name(const ModelVersion& version);
+/// The entry point of `version` that a client means by `name`; null: there is none. The empty name is that of
+/// `version` itself, and so is "serving_default" where no other one is called so.
+const ModelVersion* find_signature(const ModelVersion& version, std::string_view name);
+/// Has `request`, which `version` is to be given, run by its entry point `entry`.
+void aim_at(const ModelVersion& entry, const ModelVersion& version, InferRequest& request);
 
 }  // namespace modelmill::tfserving

@@ -6,6 +6,7 @@
 #include "dialect/http_router.h"
 #include "dialect/tfserving/examples.h"
 #include "dialect/tfserving/json_predict.h"
+#include "dialect/tfserving/model_target.h"
 #include "dialect/tfserving/results.h"
 
 namespace modelmill::tfserving {
@@ -46,8 +47,9 @@ Status RestCall::parse(const Bytes& body, const ModelVersion& version, InferRequ
   }
   MM_ASSIGN_OR_RETURN(const Examples examples, read_json_examples(body, version));
   examples_ = examples.list.size();
-  description_ = version.description();
-  return put_examples(examples, version.signature(), request);
+  description_ = examples.entry->description();
+  aim_at(*examples.entry, version, request);
+  return put_examples(examples, examples.entry->signature(), request);
 }
 
 wire::HttpReply RestCall::write(InferResponse response) {

@@ -1,95 +1,13 @@
 #include "dialect/tfserving/service.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "catalog/testing/no_model_control.h"
-#include "dialect/testing/fakes.h"
-#include "serve/testing/fake_version.h"
-#include "tf_serving_api.pb.h"
+#include "dialect/tfserving/testing/service_rig.h"
 
 namespace modelmill::tfserving {
 namespace {
 
 namespace api = tensorflow::serving;
-using testing::FakeCall;
-using testing::FakeCatalog;
 using ::testing::HasSubstr;
-using testing::http_request;
-using testing::joined;
-using testing::LoopThread;
 using testing::simple_description;
-
-ModelVersion::Description model(const std::string& name, std::vector<TensorSpec> inputs,
-                                std::vector<TensorSpec> outputs) {
-  auto d = simple_description(name);
-  d.definition.max_batch_size = 0;
-  d.signature = {std::move(inputs), std::move(outputs)};
-  return d;
-}
-
-/// Answers as it is told, and keeps what was asked.
-class FakeControl final : public modelmill::testing::NoModelControl {
- public:
-  void serve_listed(TfServingConfig list, Done done) override {
-    listed = std::move(list);
-    done(listed.problems.empty() ? answer : status_of(listed.problems.front()));
-  }
-
-  Status answer;
-  TfServingConfig listed;
-};
-
-class TfServing : public ::testing::Test {
- protected:
-  TfServing() : inference_(catalog_.catalog()) {
-    add_to(router_, inference_, {}, metrics_);
-    add_to(methods_, inference_, control_, {}, metrics_);
-    catalog_.add(simple_description("m"));
-    catalog_.add(model("two", {{"a", DataType::kInt32, {-1}}, {"b", DataType::kBytes, {-1, 1}}},
-                       {{"a", DataType::kInt32, {-1}}, {"b_bytes", DataType::kBytes, {-1, 1}}}));
-    catalog_.add(model("text", {{"s", DataType::kBytes, {-1}}}, {{"s", DataType::kBytes, {-1}}}));
-    catalog_.add(model("scalar", {{"x", DataType::kFp64, {}}}, {{"y", DataType::kFp64, {}}}));
-  }
-
-  wire::HttpReply http(std::string method, std::string path, std::string body = "") {
-    return testing::ask(thread_, router_.handler(), http_request(std::move(method), std::move(path), std::move(body)));
-  }
-  std::string post(const std::string& path, const std::string& body, int status = 200) {
-    const auto reply = http("POST", "/v1/models/" + path, body);
-    EXPECT_EQ(reply.status, status) << joined(reply.body);
-    EXPECT_EQ(testing::header_of(reply, "Content-Type"), "application/json");
-    return joined(reply.body);
-  }
-  std::string get(const std::string& path, int status = 200) {
-    const auto reply = http("GET", path);
-    EXPECT_EQ(reply.status, status) << joined(reply.body);
-    return joined(reply.body);
-  }
-
-  std::shared_ptr<FakeCall> call(const std::string& method, const std::string& message) {
-    const bool of_models = method == "GetModelStatus" || method == "HandleReloadConfigRequest";
-    const std::string service = of_models ? "ModelService/" : "PredictionService/";
-    const std::string path = "/tensorflow.serving." + service + method;
-    return testing::call_unary(thread_, methods_, path, message);
-  }
-  template <typename Response, typename Request>
-  Response ask(const std::string& method, const Request& request) {
-    const auto answered = call(method, request.SerializeAsString());
-    EXPECT_TRUE(answered->status->ok()) << answered->status->to_string();
-    Response response;
-    EXPECT_TRUE(response.ParseFromString(answered->sent.empty() ? "" : answered->sent[0]));
-    return response;
-  }
-
-  LoopThread thread_;
-  FakeCatalog catalog_;
-  Inference inference_;
-  std::shared_ptr<ServingMetrics> metrics_ = std::make_shared<ServingMetrics>();
-  HttpRouter router_;
-  wire::GrpcMethods methods_;
-  FakeControl control_;
-};
 
 TEST_F(TfServing, PredictsRowsAndColumns) {
   struct Case {

@@ -97,10 +97,16 @@ class FakeInstance final : public BackendInstance {
   FakeLog& log_;
 };
 
+struct FakeModelParts {
+  BackendModelInfo info;
+  FakeCompute compute;
+  std::map<std::string, FakeModelParts> signatures = {};  // its others, by name
+};
+
 class FakeModel final : public BackendModel {
  public:
-  FakeModel(BackendModelInfo info, FakeCompute compute, FakeLog& log)
-      : info_(std::move(info)), compute_(std::move(compute)), log_(log) {}
+  FakeModel(const FakeModelParts& parts, FakeLog& log)
+      : info_(parts.info), compute_(parts.compute), signatures_(parts.signatures), log_(log) {}
   ~FakeModel() override { ++log_.unloads; }
   const BackendModelInfo& info() const override { return info_; }
   Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
@@ -113,20 +119,23 @@ class FakeModel final : public BackendModel {
     }
     return std::unique_ptr<BackendInstance>(std::make_unique<FakeInstance>(compute_, log_));
   }
+  Result<std::unique_ptr<BackendModel>> open_signature(const std::string& name) override {
+    const auto it = signatures_.find(name);
+    if (it == signatures_.end()) return unimplemented("signature '" + name + "' can't be run");
+    return std::unique_ptr<BackendModel>(std::make_unique<FakeModel>(it->second, log_));
+  }
 
  private:
   BackendModelInfo info_;
   FakeCompute compute_;
+  std::map<std::string, FakeModelParts> signatures_;
   FakeLog& log_;
 };
 
 /// A backend "onnxruntime" whose models are given by name, and others that read the same files. Loads of one model only
 /// at a time in tests that read the log.
 struct FakeBackends {
-  struct Model {
-    BackendModelInfo info;
-    FakeCompute compute;
-  };
+  using Model = FakeModelParts;
   std::map<std::string, Model> models;
   /// The models of other backends, by backend and name.
   std::map<std::string, std::map<std::string, Model>> others;
@@ -139,25 +148,24 @@ struct FakeBackends {
   }
 
   BackendSource source() {
-    return {
-        [this] { return descriptions(); },
-        [this](const std::string& backend, const std::string&) -> Result<BackendRegistry::Description> {
-          for (const auto& description : descriptions())
-            if (description.name == backend) return description;
-          return not_found("no backend '" + backend + "'");
-        },
-        [this](const std::string& backend, const BackendLoad& load,
-               const std::string&) -> Result<std::unique_ptr<BackendModel>> {
-          ++log.loads;
-          const auto& its_models = backend == "onnxruntime" ? models : others.at(backend);
-          const auto it = its_models.find(load.model);
-          if (it == its_models.end()) return invalid_argument("the file of model '" + load.model + "' is corrupt");
-          {
-            MutexLock lock(log.mutex);
-            log.load_arguments.push_back(load);
-          }
-          return std::unique_ptr<BackendModel>(std::make_unique<FakeModel>(it->second.info, it->second.compute, log));
-        }};
+    return {[this] { return descriptions(); },
+            [this](const std::string& backend, const std::string&) -> Result<BackendRegistry::Description> {
+              for (const auto& description : descriptions())
+                if (description.name == backend) return description;
+              return not_found("no backend '" + backend + "'");
+            },
+            [this](const std::string& backend, const BackendLoad& load,
+                   const std::string&) -> Result<std::unique_ptr<BackendModel>> {
+              ++log.loads;
+              const auto& its_models = backend == "onnxruntime" ? models : others.at(backend);
+              const auto it = its_models.find(load.model);
+              if (it == its_models.end()) return invalid_argument("the file of model '" + load.model + "' is corrupt");
+              {
+                MutexLock lock(log.mutex);
+                log.load_arguments.push_back(load);
+              }
+              return std::unique_ptr<BackendModel>(std::make_unique<FakeModel>(it->second, log));
+            }};
   }
 };
 

@@ -71,6 +71,13 @@ class FakeCatalog {
     catalog_.publish(table);
   }
 
+  /// Gives the last version of `name` another entry point, which echoes.
+  void add_signature(const std::string& name, ModelVersion::Description description) {
+    auto run = [description](InferRequestPtr request) { echo(description, std::move(request)); };
+    catalog_.table()->find(name)->versions.back()->add_signature(
+        std::make_shared<FakeVersion>(metrics_, std::move(description), std::move(run)));
+  }
+
   /// Adds a version that is not ready.
   void add_unready(const std::string& name, int64_t version, std::string reason) {
     auto table = std::make_shared<ModelTable>(*catalog_.table());

@@ -1,0 +1,60 @@
+#include "lifecycle/instance_places.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "lifecycle/adapting_instance.h"
+#include "lifecycle/warmup.h"
+
+namespace modelmill {
+namespace {
+
+/// Instances where neither the operator nor the model nor the backend says how many.
+constexpr int kMostDefaultInstances = 8;
+
+}  // namespace
+
+std::vector<GroupPlace> group_places(const ModelDefinition& definition) {
+  std::vector<GroupPlace> out;
+  for (const InstanceGroup& group : definition.instance_groups) {
+    std::vector<int> devices = group.gpus;
+    if (devices.empty()) devices.push_back(0);
+    int index = 0;
+    for (const int device : devices)
+      for (int i = 0; i < std::max(group.count, 1); ++i) out.push_back({&group, index++, device});
+  }
+  return out;
+}
+
+int threads_of_instance(const ModelDefinition& definition, const LoadSettings& settings) {
+  return definition.instance_threads > 0 ? definition.instance_threads : settings.instance_threads;
+}
+
+int default_instance_count(const ModelDefinition& definition, const BackendModelInfo& info,
+                           const LoadSettings& settings, InstanceGroup::Kind kind) {
+  if (info.concurrent_execute) return 1;
+  if (settings.instances > 0) return settings.instances;
+  if (kind == InstanceGroup::Kind::kGpu) return 1;
+  if (info.recommended_instances > 0) return info.recommended_instances;
+  if (kind != InstanceGroup::Kind::kCpu) return 1;
+  return std::clamp(settings.cores / std::max(threads_of_instance(definition, settings), 1), 1, kMostDefaultInstances);
+}
+
+std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel&, int, InstancePlace)> instance_maker(
+    InstancePattern pattern) {
+  return [pattern = std::make_shared<const InstancePattern>(std::move(pattern))](
+             BackendModel& model, int index, InstancePlace place) -> Result<std::unique_ptr<BackendInstance>> {
+    const ModelDefinition& definition = pattern->definition;
+    const std::string name = definition.instance_groups.front().name + '_' + std::to_string(index);
+    MM_ASSIGN_OR_RETURN(auto instance, model.create_instance(name, place.kind, place.device));
+    if (needs_adapting(definition, model.info().signature))
+      instance = adapt_instance(std::move(instance), definition, pattern->batched);
+    if (pattern->open_size && !definition.decoupled)
+      run_default_warmup(*instance, definition, pattern->version, pattern->signature, pattern->batched,
+                         *pattern->open_size, pattern->rows);
+    return instance;
+  };
+}
+
+}  // namespace modelmill

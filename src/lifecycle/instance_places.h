@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "backend/backend_model.h"
+#include "catalog/instances.h"
+#include "lifecycle/load_settings.h"
+#include "model/definition.h"
+#include "model/signature.h"
+
+namespace modelmill {
+
+/// Where a model may run: one instance of a group. Lives as long as the definition that has the group.
+struct GroupPlace {
+  const InstanceGroup* group;
+  int index;  // among the group's
+  int gpu;
+};
+
+/// A place for each instance, in the order of the groups.
+std::vector<GroupPlace> group_places(const ModelDefinition& definition);
+
+/// Threads that an instance may use inside, as the model's configuration or the operator says; 0: nobody does.
+int threads_of_instance(const ModelDefinition& definition, const LoadSettings& settings);
+
+/// Instances of a group whose configuration gives no number.
+int default_instance_count(const ModelDefinition& definition, const BackendModelInfo& info,
+                           const LoadSettings& settings, InstanceGroup::Kind kind);
+
+/// What an instance that is made at run time is made by, and warmed up with.
+struct InstancePattern {
+  ModelDefinition definition;
+  Signature signature;
+  int64_t version;
+  bool batched;
+  int64_t rows;
+  std::optional<int64_t> open_size;  // nullopt: it is not warmed up
+};
+
+/// Makes instances as the loading did, long after it. Any thread, one call at a time.
+std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel&, int index, InstancePlace)> instance_maker(
+    InstancePattern pattern);
+
+}  // namespace modelmill
