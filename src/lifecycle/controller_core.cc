@@ -90,7 +90,10 @@ bool ControllerCore::look(TimePoint now) {
   Archives::Look archives{now};
   Seen seen = look_at(*sources, formats_of(backends_), look_options({}, archives, hurrying_));
   seen.lost.merge(lost);
-  if (seen.lost.empty()) archives_.keep_only(archives.met);
+  if (seen.lost.empty()) {
+    archives_.keep_only(archives.met);
+    remote_.keep_named_since(archives.now);
+  }
   return take(std::move(seen), sources, now, false) && !archives.changing;
 }
 
@@ -104,6 +107,7 @@ LookOptions ControllerCore::look_options(const std::string& only, Archives::Look
   options.open_url = [this, &archives, &cancelled](const std::string& url, const std::string& file) {
     return remote_.open_named(url, file, archives.now, cancelled);
   };
+  options.bounds = [this](const std::string& file) { return remote_.copy_with(file); };
   options.fetch = [this, &cancelled, all = only.empty()](const std::string& model, const FoundVersion& version) {
     if (remote_.empty()) return ok_status();
     bool wanted = !all;

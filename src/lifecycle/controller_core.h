@@ -150,7 +150,7 @@ class ControllerCore final : public ModelControl {
 
   Status refuse_clients() const;
   /// The files at a place that a client names.
-  Result<std::string> find_place(const std::string& place, const std::atomic<bool>& cancelled);
+  Result<LocalCopy> find_place(const std::string& place, const std::atomic<bool>& cancelled);
   Result<SeenModel> look_at_places(const std::vector<std::string>& paths, const std::atomic<bool>& cancelled);
   Result<std::shared_ptr<const ModelTarget>> target_with(const ModelAddition& addition, AddedModel& added,
                                                          const std::atomic<bool>& cancelled);

@@ -63,8 +63,11 @@ Status not_there(const std::string& place) {
 
 }  // namespace
 
-Result<std::string> ControllerCore::find_place(const std::string& place, const std::atomic<bool>& cancelled) {
-  if (is_remote_url(place)) return remote_.add(place, cancelled);
+Result<LocalCopy> ControllerCore::find_place(const std::string& place, const std::atomic<bool>& cancelled) {
+  if (is_remote_url(place)) {
+    MM_ASSIGN_OR_RETURN(const auto source, remote_.add(place, cancelled));
+    return LocalCopy{source->local_path(), source};
+  }
   if (!is_plain_name(place)) return not_there(place);
   std::vector<std::string> paths;
   {
@@ -76,9 +79,9 @@ Result<std::string> ControllerCore::find_place(const std::string& place, const s
     const fs::path source(path);
     const std::string name =
         source.has_filename() ? source.filename().string() : source.parent_path().filename().string();
-    if (name == place && fs::exists(source, error)) return path;
+    if (name == place && fs::exists(source, error)) return LocalCopy{path};
     const fs::path inside = source / place;
-    if (fs::is_directory(source, error) && fs::exists(inside, error)) return inside.string();
+    if (fs::is_directory(source, error) && fs::exists(inside, error)) return LocalCopy{inside.string()};
   }
   return not_there(place);
 }
@@ -102,7 +105,8 @@ Result<SeenModel> ControllerCore::look_at_places(const std::vector<std::string>&
 Result<std::shared_ptr<const ModelTarget>> ControllerCore::target_with(const ModelAddition& addition, AddedModel& added,
                                                                        const std::atomic<bool>& cancelled) {
   if (!addition.model.empty()) MM_RETURN_IF_ERROR(check_model_name(addition.model));
-  MM_ASSIGN_OR_RETURN(const std::string path, find_place(addition.place, cancelled));
+  MM_ASSIGN_OR_RETURN(const LocalCopy copy, find_place(addition.place, cancelled));
+  const std::string& path = copy.path;
   MM_ASSIGN_OR_RETURN(SeenModel seen,
                       look_at_places({addition.model.empty() ? path : addition.model + '=' + path}, cancelled));
   added = {seen.name(), seen.wanted.back().version};
@@ -126,7 +130,10 @@ Result<std::shared_ptr<const ModelTarget>> ControllerCore::target_with(const Mod
     for (WantedVersion& wanted : seen.wanted)
       for (const WantedVersion& old : before->wanted)
         if (old.version == wanted.version) wanted.stamp = old.stamp;
+    const auto& held = before->found.held;
+    seen.found.held.insert(seen.found.held.end(), held.begin(), held.end());
   }
+  seen.found.held.push_back(copy.held);
   set_batching(seen.definition, addition);
   return target_of(std::move(seen), control_.allow_breaking, nullptr, true);
 }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "lifecycle/controller_core.h"
+#include "lifecycle/lies_in.h"
 #include "lifecycle/sent_model.h"
 #include "lifecycle/version_loader.h"
 #include "model/triton_config.h"
@@ -90,8 +91,12 @@ Result<SeenModel> ControllerCore::seen_at_url(const ModelLoad& load, const std::
   look.fetch = [&](const std::string&, const FoundVersion& version) {
     return (*source)->fetch(version.file.empty() ? version.directory : version.file, cancelled);
   };
+  const auto bounds = [&](const std::string& file) {
+    const std::string copy = (*source)->local_path();
+    return lies_in(file, copy) ? copy : look.bounds(file);
+  };
   auto found = find_models({load.model + '=' + (*source)->local_path()}, formats_of(backends_),
-                           {{}, look.open_archive, look.open_url});
+                           {{}, look.open_archive, look.open_url, bounds});
   if (!found.ok()) return found.status().with_context(what);
   FoundModel& model = found->models.front();
   model.untrusted = true;

@@ -1,5 +1,6 @@
 #include "lifecycle/remote_models.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "lifecycle/lies_in.h"
@@ -32,7 +33,7 @@ Status RemoteModels::open(ModelSources& sources) {
     if (!is_remote_url(url)) continue;
     MM_ASSIGN_OR_RETURN(auto source, open(url, true));  // the operator named it
     path = (is_named ? path.substr(0, equals + 1) : std::string()) + source->local_path();
-    sources_.insert_or_assign(url, Source{std::move(source)});
+    sources_.insert_or_assign(url, Source{.source = std::move(source), .named = kNever});
   }
   return ok_status();
 }
@@ -44,7 +45,10 @@ LocalCopy RemoteModels::open_named(const std::string& url, const std::string& fi
   {
     const MutexLock lock(mutex_);
     const auto it = sources_.find(url);
-    if (it != sources_.end()) known = it->second;
+    if (it != sources_.end()) {
+      it->second.named = std::max(it->second.named, now);
+      known = it->second;
+    }
   }
   const auto copy_of = [](const Source& of) {
     if (!of.problem.ok()) return LocalCopy{{}, of.source, of.problem};
@@ -60,6 +64,7 @@ LocalCopy RemoteModels::open_named(const std::string& url, const std::string& fi
   if (known.problem.code() == Code::kCancelled) return copy_of(known);
   known.known = known.problem.ok();
   known.tried = now;
+  known.named = std::max(known.named, now);
   const MutexLock lock(mutex_);
   sources_.insert_or_assign(url, known);
   return copy_of(known);
@@ -77,12 +82,23 @@ Result<std::shared_ptr<RemoteSource>> RemoteModels::look_at(const std::string& u
   return source;
 }
 
-Result<std::string> RemoteModels::add(const std::string& url, const std::atomic<bool>& cancelled) {
+Result<std::shared_ptr<RemoteSource>> RemoteModels::add(const std::string& url, const std::atomic<bool>& cancelled) {
   MM_ASSIGN_OR_RETURN(auto source, look_at(url, cancelled));
-  const std::string path = source->local_path();
   const MutexLock lock(mutex_);
-  sources_.try_emplace(url, Source{std::move(source)});
-  return path;
+  sources_.try_emplace(url, Source{source});
+  return source;
+}
+
+std::string RemoteModels::copy_with(const std::string& file) const {
+  for (const auto& [url, source] : sources())
+    if (lies_in(file, source.source->local_path())) return source.source->local_path();
+  return {};
+}
+
+void RemoteModels::keep_named_since(TimePoint now) {
+  const MutexLock lock(mutex_);
+  std::erase_if(sources_,
+                [now](const auto& entry) { return entry.second.named < now && entry.second.source.use_count() == 1; });
 }
 
 bool RemoteModels::empty() const {

@@ -32,8 +32,12 @@ class RemoteModels {
   Result<std::shared_ptr<RemoteSource>> look_at(const std::string& url, const std::atomic<bool>& cancelled) const;
   /// A URL that a client names: the place of its copy here, whose small files are brought. PERMISSION_DENIED unless it
   /// is allowed. Blocks on the network.
-  Result<std::string> add(const std::string& url, const std::atomic<bool>& cancelled);
+  Result<std::shared_ptr<RemoteSource>> add(const std::string& url, const std::atomic<bool>& cancelled);
   bool empty() const;
+  /// The folder of the copy that a file is in; empty: it is in none.
+  std::string copy_with(const std::string& file) const;
+  /// Forgets what the operator did not start the server with, no file has named since `now`, and nobody holds.
+  void keep_named_since(TimePoint now);
 
   /// Looks what there is at every URL now; by URL why that is not known. Blocks on the network.
   std::map<std::string, Status> refresh(const std::atomic<bool>& cancelled);
@@ -46,6 +50,7 @@ class RemoteModels {
     bool known = true;  // what is there was looked at, or will be by refresh()
     Status problem = {};
     TimePoint tried = {};
+    TimePoint named = {};  // by a file, at last; kNever: by the operator, for good
   };
 
   Result<std::shared_ptr<RemoteSource>> open(const std::string& url, bool trusted) const;

@@ -81,7 +81,7 @@ namespace {
 /// All paths together, so that models of one name are told of; what can't be looked at is left out.
 FoundModels find_in(const ModelSources& sources, std::span<const ModelFormat> formats, const LookOptions& look,
                     Seen& seen) {
-  const FindOptions options{sources.config_name, look.open_archive, look.open_url};
+  const FindOptions options{sources.config_name, look.open_archive, look.open_url, look.bounds};
   std::vector<std::string> paths = sources.paths;
   auto found = find_models(paths, formats, options);
   if (!found.ok()) {

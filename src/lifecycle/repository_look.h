@@ -46,6 +46,7 @@ struct LookOptions {
   /// See FindOptions.
   std::function<LocalCopy(const std::string& path)> open_archive = {};
   std::function<LocalCopy(const std::string& url, const std::string& file)> open_url = {};
+  std::function<std::string(const std::string& file)> bounds = {};
 };
 
 /// Looks at every source, all of which are here. Blocks on the disk.

@@ -99,8 +99,9 @@ class Loading {
       Loading other(found_, version_, given_, backends_, settings_, abandoned_);
       auto loaded = other.run_signature(*this, model, name);
       MM_RETURN_IF_ERROR(check_wanted());
-      if (loaded.ok()) out.push_back(std::move(loaded).value());
-      if (!loaded.ok())
+      if (loaded.ok())
+        out.push_back(std::move(loaded).value());
+      else
         Log::warning("a signature of the model is not served", {{"model", given_.name},
                                                                 {"version", version_.version},
                                                                 {"signature", name},
@@ -124,7 +125,6 @@ class Loading {
     return make_ready();
   }
 
-  /// Where a plugin of the model's own may be.
   std::string plugin_directory() const { return found_.untrusted ? "" : found_.directory; }
   std::string what() const { return "model '" + definition_.name + "': "; }
 

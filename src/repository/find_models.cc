@@ -175,18 +175,6 @@ class Finder {
     return ok_status();
   }
 
-  /// Problems are told of where people look for them, not where the archive was unpacked.
-  static void name_in_archive(FoundModel& model, const std::string& folder, const std::string& archive) {
-    const auto named = [&](std::string text) {
-      for (size_t at = 0; !folder.empty() && (at = text.find(folder, at)) != std::string::npos; at += archive.size())
-        text.replace(at, folder.size(), archive);
-      return text;
-    };
-    model.problem = ok_status();
-    for (ConfigProblem& problem : std::exchange(model.problems, {}))
-      model.refuse({problem.code, named(problem.place), named(problem.message)});
-  }
-
   /// The folder of an archive, or the one folder that was packed with its name.
   Status look_at_unpacked(fs::path folder) {
     MM_ASSIGN_OR_RETURN(FolderListing listing, list_folder(folder));
@@ -307,8 +295,7 @@ class Finder {
       target = target.lexically_normal();
       if (!target.has_filename() && target.has_parent_path()) target = target.parent_path();  // of "models/."
       copy.path = target.string();
-      if (!unpacked_.empty() && !(copy.path + '/').starts_with(unpacked_ + '/'))
-        copy.problem = invalid_argument("path '" + entry.path + "' leaves the archive");
+      copy.problem = check_bounds(entry, file, copy.path);
     }
     auto found = copy.problem.ok() ? look_for_one(copy.path, folder) : Result<FoundModel>(copy.problem);
     FoundModel model;
@@ -325,6 +312,15 @@ class Finder {
     if (!entry.name.empty()) rename(model, entry.name, entry.place);
     put_entry(entry, model);
     return model;
+  }
+
+  /// What came from elsewhere leads nowhere else.
+  Status check_bounds(const YamlModel& entry, const std::string& file, const std::string& target) const {
+    std::string bounds = unpacked_;
+    if (bounds.empty() && options_.bounds) bounds = fs::path(options_.bounds(file)).lexically_normal().string();
+    if (bounds.empty() || (target + '/').starts_with(bounds + '/')) return ok_status();
+    return invalid_argument("path '" + entry.path + "' leaves the " +
+                            (unpacked_.empty() ? "folder that came with the file that names it" : "archive"));
   }
 
   LocalCopy open_url(const std::string& url, const std::string& file) const {

@@ -33,6 +33,9 @@ struct FindOptions {
   std::function<LocalCopy(const std::string& path)> open_archive = {};
   /// Brings here what is at a URL that `file`, a modelmill.yaml, names. Null: no URL is known.
   std::function<LocalCopy(const std::string& url, const std::string& file)> open_url = {};
+  /// The folder that the paths in `file`, a modelmill.yaml, may not leave because it came from elsewhere; empty: they
+  /// may lead anywhere. Null: all may.
+  std::function<std::string(const std::string& file)> bounds = {};
 };
 
 /// Looks at each path and tells what it is: a model file (version 1 of a model named as the file's stem), a

@@ -51,6 +51,26 @@ models:
   }
 }
 
+TEST(FindYaml, WhatCameFromElsewhereLeadsNowhereElse) {
+  const TempFolder folder;
+  folder.write("outside.onnx");
+  folder.write("copy/inside/net.onnx");
+  folder.write("copy-of-another/net.onnx");
+  FindOptions options;
+  options.bounds = [&](const std::string&) { return folder / "copy"; };
+  for (const std::string& target : {folder / "outside.onnx", std::string("../outside.onnx"), std::string(".."),
+                                    std::string("../copy-of-another")}) {
+    folder.write("copy/modelmill.yaml", "models: [{name: m, path: " + target + "}]");
+    const auto found = find_models({folder / "copy"}, kFormats, options);
+    ASSERT_THAT(names(found), ElementsAre("m")) << target;
+    EXPECT_THAT(found->models[0].problem.message(),
+                HasSubstr("path '" + target + "' leaves the folder that came with"));
+    EXPECT_THAT(found->models[0].versions, IsEmpty());
+  }
+  folder.write("copy/modelmill.yaml", "models: [{name: m, path: inside}]");
+  EXPECT_TRUE(find_models({folder / "copy"}, kFormats, options)->models.at(0).problem.ok());
+}
+
 TEST(FindYaml, AProblemOfAnEntryIsItsOwn) {
   const TempFolder folder;
   folder.write("good.onnx");

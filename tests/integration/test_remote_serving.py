@@ -1,5 +1,6 @@
 """Whole servers on models that are in a bucket, of moto's S3 server."""
 
+import base64
 import json
 
 import boto3
@@ -127,6 +128,50 @@ def test_what_came_from_elsewhere_names_no_urls(bucket, tmp_path):
         assert "allow it with --allow-model-url PREFIX" in outcome.stderr
         with servers.serving(tmp_path / "allowed", path, "--allow-model-url=s3://models/a/") as server:
             assert server.post_json("/predict/m", {"x": [1, 2, 3, 4]})[1]["y"] == [2, 4, 6, 8]
+
+
+def test_what_came_from_elsewhere_names_no_files_of_this_machine(bucket, tmp_path):
+    there = models.save(models.scaled(7), tmp_path / "there.onnx")
+    for path in (str(there), "../../../../../../there.onnx", ".."):
+        bucket.put("out/modelmill.yaml", f"models: [{{name: m, path: '{path}'}}]".encode())
+        outcome = servers.run_cli("serve", "s3://models/out", "--port=0")
+        assert outcome.returncode == 1 and f"path '{path}' leaves the folder that came with the file" in outcome.stderr
+    bucket.put("in/modelmill.yaml", b"models: [{name: m, path: a}]")
+    bucket.put("in/a/model.onnx", archives.model_bytes(2))
+    bucket.put("one/modelmill.yaml", b"path: '..'")
+    with servers.serving(tmp_path, "s3://models/in", "--allow-model-url=s3://models/one") as server:
+        assert server.post_json("/predict/m", {"x": [1, 2, 3, 4]})[1]["y"] == [2, 4, 6, 8]
+        status, text = load(server, "by_url", path="s3://models/one")
+        assert status == 400 and "path '..' leaves the folder" in text
+        sent = base64.b64encode(f"path: '{there}'".encode()).decode()
+        status, text = load(server, "sent", config="{}", **{"file:modelmill.yaml": sent})
+        assert status == 400 and f"path '{there}' leaves the folder" in text
+
+
+def test_urls_that_nothing_names_any_more_are_let_go(bucket, tmp_path):
+    bucket.put("a/model.onnx", archives.model_bytes(2))
+    bucket.put("b/model.onnx", archives.model_bytes(3))
+    config = tmp_path / "models.yaml"
+    both = "models:\n  - {name: a, path: 's3://models/a/model.onnx'}\n  - {name: b, path: 's3://models/b/model.onnx'}\n"
+    config.write_text(both)
+
+    def factor(model):
+        return server.post_json(f"/predict/{model}", {"x": [1, 2, 3, 4]})[1].get("y", [0])[0]
+
+    with servers.serving(tmp_path, config, "--model-control-mode=poll", "--repository-poll-secs=1") as server:
+        assert factor("a") == 2 and factor("b") == 3
+        config.write_text("models: [{name: a, path: 's3://models/a/model.onnx'}]\n")
+        wait_until(lambda: served_versions(server, "b") == [], "one to go")
+        bucket.put("a/model.onnx", archives.model_bytes(4))
+        wait_until(lambda: factor("a") == 4, "another look")
+        bucket.delete_object(Bucket="models", Key="b/model.onnx")
+        for expected in (5, 6):
+            bucket.put("a/model.onnx", archives.model_bytes(expected))
+            wait_until(lambda now=expected: factor("a") == now, "looks after the object has gone")
+        assert "b/model.onnx" not in server.log().split("model unloaded model=b")[1], "nobody asks for it"
+        bucket.put("b/model.onnx", archives.model_bytes(7))
+        config.write_text(both)
+        wait_until(lambda: factor("b") == 7, "it to be named again")
 
 
 def load(server, model, **parameters):

@@ -7,7 +7,6 @@ namespace {
 
 namespace api = tensorflow::serving;
 using ::testing::HasSubstr;
-using testing::simple_description;
 
 TEST_F(TfServing, PredictsRowsAndColumns) {
   struct Case {
