@@ -127,6 +127,9 @@ void run_or_fail(const std::vector<std::string>& command, const std::string& wha
   if (status != 0) fail(what + " (exit status " + std::to_string(status) + "):\n" + output);
 }
 
+/// MLflow's conda.yaml, of which the packages for pip are taken.
+bool is_conda_environment(const std::string& requirements) { return requirements.ends_with(".yaml"); }
+
 }  // namespace
 
 Interpreter find_interpreter(const std::string& configured, const std::string& plugin_dir) {
@@ -181,7 +184,7 @@ bool has_requirements(const Interpreter& base, const std::string& requirements, 
 }
 
 Interpreter with_requirements(const Interpreter& base, const std::string& requirements, const std::string& wheels,
-                              const std::string& cache) {
+                              const std::string& cache, const std::string& package) {
   std::ifstream in(requirements);
   std::stringstream text;
   text << in.rdbuf();
@@ -194,7 +197,16 @@ Interpreter with_requirements(const Interpreter& base, const std::string& requir
     fs::remove_all(folder, error);
     run_or_fail({base.path, "-m", "venv", folder.string()},
                 "no virtual environment can be made for '" + requirements + "'");
-    std::vector<std::string> command = {program, "-m", "pip", "install", "-q", "-r", requirements};
+    std::string listed = requirements;
+    if (is_conda_environment(requirements)) {
+      int status = 0;
+      const std::string lines =
+          run_process({{base.path, package + "/worker/requirements.py", "--list", requirements}, {}}, status);
+      if (status != 0) fail("'" + requirements + "' can't be read:\n" + lines);
+      listed = folder.string() + "/requirements.txt";
+      std::ofstream(listed) << lines;
+    }
+    std::vector<std::string> command = {program, "-m", "pip", "install", "-q", "-r", listed};
     if (!wheels.empty()) command.insert(command.end(), {"--no-index", "--find-links", wheels});
     run_or_fail(command, "pip can't install '" + requirements + "'");
     Interpreter made = probe(program);

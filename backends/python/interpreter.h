@@ -30,13 +30,14 @@ Interpreter in_environment(const std::string& path, const Interpreter& base, con
 /// The folder of the package modelmill that the workers import, found from the plugin's. Throws FAILED_PRECONDITION.
 std::string find_package(const std::string& configured, const std::string& plugin_dir);
 
-/// Whether the interpreter has what a requirements.txt asks for. `package`: the folder that find_package() found.
+/// Whether the interpreter has what a requirements.txt asks for, or MLflow's conda.yaml of pip. `package`: the folder
+/// that find_package() found.
 bool has_requirements(const Interpreter& base, const std::string& requirements, const std::string& package);
 
-/// An interpreter with what a requirements.txt asks for, besides all that `base` has: a virtual environment in `cache`,
+/// An interpreter with what such a file asks for, besides all that `base` has: a virtual environment in `cache`,
 /// made at the first need. `wheels`: a folder to install from, without the network; empty: as pip is configured. Throws
 /// FAILED_PRECONDITION with pip's output.
 Interpreter with_requirements(const Interpreter& base, const std::string& requirements, const std::string& wheels,
-                              const std::string& cache);
+                              const std::string& cache, const std::string& package);
 
 }  // namespace modelmill::python

@@ -52,6 +52,9 @@ std::string requirements_of(const backend::ModelArgs& args) {
                      ? version.parent_path()
                      : version})
     if (fs::is_regular_file(folder / "requirements.txt", error)) return (folder / "requirements.txt").string();
+  // Older models of MLflow's have no other list.
+  const bool of_mlflow = fs::is_regular_file(version / "MLmodel", error);
+  if (of_mlflow && fs::is_regular_file(version / "conda.yaml", error)) return (version / "conda.yaml").string();
   return {};
 }
 
@@ -139,7 +142,7 @@ PythonModel::PythonModel(const backend::ModelArgs& args, const PythonSettings& s
       !requirements.empty() && !has_requirements(interpreter, requirements, package)) {
     backend::log(args.host_model, MM_LOG_INFO, "its Python environment is made as '" + requirements + "' says");
     interpreter =
-        with_requirements(interpreter, requirements, wheels_of(requirements, settings.wheels), settings.cache);
+        with_requirements(interpreter, requirements, wheels_of(requirements, settings.wheels), settings.cache, package);
   }
   if (interpreter.numpy.empty())
     throw backend::Error(MM_FAILED_PRECONDITION, "'" + interpreter.path + "' has no numpy, which Python models need; " +

@@ -170,6 +170,8 @@ def _as_array(name, value, dtype):
         return np.asarray(value, object)
     wanted = frames.NUMPY[dtype]
     array = np.asarray(value)
+    if dtype == frames.BF16 and wanted == np.uint16 and array.dtype.kind in "bif":
+        return frames.bf16_bits(array)
     if array.dtype != wanted:
         if array.dtype.kind not in "biuf" and array.dtype.kind != wanted.kind:
             raise ValueError(f"output '{name}' is {array.dtype}, which does not become {frames.NAMES[dtype]}")
@@ -344,6 +346,11 @@ class Returns:
         if field is None:
             raise TypeError(_no_type("what it returns", annotation))
         self.fields = [field]
+
+    @property
+    def types(self):
+        """The numbers of the fields' types."""
+        return [field.dtype for field in self.fields]
 
     def write(self, value):
         """The arrays of a returned value, in the order of the fields."""

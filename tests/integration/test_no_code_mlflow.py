@@ -59,6 +59,24 @@ def test_requirements_that_the_interpreter_lacks(made, tmp_path):
     assert result.returncode == 1 and "model.pkl' is empty" in result.stderr, result.stderr
 
 
+def test_a_conda_environment_alone(made, tmp_path):
+    """Its packages for pip are as good as a requirements.txt, which is read first where there are both."""
+    folder = tmp_path / "iris"
+    folder.mkdir()
+    for file in (made[0] / "iris").iterdir():
+        if file.name != "requirements.txt":
+            (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "wheels").mkdir()
+    conda = "name: mlflow-env\nchannels:\n- conda-forge\ndependencies:\n- python=3.11\n- pip<=99\n- pip:\n"
+    (folder / "conda.yaml").write_text(conda + "  - mlflow==9.9\n  # of no use\n  - 'scikit-learn>=1'\n")
+    with servers.serving(tmp_path / "server", folder, "--python", VENV) as server:
+        assert "environment is made" not in server.log()
+    (folder / "conda.yaml").write_text(conda + "  - scikit-learn>=99\nprefix: /somewhere\n")
+    result = run_cli("serve", folder, "--port", 0, "--python", VENV, env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    assert result.returncode == 1 and f"pip can't install '{folder}/conda.yaml'" in result.stderr, result.stderr
+    assert "scikit-learn>=99" in result.stderr
+
+
 def test_without_mlflow_the_error_names_the_command(made):
     """build/venvs/python has pandas and no MLflow."""
     env = no_code_models.venv("python")

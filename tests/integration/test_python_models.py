@@ -6,6 +6,7 @@ import json
 import threading
 import zipfile
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -229,6 +230,48 @@ def test_what_is_wrong_with_a_file_is_told(tmp_path, code, words):
     result = run_cli("serve", path, "--port", 0)
     assert result.returncode == 1
     assert words in result.stderr and "model 'wrong'" in result.stderr, result.stderr
+
+
+def test_bf16_without_ml_dtypes(serve, tmp_path):
+    """Arrays are the numbers' bits; floats that are returned are rounded."""
+    folder = tmp_path / "models"
+    python_workers.write(
+        folder,
+        "bits",
+        """
+        import importlib.util
+        assert importlib.util.find_spec("ml_dtypes") is None
+        BF16 = modelmill.Tensor["BF16", 4]
+
+        @modelmill.model(outputs={"same": BF16, "rounded": BF16, "high": modelmill.Tensor[np.uint16, 4]})
+        def bits(x: BF16):
+            return {"same": x, "rounded": np.float32([1.00390625, 1.01171875, -np.inf, np.nan]), "high": x}
+        """,
+    )
+    python_workers.write(
+        folder,
+        "rows",
+        """
+        @modelmill.model(batch=8)
+        def rows(x: modelmill.Tensor["BF16", 4]) -> modelmill.Tensor["BF16", 4]:
+            return x
+        """,
+    )
+    server = serve(folder, "--python", servers.ROOT / "build/venvs/python")
+    client = Client("grpc", server.address)
+    x = np.array([1.5, -2, 3e38, 0], ml_dtypes.bfloat16)
+    for name in ("bits", "rows"):
+        shape = (4,) if name == "bits" else (2, 4)
+        sent = np.resize(x, shape)
+        answer = client.infer(name, {"x": (sent, "BF16")})
+        output = "same" if name == "bits" else "output"
+        assert answer.as_numpy(output).astype(np.float32).tolist() == sent.astype(np.float32).tolist()
+    answer = client.infer("bits", {"x": (x, "BF16")})
+    expected = np.float32([1.00390625, 1.01171875, -np.inf, np.nan]).astype(ml_dtypes.bfloat16).astype(np.float32)
+    np.testing.assert_array_equal(answer.as_numpy("rounded").astype(np.float32), expected)
+    assert answer.as_numpy("high").tolist() == x.view(np.uint16).tolist()
+    client.close()
+    assert "broke the protocol" not in server.log()
 
 
 def test_a_file_that_marks_nothing(tmp_path):

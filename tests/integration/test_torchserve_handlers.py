@@ -84,6 +84,20 @@ STREAM = """
             return ["last"]
 """
 
+ASYNC = """
+    import asyncio
+
+    class Async:
+        async def initialize(self, context):
+            self.turn = asyncio.Lock()  # of the loop that runs now
+            await asyncio.sleep(0)
+            self.before = asyncio.ensure_future(asyncio.sleep(0, "begun before"))
+
+        async def handle(self, data, context):
+            async with self.turn:
+                return [await self.before for _ in data]
+"""
+
 EXPLAIN = """
     def handle(data, context):
         if data is None:
@@ -135,6 +149,7 @@ def server(tmp_path_factory):
     pack(folder, store, "short", SHORT)
     pack(folder, store, "stream", STREAM)
     pack(folder, store, "explain", EXPLAIN)
+    pack(folder, store, "async", ASYNC)
     with zipfile.ZipFile(pack(folder, store, "sums", ENVELOPED)) as packed:
         packed.extractall(folder / "unpacked")
     yaml = write(folder / "modelmill.yaml", f"""
@@ -144,6 +159,7 @@ def server(tmp_path_factory):
           - path: {store}/short.mar
           - path: {store}/stream.mar
           - path: {store}/explain.mar
+          - path: {store}/async.mar
           - path: {folder}/unpacked
             parameters: {{service_envelope: kserve}}
     """)
@@ -272,6 +288,11 @@ def test_streams(server):
 def test_explanations(server):
     assert ask(server, "explain", b"x")[0] == [b"False"]
     assert ask(server, "explain", b"x", explain=True)[0] == [b"True"]
+
+
+def test_async_handlers_have_one_loop(server):
+    for _ in range(3):
+        assert ask(server, "async", b"x")[0] == [b"begun before"]
 
 
 def test_envelopes(server):

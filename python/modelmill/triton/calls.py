@@ -5,7 +5,6 @@ import json
 import time
 
 from modelmill.errors import Error
-from modelmill.worker import frames
 from modelmill.worker import session as _worker
 
 from .errors import TritonError, TritonModelException
@@ -145,19 +144,14 @@ class InferenceRequest:
             yield InferenceResponse(error=TritonError._of(error)) if error is not None else self._response(outputs)
 
     def _response(self, outputs):
-        """Of {name: array}."""
+        """Of the session's Outputs."""
         wanted = self._details["outputs"]
         for name in wanted:
             if name not in outputs:
                 text = f"unexpected inference output '{name}' for model '{self._details['model']}'"
                 return InferenceResponse(error=TritonError(text, TritonError.INVALID_ARG))
         names = wanted or outputs
-        return InferenceResponse([Tensor._of(name, outputs[name], _type_of(outputs[name])) for name in names])
-
-
-def _type_of(array):
-    number = frames.OF_NUMPY.get(array.dtype)
-    return frames.BF16 if number is None else number
+        return InferenceResponse([Tensor._of(name, outputs[name], outputs.types[name]) for name in names])
 
 
 async def _at_once(value):

@@ -68,9 +68,9 @@ class Batch:
             number = None if self.gathered else count - len(inputs)
             yield {names[i]: array for i, array in inputs.pop().items()}, number
 
-    def answer_rows(self, indices, arrays):
-        """Outputs `indices` of all requests, their rows one after another."""
-        self._send(frames.GATHERED, [(_WHOLE, indices, arrays, None, None)])
+    def answer_rows(self, indices, arrays, types=None):
+        """Outputs `indices` of all requests, their rows one after another. `types`: of them, as TensorWriter has them."""
+        self._send(frames.GATHERED, [(_WHOLE, indices, arrays, types, None)])
 
     def answer(self, request, indices, arrays, final=True, parameters=None, types=None):
         """`types`: of the outputs, as TensorWriter has them."""

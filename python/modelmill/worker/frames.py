@@ -54,13 +54,21 @@ NAMES = {number: name for name, number in NUMBERS.items() if name != "BYTES"}
 try:
     from ml_dtypes import bfloat16
 except ImportError:
-    bfloat16 = np.uint16  # its bits
+    bfloat16 = np.uint16  # its bits, see bf16_bits()
 NUMPY = {
     1: np.dtype(np.bool_), 2: np.dtype(np.uint8), 3: np.dtype(np.uint16), 4: np.dtype(np.uint32), 5: np.dtype(np.uint64),
     6: np.dtype(np.int8), 7: np.dtype(np.int16), 8: np.dtype(np.int32), 9: np.dtype(np.int64), 10: np.dtype(np.float16),
     11: np.dtype(np.float32), 12: np.dtype(np.float64), 13: np.dtype(object), 14: np.dtype(bfloat16),
 }  # fmt: skip
 OF_NUMPY = {dtype: number for number, dtype in NUMPY.items() if number != BF16 or dtype != np.uint16}
+
+
+def bf16_bits(values):
+    """An array of floats as BF16, rounded to even, in the bits that stand for it where ml_dtypes is not installed."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = (bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))) >> np.uint32(16)
+    return np.where(np.isnan(values), (bits >> np.uint32(16)) | np.uint32(0x40), rounded).astype(np.uint16)
+
 
 CODES = {
     name: number

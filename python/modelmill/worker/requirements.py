@@ -1,8 +1,10 @@
-"""A program that tells by its exit status whether this Python has what a requirements.txt asks for already:
+"""A program that tells by its exit status whether this Python has what a requirements.txt asks for already, or what a
+conda.yaml has for pip:
 
-    python .../modelmill/worker/requirements.py FILE
+    python .../modelmill/worker/requirements.py [--list] FILE
 
-0: all of it is here. 1: something is not, or is said in a way that pip alone understands.
+0: all of it is here. 1: something is not, or is said in a way that pip alone understands. With --list it prints what is
+asked for, line by line, instead.
 """
 
 import os
@@ -44,9 +46,25 @@ def is_satisfied(line):
     )
 
 
+def _of_conda(text):
+    """The items of the list `pip` among the dependencies, as MLflow and conda write them: one a line."""
+    found, within = [], None
+    for line in text.splitlines():
+        indent, item = len(line) - len(line.lstrip()), line.strip()
+        if re.match(r"-\s+pip:$", item):
+            within = indent
+        elif within is not None and item and not item.startswith("#"):
+            if indent <= within or not item.startswith("- "):
+                break
+            found.append(item[2:].strip().strip("'\""))
+    return found
+
+
 def lines_of(path):
     with open(path, encoding="utf-8") as file:
-        lines = [line.partition(" #")[0].strip() for line in file]
+        text = file.read()
+    lines = _of_conda(text) if path.endswith(".yaml") else text.splitlines()
+    lines = [line.partition(" #")[0].strip() for line in lines]
     wanted = [line for line in lines if line and not line.startswith("#")]
     about = os.path.join(os.path.dirname(os.path.abspath(path)), "MLmodel")
     if os.path.exists(about):
@@ -57,6 +75,9 @@ def lines_of(path):
 
 
 def main():
+    if sys.argv[1] == "--list":
+        print("\n".join(lines_of(sys.argv[2])))
+        return 0
     try:
         return 0 if all(is_satisfied(line) for line in lines_of(sys.argv[1])) else 1
     except Exception:  # of lines that are no requirement, such as options

@@ -33,6 +33,10 @@ class LogHandler(logging.Handler):
             self.handleError(record)
 
 
+class Outputs(dict):
+    """What a model answers: {name: array}, and in `types` the number of each one's type."""
+
+
 class _Call:
     """A call of another model that is under way: a future of its last answer, or a queue of all."""
 
@@ -150,7 +154,9 @@ class Session:
         reader = TensorReader(self.link.server, records)
         if keep:
             reader.when_free(lambda: self.link.free(keep))
-        return {name: reader.array(r[0], r[1], r[3]) for name, r in zip(names, records)}
+        outputs = Outputs({name: reader.array(r[0], r[1], r[3]) for name, r in zip(names, records)})
+        outputs.types = {name: record[0] for name, record in zip(names, records)}
+        return outputs
 
     # Metrics.
 

@@ -160,18 +160,18 @@ class Own(Flavour):
         indices = range(len(self.returns.fields))
         if not self.batch:
             arrays, value = self.returns.write(value), None
-            return batch.answer(which, indices, _handed_over(arrays))
+            return batch.answer(which, indices, _handed_over(arrays), types=self.returns.types)
         rows = batch.rows if which is None else [batch.rows[which]]
         arrays, errors = self.returns.write_rows(value, sum(rows))
         value = None
         if which is None and not errors:
-            return batch.answer_rows(indices, _handed_over(arrays))
+            return batch.answer_rows(indices, _handed_over(arrays), self.returns.types)
         begin = 0
         for number, count in enumerate(rows, which or 0):
             end = begin + count
             error = next((errors[row] for row in range(begin, end) if row in errors), None)
             if error is None and arrays is not None:
-                batch.answer(number, indices, [array[begin:end] for array in arrays])
+                batch.answer(number, indices, [array[begin:end] for array in arrays], types=self.returns.types)
             else:
                 serving.fail(batch, number, error or next(iter(errors.values())))
             begin = end
@@ -186,7 +186,7 @@ class Own(Flavour):
                 serving.wait_until(lambda: batch.unacknowledged[which] < _WINDOW or which in batch.cancelled)
                 if which in batch.cancelled:
                     break
-                batch.answer(which, indices, self.returns.write(value), final=False)
+                batch.answer(which, indices, self.returns.write(value), False, types=self.returns.types)
         finally:
             answers.close()
         batch.finish(which)
@@ -200,7 +200,7 @@ class Own(Flavour):
                 await serving.wait_until(lambda: batch.unacknowledged[which] < _WINDOW or which in batch.cancelled)
                 if which in batch.cancelled:
                     break
-                batch.answer(which, indices, self.returns.write(value), final=False)
+                batch.answer(which, indices, self.returns.write(value), False, types=self.returns.types)
         finally:
             await answers.aclose()
         batch.finish(which)

@@ -150,9 +150,8 @@ class Entry:
 
     def initialize(self, context):
         if self.instance is None:
-            self.call(None, context)  # which TorchServe does so that the function can load its model
-        elif hasattr(self.instance, "initialize"):
-            self.instance.initialize(context)
+            return self.call(None, context)  # which TorchServe does so that the function can load its model
+        return self.instance.initialize(context) if hasattr(self.instance, "initialize") else None
 
 
 class TorchServe(Flavour):
@@ -185,6 +184,8 @@ class TorchServe(Flavour):
 
     def make(self):
         """Loads the handler, with the archive's folder on the path and as the current one, as TorchServe does."""
+        self.loop = asyncio.new_event_loop()  # one for all calls: what a handler makes in one serves the next
+        asyncio.set_event_loop(self.loop)
         import_ts()
         from ts.context import Context
         from ts.metrics.metrics_store import MetricsStore
@@ -197,7 +198,9 @@ class TorchServe(Flavour):
         )
         try:
             entry = Entry(self.handler)
-            entry.initialize(self.context)
+            initialized = entry.initialize(self.context)
+            if inspect.isawaitable(initialized):
+                self.loop.run_until_complete(initialized)
         except ModuleNotFoundError as error:
             raise Error(
                 f"{error} in '{sys.executable}', which the handler imports; name it in the archive's requirementsFile, "
@@ -260,7 +263,7 @@ class _Call:
                 begin = time.perf_counter()
                 answers = self.model.call(self.rows, self.context)
                 if inspect.isawaitable(answers):
-                    answers = asyncio.run(_wait(answers))
+                    answers = self.model.loop.run_until_complete(answers)
                 took = (time.perf_counter() - begin) * 1000
             self.context.metrics.add_time("PredictionTime", round(took, 2), None, "ms")
             self._answer(answers)
@@ -344,7 +347,3 @@ class _Call:
         array[:] = b""
         parameters = {"content_type": "text/plain; charset=utf-8", "status": str(status), "error": message}
         self.batch.answer(number, [0], [array], True, parameters)
-
-
-async def _wait(awaitable):
-    return await awaitable
