@@ -120,6 +120,13 @@ class Dependencies(unittest.TestCase):
         self.assertGreater(len(names), 10)
         self.check(names)
 
+    def test_the_wheel_has_the_licences_of_what_is_linked_in(self):
+        linked = re.search(r"^LINKED_IN = \[(.*)\]", (ROOT / "tools/build-wheel").read_text(), re.MULTILINE)[1]
+        inside = ("statically", "headers only")
+        expected = {name for name, cells in self.rows.items() if len(cells) == 4 and cells[2] in inside}
+        self.assertGreater(len(expected), 8)
+        self.assertEqual(expected - set(re.findall(r'"([^"]+)"', linked)), set())
+
     def test_python_packages(self):
         names = set()
         for page in requirement_files():

@@ -97,6 +97,16 @@ def test_bundled_libraries_are_used(venv):
         assert str(library) in listing
 
 
+def test_licences_are_with_what_they_are_of(venv):
+    (notices,) = venv.glob("lib/python*/site-packages/modelmill-*.dist-info/**/THIRD_PARTY")
+    text = notices.read_text()
+    for library in venv.glob("lib/python*/site-packages/modelmill/bin/**/lib/*.so*"):
+        assert re.search(rf"^=+ {library.name.split('.so')[0]}", text, re.MULTILINE), library
+    assert "GNU LESSER GENERAL PUBLIC LICENSE" in text
+    for name in re.findall(r"/usr/share/common-licenses/([\w.-]*\w)", text):
+        assert f"{'=' * 20} /usr/share/common-licenses/{name}\n" in text, name
+
+
 def test_serves_and_stops(venv):
     model = next((venv / "lib").glob("python3*/site-packages/onnxruntime/datasets/mul_1.onnx"))
     with server(venv, model) as (process, url):
