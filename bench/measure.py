@@ -38,6 +38,24 @@ def verdict_at_least(value, target):
     return "" if target is None else f"{target:g} {'reached' if value >= target else 'MISSED'}"
 
 
+def cost_row(section, name, level, ours, identity, bares, target):
+    """CPU of an inference, less the identity's with as many bytes, against bare runs: `bares` has their outcomes by the
+    size of their batches, of which the cheapest counts. Its columns are COST_HEAD."""
+    batch = min(bares, key=lambda batch: median(map(cpu, bares[batch])))
+    bare = bares[batch]
+    value = median([(a.cpu_us - i.cpu_us) / b.cpu_us for a, i, b in zip(ours, identity, bare)])
+    row = [
+        name, str(level), f"{median(map(cpu, ours)):.1f}", f"{median(map(cpu, identity)):.1f}",
+        f"{median(map(cpu, bare)):.1f} ({batch} at a time)", f"**{value:.3f}**", verdict(value, target),
+    ]  # fmt: skip
+    progress(section, row)
+    return row
+
+
+COST_HEAD = ["model", "connections x streams", "CPU us", "the identity's", "bare at its cheapest, CPU us",
+             "bare, less the identity", "target"]  # fmt: skip
+
+
 def table(head, rows):
     return "\n".join(
         ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(r) + " |" for r in rows)]

@@ -4,6 +4,7 @@
     bench/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--only SECTION,...] [--no-file]
                  [--objective-seconds 2] [--objective-models cnn,transformer]
                  [--swap-seconds 4] [--swap-models cnn,mlp] [--runtime-models cnn,transformer,mlp,wide]
+                 [--frameworks tensorflow,pytorch,xgboost,lightgbm]
 
 identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same
 messages, both with two I/O threads; 1 MB also over HTTP, as binary data, against the same echo.
@@ -13,6 +14,7 @@ What serving adds to a model is its CPU per inference less what the identity cos
 half of the model's input and output each way.
 runtimes: where OpenVINO is installed too, the runtime that modelmill chooses against each single one, and OpenVINO's
 CPU for an inference against OpenVINO alone.
+frameworks: TensorFlow, PyTorch, XGBoost and LightGBM, each against its own runtime alone, likewise.
 objective: modelmill with a latency objective under calls that arrive at random, at shares of the load that it sustains.
 swaps: what requests notice of version swaps: the same load, calls that arrive at random, without and with them.
 many: 10,000 models that are known and not loaded, and memory over 1,000 loads and unloads, beside bare ONNX Runtime's.
@@ -44,6 +46,7 @@ import numpy as np  # noqa: E402
 
 import copies  # noqa: E402
 import disturbed  # noqa: E402
+import frameworks  # noqa: E402
 import idle  # noqa: E402
 import load  # noqa: E402
 import lookup  # noqa: E402
@@ -277,7 +280,7 @@ def measure_python(bench):
 
 
 SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "models": served_models.measure,
-            "runtimes": runtimes.measure,
+            "runtimes": runtimes.measure, "frameworks": frameworks.measure,
             "objective": objective.measure, "swaps": swaps.measure, "many": many.measure, "lookup": lookup.measure,
             "start": measure_start, "copies": measure_copies, "idle": measure_idle}
 ON_DEMAND = {"json": measure_json, "python": measure_python, "disturbed": disturbed.measure}
@@ -318,6 +321,7 @@ def parse():
     parser.add_argument("--swap-seconds", type=float, default=4, help="of a run without or with version swaps")
     parser.add_argument("--swap-models", default=",".join(swaps.MODELS), help="separated by commas")
     parser.add_argument("--runtime-models", default=",".join(runtimes.MODELS), help="separated by commas")
+    parser.add_argument("--frameworks", default=",".join(frameworks.ALL), help="separated by commas")
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
     parser.add_argument("--no-file", action="store_true", help="print only; write nothing into bench/results")
     options = parser.parse_args()

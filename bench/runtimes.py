@@ -14,7 +14,7 @@ import numpy as np
 
 import load
 from load import Level
-from measure import cpu, median, progress, ratio, served, speed, table, verdict, verdict_at_least
+from measure import COST_HEAD, cost_row, median, progress, ratio, served, speed, table, verdict_at_least
 from processes import ROOT, Process, environment
 
 LEVEL, ALONE = Level(8, 1), Level(1, 1)
@@ -88,8 +88,7 @@ def measure(bench):
         + table(["model", "ONNX Runtime, req/s", "OpenVINO, req/s", "auto, req/s", "chose", "after, s",
                  "auto against the better one", "target", "auto against ONNX Runtime", "target"], throughputs)
         + "\n\n### OpenVINO's CPU for an inference\n\n"
-        + table(["model", "connections x streams", "CPU us", "the identity's", "bare at its cheapest, CPU us a row",
-                 "bare, less the identity", "target"], costs)
+        + table(COST_HEAD, costs)
     )  # fmt: skip
 
 
@@ -118,8 +117,10 @@ def _measure_model(bench, workload):
             server.stop()
     costs = []
     if measured_cpu:
-        costs = [_cost_row(workload, ALONE, measured["alone"], measured, (1,))]
-        costs.append(_cost_row(workload, LEVEL, measured["openvino"], measured, BATCHES))
+        for level, ours, batches in ((ALONE, "alone", (1,)), (LEVEL, "openvino", BATCHES)):
+            bares = {batch: measured[batch] for batch in batches}
+            identity_at = measured["identity", level]
+            costs.append(cost_row("runtimes", workload.name, level, measured[ours], identity_at, bares, CPU_TARGET))
     return _throughput_row(workload, measured, chosen, seconds), costs
 
 
@@ -132,18 +133,6 @@ def _throughput_row(workload, measured, chosen, seconds):
         workload.name, *(f"{rate:,.0f}" for rate in rates.values()), chosen, f"{seconds:.0f}",
         f"**{against_better:.2f}**", verdict_at_least(against_better, AUTO_TARGET), f"**{against_default:.2f}**",
         verdict_at_least(against_default, WITHOUT_CONFIGURATION_TARGETS.get(workload.name)),
-    ]  # fmt: skip
-    progress("runtimes", row)
-    return row
-
-
-def _cost_row(workload, level, ours, measured, batches):
-    batch = min(batches, key=lambda batch: median(map(cpu, measured[batch])))
-    identity, bare = measured["identity", level], measured[batch]
-    value = median([(a.cpu_us - i.cpu_us) / b.cpu_us for a, i, b in zip(ours, identity, bare)])
-    row = [
-        workload.name, str(level), f"{median(map(cpu, ours)):.1f}", f"{median(map(cpu, identity)):.1f}",
-        f"{median(map(cpu, bare)):.1f} ({batch} rows)", f"**{value:.3f}**", verdict(value, CPU_TARGET),
     ]  # fmt: skip
     progress("runtimes", row)
     return row
