@@ -107,7 +107,7 @@ def test_during_the_delay_all_is_served_but_readiness(start):
     keep_alive = http.client.HTTPConnection(server.host, server.port, timeout=30)
     keep_alive.request("GET", "/v2/health/ready")
     reply = keep_alive.getresponse()
-    assert (reply.status, reply.read(), reply.getheader("connection")) == (200, b"", None)
+    assert (reply.status, reply.read(), reply.getheader("connection")) == (200, b'{"ready":true}', None)
     with grpc.insecure_channel(server.address) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert next(watch).status == SERVING

@@ -60,7 +60,7 @@ def handshakes(server, result):
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_curl(server, authority, option, spoken, version):
     flags = [option, f"--tlsv{version}", "--tls-max", version]
-    assert curl(authority, *flags, "-w", "%{http_code} %{http_version}", server.url + "/v2/health/ready") == f"200 {spoken}"
+    assert curl(authority, *flags, "-w", "%{http_code} %{http_version}", server.url + "/v2/health/ready") == f'{{"ready":true}}200 {spoken}'
     body = '{"x": [' + str(ROW[0].tolist()) + "]}"
     assert '"probabilities"' in curl(authority, *flags, "-d", body, server.url + "/predict/mlp")
 
@@ -132,7 +132,7 @@ def test_clients_need_a_certificate(serve, model, files, authority, tmp_path):
     options = [*files, f"--tls-client-ca={authority.certificate}"]
     server = serve(model, *options, tls=authority.trust(known))
     shown = ["--cert", known[0], "--key", known[1]]
-    assert curl(authority, *shown, "-w", "%{http_code}", server.url + "/v2/health/ready") == "200"
+    assert curl(authority, *shown, "-w", "%{http_code}", server.url + "/v2/health/ready") == '{"ready":true}200'
     assert "certificate required" in curl(authority, server.url + "/v2", ok=False)
     assert "--cert CLIENT.pem --key CLIENT-KEY.pem -k https://" in server.stdout()
     curl(authority, "--cert", stranger[0], "--key", stranger[1], server.url + "/v2", ok=False)
@@ -152,7 +152,7 @@ def test_clients_need_a_certificate(serve, model, files, authority, tmp_path):
         assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
 
     server = serve(model, *options, "--tls-client-auth=request", tls=authority.trust())
-    assert curl(authority, "-w", "%{http_code}", server.url + "/v2/health/ready") == "200"
+    assert curl(authority, "-w", "%{http_code}", server.url + "/v2/health/ready") == '{"ready":true}200'
     assert "--cert" not in server.stdout()
     curl(authority, "--cert", stranger[0], "--key", stranger[1], server.url + "/v2", ok=False)
 

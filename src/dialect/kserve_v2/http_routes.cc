@@ -82,7 +82,12 @@ class Routes {
 
   wire::HttpReply health(Path path) const {
     if (path.size() != 1 || (path[0] != "live" && path[0] != "ready")) return no_such_path();
-    return get([&] { return empty_reply(path[0] == "live" || queries_.server_ready() ? 200 : 400); });
+    return get([&] {
+      const bool yes = path[0] == "live" || queries_.server_ready();
+      JsonWriter json;  // what KServe's client reads; Triton's looks at the status alone
+      json.begin_object().field(path[0], yes).end_object();
+      return json_reply(yes ? 200 : 400, json.take());
+    });
   }
 
   /// MODEL[/versions/V][/KIND], or stats.

@@ -340,6 +340,8 @@ TEST_F(HttpDialect, StatusCodes) {
   for (const auto& [method, path, status] : cases) EXPECT_EQ(ask(method, path).status, status) << method << " " << path;
   ready_ = false;
   EXPECT_EQ(ask("GET", "/v2/health/ready").status, 400);
+  EXPECT_EQ(joined(ask("GET", "/v2/health/ready").body), R"({"ready":false})");
+  EXPECT_EQ(joined(ask("GET", "/v2/health/live").body), R"({"live":true})");
   EXPECT_EQ(ask("GET", "/v2/health/live").status, 200);
 }
 
@@ -367,7 +369,7 @@ TEST_F(HttpDialect, AccessLog) {
   ask("GET", "/v2/health/live", "", {{"x-request-id", "q1"}});
   ask("GET", "/nowhere");
   ASSERT_EQ(lines.size(), 2u);
-  EXPECT_EQ(lines[0], "GET /v2/health/live 200 0 q1");
+  EXPECT_EQ(lines[0], "GET /v2/health/live 200 13 q1");
   EXPECT_TRUE(lines[1].starts_with("GET /nowhere 404 "));
 }
 

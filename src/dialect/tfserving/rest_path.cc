@@ -20,6 +20,7 @@ std::optional<Ask> verb(std::string_view text) {
   if (same_word(text, "predict")) return Ask::kPredict;
   if (same_word(text, "classify")) return Ask::kClassify;
   if (same_word(text, "regress")) return Ask::kRegress;
+  if (same_word(text, "explain")) return Ask::kExplain;
   return std::nullopt;
 }
 
@@ -67,6 +68,7 @@ Result<RestPath> parse_rest_path(std::string_view method, std::string_view path)
   if (is(0, "tfserving")) out.dialects = Dialects::kTfServing;
   if (is(0, "kserve")) out.dialects = Dialects::kKserveV1;
   if (out.dialects != Dialects::kBoth) at = 1;
+  if (action == Ask::kExplain && out.dialects == Dialects::kTfServing) return malformed;
   if (!is(at, "v1") || !is(at + 1, "models")) return malformed;
   at += 2;
   if (!action && at < segments.size() && is(segments.size() - 1, "metadata")) {

@@ -12,7 +12,7 @@ namespace modelmill::tfserving {
 enum class Dialects { kBoth, kTfServing, kKserveV1 };
 
 /// What a request to the REST interface asks for.
-enum class Ask { kPredict, kClassify, kRegress, kStatus, kMetadata, kList };
+enum class Ask { kPredict, kClassify, kRegress, kExplain, kStatus, kMetadata, kList };
 
 struct RestPath {
   Ask ask = Ask::kStatus;

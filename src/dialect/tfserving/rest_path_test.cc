@@ -24,6 +24,7 @@ TEST(RestPath, Reads) {
       {"POST", "/v1/models/m/versions/12:predict", Ask::kPredict, "m", 12},
       {"POST", "/v1/models/m/labels/canary:predict", Ask::kPredict, "m", -1, "canary"},
       {"POST", "/v1/models/a%20b:predict", Ask::kPredict, "a b"},
+      {"POST", "/kserve/v1/models/m:explain", Ask::kExplain, "m", -1, "", Dialects::kKserveV1},
       {"GET", "/v1/models", Ask::kList, ""},
       {"GET", "/v1/models/", Ask::kList, ""},
       {"GET", "/v1/models/m", Ask::kStatus, "m"},
@@ -49,6 +50,7 @@ TEST(RestPath, WhatIsNoneIsMalformed) {
   const std::pair<const char*, const char*> table[] = {
       {"POST", "/v1/models/m"},
       {"POST", "/v1/models/m:explode"},
+      {"POST", "/tfserving/v1/models/m:explain"},
       {"POST", "/v1/models/:predict"},
       {"POST", "/v1/models:predict"},
       {"POST", "/v1/models/m:predict/more"},

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/json_text.h"
+#include "dialect/kserve_v1/handler_call.h"
 #include "dialect/model_wait.h"
 #include "dialect/route_facts.h"
 #include "dialect/tfserving/grpc_examples.h"
@@ -12,6 +13,7 @@
 #include "dialect/tfserving/metadata.h"
 #include "dialect/tfserving/rest_call.h"
 #include "dialect/tfserving/rest_path.h"
+#include "dialect/torchserve/infer_codec.h"
 #include "dialect/unary_proto.h"
 
 namespace modelmill::tfserving {
@@ -65,13 +67,15 @@ std::string list_json(const Catalog& catalog) {
 Result<std::string> status_json(const Catalog& catalog, const RestPath& path) {
   MM_ASSIGN_OR_RETURN(const api::GetModelStatusResponse status, model_status(catalog, path.target));
   if (path.dialects == Dialects::kTfServing) return json_of(status);
+  const bool ready = pin_target(catalog, path.target).ok();
+  if (!ready && path.dialects == Dialects::kKserveV1)
+    return unavailable("Model with name " + path.target.model + " is not ready.");
   JsonWriter json;
-  json.begin_object().field("name", path.target.model);
-  json.field("ready", pin_target(catalog, path.target).ok()).end_object();
-  std::string ready = json.take();
-  if (path.dialects == Dialects::kKserveV1) return ready;
-  ready.back() = ',';
-  return ready + json_of(status).substr(1);
+  json.begin_object().field("name", path.target.model).field("ready", ready).end_object();
+  std::string text = json.take();
+  if (path.dialects == Dialects::kKserveV1) return text;
+  text.back() = ',';
+  return text + json_of(status).substr(1);
 }
 
 Result<std::string> describe(const Catalog& catalog, const RestPath& path) {
@@ -87,13 +91,18 @@ Result<std::string> describe(const Catalog& catalog, const RestPath& path) {
   return metadata_json(*pin);
 }
 
+/// KServe's explanations, and what it asks a handler of TorchServe's.
+bool is_for_handler(const RestPath& path, const ModelVersion& version) {
+  if (path.ask == Ask::kExplain) return true;
+  return path.ask == Ask::kPredict && path.dialects != Dialects::kTfServing && torchserve::takes_bodies(version);
+}
+
 void handle(Inference& inference, const HttpOptions& options, const std::shared_ptr<ServingMetrics>& metrics,
             std::shared_ptr<wire::HttpExchange> exchange) {
   const wire::HttpRequest& request = exchange->request();
   const Result<RestPath> path = parse_rest_path(request.method, request.path);
   if (!path.ok()) return exchange->reply(error_reply(path.status()));
-  const bool infers = path->ask == Ask::kPredict || path->ask == Ask::kClassify || path->ask == Ask::kRegress;
-  if (!infers) {
+  if (request.method != "POST") {
     Result<std::string> body = describe(inference.catalog(), *path);
     wire::HttpReply reply = body.ok() ? json_reply(200, std::move(body).value()) : error_reply(body.status());
     compress_reply(reply, request);
@@ -102,8 +111,11 @@ void handle(Inference& inference, const HttpOptions& options, const std::shared_
   RoutedRequestPtr routed = find_route(inference, path->target, facts_of(request));
   Result<VersionPin> pin = pin_target(inference.catalog(), path->target, routed);
   const std::string asked = routed ? routed->target().model : path->target.model;
+  if (pin.ok() && is_for_handler(*path, **pin))
+    return kserve_v1::handle_by_handler(inference, exchange, path->target.model, std::move(pin).value(),
+                                        path->ask == Ask::kExplain, options, std::move(routed));
   const bool waits = !pin.ok() && inference.loads_on_demand(asked);
-  if (pin.ok() || (routed && !waits))  // the route may have an answer of its own
+  if (pin.ok() || (routed && !waits && path->ask != Ask::kExplain))  // the route may have an answer of its own
     return handle_rest_inference(inference, exchange, *path, std::move(pin), options, metrics, std::move(routed));
   if (!waits) return exchange->reply(error_reply(pin.status()));
   wait_for_model(inference, exchange, asked,

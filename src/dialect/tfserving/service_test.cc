@@ -71,7 +71,9 @@ TEST_F(TfServing, RefusesInItsWords) {
       {"m/versions/7:predict", R"({"instances":[1]})", "Servable not found for request: Specific(m, 7)", 404},
       {"m/versions/0:predict", R"({"instances":[1]})", "Servable not found for request: Specific(m, 0)", 404},
       {"m/labels/l:predict", R"({"instances":[1]})", "Unrecognized servable version label: l"},
-      {"m:explain", R"({"instances":[1]})", "Malformed request: POST /v1/models/m:explain"},
+      {"m:explode", R"({"instances":[1]})", "Malformed request: POST /v1/models/m:explode"},
+      {"m:explain", R"({"instances":[1]})", "model 'm' explains nothing", 501},
+      {"x:explain", R"({"instances":[1]})", "Servable not found for request: Latest(x)", 404},
   };
   for (const Case& c : table) EXPECT_THAT(post(c.path, c.body, c.status), HasSubstr(c.error)) << c.body;
 }
@@ -101,7 +103,8 @@ TEST_F(TfServing, StatusAndWhatKserveHasAtTheSamePaths) {
   EXPECT_EQ(
       get("/tfserving/v1/models/broken"),
       R"({"model_version_status":[{"version":"2","state":"END","status":{"error_code":"UNKNOWN","error_message":"no such file"}}]})");
-  EXPECT_EQ(get("/kserve/v1/models/broken"), R"({"name":"broken","ready":false})");
+  EXPECT_EQ(get("/kserve/v1/models/broken", 503), R"({"error":"Model with name broken is not ready."})");
+  EXPECT_THAT(get("/v1/models/broken"), HasSubstr(R"({"name":"broken","ready":false,"model_version_status":)"));
   EXPECT_EQ(get("/v1/models/x", 404), R"({"error":"Could not find any versions of model x"})");
   EXPECT_EQ(get("/v1/models/m/versions/9", 404), R"({"error":"Could not find version 9 of model m"})");
 }

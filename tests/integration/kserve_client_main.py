@@ -1,0 +1,123 @@
+"""KServe's own clients, unmodified: kserve_client_main.py ADDRESS asks a server with the models of test_kserve.py."""
+
+import asyncio
+import sys
+
+import httpx
+import numpy as np
+from kserve import InferInput, InferRequest
+from kserve.inference_client import InferenceGRPCClient, InferenceRESTClient, RESTConfig
+
+import checks_main
+
+ADDRESS = sys.argv[1]
+URL = f"http://{ADDRESS}"
+ROWS = np.random.default_rng(3).random((2, 64), np.float32)
+
+
+def rest(call, protocol="v1"):
+    """The result of `await call(client)`."""
+
+    async def ask():
+        async with InferenceRESTClient(RESTConfig(protocol=protocol)) as client:
+            return await call(client)
+
+    return asyncio.run(ask())
+
+
+def grpc(call):
+    async def ask():
+        async with InferenceGRPCClient(ADDRESS) as client:
+            return await call(client)
+
+    return asyncio.run(ask())
+
+
+def status(call):
+    try:
+        rest(call)
+    except httpx.HTTPStatusError as error:
+        return error.response.status_code, error.response.json()["error"]
+    raise AssertionError("it succeeded")
+
+
+def request(binary=False):
+    tensor = InferInput("x", [2, 64], "FP32")
+    tensor.set_data_from_numpy(ROWS, binary_data=binary)
+    return InferRequest(model_name="mlp", infer_inputs=[tensor], request_id="7")
+
+
+def predictions():
+    return rest(lambda client: client.infer(URL, {"instances": ROWS.tolist()}, model_name="mlp"))["predictions"]
+
+
+def same(response):
+    assert response.id == "7" and response.model_name == "mlp"
+    np.testing.assert_allclose(response.outputs[0].as_numpy(), predictions(), rtol=1e-5)
+
+
+def check_v1_predict():
+    answer = np.array(predictions())
+    assert answer.shape == (2, 10)
+    np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-5)
+
+
+def check_v1_prefix():
+    answer = rest(lambda client: client.infer(f"{URL}/kserve", {"instances": ROWS.tolist()}, model_name="mlp"))
+    assert answer == {"predictions": predictions()}
+
+
+def check_v1_readiness():
+    for url in (URL, f"{URL}/kserve"):
+        assert rest(lambda client: client.is_model_ready(url, "mlp")) is True
+        code, text = status(lambda client: client.is_model_ready(url, "nobody"))
+        assert code == 404 and "nobody" in text
+
+
+def check_v1_list():
+    for url in (URL, f"{URL}/kserve"):
+        assert httpx.get(f"{url}/v1/models").json()["models"] == ["mlp", "sums"]
+
+
+def check_v1_errors():
+    code, text = status(lambda client: client.infer(URL, {"rows": []}, model_name="mlp"))
+    assert code == 400 and "instances" in text
+    code, text = status(lambda client: client.infer(URL, {"instances": []}, model_name="nobody"))
+    assert code == 404
+
+
+def check_v1_handler():
+    body = {"instances": [{"data": [1, 2]}, {"data": [3]}]}
+    answer = rest(lambda client: client.infer(URL, body, model_name="sums"))
+    assert answer == {"predictions": [3, 3]}
+    code, text = status(lambda client: client.infer(URL, {"rows": []}, model_name="sums"))
+    assert code == 400 and '{"instances": [...]}' in text
+
+
+def check_v1_explain():
+    body = {"instances": [{"data": [1, 2]}]}
+    for url in (URL, f"{URL}/kserve"):
+        assert rest(lambda client: client.explain(url, "sums", body)) == {"explanations": [3]}
+    code, text = status(lambda client: client.explain(URL, "mlp", body))
+    assert code == 501 and "explains nothing" in text
+    code, _ = status(lambda client: client.explain(URL, "nobody", body))
+    assert code == 404
+
+
+def check_v2_rest():
+    for binary in (False, True):
+        same(rest(lambda client: client.infer(URL, request(binary), model_name="mlp"), "v2"))
+    assert rest(lambda client: client.is_server_live(URL), "v2") is True
+    assert rest(lambda client: client.is_server_ready(URL), "v2") is True
+    assert rest(lambda client: client.is_model_ready(URL, "mlp"), "v2") is True
+    assert rest(lambda client: client.is_model_ready(URL, "nobody"), "v2") is False
+
+
+def check_v2_grpc():
+    same(grpc(lambda client: client.infer(request())))
+    assert grpc(lambda client: client.is_server_live()) is True
+    assert grpc(lambda client: client.is_server_ready()) is True
+    assert grpc(lambda client: client.is_model_ready("mlp")) is True
+
+
+checks_main.run(globals())
