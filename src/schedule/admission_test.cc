@@ -60,6 +60,13 @@ TEST(Admission, WhatIsNotKnownIsAdmitted) {
   EXPECT_EQ(admit(policy, {1'000, 1, 0}, nullptr, kT0, kT0 + 1ms, 0.9).verdict, Verdict::kAdmitted);
 }
 
+TEST(Admission, ARequestTakesTheTimeOfWhatItIsFilledUpTo) {
+  const CostCurve cost = one_ms_a_row(4);
+  EXPECT_EQ(too_late_before({.max_rows = 4, .allowed = {4}, .objective = 10ms}, &cost, kT0), kT0 - 6ms);
+  EXPECT_EQ(too_late_before({.max_rows = 4, .allowed = {4}, .objective = 7ms}, &cost, kT0), TimePoint::min())
+      << "it can't be held";
+}
+
 TEST(Admission, TooLate) {
   const CostCurve cost = one_ms_a_row(4);
   EXPECT_EQ(too_late_before({.max_rows = 4, .objective = 10ms}, &cost, kT0), kT0 - 9ms);

@@ -1,8 +1,10 @@
 #include "schedule/batch_policy.h"
 
 #include <algorithm>
-#include <bit>
 #include <numeric>
+#include <optional>
+
+#include "schedule/batch_price.h"
 
 namespace modelmill {
 namespace {
@@ -41,33 +43,12 @@ BatchDecision cut(size_t requests, CutReason reason) {
 
 /// A batch is split among idle instances when its parts have this much of its rate.
 constexpr double kSplitsWell = 0.97;
-/// A batch waits for more rows when they raise its rate so much.
-constexpr double kWorthWaiting = 1.1;
-
-Duration planned(const BatchPolicy& policy, double share) {
-  return std::chrono::duration_cast<Duration>(policy.objective * share);
-}
-
-/// Whether the requests wait for more to come, because those would be cheaper together; `until` and `goal` are set.
-bool waits_for_more(const BatchPolicy& policy, const QueueView& queue, const LoadView& load, int64_t rows,
-                    int64_t limit, const CostCurve& cost, BatchDecision& decision) {
-  if (rows >= limit || load.arrivals <= 0) return false;
-  // Half of the time that is left goes into waiting: what follows may take longer than expected.
-  const Duration slack = planned(policy, load.share) - cost.p99(limit);
-  if (slack <= Duration{}) return false;
-  const double fill_seconds = static_cast<double>(limit - rows) / load.arrivals;
-  const double wait_seconds = std::min(fill_seconds, to_seconds(slack) / 2);
-  const auto more = static_cast<int64_t>(load.arrivals * wait_seconds);
-  if (more < 1 || cost.rate(rows + more) < kWorthWaiting * cost.rate(rows)) return false;
-  decision.action = BatchDecision::Action::kWait;
-  decision.until = queue.oldest + std::chrono::nanoseconds(static_cast<int64_t>(wait_seconds * 1e9));
-  decision.goal = limit;
-  return true;
-}
+/// A batch is cut at an allowed size when both parts take so little of the time of the whole, filled up.
+constexpr double kCheaper = 0.95;
 
 /// Without preferred sizes and delay.
 BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const QueueView& queue,
-                             const InstanceView& instances, const CostCurve* cost, const LoadView& load) {
+                             const InstanceView& instances, const BatchPrice* price, const LoadView& load) {
   int64_t limit = policy.max_rows;
   CutReason at_limit = CutReason::kFull;
   const auto lower = [&](int64_t to, CutReason reason) {
@@ -75,37 +56,58 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
     limit = to;
     at_limit = reason;
   };
-  if (cost && policy.max_rows > 1) {
-    lower(cost->limit(), CutReason::kNoGain);
-    if (policy.objective > Duration{}) lower(rows_within_objective(policy, *cost, load.share), CutReason::kObjective);
+  if (price && policy.max_rows > 1) {
+    lower(price->limit(), CutReason::kNoGain);
+    if (policy.objective > Duration{}) lower(price->rows_within_objective(load.share), CutReason::kObjective);
     const auto waiting = std::accumulate(queue.rows.begin(), queue.rows.end(), int64_t{0});
     if (instances.idle > 1 && queue.rows.size() > 1) {
       const int64_t whole = std::min(limit, waiting);
       const int64_t part = (waiting + instances.idle - 1) / instances.idle;
-      if (part < whole && cost->rate(part) >= kSplitsWell * cost->rate(whole)) lower(part, CutReason::kIdleInstance);
+      if (part < whole && price->rate(part) >= kSplitsWell * price->rate(whole)) lower(part, CutReason::kIdleInstance);
     }
   }
   const Fill fill = fill_batch(policy, limit, queue.rows);
   if (fill.full) return cut(fill.fitting, at_limit);
-  BatchDecision wait;
-  if (cost && cost->known() && policy.objective > Duration{} &&
-      waits_for_more(policy, queue, load, fill.rows, limit, *cost, wait)) {
-    if (queue.nearest_deadline < wait.until) return cut(fill.fitting, CutReason::kDeadline);
-    if (now < wait.until) return wait;
+  const Duration wait = price && price->known() && policy.objective > Duration{}
+                            ? time_to_wait(*price, fill.rows, limit, load.arrivals, load.share)
+                            : Duration{};
+  if (wait > Duration{}) {
+    const TimePoint until = queue.oldest + wait;
+    if (queue.nearest_deadline < until) return cut(fill.fitting, CutReason::kDeadline);
+    if (now < until) return {.action = BatchDecision::Action::kWait, .until = until, .goal = limit};
     return cut(fill.fitting, CutReason::kDelayOver);
   }
   return cut(fill.fitting, CutReason::kIdleInstance);
 }
 
-}  // namespace
-
-int64_t rows_within_objective(const BatchPolicy& policy, const CostCurve& cost, double share) {
-  if (!cost.known()) return policy.max_rows;
-  for (int64_t rows = policy.max_rows; rows > 1;
-       rows = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(rows - 1))))
-    if (2 * cost.expected(rows) <= planned(policy, share)) return rows;
-  return 1;
+BatchDecision decide_by_hand(const BatchPolicy& policy, TimePoint now, const QueueView& queue) {
+  const Fill fill = fill_batch(policy, policy.max_rows, queue.rows);
+  const TimePoint over = queue.oldest + policy.max_delay;
+  const bool delay_over = policy.max_delay > Duration{} && now >= over;
+  if (fill.preferred > 0 && !delay_over) return cut(fill.preferred, CutReason::kFull);
+  if (fill.full) return cut(fill.fitting, CutReason::kFull);
+  if (!policy.preferred.empty() && fill.rows >= policy.preferred.back()) return cut(fill.fitting, CutReason::kFull);
+  if (policy.max_delay == Duration{}) return cut(fill.fitting, CutReason::kIdleInstance);
+  if (delay_over) return cut(fill.fitting, CutReason::kDelayOver);
+  if (queue.nearest_deadline < over) return cut(fill.fitting, CutReason::kDeadline);
+  return {.action = BatchDecision::Action::kWait, .until = over, .goal = policy.smallest_goal()};
 }
+
+/// Makes a cut that would be filled up one of an allowed size, where that and what it leaves are cheaper.
+void avoid_filling(const BatchPolicy& policy, const QueueView& queue, const BatchPrice& price,
+                   BatchDecision& decision) {
+  int64_t all = 0, exact = 0;
+  size_t requests = 0;  // that make the largest allowed size, `exact`, with some left
+  for (size_t i = 0; i < decision.requests; ++i) {
+    all += queue.rows[i];
+    if (i + 1 < decision.requests && policy.filled(all) == all) exact = all, requests = i + 1;
+  }
+  if (requests == 0 || policy.filled(all) == all) return;
+  const auto seconds = [&price](int64_t rows) { return static_cast<double>(rows) / price.rate(rows); };
+  if (seconds(exact) + seconds(all - exact) <= kCheaper * seconds(all)) decision = cut(requests, CutReason::kNoGain);
+}
+
+}  // namespace
 
 BatchPolicy BatchPolicy::from(const BatchingDefinition& batching, int64_t max_rows) {
   BatchPolicy policy;
@@ -128,18 +130,14 @@ int64_t BatchPolicy::filled(int64_t rows) const {
 BatchDecision decide(const BatchPolicy& policy, TimePoint now, const QueueView& queue, const InstanceView& instances,
                      const CostCurve* cost, const LoadView& load) {
   if (queue.rows.empty() || instances.idle == 0) return {};
-  if (!policy.by_hand()) return decide_by_cost(policy, now, queue, instances, cost, load);
-
-  const Fill fill = fill_batch(policy, policy.max_rows, queue.rows);
-  const TimePoint over = queue.oldest + policy.max_delay;
-  const bool delay_over = policy.max_delay > Duration{} && now >= over;
-  if (fill.preferred > 0 && !delay_over) return cut(fill.preferred, CutReason::kFull);
-  if (fill.full) return cut(fill.fitting, CutReason::kFull);
-  if (!policy.preferred.empty() && fill.rows >= policy.preferred.back()) return cut(fill.fitting, CutReason::kFull);
-  if (policy.max_delay == Duration{}) return cut(fill.fitting, CutReason::kIdleInstance);
-  if (delay_over) return cut(fill.fitting, CutReason::kDelayOver);
-  if (queue.nearest_deadline < over) return cut(fill.fitting, CutReason::kDeadline);
-  return {.action = BatchDecision::Action::kWait, .until = over, .goal = policy.smallest_goal()};
+  std::optional<BatchPrice> price;
+  if (cost) price.emplace(policy, *cost);
+  BatchDecision decision = policy.by_hand()
+                               ? decide_by_hand(policy, now, queue)
+                               : decide_by_cost(policy, now, queue, instances, price ? &*price : nullptr, load);
+  if (decision.action == BatchDecision::Action::kCut && price && price->known() && !policy.allowed.empty())
+    avoid_filling(policy, queue, *price, decision);
+  return decision;
 }
 
 }  // namespace modelmill

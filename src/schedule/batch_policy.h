@@ -59,8 +59,10 @@ struct BatchPolicy {
 
   static BatchPolicy from(const BatchingDefinition& batching, int64_t max_rows);
 
-  /// The user has said how batches are to be made; then what was learned does not count.
-  bool by_hand() const { return max_delay > Duration{} || !preferred.empty() || !allowed.empty(); }
+  /// The user has said how batches are to be made; then what was learned does not count, but for what filling up costs.
+  bool by_hand() const {
+    return max_delay > Duration{} || !preferred.empty() || (!allowed.empty() && objective == Duration{});
+  }
   /// An idle instance takes what there is, at once.
   bool work_conserving() const { return !by_hand() && objective == Duration{}; }
   /// The rows that a batch of so many is filled up to: TF Serving's allowed_batch_sizes.
@@ -68,10 +70,6 @@ struct BatchPolicy {
   /// The fewest rows that can end a wait by hand.
   int64_t smallest_goal() const { return preferred.empty() ? max_rows : preferred.front(); }
 };
-
-/// The most rows of a batch that holds the objective: two executions of it, the one that a request finds running and
-/// its own, are within the `share` of it that may be planned with. At least 1; max_rows where nothing is known.
-int64_t rows_within_objective(const BatchPolicy& policy, const CostCurve& cost, double share);
 
 /// Decides over one kind of requests. A pure function; `cost` is what was learned of their kind, null or unknown:
 /// nothing.
@@ -82,6 +80,9 @@ int64_t rows_within_objective(const BatchPolicy& policy, const CostCurve& cost, 
 /// time. With preferred sizes and a delay it is as Triton defines it: the largest preferred size that can be made is
 /// cut at once; without one, requests are held back until the oldest has waited for max_delay or a full batch is there.
 /// A request whose deadline comes before the wait would be over is not gambled with: its batch is cut now.
+///
+/// Batches that are filled up cost what they are filled up to. One that would be is cut at an allowed size before,
+/// where that size and the rest by itself are cheaper.
 BatchDecision decide(const BatchPolicy& policy, TimePoint now, const QueueView& queue, const InstanceView& instances,
                      const CostCurve* cost = nullptr, const LoadView& load = {});
 

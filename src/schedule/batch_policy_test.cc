@@ -6,6 +6,8 @@
 #include <numeric>
 #include <random>
 
+#include "schedule/batch_price.h"
+
 namespace modelmill {
 namespace {
 
@@ -133,14 +135,15 @@ TEST(BatchPolicyTest, IdleInstancesShareWhereThatCostsNothing) {
 TEST(BatchPolicyTest, AnObjectiveBoundsTheBatch) {
   BatchPolicy policy{.max_rows = 64, .objective = 10ms};
   const CostCurve cost = learned([](int64_t rows) { return 500us + rows * 200us; }, 64);
-  const int64_t most = rows_within_objective(policy, cost, 0.9);
-  EXPECT_EQ(most, 16) << "twice 3.7 ms are within 9 ms; twice 6.9 ms are not";
+  EXPECT_EQ(BatchPrice(policy, cost).rows_within_objective(0.9), 16)
+      << "twice 3.7 ms are within 9 ms; twice 6.9 ms are not";
   const BatchDecision d = decide_by(cost, policy, std::vector<int64_t>(40, 1));
   EXPECT_EQ(d.requests, 16u);
   EXPECT_EQ(d.reason, CutReason::kObjective);
   policy.objective = 1us;
-  EXPECT_EQ(rows_within_objective(policy, cost, 0.9), 1) << "it can't be held; nothing is gained by not running";
-  EXPECT_EQ(rows_within_objective(policy, CostCurve(64), 0.9), 64) << "nothing is known";
+  EXPECT_EQ(BatchPrice(policy, cost).rows_within_objective(0.9), 1)
+      << "it can't be held; nothing is gained by not running";
+  EXPECT_EQ(BatchPrice(policy, CostCurve(64)).rows_within_objective(0.9), 64) << "nothing is known";
 }
 
 TEST(BatchPolicyTest, AnObjectiveLeavesTimeToWaitForMore) {
@@ -167,6 +170,71 @@ TEST(BatchPolicyTest, ADeadlineIsNotGambledWith) {
   const BatchDecision d = decide(policy, kT0, {rows, kT0, kT0 + 1ms}, {.idle = 1}, &cost, {.arrivals = 5'000});
   EXPECT_EQ(d.action, Action::kCut);
   EXPECT_EQ(d.reason, CutReason::kDeadline);
+}
+
+BatchPolicy with_allowed(std::vector<int64_t> allowed, Duration max_delay = {}, Duration objective = {}) {
+  BatchPolicy policy{.max_rows = allowed.back(), .max_delay = max_delay, .objective = objective};
+  policy.allowed = std::move(allowed);
+  return policy;
+}
+
+/// What was learned of the sizes that batches are filled up to.
+CostCurve learned_at(const std::vector<int64_t>& sizes, const std::function<Duration(int64_t)>& cost) {
+  CostCurve curve(sizes.back());
+  for (const int64_t rows : sizes)
+    for (int i = 0; i < 5; ++i) curve.learn(rows, cost(rows));
+  return curve;
+}
+
+TEST(BatchPolicyTest, BatchesCostWhatTheyAreFilledUpTo) {
+  const struct {
+    const char* what;
+    std::vector<int64_t> allowed, rows;
+    Duration (*cost)(int64_t);
+    size_t requests;
+    CutReason reason;
+  } cases[] = {
+      // Rows cost a millisecond each: 4 and 1 take 5 ms, 5 filled up to 8 take 8.
+      {"at an allowed size before", {1, 4, 8}, {1, 1, 1, 1, 1}, no_gain, 4, CutReason::kNoGain},
+      {"what is left is filled up too", {4, 8}, {1, 1, 1, 1, 1}, no_gain, 5, kIdle},
+      {"an execution costs more than rows", {1, 4, 8}, {1, 1, 1, 1, 1}, cheap_together, 5, kIdle},
+      {"nothing is filled up", {1, 4, 8}, {1, 1, 1, 1}, no_gain, 4, kIdle},
+      {"full", {1, 4, 8}, {4, 4}, no_gain, 2, kFull},
+      {"no request ends at an allowed size", {1, 4, 8}, {3, 3}, no_gain, 2, kIdle},
+      {"a size that several rows make", {1, 4, 8}, {2, 2, 1}, no_gain, 2, CutReason::kNoGain},
+      {"alone", {4, 8}, {1}, no_gain, 1, kIdle},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.what);
+    const BatchDecision d = decide_by(learned_at(c.allowed, c.cost), with_allowed(c.allowed), c.rows);
+    ASSERT_EQ(d.action, Action::kCut);
+    EXPECT_EQ(d.requests, c.requests);
+    EXPECT_STREQ(cut_reason_name(d.reason), cut_reason_name(c.reason));
+  }
+  const std::vector<int64_t> five(5, 1);
+  EXPECT_EQ(decide(with_allowed({1, 4, 8}), kT0, {five, kT0, kNever}, {1}).requests, 5u) << "nothing is known";
+}
+
+TEST(BatchPolicyTest, TheDelayOfAllowedSizesIsKept) {
+  const BatchPolicy policy = with_allowed({1, 4, 8}, 100us);
+  const CostCurve cost = learned_at(policy.allowed, no_gain);
+  EXPECT_EQ(decide_by(cost, policy, {1, 1, 1, 1, 1}, {.idle = 1}, 10us).action, Action::kWait);
+  EXPECT_EQ(decide_by(cost, policy, {1, 1, 1, 1, 1}, {.idle = 1}, 100us).requests, 4u);
+}
+
+TEST(BatchPolicyTest, AnObjectiveCountsWhatFillingUpCosts) {
+  const auto cost = [](int64_t rows) { return 500us + rows * 200us; };
+  const BatchPolicy policy = with_allowed({2, 16, 64}, 0us, 10ms);
+  EXPECT_FALSE(policy.by_hand());
+  const CostCurve curve = learned_at(policy.allowed, cost);
+  EXPECT_EQ(BatchPrice(policy, curve).rows_within_objective(0.9), 16) << "32 would be filled up to 64";
+  EXPECT_EQ(decide_by(curve, policy, std::vector<int64_t>(40, 1)).requests, 16u);
+  // Filled up to 16 all the same, eight rows cost no more than three.
+  EXPECT_EQ(decide_by(curve, policy, {1, 1, 1}, {.idle = 1}, 0us, 2'000).action, Action::kWait);
+  const BatchPolicy bare{.max_rows = 64, .objective = 10ms};
+  const BatchPrice filled(policy, curve), exact(bare, curve);
+  EXPECT_EQ(filled.expected(3), cost(16));
+  EXPECT_DOUBLE_EQ(filled.rate(8), exact.rate(16) / 2);
 }
 
 /// What must hold for any queue and policy.

@@ -37,7 +37,8 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       cost_aware_(plan_.cost_aware && !this->definition().decoupled),
       splits_(policy_.max_rows > 1 && plan_.has_batch_dimension && !this->definition().decoupled),
       has_timeouts_(limits_of(plan_).has_timeouts()),
-      may_run_on_loop_(plan_.inline_safe && !policy_.by_hand() && plan_.batching.priority_levels <= 1),
+      may_run_on_loop_(plan_.inline_safe && !policy_.by_hand() && policy_.allowed.empty() &&
+                       plan_.batching.priority_levels <= 1),
       time_(time),
       model_(std::move(model)),
       order_(plan_.batching.preserve_ordering ? std::make_shared<ResponseOrder>() : nullptr),
@@ -193,11 +194,11 @@ std::vector<LearnedCost> VersionScheduler::learned() const {
 
 Explanation VersionScheduler::explain() const {
   Explanation out;
-  out.policy = policy_.max_rows == 1       ? "unbatched"
-               : !policy_.allowed.empty()  ? "allowed sizes"
-               : policy_.by_hand()         ? "delay window"
-               : policy_.work_conserving() ? "work-conserving"
-                                           : "objective";
+  out.policy = policy_.max_rows == 1                           ? "unbatched"
+               : policy_.by_hand() && !policy_.allowed.empty() ? "allowed sizes"
+               : policy_.by_hand()                             ? "delay window"
+               : policy_.work_conserving()                     ? "work-conserving"
+                                                               : "objective";
   out.max_rows = policy_.max_rows;
   out.objective = policy_.objective;
   const MutexLock lock(mutex_);
