@@ -81,9 +81,8 @@ Result<SeenModel> unpack_sent_model(const ModelLoad& load, std::span<const Model
   }
   // What looks like a model's folder by its configuration needs one there; the one that was sent is put in its place.
   MM_RETURN_IF_ERROR(write_file(directory, "config.pbtxt", ""));
-  MM_ASSIGN_OR_RETURN(
-      FoundModels found,
-      find_models({directory}, formats, {.bounds = [&](const auto&) -> std::string { return directory; }}));
+  const auto bounds = [&directory](const auto&) { return std::string(directory); };
+  MM_ASSIGN_OR_RETURN(FoundModels found, find_models({directory}, formats, {.bounds = bounds}));
   FoundModel& model = found.models.front();
   model.untrusted = true;
   SeenModel seen = look_at(std::move(model));

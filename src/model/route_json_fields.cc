@@ -70,7 +70,7 @@ Status read_targets(const element& value, std::vector<RouteTarget>& into) {
 
 Status read_failures(const element& value, std::vector<RouteFailure>& into) {
   simdjson::dom::array names;
-  const Status wrong = expected("on", "a list of error, timeout and overload");
+  Status wrong = expected("on", "a list of error, timeout and overload");
   if (value.get(names) != simdjson::SUCCESS) return wrong;
   into.clear();
   for (const element item : names) {

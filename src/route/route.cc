@@ -26,11 +26,12 @@ Route::Route(RouteDefinition definition, ArmStatsTable& stats) : definition_(std
   breaker_ = {static_cast<int>(definition_.breaker.failures), definition_.breaker.open,
               static_cast<int>(definition_.breaker.probes)};
   if (!definition_.fallback) return;
-  Fallback& made = fallback_.emplace();
+  Fallback made;
   for (const RouteTarget& target : definition_.fallback->to) made.arms.push_back(arm_of(target));
   for (const RouteFailure failure : definition_.fallback->on) made.on[static_cast<size_t>(failure)] = true;
   made.timeout = definition_.fallback->timeout;
   if (!definition_.fallback->answer.empty()) made.answer = parse_route_answer(definition_.fallback->answer).value();
+  fallback_ = std::move(made);
 }
 
 size_t Route::arm_of(const RouteTarget& target) const {

@@ -53,7 +53,7 @@ class Bench {
     for (int i = 0; i < kRepeats; ++i)
       least = std::min(least, testing::processor_ns(kRequests, [&] {
                          if (const auto route = routes_.find(name)) chosen_ += route->choose(facts, chance);
-                         if ((chance += 0.001) >= 1) chance = 0;
+                         chance = chance < 0.999 ? chance + 0.001 : 0;
                        }));
     return least;
   }
