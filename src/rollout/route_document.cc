@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/json_text.h"
+#include "state/kept_document.h"
 
 namespace modelmill {
 namespace {
@@ -13,10 +14,6 @@ namespace {
 using simdjson::dom::element;
 
 constexpr int64_t kFormat = 1;
-
-Status wrong(std::string_view what) {
-  return Status(Code::kDataLoss, "the kept '" + std::string(what) + "' can't be read");
-}
 
 Result<std::optional<RouteDefinition>> read_route(const element& value) {
   if (value.is_null()) return std::optional<RouteDefinition>();
@@ -31,7 +28,7 @@ Status read_change(const element& value, RouteChange& into) {
   if (value["number"].get(into.number) != simdjson::SUCCESS || value["at"].get(at) != simdjson::SUCCESS ||
       value["what"].get(what) != simdjson::SUCCESS || value["by"].get(by) != simdjson::SUCCESS ||
       value["before"].get(into.before) != simdjson::SUCCESS || value["route"].get(route) != simdjson::SUCCESS)
-    return wrong("history");
+    return wrong_kept_field("history");
   into.at = at;
   into.what = what;
   into.by = by;
@@ -45,11 +42,9 @@ Status read_field(std::string_view key, const element& value, RouteDocument& int
     MM_ASSIGN_OR_RETURN(into.declared, read_route(value));
     return ok_status();
   }
-  if (key != "history")
-    return failed_precondition("field '" + std::string(key) +
-                               "' is not known to this release; use the one that wrote it");
+  if (key != "history") return unknown_kept_field(key);
   simdjson::dom::array changes;
-  if (value.get(changes) != simdjson::SUCCESS) return wrong("history");
+  if (value.get(changes) != simdjson::SUCCESS) return wrong_kept_field("history");
   for (const element change : changes) MM_RETURN_IF_ERROR(read_change(change, into.changes.emplace_back()));
   return ok_status();
 }
@@ -107,13 +102,7 @@ std::string route_document_text(const RouteDocument& document) {
 
 Result<RouteDocument> parse_route_document(const std::string& text) {
   simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  int64_t format = 0;
-  if (parser.parse(text).get(object) != simdjson::SUCCESS || object["format"].get(format) != simdjson::SUCCESS)
-    return wrong("format");
-  if (format != kFormat)
-    return failed_precondition("its format is " + std::to_string(format) + ", and this release reads format " +
-                               std::to_string(kFormat) + "; use the release that wrote it");
+  MM_ASSIGN_OR_RETURN(const simdjson::dom::object object, open_kept_document(parser, text, kFormat));
   RouteDocument document;
   for (const auto& [key, value] : object) MM_RETURN_IF_ERROR(read_field(key, value, document));
   return document;

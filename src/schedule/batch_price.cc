@@ -15,13 +15,9 @@ Duration planned(const BatchPolicy& policy, double share) {
 
 }  // namespace
 
-Duration BatchPrice::slowed(Duration time) const {
-  return time == CostCurve::kUnknown ? time : std::chrono::duration_cast<Duration>(time * slowdown_);
-}
-
 double BatchPrice::rate(int64_t rows) const {
   const int64_t filled = policy_.filled(rows);
-  return cost_.rate(filled) / slowdown_ * static_cast<double>(rows) / static_cast<double>(filled);
+  return cost_.rate(filled) * static_cast<double>(rows) / static_cast<double>(filled);
 }
 
 int64_t BatchPrice::limit() const { return std::min(policy_.max_rows, policy_.filled(cost_.limit())); }

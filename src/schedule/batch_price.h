@@ -9,16 +9,15 @@
 namespace modelmill {
 
 /// What batches cost under a policy: those that are filled up to an allowed size cost what that does. A view of both,
-/// for the call; `slowdown` is by how much an execution takes longer than was learned.
+/// for the call.
 class BatchPrice {
  public:
-  BatchPrice(const BatchPolicy& policy, const CostCurve& cost, double slowdown = 1)
-      : policy_(policy), cost_(cost), slowdown_(slowdown) {}
+  BatchPrice(const BatchPolicy& policy, const CostCurve& cost) : policy_(policy), cost_(cost) {}
 
   bool known() const { return cost_.known(); }
   /// As CostCurve's, of a batch of so many requested rows.
-  Duration expected(int64_t rows) const { return slowed(cost_.expected(policy_.filled(rows))); }
-  Duration p99(int64_t rows) const { return slowed(cost_.p99(policy_.filled(rows))); }
+  Duration expected(int64_t rows) const { return cost_.expected(policy_.filled(rows)); }
+  Duration p99(int64_t rows) const { return cost_.p99(policy_.filled(rows)); }
   /// Requested rows a second of one instance.
   double rate(int64_t rows) const;
   /// How many rows the next batch may have, or be filled up to: CostCurve::limit().
@@ -33,11 +32,8 @@ class BatchPrice {
   const BatchPolicy& policy() const { return policy_; }
 
  private:
-  Duration slowed(Duration time) const;
-
   const BatchPolicy& policy_;
   const CostCurve& cost_;
-  double slowdown_;
 };
 
 /// How long a batch of `rows` rows that holds an objective is to wait for more, until it may have `limit`, where

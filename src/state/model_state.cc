@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/json_text.h"
+#include "state/kept_document.h"
 
 namespace modelmill {
 namespace {
@@ -21,15 +22,11 @@ std::string key_of(const std::string& model) { return kPrefix + model; }
 
 std::string what(const std::string& model) { return "the kept state of model '" + model + "'"; }
 
-Status wrong(std::string_view field) {
-  return {Code::kDataLoss, "field '" + std::string(field) + "' is not what this release writes there"};
-}
-
 Status read_labels(simdjson::dom::element value, ModelState& state) {
   simdjson::dom::object labels;
-  if (value.get(labels) != simdjson::SUCCESS) return wrong("labels");
+  if (value.get(labels) != simdjson::SUCCESS) return wrong_kept_field("labels");
   for (const auto& [label, version] : labels)
-    if (version.get(state.labels[std::string(label)]) != simdjson::SUCCESS) return wrong("labels");
+    if (version.get(state.labels[std::string(label)]) != simdjson::SUCCESS) return wrong_kept_field("labels");
   return ok_status();
 }
 
@@ -38,23 +35,22 @@ Status read_field(std::string_view name, simdjson::dom::element value, ModelStat
   if (name == "labels") return read_labels(value, state);
   if (name == "default_version") {
     int64_t version = 0;
-    if (value.get(version) != simdjson::SUCCESS) return wrong(name);
+    if (value.get(version) != simdjson::SUCCESS) return wrong_kept_field(name);
     state.default_version = version;
     return ok_status();
   }
   std::string_view text;
   if (name == "asked") {
-    if (value.get(text) != simdjson::SUCCESS || (text != "loaded" && text != "unloaded")) return wrong(name);
+    if (value.get(text) != simdjson::SUCCESS || (text != "loaded" && text != "unloaded")) return wrong_kept_field(name);
     state.asked = text == "loaded" ? Asked::kLoaded : Asked::kUnloaded;
     return ok_status();
   }
   if (name == "config_override") {
-    if (value.get(text) != simdjson::SUCCESS) return wrong(name);
+    if (value.get(text) != simdjson::SUCCESS) return wrong_kept_field(name);
     state.config_override = text;
     return ok_status();
   }
-  return failed_precondition("field '" + std::string(name) +
-                             "' is not known to this release; use the one that wrote it");
+  return unknown_kept_field(name);
 }
 
 Result<ModelState> read_stored(const std::string& model, const std::optional<StoredValue>& stored) {
@@ -82,13 +78,7 @@ std::string model_state_text(const ModelState& state) {
 
 Result<ModelState> parse_model_state(const std::string& text) {
   simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  int64_t format = 0;
-  if (parser.parse(text).get(object) != simdjson::SUCCESS || object["format"].get(format) != simdjson::SUCCESS)
-    return wrong("format");
-  if (format != kFormat)
-    return failed_precondition("its format is " + std::to_string(format) + ", and this release reads format " +
-                               std::to_string(kFormat) + "; use the release that wrote it");
+  MM_ASSIGN_OR_RETURN(const simdjson::dom::object object, open_kept_document(parser, text, kFormat));
   ModelState state;
   for (const auto& [name, value] : object) MM_RETURN_IF_ERROR(read_field(name, value, state));
   return state;

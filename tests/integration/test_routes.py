@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import struct
 import threading
 
 import clients
@@ -398,10 +399,19 @@ def test_overload_and_what_is_gone_fall_back_and_at_last_to_a_constant(slow_serv
         assert (status, json.loads(answer)) == (200, {"predictions": [[0, 0.5]]})
         status, answer, _ = slow_server.request("POST", "/predict/gone", b'{"INPUT0": [1, 2]}')
         assert (status, json.loads(answer)["OUTPUT0"]) == (200, [[0, 0.5]])
+        status, answer, _ = slow_server.request("POST", "/v2/models/gone/generate", b'{"INPUT0": [1, 2]}')
+        assert (status, json.loads(answer)["OUTPUT0"]) == (200, [0, 0.5])
         client = clients.Client("grpc", slow_server.address)
         answer = client.infer("gone", {"INPUT0": np.array([[1, 2]], np.float32)})
         assert answer.as_numpy("OUTPUT0").tolist() == [[0, 0.5]]
         client.close()
+        value = {"outputs": [{"name": "OUTPUT0", "datatype": "FP32", "shape": [1, 1], "data": [0.5]}]}
+        put(slow_server, "gone", {"split": {"quick": 100}, "fallback": {"answer": value}})
+        with grpc.insecure_channel(slow_server.address) as channel:
+            regress = channel.unary_unary("/tensorflow.serving.PredictionService/Regress")
+            # A RegressionRequest of model_spec {name: "gone"} and an example without features.
+            answer, call = regress.with_call(b"\x0a\x06\x0a\x04gone\x12\x04\x0a\x02\x0a\x00")
+        assert struct.pack("<f", 0.5) in answer and dict(call.initial_metadata())["x-route-arm"] == "answer"
     finally:
         assert control(slow_server, "quick", "load")[0] == 200
 

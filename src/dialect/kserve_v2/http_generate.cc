@@ -57,9 +57,9 @@ class GenerateCall : public ResponseSink, public std::enable_shared_from_this<Ge
 void GenerateCall::start(std::string_view version, const HttpOptions& options) {
   const Status found = find_version(version);
   if (!found.ok()) {
-    wire::HttpReply reply = error_reply(found);
-    add_route_headers(reply, routed_);
-    return exchange_->reply(std::move(reply));
+    // The route may have an answer of its own.
+    if (routed_) return routed_->answer_without(std::make_unique<InferRequest>(shared_from_this()), found);
+    return exchange_->reply(error_reply(found));
   }
   exchange_->on_abandoned([weak = weak_from_this()] {
     const auto self = weak.lock();

@@ -35,8 +35,10 @@ class ExamplesCall;
 /// What one entry point makes of the examples: the sink of its answer. A part of its call, which it keeps alive as
 /// that.
 struct EntryRun final : public ResponseSink {
-  explicit EntryRun(ExamplesCall& its_call, const ModelVersion& entry)
+  EntryRun(ExamplesCall& its_call, const ModelVersion& entry)
       : call(its_call), model(entry.description()), signature(signature_name(entry)) {}
+  /// Of a request that comes to no version.
+  explicit EntryRun(ExamplesCall& its_call) : call(its_call) {}
   void on_response(InferResponse answer, bool final, bool has_response) override;
 
   ExamplesCall& call;
@@ -74,6 +76,7 @@ class ExamplesCall final : public std::enable_shared_from_this<ExamplesCall> {
   Status parse_tasks(std::string_view& input);
   Status add_task(std::string_view bytes);
   void submit(Result<VersionPin> pin);
+  void answer_without_version(const Status& why);
   Status find_runs(const ModelVersion& version);
   void put(VersionPin pin);
   void put(VersionPin pin, EntryRun& run);
@@ -160,6 +163,7 @@ Status ExamplesCall::parse() {
 }
 
 void ExamplesCall::submit(Result<VersionPin> pin) {
+  if (!pin.ok() && routed_) return answer_without_version(pin.status());
   Status status = pin.status();
   if (status.ok()) status = find_runs(**pin);
   if (!status.ok()) return finish(status);
@@ -167,6 +171,13 @@ void ExamplesCall::submit(Result<VersionPin> pin) {
   const auto held = std::make_shared<VersionPin>(*std::move(pin));
   status = run_large(*offload_, [self = shared_from_this(), held] { self->put(std::move(*held)); });
   if (!status.ok()) finish(status);
+}
+
+/// The route may have an answer of its own.
+void ExamplesCall::answer_without_version(const Status& why) {
+  EntryRun& run = *runs_.emplace_back(std::make_unique<EntryRun>(*this));
+  runs_left_ = 1;
+  routed_->answer_without(std::make_unique<InferRequest>(std::shared_ptr<ResponseSink>(shared_from_this(), &run)), why);
 }
 
 Status ExamplesCall::find_runs(const ModelVersion& version) {
@@ -257,10 +268,11 @@ Result<std::string> ExamplesCall::answer() {
 
 void ExamplesCall::finish(Result<std::string> message) {
   const std::string_view method = call_->method();
-  if (!runs_.empty())
+  if (!runs_.empty() && !runs_[0]->model.definition.name.empty())  // one of a version
     metrics_->answered(runs_[0]->model.definition.name, method.substr(method.rfind('/') + 1), "GRPC", message.status(),
                        Clock::now() - start_);
   const auto deliver = [self = shared_from_this(), message = std::move(message)]() mutable {
+    add_route_headers(*self->call_, self->routed_);
     if (!message.ok()) return self->call_->finish(message.status());
     self->call_->reply({Bytes::from_string(std::move(message).value())});
   };

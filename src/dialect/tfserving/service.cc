@@ -110,7 +110,7 @@ void handle(Inference& inference, const HttpOptions& options, const std::shared_
   }
   RoutedRequestPtr routed = find_route(inference, path->target, facts_of(request));
   Result<VersionPin> pin = pin_target(inference.catalog(), path->target, routed);
-  const std::string asked = routed ? routed->target().model : path->target.model;
+  const std::string& asked = routed ? routed->target().model : path->target.model;
   if (pin.ok() && is_for_handler(*path, **pin))
     return kserve_v1::handle_by_handler(inference, exchange, path->target.model, std::move(pin).value(),
                                         path->ask == Ask::kExplain, options, std::move(routed));
