@@ -8,6 +8,7 @@
 #include "backend/backend_registry.h"
 #include "backend/handles.h"
 #include "backend/plugin.h"
+#include "backend/server_functions.h"
 
 namespace modelmill {
 
@@ -15,7 +16,7 @@ namespace modelmill {
 struct BackendServices {
   MetricRegistry* metrics = nullptr;
   BackendMetricNames* metric_names = nullptr;
-  std::function<void(InferRequestPtr)> call_model;
+  ServerFunctions server = {};
 };
 
 /// A model inside a plugin.

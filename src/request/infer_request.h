@@ -17,16 +17,23 @@ namespace modelmill {
 /// Tells everyone who holds a share that the answer is no longer wanted. Set once, never unset. Thread-safe.
 class CancelToken {
  public:
+  CancelToken() = default;
+  /// One that is also set when `outer` (null: nothing) is.
+  explicit CancelToken(std::shared_ptr<const CancelToken> outer) : outer_(std::move(outer)) {}
   enum class Reason : int { kNone = 0, kClientGone, kDeadline };
   /// True for the call that set it.
   bool cancel(Reason reason) {
     Reason none = Reason::kNone;
     return reason_.compare_exchange_strong(none, reason, std::memory_order_acq_rel);
   }
-  bool cancelled() const { return reason_.load(std::memory_order_acquire) != Reason::kNone; }
-  Reason reason() const { return reason_.load(std::memory_order_acquire); }
+  bool cancelled() const { return reason() != Reason::kNone; }
+  Reason reason() const {
+    const Reason own = reason_.load(std::memory_order_acquire);
+    return own == Reason::kNone && outer_ ? outer_->reason() : own;
+  }
 
  private:
+  const std::shared_ptr<const CancelToken> outer_;
   std::atomic<Reason> reason_{Reason::kNone};
 };
 
