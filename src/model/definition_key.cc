@@ -37,7 +37,13 @@ std::string making_key(const ModelDefinition& definition) {
   json.field("swap", static_cast<int>(definition.swap));  // decides what is remembered of its files
   json.key("allowed_sizes").begin_array();
   for (const int64_t size : definition.batching.allowed_sizes) json.value(size);
-  json.end_array().end_object();
+  json.end_array();
+  if (!definition.request_logs.empty()) {
+    json.key("request_logs").begin_array();
+    for (const RequestLogging& log : definition.request_logs) json.value(log.file_prefix).value(log.sampling_rate);
+    json.end_array();
+  }
+  json.end_object();
   return json.take() + ordered_config(definition.triton_config);
 }
 
