@@ -49,7 +49,7 @@ class RecordFilesTest : public ::testing::Test {
                             {{"model", "half"}, {"result", result}});
   }
 
-  testing::TempFolder folder_;
+  TempFolder folder_;
   MetricRegistry metrics_;
 };
 
