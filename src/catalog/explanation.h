@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "catalog/instance_plan.h"
 #include "catalog/instances.h"
 #include "catalog/learned_cost.h"
 
@@ -30,6 +32,7 @@ struct Explanation {
   std::vector<std::string> places;  // of each: "cpu", "cpu on cores 0,1", "gpu 2"
   InstanceLimits limits;
   std::string last_change;  // why their number changed; empty: it did not
+  std::optional<InstanceOutlook> outlook;  // where an objective chooses it
   int64_t pending = 0;
   std::string on_loop;  // "never", "warming", "allowed" or "suspended"
   std::vector<ExplainedCost> costs;

@@ -66,6 +66,26 @@ std::string loop_text(const std::string& state) {
   return "not used";
 }
 
+/// What the objective chooses from, and what it chose.
+std::string objective_text(const element& objective) {
+  std::string out = "\nInstances under the objective, while " +
+                    count_text(number_of<double>(objective, "arrivals_per_second")) + " rows/s come\n";
+  std::vector<TextRow> rows = {{"", "INSTANCES", "BATCH", "DELAY", "EXECUTION", "ROWS/S", "P99", "KNOWN"}};
+  const double chosen = number_of<double>(part_of(objective, "plan"), "instances");
+  for (const element& option : list_of(objective, "options")) {
+    const double instances = number_of<double>(option, "instances"), p99 = number_of<double>(option, "p99_us");
+    const element from = instances == chosen ? part_of(objective, "plan") : option;
+    rows.push_back({"", count_text(instances), count_text(number_of<double>(from, "batch_rows")),
+                    time_text(number_of<double>(from, "delay_us")), time_text(number_of<double>(from, "execution_us")),
+                    count_text(number_of<double>(from, "rows_per_second")), p99 > 0 ? time_text(p99) : "-",
+                    std::string(flag_of(option, "measured") ? "measured" : "at worst") +
+                        (flag_of(option, "holds") ? "" : ", misses it")});
+  }
+  out += text_table(rows, 1, 0);
+  const std::string last = text_of(objective, "last_change");
+  return last.empty() ? out : out + "  last change: " + clipped(last, 0) + "\n";
+}
+
 std::string learned_text(const element& cost) {
   const std::string inputs = text_of(cost, "inputs");
   std::string out =
@@ -149,6 +169,7 @@ Result<std::string> explain_text(const std::string& json) {
   append_line(out, "instances", instances_text(instances));
   append_line(out, "waiting", count_text(number_of<double>(document, "pending")) + " requests");
   append_line(out, "event loop", loop_text(text_of(document, "on_loop")));
+  if (element objective; !document["objective"].get(objective)) out += objective_text(objective);
   for (const element& cost : list_of(document, "learned")) out += learned_text(cost);
   if (element runtimes; !document["runtimes"].get(runtimes)) out += runtimes_text(runtimes);
   const std::vector<element> advice = list_of(document, "advice");

@@ -28,7 +28,8 @@ InstanceScaler::Decision InstanceScaler::change(int instances, std::string reaso
   return {instances, std::move(reason)};
 }
 
-InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLoad& load) {
+InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLoad& load,
+                                                 const InstanceChoice* choice) {
   const Span span = since_last(now, load);
   const bool first = !seen_;
   const bool active = first || load.pending > 0 || load.busy > 0 || load.rows != last_.rows;
@@ -48,6 +49,11 @@ InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLo
   if (limits_.min == 0 && limits_.zero_after > Duration{} && now - active_ >= limits_.zero_after) {
     on_trial_ = false;
     return change(0, "nothing to do for the time after which it may go");
+  }
+  if (choice) {
+    on_trial_ = false;
+    if (choice->reason.empty()) return {n, ""};
+    return change(std::clamp(choice->instances, std::max(1, limits_.min), limits_.max), choice->reason);
   }
   // A long execution is counted when it ends; until then it shows as busy.
   const bool saturated = load.pending > 0 && (span.share >= kBusy || load.busy >= n);

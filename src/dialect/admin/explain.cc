@@ -36,6 +36,26 @@ void write_cost(JsonWriter& json, const ExplainedCost& explained) {
   json.end_array().end_object();
 }
 
+/// What is planned under the latency objective, and what else there is to choose.
+void write_outlook(JsonWriter& json, const InstanceOutlook& outlook) {
+  const auto write = [&json](const InstanceOption& option) {
+    json.field("instances", option.instances).field("batch_rows", option.rows);
+    json.field("delay_us", microseconds(option.delay)).field("execution_us", microseconds(option.execution));
+    json.field("rows_per_second", option.rate).field("holds", option.holds).field("measured", option.measured);
+    if (option.p99 != Duration::max()) json.field("p99_us", microseconds(option.p99));
+  };
+  json.key("objective").begin_object().field("arrivals_per_second", outlook.arrivals).field("share", outlook.share);
+  json.field("last_change", outlook.last_change).key("plan").begin_object();
+  write(outlook.current);
+  json.end_object().key("options").begin_array();
+  for (const InstanceOption& option : outlook.options) {
+    json.begin_object();
+    write(option);
+    json.end_object();
+  }
+  json.end_array().end_object();
+}
+
 void write_layout(JsonWriter& json, const RuntimeLayout& layout) {
   json.field("backend", layout.backend).field("threads", layout.threads).field("instances", layout.instances);
 }
@@ -93,6 +113,7 @@ std::string explain_json(const ModelVersion& version, const Routes* routes) {
         .field("zero_after_us", microseconds(explanation.limits.zero_after))
         .field("last_change", explanation.last_change);
   json.end_object();
+  if (explanation.outlook && !explanation.outlook->options.empty()) write_outlook(json, *explanation.outlook);
   json.field("pending", explanation.pending).field("on_loop", explanation.on_loop);
   json.key("learned").begin_array();
   for (const ExplainedCost& cost : explanation.costs) write_cost(json, cost);
