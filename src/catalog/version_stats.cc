@@ -216,12 +216,20 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
   return out;
 }
 
+namespace {
+
+MetricLabels labels_of(const std::string& model, int64_t version, const std::map<std::string, std::string>& more) {
+  MetricLabels labels{{"model", model}, {"version", std::to_string(version)}};
+  for (const auto& [name, value] : more) labels.emplace_back(name, value);
+  return labels;
+}
+
+}  // namespace
+
 VersionStats::VersionStats(MetricRegistry& registry, const std::string& model, int64_t version,
                            const std::map<std::string, std::string>& extra_labels)
-    : rep_(std::make_shared<Rep>()) {
-  MetricLabels labels{{"model", model}, {"version", std::to_string(version)}};
-  for (const auto& [name, value] : extra_labels) labels.emplace_back(name, value);
-  series_ = rep_->register_series(rep_, registry, labels);
+    : rep_(std::make_shared<Rep>()), registry_(registry), labels_(labels_of(model, version, extra_labels)) {
+  series_ = rep_->register_series(rep_, registry, labels_);
 }
 
 VersionStats::~VersionStats() = default;
@@ -231,6 +239,17 @@ void VersionStats::instances_are(int count) {
   if (before < 0) return;  // those that it was loaded with
   if (count > before) add(rep_->added, static_cast<uint64_t>(count - before));
   if (count < before) add(rep_->removed, static_cast<uint64_t>(before - count));
+}
+
+SignatureStats& VersionStats::signature(const std::string& name) {
+  const MutexLock lock(signatures_mutex_);
+  std::unique_ptr<SignatureStats>& stats = signatures_[name];
+  if (!stats) {
+    MetricLabels labels = labels_;
+    labels.emplace_back("signature", name);
+    stats = std::make_unique<SignatureStats>(registry_, labels);
+  }
+  return *stats;
 }
 
 void VersionStats::request_queued() { add(rep_->here().queued, 1); }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "catalog/signature_stats.h"
 #include "request/infer_response.h"
 #include "runtime/metrics.h"
 
@@ -62,6 +63,9 @@ class VersionStats {
   /// The version has so many instances from now on.
   void instances_are(int count);
 
+  /// The counters of one of several entry points, by its name; they are there from the first call on.
+  SignatureStats& signature(const std::string& name);
+
   struct Phase {
     uint64_t count = 0;
     uint64_t ns = 0;
@@ -84,6 +88,10 @@ class VersionStats {
   struct Rep;
   std::shared_ptr<Rep> rep_;  // shared with the readers of the series
   std::vector<MetricRegistry::Handle> series_;
+  MetricRegistry& registry_;
+  const MetricLabels labels_;
+  Mutex signatures_mutex_;
+  std::map<std::string, std::unique_ptr<SignatureStats>> signatures_ MM_GUARDED_BY(signatures_mutex_);
 };
 
 }  // namespace modelmill
