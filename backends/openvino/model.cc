@@ -8,6 +8,8 @@
 #include <functional>
 #include <thread>
 
+#include "precision.h"
+
 namespace modelmill::ov {
 namespace {
 
@@ -100,9 +102,11 @@ OvModel::OvModel(const backend::ModelArgs& args, const Library::Opened& library)
       host_model_(args.host_model) {
   try {
     options_ = Options::read(args.config, args.instance_threads, cores_);
+    if (!args.precision.empty()) lower_precision(options_, args.precision, core_);
     read(args.config);
     const auto before = std::chrono::steady_clock::now();
     first_ = compile();
+    if (!args.precision.empty()) check_precision(first_.get(), args.precision);
     compile_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
     const bool open = std::any_of(ports_.inputs.begin(), ports_.inputs.end(), std::mem_fn(&ModelPort::open));
     if (options_.shared)

@@ -406,6 +406,7 @@ typedef struct mm_runtime_info {
   const char* problem; /* out */
   const char* remedy;  /* out: "pip install onnxruntime" */
   int32_t gpu_count;   /* out: GPUs that instances can be put on, numbered from 0; -1 (given): those of the machine */
+  const char* precisions; /* out: what mm_model_load_args.precision may be, comma-separated: "bf16,fp16"; NULL: nothing */
 } mm_runtime_info;
 
 typedef struct mm_model_load_args {
@@ -418,6 +419,8 @@ typedef struct mm_model_load_args {
   const char* config_json;   /* the model's configuration in Triton's field names; `parameters` are in it */
   uint32_t instance_threads; /* threads that one instance may use inside; 0: the backend decides */
   mm_model* model;           /* out */
+  const char* precision;     /* what it is to be computed in, one of mm_runtime_info.precisions; MM_FAILED_PRECONDITION
+                              * where the processor can't; NULL or "": as the model and its configuration say */
 } mm_model_load_args;
 
 typedef struct mm_model_info {

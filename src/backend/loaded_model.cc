@@ -77,6 +77,7 @@ Result<std::unique_ptr<BackendModel>> LoadedModel::load(std::shared_ptr<Plugin> 
   args.file = load.file.c_str();
   args.config_json = load.config_json.empty() ? "{}" : load.config_json.c_str();
   args.instance_threads = load.instance_threads > 0 ? static_cast<uint32_t>(load.instance_threads) : 0;
+  args.precision = load.precision.c_str();
   const Status loaded = p.call([&] { return p.table().model_load(p.state(), &args); });
   if (!loaded.ok()) return loaded;
   if (args.model == nullptr) return internal(host.label() + ": model_load succeeded without a model");

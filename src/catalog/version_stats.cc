@@ -224,6 +224,16 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
   return out;
 }
 
+namespace {
+
+MetricLabels labels_of(const std::string& model, int64_t version, const std::map<std::string, std::string>& more) {
+  MetricLabels labels{{"model", model}, {"version", std::to_string(version)}};
+  for (const auto& [name, value] : more) labels.emplace_back(name, value);
+  return labels;
+}
+
+}  // namespace
+
 VersionStats::VersionStats(MetricRegistry& registry, const std::string& model, int64_t version,
                            const std::map<std::string, std::string>& extra_labels)
     : rep_(std::make_shared<Rep>()), registry_(registry), labels_(labels_of(model, version, extra_labels)) {
@@ -255,6 +265,17 @@ void VersionStats::planned(const InstanceOption* option) {
         [](const Rep& rep) { return static_cast<double>(rep.planned_delay_ns.load()) / 1e3; });
   gauge("modelmill_objective_rows_per_second", "Rows a second that the instances are expected to sustain within it",
         [](const Rep& rep) { return rep.planned_rate.load(); });
+}
+
+SignatureStats& VersionStats::signature(const std::string& name) {
+  const MutexLock lock(signatures_mutex_);
+  std::unique_ptr<SignatureStats>& stats = signatures_[name];
+  if (!stats) {
+    MetricLabels labels = labels_;
+    labels.emplace_back("signature", name);
+    stats = std::make_unique<SignatureStats>(registry_, labels);
+  }
+  return *stats;
 }
 
 void VersionStats::request_queued() { add(rep_->here().queued, 1); }

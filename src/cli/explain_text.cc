@@ -109,7 +109,8 @@ std::string learned_text(const element& cost) {
 
 std::string layout_of(const element& layout) {
   const double instances = number_of<double>(layout, "instances"), threads = number_of<double>(layout, "threads");
-  return clipped(text_of(layout, "backend"), 0) + ", " + count_text(instances) + " x " + count_text(threads) +
+  const std::string precision = text_of(layout, "precision");
+  return clipped(text_of(layout, "backend"), 0) + (precision.empty() ? "" : " in " + clipped(precision, 0)) + ", " + count_text(instances) + " x " + count_text(threads) +
          (threads == 1 ? " thread" : " threads");
 }
 
@@ -148,6 +149,55 @@ std::string runtimes_text(const element& runtimes) {
          " was chosen: " + clipped(text_of(runtimes, "reason"), 0) + "\n";
 }
 
+/// How an entry point runs, in lines with a label.
+std::string running_text(const element& entry) {
+  std::string out;
+  const element batching = part_of(entry, "batching");
+  append_line(out, "batching", batching_text(batching));
+  if (const double objective = number_of<double>(batching, "objective_p99_us"); objective > 0)
+    append_line(out, "objective", "99 of 100 requests within " + time_text(objective));
+  append_line(out, "instances", instances_text(part_of(entry, "instances")));
+  append_line(out, "waiting", count_text(number_of<double>(entry, "pending")) + " requests");
+  append_line(out, "event loop", loop_text(text_of(entry, "on_loop")));
+  return out;
+}
+
+std::string advice_text(const element& entry) {
+  std::string out;
+  for (const element& one : list_of(entry, "advice")) {
+    std::string_view sentence;
+    if (!one.get(sentence)) out += "- " + clipped(std::string(sentence), 0) + "\n";
+  }
+  return out.empty() ? out : "\n" + out;
+}
+
+/// "x FP32[-1,4], y INT64[-1]".
+std::string tensors_text(const element& entry, const char* name) {
+  std::string out;
+  for (const element& tensor : list_of(entry, name)) {
+    std::string sizes;
+    for (const element& size : list_of(tensor, "shape")) {
+      int64_t number = 0;
+      if (!size.get(number)) sizes += (sizes.empty() ? "" : ",") + std::to_string(number);
+    }
+    out += (out.empty() ? "" : ", ") + clipped(text_of(tensor, "name"), 0) + " " + text_of(tensor, "datatype") + "[" +
+           sizes + "]";
+  }
+  return out;
+}
+
+/// One that is asked by its name only.
+std::string signature_text(const element& entry) {
+  const std::string summary = text_of(entry, "summary");
+  std::string out = "\nSignature " + clipped(text_of(entry, "name"), 0) + ": " +
+                    (summary.empty() ? "nothing has been learned yet" : clipped(summary, 0)) + "\n";
+  append_line(out, "inputs", tensors_text(entry, "inputs"));
+  append_line(out, "outputs", tensors_text(entry, "outputs"));
+  out += running_text(entry);
+  for (const element& cost : list_of(entry, "learned")) out += learned_text(cost);
+  return out + advice_text(entry);
+}
+
 }  // namespace
 
 Result<std::string> explain_text(const std::string& json) {
@@ -159,25 +209,15 @@ Result<std::string> explain_text(const std::string& json) {
   std::string out = clipped(text_of(document, "model"), 0) + " version " +
                     count_text(number_of<double>(document, "version")) + ": " +
                     (summary.empty() ? "nothing has been learned yet" : clipped(summary, 0)) + "\n\n";
-  const element batching = part_of(document, "batching");
   if (const std::string backend = text_of(document, "backend"); !backend.empty()) append_line(out, "backend", backend);
-  append_line(out, "batching", batching_text(batching));
+  if (const std::string name = text_of(document, "signature"); !name.empty()) append_line(out, "signature", name);
   if (const std::string routes = routes_text(document); !routes.empty()) append_line(out, "routes", routes);
-  if (const double objective = number_of<double>(batching, "objective_p99_us"); objective > 0)
-    append_line(out, "objective", "99 of 100 requests within " + time_text(objective));
-  const element instances = part_of(document, "instances");
-  append_line(out, "instances", instances_text(instances));
-  append_line(out, "waiting", count_text(number_of<double>(document, "pending")) + " requests");
-  append_line(out, "event loop", loop_text(text_of(document, "on_loop")));
+  out += running_text(document);
   if (element objective; !document["objective"].get(objective)) out += objective_text(objective);
   for (const element& cost : list_of(document, "learned")) out += learned_text(cost);
   if (element runtimes; !document["runtimes"].get(runtimes)) out += runtimes_text(runtimes);
-  const std::vector<element> advice = list_of(document, "advice");
-  if (!advice.empty()) out += "\n";
-  for (const element& one : advice) {
-    std::string_view sentence;
-    if (!one.get(sentence)) out += "- " + clipped(std::string(sentence), 0) + "\n";
-  }
+  out += advice_text(document);
+  for (const element& entry : list_of(document, "signatures")) out += signature_text(entry);
   return out;
 }
 

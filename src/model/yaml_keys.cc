@@ -44,6 +44,10 @@ constexpr std::array<std::string_view, 3> kDeviceChoices{"auto", "cpu", "gpu"};
 constexpr YamlRule kDevice{.form = Form::kChoice, .choices = kDeviceChoices};
 constexpr YamlRule kGpus{.form = Form::kList, .least = 1, .item = &kNotNegative};
 
+constexpr std::array<std::string_view, 3> kPrecisionChoices{"bf16", "fp16", "int8"};
+constexpr YamlRule kPrecision{.form = Form::kChoice, .choices = kPrecisionChoices};
+constexpr YamlRule kPrecisions{.form = Form::kList, .item = &kPrecision};
+
 constexpr std::array kObjectiveKeys{
     YamlKey{"p99", &kTime, "The time within which 99 of 100 requests are to be answered.", true},
 };
@@ -190,6 +194,9 @@ constexpr std::array kModelKeys{
     YamlKey{"runtime", &kText,
             "auto: the fastest of the runtimes that can run it, found by measurement; default: the one that its file "
             "stands for; or a backend's name."},
+    YamlKey{"runtime_precisions", &kPrecisions,
+            "Lower precisions than the model's own that auto may choose where they are faster, within "
+            "runtime_tolerance."},
     YamlKey{"runtime_tolerance", &kText,
             "By how much answers of another runtime may differ, relative to an output's largest value, such as 1e-4."},
     YamlKey{"file", &kText, "The model's file in the folder of each version, where it isn't named as usual."},

@@ -80,7 +80,7 @@ Status VersionScheduler::set_instances(int count, const std::string& reason) {
       const MutexLock lock(mutex_);
       have = static_cast<int>(seats_.size());
     }
-    stats().instances_are(have);
+    instances_are(have);
     if (have == count) return ok_status();
     if (have > count) {
       remove_seat();

@@ -55,7 +55,7 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
   }
   for (size_t i = 0; i < instances.size(); ++i)
     add_seat(std::move(instances[i]), i < plan_.places.size() ? plan_.places[i] : InstancePlace{});
-  this->stats().instances_are(static_cast<int>(instances.size()));
+  instances_are(static_cast<int>(instances.size()));
   if (has_timeouts_) expiry_thread_ = std::thread([this] { expiry_thread(); });
 }
 

@@ -63,6 +63,8 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   options.load.instances = config_.instances;
   options.load.instance_threads = config_.instance_threads;
   options.load.runtime = config_.runtime;
+  options.load.runtime_precisions = config_.runtime_precisions;
+  options.load.runtime_tolerance = config_.runtime_tolerance;
   options.load.allow_url_code = config_.allow_url_code;
   options.load.allow_sent_code = config_.allow_sent_code;
   options.load.objectives = config_.objectives;
