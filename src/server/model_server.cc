@@ -78,8 +78,8 @@ struct ModelServer::Rep {
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
         v2(engine.inference(),
-           {"modelmill", server_version(), [this] { return ready(); }, http_options(), &engine.lifecycle().control()}) {
-  }
+           {"modelmill", server_version(), [this] { return ready(); }, http_options(), &engine.lifecycle().control(),
+            config.shared_memory_keys, config.limits.http_body}) {}
 
   HttpOptions http_options() {
     return {
