@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "model/ensemble_definition.h"
 #include "model/signature.h"
 
 namespace modelmill {
@@ -131,6 +132,8 @@ struct ModelDefinition {
   /// Free-form, handed to the backend (Triton's `parameters`).
   std::map<std::string, std::string> parameters;
   std::map<std::string, std::string> metric_tags;
+  /// Set for a model that is made of others.
+  std::optional<EnsembleDefinition> ensemble;
   /// What was configured as a serialised inference.ModelConfig, when something was: fields that this server only passes
   /// on (the config endpoint returns them) live here and nowhere else.
   std::string triton_config;
