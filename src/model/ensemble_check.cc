@@ -190,19 +190,16 @@ std::vector<ConfigIssue> check_combination(const std::string& model, const Combi
   const std::string combiner(combiner_name(combination.combiner));
   if (combination.members.size() < 2) add("a combination must have two members or more");
   std::set<std::string> names;
-  double sum = 0;
   for (const CombinationDefinition::Member& member : combination.members) {
     const std::string text = EnsembleStep{member.model, member.version, member.label, {}, {}}.text();
-    if (const Status status = check_model_name(member.model); !status.ok()) add(std::string(status.message()));
+    if (const Status status = check_model_name(member.model); !status.ok()) add(status.message());
     if (member.model == model) add("it can't be a member of itself");
     if (!names.insert(text).second) add("'" + text + "' is a member twice; give it a weight of 2 instead");
-    if (!std::isfinite(member.weight) || member.weight < 0)
-      add("the weight of '" + text + "' must be a number of 0 or more");
+    if (!std::isfinite(member.weight) || member.weight <= 0)
+      add("the weight of '" + text + "' must be a number above 0; leave out what is not to count");
     if (member.weight != 1 && !takes_weights(combination.combiner))
       add("'" + combiner + "' takes no weights; remove the weight of '" + text + "', or choose weighted");
-    sum += member.weight;
   }
-  if (takes_weights(combination.combiner) && !(sum > 0)) add("the weights of its members must not all be 0");
   const auto count = static_cast<int64_t>(combination.members.size());
   if (combination.quorum < 0 || combination.quorum > count)
     add("its quorum of " + std::to_string(combination.quorum) + " is more than its members, " + std::to_string(count));

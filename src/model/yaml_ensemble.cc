@@ -66,7 +66,8 @@ class Reading {
         out.label.clear();
       }
     }
-    const YAML::Node weight = entry.IsMap() ? entry["weight"] : YAML::Node(YAML::NodeType::Undefined);
+    if (!entry.IsMap()) return out;
+    const YAML::Node weight = entry["weight"];
     if (!weight.IsDefined()) return out;
     const std::string& text = weight.Scalar();
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out.weight);

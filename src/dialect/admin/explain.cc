@@ -61,6 +61,12 @@ void write_runtimes(JsonWriter& json, const RuntimeReport& report) {
   json.end_array().end_object();
 }
 
+void write_ensemble(JsonWriter& json, const Explanation& explanation) {
+  json.key("ensemble").begin_object().field("combination", explanation.combination).key("steps").begin_array();
+  for (const std::string& step : explanation.steps) json.value(step);
+  json.end_array().end_object();
+}
+
 /// What leads to the model beside its own name.
 void write_routes(JsonWriter& json, const Routes& routes, const std::string& model) {
   json.key("routes").begin_array();
@@ -97,6 +103,7 @@ std::string explain_json(const ModelVersion& version, const Routes* routes) {
   json.key("learned").begin_array();
   for (const ExplainedCost& cost : explanation.costs) write_cost(json, cost);
   json.end_array();
+  if (!explanation.steps.empty()) write_ensemble(json, explanation);
   if (const auto runtimes = version.runtimes()) write_runtimes(json, *runtimes);
   if (routes != nullptr) write_routes(json, *routes, version.name());
   json.key("advice").begin_array();
