@@ -118,8 +118,7 @@ Status EnsembleRun::pin_members() {
     run.state = StepState::kFailed;
     run.error = pin.status();
     ++failed_;
-    if (!plan_->combines || failed_ > steps_.size() - plan_->combination.quorum)
-      return in_ensemble(pin.status(), step);
+    if (!plan_->combines || failed_ > steps_.size() - plan_->combination.quorum) return in_ensemble(pin.status(), step);
   }
   return ok_status();
 }
@@ -167,8 +166,7 @@ void EnsembleRun::drive() {
 InferRequestPtr EnsembleRun::request_for(size_t step) {
   const EnsemblePlan::Step& plan = plan_->steps[step];
   const InferRequest& whole = *request_;
-  auto request =
-      std::make_unique<InferRequest>(std::shared_ptr<ResponseSink>(shared_from_this(), &steps_[step].sink));
+  auto request = std::make_unique<InferRequest>(std::shared_ptr<ResponseSink>(shared_from_this(), &steps_[step].sink));
   request->model = plan.model;
   request->version = plan.version;
   request->label = plan.label;
@@ -354,8 +352,7 @@ Status EnsembleRun::combine_outputs(const Ending& ending, InferResponse& respons
   std::vector<double> weights;
   std::string members, missing;
   for (size_t step = 0; step < plan_->steps.size(); ++step) {
-    const bool took_part =
-        std::find(ending.took_part.begin(), ending.took_part.end(), step) != ending.took_part.end();
+    const bool took_part = std::find(ending.took_part.begin(), ending.took_part.end(), step) != ending.took_part.end();
     std::string& names = took_part ? members : missing;
     names += (names.empty() ? "" : ",") + plan_->steps[step].text();
     if (took_part) weights.push_back(combination.weights[step]);
@@ -368,8 +365,7 @@ Status EnsembleRun::combine_outputs(const Ending& ending, InferResponse& respons
     std::vector<const Tensor*> tensors;
     for (const size_t step : ending.took_part) {
       const std::optional<Tensor>& tensor = ending.tensors[output.tensors[step]];
-      if (!tensor)
-        return in_ensemble(internal("it has left out output '" + output.name + "'"), step);
+      if (!tensor) return in_ensemble(internal("it has left out output '" + output.name + "'"), step);
       tensors.push_back(&*tensor);
     }
     auto combined = combine(combination.combiner, output.name, tensors, weights);

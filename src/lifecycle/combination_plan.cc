@@ -66,8 +66,13 @@ class Planning {
       if (found.definition.decoupled)
         return unimplemented(what() + "member '" + asked.text() +
                              "' gives any number of answers to a request, which can't be combined");
-      plan_->steps.push_back({member.model, member.version, member.label,
-                              found.definition.max_batch_size.value_or(0) > 0, {}, {}, found.signature});
+      plan_->steps.push_back({member.model,
+                              member.version,
+                              member.label,
+                              found.definition.max_batch_size.value_or(0) > 0,
+                              {},
+                              {},
+                              found.signature});
       plan_->combination.weights.push_back(member.weight);
       members_.push_back(std::move(found));
     }
@@ -77,8 +82,7 @@ class Planning {
   /// It has a batch dimension when all its members have; their sizes of batches are no bound for clients.
   void settle_batching() {
     int64_t least = std::numeric_limits<int64_t>::max();
-    for (const EnsembleMember& member : members_)
-      least = std::min(least, member.definition.max_batch_size.value_or(0));
+    for (const EnsembleMember& member : members_) least = std::min(least, member.definition.max_batch_size.value_or(0));
     definition_.max_batch_size = least;
     definition_.batching.mode = BatchingDefinition::Mode::kAuto;
   }

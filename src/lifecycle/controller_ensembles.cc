@@ -118,9 +118,9 @@ Status ControllerCore::check_members(const Job& job) const {
       return invalid_argument("ensemble '" + job.model + "' is a member of itself by way of '" + name + "'");
     if (it->second.serves()) continue;
     const Status why = it->second.outcome();
-    return invalid_argument("ensemble '" + job.model + "' depends on '" + name + "' which has no loaded version." +
-                            (why.ok() ? std::string() : " Model '" + name + "' loading failed with error: " +
-                                                            why.message()));
+    return invalid_argument(
+        "ensemble '" + job.model + "' depends on '" + name + "' which has no loaded version." +
+        (why.ok() ? std::string() : " Model '" + name + "' loading failed with error: " + why.message()));
   }
   return ok_status();
 }
@@ -146,9 +146,9 @@ ControllerCore::Loaded ControllerCore::load_ensemble(const Job& job) {
     MM_ASSIGN_OR_RETURN(auto labels, read_labels(definition, target.found.directory));
     if (definition.platform.empty()) definition.platform = kEnsemblePlatform;
     out.stats = stats_of(job, definition);
-    out.version = ensembles_({std::move(definition), std::move(planned.signature), job.version.version,
-                              std::move(labels), {}, {}},
-                             out.stats, std::move(planned.plan));
+    out.version = ensembles_(
+        {std::move(definition), std::move(planned.signature), job.version.version, std::move(labels), {}, {}},
+        out.stats, std::move(planned.plan));
     return ok_status();
   };
   out.status = make();
@@ -164,8 +164,7 @@ std::vector<std::string> ControllerCore::lone_members(const std::string& name) c
     const bool by_itself = model.state.asked == ModelState::Asked::kLoaded || starts_awake(member);
     if (!model.awake || by_itself || !leads_to(name, member)) continue;
     const bool shared = std::any_of(models_.begin(), models_.end(), [&, member = member](const auto& other) {
-      return other.first != name && other.second.awake && !leads_to(name, other.first) &&
-             leads_to(other.first, member);
+      return other.first != name && other.second.awake && !leads_to(name, other.first) && leads_to(other.first, member);
     });
     if (!shared) out.push_back(member);
   }

@@ -112,8 +112,8 @@ class Planning {
       return invalid_argument("ensemble " + definition_.name + " allows maximum batch size " +
                               std::to_string(*definition_.max_batch_size) + ", but it contains model " + from.model +
                               " which only allows maximum batch size to be " + std::to_string(most));
-    EnsemblePlan::Step step{from.model, from.version, from.label, is_batched(member.definition), {}, {},
-                            member.signature};
+    EnsemblePlan::Step step{from.model, from.version, from.label,      is_batched(member.definition),
+                            {},         {},           member.signature};
     MM_RETURN_IF_ERROR(add_inputs(from, member, step, i));
     MM_RETURN_IF_ERROR(add_outputs(from, member, step, i));
     plan_->steps.push_back(std::move(step));
@@ -217,8 +217,7 @@ class Planning {
       signature_.outputs.push_back(spec_of(tensor.name, batched));
     // Whether a shape may have to be made to fit.
     for (EnsemblePlan::Step& step : plan_->steps)
-      for (EnsemblePlan::Input& input : step.inputs)
-        input.fits_batch = written_batched(input.tensor) != step.batched;
+      for (EnsemblePlan::Input& input : step.inputs) input.fits_batch = written_batched(input.tensor) != step.batched;
   }
 
   /// Without a batch dimension of the ensemble's own, a tensor's shape is the whole of its member's.

@@ -51,7 +51,8 @@ std::string making_key(const ModelDefinition& definition) {
   json.key("allowed_sizes").begin_array();
   for (const int64_t size : definition.batching.allowed_sizes) json.value(size);
   json.end_array();
-  if (definition.ensemble && definition.ensemble->combination) write_combination(json, *definition.ensemble->combination);
+  if (definition.ensemble && definition.ensemble->combination)
+    write_combination(json, *definition.ensemble->combination);
   json.end_object();
   return json.take() + ordered_config(definition.triton_config);
 }

@@ -39,8 +39,8 @@ class GraphCheck {
 
   void check_fields() {
     if (config_.platform() != kEnsemblePlatform)
-      return add("platform", "ensemble scheduling cannot be set for model '" + config_.name() +
-                                 "' whose platform is not ensemble");
+      return add("platform",
+                 "ensemble scheduling cannot be set for model '" + config_.name() + "' whose platform is not ensemble");
     if (!config_.backend().empty())
       add("backend", "'backend' should not be specified for " + ensemble() + ", which has none; remove it");
     if (config_.instance_group_size() != 0)
@@ -135,8 +135,7 @@ class GraphCheck {
     if (!issues_.empty()) return;
     std::string names;
     for (const int i : waiting)
-      for (const auto& [output, tensor] : steps_[i].output_map())
-        names += (names.empty() ? "'" : ", '") + tensor + "'";
+      for (const auto& [output, tensor] : steps_[i].output_map()) names += (names.empty() ? "'" : ", '") + tensor + "'";
     add(step_field(*waiting.begin()),
         "the steps of " + ensemble() + " wait for each other in a circle; it has the ensemble tensors " + names);
   }

@@ -8,10 +8,10 @@ namespace modelmill {
 namespace {
 
 constexpr std::array<std::pair<Combiner, std::string_view>, 5> kNames{{{Combiner::kAverage, "average"},
-                                                                        {Combiner::kWeighted, "weighted"},
-                                                                        {Combiner::kMax, "max"},
-                                                                        {Combiner::kMajority, "majority"},
-                                                                        {Combiner::kSoftVote, "soft_vote"}}};
+                                                                       {Combiner::kWeighted, "weighted"},
+                                                                       {Combiner::kMax, "max"},
+                                                                       {Combiner::kMajority, "majority"},
+                                                                       {Combiner::kSoftVote, "soft_vote"}}};
 
 }  // namespace
 

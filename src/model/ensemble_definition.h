@@ -16,8 +16,8 @@ inline constexpr std::string_view kEnsemblePlatform = "ensemble";
 /// One request to a member.
 struct EnsembleStep {
   std::string model;
-  int64_t version = 0;  // 0: the one that requests without a version get
-  std::string label;    // what stands for the version instead; empty: nothing
+  int64_t version = 0;                         // 0: the one that requests without a version get
+  std::string label;                           // what stands for the version instead; empty: nothing
   std::map<std::string, std::string> inputs;   // names of the ensemble's tensors, by the member's inputs
   std::map<std::string, std::string> outputs;  // by its outputs
 

@@ -39,15 +39,15 @@ class Reading {
     CombinationDefinition out;
     const YAML::Node combine = ensemble["combine"];
     if (!combine.IsDefined())
-      add(ensemble, "an ensemble with members must say how to combine them: average, weighted, max, majority or "
-                    "soft_vote");
+      add(ensemble,
+          "an ensemble with members must say how to combine them: average, weighted, max, majority or "
+          "soft_vote");
     else
       out.combiner = parse_combiner(combine.Scalar()).value_or(Combiner::kAverage);
     for (const auto& member : ensemble["members"]) out.members.push_back(member_of(member));
     if (const YAML::Node outputs = ensemble["outputs"]; outputs.IsDefined())
       for (const auto& output : outputs) out.outputs.push_back(output.Scalar());
-    if (const YAML::Node quorum = ensemble["quorum"]; quorum.IsDefined())
-      out.quorum = yaml_number(quorum).value_or(0);
+    if (const YAML::Node quorum = ensemble["quorum"]; quorum.IsDefined()) out.quorum = yaml_number(quorum).value_or(0);
     if (const YAML::Node deadline = ensemble["deadline"]; deadline.IsDefined())
       out.deadline = parse_duration(deadline.Scalar()).value();
     return out;

@@ -12,6 +12,7 @@
 #include "repository/archive_name.h"
 #include "repository/folder_listing.h"
 #include "repository/foreign_layouts.h"
+#include "repository/found_ensemble.h"
 #include "repository/model_files.h"
 #include "repository/version_folders.h"
 #include "storage/source_url.h"
@@ -276,29 +277,11 @@ class Finder {
       // Two entries of one name are two models, also when they mean one place.
       const std::string which =
           real_path(file).string() + entry.place.substr(std::min(file.size(), entry.place.size()));
-      auto model = is_ensemble(entry) && config.lists_models ? ensemble_of(entry, file, folder)
+      auto model = config.lists_models && is_ensemble(entry) ? found_ensemble(entry, file, folder.string())
                                                              : target_of(entry, file, folder, target);
       if (model) MM_RETURN_IF_ERROR(add(*std::move(model), real_path(target), which));
     }
     return ok_status();
-  }
-
-  static bool is_ensemble(const YamlModel& entry) {
-    return entry.layer.combination.has_value() || entry.layer.config.platform() == kEnsemblePlatform;
-  }
-
-  /// A model of others, which the list itself is all the files of.
-  static std::optional<FoundModel> ensemble_of(const YamlModel& entry, const std::string& file,
-                                               const fs::path& folder) {
-    FoundModel model;
-    model.name = entry.name;
-    model.directory = folder.string();
-    model.layout = ModelLayout::kFolder;
-    model.versions.push_back({1, folder.string(), file});
-    model.config_files.push_back(file);
-    if (entry.name.empty()) model.refuse({Code::kInvalidArgument, entry.place, "an ensemble of a list needs a name"});
-    put_entry(entry, model);
-    return model;
   }
 
   /// The model at `target`, which an entry means, with what it says; with a problem where there is none. nullopt: it is

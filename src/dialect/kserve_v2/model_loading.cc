@@ -179,8 +179,9 @@ void handle_http_unload(ModelControl* control, std::shared_ptr<wire::HttpExchang
   if (control == nullptr) return exchange->reply(error_reply(refused()));
   const wire::HttpRequest& http = exchange->request();
   if (http.body.size() > kLoopBytes)
-    return exchange->reply(error_reply(invalid_argument("the body of an unload has " + std::to_string(http.body.size()) +
-                                                        " bytes, at most " + std::to_string(kLoopBytes) + " are read")));
+    return exchange->reply(
+        error_reply(invalid_argument("the body of an unload has " + std::to_string(http.body.size()) +
+                                     " bytes, at most " + std::to_string(kLoopBytes) + " are read")));
   const auto body = decode_body(http.body, http.header("content-encoding"), options.inflate);
   const Result<bool> dependents = body.ok() ? read_dependents(body->view()) : Result<bool>(body.status());
   if (!dependents.ok()) return exchange->reply(error_reply(dependents.status()));
