@@ -24,7 +24,7 @@ struct ExplainedCost {
 
 /// Why a version runs as it does: what it was told, what was learned, what limits it.
 struct Explanation {
-  std::string policy;  // "work-conserving", "delay window", "allowed sizes", "objective" or "unbatched"
+  std::string policy;  // "work-conserving", "delay window", "allowed sizes", "objective", "unbatched" or "ensemble"
   int64_t max_rows = 1;
   Duration objective{};
   int instances = 0;
@@ -36,6 +36,8 @@ struct Explanation {
   int64_t pending = 0;
   std::string on_loop;  // "never", "warming", "allowed" or "suspended"
   std::vector<ExplainedCost> costs;
+  std::vector<std::string> steps;  // of an ensemble: "ocr@3 (image: crop) -> (text: words)"
+  std::string combination;         // how their answers become one; empty: they do not
 };
 
 /// What was learned, in a line: "batching pays 13x; about 40k rows/s on 2 instances". Empty when nothing was.

@@ -37,6 +37,7 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       backends_(std::move(parts.backends)),
       metrics_(parts.metrics),
       factory_(std::move(parts.factory)),
+      ensembles_(std::move(parts.ensembles)),
       settings_(std::move(settings)),
       control_(std::move(control)),
       costs_(settings_.cost_directory),

@@ -137,6 +137,7 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
       model.waiters.push_back(done);
       set_target(model, *target, after);
       publish();
+      look_after_ensembles(after);
     }
   }
   if (stopping) done(unavailable("the server is stopping"));
@@ -177,6 +178,7 @@ void ControllerCore::unload_now(const std::string& name, const Done& done) {
       model.unloaded_by_client = true;
       advance(model, after);
       publish();
+      look_after_ensembles(after);
     }
   }
   finish_aftermath(std::move(after));
@@ -223,6 +225,7 @@ void ControllerCore::wake(const std::string& name) {
       model.waiters.emplace_back([this, name](const Status& outcome) { demand_.settle(name, outcome); });
       advance(model, after);
       publish();
+      look_after_ensembles(after);
     }
   }
   if (decided) demand_.settle(name, status);

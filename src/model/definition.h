@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "model/ensemble_definition.h"
 #include "model/signature.h"
 
 namespace modelmill {
@@ -143,6 +144,8 @@ struct ModelDefinition {
   std::map<std::string, std::string> metric_tags;
   /// Each takes its own share of the requests.
   std::vector<RequestLogging> request_logs;
+  /// Set for a model that is made of others.
+  std::optional<EnsembleDefinition> ensemble;
   /// What was configured as a serialised inference.ModelConfig, when something was: fields that this server only passes
   /// on (the config endpoint returns them) live here and nowhere else.
   std::string triton_config;

@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/private_file.h"
+#include "ensemble/ensemble_version.h"
 #include "repository/declared_routes.h"
 #include "schedule/scheduled_version.h"
 #include "server/malloc_tuning.h"
@@ -77,8 +78,12 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
     options.control.remote.cache_directory = default_cache_directory();
   options.load.cache_directory = options.control.remote.cache_directory;
   options.control.remote.progress = ProgressBar::for_stderr();
-  lifecycle_ =
-      std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), std::move(options));
+  const EnsembleFactory ensembles = [this](ModelVersion::Description description, std::shared_ptr<VersionStats> stats,
+                                           std::shared_ptr<const EnsemblePlan> plan) {
+    return std::make_shared<EnsembleVersion>(std::move(description), std::move(stats), std::move(plan), members_);
+  };
+  lifecycle_ = std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), ensembles,
+                                                     std::move(options));
   route_keeper_ = make_route_keeper();
 }
 

@@ -82,6 +82,12 @@ void write_runtimes(JsonWriter& json, const RuntimeReport& report) {
   json.end_array().end_object();
 }
 
+void write_ensemble(JsonWriter& json, const Explanation& explanation) {
+  json.key("ensemble").begin_object().field("combination", explanation.combination).key("steps").begin_array();
+  for (const std::string& step : explanation.steps) json.value(step);
+  json.end_array().end_object();
+}
+
 /// What leads to the model beside its own name.
 void write_routes(JsonWriter& json, const Routes& routes, const std::string& model) {
   json.key("routes").begin_array();
@@ -159,6 +165,7 @@ std::string explain_json(const ModelVersion& version, const Routes* routes) {
   write_entry(json, explanation, version);
   if (const std::string& name = version.description().signature_name; !name.empty()) json.field("signature", name);
   if (!version.other_signatures().empty()) write_other_signatures(json, version);
+  if (!explanation.steps.empty()) write_ensemble(json, explanation);
   if (const auto runtimes = version.runtimes()) write_runtimes(json, *runtimes);
   if (routes != nullptr) write_routes(json, *routes, version.name());
   write_advice(json, explanation, version);
