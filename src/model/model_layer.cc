@@ -110,7 +110,6 @@ bool ModelLayer::says(std::string_view field) const {
                                                 {"objective_p99", objective_p99.has_value()},
                                                 {"allowed_sizes", allowed_sizes.has_value()},
                                                 {"request_logs", request_logs.has_value()},
-
                                                 {"combination", combination.has_value()}};
   const auto it = extras.find(field);
   return it != extras.end() && it->second;
