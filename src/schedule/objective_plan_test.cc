@@ -131,7 +131,7 @@ TEST(ObjectivePlan, WhatWasNotMeasuredIsPlannedAtWorst) {
 
 TEST(ObjectivePlan, ThatGoesOverAsMoreIsSeen) {
   auto costs = measured_costs(32, 1, linear(4ms, 50us));
-  double last = 2;
+  double last = 3;
   for (int i = 0; i < 64; ++i) {
     costs.learn(2, 1, 6ms, kMeasuredAt);
     const double caution = best_option(policy_of(40ms), costs, 2, {kMeasuredAt, 10, 0.9}).caution;
