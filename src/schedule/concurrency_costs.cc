@@ -11,6 +11,9 @@ namespace {
 /// An execution beside a number of others that changed meanwhile is told apart by a mean far from a whole one.
 constexpr double kWhole = 0.2;
 
+/// What more side by side may cost, beside what they take from each other.
+constexpr double kLost = 1.1;
+
 Duration times(Duration time, double factor) {
   return std::chrono::nanoseconds(static_cast<int64_t>(static_cast<double>(to_ns(time)) * factor));
 }
@@ -103,7 +106,7 @@ ConcurrencyCosts::Estimate ConcurrencyCosts::estimate(int running, int64_t rows,
   out.p99 = at(level, rows, true, now);
   out.measured = key == running && counts(level, now);
   if (running > key) {
-    const double slower = static_cast<double>(running) / key;
+    const double slower = kLost * static_cast<double>(running) / key;
     out.worst = times(out.worst, slower);
     out.p99 = times(out.p99, slower);
   }

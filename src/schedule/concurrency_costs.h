@@ -47,7 +47,7 @@ class ConcurrencyCosts {
     bool measured = false;
   };
   /// Of an execution of so many rows beside `running - 1` others. Where that was not measured, by the nearest number
-  /// that was: fewer take at worst as long, and more at worst so much longer that nothing is gained by them. Only when
+  /// that was: fewer take at worst as long, and more at worst so much longer that a little is lost by them. Only when
   /// known().
   Estimate estimate(int running, int64_t rows, TimePoint now) const;
 

@@ -49,7 +49,8 @@ TEST(ConcurrencyCosts, WhatWasNotMeasuredIsBetweenTheBestAndTheWorst) {
   const auto more = costs.estimate(3, 4, kMeasuredAt);
   EXPECT_FALSE(more.measured);
   EXPECT_EQ(more.expected, 10ms);
-  EXPECT_EQ(more.worst, 15ms) << "as if nothing were gained";
+  EXPECT_GT(more.worst, 15ms) << "as if nothing were gained";
+  EXPECT_LT(more.worst, 18ms);
   const auto fewer = costs.estimate(1, 4, kMeasuredAt);
   EXPECT_FALSE(fewer.measured);
   EXPECT_EQ(fewer.worst, 10ms) << "nothing is slower alone";
@@ -60,7 +61,7 @@ TEST(ConcurrencyCosts, FewExecutionsSayLittle) {
   for (int i = 0; i < ConcurrencyCosts::kEnough; ++i) costs.learn(1, 1, 10ms, kMeasuredAt);
   for (int i = 0; i + 1 < ConcurrencyCosts::kEnough; ++i) costs.learn(2, 1, 10ms, kMeasuredAt);
   EXPECT_FALSE(costs.measured(2, kMeasuredAt));
-  EXPECT_EQ(costs.estimate(2, 1, kMeasuredAt).worst, 20ms);
+  EXPECT_GT(costs.estimate(2, 1, kMeasuredAt).worst, 20ms);
   costs.learn(2, 1, 10ms, kMeasuredAt);
   EXPECT_TRUE(costs.measured(2, kMeasuredAt));
   EXPECT_EQ(costs.estimate(2, 1, kMeasuredAt).worst, 10ms);
@@ -84,7 +85,7 @@ TEST(ConcurrencyCosts, ForgetsWhatWasSeenTooLongAgo) {
   for (int i = 0; i < ConcurrencyCosts::kEnough; ++i) costs.learn(1, 1, 20ms, later);
   EXPECT_EQ(costs.measured_levels(later), std::vector<int>{1});
   EXPECT_EQ(costs.estimate(1, 1, later).expected, 20ms) << "not mixed with what was";
-  EXPECT_EQ(costs.estimate(2, 1, later).worst, 40ms);
+  EXPECT_GT(costs.estimate(2, 1, later).worst, 40ms);
 }
 
 /// Two were seen at small batches only: large ones grow as they do alone, and not as if each row cost the same.

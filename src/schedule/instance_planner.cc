@@ -20,10 +20,6 @@ constexpr double kWorthChanging = 1.05;
 constexpr double kWorthKeeping = 1.03;
 /// One fewer is enough when it is taken up by what comes no more than this.
 constexpr double kEnoughRoom = 0.7;
-/// Smaller batches are worth changing to for so much more.
-constexpr double kWorthRows = 1.05;
-/// Larger ones have to hold the objective with so much of the share that may be planned with.
-constexpr double kWithRoom = 0.95;
 /// The part of a trial's answers that may be late, and how few say nothing.
 constexpr double kMayBeLate = 0.02;
 constexpr int64_t kSomeLate = 3;
@@ -41,9 +37,10 @@ std::string count_text(int instances) {
 
 std::string batch_text(int64_t rows) { return std::to_string(rows) + (rows == 1 ? " row" : " rows"); }
 
-/// "2 instances do 410 rows/s within the objective in batches of at most 4 rows"
+/// "2 instances do up to 410 rows/s within the objective in batches of at most 4 rows"
 std::string able_text(const InstanceOption& option) {
-  return count_text(option.instances) + (option.instances == 1 ? " does " : " do ") + rows_text(option.rate) +
+  return count_text(option.instances) + (option.instances == 1 ? " does up to " : " do up to ") +
+         rows_text(option.most) +
          (option.holds ? " within the objective in batches of at most " : ", but miss the objective, in batches of ") +
          batch_text(option.rows);
 }
@@ -76,24 +73,13 @@ const InstanceOption* InstancePlanner::option(int instances) const {
   return nullptr;
 }
 
-/// Batches stay as they are unless larger ones hold the objective with room to spare, or others are clearly better.
-void InstancePlanner::choose_batches(const ConcurrencyCosts& costs, const PlanInputs& inputs,
-                                     const InstanceOption& present) {
+void InstancePlanner::choose_batches(const ConcurrencyCosts& costs, const PlanInputs& inputs, int instances) {
   const InstanceOption before = outlook_.current;
-  PlanInputs careful = inputs;
-  careful.share *= kWithRoom;
-  const int64_t larger = best_option(policy_, costs, present.instances, careful).rows;
-  outlook_.current = present;
-  if (before.instances == present.instances && before.rate > 0) {
-    const InstanceOption as_before = option_with(policy_, costs, present.instances, before.rows, inputs);
-    if (larger > before.rows) {
-      outlook_.current = option_with(policy_, costs, present.instances, larger, inputs);
-    } else if (!clearly_better(present, as_before, kWorthRows)) {
-      outlook_.current = as_before;
-    }
-    if (outlook_.current.rows == before.rows) return;
-  }
-  outlook_.last_change = "batches of at most " + batch_text(outlook_.current.rows) + ": " + able_text(outlook_.current);
+  const bool known = before.instances == instances && before.rate > 0;
+  outlook_.current = best_option(policy_, costs, instances, inputs, known ? before.rows : 0);
+  if (known && outlook_.current.rows == before.rows) return;
+  outlook_.last_change =
+      "batches of at most " + batch_text(outlook_.current.rows) + ": " + able_text(outlook_.current);
 }
 
 InstanceChoice InstancePlanner::change(int to, std::string reason) {
@@ -102,33 +88,38 @@ InstanceChoice InstancePlanner::change(int to, std::string reason) {
   return {to, std::move(reason)};
 }
 
-InstanceChoice InstancePlanner::judge_trial(const InstanceOption& present, const View& view) {
+void InstancePlanner::prepare_trial(TimePoint now, const InstanceOption& present, const InstanceLimits& limits) {
+  const int to = present.instances + 1;
+  const InstanceOption* more = option(to);
+  if (to > limits.max || !more || more->measured || !more->holds || !present.measured) return;
+  if (more->promise < kWorthChanging * present.most) return;
+  if (const auto tried = tried_.find(to); tried != tried_.end() && now - tried->second < kTryAgainAfter) return;
+  tried_[to] = now;
+  // What was let in before is answered by then.
+  trial_ = {present.instances, to, now + policy_.objective, false, {}};
+}
+
+InstanceChoice InstancePlanner::go_on_trying(TimePoint now, const InstanceOption& present) {
+  const InstanceChoice stay{present.instances, ""};
   const Trial trial = trial_;
-  const int64_t late = view.counts.late - trial.begin.late;
-  const int64_t answered = view.counts.answered - trial.begin.answered;
+  if (!trial.begun) {
+    if (now < trial.begins) return stay;
+    trial_.begun = true;
+    trial_.before = last_;
+    return change(trial.to, "one more is tried: " + rows_text(outlook_.arrivals) + " come, and " + able_text(present));
+  }
+  const int64_t late = last_.late - trial.before.late;
+  const int64_t answered = last_.answered - trial.before.answered;
   if (late >= kSomeLate && static_cast<double>(late) > kMayBeLate * static_cast<double>(answered)) {
     trial_ = {};
     return change(trial.from, count_text(trial.to) + " were tried, and " + std::to_string(late) + " of " +
                                   std::to_string(answered) + " answers came late");
   }
-  if (!present.measured) return {present.instances, ""};
+  if (!present.measured) return stay;
   trial_ = {};
   const InstanceOption* before = option(trial.from);
-  if (!before || clearly_better(present, *before, kWorthKeeping)) return {present.instances, ""};
+  if (!before || clearly_better(present, *before, kWorthKeeping)) return stay;
   return change(trial.from, "measured: " + able_text(present) + ", and " + able_text(*before));
-}
-
-InstanceChoice InstancePlanner::try_one_more(TimePoint now, const InstanceOption& present,
-                                             const InstanceLimits& limits) {
-  const int to = present.instances + 1;
-  const InstanceOption* more = option(to);
-  if (to > limits.max || !more || more->measured || !more->holds || !present.measured) return {present.instances, ""};
-  if (more->promise < kWorthChanging * present.rate) return {present.instances, ""};
-  if (const auto tried = tried_.find(to); tried != tried_.end() && now - tried->second < kTryAgainAfter)
-    return {present.instances, ""};
-  tried_[to] = now;
-  trial_ = {present.instances, to, last_};
-  return change(to, "one more is tried: " + rows_text(outlook_.arrivals) + " come, and " + able_text(present));
 }
 
 InstanceChoice InstancePlanner::choose(TimePoint now, const InstanceOption& present, const View& view,
@@ -149,7 +140,8 @@ InstanceChoice InstancePlanner::choose(TimePoint now, const InstanceOption& pres
     }
     if (best)
       return change(best->instances, rows_text(arrivals) + " come: " + able_text(*best) + ", and " + able_text(present));
-    return try_one_more(now, present, limits);
+    prepare_trial(now, present, limits);
+    return {present.instances, ""};
   }
 
   const InstanceOption* fewer = option(present.instances - 1);
@@ -165,7 +157,8 @@ InstanceChoice InstancePlanner::observe(TimePoint now, const InstanceLimits& lim
                                         const ConcurrencyCosts& costs) {
   count(now, view);
   outlook_.share = view.share;
-  if (trial_.from > 0 && view.instances != trial_.to) trial_ = {};
+  // Somebody else changed the number.
+  if (trial_.from > 0 && view.instances != (trial_.begun ? trial_.to : trial_.from)) trial_ = {};
   if (!costs.known() || view.instances < 1) {
     outlook_.options.clear();
     return {view.instances, ""};
@@ -173,16 +166,16 @@ InstanceChoice InstancePlanner::observe(TimePoint now, const InstanceLimits& lim
   const PlanInputs inputs{now, outlook_.arrivals, view.share};
   outlook_.options = options_for(policy_, costs, view.instances, limits, inputs);
   const InstanceOption present = *option(view.instances);
-  choose_batches(costs, inputs, present);
+  choose_batches(costs, inputs, view.instances);
   const InstanceChoice choice =
-      trial_.from > 0 ? judge_trial(present, view) : choose(now, present, view, limits);
-  // The batches of the instances that there will be; those there are may go on with them for a moment.
-  if (choice.instances != view.instances)
-    if (const InstanceOption* next = option(choice.instances)) {
-      const Duration delay = std::min(next->delay, present.delay);
-      outlook_.current = *next;
-      outlook_.current.delay = delay;
-    }
+      trial_.from > 0 ? go_on_trying(now, present) : choose(now, present, view, limits);
+  const bool prepares = trial_.from > 0 && !trial_.begun;
+  if (const InstanceOption* next = option(prepares ? trial_.to : choice.instances);
+      next && next->instances != view.instances) {
+    // Its batches, which the instances that there are may go on with for a moment.
+    outlook_.current = *next;
+    outlook_.current.delay = std::min(next->delay, present.delay);
+  }
   return choice;
 }
 

@@ -20,8 +20,8 @@ namespace modelmill {
 /// As long as what comes is sustained nothing is added. Where it is not, or the objective is not held, the version goes
 /// to the fewest instances that sustain it, of those that were measured lately, or to the ones that sustain most. Where
 /// none of them is better, one more than there are is tried, unless the objective could be missed by that: only where
-/// even executions so slow that nothing is gained leave it its time, with batches and admission held to that until
-/// enough was seen. The trial ends at once when answers come late, and when it brings too little; then it is not
+/// even executions so slow that nothing is gained leave it its time, with batches and admission held to that from before
+/// it begins until enough was seen. The trial ends at once when answers come late, and when it brings too little; then it is not
 /// repeated for a while. One fewer is enough when it would have sustained what came for long, with room to spare.
 class InstancePlanner {
  public:
@@ -51,17 +51,19 @@ class InstancePlanner {
   struct Trial {
     int from = 0;  // instances before; 0: there is no trial
     int to = 0;
-    Counts begin;
+    TimePoint begins{};  // until then batches and admission are prepared for it
+    bool begun = false;
+    Counts before;
   };
   static constexpr int kPressedTwice = 2;
   static constexpr int kQuietFor = 20;
 
   void count(TimePoint now, const View& view);
   const InstanceOption* option(int instances) const;
-  void choose_batches(const ConcurrencyCosts& costs, const PlanInputs& inputs, const InstanceOption& present);
-  InstanceChoice judge_trial(const InstanceOption& present, const View& view);
+  void choose_batches(const ConcurrencyCosts& costs, const PlanInputs& inputs, int instances);
+  InstanceChoice go_on_trying(TimePoint now, const InstanceOption& present);
   InstanceChoice choose(TimePoint now, const InstanceOption& present, const View& view, const InstanceLimits& limits);
-  InstanceChoice try_one_more(TimePoint now, const InstanceOption& present, const InstanceLimits& limits);
+  void prepare_trial(TimePoint now, const InstanceOption& present, const InstanceLimits& limits);
   InstanceChoice change(int to, std::string reason);
 
   const BatchPolicy policy_;

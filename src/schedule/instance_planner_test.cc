@@ -25,7 +25,7 @@ class World {
  public:
   World(InstanceLimits limits, Duration objective, TimeOf time)
       : limits_(limits), time_(std::move(time)), costs_(32), planner_(policy(objective)) {
-    instances_ = std::max(1, limits.min);
+    instances_ = most_ = std::max(1, limits.min);
     for (int64_t rows = 1; rows <= 32; rows *= 2)
       for (int64_t i = 0; i < ConcurrencyCosts::kEnough; ++i) costs_.learn(1, rows, time_(rows, 1), now_);
     look();
@@ -134,8 +134,9 @@ TEST(InstancePlanner, SaysWhy) {
   World world({1, 2, {}}, 40ms, linear(4ms, 50us, 1));
   world.run(100, 100'000);
   ASSERT_EQ(world.changes().size(), 2u);
-  EXPECT_THAT(world.changes()[0].reason, HasSubstr("one more is tried: 100000 rows/s come, and 1 instance does "));
-  EXPECT_THAT(world.changes()[1].reason, HasSubstr("measured: 2 instances do "));
+  EXPECT_THAT(world.changes()[0].reason, HasSubstr("one more is tried: "));
+  EXPECT_THAT(world.changes()[0].reason, HasSubstr(" rows/s come, and 1 instance does up to "));
+  EXPECT_THAT(world.changes()[1].reason, HasSubstr("measured: 2 instances do up to "));
   EXPECT_THAT(world.changes()[1].reason, HasSubstr(" within the objective in batches of at most "));
   EXPECT_THAT(world.outlook().last_change, HasSubstr("1 instance: measured: "));
 }
@@ -143,7 +144,7 @@ TEST(InstancePlanner, SaysWhy) {
 TEST(InstancePlanner, ATrialEndsWhenAnswersComeLate) {
   World world({1, 2, {}}, 40ms, linear(4ms, 50us));
   world.executions_of_a_tick(2);  // so little that it is not known soon
-  world.run(4, 100'000);
+  world.run(6, 100'000);
   ASSERT_EQ(world.instances(), 2) << world.reason();
   world.answers_come_late(true);
   world.run(1, 100'000);
@@ -161,7 +162,7 @@ TEST(InstancePlanner, UntilMuchIsKnownOfATrialItIsCareful) {
   EXPECT_EQ(world.outlook().current.caution, 1);
   world.executions_of_a_tick(2);
   while (world.instances() == 1) world.run(1, 100'000);
-  EXPECT_EQ(world.outlook().current.caution, 2);
+  EXPECT_GT(world.outlook().current.caution, 2);
   EXPECT_LE(world.outlook().current.execution * 2, 36ms);
   world.executions_of_a_tick(100);
   world.run(2, 100'000);

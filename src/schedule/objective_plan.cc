@@ -14,8 +14,15 @@ const double kCell = std::exp2(1.0 / 3);
 /// The rows in front of a request that comes at random, where work comes at nearly the rate at which it is done, are
 /// distributed exponentially; one in a hundred exceeds ln(100) means, and the mean is half of the usual 1 / (1 - load).
 const double kTail = std::log(100.0) / 2;
+/// Where more comes, so much of the slack as this many rows is lost: all that could wait has been done at times, for what
+/// would have come too late was refused.
+constexpr double kIdle = 0.5;
 /// A larger batch whose rate is so near to the best is as good; what was not measured yet is found out by it.
 constexpr double kAsGood = 0.96;
+/// Smaller batches are worth changing to for so much more.
+constexpr double kWorthSmaller = 1.05;
+/// Larger ones have to hold the objective with so much of the share that may be planned with.
+constexpr double kWithRoom = 0.95;
 /// Executions after which the curves that batches and admission go by have followed to another number of instances.
 constexpr int64_t kFollowed = 64;
 
@@ -29,7 +36,8 @@ struct SizedOption {
   int64_t rows = 1;
   double able = 0;   // rows a second without regard to anybody's time
   double slack = 0;  // seconds that the objective leaves beside two executions
-  double rate = 0;   // rows a second within the objective
+  double rate = 0;   // rows a second within the objective, of as many that come
+  double most = 0;   // likewise, of far more that come
   double execution = 0;
   double tail = 0;
   bool holds = false;
@@ -48,6 +56,7 @@ SizedOption sized(const BatchPolicy& policy, int64_t rows, int instances, Durati
   if (out.holds) {
     const double x = out.able * out.slack;
     out.rate = out.able * x / (x + kTail);
+    out.most = out.able * x / (x + kIdle);
   }
   return out;
 }
@@ -61,71 +70,81 @@ std::vector<int64_t> sizes_of(const BatchPolicy& policy) {
   return sizes;
 }
 
-/// What executions take, on the dark side of what is not known or on its bright one.
-class Outlook {
+/// All sizes of batches on so many instances; what was not measured turns out badly, or well.
+class Sizes {
  public:
-  Outlook(const BatchPolicy& policy, const ConcurrencyCosts& costs, int instances, const PlanInputs& inputs,
-          bool bright)
-      : policy_(policy), costs_(costs), instances_(instances), inputs_(inputs), bright_(bright) {}
-
-  SizedOption of(int64_t rows) const {
-    const auto estimate = costs_.estimate(instances_, policy_.filled(rows), inputs_.now);
-    return bright_ ? sized(policy_, rows, instances_, estimate.expected, estimate.expected, inputs_.share)
-                   : sized(policy_, rows, instances_, estimate.worst, estimate.p99, inputs_.share);
+  Sizes(const BatchPolicy& policy, const ConcurrencyCosts& costs, int instances, const PlanInputs& inputs, bool well) {
+    for (const int64_t rows : sizes_of(policy)) {
+      const auto estimate = costs.estimate(instances, policy.filled(rows), inputs.now);
+      all_.push_back(well ? sized(policy, rows, instances, estimate.expected, estimate.expected, inputs.share)
+                          : sized(policy, rows, instances, estimate.worst, estimate.p99, inputs.share));
+    }
+    by_ = inputs.arrivals < best(&SizedOption::rate) ? &SizedOption::rate : &SizedOption::most;
   }
-  SizedOption best() const {
-    std::vector<SizedOption> all;
-    for (const int64_t rows : sizes_of(policy_)) all.push_back(of(rows));
-    double rate = 0;
-    for (const SizedOption& one : all) rate = std::max(rate, one.rate);
-    const SizedOption* chosen = &all.front();  // where it can't be held, a request is answered soonest by itself
-    for (const SizedOption& one : all)
-      if (one.holds && one.rate >= kAsGood * rate) chosen = &one;
+
+  double best(double SizedOption::* what) const {
+    double best = 0;
+    for (const SizedOption& one : all_) best = std::max(best, one.*what);
+    return best;
+  }
+  /// The largest that is as good as the best; where none holds the objective, a request is answered soonest by itself.
+  const SizedOption& chosen() const {
+    const SizedOption* chosen = &all_.front();
+    for (const SizedOption& one : all_)
+      if (one.holds && one.*by_ >= kAsGood * best(by_)) chosen = &one;
     return *chosen;
   }
+  /// Null: none is of so many rows.
+  const SizedOption* of(int64_t rows) const {
+    for (const SizedOption& one : all_)
+      if (one.rows == rows) return &one;
+    return nullptr;
+  }
+  bool as_good(const SizedOption& one) const { return one.holds && one.*by_ >= best(by_) / kWorthSmaller; }
 
  private:
-  const BatchPolicy& policy_;
-  const ConcurrencyCosts& costs_;
-  const int instances_;
-  const PlanInputs& inputs_;
-  const bool bright_;
+  std::vector<SizedOption> all_;
+  double SizedOption::* by_ = nullptr;  // what counts at what comes
 };
-
-double rate_of(const SizedOption& size) { return size.holds ? size.rate : size.able; }
 
 }  // namespace
 
 InstanceOption best_option(const BatchPolicy& policy, const ConcurrencyCosts& costs, int instances,
-                           const PlanInputs& inputs) {
-  const int64_t rows = Outlook(policy, costs, instances, inputs, false).best().rows;
-  return option_with(policy, costs, instances, rows, inputs);
-}
-
-InstanceOption option_with(const BatchPolicy& policy, const ConcurrencyCosts& costs, int instances, int64_t rows,
-                           const PlanInputs& inputs) {
-  const SizedOption size = Outlook(policy, costs, instances, inputs, false).of(rows);
-  const auto estimate = costs.estimate(instances, policy.filled(rows), inputs.now);
+                           const PlanInputs& inputs, int64_t keep) {
+  const Sizes sizes(policy, costs, instances, inputs, false);
+  const SizedOption* size = &sizes.chosen();
+  if (const SizedOption* kept = sizes.of(keep)) {
+    PlanInputs careful = inputs;
+    careful.share *= kWithRoom;
+    const int64_t larger = Sizes(policy, costs, instances, careful, false).chosen().rows;
+    if (larger > keep) {
+      size = sizes.of(larger);
+    } else if (sizes.as_good(*kept)) {
+      size = kept;
+    }
+  }
+  const auto estimate = costs.estimate(instances, policy.filled(size->rows), inputs.now);
   InstanceOption out;
   out.instances = instances;
-  out.rows = rows;
+  out.rows = size->rows;
   out.execution = estimate.worst;
-  out.rate = out.promise = rate_of(size);
-  out.holds = size.holds;
+  out.holds = size->holds;
   out.measured = estimate.measured;
-  const double spare = size.able - inputs.arrivals;
+  out.rate = size->holds ? sizes.best(&SizedOption::rate) : size->able;
+  out.most = out.promise = size->holds ? sizes.best(&SizedOption::most) : size->able;
+  const double spare = size->able - inputs.arrivals;
   out.p99 = spare <= 0 ? Duration::max()
-                       : from_seconds(size.execution + size.tail + kTail * inputs.arrivals / (size.able * spare));
+                       : from_seconds(size->execution + size->tail + kTail * inputs.arrivals / (size->able * spare));
   // Half of the time that is left goes into waiting, at most: what follows may take longer than expected.
-  const double left = std::max(0.0, to_seconds(policy.objective) * inputs.share - size.execution - size.tail) / 2;
-  if (size.holds && inputs.arrivals > 0)
-    out.delay = from_seconds(std::min(left, static_cast<double>(rows) / inputs.arrivals));
+  const double left = std::max(0.0, to_seconds(policy.objective) * inputs.share - size->execution - size->tail) / 2;
+  if (size->holds && inputs.arrivals > 0)
+    out.delay = from_seconds(std::min(left, static_cast<double>(size->rows) / inputs.arrivals));
   if (!out.measured) {
     out.caution = std::max(1.0, to_seconds(estimate.worst) / to_seconds(estimate.expected));
-    out.promise = rate_of(Outlook(policy, costs, instances, inputs, true).best());
+    out.promise = Sizes(policy, costs, instances, inputs, true).best(&SizedOption::most);
   } else if (const int64_t seen = costs.executions(instances, inputs.now); seen < kFollowed && instances > 1) {
-    const Duration fewer = costs.estimate(instances - 1, policy.filled(rows), inputs.now).expected;
-    const double slower = std::max(1.0, size.execution / to_seconds(fewer));
+    const Duration fewer = costs.estimate(instances - 1, policy.filled(size->rows), inputs.now).expected;
+    const double slower = std::max(1.0, size->execution / to_seconds(fewer));
     out.caution = 1 + (slower - 1) * (1 - static_cast<double>(seen) / kFollowed);
   }
   return out;
@@ -147,7 +166,7 @@ std::vector<InstanceOption> options_for(const BatchPolicy& policy, const Concurr
 
 bool clearly_better(const InstanceOption& a, const InstanceOption& b, double by) {
   if (a.holds != b.holds) return a.holds;
-  return a.rate >= by * b.rate;
+  return a.most >= by * b.most;
 }
 
 }  // namespace modelmill

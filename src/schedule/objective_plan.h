@@ -25,19 +25,17 @@ struct PlanInputs {
 /// fewer at a time. Where not even batches of one row leave anything, the objective is not held, and the rate is what
 /// the instances can do at all.
 ///
-/// Pure. `costs` is known().
+/// With `keep`, the rows so far, they stay unless larger ones hold the objective with room to spare, they don't hold it
+/// any more, or smaller ones are clearly better. Pure; `costs` is known().
 InstanceOption best_option(const BatchPolicy& policy, const ConcurrencyCosts& costs, int instances,
-                           const PlanInputs& inputs);
-/// The same of batches of so many rows.
-InstanceOption option_with(const BatchPolicy& policy, const ConcurrencyCosts& costs, int instances, int64_t rows,
-                           const PlanInputs& inputs);
+                           const PlanInputs& inputs, int64_t keep = 0);
 
 /// The options worth looking at within the limits: the present number of instances, one more, one fewer, and those that
 /// were measured lately; by instances, ascending. Pure.
 std::vector<InstanceOption> options_for(const BatchPolicy& policy, const ConcurrencyCosts& costs, int present,
                                         const InstanceLimits& limits, const PlanInputs& inputs);
 
-/// Whether `a` is to be had rather than `b`, by so much of its rate: what holds the objective, then what does more.
+/// Whether `a` is to be had rather than `b`: what holds the objective, then what does so much more.
 bool clearly_better(const InstanceOption& a, const InstanceOption& b, double by);
 
 }  // namespace modelmill

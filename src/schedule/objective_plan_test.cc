@@ -67,7 +67,8 @@ TEST(ObjectivePlan, ChoosesInstancesAndRowsTogether) {
     EXPECT_TRUE(best->measured);
     EXPECT_EQ(best->caution, 1);
     EXPECT_LE(2 * best->execution, c.objective * 9 / 10);
-    EXPECT_LE(best->rate, best->instances * static_cast<double>(best->rows) / to_seconds(best->execution));
+    EXPECT_LE(best->rate, best->most);
+    EXPECT_LE(best->most, best->instances * static_cast<double>(best->rows) / to_seconds(best->execution));
   }
 }
 
@@ -120,16 +121,17 @@ TEST(ObjectivePlan, WhatWasNotMeasuredIsPlannedAtWorst) {
   const auto one = best_option(policy_of(40ms), costs, 1, {kMeasuredAt, 10, 0.9});
   const auto two = best_option(policy_of(40ms), costs, 2, {kMeasuredAt, 10, 0.9});
   EXPECT_FALSE(two.measured);
-  EXPECT_DOUBLE_EQ(two.caution, 2);
+  EXPECT_GT(two.caution, 2);
+  EXPECT_LT(two.caution, 2.5);
   EXPECT_LE(two.rate, one.rate);
-  EXPECT_NEAR(two.promise, 2 * one.rate, 0.05 * one.rate);
+  EXPECT_NEAR(two.promise, 2 * one.most, 0.05 * one.most);
   EXPECT_LE(2 * two.execution, 36ms);
   EXPECT_FALSE(best_option(policy_of(15ms), costs, 2, {kMeasuredAt, 10, 0.9}).holds) << "twice as long is too long";
 }
 
 TEST(ObjectivePlan, ThatGoesOverAsMoreIsSeen) {
   auto costs = measured_costs(32, 1, linear(4ms, 50us));
-  double last = 2;
+  double last = 3;
   for (int i = 0; i < 64; ++i) {
     costs.learn(2, 1, 6ms, kMeasuredAt);
     const double caution = best_option(policy_of(40ms), costs, 2, {kMeasuredAt, 10, 0.9}).caution;
