@@ -176,6 +176,9 @@ typedef struct mm_tensor_spec {
 /* Runs code that may mind inputs that the host made up: it is not tried out, and warmed up only with requests that its
  * author gave for that. */
 #define MM_CAP_NO_TRIALS (1ull << 7)
+/* Runs batches of the configuration's max_batch_size rows only: the host fills up those that have fewer, and throws the
+ * answers to what it added away. */
+#define MM_CAP_FULL_BATCHES (1ull << 8)
 
 /* What a model says of its first dimension. */
 typedef enum mm_batching {

@@ -102,6 +102,7 @@ Status LoadedModel::read_info() {
   out.decoupled = has(MM_CAP_DECOUPLED);
   out.rows_independent = has(MM_CAP_ROWS_INDEPENDENT);
   out.no_trials = has(MM_CAP_NO_TRIALS);
+  out.full_batches = has(MM_CAP_FULL_BATCHES);
   if (info.batching == MM_BATCHING_NONE) out.max_batch_size = 0;
   if (info.batching == MM_BATCHING_ROWS) out.max_batch_size = std::clamp<int64_t>(info.max_batch_size, 1, INT32_MAX);
   out.concurrency = static_cast<int>(std::min<uint32_t>(info.concurrency, 65'536));

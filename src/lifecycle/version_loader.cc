@@ -61,6 +61,8 @@ class Loading {
     MM_RETURN_IF_ERROR(make_first_instance());
     MM_ASSIGN_OR_RETURN(definition_.batching.objective_p99, objective_of(definition_, settings_));
     MM_ASSIGN_OR_RETURN(definition_.batching.allowed_sizes, allowed_sizes_of(definition_));
+    if (const int64_t rows = definition_.max_batch_size.value_or(0); model_->info().full_batches && rows > 0)
+      definition_.batching.allowed_sizes = {rows};
     MM_RETURN_IF_ERROR(check_wanted());
     decide_batching();
     MM_RETURN_IF_ERROR(make_other_instances());
@@ -152,6 +154,7 @@ class Loading {
     MM_ASSIGN_OR_RETURN(backend_, backends_.find(plugin.backend, plugin_directory()));
     ModelFormat format = format_of(backend_);
     if (!plugin.default_file.empty()) format.default_file = plugin.default_file;
+    MM_RETURN_IF_ERROR(check_native_parameters(found_, definition_));
     MM_ASSIGN_OR_RETURN(file_, find_model_file(definition_, version_, format));
     if (!settings_.precision_file.empty()) file_ = settings_.precision_file;
     return check_native_code(found_, plugin.backend == "pytorch" ? file_ : std::string());

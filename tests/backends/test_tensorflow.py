@@ -113,6 +113,26 @@ def test_the_signature_is_chosen_by_the_configuration(made, tmp_path):
         assert "no signature 'serving_default'; 'add' is served" in server.log()
 
 
+def test_operations_of_initialisation(made, tmp_path):
+    """They are run once at loading: `nine` makes the factor 9, which is 5 in the file."""
+    models = tmp_path / "models"
+    dims = 'input [ { name: "x" data_type: TYPE_FP32 dims: [ -1 ] } ]\n'
+    init = parameter("TF_INIT_OPS_FILE", "init_ops.json")
+    for name in ("plain", "outside", "inside", "unknown", "absent"):
+        put(made, "tf1", models / name, dims + (init if name != "plain" else ""))
+    (models / "outside/init_ops.json").write_text('{"init_ops": ["nine"]}')
+    (models / "inside/init_ops.json").write_text('{"init_ops": ["unknown"]}')
+    (models / "inside/1/init_ops.json").write_text('{"init_ops": ["nine"]}')
+    (models / "unknown/init_ops.json").write_text('{"init_ops": ["ten"]}')
+    with explicit(tmp_path, models) as server:
+        load(server, "plain", "outside", "inside")
+        assert answer(server, "plain", {"x": [1, 2]}) == {"y": [5.0, 10.0]}
+        assert answer(server, "outside", {"x": [1, 2]}) == {"y": [9.0, 18.0]}
+        assert answer(server, "inside", {"x": [1, 2]}) == {"y": [9.0, 18.0]}
+        assert "no operation 'ten'" in refusal(server, "unknown")
+        assert "there is no 'init_ops.json'" in refusal(server, "absent")
+
+
 def test_every_signature_is_served_by_its_name(made, tmp_path):
     models = tmp_path / "models"
     put(made, "signatures", models / "default", "max_batch_size: 4")
