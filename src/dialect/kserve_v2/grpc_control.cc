@@ -79,7 +79,6 @@ void add_control_methods(wire::GrpcMethods& methods, std::shared_ptr<const Model
   add_health(methods, queries);
   add_descriptions(methods, queries);
   add_refused<TraceSettingRequest, TraceSettingResponse>(methods, "TraceSetting", tracing_refused);
-  add_refused<LogSettingsRequest, LogSettingsResponse>(methods, "LogSettings", logging_refused);
 }
 
 }  // namespace modelmill::kserve_v2

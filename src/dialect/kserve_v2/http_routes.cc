@@ -11,6 +11,7 @@
 #include "dialect/kserve_v2/http_generate.h"
 #include "dialect/kserve_v2/http_infer.h"
 #include "dialect/kserve_v2/http_json.h"
+#include "dialect/kserve_v2/log_settings_codec.h"
 #include "dialect/kserve_v2/model_loading.h"
 #include "dialect/kserve_v2/shared_memory_http.h"
 #include "dialect/model_wait.h"
@@ -37,8 +38,8 @@ wire::HttpReply reply_with(const Result<T>& result, Write write) {
 /// One request on its way through the paths under /v2.
 class Routes {
  public:
-  Routes(const ModelQueries& queries, SharedRegions& regions, const wire::HttpRequest& request)
-      : queries_(queries), regions_(regions), request_(request) {}
+  Routes(const ModelQueries& queries, const Settings& settings, const wire::HttpRequest& request)
+      : queries_(queries), settings_(settings), request_(request) {}
 
   /// `path` is what follows /v2. Inference has been taken out before.
   wire::HttpReply answer(Path path) const {
@@ -48,8 +49,8 @@ class Routes {
     if (first == "models") return models(path.subspan(1));
     if (first == "repository") return repository(path.subspan(1));
     if (first == "systemsharedmemory" || first == "cudasharedmemory")
-      return answer_shared_memory(regions_, path, request_);
-    if (first == "logging" && path.size() == 1) return get_or_post([] { return error_reply(logging_refused()); });
+      return answer_shared_memory(*settings_.regions, path, request_);
+    if (first == "logging" && path.size() == 1) return answer_log_settings(*settings_.log, request_);
     if (first == "trace" && path.size() == 2 && path[1] == "setting") {
       return get_or_post([] { return error_reply(tracing_refused()); });
     }
@@ -150,7 +151,7 @@ class Routes {
   }
 
   const ModelQueries& queries_;
-  SharedRegions& regions_;
+  const Settings& settings_;
   const wire::HttpRequest& request_;
 };
 
@@ -175,7 +176,7 @@ std::string_view loading_kind(Path path) {
 struct Handler {
   Inference& inference;
   std::shared_ptr<const ModelQueries> queries;
-  std::shared_ptr<SharedRegions> regions;
+  Settings settings;
   ModelControl* control;
   HttpOptions options;
 
@@ -186,7 +187,7 @@ struct Handler {
     const std::string_view inferring = inference_kind(*path);
     const std::string_view loading = loading_kind(*path);
     if (inferring.empty() && loading.empty())
-      return exchange->reply(Routes(*queries, *regions, request).answer(Path(*path).subspan(1)));
+      return exchange->reply(Routes(*queries, settings, request).answer(Path(*path).subspan(1)));
     if (request.method != "POST") return exchange->reply(wrong_method("POST"));
     if (loading.empty()) return infer(*path, inferring, std::move(exchange));
     if (path->size() == 6)
@@ -202,7 +203,7 @@ struct Handler {
     if (inference.loads_on_demand(asked)) return wait_for_model(inference, exchange, asked, *this);
     if (kind == "infer")
       return handle_http_infer(inference, std::move(exchange), path[2], version, options, std::move(routed),
-                               *regions);
+                               *settings.regions);
     const auto replies = kind == "generate" ? GenerateReply::kOne : GenerateReply::kStream;
     handle_http_generate(inference, std::move(exchange), path[2], version, options, replies, std::move(routed));
   }
@@ -211,9 +212,8 @@ struct Handler {
 }  // namespace
 
 wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries,
-                                    std::shared_ptr<SharedRegions> regions, ModelControl* control,
-                                    HttpOptions options) {
-  return Handler{inference, std::move(queries), std::move(regions), control, std::move(options)};
+                                    Settings settings, ModelControl* control, HttpOptions options) {
+  return Handler{inference, std::move(queries), std::move(settings), control, std::move(options)};
 }
 
 }  // namespace modelmill::kserve_v2

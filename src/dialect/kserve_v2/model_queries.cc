@@ -174,6 +174,4 @@ inference::RepositoryIndexResponse ModelQueries::repository_index(bool ready_onl
 
 Status tracing_refused() { return unavailable("the server does not support trace"); }
 
-Status logging_refused() { return unavailable("the server does not support dynamic logging"); }
-
 }  // namespace modelmill::kserve_v2

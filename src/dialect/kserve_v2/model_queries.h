@@ -47,6 +47,5 @@ class ModelQueries {
 
 /// What is refused because this server does not have it, in Triton's words for a server where it is off.
 Status tracing_refused();
-Status logging_refused();
 
 }  // namespace modelmill::kserve_v2
