@@ -99,14 +99,15 @@ TEST(Combine, MajorityOfNumbers) {
   EXPECT_THAT(values_of<int32_t>(*combined(Combiner::kMajority, members)), ElementsAre(2, 5, 7, -1))
       << "of labels that are said as often the first member's counts";
   EXPECT_THAT(values_of<int32_t>(*combined(Combiner::kMajority, members, {3, 1, 1})), ElementsAre(1, 5, 7, -1));
-  const std::vector<Tensor> small{tensor<uint8_t>(DataType::kBool, {1}, {1}), tensor<uint8_t>(DataType::kBool, {1}, {0}),
+  const std::vector<Tensor> small{tensor<uint8_t>(DataType::kBool, {1}, {1}),
+                                  tensor<uint8_t>(DataType::kBool, {1}, {0}),
                                   tensor<uint8_t>(DataType::kBool, {1}, {0})};
   EXPECT_THAT(values_of<uint8_t>(*combined(Combiner::kMajority, small)), ElementsAre(0));
 }
 
 TEST(Combine, MajorityOfStrings) {
-  const auto chosen = combined(Combiner::kMajority,
-                               {strings({"cat", ""}), strings({"dog", "a"}), strings({"dog", ""})});
+  const auto chosen =
+      combined(Combiner::kMajority, {strings({"cat", ""}), strings({"dog", "a"}), strings({"dog", ""})});
   ASSERT_TRUE(chosen.ok());
   EXPECT_EQ(chosen->contiguous().view(), strings({"dog", ""}).contiguous().view());
   Tensor broken = strings({"cat"});

@@ -7,144 +7,19 @@
 #include <string>
 #include <vector>
 
-#include "ensemble/ensemble_version.h"
-#include "ensemble/testing/fake_members.h"
+#include "ensemble/testing/ensemble_test.h"
 
 namespace modelmill {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::fails;
 using testing::floats;
 using testing::floats_of;
 using testing::gives;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-class Sink final : public ResponseSink {
- public:
-  void on_response(InferResponse response, bool final, bool) override {
-    responses.push_back(std::move(response));
-    finals += final;
-  }
-  std::vector<InferResponse> responses;
-  int finals = 0;
-};
-
-/// A plan's steps, put down as "model: input=tensor, ... -> output=tensor, ...".
-struct StepText {
-  const char* model;
-  std::vector<std::pair<const char*, const char*>> inputs, outputs;
-};
-
-class EnsembleRunTest : public ::testing::Test {
- protected:
-  size_t tensor(EnsemblePlan& plan, const std::string& name) {
-    for (size_t i = 0; i < plan.tensors.size(); ++i)
-      if (plan.tensors[i] == name) return i;
-    plan.tensors.push_back(name);
-    plan.readers.emplace_back();
-    plan.writers.push_back(SIZE_MAX);
-    return plan.tensors.size() - 1;
-  }
-
-  std::shared_ptr<EnsemblePlan> plan_of(const std::vector<StepText>& steps, const std::vector<const char*>& inputs,
-                                        const std::vector<const char*>& outputs) {
-    auto plan = std::make_shared<EnsemblePlan>();
-    plan->name = "e";
-    for (size_t s = 0; s < steps.size(); ++s) {
-      EnsemblePlan::Step step;
-      step.model = steps[s].model;
-      for (const auto& [input, name] : steps[s].inputs) {
-        step.inputs.push_back({{input, tensor(*plan, name)}});
-        plan->readers[step.inputs.back().tensor].push_back(s);
-      }
-      for (const auto& [output, name] : steps[s].outputs) {
-        step.outputs.push_back({output, tensor(*plan, name)});
-        plan->writers[step.outputs.back().tensor] = s;
-      }
-      plan->steps.push_back(std::move(step));
-    }
-    for (size_t& writer : plan->writers)
-      if (writer == SIZE_MAX) writer = steps.size();
-    for (const char* input : inputs) plan->inputs.push_back({input, tensor(*plan, input)});
-    for (const char* output : outputs) plan->outputs.push_back({{output, tensor(*plan, output)}});
-    return plan;
-  }
-
-  /// a, then b and c side by side, then d.
-  std::shared_ptr<EnsemblePlan> diamond() {
-    return plan_of({{"d", {{"l", "left"}, {"r", "right"}}, {{"y", "out"}}},
-                    {"b", {{"x", "middle"}}, {{"y", "left"}}},
-                    {"c", {{"x", "middle"}}, {{"y", "right"}}},
-                    {"a", {{"x", "in"}}, {{"y", "middle"}}}},
-                   {"in"}, {"out"});
-  }
-
-  /// Three members whose output y is combined.
-  std::shared_ptr<EnsemblePlan> combination(size_t quorum, std::chrono::microseconds deadline = {},
-                                            Combiner combiner = Combiner::kAverage) {
-    auto plan = plan_of({{"a", {{"x", "x"}}, {{"y", "a.y"}}},
-                         {"b", {{"x", "x"}}, {{"y", "b.y"}}},
-                         {"c", {{"x", "x"}}, {{"y", "c.y"}}}},
-                        {"x"}, {});
-    plan->combines = true;
-    plan->combination = {combiner, {{"y", DataType::kFp32, {}}}, {1, 1, 2}, "", quorum, deadline};
-    for (const EnsemblePlan::Step& step : plan->steps)
-      plan->combination.outputs[0].tensors.push_back(step.outputs[0].tensor);
-    return plan;
-  }
-
-  void make(std::shared_ptr<const EnsemblePlan> plan) {
-    ModelVersion::Description description;
-    description.definition.name = "e";
-    description.version = 7;
-    version_.reset();
-    stats_.reset();
-    stats_ = std::make_shared<VersionStats>(metrics_, "e", 7);
-    version_ = std::make_unique<EnsembleVersion>(description, stats_, std::move(plan), members_);
-  }
-
-  struct Asked {
-    std::shared_ptr<Sink> sink = std::make_shared<Sink>();
-    std::shared_ptr<CancelToken> cancel = std::make_shared<CancelToken>();
-    const InferResponse& answer() const {
-      EXPECT_EQ(sink->finals, 1);
-      return sink->responses.at(0);
-    }
-    const Status& status() const { return answer().status; }
-  };
-  Asked ask(const char* input, std::vector<RequestedOutput> outputs = {}) {
-    Asked asked;
-    auto request = std::make_unique<InferRequest>(asked.sink);
-    request->model = "e";
-    request->id = "the id";
-    request->priority = 3;
-    request->timeout = std::chrono::microseconds(77);
-    request->deadline = Clock::now() + std::chrono::hours(1);
-    request->parameters.set("p", int64_t{5});
-    request->cancel = asked.cancel;
-    request->batch_rows = 2;
-    request->inputs.push_back(floats(input, {1, 2}));
-    request->outputs.assign(outputs.begin(), outputs.end());
-    VersionPin pin(*version_);
-    std::move(pin).hand_to(*request);
-    version_->submit(std::move(request));
-    return asked;
-  }
-
-  /// Nothing holds a member or the ensemble any more.
-  void expect_nothing_held() {
-    for (const auto& [name, version] : members_.versions) EXPECT_EQ(version->gate().inside_approx(), 0U) << name;
-    EXPECT_EQ(version_->gate().inside_approx(), 0U);
-  }
-
-  MetricRegistry metrics_;
-  testing::FakeMembers members_;
-  std::shared_ptr<VersionStats> stats_;
-  std::unique_ptr<EnsembleVersion> version_;
-};
 
 TEST_F(EnsembleRunTest, StepsRunAsSoonAsTheirTensorsAreThere) {
   make(diamond());
@@ -284,8 +159,9 @@ TEST_F(EnsembleRunTest, WhatCameTooLateRunsNothing) {
 }
 
 TEST_F(EnsembleRunTest, StepsThatNobodyWantsDoNotRun) {
-  make(plan_of({{"a", {{"x", "in"}}, {{"y", "m"}}}, {"b", {{"x", "m"}}, {{"y", "one"}}}, {"c", {{"x", "m"}}, {{"y", "two"}}}},
-               {"in"}, {"one", "two"}));
+  make(plan_of(
+      {{"a", {{"x", "in"}}, {{"y", "m"}}}, {"b", {{"x", "m"}}, {{"y", "one"}}}, {"c", {{"x", "m"}}, {{"y", "two"}}}},
+      {"in"}, {"one", "two"}));
   for (const char* name : {"a", "b", "c"}) members_.add(name, gives(4));
   const Asked asked = ask("in", {{"two"}});
   ASSERT_TRUE(asked.status().ok());
@@ -354,104 +230,6 @@ TEST_F(EnsembleRunTest, ABatchOfOneIsMadeOrTakenAwayBetweenModels) {
   const Asked asked = ask("in");
   EXPECT_THAT(seen, ElementsAre(1, 2));
   EXPECT_THAT(asked.answer().outputs.at(0).shape, ElementsAre(1));
-}
-
-TEST_F(EnsembleRunTest, CombinesWhatAllMembersSay) {
-  make(combination(3, {}, Combiner::kWeighted));
-  members_.add("a", gives(1));
-  members_.add("b", gives(3));
-  members_.add("c", gives(8));
-  const Asked asked = ask("x");
-  ASSERT_TRUE(asked.status().ok()) << asked.status().to_string();
-  EXPECT_THAT(floats_of(asked.answer().outputs.at(0)), ElementsAre(5));
-  EXPECT_EQ(std::get<std::string>(*asked.answer().parameters.find("ensemble_members")), "a,b,c");
-  EXPECT_EQ(asked.answer().parameters.find("ensemble_missing"), nullptr);
-  expect_nothing_held();
-}
-
-TEST_F(EnsembleRunTest, AQuorumDoesWithoutTheRest) {
-  make(combination(2));
-  members_.add("a", gives(1));
-  members_.add("b", fails(internal("broken")));
-  members_.add("c", gives(9));
-  const Asked asked = ask("x");
-  ASSERT_TRUE(asked.status().ok()) << asked.status().to_string();
-  EXPECT_THAT(floats_of(asked.answer().outputs.at(0)), ElementsAre(5));
-  EXPECT_EQ(std::get<std::string>(*asked.answer().parameters.find("ensemble_members")), "a,c");
-  EXPECT_EQ(std::get<std::string>(*asked.answer().parameters.find("ensemble_missing")), "b");
-}
-
-TEST_F(EnsembleRunTest, WithoutAQuorumItFailsAsSoonAsThatIsKnown) {
-  make(combination(2));
-  members_.add("a", fails(unavailable("gone")));
-  members_.add("c", gives(9));
-  const Asked missing = ask("x");
-  EXPECT_EQ(missing.status().code(), Code::kUnavailable);
-  EXPECT_THAT(missing.status().message(), HasSubstr("2 of 3 members have failed, and the quorum is 2"));
-  members_.add("b", gives(1));
-  members_.hold("b");
-  members_.hold("c");
-  const Asked held = ask("x");
-  EXPECT_EQ(held.sink->finals, 0) << "two may still answer";
-  fails(internal("broken"))(members_.take("c"));
-  EXPECT_THAT(held.status().message(), HasSubstr("model 'c': broken; 2 of 3"));
-  EXPECT_THAT(members_.waiting["b"], IsEmpty());
-  expect_nothing_held();
-}
-
-TEST_F(EnsembleRunTest, AtTheDeadlineTheQuorumAnswersAndTheRestIsCancelled) {
-  make(combination(2, std::chrono::milliseconds(20)));
-  for (const char* name : {"a", "b", "c"}) members_.add(name, gives(4));
-  members_.hold("c");
-  const Asked asked = ask("x");
-  EXPECT_EQ(asked.sink->finals, 0) << "there is time left for the third";
-  EXPECT_LT(members_.waiting["c"].front()->deadline, Clock::now() + std::chrono::seconds(10));
-  members_.time_is_up();
-  ASSERT_TRUE(asked.status().ok());
-  EXPECT_EQ(std::get<std::string>(*asked.answer().parameters.find("ensemble_missing")), "c");
-  EXPECT_THAT(members_.waiting["c"], IsEmpty());
-  expect_nothing_held();
-}
-
-TEST_F(EnsembleRunTest, AtTheDeadlineWithoutAQuorumItSaysWhoIsMissing) {
-  make(combination(2, std::chrono::milliseconds(20)));
-  for (const char* name : {"a", "b", "c"}) members_.add(name, gives(4));
-  members_.hold("b");
-  members_.hold("c");
-  const Asked asked = ask("x");
-  members_.time_is_up();
-  EXPECT_EQ(asked.status().code(), Code::kDeadlineExceeded);
-  EXPECT_THAT(asked.status().message(), HasSubstr("1 of 3 members have answered within its deadline of 20000 us, and "
-                                                  "the quorum is 2; missing: 'b', 'c'"));
-  members_.time_is_up();
-  EXPECT_EQ(asked.sink->finals, 1);
-  expect_nothing_held();
-}
-
-TEST_F(EnsembleRunTest, ASoftVoteTellsTheClass) {
-  auto plan = combination(3, {}, Combiner::kSoftVote);
-  plan->combination.label_output = "label";
-  make(plan);
-  const auto probabilities = [](std::vector<float> p) {
-    return [p](const InferRequestPtr& request) {
-      InferResponse response;
-      response.outputs.push_back(floats("y", p));
-      request->complete(std::move(response));
-    };
-  };
-  members_.add("a", probabilities({0.9F, 0.1F}));
-  members_.add("b", probabilities({0.4F, 0.6F}));
-  members_.add("c", probabilities({0.2F, 0.8F}));
-  const Asked asked = ask("x");
-  ASSERT_EQ(asked.answer().outputs.size(), 2U) << asked.status().to_string();
-  EXPECT_EQ(asked.answer().outputs[0].name, "y");
-  EXPECT_EQ(asked.answer().outputs[1].name, "label");
-  int64_t label = 0;
-  std::memcpy(&label, asked.answer().outputs[1].data[0].data(), sizeof label);
-  EXPECT_EQ(label, 1) << "0.425 and 0.575 by the weights 1, 1, 2";
-  const Asked only = ask("x", {{"label"}});
-  ASSERT_EQ(only.answer().outputs.size(), 1U);
-  EXPECT_EQ(only.answer().outputs[0].name, "label");
 }
 
 TEST_F(EnsembleRunTest, IsUnavailableWhenAMemberHasChanged) {
