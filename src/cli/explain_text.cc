@@ -198,6 +198,26 @@ std::string signature_text(const element& entry) {
   return out + advice_text(entry);
 }
 
+std::string texts_of(const element& document, const char* name, const char* label) {
+  std::string out;
+  for (const element& entry : list_of(document, name)) {
+    std::string_view text;
+    if (entry.get(text) == simdjson::SUCCESS) append_line(out, label, std::string(text));
+  }
+  return out;
+}
+
+/// An ensemble has neither a queue nor instances; what it has are its members.
+std::string ensemble_text(const element& document, const element& ensemble) {
+  std::string out = clipped(text_of(document, "model"), 0) + " version " +
+                    count_text(number_of<double>(document, "version")) + ": an ensemble\n\n";
+  if (const std::string combination = text_of(ensemble, "combination"); !combination.empty())
+    append_line(out, "combines", combination);
+  out += texts_of(ensemble, "steps", "member");
+  if (const std::string routes = routes_text(document); !routes.empty()) append_line(out, "routes", routes);
+  return out + texts_of(document, "advice", "advice");
+}
+
 }  // namespace
 
 Result<std::string> explain_text(const std::string& json) {
@@ -205,6 +225,8 @@ Result<std::string> explain_text(const std::string& json) {
   element document;
   if (parser.parse(json).get(document) || !document.is_object() || text_of(document, "model").empty())
     return internal("the server's explanation is not what modelmill tells; is it another kind of server?");
+  element ensemble;
+  if (document["ensemble"].get(ensemble) == simdjson::SUCCESS) return ensemble_text(document, ensemble);
   const std::string summary = text_of(document, "summary");
   std::string out = clipped(text_of(document, "model"), 0) + " version " +
                     count_text(number_of<double>(document, "version")) + ": " +

@@ -49,7 +49,9 @@ class GraphCheck {
     if (config_.model_warmup_size() != 0) add("model_warmup", "model_warmup can not be specified for " + ensemble());
     if (config_.has_dynamic_batching())
       add("dynamic_batching", "batches are made by the members of " + ensemble() + "; configure them there");
-    if (steps_.empty()) add("ensemble_scheduling", "must specify 'step' for " + ensemble());
+    if (steps_.empty())
+      add(config_.has_ensemble_scheduling() ? "ensemble_scheduling" : "platform",
+          "must specify 'step' for " + ensemble());
     const auto check_reshape = [this](const auto& list, const char* field) {
       for (int i = 0; i < list.size(); ++i)
         if (list[i].has_reshape())
