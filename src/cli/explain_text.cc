@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/size_text.h"
 #include "cli/json_fields.h"
 #include "cli/number_text.h"
 #include "cli/text_table.h"
@@ -57,6 +58,16 @@ std::string instances_text(const element& instances) {
     if (const std::string last = text_of(instances, "last_change"); !last.empty()) out += "; last change: " + last;
   }
   return out;
+}
+
+/// "256.0 MiB of this model; 512.0 MiB of a budget of 1.0 GiB are held"
+std::string device_text(const element& use) {
+  const auto bytes = [&use](const char* name) {
+    return bytes_text(static_cast<uint64_t>(number_of<double>(use, name)));
+  };
+  const bool bounded = number_of<double>(use, "budget_bytes") > 0;
+  return bytes("bytes") + " of this model; " + bytes("held_bytes") +
+         (bounded ? " of a budget of " + bytes("budget_bytes") + " are held" : " are held, without a bound");
 }
 
 std::string loop_text(const std::string& state) {
@@ -147,6 +158,10 @@ Result<std::string> explain_text(const std::string& json) {
     append_line(out, "objective", "99 of 100 requests within " + time_text(objective));
   const element instances = part_of(document, "instances");
   append_line(out, "instances", instances_text(instances));
+  if (const std::string why = text_of(instances, "held_back"); !why.empty())
+    append_line(out, "held back", "no further instance: " + why);
+  for (const element& use : list_of(document, "devices"))
+    append_line(out, "gpu " + count_text(number_of<double>(use, "gpu")), device_text(use));
   append_line(out, "waiting", count_text(number_of<double>(document, "pending")) + " requests");
   append_line(out, "event loop", loop_text(text_of(document, "on_loop")));
   for (const element& cost : list_of(document, "learned")) out += learned_text(cost);

@@ -333,6 +333,7 @@ void ControllerCore::gone(const std::string& name, int64_t number, uint64_t byte
     changed_.notify_all();
     publish();
   }
+  devices_->note_change();
   finish_aftermath(std::move(after));
 }
 

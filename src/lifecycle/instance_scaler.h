@@ -24,6 +24,8 @@ class InstanceScaler {
     std::string reason;  // empty: nothing changes
   };
   Decision observe(TimePoint now, const InstanceLoad& load);
+  /// What it decided on last could not be done: there are `instances`, and for a while no more.
+  void held_back(TimePoint now, int instances);
 
  private:
   /// What was done since the last time.

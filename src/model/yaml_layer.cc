@@ -59,7 +59,7 @@ class Translation {
     put_warmup();
     for (const auto& entry : get("parameters", "parameters"))
       (*config_.mutable_parameters())[entry.first.Scalar()].set_string_value(entry.second.Scalar());
-    for (const char* key : {"runtime", "runtime_tolerance"})
+    for (const char* key : {"runtime", "runtime_tolerance", "instance_memory"})
       if (const auto value = get(key, std::string("parameters.") + key))
         (*config_.mutable_parameters())[key].set_string_value(value.Scalar());
     for (const auto& entry : get("metric_tags", "metric_tags"))
