@@ -20,9 +20,8 @@
  *
  * Threads. Host functions may be called from any thread unless they say otherwise; calls that take the same request, or
  * responses of the same request, do not overlap, except request_cancelled. The host calls model_load,
- * model_signature, model_unload, instance_create and instance_destroy of one model one after another; model_load and
- * model_unload never while that model executes, instance_create and instance_destroy maybe while other instances of it
- * do. It calls execute of one instance again only after its last execution is done and its last call has returned, and
+ * model_signature, model_unload, instance_create, instance_destroy and memory_use of one model one after another;
+ * model_load and model_unload never while that model executes, the others maybe while instances of it do. It calls execute of one instance again only after its last execution is done and its last call has returned, and
  * of different instances at once.
  *
  * Nothing here assumes the host's address space beyond the pointers of one call: the same table is served to a worker
@@ -39,7 +38,7 @@ extern "C" {
 #endif
 
 #define MM_ABI_MAJOR 1
-#define MM_ABI_MINOR 2
+#define MM_ABI_MINOR 3
 
 #if defined(__GNUC__)
 #define MM_EXPORT __attribute__((visibility("default")))
@@ -466,6 +465,28 @@ typedef struct mm_instance_args {
   mm_instance* instance; /* out */
 } mm_instance_args;
 
+/* A device's memory, in bytes, as the device itself tells it. */
+typedef struct mm_device_memory {
+  size_t struct_size;
+  mm_device_kind kind; /* MM_DEVICE_GPU */
+  int32_t device_id;
+  uint64_t total_bytes; /* out; 0 (given): not known */
+  uint64_t free_bytes;  /* out, of whoever took the rest; looked at only where the total is known */
+  const char* uuid;     /* out: the name that the device's maker gives it, "GPU-0ba3..."; NULL (given): none. Lives as
+                         * long as the library */
+} mm_device_memory;
+
+/* What a model, or one of its instances, holds of a device's memory. */
+typedef struct mm_memory_use {
+  size_t struct_size;
+  mm_model* model;
+  mm_instance* instance; /* one of that model's; NULL: what the model holds there beside its instances */
+  mm_device_kind kind;   /* MM_DEVICE_GPU */
+  int32_t device_id;
+  uint64_t bytes; /* out; 0 (given): nothing */
+  int32_t known;  /* out; 0 (given): the backend can't tell */
+} mm_memory_use;
+
 typedef struct mm_execute_args {
   size_t struct_size;
   mm_instance* instance;
@@ -501,6 +522,14 @@ typedef struct mm_backend {
   /* Another signature of a loaded model, as a model with inputs, outputs and instances of its own. What they share
    * stays until all are unloaded, in whatever order that happens. NULL: no model has other signatures. */
   mm_error* (*model_signature)(mm_signature_args* args);
+
+  /* The memory of one of the GPUs that gpu_count counts. From any thread, also while models execute; cheap, for it is
+   * asked for each reading of metrics. NULL: the backend can't tell. */
+  mm_error* (*device_memory)(mm_backend_state* state, mm_device_memory* out);
+
+  /* What a model, or an instance, holds of a device: asked when it was made, and once it was warmed up. NULL: the
+   * backend can't tell, and what the model's configuration says counts. */
+  mm_error* (*memory_use)(mm_memory_use* out);
 } mm_backend;
 
 /* The one exported symbol. Checks host->abi_major; NULL when the backend can't work with this host. The table and all

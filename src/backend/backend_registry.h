@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,16 @@ class BackendRegistry {
   /// empty) is searched first: a model may bring a backend of its own.
   Result<Description> find(const std::string& backend, const std::string& extra_directory = {});
   std::vector<BackendReport> report();
+
+  /// The memory of a GPU as a backend tells it, of one that find() has told.
+  struct DeviceMemory {
+    uint64_t total_bytes = 0;
+    uint64_t free_bytes = 0;
+    std::string uuid = {};  // empty: it has none
+  };
+  /// nullopt: it can't tell.
+  std::optional<DeviceMemory> device_memory(const std::string& backend, int device,
+                                            const std::string& extra_directory = {});
 
   /// Loads a model. When the vendor's runtime is missing the error carries the command that installs it.
   Result<std::unique_ptr<BackendModel>> load(const std::string& backend, const BackendLoad& load,

@@ -183,6 +183,24 @@ Result<std::unique_ptr<BackendInstance>> LoadedModel::create_instance(const std:
   return std::unique_ptr<BackendInstance>(std::make_unique<LoadedInstance>(*this, args.instance));
 }
 
+std::optional<uint64_t> LoadedModel::memory_use(mm_instance* instance, int device) const {
+  const mm_backend& table = plugin_->table();
+  if (!MM_HAS(&table, memory_use) || table.memory_use == nullptr) return std::nullopt;
+  mm_memory_use use{};
+  use.struct_size = sizeof use;
+  use.model = model_;
+  use.instance = instance;
+  use.kind = MM_DEVICE_GPU;
+  use.device_id = device;
+  const MutexLock lock(instances_);
+  const Status status = plugin_->call([&] { return table.memory_use(&use); });
+  if (!status.ok()) {
+    Log::warning("backend failed to tell the memory of a model", {{"model", host_.model}, {"error", status.message()}});
+    return std::nullopt;
+  }
+  return use.known != 0 ? std::optional(use.bytes) : std::nullopt;
+}
+
 LoadedInstance::~LoadedInstance() {
   {
     MutexLock lock(model_.instances_);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/size_text.h"
 #include "cli/json_fields.h"
 #include "cli/number_text.h"
 #include "cli/text_table.h"
@@ -57,6 +58,16 @@ std::string instances_text(const element& instances) {
     if (const std::string last = text_of(instances, "last_change"); !last.empty()) out += "; last change: " + last;
   }
   return out;
+}
+
+/// "256.0 MiB of this model; 512.0 MiB of a budget of 1.0 GiB are held"
+std::string device_text(const element& use) {
+  const auto bytes = [&use](const char* name) {
+    return bytes_text(static_cast<uint64_t>(number_of<double>(use, name)));
+  };
+  const bool bounded = number_of<double>(use, "budget_bytes") > 0;
+  return bytes("bytes") + " of this model; " + bytes("held_bytes") +
+         (bounded ? " of a budget of " + bytes("budget_bytes") + " are held" : " are held, without a bound");
 }
 
 std::string loop_text(const std::string& state) {
@@ -156,7 +167,12 @@ std::string running_text(const element& entry) {
   append_line(out, "batching", batching_text(batching));
   if (const double objective = number_of<double>(batching, "objective_p99_us"); objective > 0)
     append_line(out, "objective", "99 of 100 requests within " + time_text(objective));
-  append_line(out, "instances", instances_text(part_of(entry, "instances")));
+  const element instances = part_of(entry, "instances");
+  append_line(out, "instances", instances_text(instances));
+  if (const std::string why = text_of(instances, "held_back"); !why.empty())
+    append_line(out, "held back", "no further instance: " + why);
+  for (const element& use : list_of(entry, "devices"))
+    append_line(out, "gpu " + count_text(number_of<double>(use, "gpu")), device_text(use));
   append_line(out, "waiting", count_text(number_of<double>(entry, "pending")) + " requests");
   append_line(out, "event loop", loop_text(text_of(entry, "on_loop")));
   return out;

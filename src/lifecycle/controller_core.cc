@@ -29,6 +29,11 @@ ModelSources trusting(ModelSources sources, const Seen& seen) {
   return sources;
 }
 
+LoadSettings counting(LoadSettings settings, std::shared_ptr<DeviceMemory> devices) {
+  settings.devices = std::move(devices);
+  return settings;
+}
+
 }  // namespace
 
 ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettings control, int load_threads)
@@ -38,7 +43,8 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       metrics_(parts.metrics),
       factory_(std::move(parts.factory)),
       ensembles_(std::move(parts.ensembles)),
-      settings_(std::move(settings)),
+      devices_(std::make_shared<DeviceMemory>(metrics_)),
+      settings_(counting(std::move(settings), devices_)),
       control_(std::move(control)),
       costs_(settings_.cost_directory),
       runtimes_(settings_.cost_directory),
@@ -48,7 +54,7 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       settling_(control_.settle),
       trials_(1, kMostWaitingTrials),
       pool_(std::max(load_threads, 1), kMostWaitingLoads) {
-  demand_.use(control_.on_demand || control_.memory_budget > 0);
+  set_device_budgets({});
   demand_.on_wanted([this](const std::string& model) {
     if (!pool_.run([this, model] { wake(model); })) demand_.settle(model, unavailable("the server is stopping"));
   });
@@ -158,6 +164,7 @@ void ControllerCore::start() {
 void ControllerCore::hurry() {
   hurrying_ = true;
   end_bringing(false);
+  devices_->note_change();
 }
 
 void ControllerCore::end_bringing(bool all) {
@@ -174,7 +181,7 @@ void ControllerCore::shutdown() {
     stopping_ = true;
     changed_.notify_all();
   }
-  hurry();
+  hurry();  // also loads that wait for others to go
   trials_.stop();
   end_bringing(true);
   pool_.stop();

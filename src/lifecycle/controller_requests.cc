@@ -153,6 +153,7 @@ void ControllerCore::unload(const std::string& name, Done done) {
       if (bringing->model == name) bringing->cancelled = true;
     if (const auto it = models_.find(name); it != models_.end()) it->second.awake = false;
   }
+  devices_->note_change();
   if (!pool_.run([this, name, done] { unload_now(name, done); })) done(unavailable("the server is stopping"));
 }
 

@@ -10,6 +10,8 @@ constexpr double kBusy = 0.9;
 constexpr double kEnoughRoom = 0.6;
 constexpr double kWorthHaving = 1.05;
 constexpr Duration kTryAgainAfter = std::chrono::minutes(5);
+/// What stands in the way of an instance may soon have gone.
+constexpr Duration kHeldBackFor = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -88,6 +90,15 @@ InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLo
     return change(n - 1, "one fewer is enough");
   }
   return {n, ""};
+}
+
+void InstanceScaler::held_back(TimePoint now, int instances) {
+  on_trial_ = false;
+  saturated_ = 0;
+  rate_sum_ = 0;
+  if (instances == 0) return;
+  ceiling_ = instances;
+  ceiling_until_ = now + kHeldBackFor;
 }
 
 }  // namespace modelmill

@@ -62,6 +62,8 @@ class Translation {
     for (const auto& entry : get("parameters", "parameters"))
       (*config_.mutable_parameters())[entry.first.Scalar()].set_string_value(entry.second.Scalar());
     put_runtime();
+    if (const auto value = get("instance_memory", "parameters.instance_memory"))
+      (*config_.mutable_parameters())["instance_memory"].set_string_value(value.Scalar());
     for (const auto& entry : get("metric_tags", "metric_tags"))
       (*config_.mutable_metric_tags())[entry.first.Scalar()] = entry.second.Scalar();
     layer_.place_of = [places = places_](const std::string& field) { return places->find(field); };

@@ -133,6 +133,8 @@ Status Engine::load() {
   // What a later release has kept is for that release: better no start than one that forgets it.
   if (config_.keep_decisions) MM_RETURN_IF_ERROR(open_states(false).status());
   MM_RETURN_IF_ERROR(route_keeper_->restore());
+  MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  lifecycle_->set_device_budgets(declared.device_memory);
   MM_RETURN_IF_ERROR(lifecycle_->load(
       {config_.paths, config_.model_config_name, config_.model_config_file, config_.batching_parameters_file}));
   const auto table = catalog_.table();
@@ -148,6 +150,7 @@ Status Engine::load() {
 
 Status Engine::declare_routes() {
   MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  lifecycle_->set_device_budgets(declared.device_memory);
   for (const YamlRoute& route : declared.routes) {
     const Status status = route_keeper_->declare(route.route, route.place);
     if (!status.ok()) return status.with_context(route.place);
@@ -157,7 +160,7 @@ Status Engine::declare_routes() {
     return ok_status();
   route_files_ = std::make_unique<FileWatcher>(declared.files, [this] {
     if (const Status status = declare_routes(); !status.ok())
-      Log::error("the routes of a changed file are not taken", {{"reason", status.message()}});
+      Log::error("the routes and budgets of a changed file are not taken", {{"reason", status.message()}});
   });
   route_files_->start();
   return ok_status();

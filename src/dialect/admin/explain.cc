@@ -88,6 +88,18 @@ void write_ensemble(JsonWriter& json, const Explanation& explanation) {
   json.end_array().end_object();
 }
 
+void write_devices(JsonWriter& json, const std::vector<DeviceUse>& devices) {
+  json.key("devices").begin_array();
+  for (const DeviceUse& use : devices)
+    json.begin_object()
+        .field("gpu", use.gpu)
+        .field("bytes", use.bytes)
+        .field("held_bytes", use.held)
+        .field("budget_bytes", use.budget)
+        .end_object();
+  json.end_array();
+}
+
 /// What leads to the model beside its own name.
 void write_routes(JsonWriter& json, const Routes& routes, const std::string& model) {
   json.key("routes").begin_array();
@@ -132,8 +144,10 @@ void write_entry(JsonWriter& json, const Explanation& explanation, const ModelVe
         .field("max", explanation.limits.max)
         .field("zero_after_us", microseconds(explanation.limits.zero_after))
         .field("last_change", explanation.last_change);
+  if (!explanation.held_back.empty()) json.field("held_back", explanation.held_back);
   json.end_object();
   if (explanation.outlook && !explanation.outlook->options.empty()) write_outlook(json, *explanation.outlook);
+  if (!explanation.devices.empty()) write_devices(json, explanation.devices);
   json.field("pending", explanation.pending).field("on_loop", explanation.on_loop);
   json.key("learned").begin_array();
   for (const ExplainedCost& cost : explanation.costs) write_cost(json, cost);
