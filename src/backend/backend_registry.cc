@@ -228,7 +228,7 @@ Result<std::unique_ptr<BackendModel>> BackendRegistry::load(const std::string& b
                                                             const std::string& extra_directory) {
   MM_ASSIGN_OR_RETURN(std::shared_ptr<Plugin> plugin, rep_->find(backend, extra_directory));
   MM_RETURN_IF_ERROR(plugin->initialize(rep_->settings(backend)));
-  const BackendServices services{rep_->options.metrics, &rep_->metric_names, rep_->options.call_model};
+  const BackendServices services{rep_->options.metrics, &rep_->metric_names, rep_->options.server};
   auto model = LoadedModel::load(plugin, load, services);
   if (model.ok()) return model;
   const mm_runtime_info info = runtime_of(*plugin);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/backend_model.h"
+#include "backend/server_functions.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "runtime/metrics.h"
@@ -44,8 +45,7 @@ class BackendRegistry {
     /// Settings of each backend by its name, JSON objects.
     std::map<std::string, std::string> settings;
     MetricRegistry* metrics = nullptr;
-    /// Runs another model's request for a backend's call_model. May be null: then call_model fails.
-    std::function<void(InferRequestPtr)> call_model;
+    ServerFunctions server = {};
   };
   explicit BackendRegistry(Options options);
   ~BackendRegistry();

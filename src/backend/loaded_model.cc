@@ -64,7 +64,7 @@ Result<std::unique_ptr<BackendModel>> LoadedModel::load(std::shared_ptr<Plugin> 
   host.backend = p.name();
   host.model = load.model;
   host.version = load.version;
-  host.call_model = services.call_model;
+  host.server = services.server;
   host.registry = services.metrics;
   host.metric_names = services.metric_names;
 
@@ -138,7 +138,7 @@ Result<std::unique_ptr<BackendModel>> LoadedModel::open_signature(const std::str
   host.backend = host_.backend;
   host.model = host_.model;
   host.version = host_.version;
-  host.call_model = host_.call_model;
+  host.server = host_.server;
   host.registry = host_.registry;
   host.metric_names = host_.metric_names;
   mm_signature_args args{};
