@@ -20,9 +20,8 @@
  *
  * Threads. Host functions may be called from any thread unless they say otherwise; calls that take the same request, or
  * responses of the same request, do not overlap, except request_cancelled. The host calls model_load,
- * model_signature, model_unload, instance_create and instance_destroy of one model one after another; model_load and
- * model_unload never while that model executes, instance_create and instance_destroy maybe while other instances of it
- * do. It calls execute of one instance again only after its last execution is done and its last call has returned, and
+ * model_signature, model_unload, instance_create, instance_destroy and memory_use of one model one after another;
+ * model_load and model_unload never while that model executes, the others maybe while instances of it do. It calls execute of one instance again only after its last execution is done and its last call has returned, and
  * of different instances at once.
  *
  * Nothing here assumes the host's address space beyond the pointers of one call: the same table is served to a worker
@@ -177,6 +176,9 @@ typedef struct mm_tensor_spec {
 /* Runs code that may mind inputs that the host made up: it is not tried out, and warmed up only with requests that its
  * author gave for that. */
 #define MM_CAP_NO_TRIALS (1ull << 7)
+/* Runs batches of the configuration's max_batch_size rows only: the host fills up those that have fewer, and throws the
+ * answers to what it added away. */
+#define MM_CAP_FULL_BATCHES (1ull << 8)
 
 /* What a model says of its first dimension. */
 typedef enum mm_batching {
@@ -478,6 +480,7 @@ typedef struct mm_runtime_info {
   const char* problem; /* out */
   const char* remedy;  /* out: "pip install onnxruntime" */
   int32_t gpu_count;   /* out: GPUs that instances can be put on, numbered from 0; -1 (given): those of the machine */
+  const char* precisions; /* out: what mm_model_load_args.precision may be, comma-separated: "bf16,fp16"; NULL: nothing */
 } mm_runtime_info;
 
 typedef struct mm_model_load_args {
@@ -490,6 +493,8 @@ typedef struct mm_model_load_args {
   const char* config_json;   /* the model's configuration in Triton's field names; `parameters` are in it */
   uint32_t instance_threads; /* threads that one instance may use inside; 0: the backend decides */
   mm_model* model;           /* out */
+  const char* precision;     /* what it is to be computed in, one of mm_runtime_info.precisions; MM_FAILED_PRECONDITION
+                              * where the processor can't; NULL or "": as the model and its configuration say */
 } mm_model_load_args;
 
 typedef struct mm_model_info {
@@ -532,6 +537,28 @@ typedef struct mm_instance_args {
   mm_instance* instance; /* out */
 } mm_instance_args;
 
+/* A device's memory, in bytes, as the device itself tells it. */
+typedef struct mm_device_memory {
+  size_t struct_size;
+  mm_device_kind kind; /* MM_DEVICE_GPU */
+  int32_t device_id;
+  uint64_t total_bytes; /* out; 0 (given): not known */
+  uint64_t free_bytes;  /* out, of whoever took the rest; looked at only where the total is known */
+  const char* uuid;     /* out: the name that the device's maker gives it, "GPU-0ba3..."; NULL (given): none. Lives as
+                         * long as the library */
+} mm_device_memory;
+
+/* What a model, or one of its instances, holds of a device's memory. */
+typedef struct mm_memory_use {
+  size_t struct_size;
+  mm_model* model;
+  mm_instance* instance; /* one of that model's; NULL: what the model holds there beside its instances */
+  mm_device_kind kind;   /* MM_DEVICE_GPU */
+  int32_t device_id;
+  uint64_t bytes; /* out; 0 (given): nothing */
+  int32_t known;  /* out; 0 (given): the backend can't tell */
+} mm_memory_use;
+
 typedef struct mm_execute_args {
   size_t struct_size;
   mm_instance* instance;
@@ -567,6 +594,14 @@ typedef struct mm_backend {
   /* Another signature of a loaded model, as a model with inputs, outputs and instances of its own. What they share
    * stays until all are unloaded, in whatever order that happens. NULL: no model has other signatures. */
   mm_error* (*model_signature)(mm_signature_args* args);
+
+  /* The memory of one of the GPUs that gpu_count counts. From any thread, also while models execute; cheap, for it is
+   * asked for each reading of metrics. NULL: the backend can't tell. */
+  mm_error* (*device_memory)(mm_backend_state* state, mm_device_memory* out);
+
+  /* What a model, or an instance, holds of a device: asked when it was made, and once it was warmed up. NULL: the
+   * backend can't tell, and what the model's configuration says counts. */
+  mm_error* (*memory_use)(mm_memory_use* out);
 } mm_backend;
 
 /* The one exported symbol. Checks host->abi_major; NULL when the backend can't work with this host. The table and all

@@ -145,6 +145,7 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
       model.waiters.push_back(done);
       set_target(model, *target, after);
       publish();
+      look_after_ensembles(after);
     }
   }
   if (stopping) done(unavailable("the server is stopping"));
@@ -160,6 +161,7 @@ void ControllerCore::unload(const std::string& name, Done done) {
       if (bringing->model == name) bringing->cancelled = true;
     if (const auto it = models_.find(name); it != models_.end()) it->second.awake = false;
   }
+  devices_->note_change();
   if (!pool_.run([this, name, done] { unload_now(name, done); })) done(unavailable("the server is stopping"));
 }
 
@@ -185,6 +187,7 @@ void ControllerCore::unload_now(const std::string& name, const Done& done) {
       model.unloaded_by_client = true;
       advance(model, after);
       publish();
+      look_after_ensembles(after);
     }
   }
   finish_aftermath(std::move(after));
@@ -231,6 +234,7 @@ void ControllerCore::wake(const std::string& name) {
       model.waiters.emplace_back([this, name](const Status& outcome) { demand_.settle(name, outcome); });
       advance(model, after);
       publish();
+      look_after_ensembles(after);
     }
   }
   if (decided) demand_.settle(name, status);

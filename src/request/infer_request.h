@@ -4,6 +4,7 @@
 #include <boost/container/small_vector.hpp>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "base/clock.h"
@@ -14,13 +15,13 @@
 
 namespace modelmill {
 
-/// Tells everyone who holds a share that the answer is no longer wanted. Set once, never unset. Thread-safe.
+/// Tells everyone who holds a share that the answer is no longer wanted. Set once, never unset. One that is a part of
+/// another's (a request to a member of an ensemble) is set with that one too. Thread-safe.
 class CancelToken {
  public:
-  CancelToken() = default;
-  /// One that is also set when `outer` (null: nothing) is.
-  explicit CancelToken(std::shared_ptr<const CancelToken> outer) : outer_(std::move(outer)) {}
   enum class Reason : int { kNone = 0, kClientGone, kDeadline };
+  CancelToken() = default;
+  explicit CancelToken(std::shared_ptr<const CancelToken> whole) : whole_(std::move(whole)) {}
   /// True for the call that set it.
   bool cancel(Reason reason) {
     Reason none = Reason::kNone;
@@ -29,12 +30,12 @@ class CancelToken {
   bool cancelled() const { return reason() != Reason::kNone; }
   Reason reason() const {
     const Reason own = reason_.load(std::memory_order_acquire);
-    return own == Reason::kNone && outer_ ? outer_->reason() : own;
+    return own == Reason::kNone && whole_ ? whole_->reason() : own;
   }
 
  private:
-  const std::shared_ptr<const CancelToken> outer_;
   std::atomic<Reason> reason_{Reason::kNone};
+  const std::shared_ptr<const CancelToken> whole_;  // null: it is a whole
 };
 
 /// Receives a request's responses: any number with final=false and exactly one call with final=true (whose response may

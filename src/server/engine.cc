@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/private_file.h"
+#include "ensemble/ensemble_version.h"
 #include "repository/declared_routes.h"
 #include "schedule/scheduled_version.h"
 #include "server/malloc_tuning.h"
@@ -61,6 +62,8 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
   options.load.instances = config_.instances;
   options.load.instance_threads = config_.instance_threads;
   options.load.runtime = config_.runtime;
+  options.load.runtime_precisions = config_.runtime_precisions;
+  options.load.runtime_tolerance = config_.runtime_tolerance;
   options.load.allow_url_code = config_.allow_url_code;
   options.load.allow_sent_code = config_.allow_sent_code;
   options.load.objectives = config_.objectives;
@@ -73,8 +76,12 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
     options.control.remote.cache_directory = default_cache_directory();
   options.load.cache_directory = options.control.remote.cache_directory;
   options.control.remote.progress = ProgressBar::for_stderr();
-  lifecycle_ =
-      std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), std::move(options));
+  const EnsembleFactory ensembles = [this](ModelVersion::Description description, std::shared_ptr<VersionStats> stats,
+                                           std::shared_ptr<const EnsemblePlan> plan) {
+    return std::make_shared<EnsembleVersion>(std::move(description), std::move(stats), std::move(plan), members_);
+  };
+  lifecycle_ = std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), ensembles,
+                                                     std::move(options));
   code_control_ = std::make_unique<CodeControl>(catalog_, lifecycle_->control(), config_.control.mode);
   route_keeper_ = make_route_keeper();
 }
@@ -146,6 +153,8 @@ Status Engine::load() {
   // What a later release has kept is for that release: better no start than one that forgets it.
   if (config_.keep_decisions) MM_RETURN_IF_ERROR(open_states(false).status());
   MM_RETURN_IF_ERROR(route_keeper_->restore());
+  MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  lifecycle_->set_device_budgets(declared.device_memory);
   MM_RETURN_IF_ERROR(lifecycle_->load(
       {config_.paths, config_.model_config_name, config_.model_config_file, config_.batching_parameters_file}));
   const auto table = catalog_.table();
@@ -161,6 +170,7 @@ Status Engine::load() {
 
 Status Engine::declare_routes() {
   MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  lifecycle_->set_device_budgets(declared.device_memory);
   for (const YamlRoute& route : declared.routes) {
     const Status status = route_keeper_->declare(route.route, route.place);
     if (!status.ok()) return status.with_context(route.place);
@@ -170,7 +180,7 @@ Status Engine::declare_routes() {
     return ok_status();
   route_files_ = std::make_unique<FileWatcher>(declared.files, [this] {
     if (const Status status = declare_routes(); !status.ok())
-      Log::error("the routes of a changed file are not taken", {{"reason", status.message()}});
+      Log::error("the routes and budgets of a changed file are not taken", {{"reason", status.message()}});
   });
   route_files_->start();
   return ok_status();

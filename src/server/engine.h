@@ -13,6 +13,7 @@
 #include "rollout/route_keeper.h"
 #include "route/routes.h"
 #include "runtime/metrics.h"
+#include "serve/ensemble_members.h"
 #include "serve/inference.h"
 #include "server/code_control.h"
 #include "server/file_watcher.h"
@@ -63,6 +64,7 @@ class Engine {
   Demand demand_;
   Routes routes_{metrics_};
   Inference inference_{catalog_, &demand_, &routes_};
+  ServedMembers members_{inference_};
   // What clients decide; null: nothing was kept yet.
   Mutex store_mutex_;
   std::unique_ptr<FileStore> store_ MM_GUARDED_BY(store_mutex_);
