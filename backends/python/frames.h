@@ -18,12 +18,12 @@ inline constexpr uint32_t kProtocolVersion = 2;
 
 enum class FrameType : uint16_t {
   // From the server.
-  kHello = 1,       // control: JSON, what to serve
-  kExecute = 2,     // data: one execution; the frame's id is the execution's
-  kCancel = 3,      // data: nobody wants request [u32] of the execution any more
-  kAck = 4,         // data: an answer of request [u32] that was not its last has been taken
-  kStop = 5,        // data: finish and exit
-  kCallResult = 6,  // control: an answer of another model; the frame's id is the call's
+  kHello = 1,         // control: JSON, what to serve
+  kExecute = 2,       // data: one execution; the frame's id is the execution's
+  kCancel = 3,        // data: nobody wants request [u32] of the execution any more
+  kAck = 4,           // data: an answer of request [u32] that was not its last has been taken
+  kStop = 5,          // data: finish and exit
+  kCallResult = 6,    // control: an answer of another model; the frame's id is the call's
   kModelsResult = 7,  // control: what became of a kModels; the frame's id is that one's
   // From either side: memory [u32 id, u64 size] that comes with the frame as a file descriptor, to be read by the
   // other.
@@ -113,7 +113,7 @@ struct __attribute__((packed)) CallResultRecord {
   uint32_t text_size;  // an error's message; of outputs, behind the tensors, the parameters as a JSON object
 };
 
-enum class ModelsAction : uint8_t { kLoad = 1, kUnload = 2, kIsReady = 3 };
+enum class ModelsAction : uint8_t { kLoad = 1, kUnload = 2, kIsReady = 3, kUnloadWithMembers = 4 };
 
 struct __attribute__((packed)) ModelsRecord {
   uint8_t action;   // ModelsAction

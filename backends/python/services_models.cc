@@ -5,6 +5,14 @@
 #include "services.h"
 
 namespace modelmill::python {
+namespace {
+
+mm_model_action action_of(ModelsAction action) {
+  if (action == ModelsAction::kLoad) return MM_MODEL_LOAD;
+  return action == ModelsAction::kUnload ? MM_MODEL_UNLOAD : MM_MODEL_UNLOAD_WITH_MEMBERS;
+}
+
+}  // namespace
 
 /// A change under way. Deleted when it is over.
 struct Services::Change {
@@ -19,7 +27,8 @@ void Services::models(uint64_t id, FrameReader body) {
   const Named files = read_named(body, record.files);
   switch (static_cast<ModelsAction>(record.action)) {
     case ModelsAction::kLoad:
-    case ModelsAction::kUnload: change_model(id, record, model, config, files); break;
+    case ModelsAction::kUnload:
+    case ModelsAction::kUnloadWithMembers: change_model(id, record, model, config, files); break;
     case ModelsAction::kIsReady: {
       int32_t ready = 0;
       mm_error* const error = backend::host->model_ready(model_, model.c_str(), record.version, &ready);
@@ -42,7 +51,7 @@ void Services::change_model(uint64_t id, const ModelsRecord& record, const std::
   auto change = std::make_unique<Change>(Change{shared_from_this(), id});
   mm_change_model_args args{};
   args.struct_size = sizeof args;
-  args.action = static_cast<ModelsAction>(record.action) == ModelsAction::kLoad ? MM_MODEL_LOAD : MM_MODEL_UNLOAD;
+  args.action = action_of(static_cast<ModelsAction>(record.action));
   args.model = model.c_str();
   args.config_json = config_json.c_str();
   args.files = given.data();

@@ -144,12 +144,13 @@ TEST_F(ServicesTest, ModelsAreLoaded) {
   EXPECT_TRUE(say(frame_of(FrameType::kModels, 9, ModelsRecord{1, 0, 0, 0, 1, 4, 2}, "good{}",
                            TensorRecord{0, MM_UINT8, 1, 0, 64, 3}, int64_t{3}, uint16_t{9}, "1/model.x")));
   EXPECT_TRUE(say(models(ModelsAction::kUnload, "good")));
+  EXPECT_TRUE(say(models(ModelsAction::kUnloadWithMembers, "pipe")));
   EXPECT_TRUE(say(models(ModelsAction::kLoad, "bad")));
   EXPECT_TRUE(say(models(ModelsAction::kLoad, "nobody")));
   EXPECT_TRUE(say(models(ModelsAction::kIsReady, "rows", 2)));
-  EXPECT_THAT(FakeHost::changes,
-              ElementsAre("load good as {} with 1/model.x=abc", "unload good", "load bad", "load nobody"));
-  EXPECT_EQ(worker_.received(), std::vector<FrameType>(5, FrameType::kModelsResult));
+  EXPECT_THAT(FakeHost::changes, ElementsAre("load good as {} with 1/model.x=abc", "unload good",
+                                             "unload with members pipe", "load bad", "load nobody"));
+  EXPECT_EQ(worker_.received(), std::vector<FrameType>(6, FrameType::kModelsResult));
   EXPECT_THAT(refusal(models(static_cast<ModelsAction>(9), "good")), HasSubstr("action 9"));
   EXPECT_THAT(refusal(frame_of(FrameType::kModels, 9, ModelsRecord{1, 0, 0, 0, 1, 4, 0}, "good",
                                TensorRecord{0, MM_FP32, 1, 0, 64, 4}, int64_t{1}, uint16_t{1}, "x")),

@@ -21,8 +21,9 @@
  * Threads. Host functions may be called from any thread unless they say otherwise; calls that take the same request, or
  * responses of the same request, do not overlap, except request_cancelled. The host calls model_load,
  * model_signature, model_unload, instance_create, instance_destroy and memory_use of one model one after another;
- * model_load and model_unload never while that model executes, the others maybe while instances of it do. It calls execute of one instance again only after its last execution is done and its last call has returned, and
- * of different instances at once.
+ * model_load and model_unload never while that model executes, the others maybe while instances of it do. It calls
+ * execute of one instance again only after its last execution is done and its last call has returned, and of different
+ * instances at once.
  *
  * Nothing here assumes the host's address space beyond the pointers of one call: the same table is served to a worker
  * process.
@@ -279,7 +280,8 @@ typedef struct mm_request_info {
   uint64_t sequence_number;        /* 0: none, or sequence_text is set */
   const char* sequence_text;       /* NULL: none */
   uint32_t sequence_flags;
-  const char* traceparent;  /* the caller's place in its trace, as W3C's header of that name has it; NULL: it is in none */
+  const char*
+      traceparent; /* the caller's place in its trace, as W3C's header of that name has it; NULL: it is in none */
   int64_t queue_timeout_ns; /* how long the client lets it wait to be run; 0: it did not say */
 } mm_request_info;
 
@@ -341,18 +343,22 @@ typedef struct mm_call_model_args {
   uint32_t requested_output_count;
   const mm_parameter* parameters;
   uint32_t parameter_count;
-  uint64_t priority;         /* as mm_request_info.priority; 0: the parent's */
-  int64_t queue_timeout_ns;  /* as in mm_request_info */
-  uint64_t sequence_number;  /* 0: none, or sequence_text is set */
-  const char* sequence_text; /* NULL: none */
-  uint32_t sequence_flags;   /* MM_SEQUENCE_* */
-  const char* traceparent;   /* as in mm_request_info; NULL: the parent's; "": none */
-  uint32_t flags;            /* MM_CALL_* */
+  uint64_t priority;           /* as mm_request_info.priority; 0: the parent's */
+  int64_t queue_timeout_ns;    /* as in mm_request_info */
+  uint64_t sequence_number;    /* 0: none, or sequence_text is set */
+  const char* sequence_text;   /* NULL: none */
+  uint32_t sequence_flags;     /* MM_SEQUENCE_* */
+  const char* traceparent;     /* as in mm_request_info; NULL: the parent's; "": none */
+  uint32_t flags;              /* MM_CALL_* */
   mm_call_answer_fn on_answer; /* called in the place of on_result, which may be NULL then */
   mm_call** call;              /* out, NULL: not wanted; for call_cancel, to be freed by call_free at any time */
 } mm_call_model_args;
 
-typedef enum mm_model_action { MM_MODEL_LOAD = 1, MM_MODEL_UNLOAD = 2 } mm_model_action;
+typedef enum mm_model_action {
+  MM_MODEL_LOAD = 1,
+  MM_MODEL_UNLOAD = 2,
+  MM_MODEL_UNLOAD_WITH_MEMBERS = 3 /* and of an ensemble the models that are loaded for it alone */
+} mm_model_action;
 
 /* Called once, from any thread, maybe before change_model returns. `error` is NULL or belongs to the receiver. */
 typedef void (*mm_model_changed_fn)(void* context, mm_error* error);
@@ -480,7 +486,8 @@ typedef struct mm_runtime_info {
   const char* problem; /* out */
   const char* remedy;  /* out: "pip install onnxruntime" */
   int32_t gpu_count;   /* out: GPUs that instances can be put on, numbered from 0; -1 (given): those of the machine */
-  const char* precisions; /* out: what mm_model_load_args.precision may be, comma-separated: "bf16,fp16"; NULL: nothing */
+  const char*
+      precisions; /* out: what mm_model_load_args.precision may be, comma-separated: "bf16,fp16"; NULL: nothing */
 } mm_runtime_info;
 
 typedef struct mm_model_load_args {

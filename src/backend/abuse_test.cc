@@ -321,15 +321,16 @@ TEST_F(Abuse, ACallHasItsParentsIdTraceAndCancellation) {
 
 TEST_F(Abuse, LoadsOtherModels) {
   const auto& response = ask("change_model").sink->response();
-  // A load and an unload; a load that fails; an action that is none; what is ready.
-  EXPECT_EQ(std::get<std::string>(*response.parameters.find("said")), "0;0;14;3;ready;unready;");
-  ASSERT_EQ(changes_.size(), 3u);
+  // A load and an unload; a load that fails; an action that is none; an unload of more; what is ready.
+  EXPECT_EQ(std::get<std::string>(*response.parameters.find("said")), "0;0;14;3;0;ready;unready;");
+  ASSERT_EQ(changes_.size(), 4u);
   EXPECT_EQ(changes_[0].action, ModelChange::Action::kLoad);
   EXPECT_EQ(changes_[0].caller, "m");
   EXPECT_EQ(changes_[0].model, "good");
   EXPECT_EQ(changes_[0].config_json, "{}");
   EXPECT_THAT(changes_[0].files, ElementsAre(::testing::Pair("1/model.x", "abc")));
   EXPECT_EQ(changes_[1].action, ModelChange::Action::kUnload);
+  EXPECT_EQ(changes_[3].action, ModelChange::Action::kUnloadWithMembers);
 }
 
 TEST_F(Abuse, LoadErrorsSayWhat) {

@@ -141,7 +141,7 @@ constexpr const char* kOneAnswer =
 bool has_details(const mm_call_model_args& args) { return MM_HAS(&args, call); }
 
 Status put_parameters(const mm_call_model_args& args, Parameters& out) {
-  for (uint32_t i = 0; i < args.parameter_count; ++i) {
+  for (uint32_t i = 0; args.parameters != nullptr && i < args.parameter_count; ++i) {
     const mm_parameter& in = args.parameters[i];
     if (in.struct_size < sizeof in || in.name == nullptr || *in.name == '\0')
       return invalid_argument("a parameter lacks its struct_size or its name");
@@ -154,7 +154,10 @@ Status put_parameters(const mm_call_model_args& args, Parameters& out) {
 /// What a call says beside its inputs, into `out`.
 Status put_details(const mm_call_model_args& args, InferRequest& out) {
   if (args.id != nullptr) out.id = args.id;
-  for (uint32_t i = 0; i < args.requested_output_count; ++i) out.outputs.push_back({args.requested_outputs[i], 0});
+  for (uint32_t i = 0; args.requested_outputs != nullptr && i < args.requested_output_count; ++i) {
+    if (args.requested_outputs[i] == nullptr) return invalid_argument("a requested output lacks its name");
+    out.outputs.push_back({args.requested_outputs[i], 0});
+  }
   MM_RETURN_IF_ERROR(put_parameters(args, out.parameters));
   if (args.priority > 0) out.priority = args.priority;
   if (args.queue_timeout_ns < 0) return invalid_argument("its queue timeout is below 0");

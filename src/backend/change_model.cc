@@ -17,14 +17,21 @@ Status read_files(const mm_change_model_args& args, ModelChange& out) {
   return ok_status();
 }
 
+Result<ModelChange::Action> action_of(mm_model_action action) {
+  switch (action) {
+    case MM_MODEL_LOAD: return ModelChange::Action::kLoad;
+    case MM_MODEL_UNLOAD: return ModelChange::Action::kUnload;
+    case MM_MODEL_UNLOAD_WITH_MEMBERS: return ModelChange::Action::kUnloadWithMembers;
+  }
+  return invalid_argument("action " + std::to_string(action) + " is neither to load nor to unload");
+}
+
 Status start_change(mm_host_model* caller, const mm_change_model_args& args) {
   if (!MM_HAS(&args, context) || args.model == nullptr || args.on_changed == nullptr)
     return invalid_argument("mm_change_model_args is too short, or lacks the model or on_changed");
-  if (args.action != MM_MODEL_LOAD && args.action != MM_MODEL_UNLOAD)
-    return invalid_argument("action " + std::to_string(args.action) + " is neither to load nor to unload");
   if (!caller->server.change_model) return unavailable("this server does not let backends load other models");
   ModelChange change;
-  change.action = args.action == MM_MODEL_LOAD ? ModelChange::Action::kLoad : ModelChange::Action::kUnload;
+  MM_ASSIGN_OR_RETURN(change.action, action_of(args.action));
   change.caller = caller->model;
   change.model = args.model;
   if (args.config_json != nullptr) change.config_json = args.config_json;

@@ -90,7 +90,7 @@ struct mm_request {
   std::shared_ptr<modelmill::CancelToken> cancel;
   modelmill::TimePoint deadline = modelmill::kNever;
   modelmill::TraceContext trace;
-  std::string traceparent;  // made when request_info is asked
+  std::string traceparent;  // of a trace that is present
   std::atomic<Phase> phase{Phase::kEnded};
 
   void open(mm_execution* owner, modelmill::InferRequestPtr r);

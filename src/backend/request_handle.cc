@@ -124,10 +124,7 @@ void request_info(mm_request* request, mm_request_info* out) {
     if (const auto* text = std::get_if<std::string>(&r->sequence.id); text != nullptr && !text->empty())
       info.sequence_text = text->c_str();
     info.sequence_flags = (r->sequence.start ? MM_SEQUENCE_START : 0) | (r->sequence.end ? MM_SEQUENCE_END : 0);
-    if (r->trace.present()) {
-      request->traceparent = traceparent_text(r->trace);
-      info.traceparent = request->traceparent.c_str();
-    }
+    if (r->trace.present()) info.traceparent = request->traceparent.c_str();
     info.queue_timeout_ns = std::chrono::nanoseconds(r->timeout).count();
   }
   std::memcpy(out, &info, std::min(out->struct_size, sizeof info));

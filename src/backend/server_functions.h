@@ -12,7 +12,7 @@ namespace modelmill {
 
 /// What a model's code wants of another model: that it be loaded, or taken from clients.
 struct ModelChange {
-  enum class Action { kLoad, kUnload };
+  enum class Action { kLoad, kUnload, kUnloadWithMembers };
 
   Action action = Action::kLoad;
   std::string caller;  // the model whose code asks

@@ -66,6 +66,7 @@ class ControllerCore final : public ModelControl {
   void load(ModelLoad load, Done done) override;
   void unload(const std::string& model, Done done) override;
   void unload_with_members(const std::string& model, Done done) override;
+  void unload_for_code(const std::string& model, bool with_members, Done done) override;
   void serve_listed(TfServingConfig list, Done done) override;
   void assign(VersionAssignment assignment, Done done) override;
   void add(ModelAddition addition, Added done) override;
@@ -151,6 +152,7 @@ class ControllerCore final : public ModelControl {
   Status bring_here(const std::string& model);
   void end_bringing(bool all);
   void unload_now(const std::string& model, const Done& done);
+  Done with_a_thread_more(Done done);
   Status assign_now(const VersionAssignment& assignment);
 
   Status refuse_clients() const;

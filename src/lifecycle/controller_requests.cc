@@ -42,16 +42,18 @@ Status ControllerCore::refuse_clients() const {
   return unavailable("explicit model load / unload is not allowed if polling is enabled");
 }
 
+/// Who waits for `done` may have one of the threads.
+ModelControl::Done ControllerCore::with_a_thread_more(Done done) {
+  pool_.widen();
+  return [this, inner = std::move(done)](const Status& status) {
+    pool_.narrow();
+    inner(status);
+  };
+}
+
 void ControllerCore::load(ModelLoad load, Done done) {
   if (const Status refused = refuse_clients(); !refused.ok()) return done(refused);
-  if (load.for_code) {
-    // Who waits for it may have one of the threads.
-    pool_.widen();
-    done = [this, inner = std::move(done)](const Status& status) {
-      pool_.narrow();
-      inner(status);
-    };
-  }
+  if (load.for_code) done = with_a_thread_more(std::move(done));
   auto shared = std::make_shared<std::pair<ModelLoad, Done>>(std::move(load), std::move(done));
   if (!pool_.run([this, shared] { load_now(shared->first, shared->second); }))
     shared->second(unavailable("the server is stopping"));
@@ -163,6 +165,11 @@ void ControllerCore::unload(const std::string& name, Done done) {
   }
   devices_->note_change();
   if (!pool_.run([this, name, done] { unload_now(name, done); })) done(unavailable("the server is stopping"));
+}
+
+void ControllerCore::unload_for_code(const std::string& name, bool with_members, Done done) {
+  done = with_a_thread_more(std::move(done));
+  with_members ? unload_with_members(name, std::move(done)) : unload(name, std::move(done));
 }
 
 void ControllerCore::unload_now(const std::string& name, const Done& done) {

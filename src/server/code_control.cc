@@ -11,15 +11,17 @@ void CodeControl::change(ModelChange change, std::function<void(Status)> done) {
     return done(
         unavailable("explicit model load / unload is not allowed if polling is enabled; models' code may load others "
                     "with --model-control-mode explicit"));
-  if (change.action == ModelChange::Action::kUnload) return control_.unload(change.model, std::move(done));
+  if (change.action != ModelChange::Action::kLoad)
+    return control_.unload_for_code(change.model, change.action == ModelChange::Action::kUnloadWithMembers,
+                                    std::move(done));
   if (const Status refused = begin_wait(change.caller, change.model); !refused.ok()) return done(refused);
   ModelLoad load{change.model, std::move(change.config_json), std::move(change.files)};
   load.for_code = true;
-  control_.load(std::move(load), [this, caller = change.caller, model = change.model,
-                                  inner = std::move(done)](const Status& status) {
-    end_wait(caller, model);
-    inner(status);
-  });
+  control_.load(std::move(load),
+                [this, caller = change.caller, model = change.model, inner = std::move(done)](const Status& status) {
+                  end_wait(caller, model);
+                  inner(status);
+                });
 }
 
 Status CodeControl::begin_wait(const std::string& caller, const std::string& model) {

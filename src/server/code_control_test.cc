@@ -25,6 +25,9 @@ class Loads final : public testing::NoModelControl {
     unloaded.push_back(model);
     done(ok_status());
   }
+  void unload_with_members(const std::string& model, Done done) override {
+    unload(model + " and all", std::move(done));
+  }
   void finish(const std::string& model) {
     for (const Done& done : std::exchange(open[model], {})) done(ok_status());
   }
@@ -66,7 +69,8 @@ TEST_F(CodeControlTest, HandsOnWhatIsAsked) {
   EXPECT_EQ(loads_.begun[0].model, "b");
   EXPECT_EQ(loads_.begun[0].config_json, "{}");
   EXPECT_THAT(loads_.begun[0].files, ElementsAre(::testing::Pair("1/model.x", "abc")));
-  EXPECT_THAT(loads_.unloaded, ElementsAre("c"));
+  control_.change({ModelChange::Action::kUnloadWithMembers, "a", "d"}, [](const Status&) {});
+  EXPECT_THAT(loads_.unloaded, ElementsAre("c", "d and all"));
 }
 
 TEST_F(CodeControlTest, WhatWouldWaitForItselfIsRefused) {

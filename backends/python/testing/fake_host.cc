@@ -221,7 +221,10 @@ void call_cancel(mm_call* call) {
 void call_free(mm_call* call) { delete reinterpret_cast<int*>(call); }
 
 mm_error* change_model(mm_host_model*, const mm_change_model_args* args) {
-  std::string text = (args->action == MM_MODEL_LOAD ? "load " : "unload ") + std::string(args->model);
+  std::string text = (args->action == MM_MODEL_LOAD     ? "load "
+                      : args->action == MM_MODEL_UNLOAD ? "unload "
+                                                        : "unload with members ") +
+                     std::string(args->model);
   if (*args->config_json != '\0') text += " as " + std::string(args->config_json);
   for (uint32_t i = 0; i < args->file_count; ++i)
     text += " with " + std::string(args->files[i].path) + "=" +

@@ -31,9 +31,10 @@ def load_model(model_name, config="", files=None):
 
 
 def unload_model(model_name, unload_dependents=False):
-    """Takes a model from its clients; it goes with its last request. No model depends on another one here, so
-    `unload_dependents` changes nothing. Raises TritonModelException."""
-    _ask(lambda session: session.change_model(frames.UNLOAD, model_name))
+    """Takes a model from its clients; it goes with its last request. With `unload_dependents` an ensemble's members go
+    too that are loaded for it alone. Raises TritonModelException."""
+    action = frames.UNLOAD_WITH_MEMBERS if unload_dependents else frames.UNLOAD
+    _ask(lambda session: session.change_model(action, model_name))
 
 
 def is_model_ready(model_name, model_version=""):
