@@ -27,6 +27,8 @@ struct ModelLoad {
   std::string url = {};
   /// It may break clients of the version that serves.
   bool allow_breaking = false;
+  /// The code of another model waits for it, maybe while that model is loaded itself.
+  bool for_code = false;
 };
 
 /// A version that a label, or the model's name alone, is to stand for.

@@ -13,6 +13,9 @@ BackendSource source_of(BackendRegistry& backends) {
           [&backends](const std::string& backend, const std::string& extra) { return backends.find(backend, extra); },
           [&backends](const std::string& backend, const BackendLoad& load, const std::string& extra) {
             return backends.load(backend, load, extra);
+          },
+          [&backends](const std::string& backend, int device, const std::string& extra) {
+            return backends.device_memory(backend, device, extra);
           }};
 }
 
@@ -50,6 +53,10 @@ Status LifecycleController::load(const ModelSources& sources) {
 
 bool LifecycleController::all_ready() const { return rep_->core.all_ready(); }
 ModelControl& LifecycleController::control() { return rep_->core; }
+
+void LifecycleController::set_device_budgets(const DeviceBudgets& declared) {
+  rep_->core.set_device_budgets(declared);
+}
 
 void LifecycleController::hurry() { rep_->core.hurry(); }
 

@@ -46,6 +46,10 @@ class LifecycleController {
   /// What clients may ask for.
   ModelControl& control();
 
+  /// What the files of the command line say of GPUs' memory, under what the options say; also while models are served:
+  /// what is loaded stays.
+  void set_device_budgets(const DeviceBudgets& declared);
+
   /// A shutdown is near: loads that only the repository or clients want end, with an error; the models serve on.
   void hurry();
   /// Closes, drains and unloads everything. Idempotent; the destructor calls it.

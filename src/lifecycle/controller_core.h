@@ -17,6 +17,7 @@
 #include "lifecycle/backend_source.h"
 #include "lifecycle/control_settings.h"
 #include "lifecycle/cost_store.h"
+#include "lifecycle/device_memory.h"
 #include "lifecycle/load_settings.h"
 #include "lifecycle/model_record.h"
 #include "lifecycle/remote_models.h"
@@ -60,6 +61,7 @@ class ControllerCore final : public ModelControl {
   /// A shutdown is near: what looks and clients have begun to load ends, with an error. What serves, and what requests
   /// wait for, goes on.
   void hurry();
+  void set_device_budgets(const DeviceBudgets& declared);
 
   void load(ModelLoad load, Done done) override;
   void unload(const std::string& model, Done done) override;
@@ -226,6 +228,8 @@ class ControllerCore final : public ModelControl {
   Status keep_within_budget(const ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
   void put_away(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
   Result<std::vector<std::string>> leave_for(const ModelRecord& model, uint64_t needed) const MM_REQUIRES(mutex_);
+  bool make_room_on(const std::string& model, int gpu, uint64_t bytes);
+  bool leave_gpu_for(const std::string& model, int gpu, uint64_t bytes, Aftermath& after) MM_REQUIRES(mutex_);
   uint64_t leaving() const MM_REQUIRES(mutex_);
   uint64_t resident() const MM_REQUIRES(mutex_);
 
@@ -235,6 +239,7 @@ class ControllerCore final : public ModelControl {
   MetricRegistry& metrics_;
   const VersionFactory factory_;
   const EnsembleFactory ensembles_;
+  const std::shared_ptr<DeviceMemory> devices_;
   const LoadSettings settings_;
   const ControlSettings control_;
   const CostStore costs_;

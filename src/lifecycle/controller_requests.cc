@@ -44,6 +44,14 @@ Status ControllerCore::refuse_clients() const {
 
 void ControllerCore::load(ModelLoad load, Done done) {
   if (const Status refused = refuse_clients(); !refused.ok()) return done(refused);
+  if (load.for_code) {
+    // Who waits for it may have one of the threads.
+    pool_.widen();
+    done = [this, inner = std::move(done)](const Status& status) {
+      pool_.narrow();
+      inner(status);
+    };
+  }
   auto shared = std::make_shared<std::pair<ModelLoad, Done>>(std::move(load), std::move(done));
   if (!pool_.run([this, shared] { load_now(shared->first, shared->second); }))
     shared->second(unavailable("the server is stopping"));
@@ -153,6 +161,7 @@ void ControllerCore::unload(const std::string& name, Done done) {
       if (bringing->model == name) bringing->cancelled = true;
     if (const auto it = models_.find(name); it != models_.end()) it->second.awake = false;
   }
+  devices_->note_change();
   if (!pool_.run([this, name, done] { unload_now(name, done); })) done(unavailable("the server is stopping"));
 }
 

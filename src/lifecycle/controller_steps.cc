@@ -338,6 +338,7 @@ void ControllerCore::gone(const std::string& name, int64_t number, uint64_t byte
     publish();
     look_after_ensembles(after);
   }
+  devices_->note_change();
   finish_aftermath(std::move(after));
 }
 

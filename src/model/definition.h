@@ -68,6 +68,16 @@ struct InstanceRange {
   std::chrono::microseconds zero_after{0};
 };
 
+/// Requests that are written down together with their answers.
+struct RequestLogging {
+  /// What the names of its files begin with.
+  std::string file_prefix;
+  /// The share of the requests, above 0 and at most 1.
+  double sampling_rate = 1;
+
+  bool operator==(const RequestLogging&) const = default;
+};
+
 /// Names of versions for clients: "stable" is 3.
 using VersionLabels = std::map<std::string, int64_t>;
 
@@ -132,6 +142,8 @@ struct ModelDefinition {
   /// Free-form, handed to the backend (Triton's `parameters`).
   std::map<std::string, std::string> parameters;
   std::map<std::string, std::string> metric_tags;
+  /// Each takes its own share of the requests.
+  std::vector<RequestLogging> request_logs;
   /// Set for a model that is made of others.
   std::optional<EnsembleDefinition> ensemble;
   /// What was configured as a serialised inference.ModelConfig, when something was: fields that this server only passes

@@ -51,6 +51,11 @@ std::string making_key(const ModelDefinition& definition) {
   json.key("allowed_sizes").begin_array();
   for (const int64_t size : definition.batching.allowed_sizes) json.value(size);
   json.end_array();
+  if (!definition.request_logs.empty()) {
+    json.key("request_logs").begin_array();
+    for (const RequestLogging& log : definition.request_logs) json.value(log.file_prefix).value(log.sampling_rate);
+    json.end_array();
+  }
   if (definition.ensemble && definition.ensemble->combination)
     write_combination(json, *definition.ensemble->combination);
   json.end_object();

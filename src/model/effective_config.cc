@@ -242,6 +242,9 @@ class Writer {
       line("parameters", map_text(definition_.parameters, quoted), origin("parameters"));
     if (!definition_.metric_tags.empty())
       line("metric_tags", map_text(definition_.metric_tags, quoted), origin("metric_tags"));
+    for (const RequestLogging& log : definition_.request_logs)
+      out_ += "    # of " + std::to_string(100 * log.sampling_rate) + "% of the requests a log, " +
+              quoted(log.file_prefix) + ", for which there is no key; " + origin("request_logs") + "\n";
   }
 
   void write_warmup() {

@@ -43,6 +43,7 @@ void put_extras(const ModelLayer& layer, ModelDefinition& definition) {
   if (layer.instance_threads) definition.instance_threads = *layer.instance_threads;
   if (layer.objective_p99) definition.batching.objective_p99 = *layer.objective_p99;
   if (layer.allowed_sizes) definition.batching.allowed_sizes = *layer.allowed_sizes;
+  if (layer.request_logs) definition.request_logs = *layer.request_logs;
   if (layer.combination) {
     definition.ensemble = EnsembleDefinition{{}, layer.combination};
     definition.platform = kEnsemblePlatform;
@@ -108,6 +109,7 @@ bool ModelLayer::says(std::string_view field) const {
                                                 {"instance_threads", instance_threads.has_value()},
                                                 {"objective_p99", objective_p99.has_value()},
                                                 {"allowed_sizes", allowed_sizes.has_value()},
+                                                {"request_logs", request_logs.has_value()},
                                                 {"combination", combination.has_value()}};
   const auto it = extras.find(field);
   return it != extras.end() && it->second;
