@@ -224,16 +224,6 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
   return out;
 }
 
-namespace {
-
-MetricLabels labels_of(const std::string& model, int64_t version, const std::map<std::string, std::string>& more) {
-  MetricLabels labels{{"model", model}, {"version", std::to_string(version)}};
-  for (const auto& [name, value] : more) labels.emplace_back(name, value);
-  return labels;
-}
-
-}  // namespace
-
 VersionStats::VersionStats(MetricRegistry& registry, const std::string& model, int64_t version,
                            const std::map<std::string, std::string>& extra_labels)
     : rep_(std::make_shared<Rep>()), registry_(registry), labels_(labels_of(model, version, extra_labels)) {
