@@ -3,10 +3,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/backend_model.h"
+#include "backend/server_functions.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "runtime/metrics.h"
@@ -43,8 +45,7 @@ class BackendRegistry {
     /// Settings of each backend by its name, JSON objects.
     std::map<std::string, std::string> settings;
     MetricRegistry* metrics = nullptr;
-    /// Runs another model's request for a backend's call_model. May be null: then call_model fails.
-    std::function<void(InferRequestPtr)> call_model;
+    ServerFunctions server = {};
   };
   explicit BackendRegistry(Options options);
   ~BackendRegistry();
@@ -65,6 +66,16 @@ class BackendRegistry {
   /// empty) is searched first: a model may bring a backend of its own.
   Result<Description> find(const std::string& backend, const std::string& extra_directory = {});
   std::vector<BackendReport> report();
+
+  /// The memory of a GPU as a backend tells it, of one that find() has told.
+  struct DeviceMemory {
+    uint64_t total_bytes = 0;
+    uint64_t free_bytes = 0;
+    std::string uuid = {};  // empty: it has none
+  };
+  /// nullopt: it can't tell.
+  std::optional<DeviceMemory> device_memory(const std::string& backend, int device,
+                                            const std::string& extra_directory = {});
 
   /// Loads a model. When the vendor's runtime is missing the error carries the command that installs it.
   Result<std::unique_ptr<BackendModel>> load(const std::string& backend, const BackendLoad& load,

@@ -64,7 +64,7 @@ Result<std::unique_ptr<BackendModel>> LoadedModel::load(std::shared_ptr<Plugin> 
   host.backend = p.name();
   host.model = load.model;
   host.version = load.version;
-  host.call_model = services.call_model;
+  host.server = services.server;
   host.registry = services.metrics;
   host.metric_names = services.metric_names;
 
@@ -138,7 +138,7 @@ Result<std::unique_ptr<BackendModel>> LoadedModel::open_signature(const std::str
   host.backend = host_.backend;
   host.model = host_.model;
   host.version = host_.version;
-  host.call_model = host_.call_model;
+  host.server = host_.server;
   host.registry = host_.registry;
   host.metric_names = host_.metric_names;
   mm_signature_args args{};
@@ -181,6 +181,24 @@ Result<std::unique_ptr<BackendInstance>> LoadedModel::create_instance(const std:
   const Status status = plugin_->call([&] { return plugin_->table().instance_create(&args); });
   if (!status.ok()) return status.with_context("instance '" + name + "'");
   return std::unique_ptr<BackendInstance>(std::make_unique<LoadedInstance>(*this, args.instance));
+}
+
+std::optional<uint64_t> LoadedModel::memory_use(mm_instance* instance, int device) const {
+  const mm_backend& table = plugin_->table();
+  if (!MM_HAS(&table, memory_use) || table.memory_use == nullptr) return std::nullopt;
+  mm_memory_use use{};
+  use.struct_size = sizeof use;
+  use.model = model_;
+  use.instance = instance;
+  use.kind = MM_DEVICE_GPU;
+  use.device_id = device;
+  const MutexLock lock(instances_);
+  const Status status = plugin_->call([&] { return table.memory_use(&use); });
+  if (!status.ok()) {
+    Log::warning("backend failed to tell the memory of a model", {{"model", host_.model}, {"error", status.message()}});
+    return std::nullopt;
+  }
+  return use.known != 0 ? std::optional(use.bytes) : std::nullopt;
 }
 
 LoadedInstance::~LoadedInstance() {

@@ -3,12 +3,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/mutex.h"
 #include "catalog/explanation.h"
 #include "catalog/input_samples.h"
+#include "catalog/instance_plan.h"
 #include "catalog/instances.h"
 #include "catalog/runtime_report.h"
 #include "catalog/version_stats.h"
@@ -75,6 +77,14 @@ class ModelVersion {
   virtual InstanceLimits instance_limits() const { return {}; }
   /// What its instances had to do so far. Thread-safe.
   virtual InstanceLoad load() const { return {}; }
+
+  /// Chooses its batches anew, and how many instances within `limits` it should have, so as to hold its latency
+  /// objective and then to do most; nullopt where it has none that its batches go by. Asked at regular intervals by the
+  /// control plane, one call at a time, which sees to the instances.
+  virtual std::optional<InstanceChoice> choose_instances(const InstanceLimits& limits) {
+    (void)limits;
+    return std::nullopt;
+  }
 
   /// What was learned of the cost of its executions. Thread-safe.
   virtual std::vector<LearnedCost> learned() const { return {}; }

@@ -5,9 +5,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "catalog/instance_plan.h"
 #include "catalog/signature_stats.h"
 #include "request/infer_response.h"
 #include "runtime/metrics.h"
@@ -62,6 +64,8 @@ class VersionStats {
 
   /// The version has so many instances from now on.
   void instances_are(int count);
+  /// Batches and instances go by an objective, and are planned like that from now on; null: not any more.
+  void planned(const InstanceOption* option);
 
   /// The counters of one of several entry points, by its name; they are there from the first call on.
   SignatureStats& signature(const std::string& name);
@@ -87,9 +91,11 @@ class VersionStats {
  private:
   struct Rep;
   std::shared_ptr<Rep> rep_;  // shared with the readers of the series
-  std::vector<MetricRegistry::Handle> series_;
   MetricRegistry& registry_;
   const MetricLabels labels_;
+  std::vector<MetricRegistry::Handle> series_;
+  Mutex plan_mutex_;
+  std::vector<MetricRegistry::Handle> plan_series_ MM_GUARDED_BY(plan_mutex_);  // empty: there is no plan
   Mutex signatures_mutex_;
   std::map<std::string, std::unique_ptr<SignatureStats>> signatures_ MM_GUARDED_BY(signatures_mutex_);
 };

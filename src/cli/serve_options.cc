@@ -260,7 +260,7 @@ void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& confi
   define_python_options(app, options, config);
   options.add_backend_options(app, config);
   define_limits(app, options, config);
-  define_access_options(app, options, config.access);
+  define_access_options(app, options, config);
   define_log(app, options, config);
 }
 

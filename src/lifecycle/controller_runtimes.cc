@@ -14,6 +14,9 @@ Result<LoadedVersion> ControllerCore::load_best(const Job& job, Loaded& out) {
   const FoundVersion& place = target.places.at(job.version.version);
   const std::vector<ModelFormat> formats = formats_of(backends_);
   const auto load = [&](LaidOut laid) {
+    laid.settings.make_room = [this](const std::string& model, int gpu, uint64_t bytes) {
+      return make_room_on(model, gpu, bytes);
+    };
     return load_version(target.found, place, std::move(laid.definition), formats, backends_, laid.settings,
                         [&] { return is_abandoned(job); });
   };

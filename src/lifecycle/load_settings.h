@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +13,8 @@
 #include "catalog/instances.h"
 
 namespace modelmill {
+
+class DeviceMemory;
 
 /// Whether the rows of a model can run together, as was found out by trying.
 struct BatchingDecision {
@@ -55,6 +59,9 @@ struct LoadSettings {
   /// CPU cores to share out; GPUs there are.
   int cores = 1;
   std::vector<int> gpus;
+  /// The GPUs' memory; null: it is not counted. And, for a load that others may go for, what has them go.
+  std::shared_ptr<DeviceMemory> devices;
+  std::function<bool(const std::string& model, int gpu, uint64_t bytes)> make_room;
 };
 
 /// The cores and GPUs of this machine.

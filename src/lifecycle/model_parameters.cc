@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/duration_text.h"
+#include "base/size_text.h"
 
 namespace modelmill {
 namespace {
@@ -119,6 +120,15 @@ Result<std::vector<std::vector<int>>> affinity_of(const ModelDefinition& definit
     begin = end + 1;
   }
   return lists;
+}
+
+Result<uint64_t> instance_memory_of(const ModelDefinition& definition) {
+  constexpr const char kName[] = "instance_memory";
+  const std::string* text = parameter(definition, kName);
+  if (!text) return uint64_t{0};
+  const auto bytes = parse_bytes(*text);
+  if (!bytes.ok()) return wrong(definition, kName, *text, "a size in bytes or with its unit, such as 2GiB");
+  return *bytes;
 }
 
 Result<InstanceLimits> limits_of(const ModelDefinition& definition, const LoadSettings& settings) {

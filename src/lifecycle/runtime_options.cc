@@ -19,7 +19,7 @@ constexpr char kPrecisions[] = "runtime_precisions";
 bool has_backend_parameters(const ModelDefinition& definition) {
   static const std::set<std::string> own = {
       kRuntime,        kTolerance,      kPrecisions,           "objective_p99_us", "allowed_batch_sizes",
-      "min_instances", "max_instances", "scale_to_zero_after", "cpu_affinity"};
+      "min_instances", "max_instances", "scale_to_zero_after", "cpu_affinity",     "instance_memory"};
   return std::any_of(definition.parameters.begin(), definition.parameters.end(),
                      [](const auto& parameter) { return !own.contains(parameter.first); });
 }

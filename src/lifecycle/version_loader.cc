@@ -6,13 +6,14 @@
 #include <utility>
 
 #include "base/log.h"
-#include "lifecycle/adapting_instance.h"
 #include "lifecycle/batch_dims.h"
 #include "lifecycle/batching_probe.h"
 #include "lifecycle/code_trust.h"
 #include "lifecycle/cost_measure.h"
 #include "lifecycle/cost_store.h"
+#include "lifecycle/device_claims.h"
 #include "lifecycle/instance_kinds.h"
+#include "lifecycle/instance_loading.h"
 #include "lifecycle/instance_places.h"
 #include "lifecycle/model_parameters.h"
 #include "lifecycle/sample_inputs.h"
@@ -58,20 +59,28 @@ class Loading {
     MM_RETURN_IF_ERROR(check_wanted());
     MM_RETURN_IF_ERROR(merge());
     MM_RETURN_IF_ERROR(choose_limits());
-    MM_RETURN_IF_ERROR(make_first_instance());
+    MM_RETURN_IF_ERROR(claim_devices());
+    InstanceLoading making(definition_, *model_, plan_, settings_, *claims_);
+    MM_RETURN_IF_ERROR(making.place());
+    MM_RETURN_IF_ERROR(making.make_first(instances_));
     MM_ASSIGN_OR_RETURN(definition_.batching.objective_p99, objective_of(definition_, settings_));
     MM_ASSIGN_OR_RETURN(definition_.batching.allowed_sizes, allowed_sizes_of(definition_));
     if (const int64_t rows = definition_.max_batch_size.value_or(0); model_->info().full_batches && rows > 0)
       definition_.batching.allowed_sizes = {rows};
     MM_RETURN_IF_ERROR(check_wanted());
     decide_batching();
-    MM_RETURN_IF_ERROR(make_other_instances());
+    MM_RETURN_IF_ERROR(making.make_others(instances_, [this] { return check_wanted(); }));
     MM_RETURN_IF_ERROR(warm_up());
+    MM_RETURN_IF_ERROR(claims_->recount(*model_));
     MM_RETURN_IF_ERROR(check_wanted());
     remember_or_measure();
+    claims_->loaded();
+    model_->hold(claims_);
+    plan_.device_uses = [claims = claims_] { return claims->uses(); };
     if (!model_->info().concurrent_execute && !model_->info().stateful)
       plan_.make_instance = instance_maker(
-          {definition_, signature_, version_.version, plan_.has_batch_dimension, plan_.max_batch_rows, open_size_});
+          {definition_, signature_, version_.version, plan_.has_batch_dimension, plan_.max_batch_rows, open_size_,
+           plan_.places, claims_});
     MM_ASSIGN_OR_RETURN(auto labels,
                         read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
     const BackendModelInfo& info = model_->info();
@@ -198,17 +207,24 @@ class Loading {
     return ok_status();
   }
 
-  Result<std::unique_ptr<BackendInstance>> make_instance(const InstanceGroup& group, int index, int gpu) {
-    MM_ASSIGN_OR_RETURN(auto instance,
-                        model_->create_instance(group.name + '_' + std::to_string(index), group.kind, gpu));
-    if (!needs_adapting(definition_, model_->info().signature)) return instance;
-    return adapt_instance(std::move(instance), definition_, plan_.has_batch_dimension);
+  std::function<DeviceMemory::Told()> teller_of(int gpu) const {
+    if (!backends_.device_memory) return nullptr;
+    return [ask = backends_.device_memory, backend = backend_.name, directory = plugin_directory(), gpu] {
+      return ask(backend, gpu, directory);
+    };
   }
 
-  std::vector<GroupPlace> places() const {
-    std::vector<GroupPlace> out = group_places(definition_);
-    if (plan_.concurrent_execute) out.resize(1);
-    return out;
+  /// From here on what is made on GPUs is counted.
+  Status claim_devices() {
+    DeviceClaims::Terms terms{settings_.devices, {definition_.name, version_.version}, 0, is_other_signature_};
+    for (const int gpu : gpus_of(definition_, settings_.gpus, backend_.gpu_count))
+      if (settings_.devices) settings_.devices->meet(gpu, teller_of(gpu));
+    if (!is_other_signature_) {
+      MM_ASSIGN_OR_RETURN(terms.declared, instance_memory_of(definition_));
+    }
+    claims_ = std::make_shared<DeviceClaims>(std::move(terms));
+    claims_->loading(settings_.make_room, [this] { return check_wanted(); });
+    return ok_status();
   }
 
   Status choose_limits() {
@@ -220,34 +236,6 @@ class Loading {
       definition_.instance_groups.push_back({definition_.name + "_0", InstanceGroup::Kind::kCpu, 0, {}});
     definition_.instance_groups.resize(1);
     definition_.instance_groups.front().count = std::max(1, plan_.instance_limits.min);
-    return ok_status();
-  }
-
-  /// The one that is tried out; it becomes the first of those that serve.
-  Status make_first_instance() {
-    if (definition_.instance_groups.empty())
-      definition_.instance_groups.push_back({definition_.name + "_0", InstanceGroup::Kind::kCpu, 0, {}});
-    for (InstanceGroup& group : definition_.instance_groups)
-      if (group.count == 0) group.count = default_instance_count(definition_, model_->info(), settings_, group.kind);
-    MM_ASSIGN_OR_RETURN(const auto cores, affinity_of(definition_));
-    for (const GroupPlace& place : places()) {
-      const size_t index = plan_.places.size();
-      plan_.places.push_back(
-          {place.group->kind, place.gpu, cores.empty() ? std::vector<int>() : cores[index % cores.size()]});
-    }
-    const GroupPlace first = places().front();
-    MM_ASSIGN_OR_RETURN(auto instance, make_instance(*first.group, first.index, first.gpu));
-    instances_.push_back(std::move(instance));
-    return ok_status();
-  }
-
-  Status make_other_instances() {
-    const std::vector<GroupPlace> all = places();
-    for (size_t i = 1; i < all.size(); ++i) {
-      MM_RETURN_IF_ERROR(check_wanted());
-      MM_ASSIGN_OR_RETURN(auto instance, make_instance(*all[i].group, all[i].index, all[i].gpu));
-      instances_.push_back(std::move(instance));
-    }
     return ok_status();
   }
 
@@ -372,6 +360,7 @@ class Loading {
   std::string cost_key_;
   bool costs_known_ = false;
   bool is_other_signature_ = false;
+  std::shared_ptr<DeviceClaims> claims_;
   std::unique_ptr<BackendModel> model_;  // before the instances, so that it goes after them
   std::vector<std::unique_ptr<BackendInstance>> instances_;
 };
