@@ -174,7 +174,8 @@ struct FakeBackends {
                 MutexLock lock(log.mutex);
                 log.load_arguments.push_back(load);
               }
-              return std::unique_ptr<BackendModel>(std::make_unique<FakeModel>(file != files.end() ? file->second : own->second, log));
+              return std::unique_ptr<BackendModel>(
+                  std::make_unique<FakeModel>(file != files.end() ? file->second : own->second, log));
             }};
   }
 };
