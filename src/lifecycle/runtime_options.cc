@@ -17,8 +17,9 @@ constexpr char kTolerance[] = "runtime_tolerance";
 /// Parameters that the server reads itself: they say nothing about a runtime.
 bool has_backend_parameters(const ModelDefinition& definition) {
   static const std::set<std::string> own = {
-      kRuntime,        kTolerance,      "objective_p99_us",    "allowed_batch_sizes",
-      "min_instances", "max_instances", "scale_to_zero_after", "cpu_affinity", "instance_memory"};
+      kRuntime,         kTolerance,      "objective_p99_us",    "allowed_batch_sizes",
+      "min_instances",  "max_instances", "scale_to_zero_after", "cpu_affinity",
+      "instance_memory"};
   return std::any_of(definition.parameters.begin(), definition.parameters.end(),
                      [](const auto& parameter) { return !own.contains(parameter.first); });
 }
