@@ -16,12 +16,13 @@ constexpr std::string_view kOutputs = "\"outputs\":[";
 struct Parsed {
   InferRequest request{std::make_shared<testing::RecordingSink>()};
   kserve_v2::HttpOutputs outputs;
+  kserve_v2::SharedTensors shared;  // without a region: what names one is refused
   Status status;
 
   explicit Parsed(std::string_view text) {
     request.model = "m";
     const Bytes body = Bytes::copy_of(text);
-    status = kserve_v2::parse_http_infer(body, body.size(), request, outputs);
+    status = kserve_v2::parse_http_infer(body, body.size(), request, outputs, shared);
   }
   ~Parsed() { request.finish(); }
 };

@@ -32,6 +32,7 @@ struct ModelArgs {
   std::string file;       // the model's file, or empty
   ModelConfig config;
   uint32_t instance_threads = 0;  // 0: as the backend likes
+  std::string precision = {};     // what it is to be computed in, of RuntimeInfo::precisions; empty: as it says itself
 };
 
 struct InstanceArgs {
@@ -101,7 +102,8 @@ class Model {
 struct RuntimeInfo {
   bool available = true;
   std::string runtime, version, path, devices, problem, remedy;
-  int gpu_count = -1;  // see mm_runtime_info
+  int gpu_count = -1;      // see mm_runtime_info
+  std::string precisions;  // lower ones than models' own, that it can compute them in: "bf16,fp16"
 };
 
 /// The backend itself, made once.
@@ -207,6 +209,7 @@ class __attribute__((visibility("hidden"))) Wall {
       out->problem = kept.problem.c_str();
       out->remedy = kept.remedy.c_str();
       if (MM_HAS(out, gpu_count)) out->gpu_count = kept.gpu_count;
+      if (MM_HAS(out, precisions)) out->precisions = kept.precisions.c_str();
     });
     if (error == nullptr) return;
     out->available = 0;
@@ -218,6 +221,7 @@ class __attribute__((visibility("hidden"))) Wall {
       ModelArgs in{args->host_model,      args->name, args->version,
                    args->directory,       args->file, ModelConfig(args->config_json),
                    args->instance_threads};
+      if (MM_HAS(args, precision) && args->precision != nullptr) in.precision = args->precision;
       auto loaded = std::make_unique<Loaded>(reinterpret_cast<State*>(state)->backend.load(in));
       args->model = reinterpret_cast<mm_model*>(loaded.release());
     });

@@ -54,7 +54,9 @@ class Abuse : public ::testing::Test {
   BackendRegistry registry_{{.directories = {MM_TEST_BACKENDS},
                              .settings = {},
                              .metrics = &metrics_,
-                             .call_model = [this](InferRequestPtr request) { other_(std::move(request)); }}};
+                             .server = {.call_model = [this](InferRequestPtr request, const char*) {
+                               other_(std::move(request));
+                             }}}};
   std::unique_ptr<BackendModel> model_;
   std::unique_ptr<BackendInstance> instance_;
   std::unique_ptr<Asked> asked_;

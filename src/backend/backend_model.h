@@ -23,7 +23,8 @@ struct BackendModelInfo {
   bool ragged = false;
   bool decoupled = false;
   bool rows_independent = false;
-  bool no_trials = false;  // is not run with made-up inputs
+  bool no_trials = false;     // is not run with made-up inputs
+  bool full_batches = false;  // runs as many rows as the configuration's max_batch_size only
   /// Rows of a batch, as the model itself says; 0: it has no batch dimension; nullopt: it doesn't say.
   std::optional<int64_t> max_batch_size;
   int concurrency = 0;  // executions at a time, with concurrent_execute; 0: one for each core

@@ -125,9 +125,13 @@ struct BackendRegistry::Rep {
 namespace {
 
 BackendRegistry::Description describe(const Plugin& plugin) {
+  using Description = BackendRegistry::Description;
   const mm_backend& table = plugin.table();
-  return {
-      plugin.name(), text_or_empty(table.default_file), split_list(text_or_empty(table.file_extensions)), {}, true, -1};
+  Description out;
+  out.name = plugin.name();
+  out.default_file = text_or_empty(table.default_file);
+  out.extensions = split_list(text_or_empty(table.file_extensions));
+  return out;
 }
 
 mm_runtime_info runtime_of(const Plugin& plugin) {
@@ -171,6 +175,7 @@ Result<BackendRegistry::Description> BackendRegistry::find(const std::string& ba
   description.runtime = text_or_empty(info.runtime) + ' ' + text_or_empty(info.version);
   description.usable = info.available != 0;
   description.gpu_count = info.gpu_count;
+  description.precisions = split_list(text_or_empty(info.precisions));
   return description;
 }
 
@@ -223,7 +228,7 @@ Result<std::unique_ptr<BackendModel>> BackendRegistry::load(const std::string& b
                                                             const std::string& extra_directory) {
   MM_ASSIGN_OR_RETURN(std::shared_ptr<Plugin> plugin, rep_->find(backend, extra_directory));
   MM_RETURN_IF_ERROR(plugin->initialize(rep_->settings(backend)));
-  const BackendServices services{rep_->options.metrics, &rep_->metric_names, rep_->options.call_model};
+  const BackendServices services{rep_->options.metrics, &rep_->metric_names, rep_->options.server};
   auto model = LoadedModel::load(plugin, load, services);
   if (model.ok()) return model;
   const mm_runtime_info info = runtime_of(*plugin);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/backend_model.h"
+#include "backend/server_functions.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "runtime/metrics.h"
@@ -32,6 +33,7 @@ struct BackendLoad {
   std::string file;         // the model's file, or empty
   std::string config_json;  // the model's configuration (proto3 JSON of ModelConfig)
   int instance_threads = 0;
+  std::string precision;  // what it is to be computed in; empty: as it says itself
 };
 
 /// The shared libraries of backends: found by name in the plugin folders, opened once, never closed. Thread-safe.
@@ -43,8 +45,7 @@ class BackendRegistry {
     /// Settings of each backend by its name, JSON objects.
     std::map<std::string, std::string> settings;
     MetricRegistry* metrics = nullptr;
-    /// Runs another model's request for a backend's call_model. May be null: then call_model fails.
-    std::function<void(InferRequestPtr)> call_model;
+    ServerFunctions server = {};
   };
   explicit BackendRegistry(Options options);
   ~BackendRegistry();
@@ -57,6 +58,7 @@ class BackendRegistry {
     std::string runtime;  // with its version
     bool usable = true;   // its runtime is there
     int gpu_count = -1;   // GPUs that its instances can be put on; -1: those of the machine
+    std::vector<std::string> precisions;  // lower ones than models' own that it can compute them in: "bf16"
   };
   /// The backends whose plugin can be opened, by opening all in the folders.
   std::vector<Description> available();

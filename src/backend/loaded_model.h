@@ -9,6 +9,7 @@
 #include "backend/backend_registry.h"
 #include "backend/handles.h"
 #include "backend/plugin.h"
+#include "backend/server_functions.h"
 
 namespace modelmill {
 
@@ -16,7 +17,7 @@ namespace modelmill {
 struct BackendServices {
   MetricRegistry* metrics = nullptr;
   BackendMetricNames* metric_names = nullptr;
-  std::function<void(InferRequestPtr)> call_model;
+  ServerFunctions server = {};
 };
 
 /// A model inside a plugin.

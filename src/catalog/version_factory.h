@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/backend_model.h"
+#include "catalog/ensemble_plan.h"
 #include "catalog/explanation.h"
 #include "catalog/instances.h"
 #include "catalog/learned_cost.h"
@@ -51,5 +52,9 @@ struct VersionPlan {
 using VersionFactory = std::function<std::shared_ptr<ModelVersion>(
     ModelVersion::Description, std::shared_ptr<VersionStats>, VersionPlan, std::unique_ptr<BackendModel>,
     std::vector<std::unique_ptr<BackendInstance>>)>;
+
+/// Makes a version that is made of others: its requests become requests to its members.
+using EnsembleFactory = std::function<std::shared_ptr<ModelVersion>(
+    ModelVersion::Description, std::shared_ptr<VersionStats>, std::shared_ptr<const EnsemblePlan>)>;
 
 }  // namespace modelmill

@@ -97,6 +97,44 @@ TEST(ExplainText, TellsHowRuntimesCompare) {
                 "  openvino, 2 x 1 thread was chosen: 1.50 times the rate\n"));
 }
 
+TEST(ExplainText, TellsInWhichPrecisionARuntimeComputes) {
+  const auto text = explain_text(
+      R"({"model": "m", "version": 1, "runtimes": {"reason": "it is fast", "tolerance": 0.01,
+          "chosen": {"backend": "openvino", "threads": 2, "instances": 1, "precision": "bf16"}, "candidates": [
+            {"backend": "openvino", "threads": 2, "instances": 1, "precision": "bf16", "distance": 0.004,
+             "excluded": "", "sizes": []},
+            {"backend": "openvino", "threads": 2, "instances": 1, "precision": "int8", "distance": 0.2,
+             "excluded": "it differs", "sizes": []}]}})");
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  EXPECT_THAT(*text, HasSubstr("  openvino in bf16, 1 x 2 threads  0.004\n"));
+  EXPECT_THAT(*text, HasSubstr("  openvino in int8, 1 x 2 threads is out: it differs\n"));
+  EXPECT_THAT(*text, HasSubstr("  openvino in bf16, 1 x 2 threads was chosen: it is fast\n"));
+}
+
+TEST(ExplainText, TellsOfEachEntryPoint) {
+  const auto text = explain_text(
+      R"({"model": "m", "version": 1, "signature": "serving_default", "summary": "about 9 rows/s on 1 instance",
+          "instances": {"count": 4, "busy": 0}, "advice": ["more cores"],
+          "signatures": [{"name": "add", "method": "tensorflow/serving/predict", "summary": "",
+            "inputs": [{"name": "a", "datatype": "INT64", "shape": [-1]}, {"name": "b", "datatype": "INT64", "shape": []}],
+            "outputs": [{"name": "sum", "datatype": "INT64", "shape": [-1, 2]}],
+            "batching": {"policy": "unbatched", "max_rows": 1, "unbatched_reason": "rows differ"},
+            "instances": {"count": 2, "busy": 1}, "pending": 3, "on_loop": "never", "learned": [],
+            "advice": ["requests run alone"]}]})");
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  EXPECT_THAT(*text, HasSubstr("  signature   serving_default\n"));
+  EXPECT_THAT(*text, HasSubstr("  instances   4, 0 busy\n"));
+  EXPECT_THAT(*text, HasSubstr("\n- more cores\n"
+                               "\nSignature add: nothing has been learned yet\n"
+                               "  inputs      a INT64[-1], b INT64[]\n"
+                               "  outputs     sum INT64[-1,2]\n"
+                               "  batching    unbatched: rows differ\n"
+                               "  instances   2, 1 busy\n"
+                               "  waiting     3 requests\n"
+                               "  event loop  not used\n"
+                               "\n- requests run alone\n"));
+}
+
 TEST(ExplainText, AnotherKindOfServerIsNamedAsOne) {
   for (const char* json : {"", "[]", "{}", "<html>", R"({"model": 1})"})
     EXPECT_THAT(explain_text(json).status().message(), HasSubstr("another kind of server")) << json;

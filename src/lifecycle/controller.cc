@@ -32,10 +32,11 @@ struct LifecycleController::Rep {
 };
 
 LifecycleController::LifecycleController(Catalog& catalog, Demand& demand, BackendRegistry& backends,
-                                         MetricRegistry& metrics, VersionFactory factory, Options options)
-    : rep_(std::make_unique<Rep>(
-          ControllerCore::Parts{catalog, demand, source_of(backends), metrics, std::move(factory), options.states},
-          std::move(options))) {
+                                         MetricRegistry& metrics, VersionFactory factory, EnsembleFactory ensembles,
+                                         Options options)
+    : rep_(std::make_unique<Rep>(ControllerCore::Parts{catalog, demand, source_of(backends), metrics,
+                                                       std::move(factory), options.states, std::move(ensembles)},
+                                 std::move(options))) {
   rep_->core.start();
 }
 

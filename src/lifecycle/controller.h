@@ -31,7 +31,7 @@ class LifecycleController {
   };
 
   LifecycleController(Catalog& catalog, Demand& demand, BackendRegistry& backends, MetricRegistry& metrics,
-                      VersionFactory factory, Options options);
+                      VersionFactory factory, EnsembleFactory ensembles, Options options);
   ~LifecycleController();
 
   /// Finds the models that the sources hold and loads those that

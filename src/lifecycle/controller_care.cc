@@ -20,7 +20,8 @@ void ControllerCore::scale(TimePoint now) {
     const MutexLock one_at_a_time(scaling_mutex_);
     if (!follows(*version, *scaler)) continue;
     const InstanceLoad load = version->load();
-    const auto decision = scaler->observe(now, load);
+    const auto choice = version->choose_instances(scaler->limits());
+    const auto decision = scaler->observe(now, load, choice ? &*choice : nullptr);
     if (decision.reason.empty()) continue;
     const Status status = version->set_instances(decision.instances, decision.reason);
     if (!status.ok()) scaler->held_back(now, version->load().instances);

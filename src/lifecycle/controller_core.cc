@@ -42,6 +42,7 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       backends_(std::move(parts.backends)),
       metrics_(parts.metrics),
       factory_(std::move(parts.factory)),
+      ensembles_(std::move(parts.ensembles)),
       devices_(std::make_shared<DeviceMemory>(metrics_)),
       settings_(counting(std::move(settings), devices_)),
       control_(std::move(control)),
@@ -175,23 +176,25 @@ void ControllerCore::end_bringing(bool all) {
 void ControllerCore::shutdown() {
   steward_.stop();
   if (!stopping_) keep_costs();
+  std::vector<std::function<void(Status)>> waiters;
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
     changed_.notify_all();
+    for (auto& [name, model] : models_)
+      for (auto& waiter : std::exchange(model.waiters, {})) waiters.push_back(std::move(waiter));
   }
+  // Before the pool stops: a model on one of its threads may wait for one that is not loaded any more.
+  for (const auto& waiter : waiters) waiter(unavailable("the server is stopping"));
   hurry();  // also loads that wait for others to go
   trials_.stop();
   end_bringing(true);
   pool_.stop();
   std::vector<std::unique_ptr<OwnedVersion>> closing;
-  std::vector<std::function<void(Status)>> waiters;
   {
     const MutexLock lock(mutex_);
     for (auto& [name, model] : models_) {
       model.awake = false;
-      for (auto& waiter : model.waiters) waiters.push_back(std::move(waiter));
-      model.waiters.clear();
       for (auto& [number, version] : model.versions) {
         if (!version.serving) continue;
         closing.push_back(std::move(version.serving));
@@ -201,7 +204,6 @@ void ControllerCore::shutdown() {
     }
     if (!models_.empty()) publish();
   }
-  for (const auto& waiter : waiters) waiter(unavailable("the server is stopping"));
   for (const auto& version : closing) (**version).gate().close();
   for (auto& version : closing) {
     const std::string name = (**version).name();

@@ -47,6 +47,8 @@ class ControllerCore final : public ModelControl {
     VersionFactory factory;
     /// Where what clients decide is kept; null: as long as the server runs.
     OpenModelStates states = {};
+    /// Null: models that are made of others can't be served.
+    EnsembleFactory ensembles = {};
   };
 
   ControllerCore(Parts parts, LoadSettings settings, ControlSettings control, int load_threads);
@@ -63,6 +65,7 @@ class ControllerCore final : public ModelControl {
 
   void load(ModelLoad load, Done done) override;
   void unload(const std::string& model, Done done) override;
+  void unload_with_members(const std::string& model, Done done) override;
   void serve_listed(TfServingConfig list, Done done) override;
   void assign(VersionAssignment assignment, Done done) override;
   void add(ModelAddition addition, Added done) override;
@@ -199,6 +202,17 @@ class ControllerCore final : public ModelControl {
   std::shared_ptr<ModelVersion> make_version(LoadedVersion loaded, const std::shared_ptr<VersionStats>& stats);
   std::shared_ptr<VersionStats> stats_of(const Job& job, const ModelDefinition& definition);
 
+  // Ensembles.
+  std::vector<std::string> members_of(const ModelRecord& model) const MM_REQUIRES(mutex_);
+  bool leads_to(const std::string& from, const std::string& to) const MM_REQUIRES(mutex_);
+  bool members_are_settled(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
+  std::string members_key(const ModelRecord& model) const MM_REQUIRES(mutex_);
+  bool members_serve(const ModelRecord& model) const MM_REQUIRES(mutex_);
+  void look_after_ensembles(Aftermath& after) MM_REQUIRES(mutex_);
+  Loaded load_ensemble(const Job& job);
+  Status check_members(const Job& job) const;
+  std::vector<std::string> lone_members(const std::string& name) const MM_REQUIRES(mutex_);
+
   bool follows(const ModelVersion& version, const InstanceScaler& scaler) const;
 
   // Runtimes.
@@ -224,6 +238,7 @@ class ControllerCore final : public ModelControl {
   const BackendSource backends_;
   MetricRegistry& metrics_;
   const VersionFactory factory_;
+  const EnsembleFactory ensembles_;
   const std::shared_ptr<DeviceMemory> devices_;
   const LoadSettings settings_;
   const ControlSettings control_;
@@ -243,6 +258,7 @@ class ControllerCore final : public ModelControl {
   std::map<std::string, Status> lost_ MM_GUARDED_BY(mutex_);
   std::set<std::string> notes_ MM_GUARDED_BY(mutex_);  // that were logged
   std::map<std::string, ModelRecord> models_ MM_GUARDED_BY(mutex_);
+  bool taking_ MM_GUARDED_BY(mutex_) = false;  // a look is being taken: not all models are known yet
   std::set<const Bringing*> bringing_ MM_GUARDED_BY(mutex_);
   std::set<std::string> waiting_for_room_ MM_GUARDED_BY(mutex_);
   ModelTable table_ MM_GUARDED_BY(mutex_);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "lifecycle/batch_dims.h"
 #include "lifecycle/batching_probe.h"
 #include "lifecycle/code_trust.h"
 #include "lifecycle/cost_measure.h"
@@ -27,13 +28,6 @@ namespace modelmill {
 namespace {
 
 constexpr uint64_t kMeasureSeed = 11;
-
-/// Whether every input and output has a first dimension of any size.
-bool is_open_first(const Signature& signature) {
-  const auto open = [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] == -1; };
-  return std::all_of(signature.inputs.begin(), signature.inputs.end(), open) &&
-         std::all_of(signature.outputs.begin(), signature.outputs.end(), open);
-}
 
 /// The loading of one version, step by step. Each step adds to what the next one needs.
 class Loading {
@@ -71,6 +65,8 @@ class Loading {
     MM_RETURN_IF_ERROR(making.make_first(instances_));
     MM_ASSIGN_OR_RETURN(definition_.batching.objective_p99, objective_of(definition_, settings_));
     MM_ASSIGN_OR_RETURN(definition_.batching.allowed_sizes, allowed_sizes_of(definition_));
+    if (const int64_t rows = definition_.max_batch_size.value_or(0); model_->info().full_batches && rows > 0)
+      definition_.batching.allowed_sizes = {rows};
     MM_RETURN_IF_ERROR(check_wanted());
     decide_batching();
     MM_RETURN_IF_ERROR(making.make_others(instances_, [this] { return check_wanted(); }));
@@ -88,7 +84,7 @@ class Loading {
                         read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
     const BackendModelInfo& info = model_->info();
     return LoadedVersion{{std::move(definition_), std::move(signature_), version_.version, std::move(labels),
-                          info.signature_name, info.signature_method},
+                          info.signature_name, info.signature_method, is_other_signature_},
                          std::move(plan_),
                          std::move(model_),
                          std::move(instances_),
@@ -166,7 +162,9 @@ class Loading {
     MM_ASSIGN_OR_RETURN(backend_, backends_.find(plugin.backend, plugin_directory()));
     ModelFormat format = format_of(backend_);
     if (!plugin.default_file.empty()) format.default_file = plugin.default_file;
+    MM_RETURN_IF_ERROR(check_native_parameters(found_, definition_));
     MM_ASSIGN_OR_RETURN(file_, find_model_file(definition_, version_, format));
+    if (!settings_.precision_file.empty()) file_ = settings_.precision_file;
     return check_native_code(found_, plugin.backend == "pytorch" ? file_ : std::string());
   }
 
@@ -180,6 +178,7 @@ class Loading {
     load.file = file_;
     load.config_json = triton_config_json(complete_triton_config(definition_, {}));
     load.instance_threads = threads_of_instance(definition_, settings_);
+    if (settings_.precision_file.empty()) load.precision = settings_.precision;
     MM_ASSIGN_OR_RETURN(model_, backends_.load(backend_.name, load, plugin_directory()));
     if (definition_.platform.empty()) definition_.platform = model_->info().platform;
     return ok_status();
@@ -242,7 +241,7 @@ class Loading {
   void decide_batching() {
     BatchingDefinition& batching = definition_.batching;
     if (!definition_.max_batch_size) {
-      const bool reshaped = !plan_.has_batch_dimension && has_reshape();
+      const bool reshaped = !plan_.has_batch_dimension && has_reshape(definition_);
       batching_ = settings_.batching ? *settings_.batching
                                      : try_batching(signature_, model_->info(), reshaped, runner(*instances_.front()));
       take_decision();
@@ -258,7 +257,7 @@ class Loading {
   void take_decision() {
     open_size_ = batching_->open_size;
     if (!batching_->why_not.empty()) return stay_unbatched(batching_->why_not);
-    if (!plan_.has_batch_dimension) leave_batch_out_of_dims();
+    if (!plan_.has_batch_dimension) leave_batch_out_of_dims(definition_);
     plan_.has_batch_dimension = true;
     int64_t rows = batching_->rows;
     for (const int64_t preferred : definition_.batching.preferred_sizes) rows = std::max(rows, preferred);
@@ -272,19 +271,6 @@ class Loading {
       definition_.unbatched_reason += "; set max_batch_size in config.pbtxt if its rows are independent";
     definition_.max_batch_size = plan_.has_batch_dimension ? 1 : 0;
     if (!plan_.has_batch_dimension) definition_.batching.mode = BatchingDefinition::Mode::kDisabled;
-  }
-
-  bool has_reshape() const {
-    const auto reshapes = [](const ConfiguredTensor& tensor) { return tensor.reshape.has_value(); };
-    return std::any_of(definition_.inputs.begin(), definition_.inputs.end(), reshapes) ||
-           std::any_of(definition_.outputs.begin(), definition_.outputs.end(), reshapes);
-  }
-
-  /// Whole configured shapes become those of a model with max_batch_size.
-  void leave_batch_out_of_dims() {
-    for (auto* tensors : {&definition_.inputs, &definition_.outputs})
-      for (ConfiguredTensor& tensor : *tensors)
-        if (!tensor.dims.empty()) tensor.dims.erase(tensor.dims.begin());
   }
 
   BatchRunner runner(BackendInstance& instance) const {
@@ -330,6 +316,7 @@ class Loading {
           {}};
       if (!file_.empty()) subject.files.push_back(file_);
       for (const auto& [name, value] : definition_.parameters) subject.config += name + '=' + value + '\n';
+      if (!settings_.precision.empty()) subject.config += "precision " + settings_.precision + '\n';
       if (is_other_signature_) subject.config += "signature " + model_->info().signature_name + '\n';
       cost_key_ = cost_key(subject);
       plan_.costs = store.read(cost_key_);

@@ -73,6 +73,10 @@ TEST(YamlConfig, TheChoiceOfARuntimeIsAParameter) {
   ASSERT_TRUE(d.ok()) << d.status().to_string();
   EXPECT_EQ(d->parameters,
             (std::map<std::string, std::string>{{"runtime", "auto"}, {"runtime_tolerance", "1e-3"}, {"other", "1"}}));
+  const auto lower = parse("name: a\nruntime_precisions: [bf16, int8]\nruntime_tolerance: 0.01\n");
+  ASSERT_TRUE(lower.ok()) << lower.status().to_string();
+  EXPECT_EQ(lower->parameters.at("runtime_precisions"), "bf16,int8");
+  EXPECT_FALSE(parse("name: a\nruntime_precisions: [int4]\n").ok());
 }
 
 TEST(YamlConfig, MemoryOfDevices) {

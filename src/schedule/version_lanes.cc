@@ -80,7 +80,7 @@ Status VersionScheduler::set_instances(int count, const std::string& reason) {
       const MutexLock lock(mutex_);
       have = static_cast<int>(seats_.size());
     }
-    stats().instances_are(have);
+    instances_are(have);
     if (have == count) {
       const MutexLock lock(mutex_);
       held_back_.clear();
@@ -131,6 +131,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     RequestQueue::Next next =
         queue_.next(policy_, now, instances, dropped, cost_aware_ ? &costs_ : nullptr, load_view(now));
     queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
+    if (chooses_ && !dropped.empty()) note_dropped(dropped);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;
       rest(lane, next.decision.until);
@@ -140,6 +141,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     if (!next.batch.empty()) {
       lane.state = Lane::State::kExecuting;
       ++running_;
+      if (chooses_) note_begin(lane, now);
       note_class(lane, *next.batch.front());
       watched = may_run_on_loop_ && governor_.watches();
       wake_for_work();
@@ -157,11 +159,6 @@ void VersionScheduler::lane_thread(Lane& lane) {
     lane_gone_.notify_one();
   }
   mutex_.unlock();
-}
-
-LoadView VersionScheduler::load_view(TimePoint now) const {
-  if (policy_.objective == Duration{}) return {};
-  return {arrivals_.at(now), share_.value()};
 }
 
 /// What the execution that the lane begins will teach about.

@@ -154,6 +154,10 @@ struct FakeBackends {
   std::map<std::string, Model> models;
   /// The models of other backends, by backend and name.
   std::map<std::string, std::map<std::string, Model>> others;
+  /// What a backend computes models in by itself, and their models then, by backend and precision.
+  std::map<std::string, std::map<std::string, std::map<std::string, Model>>> lower;
+  /// Those of files that the models' own are replaced by, by the file's name.
+  std::map<std::string, Model> files;
   FakeLog log;
   /// Of each GPU; nullopt: none can tell.
   std::optional<BackendRegistry::DeviceMemory> memory = {};
@@ -161,6 +165,9 @@ struct FakeBackends {
   std::vector<BackendRegistry::Description> descriptions() const {
     std::vector<BackendRegistry::Description> out = {{"onnxruntime", "model.onnx", {".onnx"}}};
     for (const auto& [name, its_models] : others) out.push_back({name, "model." + name, {"." + name, ".onnx"}});
+    for (auto& description : out)
+      if (const auto it = lower.find(description.name); it != lower.end())
+        for (const auto& precision : it->second) description.precisions.push_back(precision.first);
     return out;
   }
 
@@ -174,14 +181,18 @@ struct FakeBackends {
             [this](const std::string& backend, const BackendLoad& load,
                    const std::string&) -> Result<std::unique_ptr<BackendModel>> {
               ++log.loads;
-              const auto& its_models = backend == "onnxruntime" ? models : others.at(backend);
-              const auto it = its_models.find(load.model);
-              if (it == its_models.end()) return invalid_argument("the file of model '" + load.model + "' is corrupt");
+              const auto& its_models = load.precision.empty() ? (backend == "onnxruntime" ? models : others.at(backend))
+                                                              : lower.at(backend).at(load.precision);
+              const auto own = its_models.find(load.model);
+              const auto file = files.find(load.file.substr(load.file.rfind('/') + 1));
+              if (own == its_models.end() && file == files.end())
+                return invalid_argument("the file of model '" + load.model + "' is corrupt");
               {
                 MutexLock lock(log.mutex);
                 log.load_arguments.push_back(load);
               }
-              return std::unique_ptr<BackendModel>(std::make_unique<FakeModel>(it->second, log));
+              return std::unique_ptr<BackendModel>(
+                  std::make_unique<FakeModel>(file != files.end() ? file->second : own->second, log));
             },
             [this](const std::string&, int, const std::string&) { return memory; }};
   }

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+
+#include "dialect/kserve_v2/log_settings.h"
+#include "dialect/kserve_v2/shared_regions.h"
+
+namespace modelmill::kserve_v2 {
+
+/// What clients may change of a running server, models apart; the same for HTTP and gRPC. None is null.
+struct Settings {
+  std::shared_ptr<SharedRegions> regions;
+  std::shared_ptr<LogSettings> log;
+};
+
+}  // namespace modelmill::kserve_v2
