@@ -8,7 +8,7 @@
 #include "dialect/tfserving/service.h"
 #include "dialect_rig.h"
 #include "input.h"
-#include "serve/testing/kept_records.h"
+#include "catalog/testing/kept_records.h"
 #include "targets.h"
 
 namespace modelmill::fuzz {

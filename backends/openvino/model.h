@@ -45,7 +45,7 @@ class OvModel final : public backend::Model {
   Handle<ov::Model> model_;  // null once nothing will be compiled any more
   Ports ports_;
   bool full_batches_ = false;  // the host fills them up
-  Compiled first_;  // taken by the first instance, unless all share it
+  Compiled first_;             // taken by the first instance, unless all share it
   double compile_seconds_ = 0;
   std::mutex compiling_;                     // held by who gives `model_` the shapes to compile it for
   std::unique_ptr<ShapeCompiler> compiler_;  // goes first: it uses the others

@@ -59,7 +59,8 @@ void check_precision(const CompiledModel* model, const std::string& precision) {
   check(api->compiled_model_property(model, kHint, &text));
   const std::string type = taken(text);
   if (type != names_of(precision).type)
-    throw Error(MM_FAILED_PRECONDITION, "OpenVINO computes it in " + type + ", although " + precision + " was asked for");
+    throw Error(MM_FAILED_PRECONDITION,
+                "OpenVINO computes it in " + type + ", although " + precision + " was asked for");
 }
 
 }  // namespace modelmill::ov

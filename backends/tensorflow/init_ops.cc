@@ -38,8 +38,8 @@ fs::path find_file(const fs::path& folder, const std::string& name) {
   std::error_code ignored;
   for (const fs::path& place : {folder, folder.parent_path()})
     if (!place.empty() && fs::is_regular_file(place / name, ignored)) return place / name;
-  throw Error(MM_NOT_FOUND, kWhat + ("there is no '" + name + "' in '" + folder.string() + "', nor in the folder " +
-                                     "around it"));
+  throw Error(MM_NOT_FOUND,
+              kWhat + ("there is no '" + name + "' in '" + folder.string() + "', nor in the folder " + "around it"));
 }
 
 }  // namespace
@@ -57,8 +57,8 @@ std::vector<std::string> read_init_ops(const std::string& version_folder, const 
     out.push_back(item.text());
   }
   if (listed.kind() != Json::Kind::kArray)
-    throw Error(MM_INVALID_ARGUMENT, kWhat + ("'" + file.string() + "' must have a list init_ops, as in " +
-                                              R"({"init_ops": ["init"]})"));
+    throw Error(MM_INVALID_ARGUMENT,
+                kWhat + ("'" + file.string() + "' must have a list init_ops, as in " + R"({"init_ops": ["init"]})"));
   return out;
 }
 

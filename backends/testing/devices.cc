@@ -1,8 +1,8 @@
 // A backend that shows four GPUs of 1,000 MiB which are not there, so that placement and memory are tested on every
 // machine. Its models answer each row with the number of the device that ran it, -1 for the processor; executions run
 // while the gate is open (see gate.cc). What they hold of a GPU is what their parameters say in MiB, which the backend
-// tells: `weights_mib` on each GPU that an instance was made on, and of each instance `takes_mib`. Without them it can't
-// tell.
+// tells: `weights_mib` on each GPU that an instance was made on, and of each instance `takes_mib`. Without them it
+// can't tell.
 
 #include <array>
 #include <atomic>

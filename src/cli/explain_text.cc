@@ -121,8 +121,8 @@ std::string learned_text(const element& cost) {
 std::string layout_of(const element& layout) {
   const double instances = number_of<double>(layout, "instances"), threads = number_of<double>(layout, "threads");
   const std::string precision = text_of(layout, "precision");
-  return clipped(text_of(layout, "backend"), 0) + (precision.empty() ? "" : " in " + clipped(precision, 0)) + ", " + count_text(instances) + " x " + count_text(threads) +
-         (threads == 1 ? " thread" : " threads");
+  return clipped(text_of(layout, "backend"), 0) + (precision.empty() ? "" : " in " + clipped(precision, 0)) + ", " +
+         count_text(instances) + " x " + count_text(threads) + (threads == 1 ? " thread" : " threads");
 }
 
 /// The rate at a size of batch; "-" where it was not measured.

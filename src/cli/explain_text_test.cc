@@ -53,6 +53,17 @@ TEST(ExplainText, SaysWhyAModelIsNotBatched) {
   EXPECT_THAT(*text, Not(HasSubstr("objective")));
 }
 
+TEST(ExplainText, TellsTheMemoryOfDevicesAndWhatIsHeldBack) {
+  const auto text = explain_text(
+      R"({"model": "m", "version": 1, "instances": {"count": 3, "busy": 2, "held_back": "gpu 0 is full"},
+          "devices": [{"gpu": 0, "bytes": 1048576, "held_bytes": 3145728, "budget_bytes": 4194304},
+                      {"gpu": 2, "bytes": 1024, "held_bytes": 1024, "budget_bytes": 0}]})");
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  EXPECT_THAT(*text, HasSubstr("  held back   no further instance: gpu 0 is full\n"
+                               "  gpu 0       1.0 MiB of this model; 3.0 MiB of a budget of 4.0 MiB are held\n"
+                               "  gpu 2       1.0 KiB of this model; 1.0 KiB are held, without a bound\n"));
+}
+
 TEST(ExplainText, TellsWithinWhatTheNumberOfInstancesChanges) {
   const auto text = explain_text(
       R"({"model": "m", "version": 1, "instances": {"count": 3, "busy": 2, "min": 0, "max": 4,

@@ -250,14 +250,22 @@ void EnsembleRun::count_times(const RequestTimes& times) {
   record_.output += between(times.infer_end, times.compute_end);
 }
 
-std::optional<EnsembleRun::Ending> EnsembleRun::step_failed(size_t step, const Status& why) {
+/// Enough members are left.
+bool EnsembleRun::can_do_without() const {
+  return plan_->combines && failed_ + plan_->combination.quorum <= steps_.size();
+}
+
+/// What the client is told where the step's failure is one too many.
+Status EnsembleRun::failed_by(const Status& why, size_t step) const {
   Status error = in_ensemble(why, step);
-  if (!plan_->combines || request_->cancelled()) return end(std::move(error));
-  const size_t all = steps_.size(), quorum = plan_->combination.quorum;
-  if (failed_ + quorum <= all) return look_for_end();
-  if (quorum == all) return end(std::move(error));
-  return end({error.code(), error.message() + "; " + std::to_string(failed_) + " of " + std::to_string(all) +
-                                " members have failed, and the quorum is " + std::to_string(quorum)});
+  if (!plan_->combines || plan_->combination.quorum == steps_.size()) return error;
+  return {error.code(), error.message() + "; " + std::to_string(failed_) + " of " + std::to_string(steps_.size()) +
+                            " members have failed, and the quorum is " + std::to_string(plan_->combination.quorum)};
+}
+
+std::optional<EnsembleRun::Ending> EnsembleRun::step_failed(size_t step, const Status& why) {
+  if (can_do_without() && !request_->cancelled()) return look_for_end();
+  return end(failed_by(why, step));
 }
 
 std::optional<EnsembleRun::Ending> EnsembleRun::look_for_end() {

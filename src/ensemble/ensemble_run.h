@@ -74,6 +74,8 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   void count_times(const RequestTimes& times) MM_REQUIRES(mutex_);
   /// nullopt: the request is not at its end.
   std::optional<Ending> step_failed(size_t step, const Status& why) MM_REQUIRES(mutex_);
+  bool can_do_without() const MM_REQUIRES(mutex_);
+  Status failed_by(const Status& why, size_t step) const MM_REQUIRES(mutex_);
   std::optional<Ending> look_for_end() MM_REQUIRES(mutex_);
   void deadline_passed();
   Ending end(Status error) MM_REQUIRES(mutex_);

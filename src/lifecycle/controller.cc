@@ -54,9 +54,7 @@ Status LifecycleController::load(const ModelSources& sources) {
 bool LifecycleController::all_ready() const { return rep_->core.all_ready(); }
 ModelControl& LifecycleController::control() { return rep_->core; }
 
-void LifecycleController::set_device_budgets(const DeviceBudgets& declared) {
-  rep_->core.set_device_budgets(declared);
-}
+void LifecycleController::set_device_budgets(const DeviceBudgets& declared) { rep_->core.set_device_budgets(declared); }
 
 void LifecycleController::hurry() { rep_->core.hurry(); }
 

@@ -26,8 +26,12 @@ void ControllerCore::scale(TimePoint now) {
     const Status status = version->set_instances(decision.instances, decision.reason);
     if (!status.ok()) scaler->held_back(now, version->load().instances);
     const bool full = status.code() == Code::kResourceExhausted;
-    Log::write(status.ok() ? LogLevel::kInfo : full ? LogLevel::kWarning : LogLevel::kError,
-               status.ok() ? "instances changed" : full ? "instances are held back" : "instances can't be made",
+    Log::write(status.ok() ? LogLevel::kInfo
+               : full      ? LogLevel::kWarning
+                           : LogLevel::kError,
+               status.ok() ? "instances changed"
+               : full      ? "instances are held back"
+                           : "instances can't be made",
                {{"model", version->name()},
                 {"version", version->version()},
                 {"from", load.instances},

@@ -146,9 +146,11 @@ std::vector<std::string> ControllerCore::watched_folders() const {
 
 bool ControllerCore::all_ready() const {
   const MutexLock lock(mutex_);
-  return !stopping_ && std::all_of(models_.begin(), models_.end(), [](const auto& entry) {
+  return !stopping_ && std::all_of(models_.begin(), models_.end(), [this](const auto& entry) {
     const ModelRecord& model = entry.second;
-    return !model.awake || model.came_later || model.can_be_asked() ||
+    // What an ensemble lacks is told of its members; one that a client unloaded is not missing.
+    const bool serves = members_of(model).empty() ? model.can_be_asked() : model.serves();
+    return !model.awake || model.came_later || serves ||
            (model.problem.empty() && model.wanted().empty());
   });
 }

@@ -73,12 +73,13 @@ void ControllerCore::set_device_budgets(const DeviceBudgets& declared) {
   if (!budgets.each) budgets.each = declared.each;
   // What the options say of all devices comes before what files say of one.
   if (!control_.device_budgets.each) budgets.of.insert(declared.of.begin(), declared.of.end());
-  demand_.use(control_.on_demand || control_.memory_budget > 0 || !budgets.empty());
+  // For good: what was put away must be able to come back.
+  demand_.use(demand_.in_use() || control_.on_demand || control_.memory_budget > 0 || !budgets.empty());
   devices_->set_budgets(std::move(budgets));
 }
 
-/// On a loading thread: has models go whose GPU memory a load needs. False: none can. True: some do, and to try again is
-/// worth it once that has changed something.
+/// On a loading thread: has models go whose GPU memory a load needs. False: none can. True: some do, and to try again
+/// is worth it once that has changed something.
 bool ControllerCore::make_room_on(const std::string& model, int gpu, uint64_t bytes) {
   Aftermath after;
   bool coming = false;

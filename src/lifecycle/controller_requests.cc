@@ -238,6 +238,7 @@ void ControllerCore::wake(const std::string& name) {
       for (auto& [number, version] : model.versions)
         if (!version.failed.empty() && version.loading.empty()) version.failed.clear();
       model.wanted_by_request = true;
+      model.woke_members = false;
       model.waiters.emplace_back([this, name](const Status& outcome) { demand_.settle(name, outcome); });
       advance(model, after);
       publish();

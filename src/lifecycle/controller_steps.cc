@@ -34,6 +34,7 @@ void ControllerCore::set_target(ModelRecord& model, std::shared_ptr<const ModelT
   }
   if (model.restored) after.released.push_back(model.restored->target);
   model.restored.reset();
+  model.woke_members = false;
   after.released.push_back(std::exchange(model.target, std::move(target)));
   advance(model, after);
 }

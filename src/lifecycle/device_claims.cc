@@ -81,10 +81,10 @@ Result<std::unique_ptr<BackendInstance>> DeviceClaims::make(BackendModel& model,
   const std::vector<int> gpus = gpus_of(place);
   if (gpus.empty()) return model.create_instance(name, place.kind, place.device);
   const bool told_where = place.kind == InstanceGroup::Kind::kGpu;
-  const uint64_t expected = !told_where             ? 0
-                            : terms_.declared > 0   ? terms_.declared
+  const uint64_t expected = !told_where              ? 0
+                            : terms_.declared > 0    ? terms_.declared
                             : terms_.other_signature ? 0
-                                                    : terms_.memory->remembered(terms_.holder.first);
+                                                     : terms_.memory->remembered(terms_.holder.first);
   auto counted = std::make_shared<Counted>();
   for (const int gpu : gpus) {
     MM_ASSIGN_OR_RETURN(auto share, take(gpu, expected, others_may_go));

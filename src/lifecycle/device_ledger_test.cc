@@ -52,9 +52,15 @@ struct CheckCase {
 };
 
 TEST(DeviceLedgerTest, FitsUpToTheBudget) {
-  for (const CheckCase& c : {CheckCase{100, 0, 100, true}, {100, 0, 101, false}, {100, 60, 40, true},
-                             {100, 60, 41, false}, {100, 100, 0, true}, {100, 101, 0, false}, {100, 101, 1, false},
-                             {100, 1, UINT64_MAX, false}, {0, 1, UINT64_MAX, true}}) {
+  for (const CheckCase& c : {CheckCase{100, 0, 100, true},
+                             {100, 0, 101, false},
+                             {100, 60, 40, true},
+                             {100, 60, 41, false},
+                             {100, 100, 0, true},
+                             {100, 101, 0, false},
+                             {100, 101, 1, false},
+                             {100, 1, UINT64_MAX, false},
+                             {0, 1, UINT64_MAX, true}}) {
     DeviceLedger ledger;
     ledger.set_budgets({c.budget, {}});
     ledger.add(0, kA, c.held);

@@ -47,10 +47,8 @@ Result<std::unique_ptr<BackendInstance>> InstanceLoading::make_at(size_t index) 
   if (!instance.ok() && instance.status().code() == Code::kResourceExhausted && necessary)
     return claims_.make(model_, name, place);
   if (instance.ok() && place.device != wanted)
-    Log::info("an instance goes where there is room", {{"model", definition_.name},
-                                                       {"instance", name},
-                                                       {"gpu", place.device},
-                                                       {"instead", wanted}});
+    Log::info("an instance goes where there is room",
+              {{"model", definition_.name}, {"instance", name}, {"gpu", place.device}, {"instead", wanted}});
   return instance;
 }
 
@@ -73,9 +71,9 @@ Status InstanceLoading::make_others(std::vector<std::unique_ptr<BackendInstance>
     const bool may_wait = !plan_.instance_limits.fixed() && made.code() == Code::kResourceExhausted &&
                           static_cast<int>(into.size()) >= std::max(1, plan_.instance_limits.min);
     if (!may_wait) return made;
-    Log::warning("instances are held back", {{"model", definition_.name},
-                                             {"instances", static_cast<int64_t>(into.size())},
-                                             {"reason", made.message()}});
+    Log::warning(
+        "instances are held back",
+        {{"model", definition_.name}, {"instances", static_cast<int64_t>(into.size())}, {"reason", made.message()}});
     return ok_status();
   }
   return ok_status();

@@ -8,8 +8,8 @@
 namespace modelmill {
 
 std::optional<std::vector<std::string>> least_recently_used(const std::vector<ResidentModel>& residents,
-                                                            uint64_t leaving, uint64_t budget,
-                                                            const std::string& model, uint64_t needed) {
+                                                            uint64_t leaving, uint64_t budget, const std::string& model,
+                                                            uint64_t needed) {
   uint64_t resident = 0;
   uint64_t removable = 0;
   std::vector<const ResidentModel*> candidates;

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "runtime/metrics.h"
-#include "serve/request_recorder.h"
+#include "catalog/request_recorder.h"
 
 namespace modelmill {
 

@@ -101,7 +101,10 @@ void add_less_precise(const Runtimes& runtimes, const std::string& precision, Ru
       out.less_precise.push_back({runtime.name, runtime.runtime, precision, has_file ? file : std::string(), {}});
   }
   if (out.less_precise.size() > before) return;
-  out.less_precise.push_back({runtimes.front().name, runtimes.front().runtime, precision, {},
+  out.less_precise.push_back({runtimes.front().name,
+                              runtimes.front().runtime,
+                              precision,
+                              {},
                               "no runtime that is installed computes it in " + precision +
                                   " by itself, and beside its file there is no '" +
                                   std::filesystem::path(file).filename().string() + "'"});

@@ -355,8 +355,8 @@ class Trial {
   std::optional<int64_t> open_size_;
   std::vector<DirectRequest> requests_;  // the samples first
   size_t real_ = 0;                      // how many those are
-  std::vector<TensorList> answers_;  // the reference's
-  DirectRequest measured_;           // one row
+  std::vector<TensorList> answers_;      // the reference's
+  DirectRequest measured_;               // one row
 };
 
 }  // namespace

@@ -39,7 +39,7 @@ class GraphCheck {
 
   void check_fields() {
     if (config_.platform() != kEnsemblePlatform)
-      return add("platform",
+      return add("ensemble_scheduling",
                  "ensemble scheduling cannot be set for model '" + config_.name() + "' whose platform is not ensemble");
     if (!config_.backend().empty())
       add("backend", "'backend' should not be specified for " + ensemble() + ", which has none; remove it");

@@ -268,8 +268,7 @@ constexpr std::array kListingKeys{kSchemaVersion, YamlKey{"models", &kModels, "T
                                   kRoutesKey, kDeviceMemoryKey};
 constexpr YamlRule kListing{.form = Form::kGroup, .keys = kListingKeys};
 constexpr YamlRule kAnyModels{.form = Form::kList};
-constexpr std::array kFrameKeys{kSchemaVersion, YamlKey{"models", &kAnyModels, {}, true}, kRoutesKey,
-                                kDeviceMemoryKey};
+constexpr std::array kFrameKeys{kSchemaVersion, YamlKey{"models", &kAnyModels, {}, true}, kRoutesKey, kDeviceMemoryKey};
 constexpr YamlRule kFrame{.form = Form::kGroup, .keys = kFrameKeys};
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 #include "catalog/model_version.h"
 #include "dialect/tfserving/predict_codec.h"
-#include "serve/request_recorder.h"
+#include "catalog/request_recorder.h"
 
 namespace modelmill::tfserving {
 

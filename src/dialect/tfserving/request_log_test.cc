@@ -92,7 +92,7 @@ TEST_F(RequestLogTest, WhatFailsIsNotLogged) {
   add_logged(testing::simple_description("logged"), {{"/logs/a", 1}});
   post("logged:predict", R"({"instances":[[1,2,3]]})", 400);
   api::PredictRequest request = rows("logged");
-  (*request.mutable_inputs())["x"].clear_float_val();
+  (*request.mutable_inputs())["unknown"] = request.inputs().at("x");
   (void)call("Predict", request.SerializeAsString());
   EXPECT_TRUE(records_.all().empty());
 }

@@ -12,7 +12,7 @@
 #include "dialect/testing/fakes.h"
 #include "dialect/tfserving/service.h"
 #include "serve/testing/fake_version.h"
-#include "serve/testing/kept_records.h"
+#include "catalog/testing/kept_records.h"
 #include "tf_serving_api.pb.h"
 
 namespace modelmill::tfserving {

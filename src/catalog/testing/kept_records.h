@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "serve/request_recorder.h"
+#include "catalog/request_recorder.h"
 
 namespace modelmill::testing {
 
