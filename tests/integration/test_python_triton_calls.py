@@ -313,6 +313,45 @@ def test_models_that_load_models_as_they_are_loaded(tmp_path):
         assert answer_of(server, "first") == (2 * ROW).tolist()
 
 
+UNLOADS = """
+    class TritonPythonModel:
+        def initialize(self, args):
+            pb_utils.load_model("double")
+            pb_utils.unload_model("double")
+            assert not pb_utils.is_model_ready("double")
+
+        def execute(self, requests):
+            return [pb_utils.InferenceResponse([pb_utils.Tensor("y", r.inputs()[0].as_numpy())]) for r in requests]
+"""
+PIPE = """platform: "ensemble" ensemble_scheduling { step [ { model_name: "double" model_version: -1
+input_map { key: "x" value: "x" } output_map { key: "y" value: "y" } } ] }"""
+
+
+def test_a_model_that_unloads_one_as_it_is_loaded(tmp_path):
+    models = repository(tmp_path / "models")
+    add(models, "unloads", FP32_4, UNLOADS)
+    with servers.serving(tmp_path, models, *EXPLICIT, "--load-model", "loader") as server:
+        assert do(server, ["load_model", "unloads"], ["is_model_ready", "unloads"]) == [None, True]
+        assert answer_of(server, "unloads") == ROW.tolist()
+
+
+def test_an_unload_of_the_model_that_asks_and_of_others(tmp_path):
+    """It answers the request that it is in, and goes then."""
+    models = repository(tmp_path / "models")
+    (models / "pipe/1").mkdir(parents=True)
+    (models / "pipe/config.pbtxt").write_text(PIPE + FP32_4)
+    both = (["is_model_ready", "pipe"], ["is_model_ready", "double"])
+    with servers.serving(tmp_path, models, *EXPLICIT, "--load-model", "loader") as server:
+        assert do(server, ["load_model", "pipe"], *both) == [None, True, True]
+        assert do(server, ["unload_model", "pipe"], *both) == [None, False, True]
+        assert do(server, ["unload_model", "double"], ["load_model", "pipe"], ["unload_model", "pipe", True]) == [None] * 3
+        wait_until(lambda: do(server, *both) == [False, False], "the member goes with its ensemble", 10)
+        assert "there is no model of that name" in do(server, ["unload_model", "nobody"])[0]
+        assert do(server, ["unload_model", "loader"], ["is_model_ready", "loader"]) == [None, False]
+        with pytest.raises(InferenceServerException):
+            do(server, ["is_model_ready", "loader"])
+
+
 def test_models_that_would_wait_for_each_other(tmp_path):
     models = repository(tmp_path / "models")
     with servers.serving(tmp_path, models, *EXPLICIT, "--load-model", "loader") as server:
