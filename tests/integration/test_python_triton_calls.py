@@ -199,7 +199,7 @@ LOADER = """
                     said.append(str(error))
             return pb_utils.InferenceResponse([pb_utils.Tensor("said", np.array([json.dumps(said)], dtype=np.object_))])
 """
-TODO = """input [ { name: "todo" data_type: TYPE_STRING dims: [ 1 ] } ]
+TO_DO = """input [ { name: "todo" data_type: TYPE_STRING dims: [ 1 ] } ]
 output [ { name: "said" data_type: TYPE_STRING dims: [ 1 ] } ]"""
 DOUBLE = """
     class TritonPythonModel:
@@ -227,7 +227,7 @@ FIRST = """
 
 
 def repository(folder):
-    add(folder, "loader", TODO, LOADER)
+    add(folder, "loader", TO_DO, LOADER)
     add(folder, "double", FP32_4, DOUBLE)
     add(folder, "first", FP32_4, FIRST.replace("OTHER", "second"))
     add(folder, "second", FP32_4, FIRST.replace("OTHER", "double"))
@@ -363,7 +363,7 @@ def test_models_that_would_wait_for_each_other(tmp_path):
 @pytest.mark.parametrize("mode", [(), ("--model-control-mode", "poll"), ("--model-control-mode", "none")])
 def test_only_with_explicit_model_control(tmp_path, mode):
     models = tmp_path / "models"
-    add(models, "loader", TODO, LOADER)
+    add(models, "loader", TO_DO, LOADER)
     with servers.serving(tmp_path, models, *mode) as server:
         said = do(server, ["load_model", "loader"], ["unload_model", "loader"], ["is_model_ready", "loader"])
         assert all("explicit model load / unload is not allowed if polling is enabled" in text for text in said[:2]), said
