@@ -51,7 +51,7 @@ std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& confi
   return std::make_unique<BackendRegistry>(std::move(options));
 }
 
-Engine::Engine(const ServerConfig& config) : config_(config) {
+Engine::Engine(const ServerConfig& config) : config_(config), tracer_(config.trace.settings, config.trace.file) {
   backends_ = make_backend_registry(config_, &metrics_, [this](InferRequestPtr request) {
     RoutedRequestPtr routed =
         request->version == 0 && request->label.empty() ? inference_.route(request->model) : nullptr;
@@ -159,6 +159,7 @@ Status Engine::declare_routes() {
 void Engine::shutdown() {
   route_files_.reset();
   lifecycle_->shutdown();
+  tracer_.stop();
 }
 
 }  // namespace modelmill
