@@ -12,6 +12,7 @@
 #include "cli/access_options.h"
 #include "cli/control_options.h"
 #include "cli/python_options.h"
+#include "lifecycle/runtime_precisions.h"
 
 namespace modelmill {
 namespace {
@@ -119,6 +120,12 @@ void read_instances(const std::string& text, ServerConfig& config) {
     throw CLI::ValidationError("--instances", "'" + text + "' must not end below its beginning, nor below 1");
 }
 
+void read_precisions(const std::string& text, ServerConfig& config) {
+  auto precisions = parse_precisions(text);
+  if (!precisions.ok()) throw CLI::ValidationError("--runtime-precisions", precisions.status().message());
+  config.runtime_precisions = *std::move(precisions);
+}
+
 void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
   constexpr char kGroup[] = "Models";
   app.add_option_function<std::string>(
@@ -142,8 +149,20 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
   app.add_option(
          "--runtime", config.runtime,
          "What runs models that several runtimes can run: auto, the fastest, found by measurement while they are "
-         "served; default, the one that the file stands for; or a backend's name [auto]")
+         "served; default, the one that the file stands for; or a backend's name, as openvino, or openvino:bf16 [auto]")
       ->type_name("auto|default|BACKEND")
+      ->group(kGroup);
+  CLI::Option* tolerance =
+      app.add_option("--runtime-tolerance", config.runtime_tolerance,
+                     "By how much answers of another runtime may differ, relative to an output's largest value [1e-4]")
+          ->check(CLI::Range(0.0, 1.0))
+          ->type_name("PART")
+          ->group(kGroup);
+  app.add_option_function<std::string>(
+         "--runtime-precisions", [&config](const std::string& text) { read_precisions(text, config); },
+         "Lower precisions than models' own that auto may choose, within that tolerance: bf16, fp16, int8")
+      ->type_name("LIST")
+      ->needs(tolerance)
       ->group(kGroup);
   app.add_option_function<std::vector<std::string>>(
          "--objective-p99",

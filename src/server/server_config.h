@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,8 @@ struct ServerConfig {
   int64_t max_queue_bytes = 0;
   /// See LoadSettings.
   std::string runtime = "auto";
+  std::vector<std::string> runtime_precisions;
+  std::optional<double> runtime_tolerance;
   bool allow_url_code = false;
   bool allow_sent_code = false;
   int load_threads = 2;
