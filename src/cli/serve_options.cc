@@ -240,6 +240,18 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->group(kGroup);
   options.add_choice(app, "--log-format", kLogFormats, config.log_format, "Lines for people or for machines [text]")
       ->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--trace-config",
+         [&config](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts)
+             if (const Status status = add_trace_setting(text, config.trace); !status.ok())
+               throw CLI::ValidationError("--trace-config", status.message());
+         },
+         "Trace requests as Triton does: level=TIMESTAMPS or TENSORS, rate=N (one of N requests), count=N, "
+         "triton,file=FILE, triton,log-frequency=N; may be repeated")
+      ->type_name("SETTING=VALUE")
+      ->allow_extra_args(false)
+      ->group(kGroup);
   app.add_flag("--server-timing", config.server_timing, "Say in each answer where its time went")->group(kGroup);
   app.add_flag("--access-log", config.access_log, "Log each request")->group(kGroup);
 }

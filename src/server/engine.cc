@@ -54,7 +54,7 @@ std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& confi
   return std::make_unique<BackendRegistry>(std::move(options));
 }
 
-Engine::Engine(const ServerConfig& config) : config_(config) {
+Engine::Engine(const ServerConfig& config) : config_(config), tracer_(config.trace.settings, config.trace.file) {
   backends_ = make_backend_registry(config_, &metrics_, server_functions());
   LifecycleController::Options options;
   if (config_.keep_decisions) options.states = [this](bool make) { return open_states(make); };
@@ -189,6 +189,7 @@ Status Engine::declare_routes() {
 void Engine::shutdown() {
   route_files_.reset();
   lifecycle_->shutdown();
+  tracer_.stop();
 }
 
 }  // namespace modelmill

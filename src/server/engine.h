@@ -41,6 +41,7 @@ class Engine {
   MetricRegistry& metrics() { return metrics_; }
   Catalog& catalog() { return catalog_; }
   Inference& inference() { return inference_; }
+  Tracer& tracer() { return tracer_; }
   BackendRegistry& backends() { return *backends_; }
   LifecycleController& lifecycle() { return *lifecycle_; }
   RouteControl& route_control() { return *route_keeper_; }
@@ -63,7 +64,8 @@ class Engine {
   Catalog catalog_;
   Demand demand_;
   Routes routes_{metrics_};
-  Inference inference_{catalog_, &demand_, &routes_};
+  Tracer tracer_;
+  Inference inference_{catalog_, &demand_, &routes_, &tracer_};
   ServedMembers members_{inference_};
   // What clients decide; null: nothing was kept yet.
   Mutex store_mutex_;

@@ -79,7 +79,7 @@ struct ModelServer::Rep {
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
         v2(engine.inference(),
            {"modelmill", server_version(), [this] { return ready(); }, http_options(), &engine.lifecycle().control(),
-            config.shared_memory_keys, config.limits.http_body}) {}
+            &engine.tracer(), config.shared_memory_keys, config.limits.http_body}) {}
 
   HttpOptions http_options() {
     return {

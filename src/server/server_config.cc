@@ -92,6 +92,7 @@ Status check_server_config(const ServerConfig& config) {
   MM_RETURN_IF_ERROR(check_limits(config.limits));
   MM_RETURN_IF_ERROR(check_access_config(config.access));
   MM_RETURN_IF_ERROR(check_shared_memory(config.shared_memory_keys));
+  MM_RETURN_IF_ERROR(check_trace_config(config.trace));
   MM_RETURN_IF_ERROR(check_range("--drain-delay", config.drain_delay.count(), 0, 86'400));
   return check_range("--drain-timeout", config.drain_timeout.count(), 0, 86'400);
 }

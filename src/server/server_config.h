@@ -12,6 +12,7 @@
 #include "lifecycle/control_settings.h"
 #include "server/access/access_config.h"
 #include "server/state_directory.h"
+#include "server/trace_config.h"
 #include "wire/server.h"
 
 namespace modelmill {
@@ -46,6 +47,7 @@ struct ServerConfig {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   bool access_log = false;
+  TraceConfig trace;
   /// Every answer to an inference says where its time went.
   bool server_timing = false;
 

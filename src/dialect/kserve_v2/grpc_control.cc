@@ -14,13 +14,6 @@ void add(wire::GrpcMethods& methods, ApiGroup group, std::string_view name, Answ
   add_unary<Request>(methods, group, method_path(name), std::move(answer));
 }
 
-/// What would change the server.
-template <typename Request, typename Response>
-void add_refused(wire::GrpcMethods& methods, std::string_view name, Status (*refusal)()) {
-  add<Request>(methods, ApiGroup::kManagement, name,
-               [refusal](const Request&) -> Result<Response> { return refusal(); });
-}
-
 void add_health(wire::GrpcMethods& methods, const std::shared_ptr<const ModelQueries>& queries) {
   using namespace inference;
   add<ServerLiveRequest>(methods, ApiGroup::kHealth, "ServerLive",
@@ -75,10 +68,8 @@ void add_descriptions(wire::GrpcMethods& methods, const std::shared_ptr<const Mo
 std::string method_path(std::string_view method) { return "/inference.GRPCInferenceService/" + std::string(method); }
 
 void add_control_methods(wire::GrpcMethods& methods, std::shared_ptr<const ModelQueries> queries) {
-  using namespace inference;
   add_health(methods, queries);
   add_descriptions(methods, queries);
-  add_refused<TraceSettingRequest, TraceSettingResponse>(methods, "TraceSetting", tracing_refused);
 }
 
 }  // namespace modelmill::kserve_v2

@@ -14,6 +14,7 @@
 #include "dialect/kserve_v2/log_settings_codec.h"
 #include "dialect/kserve_v2/model_loading.h"
 #include "dialect/kserve_v2/shared_memory_http.h"
+#include "dialect/kserve_v2/trace_settings_codec.h"
 #include "dialect/model_wait.h"
 #include "dialect/route_facts.h"
 #include "dialect/version_text.h"
@@ -51,9 +52,7 @@ class Routes {
     if (first == "systemsharedmemory" || first == "cudasharedmemory")
       return answer_shared_memory(*settings_.regions, path, request_);
     if (first == "logging" && path.size() == 1) return answer_log_settings(*settings_.log, request_);
-    if (first == "trace" && path.size() == 2 && path[1] == "setting") {
-      return get_or_post([] { return error_reply(tracing_refused()); });
-    }
+    if (first == "trace" && path.size() == 2 && path[1] == "setting") return trace_settings("");
     return no_such_path();
   }
 
@@ -66,11 +65,6 @@ class Routes {
   wire::HttpReply post(Reply reply) const {
     return request_.method == "POST" ? reply() : wrong_method("POST");
   }
-  template <typename Reply>
-  wire::HttpReply get_or_post(Reply reply) const {
-    return request_.method == "GET" || request_.method == "POST" ? reply() : wrong_method("GET, POST");
-  }
-
   wire::HttpReply health(Path path) const {
     if (path.size() != 1 || (path[0] != "live" && path[0] != "ready")) return no_such_path();
     return get([&] {
@@ -98,10 +92,12 @@ class Routes {
         return reply_with(queries_.model_metadata(model, version), [](const auto& m) { return to_json(m); });
       });
     }
-    if (path.size() == 2 && path[0] == "trace" && path[1] == "setting") {
-      return get_or_post([] { return error_reply(tracing_refused()); });
-    }
+    if (path.size() == 2 && path[0] == "trace" && path[1] == "setting") return trace_settings(model);
     return path.size() == 1 ? model_question(model, version, path[0]) : no_such_path();
+  }
+
+  wire::HttpReply trace_settings(const std::string& model) const {
+    return answer_trace_settings(settings_.tracer, queries_, model, request_);
   }
 
   wire::HttpReply model_question(const std::string& model, const std::string& version, const std::string& kind) const {

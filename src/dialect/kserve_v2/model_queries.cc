@@ -172,6 +172,4 @@ inference::RepositoryIndexResponse ModelQueries::repository_index(bool ready_onl
   return out;
 }
 
-Status tracing_refused() { return unavailable("the server does not support trace"); }
-
 }  // namespace modelmill::kserve_v2

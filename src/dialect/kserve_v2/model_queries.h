@@ -45,7 +45,4 @@ class ModelQueries {
   const std::vector<std::string> extensions_;
 };
 
-/// What is refused because this server does not have it, in Triton's words for a server where it is off.
-Status tracing_refused();
-
 }  // namespace modelmill::kserve_v2

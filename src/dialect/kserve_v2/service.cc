@@ -11,6 +11,7 @@
 #include "dialect/kserve_v2/model_queries.h"
 #include "dialect/kserve_v2/settings.h"
 #include "dialect/kserve_v2/shared_memory_grpc.h"
+#include "dialect/kserve_v2/trace_settings_codec.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
@@ -21,7 +22,9 @@ constexpr const char* kServiceName = "inference.GRPCInferenceService";
 std::vector<std::string> extensions(const Service::Options& options) {
   std::vector<std::string> names = {"classification", "model_repository", "schedule_policy", "model_configuration"};
   if (!options.shared_memory_keys.empty()) names.emplace_back("system_shared_memory");
-  names.insert(names.end(), {"binary_tensor_data", "parameters", "statistics", "logging", "generate"});
+  names.insert(names.end(), {"binary_tensor_data", "parameters", "statistics"});
+  if (options.tracer != nullptr) names.emplace_back("trace");
+  names.insert(names.end(), {"logging", "generate"});
   return names;
 }
 
@@ -33,7 +36,7 @@ struct Service::Rep {
         queries(std::make_shared<const ModelQueries>(i, options.server_name, options.server_version, options.ready,
                                                      extensions(options))),
         settings{std::make_shared<SharedRegions>(options.shared_memory_keys, options.shared_memory_bytes),
-                 std::make_shared<LogSettings>()},
+                 std::make_shared<LogSettings>(), options.tracer},
         http(std::move(options.http)),
         control(options.control) {}
 
@@ -63,6 +66,7 @@ void Service::add_to(wire::GrpcMethods& methods) const {
   add_control_methods(methods, rep_->queries);
   add_shared_memory_methods(methods, rep_->settings.regions);
   add_log_settings_method(methods, rep_->settings.log);
+  add_trace_settings_method(methods, rep_->settings.tracer, rep_->queries);
   add_loading_methods(methods, rep_->control);
   const google::protobuf::FileDescriptor* file = inference::ModelInferRequest::descriptor()->file();
   methods.describe(file->FindServiceByName("GRPCInferenceService"));

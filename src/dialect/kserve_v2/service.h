@@ -27,6 +27,8 @@ class Service {
     HttpOptions http = {};
     /// Who loads and unloads models for clients; must outlive the wire. Null: nobody.
     ModelControl* control = nullptr;
+    /// Whose settings clients may see and change; must outlive the wire. Null: there is no tracing.
+    Tracer* tracer = nullptr;
     /// What the keys of shared memory objects that clients may register begin with, "/" for all; none: there is no
     /// shared memory for clients.
     std::vector<std::string> shared_memory_keys = {};
