@@ -92,6 +92,16 @@ TEST_F(EnsembleRunTest, AtTheDeadlineWithoutAQuorumItSaysWhoIsMissing) {
   expect_nothing_held();
 }
 
+TEST_F(EnsembleRunTest, IsAvailableAsLongAsThereIsAQuorum) {
+  make(combination(2));
+  for (const char* name : {"a", "b", "c"}) members_.add(name, gives(4));
+  EXPECT_TRUE(version_->availability().ok());
+  members_.versions.erase("b");
+  EXPECT_TRUE(version_->availability().ok());
+  members_.versions.erase("a");
+  EXPECT_THAT(version_->availability().message(), HasSubstr("ensemble 'e' depends on 'a' which can't be asked"));
+}
+
 TEST_F(EnsembleRunTest, ASoftVoteTellsTheClass) {
   auto plan = combination(3, {}, Combiner::kSoftVote);
   plan->combination.label_output = "label";

@@ -44,17 +44,28 @@ void EnsembleVersion::submit(InferRequestPtr request) {
 }
 
 Status EnsembleVersion::availability() const {
+  Status first;
+  size_t missing = 0;
   for (const EnsemblePlan::Step& step : plan_->steps) {
-    const Result<VersionPin> pin = members_.pin(step);
-    const std::string what = "ensemble '" + name() + "' depends on '" + step.text() + "' which ";
-    if (!pin.ok()) return unavailable(what + "can't be asked: " + pin.status().message());
-    if (!*pin) continue;  // it loads when it is asked
-    const Signature& now = (*pin)->signature();
-    if (!same_tensors(now.inputs, step.signature.inputs) || !same_tensors(now.outputs, step.signature.outputs))
-      return unavailable(what + "has other inputs or outputs than when the ensemble was loaded; load it again");
-    if (const Status status = (*pin)->availability(); !status.ok())
-      return unavailable(what + "is not available: " + status.message());
+    Status status = availability_of(step);
+    if (status.ok()) continue;
+    ++missing;
+    if (first.ok()) first = std::move(status);
   }
+  const bool enough = plan_->combines && missing + plan_->combination.quorum <= plan_->steps.size();
+  return enough ? ok_status() : first;
+}
+
+Status EnsembleVersion::availability_of(const EnsemblePlan::Step& step) const {
+  const Result<VersionPin> pin = members_.pin(step);
+  const std::string what = "ensemble '" + name() + "' depends on '" + step.text() + "' which ";
+  if (!pin.ok()) return unavailable(what + "can't be asked: " + pin.status().message());
+  if (!*pin) return ok_status();  // it loads when it is asked
+  const Signature& now = (*pin)->signature();
+  if (!same_tensors(now.inputs, step.signature.inputs) || !same_tensors(now.outputs, step.signature.outputs))
+    return unavailable(what + "has other inputs or outputs than when the ensemble was loaded; load it again");
+  if (const Status status = (*pin)->availability(); !status.ok())
+    return unavailable(what + "is not available: " + status.message());
   return ok_status();
 }
 

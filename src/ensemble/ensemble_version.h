@@ -17,12 +17,15 @@ class EnsembleVersion final : public ModelVersion {
                   std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members);
 
   void submit(InferRequestPtr request) override;
-  /// UNAVAILABLE while a member can't be asked, or has other inputs or outputs than those it was held against.
+  /// UNAVAILABLE while a member can't be asked, or has other inputs or outputs than those it was held against; of a
+  /// combination when so few are left that there is no quorum.
   Status availability() const override;
   void drop_unwanted() override;
   Explanation explain() const override;
 
  private:
+  Status availability_of(const EnsemblePlan::Step& step) const;
+
   const std::shared_ptr<VersionStats> counters_;
   const std::shared_ptr<const EnsemblePlan> plan_;
   EnsembleMembers& members_;

@@ -169,20 +169,30 @@ def test_only_what_is_asked_for_runs(tmp_path, repository):
         assert [answered(name) for name in ("double", "plus", "minus", "together")] == [1, 1, 0, 0]
 
 
-def test_an_error_names_the_member(tmp_path, repository):
+def test_an_ensemble_that_does_not_load_says_why(tmp_path, repository):
     write_ensemble(
         repository,
         "chain",
         ensemble_config([step("double", {"x": "IN"}, {"y": "m"}), step("plus", {"x": "m"}, {"y": "OUT"}, 7)]),
     )
-    with servers.serving(tmp_path, repository, check_ready=False) as server:
-        servers.wait_until(lambda: ("chain", "1") in states(server), "the index has the ensemble")
-        reason = states(server)[("chain", "1")][1]
-        assert "ensemble 'chain' depends on 'plus' whose required version 7 is not loaded" in reason
-        status, _ = control(server, "minus", "unload")
-        assert status == 200
+    write_ensemble(repository, "wrong", ensemble_config([step("double", {"z": "IN"}, {"y": "OUT"})]))
+    server = servers.Server(tmp_path / "log", repository, check_ready=False)
+    try:
+        why = {name: reason for (name, _), (_, reason) in states(server).items()}
+        assert "ensemble 'chain' depends on 'plus' whose required version 7 is not loaded" in why["chain"]
+        assert "ensemble tensor IN is mapping to non-existing input z in model double" in why["wrong"]
+        assert why["diamond"] == ""
+        assert server.get("/v2/health/ready")[0] != 200
+    finally:
+        server.kill()
+
+
+def test_an_error_names_the_member(tmp_path, repository):
+    with servers.serving(tmp_path, repository) as server:
+        assert control(server, "minus", "unload")[0] == 200
         client = clients.Client("http", server.address)
         servers.wait_until(lambda: not client.is_model_ready("diamond"), "the ensemble is not ready without a member")
+        assert client.is_server_ready(), "a client wanted it so"
         with pytest.raises(clients.InferenceServerException) as error:
             client.infer("diamond", {"IN": X})
         assert "in ensemble 'diamond', model 'minus': " in str(error.value)
