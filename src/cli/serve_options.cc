@@ -155,7 +155,7 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
   CLI::Option* tolerance =
       app.add_option("--runtime-tolerance", config.runtime_tolerance,
                      "By how much answers of another runtime may differ, relative to an output's largest value [1e-4]")
-          ->check(CLI::Range(0.0, 1.0))
+          ->check(CLI::Range(0.0, 1.0).description(""))
           ->type_name("PART")
           ->group(kGroup);
   app.add_option_function<std::string>(
