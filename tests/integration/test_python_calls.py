@@ -30,7 +30,7 @@ MODELS = {
         import time
 
         @modelmill.model
-        def endless(x: int, request: modelmill.Request):
+        def endless(x: int, request: modelmill.Request) -> int:
             while not request.cancelled:
                 yield x
                 time.sleep(0.01)
@@ -65,9 +65,10 @@ def ask(server, model, headers=(), **inputs):
 
 
 def told(server, options=None, headers=()):
+    """(names of the outputs, what the inner model was told)"""
     status, answer = ask(server, "outer", headers, x=3, **({"options": json.dumps(options)} if options else {}))
     assert status == 200, answer
-    return answer["names"][0], json.loads(answer["told"][0] or "null")
+    return answer["names"], json.loads(answer["told"] or "null")
 
 
 def test_a_call_has_what_its_request_has(server):
