@@ -24,13 +24,14 @@ MODELS = {
         def outer(x: int, options: str = ""):
             how = modelmill.CallOptions(**json.loads(options)) if options else 0
             answer = modelmill.call("inner", how, x=x)
-            return {"told": answer["told"].item() if "told" in answer else "", "names": " ".join(answer)}
+            return {"told": answer["told"].item().decode() if "told" in answer else "", "names": " ".join(answer)}
         """,
     "endless": """
         import time
+        from typing import Iterator
 
         @modelmill.model
-        def endless(x: int, request: modelmill.Request) -> int:
+        def endless(x: int, request: modelmill.Request) -> Iterator[int]:
             while not request.cancelled:
                 yield x
                 time.sleep(0.01)
