@@ -72,8 +72,8 @@ class Executions {
     Clock::time_point heard;
     int64_t deadline = INT64_MIN;  // the latest
     Clock::time_point begun = {};
-    uint32_t callers = 0;          // guarded by mutex_; calls that are being made on its behalf
-    std::vector<bool> told = {};   // the worker knows that it is cancelled
+    uint32_t callers = 0;         // guarded by mutex_; calls that are being made on its behalf
+    std::vector<bool> told = {};  // the worker knows that it is cancelled
     // Answers that wait for who follows it; guarded by mutex_.
     std::deque<std::vector<std::byte>> waiting = {};
   };
