@@ -16,8 +16,8 @@
 
 namespace modelmill::python {
 
-/// What a worker asks of the server: calls of other models, loading them, metrics of its own, lines of the log. take() is the
-/// keeper's thread's; answers of other models come on any thread and keep it alive.
+/// What a worker asks of the server: calls of other models, loading them, metrics of its own, lines of the log. take()
+/// is the keeper's thread's; answers of other models come on any thread and keep it alive.
 class Services : public std::enable_shared_from_this<Services> {
  public:
   /// `caller_of`: on whose behalf the execution of that number calls; of none where it is over.

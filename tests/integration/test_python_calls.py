@@ -24,13 +24,14 @@ MODELS = {
         def outer(x: int, options: str = ""):
             how = modelmill.CallOptions(**json.loads(options)) if options else 0
             answer = modelmill.call("inner", how, x=x)
-            return {"told": answer["told"].item() if "told" in answer else "", "names": " ".join(answer)}
+            return {"told": answer["told"].item().decode() if "told" in answer else "", "names": " ".join(answer)}
         """,
     "endless": """
         import time
+        from typing import Iterator
 
         @modelmill.model
-        def endless(x: int, request: modelmill.Request):
+        def endless(x: int, request: modelmill.Request) -> Iterator[int]:
             while not request.cancelled:
                 yield x
                 time.sleep(0.01)
@@ -65,9 +66,10 @@ def ask(server, model, headers=(), **inputs):
 
 
 def told(server, options=None, headers=()):
+    """(names of the outputs, what the inner model was told)"""
     status, answer = ask(server, "outer", headers, x=3, **({"options": json.dumps(options)} if options else {}))
     assert status == 200, answer
-    return answer["names"][0], json.loads(answer["told"][0] or "null")
+    return answer["names"], json.loads(answer["told"] or "null")
 
 
 def test_a_call_has_what_its_request_has(server):
