@@ -37,7 +37,7 @@ def read(path):
 @pytest.fixture
 def repository(tmp_path):
     for name in ("mlp", "other"):
-        models.save(models.mlp(), tmp_path / "models" / f"{name}.onnx")
+        models.save(models.scaled(2), tmp_path / "models" / f"{name}.onnx")
     return tmp_path / "models"
 
 
