@@ -37,8 +37,8 @@ def _grpc_request(folder, key, size):
     import tritonclient.grpc.service_pb2 as pb
 
     message = pb.ModelInferRequest(model_name="identity")
-    tensors = (message.inputs.add(name="x", datatype="FP32", shape=[1, size // 4]), 0), (message.outputs.add(name="y"), size)
-    for tensor, offset in tensors:
+    tensor = message.inputs.add(name="x", datatype="FP32", shape=[1, size // 4])
+    for tensor, offset in ((tensor, 0), (message.outputs.add(name="y"), size)):
         for name, value in _place(key, size, offset).items():
             field = "string_param" if isinstance(value, str) else "int64_param"
             setattr(tensor.parameters[name], field, value)

@@ -1,5 +1,6 @@
 """Tensors in shared memory, with Triton's clients as they are, and with clients that do what they should not."""
 
+import base64
 import contextlib
 import json
 import mmap
@@ -102,7 +103,7 @@ def test_strings(client):
     size = len(serialized.item())
     with region(client, "texts", 2 * size) as handle:
         shm.set_shared_memory_region(handle, [serialized])
-        inputs = [shared_input(client, "x", (4,), "BYTES", "texts", size)]
+        inputs = [shared_input(client, "x", (1, 4), "BYTES", "texts", size)]
         client.infer_tensors("identity_bytes", inputs, outputs=[shared_output(client, "y", "texts", size, size)])
         back = shm.get_contents_as_numpy(handle, np.object_, [4], size)
         assert list(back) == list(texts)
@@ -186,7 +187,7 @@ def test_wrong_regions(client):
 def test_cuda_memory_as_without_gpus(client):
     assert not (client.json("get_cuda_shared_memory_status") or {})
     with pytest.raises(InferenceServerException) as error:
-        client.register_cuda_shared_memory("gpu", b"handle" * 10, 0, 64)
+        client.register_cuda_shared_memory("gpu", base64.b64encode(bytes(64)).decode(), 0, 64)
     assert_error(error, "INVALID_ARGUMENT", "failed to register CUDA shared memory region: 'gpu', GPUs not supported")
     client.unregister_cuda_shared_memory()
 
@@ -323,9 +324,11 @@ def test_off_until_allowed(serve, mlp):
         with clients.Client(kind, server.address) as client:
             assert regions(client) == {}
             assert "system_shared_memory" not in client.json("get_server_metadata")["extensions"]
-            for call in (lambda: client.register_system_shared_memory("r", "/k", 1), client.unregister_system_shared_memory):
-                with pytest.raises(InferenceServerException, match="Client shared memory is disabled.*--allow-client-shm"):
-                    call()
+            disabled = "Client shared memory is disabled.*--allow-client-shm"
+            with pytest.raises(InferenceServerException, match=disabled):
+                client.register_system_shared_memory("r", "/k", 1)
+            with pytest.raises(InferenceServerException, match=disabled):
+                client.unregister_system_shared_memory()
 
 
 def test_only_allowed_keys(serve, mlp, own_memory):
