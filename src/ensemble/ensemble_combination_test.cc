@@ -92,6 +92,17 @@ TEST_F(EnsembleRunTest, AtTheDeadlineWithoutAQuorumItSaysWhoIsMissing) {
   expect_nothing_held();
 }
 
+TEST_F(EnsembleRunTest, MembersThatAreNotThereAreCountedToo) {
+  make(combination(2));
+  members_.add("a", gives(1));
+  const Asked asked = ask("x");
+  EXPECT_EQ(asked.status().message(),
+            "in ensemble 'e', model 'c': Request for unknown model: 'c' is not found; 2 of 3 members have failed, and "
+            "the quorum is 2");
+  EXPECT_THAT(members_.asked, IsEmpty());
+  expect_nothing_held();
+}
+
 TEST_F(EnsembleRunTest, IsAvailableAsLongAsThereIsAQuorum) {
   make(combination(2));
   for (const char* name : {"a", "b", "c"}) members_.add(name, gives(4));

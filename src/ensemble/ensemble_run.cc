@@ -118,7 +118,7 @@ Status EnsembleRun::pin_members() {
     run.state = StepState::kFailed;
     run.error = pin.status();
     ++failed_;
-    if (!plan_->combines || failed_ > steps_.size() - plan_->combination.quorum) return in_ensemble(pin.status(), step);
+    if (!can_do_without()) return failed_by(pin.status(), step);
   }
   return ok_status();
 }

@@ -150,8 +150,7 @@ bool ControllerCore::all_ready() const {
     const ModelRecord& model = entry.second;
     // What an ensemble lacks is told of its members; one that a client unloaded is not missing.
     const bool serves = members_of(model).empty() ? model.can_be_asked() : model.serves();
-    return !model.awake || model.came_later || serves ||
-           (model.problem.empty() && model.wanted().empty());
+    return !model.awake || model.came_later || serves || (model.problem.empty() && model.wanted().empty());
   });
 }
 
