@@ -79,7 +79,7 @@ def test_what_is_held_is_shown_and_given_back(serve, add):
         assert of(metrics, "modelmill_model_device_memory_bytes", model="m", version="1", gpu=gpu) == 250 * MIB
         assert of(metrics, "nv_gpu_memory_total_bytes", gpu_uuid=f"GPU-fake-{gpu}") == 1000 * MIB
         assert of(metrics, "nv_gpu_memory_used_bytes", gpu_uuid=f"GPU-fake-{gpu}") == 250 * MIB
-    text = run_cli("explain", "m", "--url", server.url).stdout
+    text = run_cli("explain", "m", "--server", server.url).stdout
     assert "250.0 MiB of this model; 250.0 MiB of a budget of 900.0 MiB are held" in text
     unload(server, "m")
     wait_until(lambda: held(server, 0) == 0, "given back")
@@ -157,7 +157,7 @@ def test_instances_that_follow_the_load_go_where_there_is_room(serve, add, gate)
         assert instances["places"] == ["gpu 1"] * 3
         for gpu in (0, 1):
             assert f"needs 300.0 MiB of gpu {gpu}, of whose budget of 900.0 MiB" in instances["held_back"]
-        assert "held back    no further instance: " in run_cli("explain", "m", "--url", server.url).stdout
+        assert "held back    no further instance: " in run_cli("explain", "m", "--server", server.url).stdout
         assert "instances are held back" in server.log()
         unload(server, "big")
         wait_until(lambda: explain(server, "m")["instances"]["count"] > 3, "gpu 0 has room now", 60)
