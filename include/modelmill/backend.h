@@ -21,8 +21,9 @@
  * Threads. Host functions may be called from any thread unless they say otherwise; calls that take the same request, or
  * responses of the same request, do not overlap, except request_cancelled. The host calls model_load,
  * model_signature, model_unload, instance_create, instance_destroy and memory_use of one model one after another;
- * model_load and model_unload never while that model executes, the others maybe while instances of it do. It calls execute of one instance again only after its last execution is done and its last call has returned, and
- * of different instances at once.
+ * model_load and model_unload never while that model executes, the others maybe while instances of it do. It calls
+ * execute of one instance again only after its last execution is done and its last call has returned, and of different
+ * instances at once.
  *
  * Nothing here assumes the host's address space beyond the pointers of one call: the same table is served to a worker
  * process.

@@ -135,11 +135,10 @@ class __attribute__((visibility("hidden"))) Wall {
   static const mm_backend* enter(const mm_host* table) {
     if (table == nullptr || table->abi_major != MM_ABI_MAJOR || !MM_HAS(table, output_forward)) return nullptr;
     host = table;
-    static const mm_backend self = {sizeof(mm_backend), MM_ABI_MAJOR,      MM_ABI_MINOR,       B::kName,
-                                    B::kVersion,        B::kDefaultFile,   B::kFileExtensions, &initialize,
-                                    &runtime_info,      &model_load,       &model_info,        &model_unload,
-                                    &instance_create,   &instance_destroy, &execute,           &model_signature,
-                                    &device_memory,     &memory_use};
+    static const mm_backend self = {
+        sizeof(mm_backend), MM_ABI_MAJOR,      MM_ABI_MINOR,  B::kName,         B::kVersion,    B::kDefaultFile,
+        B::kFileExtensions, &initialize,       &runtime_info, &model_load,      &model_info,    &model_unload,
+        &instance_create,   &instance_destroy, &execute,      &model_signature, &device_memory, &memory_use};
     return &self;
   }
 

@@ -38,7 +38,7 @@ struct InstancePattern {
   int64_t version;
   bool batched;
   int64_t rows;
-  std::optional<int64_t> open_size;  // nullopt: it is not warmed up
+  std::optional<int64_t> open_size;   // nullopt: it is not warmed up
   std::vector<InstancePlace> places;  // where it may be
   std::shared_ptr<DeviceClaims> claims;
 };

@@ -21,8 +21,8 @@ struct ResidentModel {
 /// other residents, `leaving` bytes of which go already: the ones that were not used for longest, and no more than it
 /// takes. nullopt when that is not enough. Pure.
 std::optional<std::vector<std::string>> least_recently_used(const std::vector<ResidentModel>& residents,
-                                                            uint64_t leaving, uint64_t budget,
-                                                            const std::string& model, uint64_t needed);
+                                                            uint64_t leaving, uint64_t budget, const std::string& model,
+                                                            uint64_t needed);
 
 /// The same for the memory of the process; RESOURCE_EXHAUSTED, with the numbers, when that is not enough. Pure.
 Result<std::vector<std::string>> make_room(const std::vector<ResidentModel>& residents, uint64_t leaving,
