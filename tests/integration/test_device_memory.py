@@ -161,7 +161,7 @@ def test_instances_that_follow_the_load_go_where_there_is_room(serve, add, gate)
         assert instances["places"] == ["gpu 1"] * 3
         for gpu in (0, 1):
             assert f"needs 300.0 MiB of gpu {gpu}, of whose budget of 900.0 MiB" in instances["held_back"]
-        assert "held back    no further instance: " in run_cli("explain", "m", "--server", server.url).stdout
+        assert "held back   no further instance: " in run_cli("explain", "m", "--server", server.url).stdout
         assert "instances are held back" in server.log()
         unload(server, "big")
         wait_until(lambda: explain(server, "m")["instances"]["count"] > 3, "gpu 0 has room now", 60)
