@@ -53,6 +53,8 @@ class DevicesModel final : public Model {
         weights_(mib_of(args.config, "weights_mib")) {
     info_.inputs = args.config.inputs();
     info_.outputs = args.config.outputs();
+    // An instance that is made while the gate is closed is not to wait for it.
+    info_.capabilities |= MM_CAP_NO_TRIALS;
     if (args.config.max_batch_size() > 0) info_.capabilities |= MM_CAP_ROWS_INDEPENDENT;
     info_.recommended_instances = 1;
   }

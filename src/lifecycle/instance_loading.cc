@@ -31,7 +31,8 @@ Status InstanceLoading::place() {
     plan_.places.push_back(
         {place.group->kind, place.gpu, cores.empty() ? std::vector<int>() : cores[index % cores.size()]});
   }
-  for (const InstancePlace& place : plan_.places)
+  planned_ = plan_.places;
+  for (const InstancePlace& place : planned_)
     if (place.kind == InstanceGroup::Kind::kGpu) MM_RETURN_IF_ERROR(claims_.count_model(model_, place.device));
   return ok_status();
 }
@@ -42,7 +43,7 @@ Result<std::unique_ptr<BackendInstance>> InstanceLoading::make_at(size_t index) 
   InstancePlace& place = plan_.places[index];
   if (plan_.instance_limits.fixed()) return claims_.make(model_, name, place);
   const int wanted = place.device;
-  auto instance = claims_.make_anywhere(model_, name, place, plan_.places);
+  auto instance = claims_.make_anywhere(model_, name, place, planned_);
   const bool necessary = index < static_cast<size_t>(std::max(1, plan_.instance_limits.min));
   if (!instance.ok() && instance.status().code() == Code::kResourceExhausted && necessary)
     return claims_.make(model_, name, place);
@@ -64,7 +65,7 @@ Status InstanceLoading::make_first(std::vector<std::unique_ptr<BackendInstance>>
 
 Status InstanceLoading::make_others(std::vector<std::unique_ptr<BackendInstance>>& into,
                                     const std::function<Status()>& check_wanted) {
-  for (size_t i = 1; i < plan_.places.size(); ++i) {
+  for (size_t i = 1; i < planned_.size(); ++i) {
     MM_RETURN_IF_ERROR(check_wanted());
     const Status made = make(i, into);
     if (made.ok()) continue;
@@ -74,9 +75,16 @@ Status InstanceLoading::make_others(std::vector<std::unique_ptr<BackendInstance>
     Log::warning(
         "instances are held back",
         {{"model", definition_.name}, {"instances", static_cast<int64_t>(into.size())}, {"reason", made.message()}});
-    return ok_status();
+    break;
   }
+  plan_further(into.size());
   return ok_status();
+}
+
+/// Those that are there keep their places; where they went doesn't decide where further ones are wanted.
+void InstanceLoading::plan_further(size_t made) {
+  plan_.places.resize(made);
+  for (size_t i = 0; i < planned_.size(); ++i) plan_.places.push_back(planned_[(made + i) % planned_.size()]);
 }
 
 }  // namespace modelmill

@@ -28,8 +28,11 @@ class InstanceLoading {
   /// The rest. Of a version whose number of instances follows its load, those above the least number may be missing
   /// where no device has room for them.
   Status make_others(std::vector<std::unique_ptr<BackendInstance>>& into, const std::function<Status()>& check_wanted);
+  /// Where each was to run, wherever it went.
+  const std::vector<InstancePlace>& planned() const { return planned_; }
 
  private:
+  void plan_further(size_t made);
   Status make(size_t index, std::vector<std::unique_ptr<BackendInstance>>& into);
   Result<std::unique_ptr<BackendInstance>> make_at(size_t index);
 
@@ -38,6 +41,7 @@ class InstanceLoading {
   VersionPlan& plan_;
   const LoadSettings& settings_;
   DeviceClaims& claims_;
+  std::vector<InstancePlace> planned_;
 };
 
 }  // namespace modelmill

@@ -79,7 +79,7 @@ class Loading {
     plan_.device_uses = [claims = claims_] { return claims->uses(); };
     if (!model_->info().concurrent_execute && !model_->info().stateful)
       plan_.make_instance = instance_maker({definition_, signature_, version_.version, plan_.has_batch_dimension,
-                                            plan_.max_batch_rows, open_size_, plan_.places, claims_});
+                                            plan_.max_batch_rows, open_size_, making.planned(), claims_});
     MM_ASSIGN_OR_RETURN(auto labels,
                         read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
     const BackendModelInfo& info = model_->info();

@@ -260,7 +260,7 @@ TEST_F(VersionLoaderTest, InstancesGoWhereMemoryIs) {
     EXPECT_EQ(settings_.devices->held_by_model(0).at("m"), 100U);
   }
   EXPECT_EQ(settings_.devices->held_by_model(1).size(), 0U) << "it goes with them";
-  EXPECT_THAT(error(group + range("4")), HasSubstr("of gpu 1, of whose budget of 250 B 200 B are held"));
+  EXPECT_THAT(error(group + range("4")), HasSubstr("of gpu 0, of whose budget of 100 B 100 B are held"));
 }
 
 TEST_F(VersionLoaderTest, InstancesWithoutAnyWish) {
