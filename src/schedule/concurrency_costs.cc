@@ -70,6 +70,13 @@ int64_t ConcurrencyCosts::executions(int running, TimePoint now) const {
   return it == levels_.end() || now - it->second.seen > kForgottenAfter ? 0 : it->second.executions;
 }
 
+int64_t ConcurrencyCosts::largest_seen(TimePoint now) const {
+  double largest = 0;
+  for (const auto& [running, level] : levels_)
+    if (now - level.seen <= kForgottenAfter) largest = std::max(largest, level.largest);
+  return static_cast<int64_t>(largest);
+}
+
 /// The level to go by: of those that count the nearest, of equals the lower; where none counts, of all.
 ConcurrencyCosts::Levels::const_iterator ConcurrencyCosts::nearest(int running, TimePoint now) const {
   auto best = levels_.end();

@@ -14,8 +14,8 @@ const double kCell = std::exp2(1.0 / 3);
 /// The rows in front of a request that comes at random, where work comes at nearly the rate at which it is done, are
 /// distributed exponentially; one in a hundred exceeds ln(100) means, and the mean is half of the usual 1 / (1 - load).
 const double kTail = std::log(100.0) / 2;
-/// Where more comes, so much of the slack as this many rows is lost: all that could wait has been done at times, for what
-/// would have come too late was refused.
+/// Where more comes, so much of what is let in to wait as this many rows is lost: at times all of it has been done before
+/// more has come.
 constexpr double kIdle = 0.5;
 /// A larger batch whose rate is so near to the best is as good; what was not measured yet is found out by it.
 constexpr double kAsGood = 0.96;
@@ -23,9 +23,6 @@ constexpr double kAsGood = 0.96;
 constexpr double kWorthSmaller = 1.05;
 /// Larger ones have to hold the objective with so much of the share that may be planned with.
 constexpr double kWithRoom = 0.95;
-/// Executions after which the curves that batches and admission go by have followed to another number of instances.
-constexpr int64_t kFollowed = 64;
-
 double seconds_of(Duration d) { return d == Duration::max() ? HUGE_VAL : to_seconds(d); }
 Duration from_seconds(double s) {
   return s >= 3600 ? Duration::max() : Duration(std::chrono::nanoseconds(static_cast<int64_t>(s * 1e9)));
@@ -56,7 +53,9 @@ SizedOption sized(const BatchPolicy& policy, int64_t rows, int instances, Durati
   if (out.holds) {
     const double x = out.able * out.slack;
     out.rate = out.able * x / (x + kTail);
-    out.most = out.able * x / (x + kIdle);
+    // As admission lets in: a request finds executions half done on average.
+    const double let_in = out.able * (planned - 1.5 * out.execution);
+    out.most = out.able * let_in / (let_in + kIdle);
   }
   return out;
 }
@@ -94,6 +93,12 @@ class Sizes {
       if (one.holds && one.*by_ >= kAsGood * best(by_)) chosen = &one;
     return *chosen;
   }
+  /// The smallest of more than so many rows, if it holds the objective; null: it does not, or there is none.
+  const SizedOption* next(int64_t rows) const {
+    for (const SizedOption& one : all_)
+      if (one.rows > rows) return one.holds ? &one : nullptr;
+    return nullptr;
+  }
   /// Null: none is of so many rows.
   const SizedOption* of(int64_t rows) const {
     for (const SizedOption& one : all_)
@@ -123,6 +128,10 @@ InstanceOption best_option(const BatchPolicy& policy, const ConcurrencyCosts& co
       size = kept;
     }
   }
+  // A size that was never seen is rated as if each row cost the same; only executions can tell that it does not.
+  if (costs.measured(instances, inputs.now))
+    if (const SizedOption* unseen = sizes.next(costs.largest_seen(inputs.now)); unseen && unseen->rows > size->rows)
+      size = unseen;
   const auto estimate = costs.estimate(instances, policy.filled(size->rows), inputs.now);
   InstanceOption out;
   out.instances = instances;
@@ -142,10 +151,6 @@ InstanceOption best_option(const BatchPolicy& policy, const ConcurrencyCosts& co
   if (!out.measured) {
     out.caution = std::max(1.0, to_seconds(estimate.worst) / to_seconds(estimate.expected));
     out.promise = Sizes(policy, costs, instances, inputs, true).best(&SizedOption::most);
-  } else if (const int64_t seen = costs.executions(instances, inputs.now); seen < kFollowed && instances > 1) {
-    const Duration fewer = costs.estimate(instances - 1, policy.filled(size->rows), inputs.now).expected;
-    const double slower = std::max(1.0, size->execution / to_seconds(fewer));
-    out.caution = 1 + (slower - 1) * (1 - static_cast<double>(seen) / kFollowed);
   }
   return out;
 }

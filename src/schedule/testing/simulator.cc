@@ -38,6 +38,7 @@ class Simulator {
   explicit Simulator(const Scenario& scenario)
       : s_(scenario),
         random_(scenario.seed),
+        arrivals_random_(scenario.seed + 1),
         queue_("simulated", scenario.limits, scenario.by_shape),
         costs_(scenario.policy.max_rows),
         arrivals_(std::max<Duration>(std::chrono::milliseconds(20), scenario.policy.objective)),
@@ -53,7 +54,7 @@ class Simulator {
     std::vector<std::unique_ptr<SimulatedRequest>> requests;
     requests_ = &requests;
     const TimePoint end = now_ + s_.length;
-    next_arrival_ = now_ + s_.gap(random_);
+    next_arrival_ = now_ + s_.gap(arrivals_random_);
     while (true) {
       if (next_arrival_ >= end) next_arrival_ = kNever;
       if (plan_at_ >= end) plan_at_ = kNever;
@@ -65,7 +66,7 @@ class Simulator {
       if (plan_at_ <= now_) plan();
       if (next_arrival_ <= now_) {
         arrive();
-        next_arrival_ = now_ + s_.gap(random_);
+        next_arrival_ = now_ + s_.gap(arrivals_random_);
       }
       cancel_due();
       queue_.expire(now_, dropped_);
@@ -115,7 +116,7 @@ class Simulator {
 
   void arrive() {
     auto& record = *requests_->emplace_back(std::make_unique<SimulatedRequest>());
-    record.asked = s_.arrival(random_);
+    record.asked = s_.arrival(arrivals_random_);
     record.arrived = now_;
     auto request = std::make_unique<InferRequest>(std::make_shared<Answers>(record.answers));
     request->model = "simulated";
@@ -280,7 +281,8 @@ class Simulator {
   }
 
   const Scenario s_;  // a copy: what it calls may have a state
-  Random random_;
+  Random random_;           // of executions
+  Random arrivals_random_;  // the same requests come, whatever is done about them
   Simulation out_;
   std::vector<std::unique_ptr<SimulatedRequest>>* requests_ = nullptr;
   RequestQueue queue_;
