@@ -8,6 +8,7 @@
 #include "dialect/tfserving/service.h"
 #include "dialect_rig.h"
 #include "input.h"
+#include "catalog/testing/kept_records.h"
 #include "targets.h"
 
 namespace modelmill::fuzz {
@@ -21,7 +22,8 @@ void tf_rest(std::string_view bytes) {
   static DialectRig rig;
   static const HttpRouter* const router = [] {
     auto* made = new HttpRouter();  // as long as the process
-    tfserving::add_to(*made, rig.inference(), {}, std::make_shared<tfserving::ServingMetrics>());
+    static testing::KeptRecords records;  // none: no model logs
+    tfserving::add_to(*made, rig.inference(), {}, std::make_shared<tfserving::Observers>(records));
     return made;
   }();
   Input input(bytes);

@@ -159,10 +159,7 @@ void Link::take_region(FrameReader body) {
   region_bytes_ += size;
 }
 
-void Link::shut() {
-  ended_.store(true, std::memory_order_release);
-  ::shutdown(socket_.get(), SHUT_RDWR);
-}
+void Link::shut() { ::shutdown(socket_.get(), SHUT_RDWR); }
 
 std::shared_ptr<Region> Link::region(uint32_t id) const {
   const std::lock_guard lock(regions_mutex_);

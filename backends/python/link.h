@@ -47,9 +47,9 @@ class Link {
   /// The next frame; regions are taken in on the way. With `wait` it blocks. False: there is none (now, or any more:
   /// ended()). Throws ProtocolError.
   bool receive(Frame& frame, bool wait);
-  /// The worker has closed its end, or shut() was called.
+  /// The worker has closed its end, or shut() was called, and all that came before has been read.
   bool ended() const { return ended_.load(std::memory_order_acquire); }
-  /// Wakes whoever receives. Any thread.
+  /// Nothing more comes: whoever receives gets what is there already, then the end. Any thread.
   void shut();
 
   /// One of the worker's regions; null: there is none of that number. Any thread.

@@ -73,6 +73,16 @@ TEST_F(LinkTest, TheEndIsTold) {
   EXPECT_TRUE(link_.ended());
 }
 
+TEST_F(LinkTest, WhatCameBeforeItWasShutIsReceived) {
+  worker_.send(frame_of(FrameType::kLog, 1, "last words"));
+  link_.shut();
+  Frame frame{};
+  ASSERT_TRUE(link_.receive(frame, true));
+  EXPECT_EQ(FrameReader(frame.body).rest(), "last words");
+  EXPECT_FALSE(link_.receive(frame, true));
+  EXPECT_TRUE(link_.ended());
+}
+
 TEST_F(LinkTest, WhatItMayNotSend) {
   struct Case {
     const char* words;

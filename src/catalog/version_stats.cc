@@ -257,6 +257,17 @@ void VersionStats::planned(const InstanceOption* option) {
         [](const Rep& rep) { return rep.planned_rate.load(); });
 }
 
+SignatureStats& VersionStats::signature(const std::string& name) {
+  const MutexLock lock(signatures_mutex_);
+  std::unique_ptr<SignatureStats>& stats = signatures_[name];
+  if (!stats) {
+    MetricLabels labels = labels_;
+    labels.emplace_back("signature", name);
+    stats = std::make_unique<SignatureStats>(registry_, labels);
+  }
+  return *stats;
+}
+
 void VersionStats::request_queued() { add(rep_->here().queued, 1); }
 void VersionStats::requests_dequeued(uint64_t n) { rep_->here().dequeued.fetch_add(n, std::memory_order_release); }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "catalog/instance_plan.h"
+#include "catalog/signature_stats.h"
 #include "request/infer_response.h"
 #include "runtime/metrics.h"
 
@@ -66,6 +67,9 @@ class VersionStats {
   /// Batches and instances go by an objective, and are planned like that from now on; null: not any more.
   void planned(const InstanceOption* option);
 
+  /// The counters of one of several entry points, by its name; they are there from the first call on.
+  SignatureStats& signature(const std::string& name);
+
   struct Phase {
     uint64_t count = 0;
     uint64_t ns = 0;
@@ -92,6 +96,8 @@ class VersionStats {
   std::vector<MetricRegistry::Handle> series_;
   Mutex plan_mutex_;
   std::vector<MetricRegistry::Handle> plan_series_ MM_GUARDED_BY(plan_mutex_);  // empty: there is no plan
+  Mutex signatures_mutex_;
+  std::map<std::string, std::unique_ptr<SignatureStats>> signatures_ MM_GUARDED_BY(signatures_mutex_);
 };
 
 }  // namespace modelmill

@@ -27,6 +27,8 @@ class InstanceScaler {
   };
   /// `choice` is what an objective wants; null: there is none that goes by what was learned.
   Decision observe(TimePoint now, const InstanceLoad& load, const InstanceChoice* choice = nullptr);
+  /// What it decided on last could not be done: there are `instances`, and for a while no more.
+  void held_back(TimePoint now, int instances);
 
   const InstanceLimits& limits() const { return limits_; }
 

@@ -80,20 +80,28 @@ Status VersionScheduler::set_instances(int count, const std::string& reason) {
       const MutexLock lock(mutex_);
       have = static_cast<int>(seats_.size());
     }
-    stats().instances_are(have);
-    if (have == count) return ok_status();
+    instances_are(have);
+    if (have == count) {
+      const MutexLock lock(mutex_);
+      held_back_.clear();
+      return ok_status();
+    }
     if (have > count) {
       remove_seat();
       continue;
     }
     const auto index = static_cast<size_t>(have);
-    const InstancePlace place = plan_.places.empty() ? InstancePlace{} : plan_.places[index % plan_.places.size()];
+    InstancePlace place = plan_.places.empty() ? InstancePlace{} : plan_.places[index % plan_.places.size()];
     auto instance = plan_.make_instance(*model_, have, place);
     if (!instance.ok()) {
+      {
+        const MutexLock lock(mutex_);
+        held_back_ = instance.status().message();
+      }
       if (have == 0) fail_waiting(instance.status());
       return instance.status();
     }
-    add_seat(*std::move(instance), place);
+    add_seat(*std::move(instance), std::move(place));
   }
 }
 

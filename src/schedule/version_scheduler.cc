@@ -55,7 +55,7 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
   }
   for (size_t i = 0; i < instances.size(); ++i)
     add_seat(std::move(instances[i]), i < plan_.places.size() ? plan_.places[i] : InstancePlace{});
-  this->stats().instances_are(static_cast<int>(instances.size()));
+  instances_are(static_cast<int>(instances.size()));
   if (has_timeouts_) expiry_thread_ = std::thread([this] { expiry_thread(); });
 }
 
@@ -206,11 +206,13 @@ Explanation VersionScheduler::explain() const {
                                                                : "objective";
   out.max_rows = policy_.max_rows;
   out.objective = policy_.objective;
+  if (plan_.device_uses) out.devices = plan_.device_uses();
   const MutexLock lock(mutex_);
   out.instances = static_cast<int>(seats_.size());
   for (const auto& seat : seats_) out.places.push_back(place_text(seat->place));
   out.limits = plan_.instance_limits;
   out.last_change = last_change_;
+  out.held_back = held_back_;
   out.busy = running_;
   out.pending = queue_.size();
   if (chooses_) out.outlook = outlook_;

@@ -132,6 +132,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   InstanceGroup::Kind kind_ MM_GUARDED_BY(mutex_) = InstanceGroup::Kind::kCpu;  // of the first instance
   bool stopping_ MM_GUARDED_BY(mutex_) = false;
   std::string last_change_ MM_GUARDED_BY(mutex_);  // why the number of instances changed
+  std::string held_back_ MM_GUARDED_BY(mutex_);    // why another one could not be made; empty: it could
   int64_t rows_done_ MM_GUARDED_BY(mutex_) = 0;
   Duration busy_ MM_GUARDED_BY(mutex_){};                           // of all executions so far
   std::vector<std::unique_ptr<Seat>> seats_ MM_GUARDED_BY(mutex_);  // they go before the model
