@@ -31,6 +31,8 @@ constexpr Duration kFirstPatience = std::chrono::seconds(2);
 constexpr Duration kForgiven = std::chrono::minutes(1);
 /// Executions after which the curves that batches and admission go by have followed to another number of instances.
 constexpr double kFollowed = 64;
+/// Looks that larger batches are given before more instances are tried.
+constexpr int kExplored = 4;
 
 std::string rows_text(double rate) {
   char text[32];
@@ -113,6 +115,9 @@ void InstancePlanner::try_one_more(TimePoint now, const InstanceOption& present,
   if (to > limits.max || !more || more->measured || !more->holds || !present.measured) return;
   if (more->promise < kWorthTrying * present.most) return;
   if (const auto tried = tried_.find(to); tried != tried_.end() && now - tried->second < kTryAgainAfter) return;
+  // Larger batches that were never seen come first: a few looks at what they bring.
+  if (outlook_.current.rows > seen_rows_ && explored_++ < kExplored) return;
+  explored_ = 0;
   tried_[to] = now;
   (void)move(now, present, to,
              "one more is tried: " + rows_text(outlook_.arrivals) + " come, and " + able_text(present));
@@ -201,6 +206,7 @@ InstanceChoice InstancePlanner::observe(TimePoint now, const InstanceLimits& lim
   outlook_.options = options_for(policy_, costs, view.instances, limits, inputs);
   const InstanceOption present = *option(view.instances);
   choose_batches(costs, inputs, view.instances);
+  seen_rows_ = costs.largest_seen(now);
   const InstanceChoice choice = move_.from > 0 ? go_on(now, present) : choose(now, present, view, limits);
   const bool prepares = move_.from > 0 && !move_.begun;
   const InstanceOption* next = option(prepares ? move_.to : choice.instances);

@@ -89,6 +89,8 @@ class InstancePlanner {
   int64_t followed_from_ = 0;       // executions beside as many when that was
   int pressed_ = 0;                 // times in a row
   int quiet_ = 0;                   // times in a row
+  int64_t seen_rows_ = 0;           // of the largest batch that there was lately
+  int explored_ = 0;                // times that larger ones were waited for
 };
 
 }  // namespace modelmill

@@ -14,9 +14,6 @@ const double kCell = std::exp2(1.0 / 3);
 /// The rows in front of a request that comes at random, where work comes at nearly the rate at which it is done, are
 /// distributed exponentially; one in a hundred exceeds ln(100) means, and the mean is half of the usual 1 / (1 - load).
 const double kTail = std::log(100.0) / 2;
-/// Where more comes, so much of what is let in to wait as this many rows is lost: at times all of it has been done before
-/// more has come.
-constexpr double kIdle = 0.5;
 /// A larger batch whose rate is so near to the best is as good; what was not measured yet is found out by it.
 constexpr double kAsGood = 0.96;
 /// Smaller batches are worth changing to for so much more.
@@ -40,9 +37,16 @@ struct SizedOption {
   bool holds = false;
 };
 
+/// The part of the time that there is work, where `load` times as much comes as can be done and so many may wait: as in
+/// an M/M/1/K queue.
+double busy(double load, double places) {
+  if (load < 1.001) return places / (places + 1);
+  return 1 - (load - 1) / (std::pow(load, places + 1) - 1);
+}
+
 SizedOption sized(const BatchPolicy& policy, int64_t rows, int instances, Duration execution, Duration p99,
-                  double share) {
-  const double objective = to_seconds(policy.objective), planned = objective * share;
+                  const PlanInputs& inputs) {
+  const double objective = to_seconds(policy.objective), planned = objective * inputs.share;
   SizedOption out;
   out.rows = rows;
   out.execution = seconds_of(execution);
@@ -53,9 +57,11 @@ SizedOption sized(const BatchPolicy& policy, int64_t rows, int instances, Durati
   if (out.holds) {
     const double x = out.able * out.slack;
     out.rate = out.able * x / (x + kTail);
-    // As admission lets in: a request finds executions half done on average.
+    // As admission lets in: a request finds executions half done on average. How many rows come in the time of a batch
+    // varies by the square root of them.
     const double let_in = out.able * (planned - 1.5 * out.execution);
-    out.most = out.able * let_in / (let_in + kIdle);
+    const double places = 2 * let_in / std::sqrt(static_cast<double>(rows));
+    out.most = std::max(out.rate, out.able * busy(std::max(1.0, inputs.arrivals / out.able), places));
   }
   return out;
 }
@@ -75,8 +81,8 @@ class Sizes {
   Sizes(const BatchPolicy& policy, const ConcurrencyCosts& costs, int instances, const PlanInputs& inputs, bool well) {
     for (const int64_t rows : sizes_of(policy)) {
       const auto estimate = costs.estimate(instances, policy.filled(rows), inputs.now);
-      all_.push_back(well ? sized(policy, rows, instances, estimate.expected, estimate.expected, inputs.share)
-                          : sized(policy, rows, instances, estimate.worst, estimate.p99, inputs.share));
+      all_.push_back(well ? sized(policy, rows, instances, estimate.expected, estimate.expected, inputs)
+                          : sized(policy, rows, instances, estimate.worst, estimate.p99, inputs));
     }
     by_ = inputs.arrivals < best(&SizedOption::rate) ? &SizedOption::rate : &SizedOption::most;
   }

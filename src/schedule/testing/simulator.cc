@@ -165,7 +165,7 @@ class Simulator {
     if (!s_.learns) return ok_status();
     const CostCurve* cost = costs_.find(kCpu, class_of(request));
     const WorkAhead ahead{queue_.rows_before(request), instances_, idle()};
-    const Admission admission = admit(s_.policy, ahead, cost, now_, request.deadline, share());
+    const Admission admission = admit(s_.policy, ahead, cost, now_, request.deadline, share(), load_view().most_rows);
     if (admission.verdict == Admission::Verdict::kAdmitted) return ok_status();
     return admission.verdict == Admission::Verdict::kMissesDeadline ? deadline_exceeded("too late")
                                                                     : unavailable("too late");
@@ -192,10 +192,8 @@ class Simulator {
   void dispatch() {
     ask_again_ = kNever;
     while (idle() > 0) {
-      LoadView load{s_.policy.objective > Duration{} ? arrivals_.at(now_) : 0, share()};
-      if (plan_.rate > 0) load.most_rows = plan_.rows, load.most_wait = plan_.delay;
       RequestQueue::Next next =
-          queue_.next(s_.policy, now_, {idle(), kCpu}, dropped_, s_.learns ? &costs_ : nullptr, load);
+          queue_.next(s_.policy, now_, {idle(), kCpu}, dropped_, s_.learns ? &costs_ : nullptr, load_view());
       const bool any_dropped = !dropped_.empty();
       settle_dropped();
       if (!next.batch.empty()) {
@@ -240,6 +238,12 @@ class Simulator {
     std::multimap<TimePoint, Running> running;
     for (auto& [end, one] : running_) running.emplace(now_ + times(end - now_, factor), std::move(one));
     running_ = std::move(running);
+  }
+
+  LoadView load_view() const {
+    LoadView load{s_.policy.objective > Duration{} ? arrivals_.at(now_) : 0, share()};
+    if (plan_.rate > 0) load.most_rows = plan_.rows, load.most_wait = plan_.delay;
+    return load;
   }
 
   double share() const { return share_.value() / plan_.caution; }
