@@ -20,7 +20,7 @@ struct InstanceOption {
   Duration p99{};        // expected, at the rate at which rows come now; Duration::max(): more come than it sustains
   bool holds = false;    // the objective
   bool measured = false;  // on executions with so many side by side
-  /// Executions may take so many times what is expected of them: more than 1 until enough have been seen.
+  /// Executions may take so many times what is expected of them: above 1 where that was not measured, or changed just now.
   double caution = 1;
 };
 

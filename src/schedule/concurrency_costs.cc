@@ -70,6 +70,13 @@ int64_t ConcurrencyCosts::executions(int running, TimePoint now) const {
   return it == levels_.end() || now - it->second.seen > kForgottenAfter ? 0 : it->second.executions;
 }
 
+int64_t ConcurrencyCosts::largest_seen(TimePoint now) const {
+  double largest = 0;
+  for (const auto& [running, level] : levels_)
+    if (now - level.seen <= kForgottenAfter) largest = std::max(largest, level.largest);
+  return static_cast<int64_t>(largest);
+}
+
 /// The level to go by: of those that count the nearest, of equals the lower; where none counts, of all.
 ConcurrencyCosts::Levels::const_iterator ConcurrencyCosts::nearest(int running, TimePoint now) const {
   auto best = levels_.end();
@@ -92,7 +99,15 @@ Duration ConcurrencyCosts::at(const Level& level, int64_t rows, bool tail, TimeP
   for (const auto& [running, candidate] : levels_)
     if (candidate.largest > level.largest && counts(candidate, now) && (!other || candidate.largest > other->largest))
       other = &candidate;
-  if (!other) return read(level, rows);
+  if (!other) {
+    // Twice as many as were seen take as much more as these took than half of them; beyond that each row costs the same.
+    if (known < 2) return read(level, rows);
+    const double last = to_seconds(read(level, known)), half = to_seconds(read(level, known / 2));
+    const double row = std::max(0.0, last - half) / static_cast<double>(known - known / 2);
+    const auto near = static_cast<double>(std::min(rows, 2 * known));
+    const double seconds = (last + row * (near - static_cast<double>(known))) * static_cast<double>(rows) / near;
+    return std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));
+  }
   const double grows = to_seconds(other->curve.expected(rows)) / to_seconds(other->curve.expected(known));
   return times(read(level, known), std::max(1.0, grows));
 }

@@ -40,6 +40,9 @@ class ConcurrencyCosts {
   /// Executions with so many side by side that still count.
   int64_t executions(int running, TimePoint now) const;
 
+  /// The most rows of an execution that still counts.
+  int64_t largest_seen(TimePoint now) const;
+
   struct Estimate {
     Duration expected{};  // if what was not measured turns out well
     Duration worst{};     // if it does not; the same where it was measured

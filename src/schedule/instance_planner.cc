@@ -1,7 +1,6 @@
 #include "schedule/instance_planner.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <utility>
 
@@ -14,8 +13,11 @@ namespace {
 constexpr double kMemorySeconds = 1.5;
 /// What comes is sustained up to so much of what can be.
 constexpr double kFull = 0.95;
-/// Another number of instances is worth changing to for so much more.
-constexpr double kWorthChanging = 1.05;
+/// Other instances are worth changing to for so much more: the more of them, the more it has to be.
+constexpr double kWorthAdding = 1.08;
+constexpr double kWorthRemoving = 1.05;
+/// One more is worth trying when it could bring so much more.
+constexpr double kWorthTrying = 1.05;
 /// One that was tried stays for so much more.
 constexpr double kWorthKeeping = 1.03;
 /// One fewer is enough when it is taken up by what comes no more than this.
@@ -24,6 +26,13 @@ constexpr double kEnoughRoom = 0.7;
 constexpr double kMayBeLate = 0.02;
 constexpr int64_t kSomeLate = 3;
 constexpr Duration kTryAgainAfter = std::chrono::minutes(5);
+/// From one change by what was measured to the next; twice as long each time, until there was none for long.
+constexpr Duration kFirstPatience = std::chrono::seconds(2);
+constexpr Duration kForgiven = std::chrono::minutes(1);
+/// Executions after which the curves that batches and admission go by have followed to another number of instances.
+constexpr double kFollowed = 64;
+/// Looks that larger batches are given before more instances are tried.
+constexpr int kExplored = 4;
 
 std::string rows_text(double rate) {
   char text[32];
@@ -88,38 +97,69 @@ InstanceChoice InstancePlanner::change(int to, std::string reason) {
   return {to, std::move(reason)};
 }
 
-void InstancePlanner::prepare_trial(TimePoint now, const InstanceOption& present, const InstanceLimits& limits) {
+/// Fewer at once. For more, batches and admission are held first to what executions may take beside more: what was let in
+/// before is answered until then.
+InstanceChoice InstancePlanner::move(TimePoint now, const InstanceOption& present, int to, std::string reason) {
+  if (to < present.instances) {
+    slower_ = 1;
+    return change(to, std::move(reason));
+  }
+  const InstanceOption* more = option(to);
+  move_ = {present.instances, to, !more->measured, std::move(reason), now + policy_.objective, false, {}};
+  return {present.instances, ""};
+}
+
+void InstancePlanner::try_one_more(TimePoint now, const InstanceOption& present, const InstanceLimits& limits) {
   const int to = present.instances + 1;
   const InstanceOption* more = option(to);
   if (to > limits.max || !more || more->measured || !more->holds || !present.measured) return;
-  if (more->promise < kWorthChanging * present.most) return;
+  if (more->promise < kWorthTrying * present.most) return;
   if (const auto tried = tried_.find(to); tried != tried_.end() && now - tried->second < kTryAgainAfter) return;
+  // Larger batches that were never seen come first: a few looks at what they bring.
+  if (outlook_.current.rows > seen_rows_ && explored_++ < kExplored) return;
+  explored_ = 0;
   tried_[to] = now;
-  // What was let in before is answered by then.
-  trial_ = {present.instances, to, now + policy_.objective, false, {}};
+  (void)move(now, present, to,
+             "one more is tried: " + rows_text(outlook_.arrivals) + " come, and " + able_text(present));
 }
 
-InstanceChoice InstancePlanner::go_on_trying(TimePoint now, const InstanceOption& present) {
+InstanceChoice InstancePlanner::go_on(TimePoint now, const InstanceOption& present) {
   const InstanceChoice stay{present.instances, ""};
-  const Trial trial = trial_;
-  if (!trial.begun) {
-    if (now < trial.begins) return stay;
-    trial_.begun = true;
-    trial_.before = last_;
-    return change(trial.to, "one more is tried: " + rows_text(outlook_.arrivals) + " come, and " + able_text(present));
+  if (!move_.begun) {
+    if (now < move_.begins) return stay;
+    const Move begins = move_;
+    move_.begun = true;
+    move_.before = last_;
+    if (!begins.trial) move_ = {};
+    return change(begins.to, begins.reason);
   }
+  const Move trial = move_;
   const int64_t late = last_.late - trial.before.late;
   const int64_t answered = last_.answered - trial.before.answered;
   if (late >= kSomeLate && static_cast<double>(late) > kMayBeLate * static_cast<double>(answered)) {
-    trial_ = {};
-    return change(trial.from, count_text(trial.to) + " were tried, and " + std::to_string(late) + " of " +
-                                  std::to_string(answered) + " answers came late");
+    move_ = {};
+    return move(now, present, trial.from, count_text(trial.to) + " were tried, and " + std::to_string(late) + " of " +
+                                              std::to_string(answered) + " answers came late");
   }
   if (!present.measured) return stay;
-  trial_ = {};
+  move_ = {};
   const InstanceOption* before = option(trial.from);
   if (!before || clearly_better(present, *before, kWorthKeeping)) return stay;
-  return change(trial.from, "measured: " + able_text(present) + ", and " + able_text(*before));
+  return move(now, present, trial.from, "measured: " + able_text(present) + ", and " + able_text(*before));
+}
+
+/// The best of those that were measured, if it is worth going there; null: none is.
+const InstanceOption* InstancePlanner::best_measured(const InstanceOption& present, const InstanceLimits& limits) const {
+  const InstanceOption* best = nullptr;
+  const auto enough = [this](const InstanceOption& one) { return one.holds && kFull * one.rate >= outlook_.arrivals; };
+  for (const InstanceOption& one : outlook_.options) {
+    if (one.instances == present.instances || !one.measured || one.instances < std::max(1, limits.min) ||
+        one.instances > limits.max)
+      continue;
+    if (!clearly_better(one, present, one.instances > present.instances ? kWorthAdding : kWorthRemoving)) continue;
+    if (!best || (!enough(*best) && clearly_better(one, *best, 1))) best = &one;
+  }
+  return best;
 }
 
 InstanceChoice InstancePlanner::choose(TimePoint now, const InstanceOption& present, const View& view,
@@ -130,17 +170,16 @@ InstanceChoice InstancePlanner::choose(TimePoint now, const InstanceOption& pres
   const bool pressed = refused_ || late_ || too_much || (!present.holds && arrivals > 0);
   pressed_ = pressed ? pressed_ + 1 : 0;
   if (pressed_ >= kPressedTwice) {
-    const InstanceOption* best = nullptr;
-    const auto enough = [arrivals](const InstanceOption& one) { return one.holds && kFull * one.rate >= arrivals; };
-    for (const InstanceOption& one : outlook_.options) {
-      if (one.instances == present.instances || !one.measured || one.instances < std::max(1, limits.min) ||
-          one.instances > limits.max || !clearly_better(one, present, kWorthChanging))
-        continue;
-      if (!best || (!enough(*best) && clearly_better(one, *best, 1))) best = &one;
+    const InstanceOption* best = best_measured(present, limits);
+    if (!best) {
+      try_one_more(now, present, limits);
+    } else if (now - moved_ >= patience_) {
+      // What goes to and fro does so ever more rarely.
+      patience_ = now - moved_ > kForgiven ? kFirstPatience : std::min(2 * patience_, kTryAgainAfter);
+      moved_ = now;
+      return move(now, present, best->instances,
+                  rows_text(arrivals) + " come: " + able_text(*best) + ", and " + able_text(present));
     }
-    if (best)
-      return change(best->instances, rows_text(arrivals) + " come: " + able_text(*best) + ", and " + able_text(present));
-    prepare_trial(now, present, limits);
     return {present.instances, ""};
   }
 
@@ -149,7 +188,7 @@ InstanceChoice InstancePlanner::choose(TimePoint now, const InstanceOption& pres
                      arrivals <= kEnoughRoom * fewer->rate;
   quiet_ = quiet ? quiet_ + 1 : 0;
   if (quiet_ >= kQuietFor)
-    return change(fewer->instances, "one fewer is enough: " + rows_text(arrivals) + " come, and " + able_text(*fewer));
+    return move(now, present, fewer->instances, "one fewer is enough: " + rows_text(arrivals) + " come, and " + able_text(*fewer));
   return {present.instances, ""};
 }
 
@@ -158,7 +197,7 @@ InstanceChoice InstancePlanner::observe(TimePoint now, const InstanceLimits& lim
   count(now, view);
   outlook_.share = view.share;
   // Somebody else changed the number.
-  if (trial_.from > 0 && view.instances != (trial_.begun ? trial_.to : trial_.from)) trial_ = {};
+  if (move_.from > 0 && view.instances != (move_.begun ? move_.to : move_.from)) move_ = {};
   if (!costs.known() || view.instances < 1) {
     outlook_.options.clear();
     return {view.instances, ""};
@@ -167,16 +206,31 @@ InstanceChoice InstancePlanner::observe(TimePoint now, const InstanceLimits& lim
   outlook_.options = options_for(policy_, costs, view.instances, limits, inputs);
   const InstanceOption present = *option(view.instances);
   choose_batches(costs, inputs, view.instances);
-  const InstanceChoice choice =
-      trial_.from > 0 ? go_on_trying(now, present) : choose(now, present, view, limits);
-  const bool prepares = trial_.from > 0 && !trial_.begun;
-  if (const InstanceOption* next = option(prepares ? trial_.to : choice.instances);
-      next && next->instances != view.instances) {
+  seen_rows_ = costs.largest_seen(now);
+  const InstanceChoice choice = move_.from > 0 ? go_on(now, present) : choose(now, present, view, limits);
+  const bool prepares = move_.from > 0 && !move_.begun;
+  const InstanceOption* next = option(prepares ? move_.to : choice.instances);
+  if (next && next->instances != view.instances) {
     // Its batches, which the instances that there are may go on with for a moment.
     outlook_.current = *next;
     outlook_.current.delay = std::min(next->delay, present.delay);
+    if (next->instances > view.instances) {
+      const Duration before = costs.estimate(view.instances, next->rows, now).expected;
+      slower_ = std::max(1.0, to_seconds(next->execution) / to_seconds(before));
+      followed_from_ = costs.executions(next->instances, now);
+    }
   }
+  be_careful(costs, now);
   return choice;
+}
+
+/// Until the curves that batches and admission go by have followed to more instances.
+void InstancePlanner::be_careful(const ConcurrencyCosts& costs, TimePoint now) {
+  const int64_t executions = costs.executions(outlook_.current.instances, now);
+  followed_from_ = std::min(followed_from_, executions);  // what was known was forgotten
+  const double followed = static_cast<double>(executions - followed_from_) / kFollowed;
+  if (followed >= 1) slower_ = 1;
+  outlook_.current.caution = std::max(outlook_.current.caution, 1 + (slower_ - 1) * (1 - std::min(1.0, followed)));
 }
 
 }  // namespace modelmill

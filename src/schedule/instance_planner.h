@@ -48,9 +48,12 @@ class InstancePlanner {
   const InstanceOutlook& outlook() const { return outlook_; }
 
  private:
-  struct Trial {
-    int from = 0;  // instances before; 0: there is no trial
+  /// A change to other instances, from its preparation until what follows from it is known.
+  struct Move {
+    int from = 0;  // instances; 0: there is none
     int to = 0;
+    bool trial = false;
+    std::string reason;
     TimePoint begins{};  // until then batches and admission are prepared for it
     bool begun = false;
     Counts before;
@@ -61,10 +64,13 @@ class InstancePlanner {
   void count(TimePoint now, const View& view);
   const InstanceOption* option(int instances) const;
   void choose_batches(const ConcurrencyCosts& costs, const PlanInputs& inputs, int instances);
-  InstanceChoice go_on_trying(TimePoint now, const InstanceOption& present);
   InstanceChoice choose(TimePoint now, const InstanceOption& present, const View& view, const InstanceLimits& limits);
-  void prepare_trial(TimePoint now, const InstanceOption& present, const InstanceLimits& limits);
+  InstanceChoice go_on(TimePoint now, const InstanceOption& present);
+  void try_one_more(TimePoint now, const InstanceOption& present, const InstanceLimits& limits);
+  InstanceChoice move(TimePoint now, const InstanceOption& present, int to, std::string reason);
   InstanceChoice change(int to, std::string reason);
+  const InstanceOption* best_measured(const InstanceOption& present, const InstanceLimits& limits) const;
+  void be_careful(const ConcurrencyCosts& costs, TimePoint now);
 
   const BatchPolicy policy_;
   InstanceOutlook outlook_;
@@ -75,10 +81,16 @@ class InstancePlanner {
   bool late_ = false;     // more than an objective allows
   double seconds_ = 0;    // that the rate of arrivals is known from
 
-  Trial trial_;
+  Move move_;
   std::map<int, TimePoint> tried_;  // when
+  TimePoint moved_{};               // when it was last changed by what was measured
+  Duration patience_{};             // that is to pass before it is again
+  double slower_ = 1;               // so many times as long executions may take since there are more instances
+  int64_t followed_from_ = 0;       // executions beside as many when that was
   int pressed_ = 0;                 // times in a row
   int quiet_ = 0;                   // times in a row
+  int64_t seen_rows_ = 0;           // of the largest batch that there was lately
+  int explored_ = 0;                // times that larger ones were waited for
 };
 
 }  // namespace modelmill

@@ -14,18 +14,12 @@ const double kCell = std::exp2(1.0 / 3);
 /// The rows in front of a request that comes at random, where work comes at nearly the rate at which it is done, are
 /// distributed exponentially; one in a hundred exceeds ln(100) means, and the mean is half of the usual 1 / (1 - load).
 const double kTail = std::log(100.0) / 2;
-/// Where more comes, so much of the slack as this many rows is lost: all that could wait has been done at times, for what
-/// would have come too late was refused.
-constexpr double kIdle = 0.5;
 /// A larger batch whose rate is so near to the best is as good; what was not measured yet is found out by it.
 constexpr double kAsGood = 0.96;
 /// Smaller batches are worth changing to for so much more.
 constexpr double kWorthSmaller = 1.05;
 /// Larger ones have to hold the objective with so much of the share that may be planned with.
 constexpr double kWithRoom = 0.95;
-/// Executions after which the curves that batches and admission go by have followed to another number of instances.
-constexpr int64_t kFollowed = 64;
-
 double seconds_of(Duration d) { return d == Duration::max() ? HUGE_VAL : to_seconds(d); }
 Duration from_seconds(double s) {
   return s >= 3600 ? Duration::max() : Duration(std::chrono::nanoseconds(static_cast<int64_t>(s * 1e9)));
@@ -43,9 +37,16 @@ struct SizedOption {
   bool holds = false;
 };
 
+/// The part of the time that there is work, where `load` times as much comes as can be done and so many may wait: as in
+/// an M/M/1/K queue.
+double busy(double load, double places) {
+  if (load < 1.001) return places / (places + 1);
+  return 1 - (load - 1) / (std::pow(load, places + 1) - 1);
+}
+
 SizedOption sized(const BatchPolicy& policy, int64_t rows, int instances, Duration execution, Duration p99,
-                  double share) {
-  const double objective = to_seconds(policy.objective), planned = objective * share;
+                  const PlanInputs& inputs) {
+  const double objective = to_seconds(policy.objective), planned = objective * inputs.share;
   SizedOption out;
   out.rows = rows;
   out.execution = seconds_of(execution);
@@ -56,7 +57,11 @@ SizedOption sized(const BatchPolicy& policy, int64_t rows, int instances, Durati
   if (out.holds) {
     const double x = out.able * out.slack;
     out.rate = out.able * x / (x + kTail);
-    out.most = out.able * x / (x + kIdle);
+    // As admission lets in: a request finds executions half done on average. How many rows come in the time of a batch
+    // varies by the square root of them.
+    const double let_in = out.able * (planned - 1.5 * out.execution);
+    const double places = 2 * let_in / std::sqrt(static_cast<double>(rows));
+    out.most = std::max(out.rate, out.able * busy(std::max(1.0, inputs.arrivals / out.able), places));
   }
   return out;
 }
@@ -76,8 +81,8 @@ class Sizes {
   Sizes(const BatchPolicy& policy, const ConcurrencyCosts& costs, int instances, const PlanInputs& inputs, bool well) {
     for (const int64_t rows : sizes_of(policy)) {
       const auto estimate = costs.estimate(instances, policy.filled(rows), inputs.now);
-      all_.push_back(well ? sized(policy, rows, instances, estimate.expected, estimate.expected, inputs.share)
-                          : sized(policy, rows, instances, estimate.worst, estimate.p99, inputs.share));
+      all_.push_back(well ? sized(policy, rows, instances, estimate.expected, estimate.expected, inputs)
+                          : sized(policy, rows, instances, estimate.worst, estimate.p99, inputs));
     }
     by_ = inputs.arrivals < best(&SizedOption::rate) ? &SizedOption::rate : &SizedOption::most;
   }
@@ -93,6 +98,12 @@ class Sizes {
     for (const SizedOption& one : all_)
       if (one.holds && one.*by_ >= kAsGood * best(by_)) chosen = &one;
     return *chosen;
+  }
+  /// The smallest of more than so many rows, if it holds the objective; null: it does not, or there is none.
+  const SizedOption* next(int64_t rows) const {
+    for (const SizedOption& one : all_)
+      if (one.rows > rows) return one.holds ? &one : nullptr;
+    return nullptr;
   }
   /// Null: none is of so many rows.
   const SizedOption* of(int64_t rows) const {
@@ -123,6 +134,10 @@ InstanceOption best_option(const BatchPolicy& policy, const ConcurrencyCosts& co
       size = kept;
     }
   }
+  // A size that was never seen is rated as if each row cost the same; only executions can tell that it does not.
+  if (costs.measured(instances, inputs.now))
+    if (const SizedOption* unseen = sizes.next(costs.largest_seen(inputs.now)); unseen && unseen->rows > size->rows)
+      size = unseen;
   const auto estimate = costs.estimate(instances, policy.filled(size->rows), inputs.now);
   InstanceOption out;
   out.instances = instances;
@@ -142,10 +157,6 @@ InstanceOption best_option(const BatchPolicy& policy, const ConcurrencyCosts& co
   if (!out.measured) {
     out.caution = std::max(1.0, to_seconds(estimate.worst) / to_seconds(estimate.expected));
     out.promise = Sizes(policy, costs, instances, inputs, true).best(&SizedOption::most);
-  } else if (const int64_t seen = costs.executions(instances, inputs.now); seen < kFollowed && instances > 1) {
-    const Duration fewer = costs.estimate(instances - 1, policy.filled(size->rows), inputs.now).expected;
-    const double slower = std::max(1.0, size->execution / to_seconds(fewer));
-    out.caution = 1 + (slower - 1) * (1 - static_cast<double>(seen) / kFollowed);
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <sstream>
 
 namespace modelmill {
 namespace {
@@ -280,6 +281,20 @@ double best_fixed(Scenario s, int most) {
   return best;
 }
 
+/// What was chosen, and from what at the end.
+std::string told(const Simulation& simulation) {
+  std::ostringstream out;
+  for (const auto& change : simulation.changes)
+    out << "\n" << to_seconds(change.at.time_since_epoch()) << " s, " << change.choice.instances << ": " << change.choice.reason;
+  const InstanceOutlook& outlook = simulation.outlook;
+  out << "\nat the end, share " << outlook.share << ", arrivals " << outlook.arrivals << ", " << outlook.last_change;
+  for (const auto& o : outlook.options)
+    out << "\n  " << o.instances << " x " << o.rows << " rows in " << to_ns(o.execution) / 1000 << " us: rate " << o.rate
+        << ", most " << o.most << ", promise " << o.promise << (o.holds ? "" : ", misses it")
+        << (o.measured ? "" : ", not measured") << ", caution " << o.caution;
+  return out.str();
+}
+
 TEST_F(SimulatorTest, InstancesAndBatchesAreChosenTogether) {
   constexpr int kMost = 4;
   for (const Machine& machine : machines()) {
@@ -296,9 +311,7 @@ TEST_F(SimulatorTest, InstancesAndBatchesAreChosenTogether) {
       const double fixed = best_fixed(s, kMost);
       s.chosen = {1, kMost, {}};
       const Simulation simulation = simulate(s);
-      std::string changes;
-      for (const auto& change : simulation.changes)
-        changes += "\n" + std::to_string(change.choice.instances) + ": " + change.choice.reason;
+      const std::string changes = told(simulation);
       EXPECT_LE(simulation.quantile(0.99, s.length / 2), s.policy.objective) << changes;
       EXPECT_GE(simulation.goodput(s.policy.objective, s.length / 2), 0.95 * fixed) << changes;
       EXPECT_LE(simulation.changes.size(), 12u) << changes;

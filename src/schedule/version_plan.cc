@@ -1,4 +1,6 @@
 // How a version's objective chooses its batches and its instances.
+#include <limits>
+
 #include "base/log.h"
 #include "schedule/lane.h"
 #include "schedule/version_scheduler.h"
@@ -41,8 +43,14 @@ std::optional<InstanceChoice> VersionScheduler::choose_instances(const InstanceL
 LoadView VersionScheduler::load_view(TimePoint now) const {
   if (policy_.objective == Duration{}) return {};
   LoadView view{arrivals_.at(now), share_.value() / plan_now_.caution};
-  if (plan_now_.rate > 0) view.most_rows = plan_now_.rows, view.most_wait = plan_now_.delay;
+  view.most_rows = planned_rows();
+  if (plan_now_.rate > 0) view.most_wait = plan_now_.delay;
   return view;
+}
+
+/// Of a batch, at most.
+int64_t VersionScheduler::planned_rows() const {
+  return plan_now_.rate > 0 ? plan_now_.rows : std::numeric_limits<int64_t>::max();
 }
 
 /// One more runs, the lane's.

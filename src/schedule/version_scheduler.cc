@@ -162,7 +162,8 @@ Status VersionScheduler::in_time(const InferRequest& request, int64_t rows) cons
   // What begins such a request has the rest of its rows to wait for.
   const int64_t before = queue_.rows_before(request) + rows - request.batch_rows;
   const WorkAhead ahead{before, lanes_, static_cast<int>(idle_.size())};
-  const Admission admission = admit(policy_, ahead, cost, request.times.queued, request.deadline, share_.value() / plan_now_.caution);
+  const Admission admission = admit(policy_, ahead, cost, request.times.queued, request.deadline,
+                                    share_.value() / plan_now_.caution, planned_rows());
   const auto microseconds = [](Duration d) { return std::to_string(to_ns(d) / 1'000) + " us"; };
   switch (admission.verdict) {
     case Admission::Verdict::kAdmitted: return ok_status();

@@ -92,6 +92,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   Lane* begin_on_loop(int64_t first, int64_t wanted, Duration budget, int64_t& allowed, bool& watched);
 
   LoadView load_view(TimePoint now) const MM_REQUIRES(mutex_);
+  int64_t planned_rows() const MM_REQUIRES(mutex_);
   void note_begin(Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
   void note_end(const Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
   void note_dropped(const std::vector<RequestQueue::Dropped>& dropped) MM_REQUIRES(mutex_);

@@ -38,6 +38,7 @@ class Simulator {
   explicit Simulator(const Scenario& scenario)
       : s_(scenario),
         random_(scenario.seed),
+        arrivals_random_(scenario.seed + 1),
         queue_("simulated", scenario.limits, scenario.by_shape),
         costs_(scenario.policy.max_rows),
         arrivals_(std::max<Duration>(std::chrono::milliseconds(20), scenario.policy.objective)),
@@ -53,7 +54,7 @@ class Simulator {
     std::vector<std::unique_ptr<SimulatedRequest>> requests;
     requests_ = &requests;
     const TimePoint end = now_ + s_.length;
-    next_arrival_ = now_ + s_.gap(random_);
+    next_arrival_ = now_ + s_.gap(arrivals_random_);
     while (true) {
       if (next_arrival_ >= end) next_arrival_ = kNever;
       if (plan_at_ >= end) plan_at_ = kNever;
@@ -65,7 +66,7 @@ class Simulator {
       if (plan_at_ <= now_) plan();
       if (next_arrival_ <= now_) {
         arrive();
-        next_arrival_ = now_ + s_.gap(random_);
+        next_arrival_ = now_ + s_.gap(arrivals_random_);
       }
       cancel_due();
       queue_.expire(now_, dropped_);
@@ -115,7 +116,7 @@ class Simulator {
 
   void arrive() {
     auto& record = *requests_->emplace_back(std::make_unique<SimulatedRequest>());
-    record.asked = s_.arrival(random_);
+    record.asked = s_.arrival(arrivals_random_);
     record.arrived = now_;
     auto request = std::make_unique<InferRequest>(std::make_shared<Answers>(record.answers));
     request->model = "simulated";
@@ -164,7 +165,7 @@ class Simulator {
     if (!s_.learns) return ok_status();
     const CostCurve* cost = costs_.find(kCpu, class_of(request));
     const WorkAhead ahead{queue_.rows_before(request), instances_, idle()};
-    const Admission admission = admit(s_.policy, ahead, cost, now_, request.deadline, share());
+    const Admission admission = admit(s_.policy, ahead, cost, now_, request.deadline, share(), load_view().most_rows);
     if (admission.verdict == Admission::Verdict::kAdmitted) return ok_status();
     return admission.verdict == Admission::Verdict::kMissesDeadline ? deadline_exceeded("too late")
                                                                     : unavailable("too late");
@@ -191,10 +192,8 @@ class Simulator {
   void dispatch() {
     ask_again_ = kNever;
     while (idle() > 0) {
-      LoadView load{s_.policy.objective > Duration{} ? arrivals_.at(now_) : 0, share()};
-      if (plan_.rate > 0) load.most_rows = plan_.rows, load.most_wait = plan_.delay;
       RequestQueue::Next next =
-          queue_.next(s_.policy, now_, {idle(), kCpu}, dropped_, s_.learns ? &costs_ : nullptr, load);
+          queue_.next(s_.policy, now_, {idle(), kCpu}, dropped_, s_.learns ? &costs_ : nullptr, load_view());
       const bool any_dropped = !dropped_.empty();
       settle_dropped();
       if (!next.batch.empty()) {
@@ -241,6 +240,12 @@ class Simulator {
     running_ = std::move(running);
   }
 
+  LoadView load_view() const {
+    LoadView load{s_.policy.objective > Duration{} ? arrivals_.at(now_) : 0, share()};
+    if (plan_.rate > 0) load.most_rows = plan_.rows, load.most_wait = plan_.delay;
+    return load;
+  }
+
   double share() const { return share_.value() / plan_.caution; }
 
   void plan() {
@@ -280,7 +285,8 @@ class Simulator {
   }
 
   const Scenario s_;  // a copy: what it calls may have a state
-  Random random_;
+  Random random_;           // of executions
+  Random arrivals_random_;  // the same requests come, whatever is done about them
   Simulation out_;
   std::vector<std::unique_ptr<SimulatedRequest>>* requests_ = nullptr;
   RequestQueue queue_;
