@@ -4,11 +4,11 @@
 #include <string>
 
 #include "base/check.h"
+#include "catalog/testing/kept_records.h"
 #include "dialect/http_router.h"
 #include "dialect/tfserving/service.h"
 #include "dialect_rig.h"
 #include "input.h"
-#include "catalog/testing/kept_records.h"
 #include "targets.h"
 
 namespace modelmill::fuzz {
@@ -21,7 +21,7 @@ constexpr std::array kVerbs = {":predict", ":classify", ":regress", "/versions/1
 void tf_rest(std::string_view bytes) {
   static DialectRig rig;
   static const HttpRouter* const router = [] {
-    auto* made = new HttpRouter();  // as long as the process
+    auto* made = new HttpRouter();        // as long as the process
     static testing::KeptRecords records;  // none: no model logs
     tfserving::add_to(*made, rig.inference(), {}, std::make_shared<tfserving::Observers>(records));
     return made;

@@ -11,8 +11,8 @@ namespace modelmill::python {
 /// What a worker says of a call beside its inputs, kept for as long as the call is being made.
 class CallDetails {
  public:
-  /// A JSON object with any of id, outputs, parameters, priority, timeout_us, sequence, flags, traceparent, one (answer)
-  /// and cancel (it may be cancelled); or nothing. Throws backend::Error for what it can't be.
+  /// A JSON object with any of id, outputs, parameters, priority, timeout_us, sequence, flags, traceparent, one
+  /// (answer) and cancel (it may be cancelled); or nothing. Throws backend::Error for what it can't be.
   explicit CallDetails(std::string_view json);
 
   /// The arguments point into this.

@@ -39,9 +39,9 @@ struct Explanation {
   int busy = 0;                     // of them
   std::vector<std::string> places;  // of each: "cpu", "cpu on cores 0,1", "gpu 2"
   InstanceLimits limits;
-  std::string last_change;  // why their number changed; empty: it did not
+  std::string last_change;                 // why their number changed; empty: it did not
   std::optional<InstanceOutlook> outlook;  // where an objective chooses it
-  std::string held_back;    // why another one could not be made; empty: nothing stood in the way
+  std::string held_back;                   // why another one could not be made; empty: nothing stood in the way
   std::vector<DeviceUse> devices;
   int64_t pending = 0;
   std::string on_loop;  // "never", "warming", "allowed" or "suspended"

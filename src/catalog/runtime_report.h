@@ -9,8 +9,8 @@ namespace modelmill {
 /// One way to run a model: a runtime, and how the cores are shared out.
 struct RuntimeLayout {
   std::string backend;
-  int threads = 1;    // inside each instance
-  int instances = 1;  // side by side
+  int threads = 1;             // inside each instance
+  int instances = 1;           // side by side
   std::string precision = {};  // lower than the model's own: "bf16"; empty: the model's own
   bool operator==(const RuntimeLayout&) const = default;
 };

@@ -123,16 +123,15 @@ TEST_F(EnsemblePlanTest, FindsOutWhatIsNotSaid) {
 }
 
 TEST_F(EnsemblePlanTest, BatchesMeetWholeShapes) {
-  const auto planned =
-      plan(input("in", "[-1,8]") + output("out", "[-1,3]") +
-           steps({step("pre", "raw=in", "image=mid"), step("whole", "x=mid", "p=out")}));
+  const auto planned = plan(input("in", "[-1,8]") + output("out", "[-1,3]") +
+                            steps({step("pre", "raw=in", "image=mid"), step("whole", "x=mid", "p=out")}));
   ASSERT_TRUE(planned.ok()) << planned.status().to_string();
   EXPECT_FALSE(planned->plan->batched);
   EXPECT_TRUE(planned->plan->steps[0].inputs[0].fits_batch);
   EXPECT_TRUE(planned->plan->steps[1].inputs[0].fits_batch);
   EXPECT_FALSE(planned->plan->outputs[0].fits_batch);
-  const auto single = plan("max_batch_size: 4 " + input("in", "[4]") + output("out", "[3]") +
-                           steps({step("single", "x=in", "p=out")}));
+  const auto single =
+      plan("max_batch_size: 4 " + input("in", "[4]") + output("out", "[3]") + steps({step("single", "x=in", "p=out")}));
   EXPECT_TRUE(single.ok()) << "a batch of one is taken apart: " << single.status().to_string();
 }
 
@@ -149,7 +148,8 @@ TEST_F(EnsemblePlanTest, RefusesWhatDoesNotFit) {
   const std::vector<BadPlan> table{
       {tensors + steps({pre, step("nobody", "x=mid", "p=out")}), "no nobody"},
       {tensors + steps({pre, step("net", "y=mid", "p=out")}),
-       "in ensemble e, ensemble tensor mid is mapping to non-existing input y in model net; its inputs are 'x', 'bias'"},
+       "in ensemble e, ensemble tensor mid is mapping to non-existing input y in model net; its inputs are 'x', "
+       "'bias'"},
       {tensors + steps({pre, step("net", "x=mid", "q=out")}),
        "in ensemble e, ensemble tensor out is mapped from non-existing output q in model net; its outputs are 'p'"},
       {tensors + steps({pre, step("net", "bias=mid", "p=out")}),
@@ -192,10 +192,12 @@ TEST_F(EnsemblePlanTest, RefusesWhatIsWrongInItself) {
       {tensors + output("more", "[1]") + steps({pre, net}), "ensemble output 'more' for ensemble 'e' is not used"},
       {tensors + steps({pre, step("net", "x=mid bias=nowhere", "p=out")}),
        "ensemble tensor 'nowhere' for ensemble 'e' is not written"},
-      {tensors + steps({pre, net, step("net", "x=mid", "p=other")}), "ensemble tensor 'other' is unused in ensemble 'e'"},
+      {tensors + steps({pre, net, step("net", "x=mid", "p=other")}),
+       "ensemble tensor 'other' is unused in ensemble 'e'"},
       {tensors + steps({step("net", "x=in bias=back", "p=out"), step("net", "x=out", "p=back")}),
        "the steps of ensemble 'e' wait for each other in a circle"},
-      {tensors + steps({step("pre", "raw=in", "image=in"), step("net", "x=in", "p=out")}), "can't be written by a step"},
+      {tensors + steps({step("pre", "raw=in", "image=in"), step("net", "x=in", "p=out")}),
+       "can't be written by a step"},
       {tensors + "instance_group { count: 1 } " + steps({pre, net}),
        "instance group should not be specified for ensemble 'e'"},
       {tensors + "optimization { priority: PRIORITY_MAX } " + steps({pre, net}),

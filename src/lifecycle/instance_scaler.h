@@ -15,8 +15,8 @@ namespace modelmill {
 /// It adds an instance when all were busy and requests waited twice in a row, looks whether more rows are done with it,
 /// and takes it away again where not (then that is not tried for a while). It takes one away when the others have had
 /// little to do for long, and the last one after the idle time, where that is allowed. Between the two lies room enough
-/// that it does not swing. Where a latency objective chooses the number, it only keeps that within the limits, and sees to
-/// the first and the last.
+/// that it does not swing. Where a latency objective chooses the number, it only keeps that within the limits, and sees
+/// to the first and the last.
 class InstanceScaler {
  public:
   explicit InstanceScaler(const InstanceLimits& limits) : limits_(limits) {}

@@ -67,7 +67,8 @@ class RecordFiles::File {
 
  private:
   bool is_over() const {
-    struct stat at_path {}, open {};
+    struct stat at_path {
+    }, open{};
     return size_ >= kLargestFile || ::stat(path_.c_str(), &at_path) != 0 || ::fstat(fd_, &open) != 0 ||
            at_path.st_ino != open.st_ino || at_path.st_dev != open.st_dev;
   }

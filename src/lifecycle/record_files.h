@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "base/clock.h"
-#include "runtime/metrics.h"
 #include "catalog/request_recorder.h"
+#include "runtime/metrics.h"
 
 namespace modelmill {
 

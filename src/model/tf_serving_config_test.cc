@@ -73,8 +73,8 @@ TEST(TfServingConfig, MistakesHaveTheirPlace) {
 
 TEST(TfServingConfig, Logging) {
   const auto logging = [](const std::string& text) {
-    const TfServingConfig config = read_tf_serving_config(
-        "model_config_list { config { name: 'a' base_path: '/x'\n " + text + " } }", "f");
+    const TfServingConfig config =
+        read_tf_serving_config("model_config_list { config { name: 'a' base_path: '/x'\n " + text + " } }", "f");
     if (!config.models.at(0).problems.empty()) return status_of(config.models[0].problems[0]).message();
     std::string out;
     for (const auto& log : config.models[0].layer.request_logs.value_or(std::vector<RequestLogging>()))
@@ -84,7 +84,8 @@ TEST(TfServingConfig, Logging) {
   const std::string file = "log_collector_config { type: 'tfrecord' filename_prefix: 'l' } ";
   EXPECT_EQ(logging("logging_config { " + file + "sampling_config { sampling_rate: 1 } }"), "l 1.000000;");
   EXPECT_EQ(logging("logging_config { " + file + "}"), "") << "as there, no rate is none";
-  EXPECT_EQ(logging("logging_configs { " + file + "sampling_config { sampling_rate: 1 } } "
+  EXPECT_EQ(logging("logging_configs { " + file +
+                    "sampling_config { sampling_rate: 1 } } "
                     "logging_configs { log_collector_config { filename_prefix: 'm' } "
                     "sampling_config { sampling_rate: 0.01 } }"),
             "l 1.000000;m 0.010000;");

@@ -41,8 +41,8 @@ class Offload {
   CondVar changed_;
   std::deque<std::function<void()>> tasks_ MM_GUARDED_BY(mutex_);
   bool stopped_ MM_GUARDED_BY(mutex_) = false;
-  size_t width_ MM_GUARDED_BY(mutex_);        // tasks at a time
-  size_t running_ MM_GUARDED_BY(mutex_) = 0;  // tasks
+  size_t width_ MM_GUARDED_BY(mutex_);                      // tasks at a time
+  size_t running_ MM_GUARDED_BY(mutex_) = 0;                // tasks
   std::vector<std::thread> threads_ MM_GUARDED_BY(mutex_);  // as many as there ever had to be
 };
 

@@ -69,9 +69,10 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
   }
   const Fill fill = fill_batch(policy, limit, queue.rows);
   if (fill.full) return cut(fill.fitting, at_limit);
-  const Duration wait = price && price->known() && policy.objective > Duration{}
-                            ? std::min(time_to_wait(*price, fill.rows, limit, load.arrivals, load.share), load.most_wait)
-                            : Duration{};
+  const Duration wait =
+      price && price->known() && policy.objective > Duration{}
+          ? std::min(time_to_wait(*price, fill.rows, limit, load.arrivals, load.share), load.most_wait)
+          : Duration{};
   if (wait > Duration{}) {
     const TimePoint until = queue.oldest + wait;
     if (queue.nearest_deadline < until) return cut(fill.fitting, CutReason::kDeadline);

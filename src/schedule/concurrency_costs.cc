@@ -100,7 +100,8 @@ Duration ConcurrencyCosts::at(const Level& level, int64_t rows, bool tail, TimeP
     if (candidate.largest > level.largest && counts(candidate, now) && (!other || candidate.largest > other->largest))
       other = &candidate;
   if (!other) {
-    // Twice as many as were seen take as much more as these took than half of them; beyond that each row costs the same.
+    // Twice as many as were seen take as much more as these took than half of them; beyond that each row costs the
+    // same.
     if (known < 2) return read(level, rows);
     const double last = to_seconds(read(level, known)), half = to_seconds(read(level, known / 2));
     const double row = std::max(0.0, last - half) / static_cast<double>(known - known / 2);

@@ -61,15 +61,16 @@ void InstancePlanner::count(TimePoint now, const View& view) {
   refused_ = late_ = false;
   if (seen_ && seconds > 0) {
     const Counts& c = view.counts;
-    const int64_t came = c.rows_done + c.rows_refused + c.rows_waiting - last_.rows_done - last_.rows_refused -
-                         last_.rows_waiting;
+    const int64_t came =
+        c.rows_done + c.rows_refused + c.rows_waiting - last_.rows_done - last_.rows_refused - last_.rows_waiting;
     const double rate = std::max<double>(0, static_cast<double>(came)) / seconds;
     // At first the mean of all there was.
     seconds_ = std::min(seconds_ + seconds, kMemorySeconds);
     outlook_.arrivals += (rate - outlook_.arrivals) * std::min(1.0, seconds / seconds_);
     refused_ = c.rows_refused > last_.rows_refused;
     const int64_t late = c.late - last_.late;
-    late_ = late >= kSomeLate && static_cast<double>(late) > kMayBeLate * static_cast<double>(c.answered - last_.answered);
+    late_ =
+        late >= kSomeLate && static_cast<double>(late) > kMayBeLate * static_cast<double>(c.answered - last_.answered);
   }
   seen_ = true;
   last_ = view.counts;
@@ -87,8 +88,7 @@ void InstancePlanner::choose_batches(const ConcurrencyCosts& costs, const PlanIn
   const bool known = before.instances == instances && before.rate > 0;
   outlook_.current = best_option(policy_, costs, instances, inputs, known ? before.rows : 0);
   if (known && outlook_.current.rows == before.rows) return;
-  outlook_.last_change =
-      "batches of at most " + batch_text(outlook_.current.rows) + ": " + able_text(outlook_.current);
+  outlook_.last_change = "batches of at most " + batch_text(outlook_.current.rows) + ": " + able_text(outlook_.current);
 }
 
 InstanceChoice InstancePlanner::change(int to, std::string reason) {
@@ -97,8 +97,8 @@ InstanceChoice InstancePlanner::change(int to, std::string reason) {
   return {to, std::move(reason)};
 }
 
-/// Fewer at once. For more, batches and admission are held first to what executions may take beside more: what was let in
-/// before is answered until then.
+/// Fewer at once. For more, batches and admission are held first to what executions may take beside more: what was let
+/// in before is answered until then.
 InstanceChoice InstancePlanner::move(TimePoint now, const InstanceOption& present, int to, std::string reason) {
   if (to < present.instances) {
     slower_ = 1;
@@ -138,8 +138,9 @@ InstanceChoice InstancePlanner::go_on(TimePoint now, const InstanceOption& prese
   const int64_t answered = last_.answered - trial.before.answered;
   if (late >= kSomeLate && static_cast<double>(late) > kMayBeLate * static_cast<double>(answered)) {
     move_ = {};
-    return move(now, present, trial.from, count_text(trial.to) + " were tried, and " + std::to_string(late) + " of " +
-                                              std::to_string(answered) + " answers came late");
+    return move(now, present, trial.from,
+                count_text(trial.to) + " were tried, and " + std::to_string(late) + " of " + std::to_string(answered) +
+                    " answers came late");
   }
   if (!present.measured) return stay;
   move_ = {};
@@ -149,7 +150,8 @@ InstanceChoice InstancePlanner::go_on(TimePoint now, const InstanceOption& prese
 }
 
 /// The best of those that were measured, if it is worth going there; null: none is.
-const InstanceOption* InstancePlanner::best_measured(const InstanceOption& present, const InstanceLimits& limits) const {
+const InstanceOption* InstancePlanner::best_measured(const InstanceOption& present,
+                                                     const InstanceLimits& limits) const {
   const InstanceOption* best = nullptr;
   const auto enough = [this](const InstanceOption& one) { return one.holds && kFull * one.rate >= outlook_.arrivals; };
   for (const InstanceOption& one : outlook_.options) {
@@ -188,7 +190,8 @@ InstanceChoice InstancePlanner::choose(TimePoint now, const InstanceOption& pres
                      arrivals <= kEnoughRoom * fewer->rate;
   quiet_ = quiet ? quiet_ + 1 : 0;
   if (quiet_ >= kQuietFor)
-    return move(now, present, fewer->instances, "one fewer is enough: " + rows_text(arrivals) + " come, and " + able_text(*fewer));
+    return move(now, present, fewer->instances,
+                "one fewer is enough: " + rows_text(arrivals) + " come, and " + able_text(*fewer));
   return {present.instances, ""};
 }
 

@@ -20,9 +20,10 @@ namespace modelmill {
 /// As long as what comes is sustained nothing is added. Where it is not, or the objective is not held, the version goes
 /// to the fewest instances that sustain it, of those that were measured lately, or to the ones that sustain most. Where
 /// none of them is better, one more than there are is tried, unless the objective could be missed by that: only where
-/// even executions so slow that nothing is gained leave it its time, with batches and admission held to that from before
-/// it begins until enough was seen. The trial ends at once when answers come late, and when it brings too little; then it is not
-/// repeated for a while. One fewer is enough when it would have sustained what came for long, with room to spare.
+/// even executions so slow that nothing is gained leave it its time, with batches and admission held to that from
+/// before it begins until enough was seen. The trial ends at once when answers come late, and when it brings too
+/// little; then it is not repeated for a while. One fewer is enough when it would have sustained what came for long,
+/// with room to spare.
 class InstancePlanner {
  public:
   explicit InstancePlanner(const BatchPolicy& policy) : policy_(policy) {}

@@ -19,8 +19,8 @@ using testing::TimeOf;
 
 constexpr Duration kTick = 250ms;
 
-/// A version under a load, as the planner sees it: what comes beyond what its instances can do in the planned batches is
-/// refused, and executions teach what `time` says of as many side by side as are needed.
+/// A version under a load, as the planner sees it: what comes beyond what its instances can do in the planned batches
+/// is refused, and executions teach what `time` says of as many side by side as are needed.
 class World {
  public:
   World(InstanceLimits limits, Duration objective, TimeOf time)
@@ -110,9 +110,13 @@ TEST(InstancePlanner, EndsAtTheBestNumberOfInstances) {
       {"as many as are needed", {1, 8, {}}, 40ms, linear(4ms, 50us), 15'000, 3, 3},
       {"a second one brings nothing", {1, 4, {}}, 40ms, shared_cores, 100'000, 1, 2},
       {"the objective leaves no time to try", {1, 4, {}}, 15ms, linear(4ms, 50us), 100'000, 1, 1},
-      {"two are worth it, three are not", {1, 4, {}}, 60ms,
-       [](int64_t rows, int running) { return linear(4ms, 50us)(rows, 1) * std::max(2, running * 2 - 2) / 2; }, 100'000,
-       2, 3},
+      {"two are worth it, three are not",
+       {1, 4, {}},
+       60ms,
+       [](int64_t rows, int running) { return linear(4ms, 50us)(rows, 1) * std::max(2, running * 2 - 2) / 2; },
+       100'000,
+       2,
+       3},
       {"no more than the limit", {1, 2, {}}, 40ms, linear(4ms, 50us), 100'000, 2, 2},
       {"no fewer than the limit", {2, 4, {}}, 40ms, linear(4ms, 50us), 10, 2, 2},
       {"what can't be held at all is not made worse", {1, 4, {}}, 5ms, linear(4ms, 50us), 100'000, 1, 1},

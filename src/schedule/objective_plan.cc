@@ -87,7 +87,7 @@ class Sizes {
     by_ = inputs.arrivals < best(&SizedOption::rate) ? &SizedOption::rate : &SizedOption::most;
   }
 
-  double best(double SizedOption::* what) const {
+  double best(double SizedOption::*what) const {
     double best = 0;
     for (const SizedOption& one : all_) best = std::max(best, one.*what);
     return best;
@@ -115,7 +115,7 @@ class Sizes {
 
  private:
   std::vector<SizedOption> all_;
-  double SizedOption::* by_ = nullptr;  // what counts at what comes
+  double SizedOption::*by_ = nullptr;  // what counts at what comes
 };
 
 }  // namespace

@@ -24,8 +24,8 @@ BatchPolicy policy_of(Duration objective, int64_t max_rows = 32) {
 
 /// A convolution net whose rows cost more together; so it was measured with two instances of one thread on two cores.
 Duration cnn(int64_t rows, int running) {
-  static const std::map<int64_t, Duration> kTimes{{1, 532us}, {2, 1120us}, {4, 2350us}, {8, 4980us}, {16, 12ms},
-                                                  {32, 28600us}};
+  static const std::map<int64_t, Duration> kTimes{{1, 532us},  {2, 1120us}, {4, 2350us},
+                                                  {8, 4980us}, {16, 12ms},  {32, 28600us}};
   const Duration alone = kTimes.lower_bound(rows)->second;
   return running <= 2 ? alone : alone * running / 2;
 }
@@ -41,13 +41,13 @@ struct Case {
 TEST(ObjectivePlan, ChoosesInstancesAndRowsTogether) {
   const Case kCases[] = {
       {"batching hurts, and two cores are free", cnn, 20ms, 2, 1, 2},
-      {"batching hurts, and an execution takes all cores", [](int64_t rows, int running) { return cnn(rows, 1) * running; },
-       20ms, 1, 1, 2},
+      {"batching hurts, and an execution takes all cores",
+       [](int64_t rows, int running) { return cnn(rows, 1) * running; }, 20ms, 1, 1, 2},
       {"batching pays, and cores are free", linear(4ms, 50us), 40ms, 4, 32, 32},
       {"batching pays, and an execution takes all cores", linear(4ms, 50us, 1), 40ms, 1, 32, 32},
-      {"two side by side are worth it, four are not", [](int64_t rows, int running) {
-         return linear(4ms, 50us)(rows, 1) * (running <= 2 ? 2 : running * 2 - 1) / 2;
-       }, 100ms, 2, 32, 32},
+      {"two side by side are worth it, four are not",
+       [](int64_t rows, int running) { return linear(4ms, 50us)(rows, 1) * (running <= 2 ? 2 : running * 2 - 1) / 2; },
+       100ms, 2, 32, 32},
       {"the objective leaves no time for large batches", linear(1ms, 1ms), 10ms, 4, 2, 2},
       {"nor for a second one beside", linear(2ms, 0ms, 1), 5ms, 1, 16, 32},
       {"it can't be held by more than one", linear(5ms, 500us, 0.5), 14ms, 1, 1, 2},

@@ -267,7 +267,8 @@ Scenario joint_scenario(Random& random, const Machine& machine) {
   s.policy.objective = ns((fixed + row) * number(6, 40));
   s.limits.max_requests = 1'000'000;
   // So that what was tried has been measured: slow models take longer to tell.
-  s.length = 10s + 800 * std::chrono::duration_cast<Duration>(ns(fixed + row * static_cast<double>(s.policy.max_rows) / 2));
+  s.length =
+      10s + 800 * std::chrono::duration_cast<Duration>(ns(fixed + row * static_cast<double>(s.policy.max_rows) / 2));
   return s;
 }
 
@@ -285,12 +286,14 @@ double best_fixed(Scenario s, int most) {
 std::string told(const Simulation& simulation) {
   std::ostringstream out;
   for (const auto& change : simulation.changes)
-    out << "\n" << to_seconds(change.at.time_since_epoch()) << " s, " << change.choice.instances << ": " << change.choice.reason;
+    out << "\n"
+        << to_seconds(change.at.time_since_epoch()) << " s, " << change.choice.instances << ": "
+        << change.choice.reason;
   const InstanceOutlook& outlook = simulation.outlook;
   out << "\nat the end, share " << outlook.share << ", arrivals " << outlook.arrivals << ", " << outlook.last_change;
   for (const auto& o : outlook.options)
-    out << "\n  " << o.instances << " x " << o.rows << " rows in " << to_ns(o.execution) / 1000 << " us: rate " << o.rate
-        << ", most " << o.most << ", promise " << o.promise << (o.holds ? "" : ", misses it")
+    out << "\n  " << o.instances << " x " << o.rows << " rows in " << to_ns(o.execution) / 1000 << " us: rate "
+        << o.rate << ", most " << o.most << ", promise " << o.promise << (o.holds ? "" : ", misses it")
         << (o.measured ? "" : ", not measured") << ", caution " << o.caution;
   return out.str();
 }
@@ -325,8 +328,8 @@ TEST_F(SimulatorTest, TryingAnotherNumberDoesNotCostTheObjective) {
     SCOPED_TRACE("MODELMILL_SEED=" + std::to_string(seed_) + ", " + machine.name);
     Scenario s = joint_scenario(random_, machine);
     Random sure;
-    s.gap = testing::poisson(
-        1.5 * static_cast<double>(s.policy.max_rows) / to_seconds(s.batch_time(s.policy.max_rows, sure)));
+    s.gap = testing::poisson(1.5 * static_cast<double>(s.policy.max_rows) /
+                             to_seconds(s.batch_time(s.policy.max_rows, sure)));
     s.chosen = {1, 4, {}};
     const Simulation simulation = simulate(s);
     EXPECT_LE(simulation.quantile(0.99, 1s), s.policy.objective);

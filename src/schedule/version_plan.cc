@@ -32,7 +32,8 @@ std::optional<InstanceChoice> VersionScheduler::choose_instances(const InstanceL
   const InstanceOutlook& outlook = planner_.outlook();
   stats().planned(outlook.current.rate > 0 ? &outlook.current : nullptr);
   if (outlook.last_change != told_ && choice.reason.empty())
-    Log::debug("batches are planned anew", {{"model", name()}, {"version", version()}, {"reason", outlook.last_change}});
+    Log::debug("batches are planned anew",
+               {{"model", name()}, {"version", version()}, {"reason", outlook.last_change}});
   told_ = outlook.last_change;
   const MutexLock lock(mutex_);
   outlook_ = outlook;

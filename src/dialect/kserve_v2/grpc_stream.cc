@@ -193,8 +193,8 @@ void StreamCall::end() {
   InferRequest* const request = answers->request.get();
   answers->read = scanner_.end();
   if (answers->read->ok())
-    answers->read = parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, answers->options,
-                                        answers->shared);
+    answers->read =
+        parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, answers->options, answers->shared);
   request->times.received = Clock::now();
   request->deadline = call_->deadline();
   request->trace = call_->trace();

@@ -48,8 +48,8 @@ Parsed parse(const std::string& message, const std::vector<size_t>& cuts = {}) {
   InferScanner scanner;
   parsed.status = scan(scanner, message, cuts);
   if (parsed.status.ok()) {
-    parsed.status = parse_infer_request(scanner.fields(), scanner.raw_contents(), *parsed.request, parsed.options,
-                                        parsed.shared);
+    parsed.status =
+        parse_infer_request(scanner.fields(), scanner.raw_contents(), *parsed.request, parsed.options, parsed.shared);
   }
   return parsed;
 }

@@ -127,8 +127,7 @@ Status parse_output(std::string_view message, RequestedOutput& output, SharedTen
   if (!reader.ok()) return garbage("outputs");
   MM_RETURN_IF_ERROR(place.check(output.name));
   if (!place.given()) return ok_status();
-  if (output.classes != 0)
-    return invalid_argument("output can't set both 'shared_memory_region' and 'classification'");
+  if (output.classes != 0) return invalid_argument("output can't set both 'shared_memory_region' and 'classification'");
   return shared.add_output(output.name, place.region(), place.offset(), place.size());
 }
 

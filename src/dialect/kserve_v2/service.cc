@@ -47,8 +47,7 @@ struct Service::Rep {
   ModelControl* control;
 };
 
-Service::Service(Inference& inference, Options options)
-    : rep_(std::make_shared<Rep>(inference, std::move(options))) {}
+Service::Service(Inference& inference, Options options) : rep_(std::make_shared<Rep>(inference, std::move(options))) {}
 
 Service::~Service() = default;
 

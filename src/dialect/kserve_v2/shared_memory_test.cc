@@ -112,9 +112,8 @@ TEST_F(SharedMemory, InAndOutOverHttp) {
   const Answer in = infer(kFirst);
   EXPECT_THAT(in.text, HasSubstr("\"data\":[1.0,2.5,-3.0,400.0]"));
   const Answer both = infer(kFirst, kSecond);
-  EXPECT_EQ(
-      both.text,
-      R"({"model_name":"m","model_version":"1","outputs":[{"name":"y","datatype":"FP32","shape":[1,4]}]})");
+  EXPECT_EQ(both.text,
+            R"({"model_name":"m","model_version":"1","outputs":[{"name":"y","datatype":"FP32","shape":[1,4]}]})");
   EXPECT_EQ(memory.view(4096 + 16, 16), kRowBytes);
   EXPECT_EQ(remove("r").status, 200);
   EXPECT_EQ(http("GET", "/v2/systemsharedmemory/status").text, "[]");

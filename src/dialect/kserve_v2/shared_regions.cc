@@ -18,8 +18,8 @@ Status not_registered(const std::string& name, std::string_view why) {
 Status broken(const SharedRegion& region, const Status& status) {
   if (status.code() != Code::kOutOfRange)
     return internal("shared memory region '" + region.name + "' cannot be used: " + status.message());
-  return invalid_argument("Invalid offset + byte size for shared memory region: '" + region.name + "': " +
-                          status.message() + "; unregister it, and register it with the size that it has");
+  return invalid_argument("Invalid offset + byte size for shared memory region: '" + region.name +
+                          "': " + status.message() + "; unregister it, and register it with the size that it has");
 }
 
 Status not_opened(const std::string& key, const Status& status) {
@@ -66,8 +66,7 @@ Status SharedRegions::check_on() const {
 
 Status SharedRegions::add(const std::string& name, const std::string& key, uint64_t offset, uint64_t size) {
   MM_RETURN_IF_ERROR(check_on());
-  if (name.empty())
-    return invalid_argument("'region name' is necessary to register system shared memory region");
+  if (name.empty()) return invalid_argument("'region name' is necessary to register system shared memory region");
   if (name.size() > kLongestName)
     return not_registered(name.substr(0, 32) + "...",
                           "its name is longer than " + std::to_string(kLongestName) + " bytes");
@@ -78,9 +77,8 @@ Status SharedRegions::add(const std::string& name, const std::string& key, uint6
   const std::string path = "/" + *object_name;
   const auto begins_path = [&](const std::string& prefix) { return path.starts_with(prefix); };
   if (std::none_of(allowed_.begin(), allowed_.end(), begins_path))
-    return {Code::kPermissionDenied,
-            "cannot register shared memory region '" + name + "' - key '" + key +
-                "' does not begin as --allow-client-shm of this server asks; use another key"};
+    return {Code::kPermissionDenied, "cannot register shared memory region '" + name + "' - key '" + key +
+                                         "' does not begin as --allow-client-shm of this server asks; use another key"};
   {
     const MutexLock lock(mutex_);
     if (regions_.contains(name)) return already_exists("shared memory region '" + name + "' already in manager");
@@ -94,8 +92,7 @@ Status SharedRegions::add(const std::string& name, const std::string& key, uint6
     return not_registered(name, "invalid args: offset " + std::to_string(offset) + " and byte_size " +
                                     std::to_string(size) + " pass the end of '" + key + "', which has " +
                                     std::to_string(*has) + " bytes");
-  auto region =
-      std::make_shared<const SharedRegion>(SharedRegion{name, key, offset, size, std::move(object).value()});
+  auto region = std::make_shared<const SharedRegion>(SharedRegion{name, key, offset, size, std::move(object).value()});
   const MutexLock lock(mutex_);
   if (regions_.size() >= most_)
     return resource_exhausted("failed to register shared memory region '" + name + "': " + std::to_string(most_) +
@@ -152,8 +149,8 @@ Result<SharedSlice> SharedRegions::find(const std::string& name, uint64_t offset
   const uint64_t has = slice.region->size;
   if (offset >= has) return invalid_argument("Invalid offset for shared memory region: '" + name + "'");
   if (size > has - offset)
-    return invalid_argument("Invalid offset + byte size for shared memory region: '" + name + "': " +
-                            std::to_string(size) + " bytes at " + std::to_string(offset) + " of its " +
+    return invalid_argument("Invalid offset + byte size for shared memory region: '" + name +
+                            "': " + std::to_string(size) + " bytes at " + std::to_string(offset) + " of its " +
                             std::to_string(has));
   return slice;
 }

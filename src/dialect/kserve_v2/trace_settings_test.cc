@@ -68,15 +68,15 @@ constexpr char kModel[] = "/v2/models/m/trace/setting";
 
 TEST_F(TraceSettingsApi, OverHttp) {
   const std::string file = tracer_.file();
-  EXPECT_EQ(
-      text("GET", kAll),
-      R"({"trace_level":["OFF"],"trace_rate":"1000","trace_count":"-1","log_frequency":"0","trace_file":")" + file +
-          R"(","trace_mode":"triton"})");
+  EXPECT_EQ(text("GET", kAll),
+            R"({"trace_level":["OFF"],"trace_rate":"1000","trace_count":"-1","log_frequency":"0","trace_file":")" +
+                file + R"(","trace_mode":"triton"})");
   EXPECT_EQ(text("GET", kModel), text("GET", kAll));
   EXPECT_THAT(text("POST", kModel, R"({"trace_level":["TIMESTAMPS","TENSORS"],"trace_rate":"5","trace_count":"7"})"),
               HasSubstr(R"({"trace_level":["TIMESTAMPS","TENSORS"],"trace_rate":"5","trace_count":"7",)"));
   EXPECT_THAT(text("POST", kAll, R"({"log_frequency":"3","trace_what":"1"})"), HasSubstr(R"("log_frequency":"3")"));
-  EXPECT_THAT(text("POST", kModel, R"({"trace_rate":null})"), HasSubstr(R"("trace_rate":"1000","trace_count":"7","log)"));
+  EXPECT_THAT(text("POST", kModel, R"({"trace_rate":null})"),
+              HasSubstr(R"("trace_rate":"1000","trace_count":"7","log)"));
   EXPECT_THAT(text("GET", kModel), HasSubstr(R"("log_frequency":"3")"));
   EXPECT_THAT(text("POST", kModel, R"({"trace_level":null,"trace_count":null})"), HasSubstr(R"(["OFF"])"));
   EXPECT_EQ(text("GET", kModel), text("GET", kAll));

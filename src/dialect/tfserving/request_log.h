@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "catalog/model_version.h"
-#include "dialect/tfserving/predict_codec.h"
 #include "catalog/request_recorder.h"
+#include "dialect/tfserving/predict_codec.h"
 
 namespace modelmill::tfserving {
 

@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "dialect/http_options.h"
-#include "dialect/tfserving/rest_path.h"
 #include "dialect/tfserving/observers.h"
+#include "dialect/tfserving/rest_path.h"
 #include "serve/inference.h"
 #include "wire/http.h"
 

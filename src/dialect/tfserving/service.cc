@@ -118,8 +118,9 @@ void handle(Inference& inference, const HttpOptions& options, const std::shared_
   if (pin.ok() || (routed && !waits && path->ask != Ask::kExplain))  // the route may have an answer of its own
     return handle_rest_inference(inference, exchange, *path, std::move(pin), options, observers, std::move(routed));
   if (!waits) return exchange->reply(error_reply(pin.status()));
-  wait_for_model(inference, exchange, asked,
-                 [&inference, options, observers](auto again) { handle(inference, options, observers, std::move(again)); });
+  wait_for_model(inference, exchange, asked, [&inference, options, observers](auto again) {
+    handle(inference, options, observers, std::move(again));
+  });
 }
 
 ApiGroup group_of(const wire::HttpRequest& request) {

@@ -284,7 +284,7 @@ class Simulator {
     }
   }
 
-  const Scenario s_;  // a copy: what it calls may have a state
+  const Scenario s_;        // a copy: what it calls may have a state
   Random random_;           // of executions
   Random arrivals_random_;  // the same requests come, whatever is done about them
   Simulation out_;

@@ -49,11 +49,12 @@ class TracerTest : public ::testing::Test {
   void start(const TraceSettings& settings) {
     tracer_.emplace(settings, file());
     inference_.emplace(catalog_.catalog(), nullptr, nullptr, &*tracer_);
-    for (const char* model : {"a", "b"}) catalog_.add(simple_description(model, 3), [model](InferRequestPtr request) {
-      request->times.queued = TimePoint(std::chrono::seconds(20));
-      request->times.compute_start = TimePoint(std::chrono::seconds(30));
-      testing::echo(simple_description(model, 3), std::move(request));
-    });
+    for (const char* model : {"a", "b"})
+      catalog_.add(simple_description(model, 3), [model](InferRequestPtr request) {
+        request->times.queued = TimePoint(std::chrono::seconds(20));
+        request->times.compute_start = TimePoint(std::chrono::seconds(30));
+        testing::echo(simple_description(model, 3), std::move(request));
+      });
   }
   std::string file() const { return folder_ / "trace.json"; }
 
@@ -80,14 +81,12 @@ TEST_F(TracerTest, WritesTheTimesOfARequest) {
   ask("a", 1, "say \"hi\"");
   EXPECT_FALSE(std::filesystem::exists(file()));
   tracer_->stop();
-  EXPECT_THAT(
-      content(file()),
-      ::testing::StartsWith(
-          R"([{"id":1,"model_name":"a","model_version":3,"request_id":"say \"hi\""},)"
-          R"({"id":1,"timestamps":[{"name":"REQUEST_START","ns":10000000000}]},)"
-          R"({"id":1,"timestamps":[{"name":"QUEUE_START","ns":20000000000}]},)"
-          R"({"id":1,"timestamps":[{"name":"COMPUTE_START","ns":30000000000}]},)"
-          R"({"id":1,"timestamps":[{"name":"COMPUTE_END","ns":)"));
+  EXPECT_THAT(content(file()),
+              ::testing::StartsWith(R"([{"id":1,"model_name":"a","model_version":3,"request_id":"say \"hi\""},)"
+                                    R"({"id":1,"timestamps":[{"name":"REQUEST_START","ns":10000000000}]},)"
+                                    R"({"id":1,"timestamps":[{"name":"QUEUE_START","ns":20000000000}]},)"
+                                    R"({"id":1,"timestamps":[{"name":"COMPUTE_START","ns":30000000000}]},)"
+                                    R"({"id":1,"timestamps":[{"name":"COMPUTE_END","ns":)"));
   EXPECT_THAT(content(file()), HasSubstr(R"({"name":"REQUEST_END","ns":)"));
   EXPECT_TRUE(content(file()).ends_with("}]}]"));
   EXPECT_EQ(count(content(file()), "tensor"), 0);

@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "catalog/testing/kept_records.h"
 #include "catalog/testing/no_model_control.h"
 #include "dialect/testing/fakes.h"
 #include "dialect/tfserving/service.h"
 #include "serve/testing/fake_version.h"
-#include "catalog/testing/kept_records.h"
 #include "tf_serving_api.pb.h"
 
 namespace modelmill::tfserving {
