@@ -9,16 +9,12 @@ namespace modelmill {
 /// One way to run a model: a runtime, and how the cores are shared out.
 struct RuntimeLayout {
   std::string backend;
-  int threads = 1;             // inside each instance
-  int instances = 1;           // side by side
-  std::string precision = {};  // lower than the model's own: "bf16"; empty: the model's own
+  int threads = 1;    // inside each instance
+  int instances = 1;  // side by side
   bool operator==(const RuntimeLayout&) const = default;
 };
 
-/// Whether they differ in how the cores are shared out alone.
-bool same_runtime(const RuntimeLayout& a, const RuntimeLayout& b);
-
-/// "openvino, 2 instances of 1 thread"; "openvino in bf16, 1 instance of 2 threads".
+/// "openvino, 2 instances of 1 thread".
 std::string layout_text(const RuntimeLayout& layout);
 
 /// Executions of so many rows, on all instances of a layout at once.
@@ -33,8 +29,7 @@ struct RuntimeCandidate {
   RuntimeLayout layout;
   std::string runtime;                 // with its version, as its backend tells it
   std::vector<RuntimeTiming> timings;  // by rows, ascending; empty for one that is out
-  /// The largest distance of an answer from the reference's, relative to the largest value of that output; infinite
-  /// where one of them is not a number and the other is.
+  /// The largest distance of an answer from the reference's, relative to the largest value of that output.
   double distance = 0;
   std::string excluded;   // why it can't be chosen; empty: it can
   std::string seen = {};  // what clients got of it when it was chosen, for people; empty: it was not, or not yet judged

@@ -154,7 +154,6 @@ bool ControllerCore::serve_target(const std::string& name, std::shared_ptr<const
     model.waiters.push_back(done);
     set_target(model, std::move(target), after);
     publish();
-    look_after_ensembles(after);
   }
   finish_aftermath(std::move(after));
   return true;
@@ -205,7 +204,6 @@ void ControllerCore::withdraw_now(const std::string& name, int64_t version, cons
       keep_versions(less, [version](int64_t number) { return number != version; });
       set_target(it->second, std::make_shared<const ModelTarget>(std::move(less)), after);
       publish();
-      look_after_ensembles(after);
     }
   }
   finish_aftermath(std::move(after));

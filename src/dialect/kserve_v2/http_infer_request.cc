@@ -142,20 +142,7 @@ Status read_data(dom::element data, const NumberArrays* apart, Tensor& tensor) {
   return ok_status();
 }
 
-/// The parameters by which an input or output lies in shared memory; an error names `tensor`.
-Status read_shared(dom::object input, const std::string& tensor, SharedParameters& shared) {
-  std::optional<dom::object> parameters;
-  MM_RETURN_IF_ERROR(find_object(input, "parameters", parameters));
-  for (const auto& [name, value] : *parameters) {
-    if (!SharedParameters::knows(name)) continue;
-    const std::optional<ParameterValue> parameter = json_parameter(value);
-    shared.set(name, parameter ? &*parameter : nullptr);
-  }
-  return shared.check(tensor);
-}
-
-Status read_input(dom::element element, const NumberArrays* apart, InferRequest& request, BinaryPart& binary,
-                  SharedTensors& shared) {
+Status read_input(dom::element element, const NumberArrays* apart, InferRequest& request, BinaryPart& binary) {
   dom::object input;
   if (element.get_object().get(input) != simdjson::SUCCESS) return unable("inputs", "an array of objects");
   InputSource source;
@@ -173,27 +160,11 @@ Status read_input(dom::element element, const NumberArrays* apart, InferRequest&
   MM_RETURN_IF_ERROR(read_shape(input, tensor));
   if (source.binary_size) return read_binary(source, request.model, binary, tensor);
   if (source.data) return read_data(*source.data, apart, tensor);
-  SharedParameters place;
-  MM_RETURN_IF_ERROR(read_shared(input, tensor.name, place));
-  return shared.add_input(request.inputs.size() - 1, place.region(), place.offset(), place.size());
+  return invalid_argument("Unable to find shared memory region: " + simdjson::minify(*source.shared_memory) +
+                          ": this server has no client shared memory; send the tensor's bytes in the body");
 }
 
-Status read_shared_output(dom::object output, const std::string& name, SharedTensors& shared) {
-  std::optional<dom::object> parameters;
-  MM_RETURN_IF_ERROR(find_object(output, "parameters", parameters));
-  dom::element value;
-  if (find(*parameters, "classification", value))
-    return invalid_argument("Output can't set both 'shared_memory_region' and 'classification'");
-  bool binary = false;
-  if (find(*parameters, "binary_data", value) && value.get_bool().get(binary) != simdjson::SUCCESS)
-    return unable("binary_data", "true or false");
-  if (binary) return invalid_argument("Output can't set both 'shared_memory_region' and 'binary_data'");
-  SharedParameters place;
-  MM_RETURN_IF_ERROR(read_shared(output, name, place));
-  return shared.add_output(name, place.region(), place.offset(), place.size());
-}
-
-Status read_output(dom::element element, HttpOutputs& outputs, SharedTensors& shared) {
+Status read_output(dom::element element, HttpOutputs& outputs) {
   dom::object output;
   if (element.get_object().get(output) != simdjson::SUCCESS) return unable("outputs", "an array of objects");
   RequestedOutput& wish = outputs.requested.emplace_back();
@@ -203,11 +174,8 @@ Status read_output(dom::element element, HttpOutputs& outputs, SharedTensors& sh
   MM_RETURN_IF_ERROR(find_object(output, "parameters", parameters));
   dom::element value;
   if (parameters && find(*parameters, "shared_memory_region", value)) {
-    const auto& requested = outputs.requested;
-    if (std::any_of(requested.begin(), requested.end() - 1, [&](const auto& other) { return other.name == wish.name; }))
-      return invalid_argument("output '" + wish.name + "' is asked for twice; it goes to one place");
-    outputs.forms.push_back(HttpForm::kShared);
-    return read_shared_output(output, wish.name, shared);
+    return invalid_argument("Unable to find shared memory region for output '" + wish.name +
+                            "': this server has no client shared memory");
   }
   if (parameters && find(*parameters, "classification", value)) {
     uint64_t classes = 0;
@@ -217,16 +185,14 @@ Status read_output(dom::element element, HttpOutputs& outputs, SharedTensors& sh
   if (parameters && find(*parameters, "binary_data", value)) {
     if (value.get_bool().get(binary) != simdjson::SUCCESS) return unable("binary_data", "true or false");
   }
-  outputs.forms.push_back(binary ? HttpForm::kBinary : HttpForm::kJson);
+  outputs.binary.push_back(binary);
   return ok_status();
 }
 
 Status read_parameter(std::string_view name, dom::element value, InferRequest& request, HttpOutputs& outputs) {
   if (name == "binary_data_output") {
-    bool binary = false;
-    if (value.get_bool().get(binary) != simdjson::SUCCESS) return unable("binary_data_output", "true or false");
-    outputs.default_form = binary ? HttpForm::kBinary : HttpForm::kJson;
-    return ok_status();
+    if (value.get_bool().get(outputs.binary_by_default) == simdjson::SUCCESS) return ok_status();
+    return unable("binary_data_output", "true or false");
   }
   return apply_json_parameter(
       name, value,
@@ -235,7 +201,7 @@ Status read_parameter(std::string_view name, dom::element value, InferRequest& r
 }
 
 Status read_document(dom::object document, const NumberArrays* apart, BinaryPart& binary, InferRequest& request,
-                     HttpOutputs& outputs, SharedTensors& shared) {
+                     HttpOutputs& outputs) {
   dom::element value;
   if (find(document, "id", value)) MM_RETURN_IF_ERROR(read_string(document, "id", request.id));
   std::optional<dom::object> parameters;
@@ -249,7 +215,7 @@ Status read_document(dom::object document, const NumberArrays* apart, BinaryPart
   if (document.at_key("inputs").get_array().get(inputs) != simdjson::SUCCESS) {
     return unable("inputs", "an array 'inputs' in the request");
   }
-  for (const dom::element input : inputs) MM_RETURN_IF_ERROR(read_input(input, apart, request, binary, shared));
+  for (const dom::element input : inputs) MM_RETURN_IF_ERROR(read_input(input, apart, request, binary));
   if (binary.left() != 0) {
     return invalid_argument("unexpected additional input data for model '" + request.model + "': " +
                             std::to_string(binary.left()) + " bytes behind those that binary_data_size tells of");
@@ -257,21 +223,20 @@ Status read_document(dom::object document, const NumberArrays* apart, BinaryPart
   if (!find(document, "outputs", value)) return ok_status();
   dom::array wishes;
   if (value.get_array().get(wishes) != simdjson::SUCCESS) return unable("outputs", "an array");
-  for (const dom::element wish : wishes) MM_RETURN_IF_ERROR(read_output(wish, outputs, shared));
+  for (const dom::element wish : wishes) MM_RETURN_IF_ERROR(read_output(wish, outputs));
   return ok_status();
 }
 
 }  // namespace
 
-HttpForm HttpOutputs::form(std::string_view output) const {
+bool HttpOutputs::is_binary(std::string_view output) const {
   for (size_t i = 0; i < requested.size(); ++i) {
-    if (requested[i].name == output) return forms[i];
+    if (requested[i].name == output) return binary[i];
   }
-  return default_form;
+  return binary_by_default;
 }
 
-Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& request, HttpOutputs& outputs,
-                        SharedTensors& shared) {
+Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& request, HttpOutputs& outputs) {
   const ThreadJsonParser parser;
   const std::string_view text = body.view().substr(0, header_length);
   const NumberArrays apart(text);
@@ -283,7 +248,7 @@ Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& r
     return invalid_argument("failed to parse the request JSON buffer: expected an object with 'inputs'");
   }
   BinaryPart binary(body, header_length);
-  MM_RETURN_IF_ERROR(read_document(object, apart.empty() ? nullptr : &apart, binary, request, outputs, shared));
+  MM_RETURN_IF_ERROR(read_document(object, apart.empty() ? nullptr : &apart, binary, request, outputs));
   request.outputs = outputs.requested;
   return ok_status();
 }
