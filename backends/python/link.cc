@@ -117,7 +117,7 @@ bool Link::read_more(bool wait) {
   while (got < 0 && errno == EINTR);
   if (got < 0 && errno == EAGAIN) return false;
   if (got <= 0) {
-    ended_.store(true, std::memory_order_release);
+    ended_ = true;
     return false;
   }
   take_fds(message);

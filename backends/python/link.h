@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -47,8 +46,8 @@ class Link {
   /// The next frame; regions are taken in on the way. With `wait` it blocks. False: there is none (now, or any more:
   /// ended()). Throws ProtocolError.
   bool receive(Frame& frame, bool wait);
-  /// The worker has closed its end, or shut() was called, and all that came before has been read.
-  bool ended() const { return ended_.load(std::memory_order_acquire); }
+  /// The worker has closed its end, or shut() was called, and all that came before has been read. For who receives.
+  bool ended() const { return ended_; }
   /// Nothing more comes: whoever receives gets what is there already, then the end. Any thread.
   void shut();
 
@@ -72,7 +71,6 @@ class Link {
   const uint64_t memory_limit_;
   const std::function<void()> on_unsent_;
   const std::shared_ptr<Arena> arena_;
-  std::atomic<bool> ended_{false};
 
   std::mutex send_mutex_;
   std::deque<Unsent> unsent_;  // guarded by send_mutex_
@@ -85,6 +83,7 @@ class Link {
   size_t begin_ = 0, end_ = 0;
   std::deque<UniqueFd> fds_;
   uint64_t region_bytes_ = 0;
+  bool ended_ = false;
 };
 
 }  // namespace modelmill::python
