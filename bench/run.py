@@ -19,6 +19,7 @@ objective: modelmill with a latency objective under calls that arrive at random,
 swaps: what requests notice of version swaps: the same load, calls that arrive at random, without and with them.
 many: 10,000 models that are known and not loaded, and memory over 1,000 loads and unloads, beside bare ONNX Runtime's.
 lookup: what it costs to find a model among 10 and among 10,000 (mm_catalog_bench).
+shared: tensors in shared memory against the same in the request.
 start: the time to the first answer, and sizes. copies: how often the server copies a tensor, counted. idle: the memory
 of 10,000 connections that do nothing.
 On demand only. json: 1 MB as JSON against Triton, which is installed for it. python: a function in Python that returns
@@ -55,6 +56,7 @@ import objective  # noqa: E402
 import runtimes  # noqa: E402
 import scheduler  # noqa: E402
 import served_models  # noqa: E402
+import shared_memory  # noqa: E402
 import swaps  # noqa: E402
 import workloads  # noqa: E402
 from load import Level  # noqa: E402
@@ -84,7 +86,8 @@ class Bench:
         repository = workloads.make_repository(folder / "models", self.work)
         self.modelmill = Process(
             "modelmill",
-            [self.build / "modelmill", "serve", repository, "--port", 0, "--io-threads", 2, "--log-level", "warning"],
+            [self.build / "modelmill", "serve", repository, "--port", 0, "--io-threads", 2, "--log-level", "warning",
+             "--allow-client-shm", "/"],
             folder / "modelmill.log",
         )
         try:
@@ -282,6 +285,7 @@ def measure_python(bench):
 SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "models": served_models.measure,
             "runtimes": runtimes.measure, "frameworks": frameworks.measure,
             "objective": objective.measure, "swaps": swaps.measure, "many": many.measure, "lookup": lookup.measure,
+            "shared": shared_memory.measure,
             "start": measure_start, "copies": measure_copies, "idle": measure_idle}
 ON_DEMAND = {"json": measure_json, "python": measure_python, "disturbed": disturbed.measure}
 

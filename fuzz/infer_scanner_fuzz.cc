@@ -169,7 +169,8 @@ void infer_scanner(std::string_view bytes) {
     fields.mutable_raw_input_contents()->CopyFrom(expected.raw_input_contents());
     MM_CHECK(fields.SerializeAsString().size() == expected.SerializeAsString().size(), "the other fields are the same");
   }
-  const Status parsed = kserve_v2::parse_infer_request(scanner.fields(), raw, request, options);
+  kserve_v2::SharedTensors shared;  // without a region: what names one is refused
+  const Status parsed = kserve_v2::parse_infer_request(scanner.fields(), raw, request, options, shared);
   if (valid && parsed.ok()) compare(expected, request);
   // Contents in two parts, which protobuf merges, are refused; so are fields of a type that is not theirs, which it
   // takes for unknown.

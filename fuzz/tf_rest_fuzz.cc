@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "catalog/testing/kept_records.h"
 #include "dialect/http_router.h"
 #include "dialect/tfserving/service.h"
 #include "dialect_rig.h"
@@ -20,8 +21,9 @@ constexpr std::array kVerbs = {":predict", ":classify", ":regress", "/versions/1
 void tf_rest(std::string_view bytes) {
   static DialectRig rig;
   static const HttpRouter* const router = [] {
-    auto* made = new HttpRouter();  // as long as the process
-    tfserving::add_to(*made, rig.inference(), {}, std::make_shared<tfserving::ServingMetrics>());
+    auto* made = new HttpRouter();        // as long as the process
+    static testing::KeptRecords records;  // none: no model logs
+    tfserving::add_to(*made, rig.inference(), {}, std::make_shared<tfserving::Observers>(records));
     return made;
   }();
   Input input(bytes);

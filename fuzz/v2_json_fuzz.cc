@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/testing/shared_memory.h"
 #include "dialect/kserve_v2/http_infer_codec.h"
 #include "dialect_rig.h"
 #include "targets.h"
@@ -13,18 +14,36 @@ namespace {
 
 constexpr std::string_view kOutputs = "\"outputs\":[";
 
+/// One region, "r", of 64 bytes.
+const kserve_v2::SharedRegions& regions() {
+  static kserve_v2::SharedRegions made({"/"}, 1 << 20);
+  static const bool added = made.add("r", testing::ClientMemory(64).key(), 0, 64).ok();
+  MM_CHECK(added, "a region");
+  return made;
+}
+
 struct Parsed {
   InferRequest request{std::make_shared<testing::RecordingSink>()};
   kserve_v2::HttpOutputs outputs;
+  kserve_v2::SharedTensors shared{&regions()};
   Status status;
 
   explicit Parsed(std::string_view text) {
     request.model = "m";
     const Bytes body = Bytes::copy_of(text);
-    status = kserve_v2::parse_http_infer(body, body.size(), request, outputs);
+    status = kserve_v2::parse_http_infer(body, body.size(), request, outputs, shared);
   }
   ~Parsed() { request.finish(); }
 };
+
+/// Whether it suits the shape is for others to say.
+void check_shared(Parsed& parsed) {
+  const Status read = parsed.shared.read_inputs(parsed.request);
+  MM_CHECK(read.ok(), read.to_string().c_str());
+  size_t bytes = 0;
+  for (const Tensor& tensor : parsed.request.inputs) bytes += tensor.byte_size();
+  MM_CHECK(bytes >= parsed.shared.input_bytes(), "what lies in shared memory is there");
+}
 
 bool goes_as_json(const InferRequest& request) {
   for (const Tensor& tensor : request.inputs)
@@ -45,8 +64,9 @@ void check_same(const InferRequest& before, const InferRequest& after) {
 }  // namespace
 
 void v2_json(std::string_view text) {
-  const Parsed parsed(text);
+  Parsed parsed(text);
   if (!parsed.status.ok()) return;
+  if (parsed.shared.input_bytes() != 0) return check_shared(parsed);
   InferResponse response;
   for (const Tensor& tensor : parsed.request.inputs) {
     // An empty binary part is what a body without one may name.

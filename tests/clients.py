@@ -91,7 +91,17 @@ class Client:
         return self.module.InferRequestedOutput(name, binary_data=binary, class_count=class_count)
 
     def infer(self, model, arrays, outputs=None, binary=True, **options):
-        return self.__getattr__("infer")(model, self.inputs(arrays, binary), outputs=outputs, **options)
+        return self.infer_tensors(model, self.inputs(arrays, binary), outputs=outputs, **options)
+
+    def infer_tensors(self, model, inputs, outputs=None, **options):
+        """The same with InferInputs that the caller has made."""
+        return self.__getattr__("infer")(model, inputs, outputs=outputs, **options)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 def _numbers(value):

@@ -6,7 +6,11 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <mutex>
+#include <set>
 #include <thread>
+
+#include "precision.h"
 
 namespace modelmill::ov {
 namespace {
@@ -59,6 +63,17 @@ const TensorSpec* find(const std::vector<TensorSpec>& specs, const std::string& 
   return nullptr;
 }
 
+/// Operators that no release has. The core is one for all models, so each library is added once.
+void add_extension(const Core* core, const std::string& library) {
+  static std::mutex adding;
+  static std::set<std::string> added;
+  const std::lock_guard lock(adding);
+  if (added.contains(library)) return;
+  check(api->core_add_extension(core, library.c_str()),
+        "parameter 'CPU_EXTENSION_PATH': library '" + library + "' can't be loaded", MM_INVALID_ARGUMENT);
+  added.insert(library);
+}
+
 /// `mapped`: weights stay in their file as long as the model is there. What is compiled again later must not be, for
 /// by then the file may be another one's.
 Handle<ov::Model> read_model(const Core* core, const std::string& file, bool mapped) {
@@ -100,9 +115,13 @@ OvModel::OvModel(const backend::ModelArgs& args, const Library::Opened& library)
       host_model_(args.host_model) {
   try {
     options_ = Options::read(args.config, args.instance_threads, cores_);
+    if (!args.precision.empty()) lower_precision(options_, args.precision, core_);
+    if (!options_.extension.empty()) add_extension(core_, options_.extension);
     read(args.config);
+    fill_batches(args.config);
     const auto before = std::chrono::steady_clock::now();
     first_ = compile();
+    if (!args.precision.empty()) check_precision(first_.get(), args.precision);
     compile_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
     const bool open = std::any_of(ports_.inputs.begin(), ports_.inputs.end(), std::mem_fn(&ModelPort::open));
     if (options_.shared)
@@ -131,6 +150,19 @@ void OvModel::read(const backend::ModelConfig& config) {
     return !port.rank_known || port.spec.dtype == MM_STRING;
   });
   if (!options_.shared && (unseen || bytes_ >= kOwnCopyBelow)) share(unseen ? 2 : 1);
+}
+
+/// A model whose first dimension stays fixed takes fewer rows than that where the host fills batches up.
+void OvModel::fill_batches(const backend::ModelConfig& config) {
+  const int64_t rows = config.max_batch_size();
+  if (!options_.pad_batches || !options_.skip_batch || rows <= 0) return;
+  for (const auto* ports : {&ports_.inputs, &ports_.outputs})
+    for (const ModelPort& port : *ports)
+      if (!port.rank_known || port.spec.shape.empty() || port.spec.shape[0] != rows)
+        throw Error(MM_INVALID_ARGUMENT, "ENABLE_BATCH_PADDING fills batches up to max_batch_size, " +
+                                             std::to_string(rows) + " rows, but '" + port.spec.name + "' has shape " +
+                                             backend::shape_text(port.spec.shape));
+  full_batches_ = true;
 }
 
 /// One compiled model for all instances, with a stream of OpenVINO's for each, at least so many.
@@ -210,10 +242,14 @@ int OvModel::instances() const {
 backend::ModelInfo OvModel::info() {
   backend::ModelInfo out;
   for (const ModelPort& port : ports_.inputs) out.inputs.push_back(port.spec);
+  if (full_batches_) out.capabilities |= MM_CAP_FULL_BATCHES;
   for (const ModelPort& port : ports_.outputs) {
     out.outputs.push_back(port.spec);
     if (!port.rank_known) out.capabilities |= MM_CAP_OUTPUT_SHAPES_UNSURE;
   }
+  if (full_batches_)
+    for (auto* specs : {&out.inputs, &out.outputs})
+      for (TensorSpec& spec : *specs) spec.shape[0] = -1;
   // One stream of one thread is the calling thread.
   if (!options_.shared && options_.threads == 1) out.capabilities |= MM_CAP_INLINE_SAFE;
   out.memory_bytes = bytes_;

@@ -27,6 +27,7 @@ class OvModel final : public backend::Model {
 
  private:
   void read(const backend::ModelConfig& config);
+  void fill_batches(const backend::ModelConfig& config);
   void fit_to(const backend::ModelConfig& config);
   void check_ranks(const backend::ModelConfig& config);
   void share(int fewest);
@@ -43,7 +44,8 @@ class OvModel final : public backend::Model {
   uint64_t bytes_ = 0;
   Handle<ov::Model> model_;  // null once nothing will be compiled any more
   Ports ports_;
-  Compiled first_;  // taken by the first instance, unless all share it
+  bool full_batches_ = false;  // the host fills them up
+  Compiled first_;             // taken by the first instance, unless all share it
   double compile_seconds_ = 0;
   std::mutex compiling_;                     // held by who gives `model_` the shapes to compile it for
   std::unique_ptr<ShapeCompiler> compiler_;  // goes first: it uses the others

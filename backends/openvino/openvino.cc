@@ -20,6 +20,7 @@ class OpenVinoBackend final : public backend::VendorBackend<Library> {
  private:
   void describe(const Opened* opened, backend::RuntimeInfo& out) override {
     out.runtime = "OpenVINO";
+    out.precisions = "bf16,fp16";
     if (opened == nullptr) return;
     for (const std::string& name : device_names(*opened)) out.devices += (out.devices.empty() ? "" : ", ") + name;
   }

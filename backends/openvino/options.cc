@@ -34,9 +34,16 @@ int thread_count(const ModelConfig& config, uint32_t instance_threads, int cores
   return given == 0 ? cores : static_cast<int>(given);
 }
 
-bool says_yes(const ModelConfig& config, std::string_view name, bool otherwise = false) {
-  std::string text = config.parameter(name).value_or(otherwise ? "YES" : "NO");
+/// Properties whose values are written in capitals, which Triton takes in any letters.
+constexpr std::array<std::string_view, 2> kInCapitals = {"NUM_STREAMS", "PERFORMANCE_HINT"};
+
+std::string in_capitals(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
+  return text;
+}
+
+bool says_yes(const ModelConfig& config, std::string_view name, bool otherwise = false) {
+  const std::string text = in_capitals(config.parameter(name).value_or(otherwise ? "YES" : "NO"));
   if (text == "YES" || text == "TRUE" || text == "1") return true;
   if (text == "NO" || text == "FALSE" || text == "0" || text.empty()) return false;
   throw Error(MM_INVALID_ARGUMENT, "parameter '" + std::string(name) + "' is '" + text + "'; it must be YES or NO");
@@ -52,13 +59,19 @@ void set_default(Properties& properties, std::string_view key, std::string_view 
 
 Options Options::read(const ModelConfig& config, uint32_t instance_threads, int cores) {
   Options out;
-  out.device = config.parameter("TARGET_DEVICE").value_or("CPU");
+  out.device = in_capitals(config.parameter("TARGET_DEVICE").value_or("CPU"));
   out.threads = thread_count(config, instance_threads, cores);
   out.skip_batch = says_yes(config, "SKIP_OV_DYNAMIC_BATCHSIZE");
+  out.pad_batches = says_yes(config, "ENABLE_BATCH_PADDING");
+  out.extension = config.parameter("CPU_EXTENSION_PATH").value_or("");
   out.reshape = says_yes(config, "RESHAPE_IO_LAYERS");
   out.fixed_shapes = says_yes(config, "FIXED_SHAPES", true);
   for (std::string_view key : kHandedOn)
-    if (auto value = config.parameter(key)) out.properties.emplace_back(key, *std::move(value));
+    if (const auto value = config.parameter(key)) {
+      const bool capitals = std::find(kInCapitals.begin(), kInCapitals.end(), key) != kInCapitals.end();
+      out.properties.emplace_back(key, capitals ? in_capitals(*value) : *value);
+    }
+  if (says_yes(config, "HINT_BF16")) set_default(out.properties, "INFERENCE_PRECISION_HINT", "bf16");
   if (auto folder = config.parameter("cache_dir")) set_default(out.properties, "CACHE_DIR", *folder);
   out.shared = !out.on_cpu() || config.parameter("NUM_STREAMS") || config.parameter("PERFORMANCE_HINT");
   // Left alone, processors that have bfloat16 or float16 would compute with it.

@@ -67,7 +67,9 @@ struct PartialShape {
   X(last_error, ov_get_last_err_msg, const char*, ())                                                             \
   X(text_free, ov_free, void, (const char*))                                                                      \
   X(core_create, ov_core_create, Status, (Core**))                                                                \
+  X(core_property, ov_core_get_property, Status, (const Core*, const char*, const char*, char**))                 \
   X(core_set, ov_core_set_property, Status, (const Core*, const char*, ...))                                      \
+  X(core_add_extension, ov_core_add_extension, Status, (const Core*, const char*))                                \
   X(core_read_model, ov_core_read_model, Status, (const Core*, const char*, const char*, Model**))                \
   X(core_compile_model, ov_core_compile_model, Status,                                                            \
     (const Core*, const Model*, const char*, size_t, CompiledModel**, ...))                                       \

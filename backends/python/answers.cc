@@ -1,8 +1,8 @@
 #include "answers.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
+
+#include "json_text.h"
 
 namespace modelmill::python {
 namespace {
@@ -78,17 +78,6 @@ void take_strings(SharedTensor& tensor, uint64_t elements) {
     throw ProtocolError("offsets of strings that don't ascend within their bytes");
 }
 
-void put_parameter(Response& response, const std::string& name, const backend::Json& value) {
-  using Kind = backend::Json::Kind;
-  const std::string text = value.text();
-  if (value.kind() == Kind::kBool) return response.parameter(name.c_str(), text == "true");
-  if (value.kind() != Kind::kNumber) return response.parameter(name.c_str(), text);
-  int64_t whole = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), whole);
-  if (error == std::errc() && end == text.data() + text.size()) return response.parameter(name.c_str(), whole);
-  response.parameter(name.c_str(), std::strtod(text.c_str(), nullptr));
-}
-
 std::vector<SharedTensor> read_outputs(FrameReader& reader, uint16_t count, const ModelShape& shape,
                                        const AnswerMemory& memory) {
   std::vector<SharedTensor> out;
@@ -132,7 +121,7 @@ class Giver {
   Response give(Request& request, const std::vector<SharedTensor>& outputs, std::string_view parameters) {
     Response response = request.respond();
     const auto said = parameters.empty() ? backend::Json() : backend::Json::parse(parameters);
-    for (const auto& [name, value] : said.members()) put_parameter(response, name, value);
+    for (const auto& [name, value] : said.members()) response.parameter(name.c_str(), parameter_value(value));
     for (const SharedTensor& output : outputs)
       if (request.wants(name(output))) put_whole(response, output, must_copy(output));
     return response;

@@ -1,7 +1,6 @@
 #include "execute_frame.h"
 
 #include <algorithm>
-#include <variant>
 #include <vector>
 
 #include "frames.h"
@@ -95,17 +94,6 @@ bool gather_pieces(const Execution& execution, const ModelShape& shape, std::vec
   return true;
 }
 
-std::string value_text(const backend::ParameterValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return json_quoted(*text);
-  if (const auto* yes = std::get_if<bool>(&value)) return *yes ? "true" : "false";
-  if (const auto* number = std::get_if<int64_t>(&value)) return std::to_string(*number);
-  if (const auto* number = std::get_if<uint64_t>(&value)) return std::to_string(*number);
-  char text[40];
-  std::snprintf(text, sizeof text, "%.17g", std::get<double>(value));
-  const std::string out = text;
-  return out.find_first_of("in") == std::string::npos ? out : "null";  // JSON has no infinity
-}
-
 std::string info_text(const Request& request, const mm_request_info& info) {
   std::string out = "{\"id\":" + json_quoted(info.id) + ",\"priority\":" + std::to_string(info.priority) +
                     ",\"deadline_ns\":" + (info.deadline_ns == INT64_MAX ? "null" : std::to_string(info.deadline_ns));
@@ -113,6 +101,8 @@ std::string info_text(const Request& request, const mm_request_info& info) {
   if (info.sequence_text == nullptr && info.sequence_number != 0)
     out += ",\"sequence\":" + std::to_string(info.sequence_number);
   if (info.sequence_flags != 0) out += ",\"flags\":" + std::to_string(info.sequence_flags);
+  if (info.queue_timeout_ns != 0) out += ",\"timeout_us\":" + std::to_string(info.queue_timeout_ns / 1000);
+  if (info.traceparent != nullptr) out += ",\"traceparent\":" + json_quoted(info.traceparent);
   out += ",\"outputs\":[";
   for (uint32_t i = 0; i < info.requested_output_count; ++i)
     out += (i > 0 ? "," : "") + json_quoted(backend::host->request_requested_output(request.handle(), i));
@@ -121,8 +111,7 @@ std::string info_text(const Request& request, const mm_request_info& info) {
     mm_parameter parameter{};
     parameter.struct_size = sizeof parameter;
     backend::check(backend::host->request_parameter(request.handle(), i, &parameter));
-    const auto value = request.parameter(parameter.name);
-    out += (i > 0 ? "," : "") + json_quoted(parameter.name) + ":" + (value ? value_text(*value) : "null");
+    out += (i > 0 ? "," : "") + json_quoted(parameter.name) + ":" + json_text(backend::value_of(parameter));
   }
   return out + "}}";
 }

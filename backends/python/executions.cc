@@ -16,7 +16,7 @@ uint64_t Executions::begin(backend::Execution execution) {
     ExecuteFrame made = make_execute_frame(id, execution, shape_, link_.arena());
     auto running = std::make_unique<Running>(Running{std::move(execution), std::move(made.inputs), 0, {}});
     running->open = running->execution.size();
-    running->heard = Clock::now();
+    running->heard = running->begun = Clock::now();
     for (const backend::Request& request : running->execution)
       running->deadline = std::max(running->deadline, request.info().deadline_ns);
     running->execution.mark_input_end();
@@ -165,7 +165,7 @@ void Executions::tell_cancelled(Clock::time_point since) {
   {
     const std::lock_guard lock(mutex_);
     for (auto& [id, running] : running_) {
-      if (running->heard > since) continue;
+      if (running->begun > since) continue;
       running->told.resize(running->execution.size());
       for (uint32_t i = 0; i < running->execution.size(); ++i) {
         // Asked without a look at the rest of the request, which its receiver may be answering.

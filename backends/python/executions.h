@@ -55,7 +55,7 @@ class Executions {
 
   /// Something began before `since` and nothing was heard of it after.
   bool overdue(Clock::time_point since) const;
-  /// Tells the worker of requests that nobody wants any more. Those that run since `since` are not looked at.
+  /// Tells the worker of requests that nobody wants any more. Those that were begun after `since` are not looked at.
   void tell_cancelled(Clock::time_point since);
   /// An execution came to its end.
   bool answered() const { return answered_.load(std::memory_order_relaxed); }
@@ -71,8 +71,9 @@ class Executions {
     uint32_t open = 0;  // requests without a last answer
     Clock::time_point heard;
     int64_t deadline = INT64_MIN;  // the latest
-    uint32_t callers = 0;          // guarded by mutex_; calls that are being made on its behalf
-    std::vector<bool> told = {};   // the worker knows that it is cancelled
+    Clock::time_point begun = {};
+    uint32_t callers = 0;         // guarded by mutex_; calls that are being made on its behalf
+    std::vector<bool> told = {};  // the worker knows that it is cancelled
     // Answers that wait for who follows it; guarded by mutex_.
     std::deque<std::vector<std::byte>> waiting = {};
   };

@@ -14,16 +14,17 @@
 namespace modelmill::python {
 
 /// Raised when a side does not speak it; `modelmill.worker` refuses another number.
-inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kProtocolVersion = 2;
 
 enum class FrameType : uint16_t {
   // From the server.
-  kHello = 1,       // control: JSON, what to serve
-  kExecute = 2,     // data: one execution; the frame's id is the execution's
-  kCancel = 3,      // data: nobody wants request [u32] of the execution any more
-  kAck = 4,         // data: an answer of request [u32] that was not its last has been taken
-  kStop = 5,        // data: finish and exit
-  kCallResult = 6,  // control: an answer of another model; the frame's id is the call's
+  kHello = 1,         // control: JSON, what to serve
+  kExecute = 2,       // data: one execution; the frame's id is the execution's
+  kCancel = 3,        // data: nobody wants request [u32] of the execution any more
+  kAck = 4,           // data: an answer of request [u32] that was not its last has been taken
+  kStop = 5,          // data: finish and exit
+  kCallResult = 6,    // control: an answer of another model; the frame's id is the call's
+  kModelsResult = 7,  // control: what became of a kModels; the frame's id is that one's
   // From either side: memory [u32 id, u64 size] that comes with the frame as a file descriptor, to be read by the
   // other.
   kRegion = 16,
@@ -36,6 +37,8 @@ enum class FrameType : uint16_t {
   kMetricNew = 37,     // control: JSON, a metric; the frame's id is the metric's
   kMetricUpdate = 38,  // control: [u64 metric, f64 value]...
   kLog = 39,           // control: [u8 level] text
+  kCallCancel = 40,    // control: nobody wants the rest of a call; the frame's id is the call's
+  kModels = 41,        // control: loads or unloads a model, or asks whether one is ready
 };
 
 struct FrameHeader {
@@ -97,7 +100,9 @@ struct __attribute__((packed)) CallRecord {
   uint32_t block_region;
   uint64_t block_offset;
   uint16_t tensors;
-  uint16_t model_size;  // the model's name, then the tensors, each with [u16 size] its name behind it
+  uint16_t model_size;  // the model's name, then
+  uint32_t about_size;  // what goes with the call, a JSON object or nothing, then the tensors, each with [u16 size] its
+                        // name behind it
 };
 
 struct __attribute__((packed)) CallResultRecord {
@@ -105,6 +110,24 @@ struct __attribute__((packed)) CallResultRecord {
   uint8_t kind;   // AnswerKind
   uint8_t final;
   uint16_t count;
+  uint32_t text_size;  // an error's message; of outputs, behind the tensors, the parameters as a JSON object
+};
+
+enum class ModelsAction : uint8_t { kLoad = 1, kUnload = 2, kIsReady = 3, kUnloadWithMembers = 4 };
+
+struct __attribute__((packed)) ModelsRecord {
+  uint8_t action;   // ModelsAction
+  int64_t version;  // kIsReady; 0: by default
+  uint32_t block_region;
+  uint64_t block_offset;
+  uint16_t files;  // kLoad: tensors of bytes, each with [u16 size] its path behind it
+  uint16_t model_size;
+  uint32_t config_size;  // the model's name, the configuration, then the files
+};
+
+struct __attribute__((packed)) ModelsResultRecord {
+  uint16_t code;  // mm_code
+  uint8_t ready;
   uint32_t text_size;
 };
 

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -44,6 +48,34 @@ inline std::string json_text(const backend::Json& value) {
       return "{" + out + "}";
   }
   return "null";
+}
+
+/// A parameter's value as JSON; a fraction stays one.
+inline std::string json_text(const backend::ParameterValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return json_quoted(*text);
+  if (const auto* yes = std::get_if<bool>(&value)) return *yes ? "true" : "false";
+  if (const auto* number = std::get_if<int64_t>(&value)) return std::to_string(*number);
+  if (const auto* number = std::get_if<uint64_t>(&value)) return std::to_string(*number);
+  char text[40];
+  std::snprintf(text, sizeof text, "%.17g", std::get<double>(value));
+  std::string out = text;
+  if (out.find_first_of("in") != std::string::npos) return "null";  // JSON has no infinity
+  return out.find_first_of(".e") == std::string::npos ? out + ".0" : out;
+}
+
+/// The inverse; whatever is neither a bool nor a number is its text.
+inline backend::ParameterValue parameter_value(const backend::Json& value) {
+  using Kind = backend::Json::Kind;
+  const std::string text = value.text();
+  if (value.kind() == Kind::kBool) return text == "true";
+  if (value.kind() != Kind::kNumber) return text;
+  const auto whole = [&text](auto number) -> std::optional<decltype(number)> {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+  };
+  if (const auto number = whole(int64_t{})) return *number;
+  if (const auto number = whole(uint64_t{})) return *number;
+  return std::strtod(text.c_str(), nullptr);
 }
 
 }  // namespace modelmill::python

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "json_text.h"
+
 namespace modelmill::python {
 namespace {
 
@@ -57,6 +59,8 @@ struct Services::Pending {
 bool Services::take(const Frame& frame) {
   switch (frame.type) {
     case FrameType::kCall: call(frame.id, FrameReader(frame.body)); return true;
+    case FrameType::kCallCancel: cancel(frame.id); return true;
+    case FrameType::kModels: models(frame.id, FrameReader(frame.body)); return true;
     case FrameType::kMetricNew: new_metric(frame.id, FrameReader(frame.body)); return true;
     case FrameType::kMetricUpdate: update_metrics(FrameReader(frame.body)); return true;
     case FrameType::kLog: log(FrameReader(frame.body)); return true;
@@ -69,19 +73,45 @@ bool Services::take(const Frame& frame) {
   }
 }
 
+/// Tensors of a worker's that follow one another, each with its name.
+Services::Named Services::read_named(FrameReader& body, uint16_t count) const {
+  const AnswerMemory memory{[this](uint32_t region) { return control_->region(region); }, nullptr, nullptr, 0};
+  Named out;
+  for (uint16_t i = 0; i < count; ++i) {
+    out.tensors.push_back(read_tensor(body, memory));
+    out.names.emplace_back(body.text(body.get<uint16_t>()));
+  }
+  return out;
+}
+
+/// What lay in it was copied.
+void Services::let_go(uint32_t block_region, uint64_t block_offset) const {
+  if (block_region == kNoRegion) return;
+  const auto region = control_->region(block_region);
+  if (!region) throw ProtocolError("a block in memory that there is not");
+  region->block_word(block_offset).store(0, std::memory_order_release);
+}
+
 void Services::call(uint64_t id, FrameReader body) {
   const auto record = body.get<CallRecord>();
   const std::string model(body.text(record.model_size));
-  const AnswerMemory memory{[this](uint32_t region) { return control_->region(region); }, nullptr, nullptr, 0};
-  std::vector<SharedTensor> tensors;
-  std::vector<std::string> names;
-  for (uint16_t i = 0; i < record.tensors; ++i) {
-    tensors.push_back(read_tensor(body, memory));
-    names.emplace_back(body.text(body.get<uint16_t>()));
+  const std::string_view about = body.text(record.about_size);
+  const Named named = read_named(body, record.tensors);
+  try {
+    make_call(id, record, model, CallDetails(about), named);
+  } catch (const ProtocolError&) {
+    throw;
+  } catch (const backend::Error& e) {
+    send_error(id, e.code(), e.what(), true);
   }
-  std::vector<mm_chunk> chunks(tensors.size());
+  let_go(record.block_region, record.block_offset);
+}
+
+void Services::make_call(uint64_t id, const CallRecord& record, const std::string& model, const CallDetails& details,
+                         const Named& named) {
+  std::vector<mm_chunk> chunks(named.tensors.size());
   std::vector<mm_tensor> inputs;
-  for (size_t i = 0; i < tensors.size(); ++i) inputs.push_back(view_of(tensors[i], names[i], chunks[i]));
+  for (size_t i = 0; i < chunks.size(); ++i) inputs.push_back(view_of(named.tensors[i], named.names[i], chunks[i]));
   auto pending = std::make_unique<Pending>(Pending{shared_from_this(), id});
   mm_call_model_args args{};
   args.struct_size = sizeof args;
@@ -89,31 +119,55 @@ void Services::call(uint64_t id, FrameReader body) {
   args.version = record.version;
   args.inputs = inputs.data();
   args.input_count = static_cast<uint32_t>(inputs.size());
-  args.on_result = &Services::on_result;
+  args.on_answer = &Services::on_answer;
   args.context = pending.get();
   const Caller caller = caller_of_(record.execution);
   args.parent = caller.request;
   if (caller.deadline_ns != INT64_MAX) args.deadline_ns = caller.deadline_ns;
-  mm_error* error = backend::host->call_model(model_, &args);
-  if (error == nullptr)
-    (void)pending.release();
+  details.put_into(args);
+  mm_call* handle = nullptr;
+  if (details.may_cancel()) {
+    args.call = &handle;
+    const std::lock_guard lock(mutex_);
+    cancellable_.emplace(id, nullptr);
+  }
+  if (mm_error* error = backend::host->call_model(model_, &args); error != nullptr) {
+    mm_call_answer answer{};
+    answer.struct_size = sizeof answer;
+    answer.error = error;
+    answer.final = 1;
+    return on_answer(pending.release(), &answer);
+  }
+  (void)pending.release();
+  if (handle == nullptr) return;
+  const std::lock_guard lock(mutex_);
+  if (const auto it = cancellable_.find(id); it != cancellable_.end())
+    it->second = handle;
   else
-    answer(id, error, nullptr, 0, true);
-  if (record.block_region == kNoRegion) return;
-  // The inputs were copied.
-  const auto region = control_->region(record.block_region);
-  if (!region) throw ProtocolError("a block in memory that there is not");
-  region->block_word(record.block_offset).store(0, std::memory_order_release);
+    backend::host->call_free(handle);  // it has had its last answer
 }
 
-void Services::on_result(void* context, mm_error* error, const mm_tensor* outputs, uint32_t count, int32_t final) {
-  auto* pending = static_cast<Pending*>(context);
-  try {
-    pending->services->answer(pending->call, error, outputs, count, final != 0);
-  } catch (const backend::Error& e) {
-    pending->services->send_error(pending->call, e.code(), e.what(), final != 0);
+void Services::cancel(uint64_t call) {
+  const std::lock_guard lock(mutex_);
+  if (const auto it = cancellable_.find(call); it != cancellable_.end()) backend::host->call_cancel(it->second);
+}
+
+void Services::on_answer(void* context, const mm_call_answer* given) {
+  std::unique_ptr<Pending> pending(static_cast<Pending*>(context));
+  Services& self = *pending->services;
+  if (given->final != 0) {
+    const std::lock_guard lock(self.mutex_);
+    if (const auto it = self.cancellable_.find(pending->call); it != self.cancellable_.end()) {
+      if (it->second != nullptr) backend::host->call_free(it->second);
+      self.cancellable_.erase(it);
+    }
   }
-  if (final != 0) delete pending;
+  try {
+    self.answer(pending->call, *given);
+  } catch (const backend::Error& e) {
+    self.send_error(pending->call, e.code(), e.what(), given->final != 0);
+  }
+  if (given->final == 0) (void)pending.release();  // there is more to come
 }
 
 void Services::send_error(uint64_t call, mm_code code, const std::string& message, bool final) {
@@ -124,7 +178,11 @@ void Services::send_error(uint64_t call, mm_code code, const std::string& messag
   control_->send(writer.take());
 }
 
-void Services::answer(uint64_t call, mm_error* error, const mm_tensor* outputs, uint32_t count, bool final) {
+void Services::answer(uint64_t call, const mm_call_answer& given) {
+  mm_error* const error = given.error;
+  const mm_tensor* const outputs = given.outputs;
+  const uint32_t count = given.output_count;
+  const bool final = given.final != 0;
   if (error != nullptr) {
     const mm_code code = backend::host->error_code(error);
     const std::string message = backend::host->error_message(error);
@@ -142,8 +200,15 @@ void Services::answer(uint64_t call, mm_error* error, const mm_tensor* outputs, 
     kept = next_kept_++;
     kept_.emplace(kept, block);
   }
-  const auto kind = count > 0 || !final ? AnswerKind::kOutputs : AnswerKind::kEnd;
-  writer.put(CallResultRecord{kept, static_cast<uint8_t>(kind), final, static_cast<uint16_t>(count), 0});
+  // An answer names the version that gave it; without one it is the bare end.
+  const auto kind = given.version != 0 || count > 0 || !final ? AnswerKind::kOutputs : AnswerKind::kEnd;
+  std::string parameters;
+  for (uint32_t i = 0; i < given.parameter_count; ++i)
+    parameters += (i > 0 ? "," : "{") + json_quoted(given.parameters[i].name) + ":" +
+                  json_text(backend::value_of(given.parameters[i]));
+  if (!parameters.empty()) parameters += "}";
+  writer.put(CallResultRecord{kept, static_cast<uint8_t>(kind), final, static_cast<uint16_t>(count),
+                              static_cast<uint32_t>(parameters.size())});
   uint64_t offset = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const mm_tensor& tensor = outputs[i];
@@ -157,6 +222,7 @@ void Services::answer(uint64_t call, mm_error* error, const mm_tensor* outputs, 
     writer.text(name);
     offset += (shared_size(tensor) + kAlign - 1) / kAlign * kAlign;
   }
+  writer.text(parameters);
   control_->send(writer.take());
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,7 +15,7 @@
 namespace modelmill::pytorch {
 
 /// Counted up when something here changes; plugin and bridge must agree.
-inline constexpr uint32_t kBridgeVersion = 1;
+inline constexpr uint32_t kBridgeVersion = 2;
 
 /// A parameter of a program's forward(), or an input of a package.
 struct Argument {
@@ -74,6 +75,8 @@ struct RunOptions {
   int threads = 1;  // inside one operator
   bool inference_mode = true;
   bool optimize = true;
+  /// TorchScript's executor and whether it goes by what it sees, for all models of the process from then on.
+  std::optional<bool> jit_executor, jit_profiling;
 };
 
 /// A loaded file. Runs on several threads at once; one that keeps state runs one execution after another.

@@ -18,6 +18,11 @@ int thread_count(const ModelConfig& config, std::string_view name, int fallback,
   return given == 0 ? cores : static_cast<int>(given);
 }
 
+std::optional<bool> flag(const ModelConfig& config, std::string_view name) {
+  if (!config.parameter(name)) return std::nullopt;
+  return config.parameter_bool(name, true);
+}
+
 }  // namespace
 
 Options Options::read(const ModelConfig& config, uint32_t instance_threads, int cores) {
@@ -26,6 +31,8 @@ Options Options::read(const ModelConfig& config, uint32_t instance_threads, int 
                                  instance_threads > 0 ? static_cast<int>(instance_threads) : 1, cores);
   out.run.inference_mode = config.parameter_bool("INFERENCE_MODE", true);
   out.run.optimize = !config.parameter_bool("DISABLE_OPTIMIZED_EXECUTION", false);
+  out.run.jit_executor = flag(config, "ENABLE_JIT_EXECUTOR");
+  out.run.jit_profiling = flag(config, "ENABLE_JIT_PROFILING");
   out.fork_threads = thread_count(config, "INTER_OP_THREAD_COUNT", 0, cores);
   return out;
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "init_ops.h"
 #include "input_keepers.h"
 
 namespace modelmill::tensorflow {
@@ -109,6 +110,8 @@ LoadedGraph::LoadedGraph(const backend::ModelArgs& args)
       options(Options::read(args.config, args.instance_threads, cores)) {
   std::string bytes;
   session = std::make_unique<Session>(directory, options, &bytes);
+  if (const auto file = args.config.parameter("TF_INIT_OPS_FILE"); file && !file->empty())
+    session->run(read_init_ops(args.directory.empty() ? directory : args.directory, *file));
   MetaGraph graph = read_meta_graph(bytes);
   for (auto& [name, signature] : graph.signatures) {
     if (is_internal(name)) continue;

@@ -32,6 +32,8 @@ class Session {
   TF_Session* get() const { return session_; }
   /// Of "net/out:0". Throws Error when the graph has none.
   TF_Output find(const std::string& tensor) const;
+  /// Runs operations of the graph by their names, for what they do. Throws Error.
+  void run(const std::vector<std::string>& operations) const;
 
  private:
   Handle<TF_Graph> graph_;

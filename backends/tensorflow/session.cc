@@ -72,4 +72,17 @@ TF_Output Session::find(const std::string& tensor) const {
   return {operation, index};
 }
 
+void Session::run(const std::vector<std::string>& operations) const {
+  std::vector<const TF_Operation*> targets;
+  for (const std::string& name : operations) {
+    const TF_Operation* const operation = api.GraphOperationByName(graph_.get(), name.c_str());
+    if (operation == nullptr) throw Error(MM_INVALID_ARGUMENT, "its graph has no operation '" + name + "'");
+    targets.push_back(operation);
+  }
+  const Status status;
+  api.SessionRun(session_, nullptr, nullptr, nullptr, 0, nullptr, nullptr, 0, targets.data(),
+                 static_cast<int>(targets.size()), nullptr, status.get());
+  status.check("operations of initialisation");
+}
+
 }  // namespace modelmill::tensorflow

@@ -2,7 +2,6 @@
 // it with each request completed exactly once. Written against the C header alone, as a backend in C would be.
 
 #include <atomic>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <stdexcept>
@@ -10,20 +9,15 @@
 #include <thread>
 #include <vector>
 
-#include "modelmill/backend.h"
+#include "abuse.h"
+
+namespace abuse {
+
+const mm_host* host = nullptr;
 
 namespace {
 
-const mm_host* host = nullptr;
 std::atomic<int> released{0};  // memory lent to the host and given back
-
-struct Model {
-  mm_host_model* host_model;
-  std::string mode;
-  mm_metric* counter = nullptr;
-  mm_metric* gauge = nullptr;
-  mm_metric* histogram = nullptr;
-};
 
 struct Instance {
   Model* model;
@@ -41,28 +35,6 @@ const mm_tensor_spec kSpecs[3] = {{sizeof(mm_tensor_spec), "x", MM_FP32, 1, kSha
                                   {sizeof(mm_tensor_spec), "s", MM_STRING, 1, kShape, nullptr, 1}};
 const mm_tensor_spec kOutputs[2] = {{sizeof(mm_tensor_spec), "out", MM_FP32, 1, kShape, nullptr, 0},
                                     {sizeof(mm_tensor_spec), "text", MM_STRING, 1, kShape, nullptr, 0}};
-
-void drop(mm_error* error) {
-  if (error != nullptr) host->error_free(error);
-}
-
-mm_response* response_of(mm_request* request) {
-  mm_response* response = nullptr;
-  drop(host->response_new(request, &response));
-  return response;
-}
-
-mm_error* put(mm_response* response, const char* name, mm_dtype dtype, int64_t count, const float* values) {
-  mm_output_args out{};
-  out.struct_size = sizeof out;
-  out.name = name;
-  out.dtype = dtype;
-  out.rank = 1;
-  out.shape = &count;
-  mm_error* error = host->output_allocate(response, &out);
-  if (error == nullptr && values != nullptr) std::memcpy(out.data, values, static_cast<size_t>(count) * sizeof(float));
-  return error;
-}
 
 mm_error* lend(mm_response* response, int64_t count, uint64_t bytes, mm_memory_kind kind) {
   auto* values = new std::vector<float>(static_cast<size_t>(count), 2.5f);
@@ -120,29 +92,6 @@ void strings(mm_request* request) {
     error = host->output_strings(response, &out);
   }
   host->response_send(response, error, MM_RESPONSE_FINAL);
-}
-
-/// Asks model "other" for twice x and passes its answer on.
-void call_other(Model* model, mm_request* request) {
-  mm_tensor x{};
-  x.struct_size = sizeof x;
-  drop(host->request_input(request, 0, &x));
-  mm_call_model_args args{};
-  args.struct_size = sizeof args;
-  args.model = "other";
-  args.inputs = &x;
-  args.input_count = 1;
-  args.parent = request;
-  args.context = request;
-  args.on_result = [](void* context, mm_error* error, const mm_tensor* outputs, uint32_t count, int32_t) {
-    mm_response* response = response_of(static_cast<mm_request*>(context));
-    if (error == nullptr && count > 0)
-      drop(put(response, "out", MM_FP32, static_cast<int64_t>(outputs[0].element_count),
-               static_cast<const float*>(outputs[0].chunks[0].data)));
-    host->response_send(response, error, MM_RESPONSE_FINAL);
-  };
-  if (mm_error* error = host->call_model(model->host_model, &args))
-    host->response_send(response_of(request), error, MM_RESPONSE_FINAL);
 }
 
 /// Sends an output that breaks a rule and, ignoring the error, the response.
@@ -254,6 +203,10 @@ mm_error* run_one(Model* model, mm_request* request) {
     decoupled(request);
   } else if (mode == "call_model") {
     call_other(model, request);
+  } else if (mode == "call_detailed") {
+    call_detailed(model, request);
+  } else if (mode == "change_model") {
+    change_models(model, request);
   } else if (mode == "rejected") {
     rejected(request);
   } else if (mode == "metrics") {
@@ -369,9 +322,10 @@ const mm_backend kTable = {
 };
 
 }  // namespace
+}  // namespace abuse
 
 extern "C" MM_EXPORT const mm_backend* mm_backend_entry(const mm_host* table) {
   if (table->abi_major != MM_ABI_MAJOR) return nullptr;
-  host = table;
-  return &kTable;
+  abuse::host = table;
+  return &abuse::kTable;
 }

@@ -20,10 +20,10 @@
  *
  * Threads. Host functions may be called from any thread unless they say otherwise; calls that take the same request, or
  * responses of the same request, do not overlap, except request_cancelled. The host calls model_load,
- * model_signature, model_unload, instance_create and instance_destroy of one model one after another; model_load and
- * model_unload never while that model executes, instance_create and instance_destroy maybe while other instances of it
- * do. It calls execute of one instance again only after its last execution is done and its last call has returned, and
- * of different instances at once.
+ * model_signature, model_unload, instance_create, instance_destroy and memory_use of one model one after another;
+ * model_load and model_unload never while that model executes, the others maybe while instances of it do. It calls
+ * execute of one instance again only after its last execution is done and its last call has returned, and of different
+ * instances at once.
  *
  * Nothing here assumes the host's address space beyond the pointers of one call: the same table is served to a worker
  * process.
@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 #define MM_ABI_MAJOR 1
-#define MM_ABI_MINOR 2
+#define MM_ABI_MINOR 3
 
 #if defined(__GNUC__)
 #define MM_EXPORT __attribute__((visibility("default")))
@@ -111,6 +111,7 @@ typedef struct mm_request mm_request;       /* one inference request */
 typedef struct mm_response mm_response;     /* one answer in the making */
 typedef struct mm_execution mm_execution;   /* one call of execute */
 typedef struct mm_metric mm_metric;
+typedef struct mm_call mm_call; /* a call of another model */
 /* Made by the backend, opaque to the host: */
 typedef struct mm_backend_state mm_backend_state;
 typedef struct mm_model mm_model;
@@ -176,6 +177,9 @@ typedef struct mm_tensor_spec {
 /* Runs code that may mind inputs that the host made up: it is not tried out, and warmed up only with requests that its
  * author gave for that. */
 #define MM_CAP_NO_TRIALS (1ull << 7)
+/* Runs batches of the configuration's max_batch_size rows only: the host fills up those that have fewer, and throws the
+ * answers to what it added away. */
+#define MM_CAP_FULL_BATCHES (1ull << 8)
 
 /* What a model says of its first dimension. */
 typedef enum mm_batching {
@@ -276,6 +280,9 @@ typedef struct mm_request_info {
   uint64_t sequence_number;        /* 0: none, or sequence_text is set */
   const char* sequence_text;       /* NULL: none */
   uint32_t sequence_flags;
+  const char*
+      traceparent; /* the caller's place in its trace, as W3C's header of that name has it; NULL: it is in none */
+  int64_t queue_timeout_ns; /* how long the client lets it wait to be run; 0: it did not say */
 } mm_request_info;
 
 #define MM_RESPONSE_FINAL (1u << 0)
@@ -302,18 +309,78 @@ typedef struct mm_metric_args {
 typedef void (*mm_call_result_fn)(void* context, mm_error* error, const mm_tensor* outputs, uint32_t output_count,
                                   int32_t final);
 
+/* An answer of another model. All but `error` lives for the call only. */
+typedef struct mm_call_answer {
+  size_t struct_size;
+  mm_error* error; /* NULL, or belongs to the receiver */
+  const mm_tensor* outputs;
+  uint32_t output_count; /* 0 with final: the end without a further answer, or an answer without outputs */
+  const mm_parameter* parameters;
+  uint32_t parameter_count;
+  int64_t version; /* that answered; 0: none did */
+  int32_t final;
+} mm_call_answer;
+
+typedef void (*mm_call_answer_fn)(void* context, const mm_call_answer* answer);
+
+/* The caller takes one answer: a model that gives any number refuses it, with MM_UNIMPLEMENTED. */
+#define MM_CALL_ONE_ANSWER (1u << 0)
+
 typedef struct mm_call_model_args {
   size_t struct_size;
   const char* model;
   int64_t version;         /* 0: the default */
-  const mm_tensor* inputs; /* copied before call_model returns */
+  const mm_tensor* inputs; /* copied before call_model returns, as all that is pointed to here */
   uint32_t input_count;
   mm_request* parent;          /* NULL, or the request on whose behalf: its deadline and cancellation are inherited.
                                 * Another thread may answer it meanwhile, but its execution must not be done. */
   mm_call_result_fn on_result; /* from any thread, maybe before call_model returns */
   void* context;
   int64_t deadline_ns; /* without a parent: as mm_request_info.deadline_ns; 0: none */
+
+  const char* id;                       /* NULL: the parent's */
+  const char* const* requested_outputs; /* NULL: all */
+  uint32_t requested_output_count;
+  const mm_parameter* parameters;
+  uint32_t parameter_count;
+  uint64_t priority;           /* as mm_request_info.priority; 0: the parent's */
+  int64_t queue_timeout_ns;    /* as in mm_request_info */
+  uint64_t sequence_number;    /* 0: none, or sequence_text is set */
+  const char* sequence_text;   /* NULL: none */
+  uint32_t sequence_flags;     /* MM_SEQUENCE_* */
+  const char* traceparent;     /* as in mm_request_info; NULL: the parent's; "": none */
+  uint32_t flags;              /* MM_CALL_* */
+  mm_call_answer_fn on_answer; /* called in the place of on_result, which may be NULL then */
+  mm_call** call;              /* out, NULL: not wanted; for call_cancel, to be freed by call_free at any time */
 } mm_call_model_args;
+
+typedef enum mm_model_action {
+  MM_MODEL_LOAD = 1,
+  MM_MODEL_UNLOAD = 2,
+  MM_MODEL_UNLOAD_WITH_MEMBERS = 3 /* and of an ensemble the models that are loaded for it alone */
+} mm_model_action;
+
+/* Called once, from any thread, maybe before change_model returns. `error` is NULL or belongs to the receiver. */
+typedef void (*mm_model_changed_fn)(void* context, mm_error* error);
+
+/* A file of a model to be loaded. Stands in arrays, so it never grows. */
+typedef struct mm_model_file {
+  size_t struct_size;
+  const char* path; /* inside the model's folder: "1/model.onnx" */
+  const void* data;
+  uint64_t size;
+} mm_model_file;
+
+typedef struct mm_change_model_args {
+  size_t struct_size;
+  mm_model_action action;
+  const char* model;
+  const char* config_json;    /* to load: a configuration in the place of the model's own; NULL: none */
+  const mm_model_file* files; /* to load: the model's folder, in the place of the repository's; needs config_json */
+  uint32_t file_count;
+  mm_model_changed_fn on_changed;
+  void* context;
+} mm_change_model_args;
 
 typedef struct mm_host {
   size_t struct_size;
@@ -383,6 +450,19 @@ typedef struct mm_host {
   /* Whether the model, once loaded, can be asked at the moment. While it can't, its readiness says so, and `reason`
    * why; requests still reach execute. It can until this says otherwise. */
   void (*model_available)(mm_host_model* model, int32_t available, const char* reason);
+
+  /* Nobody wants the rest of the call's answers any more; a last one comes all the same. */
+  void (*call_cancel)(mm_call* call);
+  void (*call_free)(mm_call* call);
+
+  /* Loads a model of this server, or takes one from its clients, when its operator has left that to clients (explicit
+   * model control). Returns at once; what is pointed to is copied. The load is over, or has failed, when on_changed is
+   * called: it may wait for other models of the same kind, so no thread of the backend's should wait for it that they
+   * need. Refused where models would wait for each other, the caller among them. An error: on_changed is not called. */
+  mm_error* (*change_model)(mm_host_model* caller, const mm_change_model_args* args);
+  /* Whether a model (version 0: any that it is asked for by default) can be asked now. Not an error for one that there
+   * is not. */
+  mm_error* (*model_ready)(mm_host_model* caller, const char* model, int64_t version, int32_t* ready);
 } mm_host;
 
 /* ---- the backend's functions ----------------------------------------------------------------------------------------
@@ -406,6 +486,8 @@ typedef struct mm_runtime_info {
   const char* problem; /* out */
   const char* remedy;  /* out: "pip install onnxruntime" */
   int32_t gpu_count;   /* out: GPUs that instances can be put on, numbered from 0; -1 (given): those of the machine */
+  const char*
+      precisions; /* out: what mm_model_load_args.precision may be, comma-separated: "bf16,fp16"; NULL: nothing */
 } mm_runtime_info;
 
 typedef struct mm_model_load_args {
@@ -418,6 +500,8 @@ typedef struct mm_model_load_args {
   const char* config_json;   /* the model's configuration in Triton's field names; `parameters` are in it */
   uint32_t instance_threads; /* threads that one instance may use inside; 0: the backend decides */
   mm_model* model;           /* out */
+  const char* precision;     /* what it is to be computed in, one of mm_runtime_info.precisions; MM_FAILED_PRECONDITION
+                              * where the processor can't; NULL or "": as the model and its configuration say */
 } mm_model_load_args;
 
 typedef struct mm_model_info {
@@ -460,6 +544,28 @@ typedef struct mm_instance_args {
   mm_instance* instance; /* out */
 } mm_instance_args;
 
+/* A device's memory, in bytes, as the device itself tells it. */
+typedef struct mm_device_memory {
+  size_t struct_size;
+  mm_device_kind kind; /* MM_DEVICE_GPU */
+  int32_t device_id;
+  uint64_t total_bytes; /* out; 0 (given): not known */
+  uint64_t free_bytes;  /* out, of whoever took the rest; looked at only where the total is known */
+  const char* uuid;     /* out: the name that the device's maker gives it, "GPU-0ba3..."; NULL (given): none. Lives as
+                         * long as the library */
+} mm_device_memory;
+
+/* What a model, or one of its instances, holds of a device's memory. */
+typedef struct mm_memory_use {
+  size_t struct_size;
+  mm_model* model;
+  mm_instance* instance; /* one of that model's; NULL: what the model holds there beside its instances */
+  mm_device_kind kind;   /* MM_DEVICE_GPU */
+  int32_t device_id;
+  uint64_t bytes; /* out; 0 (given): nothing */
+  int32_t known;  /* out; 0 (given): the backend can't tell */
+} mm_memory_use;
+
 typedef struct mm_execute_args {
   size_t struct_size;
   mm_instance* instance;
@@ -495,6 +601,14 @@ typedef struct mm_backend {
   /* Another signature of a loaded model, as a model with inputs, outputs and instances of its own. What they share
    * stays until all are unloaded, in whatever order that happens. NULL: no model has other signatures. */
   mm_error* (*model_signature)(mm_signature_args* args);
+
+  /* The memory of one of the GPUs that gpu_count counts. From any thread, also while models execute; cheap, for it is
+   * asked for each reading of metrics. NULL: the backend can't tell. */
+  mm_error* (*device_memory)(mm_backend_state* state, mm_device_memory* out);
+
+  /* What a model, or an instance, holds of a device: asked when it was made, and once it was warmed up. NULL: the
+   * backend can't tell, and what the model's configuration says counts. */
+  mm_error* (*memory_use)(mm_memory_use* out);
 } mm_backend;
 
 /* The one exported symbol. Checks host->abi_major; NULL when the backend can't work with this host. The table and all

@@ -11,7 +11,9 @@
 #define MODELMILL_BACKEND_HPP_
 
 #include <deque>
+#include <map>
 #include <mutex>
+#include <optional>
 
 #include "backend/batch.hpp"
 #include "backend/config.hpp"
@@ -30,6 +32,7 @@ struct ModelArgs {
   std::string file;       // the model's file, or empty
   ModelConfig config;
   uint32_t instance_threads = 0;  // 0: as the backend likes
+  std::string precision = {};     // what it is to be computed in, of RuntimeInfo::precisions; empty: as it says itself
 };
 
 struct InstanceArgs {
@@ -52,6 +55,13 @@ struct ModelInfo {
   std::vector<std::string> other_signatures;
 };
 
+/// A GPU's memory, as the device tells it.
+struct DeviceMemory {
+  uint64_t total_bytes = 0;  // 0: not known
+  uint64_t free_bytes = 0;
+  std::string uuid = {};  // empty: it has none
+};
+
 /// One execution context; runs one execution at a time unless its model claims MM_CAP_CONCURRENT_EXECUTE.
 class Instance {
  public:
@@ -59,6 +69,8 @@ class Instance {
   /// Answers every request, or throws: then those without an answer fail with what was thrown. To answer later move the
   /// execution away.
   virtual void execute(Execution& execution) = 0;
+  /// Bytes that it holds of a GPU's memory; nullopt: it can't tell. Maybe while it executes.
+  virtual std::optional<uint64_t> gpu_bytes(int32_t device_id) const { return (void)device_id, std::nullopt; }
 };
 
 /// A loaded model.
@@ -80,6 +92,8 @@ class Model {
   virtual std::unique_ptr<Model> open_signature(const std::string& name, mm_host_model*) {
     throw Error(MM_NOT_FOUND, "the backend has no signature '" + name + "' of this model");
   }
+  /// Bytes that it holds of a GPU's memory beside its instances; nullopt: it can't tell.
+  virtual std::optional<uint64_t> gpu_bytes(int32_t device_id) const { return (void)device_id, std::nullopt; }
   /// From several instances at once: synchronise what changes.
   virtual void execute(Execution&) { throw Error(MM_INTERNAL, "the backend does not implement execute"); }
 };
@@ -88,7 +102,8 @@ class Model {
 struct RuntimeInfo {
   bool available = true;
   std::string runtime, version, path, devices, problem, remedy;
-  int gpu_count = -1;  // see mm_runtime_info
+  int gpu_count = -1;      // see mm_runtime_info
+  std::string precisions;  // lower ones than models' own, that it can compute them in: "bf16,fp16"
 };
 
 /// The backend itself, made once.
@@ -101,6 +116,8 @@ class Backend {
   /// The operator's settings, and the folder of this library.
   virtual void initialize(const Json& settings, const std::string& library_dir) { (void)settings, (void)library_dir; }
   virtual RuntimeInfo runtime_info() { return {}; }
+  /// Of one of the GPUs that runtime_info() counts. From any thread.
+  virtual DeviceMemory device_memory(int32_t device_id) { return (void)device_id, DeviceMemory{}; }
   virtual std::unique_ptr<Model> load(const ModelArgs& args) = 0;
 };
 
@@ -118,10 +135,10 @@ class __attribute__((visibility("hidden"))) Wall {
   static const mm_backend* enter(const mm_host* table) {
     if (table == nullptr || table->abi_major != MM_ABI_MAJOR || !MM_HAS(table, output_forward)) return nullptr;
     host = table;
-    static const mm_backend self = {sizeof(mm_backend), MM_ABI_MAJOR,      MM_ABI_MINOR,       B::kName,
-                                    B::kVersion,        B::kDefaultFile,   B::kFileExtensions, &initialize,
-                                    &runtime_info,      &model_load,       &model_info,        &model_unload,
-                                    &instance_create,   &instance_destroy, &execute,           &model_signature};
+    static const mm_backend self = {
+        sizeof(mm_backend), MM_ABI_MAJOR,      MM_ABI_MINOR,  B::kName,         B::kVersion,    B::kDefaultFile,
+        B::kFileExtensions, &initialize,       &runtime_info, &model_load,      &model_info,    &model_unload,
+        &instance_create,   &instance_destroy, &execute,      &model_signature, &device_memory, &memory_use};
     return &self;
   }
 
@@ -130,6 +147,7 @@ class __attribute__((visibility("hidden"))) Wall {
     B backend;
     std::mutex mutex;
     std::deque<RuntimeInfo> told;  // its text lives as long as the library
+    std::map<int32_t, std::string> uuids;
   };
   struct Loaded {
     std::unique_ptr<Model> model;
@@ -191,6 +209,7 @@ class __attribute__((visibility("hidden"))) Wall {
       out->problem = kept.problem.c_str();
       out->remedy = kept.remedy.c_str();
       if (MM_HAS(out, gpu_count)) out->gpu_count = kept.gpu_count;
+      if (MM_HAS(out, precisions)) out->precisions = kept.precisions.c_str();
     });
     if (error == nullptr) return;
     out->available = 0;
@@ -202,6 +221,7 @@ class __attribute__((visibility("hidden"))) Wall {
       ModelArgs in{args->host_model,      args->name, args->version,
                    args->directory,       args->file, ModelConfig(args->config_json),
                    args->instance_threads};
+      if (MM_HAS(args, precision) && args->precision != nullptr) in.precision = args->precision;
       auto loaded = std::make_unique<Loaded>(reinterpret_cast<State*>(state)->backend.load(in));
       args->model = reinterpret_cast<mm_model*>(loaded.release());
     });
@@ -243,6 +263,28 @@ class __attribute__((visibility("hidden"))) Wall {
     });
   }
   static void instance_destroy(mm_instance* instance) { delete reinterpret_cast<Instance*>(instance); }
+  static mm_error* device_memory(mm_backend_state* opaque, mm_device_memory* out) {
+    return guard([&] {
+      auto& state = *reinterpret_cast<State*>(opaque);
+      if (out->kind != MM_DEVICE_GPU) return;
+      const DeviceMemory memory = state.backend.device_memory(out->device_id);
+      out->total_bytes = memory.total_bytes;
+      out->free_bytes = memory.free_bytes;
+      if (memory.uuid.empty()) return;
+      const std::lock_guard lock(state.mutex);
+      out->uuid = state.uuids.emplace(out->device_id, memory.uuid).first->second.c_str();
+    });
+  }
+  static mm_error* memory_use(mm_memory_use* out) {
+    return guard([&] {
+      if (out->kind != MM_DEVICE_GPU) return;
+      const auto bytes = out->instance != nullptr
+                             ? reinterpret_cast<Instance*>(out->instance)->gpu_bytes(out->device_id)
+                             : reinterpret_cast<Loaded*>(out->model)->model->gpu_bytes(out->device_id);
+      out->known = bytes.has_value();
+      out->bytes = bytes.value_or(0);
+    });
+  }
   static mm_error* execute(mm_execute_args* args) {
     // Once the execution exists every error is an answer to its requests.
     return guard([&] {

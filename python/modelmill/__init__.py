@@ -10,8 +10,8 @@
 
 _TYPES = {"Image", "Table", "Tensor"}
 __all__ = [
-    "Counter", "Error", "Errors", "Gauge", "Histogram", "Image", "Request", "Table", "Tensor", "call", "call_async", "device",
-    "directory", "model", "name", "on_start", "on_stop", "parameter", "stream", "submit",
+    "CallOptions", "Counter", "Error", "Errors", "Gauge", "Histogram", "Image", "Request", "Table", "Tensor", "call",
+    "call_async", "device", "directory", "model", "name", "on_start", "on_stop", "parameter", "stream", "submit",
 ]  # fmt: skip
 
 

@@ -56,6 +56,7 @@ class Request:
         self.parameters = info.get("parameters", {})
         self.priority = info.get("priority", 0)
         self.sequence = info.get("sequence")
+        self.traceparent = info.get("traceparent", "")
         self._deadline = info.get("deadline_ns")
         self._is_cancelled = is_cancelled
 
@@ -76,14 +77,61 @@ def _session():
     return _worker.session
 
 
+@dataclasses.dataclass(frozen=True)
+class CallOptions:
+    """What goes with a call of another model, in the place of the version's number:
+
+    call("ranker", modelmill.CallOptions(version=2, priority=1, parameters={"top": 5}), x=array)
+    """
+
+    version: int = 0
+    """0: the default."""
+    outputs: tuple = ()
+    """Names of those that are wanted; none: all."""
+    parameters: dict = dataclasses.field(default_factory=dict)
+    """Texts, numbers and bools by name."""
+    priority: int = 0
+    """1 is the highest; 0: that of the request that is being answered."""
+    queue_seconds: float = 0
+    """How long it may wait to be run; 0: as the model says."""
+    sequence: object = 0
+    """The number or name of the sequence that it belongs to; 0: none."""
+    sequence_start: bool = False
+    sequence_end: bool = False
+    id: object = None
+    """None: that of the request that is being answered."""
+    traceparent: object = None
+    """Of W3C's trace context; None: that of the request that is being answered, "": none."""
+
+    def _about(self):
+        about = {
+            "outputs": list(self.outputs), "parameters": self.parameters, "priority": self.priority,
+            "timeout_us": round(self.queue_seconds * 1e6), "sequence": self.sequence,
+            "flags": self.sequence_start + 2 * self.sequence_end,
+        }  # fmt: skip
+        about = {key: value for key, value in about.items() if value}
+        for key in ("id", "traceparent"):
+            if getattr(self, key) is not None:
+                about[key] = getattr(self, key)
+        return about
+
+
+def _begin(name, how, inputs, streams=False):
+    """`how`: a version's number, or CallOptions."""
+    if not isinstance(how, CallOptions):
+        return _session().call(name, inputs, how, streams)
+    return _session().call(name, inputs, how.version, streams, about=how._about())
+
+
 def call(name, version=0, /, **inputs):
-    """What another model of this server answers: {output: array}. Raises Error. In async code use call_async()."""
+    """What another model of this server answers: {output: array}, and in its `parameters` what the model said beside.
+    In the place of the version's number CallOptions may stand. Raises Error. In async code use call_async()."""
     return submit(name, version, **inputs).result()
 
 
 def submit(name, version=0, /, **inputs):
     """Begins a call; its result() waits. Several can be under way at once."""
-    return _session().call(name, inputs, version).future
+    return _begin(name, version, inputs).future
 
 
 async def call_async(name, version=0, /, **inputs):
@@ -92,13 +140,18 @@ async def call_async(name, version=0, /, **inputs):
 
 
 def stream(name, version=0, /, **inputs):
-    """The answers of a model that gives several to a request, one after another."""
-    queue = _session().call(name, inputs, version, streams=True).queue
-    while (answer := queue.get()) is not None:
-        outputs, error = answer
-        if error is not None:
-            raise error
-        yield outputs
+    """The answers of a model that gives several to a request, one after another. When it is closed before the last,
+    the model is told that nobody wants the rest."""
+    made = _begin(name, version, inputs, streams=True)
+    try:
+        while (answer := made.queue.get()) is not None:
+            outputs, error = answer
+            if error is not None:
+                raise error
+            yield outputs
+    except GeneratorExit:
+        made.cancel()
+        raise
 
 
 def _told(key, otherwise):
@@ -174,6 +227,6 @@ class Histogram(_Metric):
 
 
 __all__ = [
-    "Counter", "Error", "Errors", "Gauge", "Histogram", "Request", "call", "call_async", "device", "directory", "model", "name",
-    "on_start", "on_stop", "parameter", "stream", "submit",
+    "CallOptions", "Counter", "Error", "Errors", "Gauge", "Histogram", "Request", "call", "call_async", "device",
+    "directory", "model", "name", "on_start", "on_stop", "parameter", "stream", "submit",
 ]  # fmt: skip

@@ -23,7 +23,8 @@ struct BackendModelInfo {
   bool ragged = false;
   bool decoupled = false;
   bool rows_independent = false;
-  bool no_trials = false;  // is not run with made-up inputs
+  bool no_trials = false;     // is not run with made-up inputs
+  bool full_batches = false;  // runs as many rows as the configuration's max_batch_size only
   /// Rows of a batch, as the model itself says; 0: it has no batch dimension; nullopt: it doesn't say.
   std::optional<int64_t> max_batch_size;
   int concurrency = 0;  // executions at a time, with concurrent_execute; 0: one for each core
@@ -51,6 +52,16 @@ class BackendInstance {
   /// Runs the requests as one batch. Each is completed by the backend's answer, or with an error; afterwards `done` is
   /// called, once, maybe on another thread, maybe before this returns. `requests` is moved from.
   virtual void execute(std::vector<InferRequestPtr> requests, Done done) = 0;
+
+  /// Bytes that it holds of a GPU's memory; nullopt: the backend can't tell. Not while another instance of its model is
+  /// made or goes.
+  virtual std::optional<uint64_t> gpu_bytes(int device) const { return (void)device, std::nullopt; }
+
+  /// Goes after it has gone: what is counted as its memory.
+  void hold(std::shared_ptr<void> held) { held_ = std::move(held); }
+
+ private:
+  std::shared_ptr<void> held_;
 };
 
 /// A loaded model behind the wall. Thread-safe where the ABI says so. Destroying it unloads the model.
@@ -62,10 +73,18 @@ class BackendModel {
   virtual Status availability() const { return ok_status(); }
   virtual Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
                                                                    int device_id) = 0;
+  /// Bytes that it holds of a GPU's memory beside its instances; nullopt: the backend can't tell. Any thread.
+  virtual std::optional<uint64_t> gpu_bytes(int device) const { return (void)device, std::nullopt; }
   /// One of its other signatures, a model of its own that may outlive this one. Not while another one is opened.
   virtual Result<std::unique_ptr<BackendModel>> open_signature(const std::string& name) {
     return not_found("it has no signature '" + name + "'");
   }
+
+  /// Goes after it has gone, as an instance's does.
+  void hold(std::shared_ptr<void> held) { held_ = std::move(held); }
+
+ private:
+  std::shared_ptr<void> held_;
 };
 
 }  // namespace modelmill

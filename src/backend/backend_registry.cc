@@ -125,9 +125,13 @@ struct BackendRegistry::Rep {
 namespace {
 
 BackendRegistry::Description describe(const Plugin& plugin) {
+  using Description = BackendRegistry::Description;
   const mm_backend& table = plugin.table();
-  return {
-      plugin.name(), text_or_empty(table.default_file), split_list(text_or_empty(table.file_extensions)), {}, true, -1};
+  Description out;
+  out.name = plugin.name();
+  out.default_file = text_or_empty(table.default_file);
+  out.extensions = split_list(text_or_empty(table.file_extensions));
+  return out;
 }
 
 mm_runtime_info runtime_of(const Plugin& plugin) {
@@ -171,6 +175,7 @@ Result<BackendRegistry::Description> BackendRegistry::find(const std::string& ba
   description.runtime = text_or_empty(info.runtime) + ' ' + text_or_empty(info.version);
   description.usable = info.available != 0;
   description.gpu_count = info.gpu_count;
+  description.precisions = split_list(text_or_empty(info.precisions));
   return description;
 }
 
@@ -202,11 +207,28 @@ std::vector<BackendReport> BackendRegistry::report() {
   return out;
 }
 
+std::optional<BackendRegistry::DeviceMemory> BackendRegistry::device_memory(const std::string& backend, int device,
+                                                                            const std::string& extra_directory) {
+  const auto found = rep_->find(backend, extra_directory);
+  if (!found.ok()) return std::nullopt;
+  const Plugin& plugin = **found;
+  const mm_backend& table = plugin.table();
+  if (plugin.state() == nullptr || !MM_HAS(&table, device_memory) || table.device_memory == nullptr)
+    return std::nullopt;
+  mm_device_memory memory{};
+  memory.struct_size = sizeof memory;
+  memory.kind = MM_DEVICE_GPU;
+  memory.device_id = device;
+  const Status status = plugin.call([&] { return table.device_memory(plugin.state(), &memory); });
+  if (!status.ok() || memory.total_bytes == 0) return std::nullopt;
+  return DeviceMemory{memory.total_bytes, std::min(memory.free_bytes, memory.total_bytes), text_or_empty(memory.uuid)};
+}
+
 Result<std::unique_ptr<BackendModel>> BackendRegistry::load(const std::string& backend, const BackendLoad& load,
                                                             const std::string& extra_directory) {
   MM_ASSIGN_OR_RETURN(std::shared_ptr<Plugin> plugin, rep_->find(backend, extra_directory));
   MM_RETURN_IF_ERROR(plugin->initialize(rep_->settings(backend)));
-  const BackendServices services{rep_->options.metrics, &rep_->metric_names, rep_->options.call_model};
+  const BackendServices services{rep_->options.metrics, &rep_->metric_names, rep_->options.server};
   auto model = LoadedModel::load(plugin, load, services);
   if (model.ok()) return model;
   const mm_runtime_info info = runtime_of(*plugin);

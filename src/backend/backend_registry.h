@@ -3,10 +3,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/backend_model.h"
+#include "backend/server_functions.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "runtime/metrics.h"
@@ -31,6 +33,7 @@ struct BackendLoad {
   std::string file;         // the model's file, or empty
   std::string config_json;  // the model's configuration (proto3 JSON of ModelConfig)
   int instance_threads = 0;
+  std::string precision;  // what it is to be computed in; empty: as it says itself
 };
 
 /// The shared libraries of backends: found by name in the plugin folders, opened once, never closed. Thread-safe.
@@ -42,8 +45,7 @@ class BackendRegistry {
     /// Settings of each backend by its name, JSON objects.
     std::map<std::string, std::string> settings;
     MetricRegistry* metrics = nullptr;
-    /// Runs another model's request for a backend's call_model. May be null: then call_model fails.
-    std::function<void(InferRequestPtr)> call_model;
+    ServerFunctions server = {};
   };
   explicit BackendRegistry(Options options);
   ~BackendRegistry();
@@ -53,9 +55,10 @@ class BackendRegistry {
     std::string default_file;
     std::vector<std::string> extensions;  // ".onnx"
     // Told by find() only:
-    std::string runtime;  // with its version
-    bool usable = true;   // its runtime is there
-    int gpu_count = -1;   // GPUs that its instances can be put on; -1: those of the machine
+    std::string runtime;                  // with its version
+    bool usable = true;                   // its runtime is there
+    int gpu_count = -1;                   // GPUs that its instances can be put on; -1: those of the machine
+    std::vector<std::string> precisions;  // lower ones than models' own that it can compute them in: "bf16"
   };
   /// The backends whose plugin can be opened, by opening all in the folders.
   std::vector<Description> available();
@@ -63,6 +66,16 @@ class BackendRegistry {
   /// empty) is searched first: a model may bring a backend of its own.
   Result<Description> find(const std::string& backend, const std::string& extra_directory = {});
   std::vector<BackendReport> report();
+
+  /// The memory of a GPU as a backend tells it, of one that find() has told.
+  struct DeviceMemory {
+    uint64_t total_bytes = 0;
+    uint64_t free_bytes = 0;
+    std::string uuid = {};  // empty: it has none
+  };
+  /// nullopt: it can't tell.
+  std::optional<DeviceMemory> device_memory(const std::string& backend, int device,
+                                            const std::string& extra_directory = {});
 
   /// Loads a model. When the vendor's runtime is missing the error carries the command that installs it.
   Result<std::unique_ptr<BackendModel>> load(const std::string& backend, const BackendLoad& load,

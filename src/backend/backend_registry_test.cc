@@ -79,6 +79,38 @@ TEST_F(Registry, SettingsReachInitialize) {
     }
 }
 
+TEST_F(Registry, DevicesAndModelsTellTheirMemory) {
+  constexpr uint64_t kMib = 1 << 20;
+  BackendRegistry registry({.directories = {std::string(MM_TEST_BACKENDS) + "/server", MM_TEST_BACKENDS}});
+  EXPECT_FALSE(registry.device_memory("devices", 1)) << "it was not opened yet";
+  ASSERT_EQ(registry.find("devices")->gpu_count, 4);
+  const auto used = [&](int gpu) {
+    const auto memory = registry.device_memory("devices", gpu);
+    return memory->total_bytes - memory->free_bytes;
+  };
+  EXPECT_EQ(registry.device_memory("devices", 1)->total_bytes, 1000 * kMib);
+  EXPECT_EQ(registry.device_memory("devices", 1)->uuid, "GPU-fake-1");
+  EXPECT_FALSE(registry.device_memory("devices", 4)) << "there is none";
+  constexpr const char* kConfig =
+      R"({"parameters": {"takes_mib": {"string_value": "7"}, "weights_mib": {"string_value": "5"}}})";
+  auto model = registry.load("devices", {.model = "m", .config_json = kConfig});
+  ASSERT_TRUE(model.ok()) << model.status().to_string();
+  EXPECT_EQ((*model)->gpu_bytes(1), 0u);
+  auto instance = (*model)->create_instance("m_0", InstanceGroup::Kind::kGpu, 1);
+  ASSERT_TRUE(instance.ok());
+  EXPECT_EQ((*instance)->gpu_bytes(1), 7 * kMib);
+  EXPECT_EQ((*model)->gpu_bytes(1), 5 * kMib);
+  EXPECT_EQ(used(1), 12 * kMib);
+  instance->reset();
+  model->reset();
+  EXPECT_EQ(used(1), 0u);
+
+  auto silent = registry.load("devices", {.model = "m"});
+  EXPECT_EQ((*silent)->gpu_bytes(1), std::nullopt) << "it can't tell";
+  ASSERT_TRUE(registry.find("abuse").ok());
+  EXPECT_FALSE(registry.device_memory("abuse", 0)) << "it has no such function, or no device";
+}
+
 constexpr const char* kIdentityConfig = R"({"name": "id", "max_batch_size": 8,
   "input": [{"name": "a", "data_type": "TYPE_FP32", "dims": ["-1"]}, {"name": "b", "data_type": "TYPE_STRING", "dims": ["1"]}],
   "output": [{"name": "c", "data_type": "TYPE_FP32", "dims": ["-1"]}, {"name": "d", "data_type": "TYPE_STRING", "dims": ["1"]}]})";

@@ -23,6 +23,8 @@ void mm_request::open(mm_execution* owner, InferRequestPtr r) {
   priority = r->priority;
   cancel = r->cancel;
   deadline = r->deadline;
+  trace = r->trace;
+  if (trace.present()) traceparent = traceparent_text(trace);
   request = std::move(r);
   phase.store(Phase::kOpen, std::memory_order_release);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/backend_model.h"
+#include "backend/server_functions.h"
 #include "backend/string_tensor.h"
 #include "base/mutex.h"
 #include "modelmill/backend.h"
@@ -42,7 +43,7 @@ struct mm_host_model {
   int64_t version = 0;
   modelmill::BackendModelInfo info;
   bool output_shapes_unsure = false;
-  std::function<void(modelmill::InferRequestPtr)> call_model;  // may be empty
+  modelmill::ServerFunctions server;
 
   modelmill::MetricRegistry* registry = nullptr;          // may be null
   modelmill::BackendMetricNames* metric_names = nullptr;  // shared by all models of the registry; never null
@@ -53,6 +54,11 @@ struct mm_host_model {
 
   /// "backend 'x', model 'm' version 1": how messages name the culprit.
   std::string label() const;
+};
+
+/// A call of another model, for whoever made it and may no longer want it.
+struct mm_call {
+  std::shared_ptr<modelmill::CancelToken> cancel;
 };
 
 /// An answer in the making. Belongs to its request and is used again after it was sent.
@@ -83,6 +89,8 @@ struct mm_request {
   uint64_t priority = 0;
   std::shared_ptr<modelmill::CancelToken> cancel;
   modelmill::TimePoint deadline = modelmill::kNever;
+  modelmill::TraceContext trace;
+  std::string traceparent;  // of a trace that is present
   std::atomic<Phase> phase{Phase::kEnded};
 
   void open(mm_execution* owner, modelmill::InferRequestPtr r);

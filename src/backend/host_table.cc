@@ -110,6 +110,10 @@ constexpr mm_host kHost = {
     .call_model = host::call_model,
     .output_forward = host::output_forward,
     .model_available = model_available,
+    .call_cancel = host::call_cancel,
+    .call_free = host::call_free,
+    .change_model = host::change_model,
+    .model_ready = host::model_ready,
 };
 
 }  // namespace

@@ -66,6 +66,11 @@ mm_error* metric_new(mm_host_model* model, const mm_metric_args* args, mm_metric
 void metric_update(mm_metric* metric, double value);
 
 mm_error* call_model(mm_host_model* caller, const mm_call_model_args* args);
+void call_cancel(mm_call* call);
+void call_free(mm_call* call);
+
+mm_error* change_model(mm_host_model* caller, const mm_change_model_args* args);
+mm_error* model_ready(mm_host_model* caller, const char* model, int64_t version, int32_t* ready);
 
 }  // namespace host
 }  // namespace modelmill

@@ -64,7 +64,7 @@ Result<std::unique_ptr<BackendModel>> LoadedModel::load(std::shared_ptr<Plugin> 
   host.backend = p.name();
   host.model = load.model;
   host.version = load.version;
-  host.call_model = services.call_model;
+  host.server = services.server;
   host.registry = services.metrics;
   host.metric_names = services.metric_names;
 
@@ -77,6 +77,7 @@ Result<std::unique_ptr<BackendModel>> LoadedModel::load(std::shared_ptr<Plugin> 
   args.file = load.file.c_str();
   args.config_json = load.config_json.empty() ? "{}" : load.config_json.c_str();
   args.instance_threads = load.instance_threads > 0 ? static_cast<uint32_t>(load.instance_threads) : 0;
+  args.precision = load.precision.c_str();
   const Status loaded = p.call([&] { return p.table().model_load(p.state(), &args); });
   if (!loaded.ok()) return loaded;
   if (args.model == nullptr) return internal(host.label() + ": model_load succeeded without a model");
@@ -101,6 +102,7 @@ Status LoadedModel::read_info() {
   out.decoupled = has(MM_CAP_DECOUPLED);
   out.rows_independent = has(MM_CAP_ROWS_INDEPENDENT);
   out.no_trials = has(MM_CAP_NO_TRIALS);
+  out.full_batches = has(MM_CAP_FULL_BATCHES);
   if (info.batching == MM_BATCHING_NONE) out.max_batch_size = 0;
   if (info.batching == MM_BATCHING_ROWS) out.max_batch_size = std::clamp<int64_t>(info.max_batch_size, 1, INT32_MAX);
   out.concurrency = static_cast<int>(std::min<uint32_t>(info.concurrency, 65'536));
@@ -136,7 +138,7 @@ Result<std::unique_ptr<BackendModel>> LoadedModel::open_signature(const std::str
   host.backend = host_.backend;
   host.model = host_.model;
   host.version = host_.version;
-  host.call_model = host_.call_model;
+  host.server = host_.server;
   host.registry = host_.registry;
   host.metric_names = host_.metric_names;
   mm_signature_args args{};
@@ -179,6 +181,24 @@ Result<std::unique_ptr<BackendInstance>> LoadedModel::create_instance(const std:
   const Status status = plugin_->call([&] { return plugin_->table().instance_create(&args); });
   if (!status.ok()) return status.with_context("instance '" + name + "'");
   return std::unique_ptr<BackendInstance>(std::make_unique<LoadedInstance>(*this, args.instance));
+}
+
+std::optional<uint64_t> LoadedModel::memory_use(mm_instance* instance, int device) const {
+  const mm_backend& table = plugin_->table();
+  if (!MM_HAS(&table, memory_use) || table.memory_use == nullptr) return std::nullopt;
+  mm_memory_use use{};
+  use.struct_size = sizeof use;
+  use.model = model_;
+  use.instance = instance;
+  use.kind = MM_DEVICE_GPU;
+  use.device_id = device;
+  const MutexLock lock(instances_);
+  const Status status = plugin_->call([&] { return table.memory_use(&use); });
+  if (!status.ok()) {
+    Log::warning("backend failed to tell the memory of a model", {{"model", host_.model}, {"error", status.message()}});
+    return std::nullopt;
+  }
+  return use.known != 0 ? std::optional(use.bytes) : std::nullopt;
 }
 
 LoadedInstance::~LoadedInstance() {

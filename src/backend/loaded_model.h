@@ -2,12 +2,14 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "backend/backend_model.h"
 #include "backend/backend_registry.h"
 #include "backend/handles.h"
 #include "backend/plugin.h"
+#include "backend/server_functions.h"
 
 namespace modelmill {
 
@@ -15,7 +17,7 @@ namespace modelmill {
 struct BackendServices {
   MetricRegistry* metrics = nullptr;
   BackendMetricNames* metric_names = nullptr;
-  std::function<void(InferRequestPtr)> call_model;
+  ServerFunctions server = {};
 };
 
 /// A model inside a plugin.
@@ -30,17 +32,20 @@ class LoadedModel final : public BackendModel {
   Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
                                                            int device_id) override;
   Result<std::unique_ptr<BackendModel>> open_signature(const std::string& name) override;
+  std::optional<uint64_t> gpu_bytes(int device) const override { return memory_use(nullptr, device); }
 
  private:
   friend class LoadedInstance;
   explicit LoadedModel(std::shared_ptr<Plugin> plugin) : plugin_(std::move(plugin)) {}
+  /// Of the instance; null: of the model itself.
+  std::optional<uint64_t> memory_use(mm_instance* instance, int device) const;
   Status read_info();
   Status read_signatures(const mm_model_info& info);
 
   const std::shared_ptr<Plugin> plugin_;
   mm_host_model host_;
   mm_model* model_ = nullptr;
-  Mutex instances_;  // instance_create and instance_destroy run one after another
+  mutable Mutex instances_;  // what is done to them, and asked of their memory, is so one after another
 };
 
 /// An instance inside a plugin, with the execution object that it uses again and again.
@@ -50,6 +55,7 @@ class LoadedInstance final : public BackendInstance {
   ~LoadedInstance() override;
 
   void execute(std::vector<InferRequestPtr> requests, Done done) override;
+  std::optional<uint64_t> gpu_bytes(int device) const override { return model_.memory_use(instance_, device); }
   /// Takes an execution back that nobody holds any more.
   void recycle(mm_execution* execution);
 

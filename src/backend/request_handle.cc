@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <cstring>
 
 #include "backend/handles.h"
 #include "backend/host_table.h"
+#include "backend/parameter_value.h"
 #include "base/log.h"
 
 using modelmill::Bytes;
@@ -122,8 +124,10 @@ void request_info(mm_request* request, mm_request_info* out) {
     if (const auto* text = std::get_if<std::string>(&r->sequence.id); text != nullptr && !text->empty())
       info.sequence_text = text->c_str();
     info.sequence_flags = (r->sequence.start ? MM_SEQUENCE_START : 0) | (r->sequence.end ? MM_SEQUENCE_END : 0);
+    if (r->trace.present()) info.traceparent = request->traceparent.c_str();
+    info.queue_timeout_ns = std::chrono::nanoseconds(r->timeout).count();
   }
-  *out = info;
+  std::memcpy(out, &info, std::min(out->struct_size, sizeof info));
 }
 
 mm_error* request_input(mm_request* request, uint32_t index, mm_tensor* out) {
@@ -143,22 +147,7 @@ mm_error* request_parameter(mm_request* request, uint32_t index, mm_parameter* o
       return invalid_argument("the request has no parameter at index " + std::to_string(index));
     const auto& [name, value] = *(parameters.begin() + index);
     out->name = name.c_str();
-    if (const auto* v = std::get_if<bool>(&value)) {
-      out->kind = MM_PARAM_BOOL;
-      out->value.as_bool = *v ? 1 : 0;
-    } else if (const auto* v = std::get_if<int64_t>(&value)) {
-      out->kind = MM_PARAM_INT;
-      out->value.as_int = *v;
-    } else if (const auto* v = std::get_if<uint64_t>(&value)) {
-      out->kind = MM_PARAM_UINT;
-      out->value.as_uint = *v;
-    } else if (const auto* v = std::get_if<double>(&value)) {
-      out->kind = MM_PARAM_DOUBLE;
-      out->value.as_double = *v;
-    } else {
-      out->kind = MM_PARAM_STRING;
-      out->value.as_string = std::get<std::string>(value).c_str();
-    }
+    put_value(value, *out);
     return ok_status();
   });
 }

@@ -246,6 +246,19 @@ TEST(LogTest, Levels) {
   Log::warning("no");
   Log::error("yes");
   EXPECT_THAT(log.read_line(), HasSubstr("error yes\n"));
+  Log::enable(LogLevel::kError, false);
+  Log::enable(LogLevel::kInfo, true);
+  Log::error("no");
+  Log::warning("no");
+  Log::set_format(LogFormat::kJson);
+  Log::info("yes");
+  EXPECT_THAT(log.read_line(), HasSubstr("\"level\":\"info\",\"event\":\"yes\"}\n"));
+}
+
+TEST(LogTest, Off) {
+  CapturedLog log(LogFormat::kText, LogLevel::kOff);
+  for (const LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError})
+    EXPECT_FALSE(Log::enabled(level));
 }
 
 }  // namespace

@@ -13,7 +13,11 @@
 namespace modelmill {
 namespace {
 
-std::atomic<LogLevel> g_level{LogLevel::kInfo};
+constexpr uint32_t bit(LogLevel level) { return uint32_t{1} << static_cast<int>(level); }
+/// Those of the levels from `level` on.
+constexpr uint32_t from(LogLevel level) { return bit(LogLevel::kOff) - bit(level); }
+
+std::atomic<uint32_t> g_levels{from(LogLevel::kInfo)};  // those that are written, a bit each
 std::atomic<LogFormat> g_format{LogFormat::kText};
 std::atomic<int> g_fd{2};
 
@@ -78,12 +82,23 @@ void write_all(int fd, std::string_view text) {
 }  // namespace
 
 void Log::configure(const Options& options) {
-  g_level = options.level;
+  g_levels = from(options.level);
   g_format = options.format;
   g_fd = options.fd;
 }
 
-bool Log::enabled(LogLevel level) { return level >= g_level.load(std::memory_order_relaxed); }
+bool Log::enabled(LogLevel level) { return (g_levels.load(std::memory_order_relaxed) & bit(level)) != 0; }
+
+void Log::enable(LogLevel level, bool on) {
+  if (on)
+    g_levels.fetch_or(bit(level), std::memory_order_relaxed);
+  else
+    g_levels.fetch_and(~bit(level), std::memory_order_relaxed);
+}
+
+LogFormat Log::format() { return g_format.load(std::memory_order_relaxed); }
+
+void Log::set_format(LogFormat format) { g_format.store(format, std::memory_order_relaxed); }
 
 void Log::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (!enabled(level)) return;

@@ -39,6 +39,10 @@ class Log {
 
   static void configure(const Options& options);
   static bool enabled(LogLevel level);
+  /// Lines of this level alone, whatever those above and below it do, are written from now on or not.
+  static void enable(LogLevel level, bool on);
+  static LogFormat format();
+  static void set_format(LogFormat format);
   /// `event` is a short constant sentence in lower case ("model loaded"); what varies is in `fields`.
   static void write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 

@@ -49,6 +49,10 @@ std::string learned_line(const Explanation& explanation) {
 
 std::vector<std::string> advice(const Explanation& explanation, const ModelDefinition& definition) {
   std::vector<std::string> out;
+  if (!explanation.steps.empty()) {
+    out.push_back("requests run on its members, which batch them with everybody else's; explain those");
+    return out;
+  }
   if (explanation.max_rows <= 1) {
     out.push_back(definition.unbatched_reason.empty() ? "requests run alone, as configured"
                                                       : "requests run alone: " + definition.unbatched_reason);

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "catalog/instance_plan.h"
 #include "catalog/instances.h"
 #include "catalog/learned_cost.h"
 
@@ -20,19 +22,32 @@ struct ExplainedCost {
   double gain = 1;        // that, over the rate of one row at a time
 };
 
+/// A GPU of which a version holds memory, in bytes.
+struct DeviceUse {
+  int gpu = 0;
+  uint64_t bytes = 0;   // of this version
+  uint64_t held = 0;    // of all models
+  uint64_t budget = 0;  // that they may take together; 0: no bound
+};
+
 /// Why a version runs as it does: what it was told, what was learned, what limits it.
 struct Explanation {
-  std::string policy;  // "work-conserving", "delay window", "allowed sizes", "objective" or "unbatched"
+  std::string policy;  // "work-conserving", "delay window", "allowed sizes", "objective", "unbatched" or "ensemble"
   int64_t max_rows = 1;
   Duration objective{};
   int instances = 0;
   int busy = 0;                     // of them
   std::vector<std::string> places;  // of each: "cpu", "cpu on cores 0,1", "gpu 2"
   InstanceLimits limits;
-  std::string last_change;  // why their number changed; empty: it did not
+  std::string last_change;                 // why their number changed; empty: it did not
+  std::optional<InstanceOutlook> outlook;  // where an objective chooses it
+  std::string held_back;                   // why another one could not be made; empty: nothing stood in the way
+  std::vector<DeviceUse> devices;
   int64_t pending = 0;
   std::string on_loop;  // "never", "warming", "allowed" or "suspended"
   std::vector<ExplainedCost> costs;
+  std::vector<std::string> steps;  // of an ensemble: "ocr@3 (image: crop) -> (text: words)"
+  std::string combination;         // how their answers become one; empty: they do not
 };
 
 /// What was learned, in a line: "batching pays 13x; about 40k rows/s on 2 instances". Empty when nothing was.

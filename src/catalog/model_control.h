@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "base/status.h"
@@ -26,6 +27,8 @@ struct ModelLoad {
   std::string url = {};
   /// It may break clients of the version that serves.
   bool allow_breaking = false;
+  /// The code of another model waits for it, maybe while that model is loaded itself.
+  bool for_code = false;
 };
 
 /// A version that a label, or the model's name alone, is to stand for.
@@ -81,6 +84,12 @@ class ModelControl {
   virtual void load(ModelLoad load, Done done) = 0;
   /// Takes the model from clients. Done when nobody can begin with it; it goes when its last request is answered.
   virtual void unload(const std::string& model, Done done) = 0;
+  /// The same, and of an ensemble the members too that are loaded for it alone.
+  virtual void unload_with_members(const std::string& model, Done done) { unload(model, std::move(done)); }
+  /// Either, for the code of another model that waits for it, maybe while that model is loaded itself.
+  virtual void unload_for_code(const std::string& model, bool with_members, Done done) {
+    with_members ? unload_with_members(model, std::move(done)) : unload(model, std::move(done));
+  }
   /// Serves the models of TensorFlow Serving's list in the place of all that are served. Done when every version that
   /// should be served is, or has failed; then the others serve. An error that has changed nothing (UNAVAILABLE where
   /// clients may not, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION for a label of a version that would not serve)

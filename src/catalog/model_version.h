@@ -3,12 +3,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/mutex.h"
 #include "catalog/explanation.h"
 #include "catalog/input_samples.h"
+#include "catalog/instance_plan.h"
 #include "catalog/instances.h"
 #include "catalog/runtime_report.h"
 #include "catalog/version_stats.h"
@@ -31,6 +33,8 @@ class ModelVersion {
     std::map<std::string, std::vector<std::string>> labels;
     /// The name of its entry point, and what TensorFlow calls that one's method; empty: it has no name.
     std::string signature_name, signature_method;
+    /// It is asked by that name only: another entry point is the one of requests that name none.
+    bool is_other_signature = false;
   };
   /// Versions by the names of their entry points.
   using Signatures = std::map<std::string, std::shared_ptr<ModelVersion>, std::less<>>;
@@ -74,6 +78,14 @@ class ModelVersion {
   /// What its instances had to do so far. Thread-safe.
   virtual InstanceLoad load() const { return {}; }
 
+  /// Chooses its batches anew, and how many instances within `limits` it should have, so as to hold its latency
+  /// objective and then to do most; nullopt where it has none that its batches go by. Asked at regular intervals by the
+  /// control plane, one call at a time, which sees to the instances.
+  virtual std::optional<InstanceChoice> choose_instances(const InstanceLimits& limits) {
+    (void)limits;
+    return std::nullopt;
+  }
+
   /// What was learned of the cost of its executions. Thread-safe.
   virtual std::vector<LearnedCost> learned() const { return {}; }
 
@@ -85,6 +97,8 @@ class ModelVersion {
   const Signatures& other_signatures() const { return other_signatures_; }
   /// Gives it one; before it is published.
   void add_signature(std::shared_ptr<ModelVersion> version) {
+    count_by_name(*stats_);
+    version->count_by_name(*stats_);
     other_signatures_[version->description().signature_name] = std::move(version);
   }
   /// The entry point of that name, itself or another; null: there is none.
@@ -94,6 +108,11 @@ class ModelVersion {
     return it == other_signatures_.end() ? nullptr : it->second.get();
   }
   const ModelVersion* entry(std::string_view name) const { return const_cast<ModelVersion*>(this)->entry(name); }
+
+  /// A request for this entry point has come.
+  void asked() {
+    if (signature_stats_ != nullptr) signature_stats_->asked();
+  }
 
   /// Requests that it got, while they are wanted.
   InputSamples& samples() { return samples_; }
@@ -108,10 +127,23 @@ class ModelVersion {
     runtimes_ = std::move(report);
   }
 
+ protected:
+  /// It has so many instances from now on.
+  void instances_are(int count) {
+    if (!description_.is_other_signature) stats_->instances_are(count);
+    if (signature_stats_ != nullptr) signature_stats_->instances_are(count);
+  }
+
  private:
+  void count_by_name(VersionStats& stats) {
+    signature_stats_ = &stats.signature(description_.signature_name);
+    signature_stats_->instances_are(load().instances);
+  }
+
   Description description_;
   std::shared_ptr<VersionStats> stats_;
   Signatures other_signatures_;
+  SignatureStats* signature_stats_ = nullptr;  // null: it is the only one
   InputSamples samples_;
   mutable Mutex runtimes_mutex_;
   std::shared_ptr<const RuntimeReport> runtimes_ MM_GUARDED_BY(runtimes_mutex_);

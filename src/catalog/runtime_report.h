@@ -9,12 +9,16 @@ namespace modelmill {
 /// One way to run a model: a runtime, and how the cores are shared out.
 struct RuntimeLayout {
   std::string backend;
-  int threads = 1;    // inside each instance
-  int instances = 1;  // side by side
+  int threads = 1;             // inside each instance
+  int instances = 1;           // side by side
+  std::string precision = {};  // lower than the model's own: "bf16"; empty: the model's own
   bool operator==(const RuntimeLayout&) const = default;
 };
 
-/// "openvino, 2 instances of 1 thread".
+/// Whether they differ in how the cores are shared out alone.
+bool same_runtime(const RuntimeLayout& a, const RuntimeLayout& b);
+
+/// "openvino, 2 instances of 1 thread"; "openvino in bf16, 1 instance of 2 threads".
 std::string layout_text(const RuntimeLayout& layout);
 
 /// Executions of so many rows, on all instances of a layout at once.
@@ -29,7 +33,8 @@ struct RuntimeCandidate {
   RuntimeLayout layout;
   std::string runtime;                 // with its version, as its backend tells it
   std::vector<RuntimeTiming> timings;  // by rows, ascending; empty for one that is out
-  /// The largest distance of an answer from the reference's, relative to the largest value of that output.
+  /// The largest distance of an answer from the reference's, relative to the largest value of that output; infinite
+  /// where one of them is not a number and the other is.
   double distance = 0;
   std::string excluded;   // why it can't be chosen; empty: it can
   std::string seen = {};  // what clients got of it when it was chosen, for people; empty: it was not, or not yet judged

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "backend/backend_model.h"
+#include "catalog/ensemble_plan.h"
+#include "catalog/explanation.h"
 #include "catalog/instances.h"
 #include "catalog/learned_cost.h"
 #include "catalog/model_version.h"
@@ -28,9 +30,12 @@ struct VersionPlan {
   /// Where each of the instances runs; those beyond its end, on the CPU.
   std::vector<InstancePlace> places;
   InstanceLimits instance_limits;
-  /// Makes one more instance, ready to serve, at run time; null: their number is fixed.
-  std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel& model, int index, InstancePlace place)>
+  /// Makes one more instance, ready to serve, at run time; null: their number is fixed. `place` is where it is wanted,
+  /// and then where it is.
+  std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel& model, int index, InstancePlace& place)>
       make_instance;
+  /// The GPUs of which it holds memory; null: none. Any thread.
+  std::function<std::vector<DeviceUse>()> device_uses;
   /// Called, quickly and under a lock, when a request waits and there is no instance; may be null.
   std::function<void()> wants_instance;
   /// Learn what executions cost, and run no more rows together than pays.
@@ -47,5 +52,9 @@ struct VersionPlan {
 using VersionFactory = std::function<std::shared_ptr<ModelVersion>(
     ModelVersion::Description, std::shared_ptr<VersionStats>, VersionPlan, std::unique_ptr<BackendModel>,
     std::vector<std::unique_ptr<BackendInstance>>)>;
+
+/// Makes a version that is made of others: its requests become requests to its members.
+using EnsembleFactory = std::function<std::shared_ptr<ModelVersion>(
+    ModelVersion::Description, std::shared_ptr<VersionStats>, std::shared_ptr<const EnsemblePlan>)>;
 
 }  // namespace modelmill

@@ -38,6 +38,12 @@ uint64_t unix_milliseconds() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
 }
 
+MetricLabels labels_of(const std::string& model, int64_t version, const std::map<std::string, std::string>& extra) {
+  MetricLabels labels{{"model", model}, {"version", std::to_string(version)}};
+  for (const auto& [name, value] : extra) labels.emplace_back(name, value);
+  return labels;
+}
+
 /// The values of Triton's `reason` label, each with the reasons that it counts, from the first to the last.
 struct TritonFailure {
   const char* name;
@@ -101,6 +107,8 @@ struct VersionStats::Rep {
   std::atomic<int> instances{-1};  // not known yet
   Cell added{0};
   Cell removed{0};
+  std::atomic<int64_t> planned_rows{0}, planned_delay_ns{0};
+  std::atomic<double> planned_rate{0};
 
   Part& here() { return parts[thread_slot() % kParts]; }
 
@@ -218,10 +226,8 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
 
 VersionStats::VersionStats(MetricRegistry& registry, const std::string& model, int64_t version,
                            const std::map<std::string, std::string>& extra_labels)
-    : rep_(std::make_shared<Rep>()) {
-  MetricLabels labels{{"model", model}, {"version", std::to_string(version)}};
-  for (const auto& [name, value] : extra_labels) labels.emplace_back(name, value);
-  series_ = rep_->register_series(rep_, registry, labels);
+    : rep_(std::make_shared<Rep>()), registry_(registry), labels_(labels_of(model, version, extra_labels)) {
+  series_ = rep_->register_series(rep_, registry, labels_);
 }
 
 VersionStats::~VersionStats() = default;
@@ -231,6 +237,35 @@ void VersionStats::instances_are(int count) {
   if (before < 0) return;  // those that it was loaded with
   if (count > before) add(rep_->added, static_cast<uint64_t>(count - before));
   if (count < before) add(rep_->removed, static_cast<uint64_t>(before - count));
+}
+
+void VersionStats::planned(const InstanceOption* option) {
+  const MutexLock lock(plan_mutex_);
+  if (!option) return plan_series_.clear();
+  rep_->planned_rows = option->rows;
+  rep_->planned_delay_ns = to_ns(option->delay);
+  rep_->planned_rate = option->rate;
+  if (!plan_series_.empty()) return;
+  const auto gauge = [this](const char* name, const char* help, auto read) {
+    plan_series_.push_back(registry_.gauge_from(name, help, labels_, [rep = rep_, read] { return read(*rep); }));
+  };
+  gauge("modelmill_objective_batch_rows", "Rows of a batch, at most, as planned for the latency objective",
+        [](const Rep& rep) { return static_cast<double>(rep.planned_rows.load()); });
+  gauge("modelmill_objective_delay_us", "Microseconds that a batch may wait for more rows, at most, likewise",
+        [](const Rep& rep) { return static_cast<double>(rep.planned_delay_ns.load()) / 1e3; });
+  gauge("modelmill_objective_rows_per_second", "Rows a second that the instances are expected to sustain within it",
+        [](const Rep& rep) { return rep.planned_rate.load(); });
+}
+
+SignatureStats& VersionStats::signature(const std::string& name) {
+  const MutexLock lock(signatures_mutex_);
+  std::unique_ptr<SignatureStats>& stats = signatures_[name];
+  if (!stats) {
+    MetricLabels labels = labels_;
+    labels.emplace_back("signature", name);
+    stats = std::make_unique<SignatureStats>(registry_, labels);
+  }
+  return *stats;
 }
 
 void VersionStats::request_queued() { add(rep_->here().queued, 1); }

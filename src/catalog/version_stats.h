@@ -5,9 +5,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "catalog/instance_plan.h"
+#include "catalog/signature_stats.h"
 #include "request/infer_response.h"
 #include "runtime/metrics.h"
 
@@ -61,6 +64,11 @@ class VersionStats {
 
   /// The version has so many instances from now on.
   void instances_are(int count);
+  /// Batches and instances go by an objective, and are planned like that from now on; null: not any more.
+  void planned(const InstanceOption* option);
+
+  /// The counters of one of several entry points, by its name; they are there from the first call on.
+  SignatureStats& signature(const std::string& name);
 
   struct Phase {
     uint64_t count = 0;
@@ -83,7 +91,13 @@ class VersionStats {
  private:
   struct Rep;
   std::shared_ptr<Rep> rep_;  // shared with the readers of the series
+  MetricRegistry& registry_;
+  const MetricLabels labels_;
   std::vector<MetricRegistry::Handle> series_;
+  Mutex plan_mutex_;
+  std::vector<MetricRegistry::Handle> plan_series_ MM_GUARDED_BY(plan_mutex_);  // empty: there is no plan
+  Mutex signatures_mutex_;
+  std::map<std::string, std::unique_ptr<SignatureStats>> signatures_ MM_GUARDED_BY(signatures_mutex_);
 };
 
 }  // namespace modelmill

@@ -10,6 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const TimePoint kT{100s};
 
@@ -118,6 +119,21 @@ TEST(VersionStatsTest, ManyThreads) {
   EXPECT_EQ(view.execution_count, 4'000u);
   EXPECT_EQ(view.batches.size(), 4u);
   EXPECT_EQ(view.pending, 0u);
+}
+
+TEST(VersionStatsTest, EachEntryPointIsCounted) {
+  MetricRegistry metrics;
+  VersionStats stats(metrics, "ocr", 3, {{"team", "a"}});
+  EXPECT_THAT(metrics.render(), Not(HasSubstr("signature")));
+  stats.signature("add").asked();
+  stats.signature("add").asked();
+  stats.signature("add").instances_are(2);
+  stats.signature("default");
+  const std::string labels = "{model=\"ocr\",version=\"3\",team=\"a\",signature=";
+  const std::string text = metrics.render();
+  EXPECT_THAT(text, HasSubstr("modelmill_signature_requests_total" + labels + "\"add\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("modelmill_signature_requests_total" + labels + "\"default\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("modelmill_signature_instances" + labels + "\"add\"} 2\n"));
 }
 
 }  // namespace

@@ -23,8 +23,9 @@ CLI::Option* add_repeated(CLI::App& app, const std::string& name, const std::str
 
 }  // namespace
 
-void define_access_options(CLI::App& app, OptionSet& options, AccessConfig& access) {
+void define_access_options(CLI::App& app, OptionSet& options, ServerConfig& config) {
   constexpr char kGroup[] = "Access";
+  AccessConfig& access = config.access;
   add_repeated(app, "--api",
                "Who may call a group (inference, health, metadata, metrics, management): open, off, token, or "
                "header:NAME=VALUE; may be repeated [open; beyond this machine management needs a token]",
@@ -43,6 +44,12 @@ void define_access_options(CLI::App& app, OptionSet& options, AccessConfig& acce
                  return ok_status();
                })
       ->type_name("ORIGIN")
+      ->group(kGroup);
+  app.add_option("--allow-client-shm", config.shared_memory_keys,
+                 "Shared memory that clients may register for their tensors: keys that begin so, such as /ml_, or / "
+                 "for all; may be repeated")
+      ->type_name("PREFIX")
+      ->allow_extra_args(false)
       ->group(kGroup);
   app.add_option_function<std::string>(
          "--client-rate",

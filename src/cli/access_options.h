@@ -3,11 +3,11 @@
 #include <CLI/App.hpp>
 
 #include "cli/option_set.h"
-#include "server/access/access_config.h"
+#include "server/server_config.h"
 
 namespace modelmill {
 
-/// The options of `modelmill serve` that say who may call what.
-void define_access_options(CLI::App& app, OptionSet& options, AccessConfig& access);
+/// The options of `modelmill serve` that say who may call what, and what clients may use of this machine.
+void define_access_options(CLI::App& app, OptionSet& options, ServerConfig& config);
 
 }  // namespace modelmill

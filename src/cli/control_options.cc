@@ -1,8 +1,13 @@
 #include "cli/control_options.h"
 
 #include <CLI/Validators.hpp>
+#include <charconv>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
+
+#include "base/size_text.h"
 
 namespace modelmill {
 namespace {
@@ -12,6 +17,27 @@ const Choices<ControlMode> kModes = {{"auto", ControlMode::kAuto},
                                      {"poll", ControlMode::kPoll},
                                      {"watch", ControlMode::kWatch},
                                      {"explicit", ControlMode::kExplicit}};
+
+/// "20GiB", or "1=20GiB".
+void read_budgets(const std::vector<std::string>& texts, DeviceBudgets& into) {
+  constexpr char kOption[] = "--device-memory";
+  into = {};
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    const auto bytes = parse_bytes(std::string_view(text).substr(equals == std::string::npos ? 0 : equals + 1));
+    if (!bytes.ok()) throw CLI::ValidationError(kOption, bytes.status().message());
+    if (equals == std::string::npos) {
+      if (std::exchange(into.each, *bytes)) throw CLI::ValidationError(kOption, "is given twice for all GPUs");
+      continue;
+    }
+    int gpu = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + equals, gpu);
+    if (error != std::errc() || end != text.data() + equals || gpu < 0)
+      throw CLI::ValidationError(kOption, "'" + text + "' does not begin with a GPU's number, such as 0=20GiB");
+    if (!into.of.emplace(gpu, *bytes).second)
+      throw CLI::ValidationError(kOption, "is given twice for gpu " + std::to_string(gpu));
+  }
+}
 
 }  // namespace
 
@@ -38,6 +64,14 @@ void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& 
          "until they are asked again")
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("BYTES")
+      ->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--device-memory",
+         [&control](const std::vector<std::string>& texts) { read_budgets(texts, control.device_budgets); },
+         "The same of each GPU's memory, or of one with GPU=BYTES; 0: no bound; may be repeated [nine tenths of what a "
+         "GPU has]")
+      ->type_name("[GPU=]BYTES")
+      ->allow_extra_args(false)
       ->group(kGroup);
   options
       .takes_file(app.add_option(

@@ -116,7 +116,7 @@ std::string json_report(const HostInfo& host, const std::vector<BackendReport>& 
 ExitCode run(const DoctorCommand& command) {
   Log::configure({LogLevel::kWarning, LogFormat::kText, 2});
   const HostInfo host = read_host_info();
-  const auto registry = make_backend_registry(command.config, nullptr, nullptr);
+  const auto registry = make_backend_registry(command.config, nullptr);
   const std::vector<BackendReport> reports = registry->report();
   const std::vector<std::string> folders = backend_directories(command.config, program_directory());
   std::fputs((command.json ? json_report(host, reports, folders) : text_report(host, reports, folders)).c_str(),

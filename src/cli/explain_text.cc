@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/size_text.h"
 #include "cli/json_fields.h"
 #include "cli/number_text.h"
 #include "cli/text_table.h"
@@ -59,11 +60,41 @@ std::string instances_text(const element& instances) {
   return out;
 }
 
+/// "256.0 MiB of this model; 512.0 MiB of a budget of 1.0 GiB are held"
+std::string device_text(const element& use) {
+  const auto bytes = [&use](const char* name) {
+    return bytes_text(static_cast<uint64_t>(number_of<double>(use, name)));
+  };
+  const bool bounded = number_of<double>(use, "budget_bytes") > 0;
+  return bytes("bytes") + " of this model; " + bytes("held_bytes") +
+         (bounded ? " of a budget of " + bytes("budget_bytes") + " are held" : " are held, without a bound");
+}
+
 std::string loop_text(const std::string& state) {
   if (state == "allowed") return "small batches run on the loop that received them, without another thread";
   if (state == "warming") return "not yet known whether small batches may run on it";
   if (state == "suspended") return "not used for now: batches took too long for it";
   return "not used";
+}
+
+/// What the objective chooses from, and what it chose.
+std::string objective_text(const element& objective) {
+  std::string out = "\nInstances under the objective, while " +
+                    count_text(number_of<double>(objective, "arrivals_per_second")) + " rows/s come\n";
+  std::vector<TextRow> rows = {{"", "INSTANCES", "BATCH", "DELAY", "EXECUTION", "ROWS/S", "P99", "KNOWN"}};
+  const double chosen = number_of<double>(part_of(objective, "plan"), "instances");
+  for (const element& option : list_of(objective, "options")) {
+    const double instances = number_of<double>(option, "instances"), p99 = number_of<double>(option, "p99_us");
+    const element from = instances == chosen ? part_of(objective, "plan") : option;
+    rows.push_back({"", count_text(instances), count_text(number_of<double>(from, "batch_rows")),
+                    time_text(number_of<double>(from, "delay_us")), time_text(number_of<double>(from, "execution_us")),
+                    count_text(number_of<double>(from, "rows_per_second")), p99 > 0 ? time_text(p99) : "-",
+                    std::string(flag_of(option, "measured") ? "measured" : "at worst") +
+                        (flag_of(option, "holds") ? "" : ", misses it")});
+  }
+  out += text_table(rows, 1, 0);
+  const std::string last = text_of(objective, "last_change");
+  return last.empty() ? out : out + "  last change: " + clipped(last, 0) + "\n";
 }
 
 std::string learned_text(const element& cost) {
@@ -89,8 +120,9 @@ std::string learned_text(const element& cost) {
 
 std::string layout_of(const element& layout) {
   const double instances = number_of<double>(layout, "instances"), threads = number_of<double>(layout, "threads");
-  return clipped(text_of(layout, "backend"), 0) + ", " + count_text(instances) + " x " + count_text(threads) +
-         (threads == 1 ? " thread" : " threads");
+  const std::string precision = text_of(layout, "precision");
+  return clipped(text_of(layout, "backend"), 0) + (precision.empty() ? "" : " in " + clipped(precision, 0)) + ", " +
+         count_text(instances) + " x " + count_text(threads) + (threads == 1 ? " thread" : " threads");
 }
 
 /// The rate at a size of batch; "-" where it was not measured.
@@ -128,6 +160,80 @@ std::string runtimes_text(const element& runtimes) {
          " was chosen: " + clipped(text_of(runtimes, "reason"), 0) + "\n";
 }
 
+/// How an entry point runs, in lines with a label.
+std::string running_text(const element& entry) {
+  std::string out;
+  const element batching = part_of(entry, "batching");
+  append_line(out, "batching", batching_text(batching));
+  if (const double objective = number_of<double>(batching, "objective_p99_us"); objective > 0)
+    append_line(out, "objective", "99 of 100 requests within " + time_text(objective));
+  const element instances = part_of(entry, "instances");
+  append_line(out, "instances", instances_text(instances));
+  if (const std::string why = text_of(instances, "held_back"); !why.empty())
+    append_line(out, "held back", "no further instance: " + why);
+  for (const element& use : list_of(entry, "devices"))
+    append_line(out, "gpu " + count_text(number_of<double>(use, "gpu")), device_text(use));
+  append_line(out, "waiting", count_text(number_of<double>(entry, "pending")) + " requests");
+  append_line(out, "event loop", loop_text(text_of(entry, "on_loop")));
+  return out;
+}
+
+std::string advice_text(const element& entry) {
+  std::string out;
+  for (const element& one : list_of(entry, "advice")) {
+    std::string_view sentence;
+    if (!one.get(sentence)) out += "- " + clipped(std::string(sentence), 0) + "\n";
+  }
+  return out.empty() ? out : "\n" + out;
+}
+
+/// "x FP32[-1,4], y INT64[-1]".
+std::string tensors_text(const element& entry, const char* name) {
+  std::string out;
+  for (const element& tensor : list_of(entry, name)) {
+    std::string sizes;
+    for (const element& size : list_of(tensor, "shape")) {
+      int64_t number = 0;
+      if (!size.get(number)) sizes += (sizes.empty() ? "" : ",") + std::to_string(number);
+    }
+    out += (out.empty() ? "" : ", ") + clipped(text_of(tensor, "name"), 0) + " " + text_of(tensor, "datatype") + "[" +
+           sizes + "]";
+  }
+  return out;
+}
+
+/// One that is asked by its name only.
+std::string signature_text(const element& entry) {
+  const std::string summary = text_of(entry, "summary");
+  std::string out = "\nSignature " + clipped(text_of(entry, "name"), 0) + ": " +
+                    (summary.empty() ? "nothing has been learned yet" : clipped(summary, 0)) + "\n";
+  append_line(out, "inputs", tensors_text(entry, "inputs"));
+  append_line(out, "outputs", tensors_text(entry, "outputs"));
+  out += running_text(entry);
+  for (const element& cost : list_of(entry, "learned")) out += learned_text(cost);
+  return out + advice_text(entry);
+}
+
+std::string texts_of(const element& document, const char* name, const char* label) {
+  std::string out;
+  for (const element& entry : list_of(document, name)) {
+    std::string_view text;
+    if (entry.get(text) == simdjson::SUCCESS) append_line(out, label, std::string(text));
+  }
+  return out;
+}
+
+/// An ensemble has neither a queue nor instances; what it has are its members.
+std::string ensemble_text(const element& document, const element& ensemble) {
+  std::string out = clipped(text_of(document, "model"), 0) + " version " +
+                    count_text(number_of<double>(document, "version")) + ": an ensemble\n\n";
+  if (const std::string combination = text_of(ensemble, "combination"); !combination.empty())
+    append_line(out, "combines", combination);
+  out += texts_of(ensemble, "steps", "member");
+  if (const std::string routes = routes_text(document); !routes.empty()) append_line(out, "routes", routes);
+  return out + texts_of(document, "advice", "advice");
+}
+
 }  // namespace
 
 Result<std::string> explain_text(const std::string& json) {
@@ -135,28 +241,21 @@ Result<std::string> explain_text(const std::string& json) {
   element document;
   if (parser.parse(json).get(document) || !document.is_object() || text_of(document, "model").empty())
     return internal("the server's explanation is not what modelmill tells; is it another kind of server?");
+  element ensemble;
+  if (document["ensemble"].get(ensemble) == simdjson::SUCCESS) return ensemble_text(document, ensemble);
   const std::string summary = text_of(document, "summary");
   std::string out = clipped(text_of(document, "model"), 0) + " version " +
                     count_text(number_of<double>(document, "version")) + ": " +
                     (summary.empty() ? "nothing has been learned yet" : clipped(summary, 0)) + "\n\n";
-  const element batching = part_of(document, "batching");
   if (const std::string backend = text_of(document, "backend"); !backend.empty()) append_line(out, "backend", backend);
-  append_line(out, "batching", batching_text(batching));
+  if (const std::string name = text_of(document, "signature"); !name.empty()) append_line(out, "signature", name);
   if (const std::string routes = routes_text(document); !routes.empty()) append_line(out, "routes", routes);
-  if (const double objective = number_of<double>(batching, "objective_p99_us"); objective > 0)
-    append_line(out, "objective", "99 of 100 requests within " + time_text(objective));
-  const element instances = part_of(document, "instances");
-  append_line(out, "instances", instances_text(instances));
-  append_line(out, "waiting", count_text(number_of<double>(document, "pending")) + " requests");
-  append_line(out, "event loop", loop_text(text_of(document, "on_loop")));
+  out += running_text(document);
+  if (element objective; !document["objective"].get(objective)) out += objective_text(objective);
   for (const element& cost : list_of(document, "learned")) out += learned_text(cost);
   if (element runtimes; !document["runtimes"].get(runtimes)) out += runtimes_text(runtimes);
-  const std::vector<element> advice = list_of(document, "advice");
-  if (!advice.empty()) out += "\n";
-  for (const element& one : advice) {
-    std::string_view sentence;
-    if (!one.get(sentence)) out += "- " + clipped(std::string(sentence), 0) + "\n";
-  }
+  out += advice_text(document);
+  for (const element& entry : list_of(document, "signatures")) out += signature_text(entry);
   return out;
 }
 

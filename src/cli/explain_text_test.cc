@@ -53,6 +53,17 @@ TEST(ExplainText, SaysWhyAModelIsNotBatched) {
   EXPECT_THAT(*text, Not(HasSubstr("objective")));
 }
 
+TEST(ExplainText, TellsTheMemoryOfDevicesAndWhatIsHeldBack) {
+  const auto text = explain_text(
+      R"({"model": "m", "version": 1, "instances": {"count": 3, "busy": 2, "held_back": "gpu 0 is full"},
+          "devices": [{"gpu": 0, "bytes": 1048576, "held_bytes": 3145728, "budget_bytes": 4194304},
+                      {"gpu": 2, "bytes": 1024, "held_bytes": 1024, "budget_bytes": 0}]})");
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  EXPECT_THAT(*text, HasSubstr("  held back   no further instance: gpu 0 is full\n"
+                               "  gpu 0       1.0 MiB of this model; 3.0 MiB of a budget of 4.0 MiB are held\n"
+                               "  gpu 2       1.0 KiB of this model; 1.0 KiB are held, without a bound\n"));
+}
+
 TEST(ExplainText, TellsWithinWhatTheNumberOfInstancesChanges) {
   const auto text = explain_text(
       R"({"model": "m", "version": 1, "instances": {"count": 3, "busy": 2, "min": 0, "max": 4,
@@ -84,6 +95,44 @@ TEST(ExplainText, TellsHowRuntimesCompare) {
                 "  other, 1 x 2 threads       out         -  -\n"
                 "  other, 1 x 2 threads is out: output 'y' is too far from the reference's\n"
                 "  openvino, 2 x 1 thread was chosen: 1.50 times the rate\n"));
+}
+
+TEST(ExplainText, TellsInWhichPrecisionARuntimeComputes) {
+  const auto text = explain_text(
+      R"({"model": "m", "version": 1, "runtimes": {"reason": "it is fast", "tolerance": 0.01,
+          "chosen": {"backend": "openvino", "threads": 2, "instances": 1, "precision": "bf16"}, "candidates": [
+            {"backend": "openvino", "threads": 2, "instances": 1, "precision": "bf16", "distance": 0.004,
+             "excluded": "", "sizes": []},
+            {"backend": "openvino", "threads": 2, "instances": 1, "precision": "int8", "distance": 0.2,
+             "excluded": "it differs", "sizes": []}]}})");
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  EXPECT_THAT(*text, HasSubstr("  openvino in bf16, 1 x 2 threads  0.004\n"));
+  EXPECT_THAT(*text, HasSubstr("  openvino in int8, 1 x 2 threads is out: it differs\n"));
+  EXPECT_THAT(*text, HasSubstr("  openvino in bf16, 1 x 2 threads was chosen: it is fast\n"));
+}
+
+TEST(ExplainText, TellsOfEachEntryPoint) {
+  const auto text = explain_text(
+      R"({"model": "m", "version": 1, "signature": "serving_default", "summary": "about 9 rows/s on 1 instance",
+          "instances": {"count": 4, "busy": 0}, "advice": ["more cores"],
+          "signatures": [{"name": "add", "method": "tensorflow/serving/predict", "summary": "",
+            "inputs": [{"name": "a", "datatype": "INT64", "shape": [-1]}, {"name": "b", "datatype": "INT64", "shape": []}],
+            "outputs": [{"name": "sum", "datatype": "INT64", "shape": [-1, 2]}],
+            "batching": {"policy": "unbatched", "max_rows": 1, "unbatched_reason": "rows differ"},
+            "instances": {"count": 2, "busy": 1}, "pending": 3, "on_loop": "never", "learned": [],
+            "advice": ["requests run alone"]}]})");
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  EXPECT_THAT(*text, HasSubstr("  signature   serving_default\n"));
+  EXPECT_THAT(*text, HasSubstr("  instances   4, 0 busy\n"));
+  EXPECT_THAT(*text, HasSubstr("\n- more cores\n"
+                               "\nSignature add: nothing has been learned yet\n"
+                               "  inputs      a INT64[-1], b INT64[]\n"
+                               "  outputs     sum INT64[-1,2]\n"
+                               "  batching    unbatched: rows differ\n"
+                               "  instances   2, 1 busy\n"
+                               "  waiting     3 requests\n"
+                               "  event loop  not used\n"
+                               "\n- requests run alone\n"));
 }
 
 TEST(ExplainText, AnotherKindOfServerIsNamedAsOne) {

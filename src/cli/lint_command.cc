@@ -52,7 +52,7 @@ ExitCode run(const LintCommand& command) {
     return ExitCode::kOk;
   }
   Log::configure({LogLevel::kWarning, LogFormat::kText, 2});
-  const auto registry = make_backend_registry(command.config, nullptr, nullptr);
+  const auto registry = make_backend_registry(command.config, nullptr);
   ArchivePreviews archives;
   FindOptions options;
   options.open_archive = [&archives](const std::string& path) { return archives.open(path); };

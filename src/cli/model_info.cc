@@ -109,12 +109,28 @@ Result<ModelInfo> read_model(ServerLink& link, const std::string& model, const s
   return info;
 }
 
-std::string read_learned(ServerLink& link, const std::string& model, const std::string& version) {
+ExplainedInfo read_explained(ServerLink& link, const std::string& model, const std::string& version) {
   const auto text = body_of(link.call("GET", model_path("/explain", model, version), {}, {}));
   simdjson::dom::parser parser;
   element document;
   if (!text.ok() || parser.parse(*text).get(document)) return {};
-  return text_of(document, "summary");
+  ExplainedInfo out{text_of(document, "summary"), text_of(document, "signature"), {}};
+  for (const element& entry : list_of(document, "signatures")) {
+    SignatureInfo info;
+    info.name = text_of(entry, "name");
+    if (!read_tensors(entry, "inputs", info.signature.inputs) ||
+        !read_tensors(entry, "outputs", info.signature.outputs))
+      continue;
+    element batching, instances;
+    if (!entry["batching"].get(batching)) {
+      info.max_rows = number_of<int64_t>(batching, "max_rows");
+      info.unbatched_reason = text_of(batching, "unbatched_reason");
+    }
+    if (!entry["instances"].get(instances)) info.instances = number_of<int64_t>(instances, "count");
+    info.learned = text_of(entry, "summary");
+    out.other_signatures.push_back(std::move(info));
+  }
+  return out;
 }
 
 }  // namespace modelmill

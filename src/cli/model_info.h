@@ -38,8 +38,23 @@ Result<ModelInfo> read_metadata(ServerLink& link, const std::string& model, cons
 /// Metadata and what the configuration says of batching and instances.
 Result<ModelInfo> read_model(ServerLink& link, const std::string& model, const std::string& version);
 
-/// What the server has learned of it, in a line; empty when that is nothing, or not told by this kind of server.
-std::string read_learned(ServerLink& link, const std::string& model, const std::string& version);
+/// How one of a model's other entry points runs.
+struct SignatureInfo {
+  std::string name;
+  Signature signature;
+  int64_t max_rows = 0;
+  int64_t instances = 0;
+  std::string unbatched_reason;
+  std::string learned;
+};
+
+/// What only this kind of server tells; all empty of others.
+struct ExplainedInfo {
+  std::string learned;         // in a line; empty when that is nothing
+  std::string signature_name;  // of the entry point of requests that name none; empty: it has none
+  std::vector<SignatureInfo> other_signatures;
+};
+ExplainedInfo read_explained(ServerLink& link, const std::string& model, const std::string& version);
 
 /// "/v2/models/NAME[/versions/V]", with the name escaped.
 std::string model_path(std::string_view prefix, std::string_view model, std::string_view version);

@@ -12,12 +12,19 @@ struct ListedModel {
   IndexEntry entry;
   bool described = false;
   ModelInfo info;
-  std::string learned;
+  ExplainedInfo explained;
 };
 
-std::string batching_text(const ModelInfo& info) {
-  if (info.max_batch_size > 1) return "up to " + std::to_string(info.max_batch_size) + " rows";
-  return info.unbatched_reason.empty() ? "off" : "off: " + info.unbatched_reason;
+std::string batching_text(int64_t rows, const std::string& unbatched_reason) {
+  if (rows > 1) return "up to " + std::to_string(rows) + " rows";
+  return unbatched_reason.empty() ? "off" : "off: " + unbatched_reason;
+}
+
+std::string running_text(const std::string& batching, const std::string& learned, int64_t instances) {
+  std::string out = "    batching   " + batching + "\n";
+  if (!learned.empty()) out += "    learned    " + learned + "\n";
+  if (instances > 0) out += "    instances  " + std::to_string(instances) + "\n";
+  return out;
 }
 
 std::string text_list(const std::vector<ListedModel>& models) {
@@ -27,10 +34,14 @@ std::string text_list(const std::vector<ListedModel>& models) {
            (model.entry.state.empty() ? "READY" : model.entry.state) + "\n";
     if (!model.entry.reason.empty()) out += "    reason     " + model.entry.reason + "\n";
     if (!model.described) continue;
+    const ExplainedInfo& explained = model.explained;
+    if (!explained.other_signatures.empty()) out += "    signature  " + explained.signature_name + "\n";
     out += signature_text(model.info.signature);
-    out += "    batching   " + batching_text(model.info) + "\n";
-    if (!model.learned.empty()) out += "    learned    " + model.learned + "\n";
-    if (model.info.instances > 0) out += "    instances  " + std::to_string(model.info.instances) + "\n";
+    out += running_text(batching_text(model.info.max_batch_size, model.info.unbatched_reason), explained.learned,
+                        model.info.instances);
+    for (const SignatureInfo& other : explained.other_signatures)
+      out += "    signature  " + other.name + "\n" + signature_text(other.signature) +
+             running_text(batching_text(other.max_rows, other.unbatched_reason), other.learned, other.instances);
   }
   return out.empty() ? "the server has no models\n" : out;
 }
@@ -46,6 +57,19 @@ void write_tensors(JsonWriter& json, const char* name, const std::vector<TensorS
   json.end_array();
 }
 
+void write_signatures(JsonWriter& json, const ExplainedInfo& explained) {
+  if (explained.other_signatures.empty()) return;
+  json.field("signature", explained.signature_name).key("signatures").begin_array();
+  for (const SignatureInfo& other : explained.other_signatures) {
+    json.begin_object().field("name", other.name);
+    write_tensors(json, "inputs", other.signature.inputs);
+    write_tensors(json, "outputs", other.signature.outputs);
+    json.field("max_rows", other.max_rows).field("unbatched_reason", other.unbatched_reason);
+    json.field("instances", other.instances).field("learned", other.learned).end_object();
+  }
+  json.end_array();
+}
+
 std::string json_list(const std::vector<ListedModel>& models) {
   JsonWriter json;
   json.begin_array();
@@ -57,7 +81,8 @@ std::string json_list(const std::vector<ListedModel>& models) {
       write_tensors(json, "inputs", model.info.signature.inputs);
       write_tensors(json, "outputs", model.info.signature.outputs);
       json.field("max_batch_size", model.info.max_batch_size).field("unbatched_reason", model.info.unbatched_reason);
-      json.field("instances", model.info.instances).field("learned", model.learned);
+      json.field("instances", model.info.instances).field("learned", model.explained.learned);
+      write_signatures(json, model.explained);
     }
     json.end_object();
   }
@@ -79,7 +104,7 @@ ExitCode run(const ModelsCommand& command) {
       auto info = read_model(**link, entry.name, entry.version);
       if (!info.ok()) return fail("models", info.status(), exit_code_of(info.status()));
       model.info = std::move(*info);
-      model.learned = read_learned(**link, entry.name, entry.version);
+      model.explained = read_explained(**link, entry.name, entry.version);
       model.described = true;
     }
     models.push_back(std::move(model));

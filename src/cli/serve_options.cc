@@ -12,6 +12,7 @@
 #include "cli/access_options.h"
 #include "cli/control_options.h"
 #include "cli/python_options.h"
+#include "lifecycle/runtime_precisions.h"
 
 namespace modelmill {
 namespace {
@@ -119,6 +120,12 @@ void read_instances(const std::string& text, ServerConfig& config) {
     throw CLI::ValidationError("--instances", "'" + text + "' must not end below its beginning, nor below 1");
 }
 
+void read_precisions(const std::string& text, ServerConfig& config) {
+  auto precisions = parse_precisions(text);
+  if (!precisions.ok()) throw CLI::ValidationError("--runtime-precisions", precisions.status().message());
+  config.runtime_precisions = *std::move(precisions);
+}
+
 void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
   constexpr char kGroup[] = "Models";
   app.add_option_function<std::string>(
@@ -142,8 +149,20 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
   app.add_option(
          "--runtime", config.runtime,
          "What runs models that several runtimes can run: auto, the fastest, found by measurement while they are "
-         "served; default, the one that the file stands for; or a backend's name [auto]")
+         "served; default, the one that the file stands for; or a backend's name, as openvino, or openvino:bf16 [auto]")
       ->type_name("auto|default|BACKEND")
+      ->group(kGroup);
+  CLI::Option* tolerance =
+      app.add_option("--runtime-tolerance", config.runtime_tolerance,
+                     "By how much answers of another runtime may differ, relative to an output's largest value [1e-4]")
+          ->check(CLI::Range(0.0, 1.0).description(""))
+          ->type_name("PART")
+          ->group(kGroup);
+  app.add_option_function<std::string>(
+         "--runtime-precisions", [&config](const std::string& text) { read_precisions(text, config); },
+         "Lower precisions than models' own that auto may choose, within that tolerance: bf16, fp16, int8")
+      ->type_name("LIST")
+      ->needs(tolerance)
       ->group(kGroup);
   app.add_option_function<std::vector<std::string>>(
          "--objective-p99",
@@ -221,6 +240,18 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->group(kGroup);
   options.add_choice(app, "--log-format", kLogFormats, config.log_format, "Lines for people or for machines [text]")
       ->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--trace-config",
+         [&config](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts)
+             if (const Status status = add_trace_setting(text, config.trace); !status.ok())
+               throw CLI::ValidationError("--trace-config", status.message());
+         },
+         "Trace requests as Triton does: level=TIMESTAMPS or TENSORS, rate=N (one of N requests), count=N, "
+         "triton,file=FILE, triton,log-frequency=N; may be repeated")
+      ->type_name("SETTING=VALUE")
+      ->allow_extra_args(false)
+      ->group(kGroup);
   app.add_flag("--server-timing", config.server_timing, "Say in each answer where its time went")->group(kGroup);
   app.add_flag("--access-log", config.access_log, "Log each request")->group(kGroup);
 }
@@ -241,7 +272,7 @@ void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& confi
   define_python_options(app, options, config);
   options.add_backend_options(app, config);
   define_limits(app, options, config);
-  define_access_options(app, options, config.access);
+  define_access_options(app, options, config);
   define_log(app, options, config);
 }
 

@@ -28,15 +28,31 @@ void GrpcInferCall::end() {
   request_ = std::make_unique<InferRequest>(shared_from_this());
   Status status = scanned();
   if (status.ok() && offload_ != nullptr && unparsed_bytes() > kLoopBytes) {
-    status = run_large(*offload_, [self = shared_from_this()] {
-      self->call_->loop().post(
-          [self, done = within_memory([&] { return self->parse(*self->request_); })] { self->parsed(done); });
-    });
+    status = run_apart(&GrpcInferCall::parse_and_fetch);
     if (status.ok()) return;
   } else if (status.ok()) {
     status = parse(*request_);
+    if (status.ok() && offload_ != nullptr && fetched_bytes() > kLoopBytes) {
+      status = run_apart(&GrpcInferCall::fetch_parsed);
+      if (status.ok()) return;
+    } else if (status.ok()) {
+      status = within_memory([this] { return fetch_parsed(); });
+    }
   }
   parsed(status);
+}
+
+Status GrpcInferCall::parse_and_fetch() {
+  MM_RETURN_IF_ERROR(parse(*request_));
+  return fetch(*request_);
+}
+
+/// Has the offload take a step of reading the request; OK when it will, and the loop then goes on with its outcome.
+Status GrpcInferCall::run_apart(Status (GrpcInferCall::*step)()) {
+  return run_large(*offload_, [self = shared_from_this(), step] {
+    self->call_->loop().post(
+        [self, done = within_memory([&] { return (self.get()->*step)(); })] { self->parsed(done); });
+  });
 }
 
 void GrpcInferCall::parsed(const Status& status) {

@@ -32,6 +32,10 @@ class GrpcInferCall : public ResponseSink, public std::enable_shared_from_this<G
   virtual size_t unparsed_bytes() const = 0;
   /// Fills the request from what was scanned. May run on a thread of the offload.
   virtual Status parse(InferRequest& request) = 0;
+  /// Gets for the parsed request what does not come in the message. May run there too.
+  virtual Status fetch(InferRequest&) { return ok_status(); }
+  /// How much that is: above kLoopBytes a loop doesn't.
+  virtual size_t fetched_bytes() const { return 0; }
   /// Sends what was parsed on its way, or fails it. Loop thread.
   virtual void submit(InferRequestPtr request) = 0;
   /// The client went away after the request was submitted: whoever has it is to be told.
@@ -54,6 +58,9 @@ class GrpcInferCall : public ResponseSink, public std::enable_shared_from_this<G
   bool received() const { return received_; }
 
  private:
+  Status run_apart(Status (GrpcInferCall::*step)());
+  Status parse_and_fetch();
+  Status fetch_parsed() { return fetch(*request_); }
   void parsed(const Status& status);
   Status encode_answer();
   void deliver();

@@ -42,12 +42,23 @@ void HttpInferCall::abandon() {
 }
 
 void HttpInferCall::read(std::optional<Result<Bytes>> body, const InflateLimit& limit) {
-  InferRequestPtr request = std::move(request_);
   Status status = within_memory([&]() -> Status {
     if (!body) body = decode_body(http().body, http().header("content-encoding"), limit);
     MM_RETURN_IF_ERROR(body->status());
-    return parse(**body, *pin_, *request);
+    return parse(**body, *pin_, *request_);
   });
+  const auto fetch = [this] { return within_memory([this] { return this->fetch(*request_); }); };
+  if (status.ok() && fetched_bytes() > kLoopBytes && offload_ != nullptr && exchange_->loop().on_thread()) {
+    status = run_large(*offload_, [self = shared_from_this(), fetch] { self->submit(fetch()); });
+    if (status.ok()) return;
+  } else if (status.ok()) {
+    status = fetch();
+  }
+  submit(std::move(status));
+}
+
+void HttpInferCall::submit(Status status) {
+  InferRequestPtr request = std::move(request_);
   request->times.received = Clock::now();
   if (status.ok() && request->cancelled()) status = cancelled("the client has gone away");
   if (!status.ok()) return request->fail(std::move(status));

@@ -31,8 +31,12 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   virtual Status parse(const Bytes& body, const ModelVersion& version, InferRequest& request) = 0;
   /// The reply to the one answer, or to the status that it has; compressed and timed by the caller. Any thread, once.
   virtual wire::HttpReply write(InferResponse response) = 0;
+  /// Gets for the parsed request what does not come in the body. May run on a thread of the offload.
+  virtual Status fetch(InferRequest&) { return ok_status(); }
   /// How much of the body parse() works through: above kLoopBytes a loop doesn't.
   virtual size_t parsed_bytes(const Bytes& body) const { return body.size(); }
+  /// The same of what fetch() gets.
+  virtual size_t fetched_bytes() const { return 0; }
   /// The same of the answer.
   virtual size_t written_bytes(const InferResponse& response) const;
   /// What clients are told who ask a model that gives any number of answers; null: they get them all, and on_response()
@@ -57,6 +61,7 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
  private:
   void abandon();
   void read(std::optional<Result<Bytes>> body, const InflateLimit& limit);
+  void submit(Status status);
   void answer();
   wire::HttpReply make_reply();
 
@@ -70,7 +75,7 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   RoutedRequestPtr routed_;
   CancelToken cancel_;
   VersionPin pin_;           // until it is read
-  InferRequestPtr request_;  // the same
+  InferRequestPtr request_;  // until it is submitted
   int responses_ = 0;
   InferResponse response_;
 };

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,7 @@
 
 namespace modelmill {
 
-/// Where the control plane gets backends from: the registry's three calls, so that loading can be tested without
+/// Where the control plane gets backends from: the registry's calls, so that loading can be tested without
 /// plugins. The functions are thread-safe and outlive the controller.
 struct BackendSource {
   std::function<std::vector<BackendRegistry::Description>()> available;
@@ -19,6 +20,10 @@ struct BackendSource {
   std::function<Result<std::unique_ptr<BackendModel>>(const std::string& backend, const BackendLoad& load,
                                                       const std::string& extra_directory)>
       load;
+  /// Null: none can tell.
+  std::function<std::optional<BackendRegistry::DeviceMemory>(const std::string& backend, int device,
+                                                             const std::string& extra_directory)>
+      device_memory = {};
 };
 
 /// The files that a backend takes.

@@ -46,6 +46,16 @@ Status check_native_code(const FoundModel& model, const std::string& file) {
               "' is native code, which is not taken from where a client says; name its folder on the command line"};
 }
 
+Status check_native_parameters(const FoundModel& model, const ModelDefinition& definition) {
+  constexpr const char kLibrary[] = "CPU_EXTENSION_PATH";
+  const auto it = definition.parameters.find(kLibrary);
+  if (!model.untrusted || it == definition.parameters.end()) return ok_status();
+  return {Code::kPermissionDenied,
+          "model '" + model.name + "': parameter '" + kLibrary + "' names '" + it->second +
+              "', native code, which is not taken from where a client says; name the model's " +
+              "folder on the command line"};
+}
+
 Status check_code_trust(const FoundModel& model, const FoundVersion& version, const std::string& backend,
                         const LoadSettings& settings) {
   if (!runs_code(backend)) return ok_status();

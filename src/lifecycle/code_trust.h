@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "lifecycle/load_settings.h"
+#include "model/definition.h"
 #include "repository/found_model.h"
 
 namespace modelmill {
@@ -21,5 +22,8 @@ bool holds_native_code(std::string_view content);
 
 /// PERMISSION_DENIED for such a file of an untrusted model. Reads all of the file then.
 Status check_native_code(const FoundModel& model, const std::string& file);
+
+/// PERMISSION_DENIED where a client's configuration has a runtime load a library of native code.
+Status check_native_parameters(const FoundModel& model, const ModelDefinition& definition);
 
 }  // namespace modelmill

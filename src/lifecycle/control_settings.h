@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "model/device_budgets.h"
 #include "model/tf_serving_config.h"
 #include "storage/remote_source.h"
 
@@ -52,6 +53,8 @@ struct ControlSettings {
   /// Of memory that models may take together; beyond it those not used for longest are put away, until they are asked
   /// again. 0: no bound.
   uint64_t memory_budget = 0;
+  /// The same of each GPU's memory.
+  DeviceBudgets device_budgets;
   /// New versions may break clients of the ones before.
   bool allow_breaking = false;
   /// How models that are elsewhere are brought here.

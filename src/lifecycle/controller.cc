@@ -13,6 +13,9 @@ BackendSource source_of(BackendRegistry& backends) {
           [&backends](const std::string& backend, const std::string& extra) { return backends.find(backend, extra); },
           [&backends](const std::string& backend, const BackendLoad& load, const std::string& extra) {
             return backends.load(backend, load, extra);
+          },
+          [&backends](const std::string& backend, int device, const std::string& extra) {
+            return backends.device_memory(backend, device, extra);
           }};
 }
 
@@ -29,10 +32,11 @@ struct LifecycleController::Rep {
 };
 
 LifecycleController::LifecycleController(Catalog& catalog, Demand& demand, BackendRegistry& backends,
-                                         MetricRegistry& metrics, VersionFactory factory, Options options)
-    : rep_(std::make_unique<Rep>(
-          ControllerCore::Parts{catalog, demand, source_of(backends), metrics, std::move(factory), options.states},
-          std::move(options))) {
+                                         MetricRegistry& metrics, VersionFactory factory, EnsembleFactory ensembles,
+                                         Options options)
+    : rep_(std::make_unique<Rep>(ControllerCore::Parts{catalog, demand, source_of(backends), metrics,
+                                                       std::move(factory), options.states, std::move(ensembles)},
+                                 std::move(options))) {
   rep_->core.start();
 }
 
@@ -49,6 +53,8 @@ Status LifecycleController::load(const ModelSources& sources) {
 
 bool LifecycleController::all_ready() const { return rep_->core.all_ready(); }
 ModelControl& LifecycleController::control() { return rep_->core; }
+
+void LifecycleController::set_device_budgets(const DeviceBudgets& declared) { rep_->core.set_device_budgets(declared); }
 
 void LifecycleController::hurry() { rep_->core.hurry(); }
 

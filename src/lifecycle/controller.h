@@ -31,7 +31,7 @@ class LifecycleController {
   };
 
   LifecycleController(Catalog& catalog, Demand& demand, BackendRegistry& backends, MetricRegistry& metrics,
-                      VersionFactory factory, Options options);
+                      VersionFactory factory, EnsembleFactory ensembles, Options options);
   ~LifecycleController();
 
   /// Finds the models that the sources hold and loads those that
@@ -45,6 +45,10 @@ class LifecycleController {
 
   /// What clients may ask for.
   ModelControl& control();
+
+  /// What the files of the command line say of GPUs' memory, under what the options say; also while models are served:
+  /// what is loaded stays.
+  void set_device_budgets(const DeviceBudgets& declared);
 
   /// A shutdown is near: loads that only the repository or clients want end, with an error; the models serve on.
   void hurry();

@@ -20,11 +20,18 @@ void ControllerCore::scale(TimePoint now) {
     const MutexLock one_at_a_time(scaling_mutex_);
     if (!follows(*version, *scaler)) continue;
     const InstanceLoad load = version->load();
-    const auto decision = scaler->observe(now, load);
+    const auto choice = version->choose_instances(scaler->limits());
+    const auto decision = scaler->observe(now, load, choice ? &*choice : nullptr);
     if (decision.reason.empty()) continue;
     const Status status = version->set_instances(decision.instances, decision.reason);
-    Log::write(status.ok() ? LogLevel::kInfo : LogLevel::kError,
-               status.ok() ? "instances changed" : "instances can't be made",
+    if (!status.ok()) scaler->held_back(now, version->load().instances);
+    const bool full = status.code() == Code::kResourceExhausted;
+    Log::write(status.ok() ? LogLevel::kInfo
+               : full      ? LogLevel::kWarning
+                           : LogLevel::kError,
+               status.ok() ? "instances changed"
+               : full      ? "instances are held back"
+                           : "instances can't be made",
                {{"model", version->name()},
                 {"version", version->version()},
                 {"from", load.instances},

@@ -29,6 +29,11 @@ ModelSources trusting(ModelSources sources, const Seen& seen) {
   return sources;
 }
 
+LoadSettings counting(LoadSettings settings, std::shared_ptr<DeviceMemory> devices) {
+  settings.devices = std::move(devices);
+  return settings;
+}
+
 }  // namespace
 
 ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettings control, int load_threads)
@@ -37,7 +42,9 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       backends_(std::move(parts.backends)),
       metrics_(parts.metrics),
       factory_(std::move(parts.factory)),
-      settings_(std::move(settings)),
+      ensembles_(std::move(parts.ensembles)),
+      devices_(std::make_shared<DeviceMemory>(metrics_)),
+      settings_(counting(std::move(settings), devices_)),
       control_(std::move(control)),
       costs_(settings_.cost_directory),
       runtimes_(settings_.cost_directory),
@@ -47,7 +54,7 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       settling_(control_.settle),
       trials_(1, kMostWaitingTrials),
       pool_(std::max(load_threads, 1), kMostWaitingLoads) {
-  demand_.use(control_.on_demand || control_.memory_budget > 0);
+  set_device_budgets({});
   demand_.on_wanted([this](const std::string& model) {
     if (!pool_.run([this, model] { wake(model); })) demand_.settle(model, unavailable("the server is stopping"));
   });
@@ -139,10 +146,11 @@ std::vector<std::string> ControllerCore::watched_folders() const {
 
 bool ControllerCore::all_ready() const {
   const MutexLock lock(mutex_);
-  return !stopping_ && std::all_of(models_.begin(), models_.end(), [](const auto& entry) {
+  return !stopping_ && std::all_of(models_.begin(), models_.end(), [this](const auto& entry) {
     const ModelRecord& model = entry.second;
-    return !model.awake || model.came_later || model.can_be_asked() ||
-           (model.problem.empty() && model.wanted().empty());
+    // What an ensemble lacks is told of its members; one that a client unloaded is not missing.
+    const bool serves = members_of(model).empty() ? model.can_be_asked() : model.serves();
+    return !model.awake || model.came_later || serves || (model.problem.empty() && model.wanted().empty());
   });
 }
 
@@ -157,6 +165,7 @@ void ControllerCore::start() {
 void ControllerCore::hurry() {
   hurrying_ = true;
   end_bringing(false);
+  devices_->note_change();
 }
 
 void ControllerCore::end_bringing(bool all) {
@@ -168,23 +177,25 @@ void ControllerCore::end_bringing(bool all) {
 void ControllerCore::shutdown() {
   steward_.stop();
   if (!stopping_) keep_costs();
+  std::vector<std::function<void(Status)>> waiters;
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
     changed_.notify_all();
+    for (auto& [name, model] : models_)
+      for (auto& waiter : std::exchange(model.waiters, {})) waiters.push_back(std::move(waiter));
   }
-  hurry();
+  // Before the pool stops: a model on one of its threads may wait for one that is not loaded any more.
+  for (const auto& waiter : waiters) waiter(unavailable("the server is stopping"));
+  hurry();  // also loads that wait for others to go
   trials_.stop();
   end_bringing(true);
   pool_.stop();
   std::vector<std::unique_ptr<OwnedVersion>> closing;
-  std::vector<std::function<void(Status)>> waiters;
   {
     const MutexLock lock(mutex_);
     for (auto& [name, model] : models_) {
       model.awake = false;
-      for (auto& waiter : model.waiters) waiters.push_back(std::move(waiter));
-      model.waiters.clear();
       for (auto& [number, version] : model.versions) {
         if (!version.serving) continue;
         closing.push_back(std::move(version.serving));
@@ -194,7 +205,6 @@ void ControllerCore::shutdown() {
     }
     if (!models_.empty()) publish();
   }
-  for (const auto& waiter : waiters) waiter(unavailable("the server is stopping"));
   for (const auto& version : closing) (**version).gate().close();
   for (auto& version : closing) {
     const std::string name = (**version).name();

@@ -17,6 +17,7 @@
 #include "lifecycle/backend_source.h"
 #include "lifecycle/control_settings.h"
 #include "lifecycle/cost_store.h"
+#include "lifecycle/device_memory.h"
 #include "lifecycle/load_settings.h"
 #include "lifecycle/model_record.h"
 #include "lifecycle/remote_models.h"
@@ -46,6 +47,8 @@ class ControllerCore final : public ModelControl {
     VersionFactory factory;
     /// Where what clients decide is kept; null: as long as the server runs.
     OpenModelStates states = {};
+    /// Null: models that are made of others can't be served.
+    EnsembleFactory ensembles = {};
   };
 
   ControllerCore(Parts parts, LoadSettings settings, ControlSettings control, int load_threads);
@@ -58,9 +61,12 @@ class ControllerCore final : public ModelControl {
   /// A shutdown is near: what looks and clients have begun to load ends, with an error. What serves, and what requests
   /// wait for, goes on.
   void hurry();
+  void set_device_budgets(const DeviceBudgets& declared);
 
   void load(ModelLoad load, Done done) override;
   void unload(const std::string& model, Done done) override;
+  void unload_with_members(const std::string& model, Done done) override;
+  void unload_for_code(const std::string& model, bool with_members, Done done) override;
   void serve_listed(TfServingConfig list, Done done) override;
   void assign(VersionAssignment assignment, Done done) override;
   void add(ModelAddition addition, Added done) override;
@@ -146,6 +152,7 @@ class ControllerCore final : public ModelControl {
   Status bring_here(const std::string& model);
   void end_bringing(bool all);
   void unload_now(const std::string& model, const Done& done);
+  Done with_a_thread_more(Done done);
   Status assign_now(const VersionAssignment& assignment);
 
   Status refuse_clients() const;
@@ -197,6 +204,17 @@ class ControllerCore final : public ModelControl {
   std::shared_ptr<ModelVersion> make_version(LoadedVersion loaded, const std::shared_ptr<VersionStats>& stats);
   std::shared_ptr<VersionStats> stats_of(const Job& job, const ModelDefinition& definition);
 
+  // Ensembles.
+  std::vector<std::string> members_of(const ModelRecord& model) const MM_REQUIRES(mutex_);
+  bool leads_to(const std::string& from, const std::string& to) const MM_REQUIRES(mutex_);
+  bool members_are_settled(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
+  std::string members_key(const ModelRecord& model) const MM_REQUIRES(mutex_);
+  bool members_serve(const ModelRecord& model) const MM_REQUIRES(mutex_);
+  void look_after_ensembles(Aftermath& after) MM_REQUIRES(mutex_);
+  Loaded load_ensemble(const Job& job);
+  Status check_members(const Job& job) const;
+  std::vector<std::string> lone_members(const std::string& name) const MM_REQUIRES(mutex_);
+
   bool follows(const ModelVersion& version, const InstanceScaler& scaler) const;
 
   // Runtimes.
@@ -212,6 +230,8 @@ class ControllerCore final : public ModelControl {
   Status keep_within_budget(const ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
   void put_away(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
   Result<std::vector<std::string>> leave_for(const ModelRecord& model, uint64_t needed) const MM_REQUIRES(mutex_);
+  bool make_room_on(const std::string& model, int gpu, uint64_t bytes);
+  bool leave_gpu_for(const std::string& model, int gpu, uint64_t bytes, Aftermath& after) MM_REQUIRES(mutex_);
   uint64_t leaving() const MM_REQUIRES(mutex_);
   uint64_t resident() const MM_REQUIRES(mutex_);
 
@@ -220,6 +240,8 @@ class ControllerCore final : public ModelControl {
   const BackendSource backends_;
   MetricRegistry& metrics_;
   const VersionFactory factory_;
+  const EnsembleFactory ensembles_;
+  const std::shared_ptr<DeviceMemory> devices_;
   const LoadSettings settings_;
   const ControlSettings control_;
   const CostStore costs_;
@@ -238,6 +260,7 @@ class ControllerCore final : public ModelControl {
   std::map<std::string, Status> lost_ MM_GUARDED_BY(mutex_);
   std::set<std::string> notes_ MM_GUARDED_BY(mutex_);  // that were logged
   std::map<std::string, ModelRecord> models_ MM_GUARDED_BY(mutex_);
+  bool taking_ MM_GUARDED_BY(mutex_) = false;  // a look is being taken: not all models are known yet
   std::set<const Bringing*> bringing_ MM_GUARDED_BY(mutex_);
   std::set<std::string> waiting_for_room_ MM_GUARDED_BY(mutex_);
   ModelTable table_ MM_GUARDED_BY(mutex_);

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <map>
 #include <thread>
+#include <vector>
 
 #include "lifecycle/testing/controller_rig.h"
 
@@ -105,6 +107,44 @@ TEST_F(ControllerCoreTest, ScalesWhatMayBeScaled) {
   EXPECT_EQ(versions["a"]->now.instances, 2);
   EXPECT_EQ(versions["a"]->reasons.at(0), "all were busy and requests waited");
   EXPECT_TRUE(versions["b"]->reasons.empty()) << "its number is fixed";
+}
+
+TEST_F(ControllerCoreTest, CodeThatIsLoadedMayWaitForOtherModelsOnTheOnlyThread) {
+  ControllerCore* core = nullptr;
+  std::vector<Status> said;
+  const auto wait = [&](const std::function<void(ModelControl::Done)>& ask) {
+    std::promise<Status> over;
+    ask([&over](const Status& status) { over.set_value(status); });
+    said.push_back(over.get_future().get());
+  };
+  const VersionFactory make = [&](ModelVersion::Description description, std::shared_ptr<VersionStats> stats,
+                                  VersionPlan, std::unique_ptr<BackendModel> model,
+                                  std::vector<std::unique_ptr<BackendInstance>> instances) {
+    if (description.definition.name == "a") {
+      ModelLoad load{"b"};
+      load.for_code = true;
+      wait([&](ModelControl::Done done) { core->load(load, std::move(done)); });
+      wait([&](ModelControl::Done done) { core->unload_for_code("b", false, std::move(done)); });
+      wait([&](ModelControl::Done done) { core->unload_for_code("nobody", true, std::move(done)); });
+    }
+    return std::make_shared<DirectVersion>(std::move(description), std::move(stats), std::move(model),
+                                           std::move(instances), alive_);
+  };
+  folder_.write("a/1/model.onnx");
+  folder_.write("b/1/model.onnx");
+  ControlSettings control;
+  control.mode = ControlMode::kExplicit;
+  ControllerCore one_thread({catalog_, demand_, backends_.source(), metrics_, make}, {}, control, 1);
+  core = &one_thread;
+  ASSERT_TRUE(core->load_sources({{folder_.path()}}).ok());
+  wait([&](ModelControl::Done done) { core->load({"a"}, std::move(done)); });
+  ASSERT_EQ(said.size(), 4U);
+  EXPECT_TRUE(said[0].ok()) << said[0].to_string();
+  EXPECT_TRUE(said[1].ok()) << said[1].to_string();
+  EXPECT_EQ(said[2].code(), Code::kNotFound);
+  EXPECT_TRUE(said[3].ok()) << said[3].to_string();
+  EXPECT_TRUE(catalog_.pin("a", 0).ok());
+  EXPECT_FALSE(catalog_.pin("b", 0).ok());
 }
 
 TEST_F(ControllerCoreTest, NothingIsPublishedAfterShutdown) {

@@ -112,6 +112,7 @@ void ControllerCore::serve_listed_now(std::shared_ptr<const TfServingConfig> lis
       set_listed(
           *std::move(seen), [all](const Status& status) { all->one(status); }, after);
       publish();
+      look_after_ensembles(after);
     }
   }
   if (stopping) return done(unavailable("the server is stopping"));
@@ -123,6 +124,7 @@ void ControllerCore::serve_listed_now(std::shared_ptr<const TfServingConfig> lis
 /// `waiter` is called once for each model.
 void ControllerCore::set_listed(Seen seen, const std::function<void(Status)>& waiter, Aftermath& after) {
   std::set<std::string> names;
+  taking_ = true;
   for (SeenModel& seen_model : seen.models) {
     const std::string name = seen_model.name();
     names.insert(name);
@@ -137,6 +139,7 @@ void ControllerCore::set_listed(Seen seen, const std::function<void(Status)>& wa
   }
   for (auto& [name, model] : models_)
     if (!names.contains(name) && !model.gone) let_go(model, after);
+  taking_ = false;
   std::erase_if(models_, [](const auto& model) { return model.second.gone && model.second.versions.empty(); });
 }
 

@@ -62,6 +62,7 @@ bool ControllerCore::take(Seen seen, const std::shared_ptr<const ModelSources>& 
       if (notes_.insert(note).second) Log::warning("passed over", {{"reason", note}});
     note_lost(seen.lost);
     std::set<std::string> names;
+    taking_ = true;
     for (SeenModel& model : seen.models) {
       names.insert(model.name());
       const auto before = states.find(model.name());
@@ -73,7 +74,9 @@ bool ControllerCore::take(Seen seen, const std::shared_ptr<const ModelSources>& 
       for (auto& [name, model] : models_)
         if (!names.contains(name) && !take_absence(model, now, after)) at_rest = false;
     std::erase_if(models_, [](const auto& model) { return model.second.gone && model.second.versions.empty(); });
+    taking_ = false;
     publish();
+    look_after_ensembles(after);
   }
   finish_aftermath(std::move(after));
   return at_rest;

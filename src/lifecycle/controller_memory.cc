@@ -68,6 +68,55 @@ Status ControllerCore::keep_within_budget(const ModelRecord& model, Aftermath& a
   return ok_status();
 }
 
+void ControllerCore::set_device_budgets(const DeviceBudgets& declared) {
+  DeviceBudgets budgets = control_.device_budgets;
+  if (!budgets.each) budgets.each = declared.each;
+  // What the options say of all devices comes before what files say of one.
+  if (!control_.device_budgets.each) budgets.of.insert(declared.of.begin(), declared.of.end());
+  // For good: what was put away must be able to come back.
+  demand_.use(demand_.in_use() || control_.on_demand || control_.memory_budget > 0 || !budgets.empty());
+  devices_->set_budgets(std::move(budgets));
+}
+
+/// On a loading thread: has models go whose GPU memory a load needs. False: none can. True: some do, and to try again
+/// is worth it once that has changed something.
+bool ControllerCore::make_room_on(const std::string& model, int gpu, uint64_t bytes) {
+  Aftermath after;
+  bool coming = false;
+  {
+    const MutexLock lock(mutex_);
+    coming = !stopping_ && leave_gpu_for(model, gpu, bytes, after);
+    publish();
+  }
+  finish_aftermath(std::move(after));
+  return coming;
+}
+
+bool ControllerCore::leave_gpu_for(const std::string& name, int gpu, uint64_t bytes, Aftermath& after) {
+  const auto budget = devices_->budget(gpu);
+  if (!budget) return true;  // since a moment ago
+  uint64_t needed = bytes, leaving = 0;
+  bool moving = false;
+  std::vector<ResidentModel> residents;
+  for (const auto& [holder, held] : devices_->held_by_model(gpu)) {
+    if (holder == name) needed += held;
+    const auto it = models_.find(holder);
+    if (it == models_.end()) continue;
+    const ModelRecord& other = it->second;
+    const bool drains = std::any_of(other.versions.begin(), other.versions.end(),
+                                    [](const auto& version) { return version.second.draining > 0; });
+    moving |= drains;
+    if (drains && !other.serves() && holder != name) leaving += held;
+    const bool pinned = other.target && other.target->definition.pinned;
+    const bool removable = demand_.in_use() && !pinned && other.serves() && !other.in_motion();
+    residents.push_back({holder, held, used_ms(other), removable});
+  }
+  const auto leave = least_recently_used(residents, leaving, *budget, name, needed);
+  if (leave)
+    for (const std::string& other : *leave) put_away(models_.at(other), after);
+  return leave || moving;
+}
+
 void ControllerCore::put_away(ModelRecord& model, Aftermath& after) {
   Log::info("model is put away to make room; it loads again when it is asked", {{"model", model.name}});
   model.awake = false;

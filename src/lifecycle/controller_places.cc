@@ -154,6 +154,7 @@ bool ControllerCore::serve_target(const std::string& name, std::shared_ptr<const
     model.waiters.push_back(done);
     set_target(model, std::move(target), after);
     publish();
+    look_after_ensembles(after);
   }
   finish_aftermath(std::move(after));
   return true;
@@ -204,6 +205,7 @@ void ControllerCore::withdraw_now(const std::string& name, int64_t version, cons
       keep_versions(less, [version](int64_t number) { return number != version; });
       set_target(it->second, std::make_shared<const ModelTarget>(std::move(less)), after);
       publish();
+      look_after_ensembles(after);
     }
   }
   finish_aftermath(std::move(after));

@@ -42,8 +42,18 @@ Status ControllerCore::refuse_clients() const {
   return unavailable("explicit model load / unload is not allowed if polling is enabled");
 }
 
+/// Who waits for `done` may have one of the threads.
+ModelControl::Done ControllerCore::with_a_thread_more(Done done) {
+  pool_.widen();
+  return [this, inner = std::move(done)](const Status& status) {
+    pool_.narrow();
+    inner(status);
+  };
+}
+
 void ControllerCore::load(ModelLoad load, Done done) {
   if (const Status refused = refuse_clients(); !refused.ok()) return done(refused);
+  if (load.for_code) done = with_a_thread_more(std::move(done));
   auto shared = std::make_shared<std::pair<ModelLoad, Done>>(std::move(load), std::move(done));
   if (!pool_.run([this, shared] { load_now(shared->first, shared->second); }))
     shared->second(unavailable("the server is stopping"));
@@ -137,6 +147,7 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
       model.waiters.push_back(done);
       set_target(model, *target, after);
       publish();
+      look_after_ensembles(after);
     }
   }
   if (stopping) done(unavailable("the server is stopping"));
@@ -152,7 +163,13 @@ void ControllerCore::unload(const std::string& name, Done done) {
       if (bringing->model == name) bringing->cancelled = true;
     if (const auto it = models_.find(name); it != models_.end()) it->second.awake = false;
   }
+  devices_->note_change();
   if (!pool_.run([this, name, done] { unload_now(name, done); })) done(unavailable("the server is stopping"));
+}
+
+void ControllerCore::unload_for_code(const std::string& name, bool with_members, Done done) {
+  done = with_a_thread_more(std::move(done));
+  with_members ? unload_with_members(name, std::move(done)) : unload(name, std::move(done));
 }
 
 void ControllerCore::unload_now(const std::string& name, const Done& done) {
@@ -177,6 +194,7 @@ void ControllerCore::unload_now(const std::string& name, const Done& done) {
       model.unloaded_by_client = true;
       advance(model, after);
       publish();
+      look_after_ensembles(after);
     }
   }
   finish_aftermath(std::move(after));
@@ -220,9 +238,11 @@ void ControllerCore::wake(const std::string& name) {
       for (auto& [number, version] : model.versions)
         if (!version.failed.empty() && version.loading.empty()) version.failed.clear();
       model.wanted_by_request = true;
+      model.woke_members = false;
       model.waiters.emplace_back([this, name](const Status& outcome) { demand_.settle(name, outcome); });
       advance(model, after);
       publish();
+      look_after_ensembles(after);
     }
   }
   if (decided) demand_.settle(name, status);

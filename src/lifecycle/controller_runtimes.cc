@@ -14,24 +14,29 @@ Result<LoadedVersion> ControllerCore::load_best(const Job& job, Loaded& out) {
   const FoundVersion& place = target.places.at(job.version.version);
   const std::vector<ModelFormat> formats = formats_of(backends_);
   const auto load = [&](LaidOut laid) {
+    laid.settings.make_room = [this](const std::string& model, int gpu, uint64_t bytes) {
+      return make_room_on(model, gpu, bytes);
+    };
     return load_version(target.found, place, std::move(laid.definition), formats, backends_, laid.settings,
                         [&] { return is_abandoned(job); });
   };
   if (job.layout) {
     out.runtimes = job.runtimes;
     const auto& known = job.runtimes->chooser.known();
-    return load(lay_out(target.definition, settings_, *job.layout, known ? known->batching : std::nullopt));
+    return load(lay_out(target.definition, settings_, job.runtimes->options, *job.layout,
+                        known ? known->batching : std::nullopt));
   }
   MM_ASSIGN_OR_RETURN(RuntimeOptions options,
                       runtime_options(target.found, place, target.definition, formats, backends_, settings_));
   LaidOut plain{target.definition, settings_};
   if (!options.backends.empty()) plain.definition.backend = options.backends.front();
+  if (options.pinned) lower_precision(plain.settings, *options.pinned);
   if (!options.choose) return load(std::move(plain));
 
   const std::string key = runtimes_.keeps() ? runtime_key(options, target.definition, settings_) : std::string();
   if (auto known = runtimes_.read(key)) {
     const RuntimeLayout& chosen = known->report.chosen;
-    auto loaded = load(lay_out(target.definition, settings_, chosen, known->batching));
+    auto loaded = load(lay_out(target.definition, settings_, options, chosen, known->batching));
     if (loaded.ok()) {
       out.runtimes = std::make_shared<RuntimeRecord>(
           RuntimeRecord{std::move(options), key, RuntimeChooser(chosen, std::move(known)), false});
@@ -51,11 +56,12 @@ Result<LoadedVersion> ControllerCore::load_best(const Job& job, Loaded& out) {
 
 /// A version that is about to serve: it shows what is known, or keeps requests to find it out with.
 void ControllerCore::prepare_runtimes(const RuntimeRecord& runtimes, ModelVersion& version) {
-  constexpr size_t kSamples = 4;
+  // Lower precisions are judged by what clients send.
+  const size_t samples = runtimes.options.less_precise.empty() ? 4 : 8;
   if (const auto& known = runtimes.chooser.known())
     version.set_runtimes(std::make_shared<const RuntimeReport>(known->report));
   else
-    version.samples().want(kSamples);
+    version.samples().want(samples);
 }
 
 void ControllerCore::watch_runtimes(TimePoint now) {

@@ -34,6 +34,7 @@ void ControllerCore::set_target(ModelRecord& model, std::shared_ptr<const ModelT
   }
   if (model.restored) after.released.push_back(model.restored->target);
   model.restored.reset();
+  model.woke_members = false;
   after.released.push_back(std::exchange(model.target, std::move(target)));
   advance(model, after);
 }
@@ -89,6 +90,7 @@ bool ControllerCore::begin_load(ModelRecord& model, int64_t number, Aftermath& a
   const auto& target = model.effective();
   const auto wanted = std::find_if(target->wanted.begin(), target->wanted.end(),
                                    [number](const WantedVersion& w) { return w.version == number; });
+  if (target->definition.ensemble && !members_are_settled(model, after)) return false;
   Job job{model.name, *wanted, target};
   if (model.restored)
     if (const auto it = model.restored->files.find(number); it != model.restored->files.end()) job.files = it->second;
@@ -169,6 +171,7 @@ std::string ControllerCore::files_stamp_of(const Job& job) {
 
 /// Loads, without the lock.
 ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
+  if (job.target->definition.ensemble) return load_ensemble(job);
   Loaded out;
   const TimePoint start = Clock::now();
   const bool alone = ++loads_running_ == 1;
@@ -214,6 +217,7 @@ void ControllerCore::finish(const Job& job, Loaded loaded) {
       reject(model, job, loaded.status);
     advance(model, after);
     publish();
+    look_after_ensembles(after);
   }
   finish_aftermath(std::move(after));
   // What nobody wants any more, or must not have, goes here, on the loading thread.
@@ -332,7 +336,9 @@ void ControllerCore::gone(const std::string& name, int64_t number, uint64_t byte
       if (const auto it = models_.find(waiting); it != models_.end()) advance(it->second, after);
     changed_.notify_all();
     publish();
+    look_after_ensembles(after);
   }
+  devices_->note_change();
   finish_aftermath(std::move(after));
 }
 

@@ -2,15 +2,26 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <string>
+#include <utility>
 
 namespace modelmill {
 
+namespace {
+
+/// A backend that tells its GPUs is taken at its word.
+std::vector<int> known_gpus(std::vector<int> gpus, int backend_gpus) {
+  if (backend_gpus < 0) return gpus;
+  gpus.resize(static_cast<size_t>(backend_gpus));
+  std::iota(gpus.begin(), gpus.end(), 0);
+  return gpus;
+}
+
+}  // namespace
+
 Status choose_instance_kinds(ModelDefinition& definition, std::vector<int> gpus, int backend_gpus) {
-  if (backend_gpus >= 0) {
-    gpus.resize(static_cast<size_t>(backend_gpus));
-    std::iota(gpus.begin(), gpus.end(), 0);
-  }
+  gpus = known_gpus(std::move(gpus), backend_gpus);
   if (definition.instance_groups.empty() && backend_gpus > 0) definition.instance_groups.emplace_back();
   for (size_t i = 0; i < definition.instance_groups.size(); ++i) {
     InstanceGroup& group = definition.instance_groups[i];
@@ -31,6 +42,17 @@ Status choose_instance_kinds(ModelDefinition& definition, std::vector<int> gpus,
         return invalid_argument(label + " specifies invalid or unsupported gpu id " + std::to_string(gpu));
   }
   return ok_status();
+}
+
+std::vector<int> gpus_of(const ModelDefinition& definition, std::vector<int> gpus, int backend_gpus) {
+  std::set<int> out;
+  for (const InstanceGroup& group : definition.instance_groups) {
+    if (group.kind == InstanceGroup::Kind::kGpu) out.insert(group.gpus.begin(), group.gpus.end());
+    if (group.kind != InstanceGroup::Kind::kModel) continue;
+    const std::vector<int> all = known_gpus(gpus, backend_gpus);
+    out.insert(all.begin(), all.end());
+  }
+  return {out.begin(), out.end()};
 }
 
 }  // namespace modelmill

@@ -12,4 +12,7 @@ namespace modelmill {
 /// runs on them unless told otherwise. INVALID_ARGUMENT for a GPU that is not there.
 Status choose_instance_kinds(ModelDefinition& definition, std::vector<int> gpus, int backend_gpus);
 
+/// The GPUs that a definition so completed may run on, given those of the machine and of its backend.
+std::vector<int> gpus_of(const ModelDefinition& definition, std::vector<int> gpus, int backend_gpus);
+
 }  // namespace modelmill

@@ -41,18 +41,19 @@ int default_instance_count(const ModelDefinition& definition, const BackendModel
   return std::clamp(settings.cores / std::max(threads_of_instance(definition, settings), 1), 1, kMostDefaultInstances);
 }
 
-std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel&, int, InstancePlace)> instance_maker(
+std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel&, int, InstancePlace&)> instance_maker(
     InstancePattern pattern) {
   return [pattern = std::make_shared<const InstancePattern>(std::move(pattern))](
-             BackendModel& model, int index, InstancePlace place) -> Result<std::unique_ptr<BackendInstance>> {
+             BackendModel& model, int index, InstancePlace& place) -> Result<std::unique_ptr<BackendInstance>> {
     const ModelDefinition& definition = pattern->definition;
     const std::string name = definition.instance_groups.front().name + '_' + std::to_string(index);
-    MM_ASSIGN_OR_RETURN(auto instance, model.create_instance(name, place.kind, place.device));
+    MM_ASSIGN_OR_RETURN(auto instance, pattern->claims->make_anywhere(model, name, place, pattern->places));
     if (needs_adapting(definition, model.info().signature))
       instance = adapt_instance(std::move(instance), definition, pattern->batched);
     if (pattern->open_size && !definition.decoupled)
       run_default_warmup(*instance, definition, pattern->version, pattern->signature, pattern->batched,
                          *pattern->open_size, pattern->rows);
+    MM_RETURN_IF_ERROR(pattern->claims->recount(model));
     return instance;
   };
 }

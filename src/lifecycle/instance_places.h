@@ -7,6 +7,7 @@
 
 #include "backend/backend_model.h"
 #include "catalog/instances.h"
+#include "lifecycle/device_claims.h"
 #include "lifecycle/load_settings.h"
 #include "model/definition.h"
 #include "model/signature.h"
@@ -37,11 +38,14 @@ struct InstancePattern {
   int64_t version;
   bool batched;
   int64_t rows;
-  std::optional<int64_t> open_size;  // nullopt: it is not warmed up
+  std::optional<int64_t> open_size;   // nullopt: it is not warmed up
+  std::vector<InstancePlace> places;  // where it may be
+  std::shared_ptr<DeviceClaims> claims;
 };
 
-/// Makes instances as the loading did, long after it. Any thread, one call at a time.
-std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel&, int index, InstancePlace)> instance_maker(
+/// Makes instances as the loading did, long after it: on another GPU of the model's where the wanted one's memory is
+/// taken. Any thread, one call at a time.
+std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel&, int index, InstancePlace&)> instance_maker(
     InstancePattern pattern);
 
 }  // namespace modelmill

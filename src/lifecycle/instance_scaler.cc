@@ -10,6 +10,8 @@ constexpr double kBusy = 0.9;
 constexpr double kEnoughRoom = 0.6;
 constexpr double kWorthHaving = 1.05;
 constexpr Duration kTryAgainAfter = std::chrono::minutes(5);
+/// What stands in the way of an instance may soon have gone.
+constexpr Duration kHeldBackFor = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -28,7 +30,8 @@ InstanceScaler::Decision InstanceScaler::change(int instances, std::string reaso
   return {instances, std::move(reason)};
 }
 
-InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLoad& load) {
+InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLoad& load,
+                                                 const InstanceChoice* choice) {
   const Span span = since_last(now, load);
   const bool first = !seen_;
   const bool active = first || load.pending > 0 || load.busy > 0 || load.rows != last_.rows;
@@ -49,6 +52,14 @@ InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLo
     on_trial_ = false;
     return change(0, "nothing to do for the time after which it may go");
   }
+  if (ceiling_ > 0 && now >= ceiling_until_) ceiling_ = 0;
+  const int most = ceiling_ > 0 ? std::min(limits_.max, ceiling_) : limits_.max;
+  if (choice) {
+    on_trial_ = false;
+    const int chosen = std::min(std::max({choice->instances, limits_.min, 1}), most);
+    if (choice->reason.empty() || chosen == n) return {n, ""};
+    return change(chosen, choice->reason);
+  }
   // A long execution is counted when it ends; until then it shows as busy.
   const bool saturated = load.pending > 0 && (span.share >= kBusy || load.busy >= n);
   if (saturated) {
@@ -65,10 +76,9 @@ InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLo
       ceiling_ = n - 1;
       ceiling_until_ = now + kTryAgainAfter;
       if (n - 1 >= std::max(1, limits_.min)) return change(n - 1, "one more brought nothing");
+      return {n, ""};
     }
   }
-  if (ceiling_ > 0 && now >= ceiling_until_) ceiling_ = 0;
-  const int most = ceiling_ > 0 ? std::min(limits_.max, ceiling_) : limits_.max;
   if (saturated_ >= kSaturatedTwice && !on_trial_ && n < most) {
     on_trial_ = true;
     rate_before_ = rate;
@@ -82,6 +92,15 @@ InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLo
     return change(n - 1, "one fewer is enough");
   }
   return {n, ""};
+}
+
+void InstanceScaler::held_back(TimePoint now, int instances) {
+  on_trial_ = false;
+  saturated_ = 0;
+  rate_sum_ = 0;
+  if (instances == 0) return;
+  ceiling_ = instances;
+  ceiling_until_ = now + kHeldBackFor;
 }
 
 }  // namespace modelmill

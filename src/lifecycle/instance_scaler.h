@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "catalog/instance_plan.h"
 #include "catalog/instances.h"
 
 namespace modelmill {
@@ -14,7 +15,8 @@ namespace modelmill {
 /// It adds an instance when all were busy and requests waited twice in a row, looks whether more rows are done with it,
 /// and takes it away again where not (then that is not tried for a while). It takes one away when the others have had
 /// little to do for long, and the last one after the idle time, where that is allowed. Between the two lies room enough
-/// that it does not swing.
+/// that it does not swing. Where a latency objective chooses the number, it only keeps that within the limits, and sees
+/// to the first and the last.
 class InstanceScaler {
  public:
   explicit InstanceScaler(const InstanceLimits& limits) : limits_(limits) {}
@@ -23,7 +25,12 @@ class InstanceScaler {
     int instances = 0;
     std::string reason;  // empty: nothing changes
   };
-  Decision observe(TimePoint now, const InstanceLoad& load);
+  /// `choice` is what an objective wants; null: there is none that goes by what was learned.
+  Decision observe(TimePoint now, const InstanceLoad& load, const InstanceChoice* choice = nullptr);
+  /// What it decided on last could not be done: there are `instances`, and for a while no more.
+  void held_back(TimePoint now, int instances);
+
+  const InstanceLimits& limits() const { return limits_; }
 
  private:
   /// What was done since the last time.

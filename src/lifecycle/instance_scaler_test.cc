@@ -44,7 +44,8 @@ class World {
       if (decision.reason.empty()) continue;
       ++changes;
       last_reason_ = decision.reason;
-      load_.instances = decision.instances;
+      load_.instances = std::min(decision.instances, room_);
+      if (load_.instances < decision.instances) scaler_.held_back(now_, load_.instances);
       most_ = std::max(most_, load_.instances);
     }
     return changes;
@@ -53,6 +54,8 @@ class World {
   int most() const { return most_; }
   const std::string& reason() const { return last_reason_; }
   void forget_backlog() { waiting_ = 0; }
+  /// More instances than so many can't be made.
+  void set_room(int room) { room_ = room; }
 
  private:
   InstanceScaler scaler_;
@@ -61,6 +64,7 @@ class World {
   InstanceLoad load_;
   double waiting_ = 0, done_ = 0;
   int most_ = 0;
+  int room_ = 1'000;
   std::string last_reason_;
 };
 
@@ -110,6 +114,18 @@ TEST(InstanceScaler, TriesAgainLater) {
   EXPECT_EQ(world.instances(), 2);
   cores = 4;
   world.run(2'000, 1'000);
+  EXPECT_EQ(world.instances(), 4);
+}
+
+TEST(InstanceScaler, WhatIsHeldBackIsNotTriedAllTheTimeAndCostsNoInstance) {
+  World world({1, 8, {}}, each_100);
+  world.set_room(2);
+  world.run(20, 1'000);
+  EXPECT_EQ(world.instances(), 2);
+  EXPECT_LE(world.run(400, 1'000), 10) << "once in ten seconds";
+  EXPECT_EQ(world.instances(), 2) << "what could not be made is not taken for one that brought nothing";
+  world.set_room(4);
+  world.run(200, 1'000);
   EXPECT_EQ(world.instances(), 4);
 }
 

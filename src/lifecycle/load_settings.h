@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +13,8 @@
 #include "catalog/instances.h"
 
 namespace modelmill {
+
+class DeviceMemory;
 
 /// Whether the rows of a model can run together, as was found out by trying.
 struct BatchingDecision {
@@ -37,6 +41,10 @@ struct LoadSettings {
   /// What runs the models of which several runtimes could: "auto", the fastest, found by measurement; "default", the
   /// one that the file's ending stands for; or a backend's name.
   std::string runtime = "auto";
+  /// Lower precisions than models' own that "auto" may choose for those that say nothing themselves, "bf16"; and by how
+  /// much answers may differ, of those and of others; nullopt: 1e-4, and no lower precision.
+  std::vector<std::string> runtime_precisions;
+  std::optional<double> runtime_tolerance;
   /// Models whose backend runs their code are loaded also when they come from a URL, or a client sent them.
   bool allow_url_code = false;
   bool allow_sent_code = false;
@@ -44,9 +52,16 @@ struct LoadSettings {
   std::string cache_directory;
   /// Known of the model from another of its runtimes, so that it need not be tried again; nullopt: nothing is.
   std::optional<BatchingDecision> batching;
+  /// Of one load: what the model is computed in, where that is lower than its own precision, by its backend or because
+  /// another file, in place of the model's own, has it so. Both empty: as it is.
+  std::string precision;
+  std::string precision_file;
   /// CPU cores to share out; GPUs there are.
   int cores = 1;
   std::vector<int> gpus;
+  /// The GPUs' memory; null: it is not counted. And, for a load that others may go for, what has them go.
+  std::shared_ptr<DeviceMemory> devices;
+  std::function<bool(const std::string& model, int gpu, uint64_t bytes)> make_room;
 };
 
 /// The cores and GPUs of this machine.

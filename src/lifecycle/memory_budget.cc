@@ -1,26 +1,15 @@
 #include "lifecycle/memory_budget.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
+#include <utility>
+
+#include "base/size_text.h"
 
 namespace modelmill {
 
-std::string bytes_text(uint64_t bytes) {
-  constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < kUnits.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
-  return text.data();
-}
-
-Result<std::vector<std::string>> make_room(const std::vector<ResidentModel>& residents, uint64_t leaving,
-                                           uint64_t budget, const std::string& model, uint64_t needed) {
+std::optional<std::vector<std::string>> least_recently_used(const std::vector<ResidentModel>& residents,
+                                                            uint64_t leaving, uint64_t budget, const std::string& model,
+                                                            uint64_t needed) {
   uint64_t resident = 0;
   uint64_t removable = 0;
   std::vector<const ResidentModel*> candidates;
@@ -32,10 +21,7 @@ Result<std::vector<std::string>> make_room(const std::vector<ResidentModel>& res
     candidates.push_back(&r);
   }
   const auto fits = [&](uint64_t freed) { return resident - freed + needed <= budget; };
-  if (!fits(removable))
-    return resource_exhausted("model '" + model + "' needs " + bytes_text(needed) + ", and of the " +
-                              bytes_text(budget) + " that models may take " + bytes_text(resident - removable) +
-                              " are taken by models that can't be put away; raise --model-memory, or pin less");
+  if (!fits(removable)) return std::nullopt;
   std::sort(candidates.begin(), candidates.end(),
             [](const ResidentModel* a, const ResidentModel* b) { return a->used_ms < b->used_ms; });
   std::vector<std::string> leave;
@@ -47,6 +33,17 @@ Result<std::vector<std::string>> make_room(const std::vector<ResidentModel>& res
     leave.push_back(candidate->name);
   }
   return leave;
+}
+
+Result<std::vector<std::string>> make_room(const std::vector<ResidentModel>& residents, uint64_t leaving,
+                                           uint64_t budget, const std::string& model, uint64_t needed) {
+  if (auto leave = least_recently_used(residents, leaving, budget, model, needed)) return *std::move(leave);
+  uint64_t staying = 0;
+  for (const ResidentModel& r : residents)
+    if (r.name != model && !r.removable) staying += r.bytes;
+  return resource_exhausted("model '" + model + "' needs " + bytes_text(needed) + ", and of the " + bytes_text(budget) +
+                            " that models may take " + bytes_text(staying) +
+                            " are taken by models that can't be put away; raise --model-memory, or pin less");
 }
 
 }  // namespace modelmill

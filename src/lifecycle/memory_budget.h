@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,15 @@ struct ResidentModel {
   bool removable = true;  // not pinned, nothing of it is loading
 };
 
-/// Which models go so that `needed` bytes for `model` fit into `budget` beside the other residents, `leaving` bytes of
-/// which go already: the ones that were not used for longest, and no more than it takes. RESOURCE_EXHAUSTED, with the
-/// numbers, when that is not enough. Pure.
+/// Which models go so that `needed` bytes for `model`, what it has already among them, fit into `budget` beside the
+/// other residents, `leaving` bytes of which go already: the ones that were not used for longest, and no more than it
+/// takes. nullopt when that is not enough. Pure.
+std::optional<std::vector<std::string>> least_recently_used(const std::vector<ResidentModel>& residents,
+                                                            uint64_t leaving, uint64_t budget, const std::string& model,
+                                                            uint64_t needed);
+
+/// The same for the memory of the process; RESOURCE_EXHAUSTED, with the numbers, when that is not enough. Pure.
 Result<std::vector<std::string>> make_room(const std::vector<ResidentModel>& residents, uint64_t leaving,
                                            uint64_t budget, const std::string& model, uint64_t needed);
-
-/// "1.5 GiB".
-std::string bytes_text(uint64_t bytes);
 
 }  // namespace modelmill

@@ -40,11 +40,5 @@ TEST(MemoryBudgetTest, AModelDoesNotMakeRoomForItself) {
   EXPECT_EQ(make_room(kResidents, 0, 100, "old", 81).status().code(), Code::kResourceExhausted);
 }
 
-TEST(MemoryBudgetTest, WritesBytesForPeople) {
-  EXPECT_EQ(bytes_text(17), "17 B");
-  EXPECT_EQ(bytes_text(1536), "1.5 KiB");
-  EXPECT_EQ(bytes_text(uint64_t{3} << 40), "3.0 TiB");
-}
-
 }  // namespace
 }  // namespace modelmill

@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "base/duration_text.h"
+#include "base/size_text.h"
+#include "model/triton_config.h"
 
 namespace modelmill {
 namespace {
@@ -119,6 +121,26 @@ Result<std::vector<std::vector<int>>> affinity_of(const ModelDefinition& definit
     begin = end + 1;
   }
   return lists;
+}
+
+Result<uint64_t> instance_memory_of(const ModelDefinition& definition) {
+  constexpr const char kName[] = "instance_memory";
+  if (const std::string* text = parameter(definition, kName)) {
+    const auto bytes = parse_bytes(*text);
+    if (!bytes.ok()) return wrong(definition, kName, *text, "a size in bytes or with its unit, such as 2GiB");
+    return *bytes;
+  }
+  inference::ModelConfig config;
+  if (definition.backend != "onnxruntime" || !config.ParseFromString(definition.triton_config)) return uint64_t{0};
+  for (const auto& accelerator : config.optimization().execution_accelerators().gpu_execution_accelerator()) {
+    const auto limit = accelerator.parameters().find("gpu_mem_limit");
+    // A wrong one is ONNX Runtime's to refuse.
+    if (limit != accelerator.parameters().end()) {
+      const auto bytes = parse_bytes(limit->second);
+      return bytes.ok() ? *bytes : uint64_t{0};
+    }
+  }
+  return uint64_t{0};
 }
 
 Result<InstanceLimits> limits_of(const ModelDefinition& definition, const LoadSettings& settings) {

@@ -25,6 +25,10 @@ Result<std::vector<int64_t>> allowed_sizes_of(const ModelDefinition& definition)
 /// when this process may not use one of them.
 Result<std::vector<std::vector<int>>> affinity_of(const ModelDefinition& definition);
 
+/// Bytes of a GPU's memory that each instance takes, by the model's parameter `instance_memory`, or as Triton's
+/// settings of ONNX Runtime's accelerators bound it (`gpu_mem_limit`); 0 where nobody says.
+Result<uint64_t> instance_memory_of(const ModelDefinition& definition);
+
 /// Whether and how the number of a model's instances may change while it serves: its parameters `min_instances`,
 /// `max_instances` and `scale_to_zero_after`, or the operator's word. fixed() where nobody said.
 Result<InstanceLimits> limits_of(const ModelDefinition& definition, const LoadSettings& settings);

@@ -5,6 +5,8 @@
 
 #include <optional>
 
+#include "model/triton_config.h"
+
 namespace modelmill {
 namespace {
 
@@ -104,6 +106,31 @@ TEST(ModelParameters, CoresOfInstances) {
               HasSubstr("core 1000 is none of them"));
   for (const char* text : {"", "x", "0-", "1-0", "0,", "0;", ";0", "-1", "99999999999"})
     EXPECT_THAT(affinity_of(with({{"cpu_affinity", text}})).status().message(), HasSubstr("such as 0-1;2,3")) << text;
+}
+
+TEST(ModelParameters, MemoryOfAnInstance) {
+  EXPECT_EQ(instance_memory_of(with({})).value(), 0u);
+  EXPECT_EQ(instance_memory_of(with({{"instance_memory", "1.5GiB"}})).value(), uint64_t{1536} << 20);
+  for (const char* text : {"", "much", "-1", "2GB/s"})
+    EXPECT_THAT(instance_memory_of(with({{"instance_memory", text}})).status().message(),
+                HasSubstr("'instance_memory' is '" + std::string(text) + "', but must be a size"))
+        << text;
+}
+
+TEST(ModelParameters, MemoryOfAnInstanceThatTritonsSettingsBound) {
+  ModelDefinition definition = with({});
+  definition.backend = "onnxruntime";
+  inference::ModelConfig config;
+  auto& accelerator = *config.mutable_optimization()->mutable_execution_accelerators()->add_gpu_execution_accelerator();
+  accelerator.set_name("cuda");
+  (*accelerator.mutable_parameters())["gpu_mem_limit"] = "4294967296";
+  definition.triton_config = config.SerializeAsString();
+  EXPECT_EQ(instance_memory_of(definition).value(), uint64_t{4} << 30);
+  definition.parameters["instance_memory"] = "5GiB";
+  EXPECT_EQ(instance_memory_of(definition).value(), uint64_t{5} << 30) << "the word for this comes first";
+  definition.parameters.clear();
+  definition.backend = "other";
+  EXPECT_EQ(instance_memory_of(definition).value(), 0u) << "to others it means nothing";
 }
 
 TEST(ModelParameters, ToZero) {

@@ -104,6 +104,8 @@ struct ModelRecord {
   TimePoint failed_at{};              // when a load failed last
   uint64_t loaded_ms = 0;             // when one succeeded last, in Unix time
   uint64_t leaving = 0;               // bytes of versions that drain
+  bool woke_members = false;          // of an ensemble: they were told to load, and it loads when they have
+  std::string members_key;            // of an ensemble: what its members were when it was loaded last
 
   /// What is to be served: the target, or what served before it and was restored.
   const std::shared_ptr<const ModelTarget>& effective() const { return restored ? restored->target : target; }

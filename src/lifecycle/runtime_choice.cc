@@ -47,7 +47,7 @@ RuntimeChoice choose_runtime(const std::vector<RuntimeCandidate>& candidates, co
     const RuntimeLayout& layout = candidates[i].layout;
     const double rate = served_rate(candidates[i], rows_in_flight);
     if (layout == current) now = rate;
-    const double weighed = layout.backend == current.backend && layout != current ? rate / other_layout : rate;
+    const double weighed = same_runtime(layout, current) && layout != current ? rate / other_layout : rate;
     if (weighed <= best_weighed * kAlike) continue;
     best = rate;
     best_weighed = weighed;

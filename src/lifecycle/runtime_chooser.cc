@@ -86,7 +86,7 @@ RuntimeChooser::Step RuntimeChooser::look_for_better(TimePoint now) {
       if (candidate.layout == layout) candidate.excluded = candidate.seen;
   const RuntimeChoice choice = choose_runtime(candidates, current_, rows_in_flight_, kOtherLayout);
   const RuntimeLayout& best = candidates[choice.best].layout;
-  const double needed = (changed_ ? kLaterGain : kFirstGain) * (best.backend == current_.backend ? kOtherLayout : 1);
+  const double needed = (changed_ ? kLaterGain : kFirstGain) * (same_runtime(best, current_) ? kOtherLayout : 1);
   if (best == current_ || choice.gain < needed) return {};
   changed_ = now;
   swapping_from_ = current_;

@@ -11,10 +11,11 @@
 namespace modelmill {
 namespace {
 
-constexpr std::string_view kHeader = "modelmill runtimes 1";
+constexpr std::string_view kHeader = "modelmill runtimes 2";
 constexpr size_t kMostCandidates = 256;
 constexpr size_t kMostTimings = 64;
 constexpr int kMostThreads = 1 << 16;
+constexpr char kOwnPrecision[] = "own";
 
 /// One line, whatever it holds.
 std::string on_one_line(std::string text) {
@@ -32,8 +33,10 @@ std::string rest_of(std::istringstream& words) {
 }
 
 bool read_layout(std::istringstream& words, RuntimeLayout& layout) {
-  return words >> layout.backend >> layout.threads >> layout.instances && layout.threads >= 1 &&
-         layout.threads <= kMostThreads && layout.instances >= 1 && layout.instances <= kMostThreads;
+  if (!(words >> layout.backend >> layout.threads >> layout.instances >> layout.precision)) return false;
+  if (layout.precision == kOwnPrecision) layout.precision.clear();
+  return layout.threads >= 1 && layout.threads <= kMostThreads && layout.instances >= 1 &&
+         layout.instances <= kMostThreads;
 }
 
 bool read_timing(std::istringstream& words, RuntimeTiming& timing) {
@@ -85,7 +88,8 @@ bool read_line(const std::string& line, RuntimeKnowledge& known) {
 }
 
 std::string layout_words(const RuntimeLayout& layout) {
-  return layout.backend + ' ' + std::to_string(layout.threads) + ' ' + std::to_string(layout.instances);
+  return layout.backend + ' ' + std::to_string(layout.threads) + ' ' + std::to_string(layout.instances) + ' ' +
+         (layout.precision.empty() ? kOwnPrecision : layout.precision);
 }
 
 bool makes_sense(const RuntimeReport& report) {
@@ -145,6 +149,11 @@ std::string runtime_key(const RuntimeOptions& options, const ModelDefinition& de
   subject.files = {options.file};
   for (const std::string& backend : options.backends) subject.backend += backend + '\n';
   for (const std::string& runtime : options.runtimes) subject.runtime += runtime + '\n';
+  for (const LessPreciseRuntime& lower : options.less_precise) {
+    subject.backend += lower.backend + " in " + lower.precision + '\n';
+    subject.runtime += lower.runtime + '\n';
+    if (!lower.file.empty()) subject.files.push_back(lower.file);
+  }
   subject.max_rows = definition.max_batch_size.value_or(-1);
   subject.instance_threads = definition.instance_threads > 0 ? definition.instance_threads : settings.instance_threads;
   std::ostringstream config;

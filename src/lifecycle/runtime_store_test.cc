@@ -14,7 +14,7 @@ RuntimeKnowledge example() {
   known.batching = BatchingDecision{"", 64, 16};
   known.report.tolerance = 1e-4;
   known.report.candidates = {{{"onnxruntime", 1, 2}, "ONNX Runtime 1.32.0", {{1, 3761.5, 0.53}, {2, 3000, 1.2}}, 0, ""},
-                             {{"openvino", 2, 1}, "OpenVINO 2026.4", {}, 0.25, "output 'y'\nis too far"}};
+                             {{"openvino", 2, 1, "bf16"}, "OpenVINO 2026.4", {}, 0.25, "output 'y'\nis too far"}};
   known.report.candidates[0].seen = "clients got more";
   known.report.chosen = {"onnxruntime", 1, 2};
   known.report.reason = "it is the best";
@@ -41,6 +41,7 @@ TEST(RuntimeStore, GivesBackWhatWasKept) {
   EXPECT_DOUBLE_EQ(first.timings[0].rows_per_second, 3761.5);
   EXPECT_EQ(known->report.candidates[1].excluded, "output 'y' is too far");
   EXPECT_EQ(known->report.candidates[1].distance, 0.25);
+  EXPECT_EQ(known->report.candidates[1].layout, (RuntimeLayout{"openvino", 2, 1, "bf16"}));
 }
 
 TEST(RuntimeStore, WithoutAFolderNothingIsKept) {
@@ -64,7 +65,7 @@ TEST(RuntimeStore, NonsenseIsNothing) {
     changed.replace(changed.find(part), part.size(), other);
     return parse_runtimes(changed);
   };
-  EXPECT_EQ(with("runtimes 1", "runtimes 2"), nullptr);
+  EXPECT_EQ(with("runtimes 2", "runtimes 1"), nullptr);
   EXPECT_EQ(with("timing 1 3761.5", "timing 1 -3761.5"), nullptr);
   EXPECT_EQ(with("timing 1 3761.5", "timing 0 3761.5"), nullptr);
   EXPECT_EQ(with("layout onnxruntime 1 2", "layout onnxruntime 0 2"), nullptr);

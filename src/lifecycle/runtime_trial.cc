@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <random>
 #include <thread>
 #include <utility>
@@ -28,14 +30,33 @@ constexpr double kFarBehind = 0.6;
 /// The version in one layout.
 struct Contender {
   RuntimeCandidate candidate;
+  const LessPreciseRuntime* less_precise = nullptr;  // null: it computes in the model's own precision
   LoadedVersion loaded;
-  int lanes = 1;  // executions at a time
+  int lanes = 1;      // executions at a time
+  std::string worst;  // the output that is farthest from the reference's
   bool in() const { return candidate.excluded.empty(); }
 };
 
 uint64_t free_bytes() {
   const long pages = ::sysconf(_SC_AVPHYS_PAGES), size = ::sysconf(_SC_PAGE_SIZE);
   return pages > 0 && size > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(size) : 0;
+}
+
+/// Null for a layout of the model's own precision.
+const LessPreciseRuntime* less_precise_of(const RuntimeOptions& options, const RuntimeLayout& layout) {
+  const auto is_it = [&](const LessPreciseRuntime& lower) {
+    return lower.backend == layout.backend && lower.precision == layout.precision;
+  };
+  const auto it = std::find_if(options.less_precise.begin(), options.less_precise.end(), is_it);
+  return it == options.less_precise.end() ? nullptr : &*it;
+}
+
+std::string too_far(const std::string& output, double distance, double tolerance) {
+  const std::string what = "output '" + output + "' ";
+  if (!std::isfinite(distance)) return what + "is not finite where the reference's is, or the other way round";
+  char text[96];
+  std::snprintf(text, sizeof text, "%.3g of its largest value, more than the tolerance of %.3g", distance, tolerance);
+  return what + "differs from the reference's by " + text;
 }
 
 class Trial {
@@ -72,6 +93,12 @@ class Trial {
     for (const std::string& backend : subject_.options.backends)
       for (RuntimeLayout& layout : layouts_to_try(backend, settings_.cores, threads, instances))
         out.push_back(std::move(layout));
+    for (const LessPreciseRuntime& lower : subject_.options.less_precise)
+      for (RuntimeLayout& layout : layouts_to_try(lower.backend, settings_.cores, threads, instances)) {
+        layout.precision = lower.precision;
+        out.push_back(std::move(layout));
+        if (!lower.problem.empty()) break;  // once is enough to tell it
+      }
     return out;
   }
 
@@ -93,7 +120,14 @@ class Trial {
   Status load(const RuntimeLayout& layout) {
     Contender contender;
     contender.candidate.layout = layout;
-    LaidOut laid = lay_out(subject_.definition, settings_, layout, batching_);
+    contender.less_precise = less_precise_of(subject_.options, layout);
+    if (contender.less_precise != nullptr && !contender.less_precise->problem.empty()) {
+      contender.candidate.runtime = contender.less_precise->runtime;
+      contender.candidate.excluded = contender.less_precise->problem;
+      contenders_.push_back(std::move(contender));
+      return ok_status();
+    }
+    LaidOut laid = lay_out(subject_.definition, settings_, subject_.options, layout, batching_);
     laid.settings.cost_directory.clear();
     laid.settings.measure_budget = {};
     auto loaded =
@@ -171,6 +205,7 @@ class Trial {
 
   Status ask_reference() {
     for (const TensorList& sample : subject_.samples) add_request(sample);
+    real_ = requests_.size();
     std::mt19937_64 random(kSeed);
     for (const ValueRange range : {ValueRange::kTame, ValueRange::kWide})
       for (int row = 0; row < kComparedRows; ++row)
@@ -182,11 +217,18 @@ class Trial {
     return ok_status();
   }
 
-  /// Those that can run together.
-  std::vector<size_t> batch() const {
+  /// The requests that a contender must answer as the reference does. Values that were made up say nothing of a file in
+  /// another precision, which was made for those that come.
+  size_t held_to(const Contender& contender) const {
+    const bool other_file = contender.less_precise != nullptr && !contender.less_precise->file.empty();
+    return other_file && real_ > 0 ? real_ : requests_.size();
+  }
+
+  /// Those of the first `count` that can run together.
+  std::vector<size_t> batch(size_t count) const {
     std::vector<size_t> out;
     int64_t rows = 0;
-    for (size_t i = 0; i < requests_.size(); ++i) {
+    for (size_t i = 0; i < count; ++i) {
       if (rows + requests_[i].rows > max_rows() || !same_row_shapes(requests_[i].inputs, measured_.inputs)) continue;
       rows += requests_[i].rows;
       out.push_back(i);
@@ -201,9 +243,17 @@ class Trial {
   }
 
   void compare(Contender& contender) const {
-    for (size_t i = 0; i < requests_.size() && contender.in(); ++i)
+    compare_answers(contender);
+    RuntimeCandidate& candidate = contender.candidate;
+    if (contender.in() && candidate.distance > subject_.options.tolerance)
+      candidate.excluded = too_far(contender.worst, candidate.distance, subject_.options.tolerance);
+  }
+
+  void compare_answers(Contender& contender) const {
+    const size_t count = held_to(contender);
+    for (size_t i = 0; i < count && contender.in(); ++i)
       check_answer(contender, i, ask(contender, {requests_[i]}).front());
-    const std::vector<size_t> together = batch();
+    const std::vector<size_t> together = batch(count);
     if (!contender.in() || together.size() < 2) return;
     std::vector<DirectRequest> requests;
     for (const size_t i : together) requests.push_back(requests_[i]);
@@ -218,10 +268,10 @@ class Trial {
       return;
     }
     const AnswerDistance distance = answer_distance(answers_[index], *answer);
-    candidate.distance = std::max(candidate.distance, distance.relative);
     candidate.excluded = distance.problem;
-    if (distance.problem.empty() && distance.relative > subject_.options.tolerance)
-      candidate.excluded = "output '" + distance.output + "' is too far from the reference's";
+    if (distance.relative <= candidate.distance) return;
+    candidate.distance = distance.relative;
+    contender.worst = distance.output;
   }
 
   double best_rate() const {
@@ -303,9 +353,10 @@ class Trial {
   std::vector<Contender> contenders_;  // the reference's first layout first
   std::optional<BatchingDecision> batching_;
   std::optional<int64_t> open_size_;
-  std::vector<DirectRequest> requests_;
-  std::vector<TensorList> answers_;  // the reference's
-  DirectRequest measured_;           // one row
+  std::vector<DirectRequest> requests_;  // the samples first
+  size_t real_ = 0;                      // how many those are
+  std::vector<TensorList> answers_;      // the reference's
+  DirectRequest measured_;               // one row
 };
 
 }  // namespace
@@ -316,8 +367,13 @@ Result<std::shared_ptr<const RuntimeKnowledge>> compare_runtimes(
   return Trial(subject, formats, backends, settings, trial, stop).run();
 }
 
-LaidOut lay_out(const ModelDefinition& definition, const LoadSettings& settings, const RuntimeLayout& layout,
-                const std::optional<BatchingDecision>& batching) {
+void lower_precision(LoadSettings& settings, const LessPreciseRuntime& runtime) {
+  settings.precision = runtime.precision;
+  settings.precision_file = runtime.file;
+}
+
+LaidOut lay_out(const ModelDefinition& definition, const LoadSettings& settings, const RuntimeOptions& options,
+                const RuntimeLayout& layout, const std::optional<BatchingDecision>& batching) {
   LaidOut out{definition, settings};
   out.definition.backend = layout.backend;
   out.definition.platform.clear();
@@ -325,6 +381,7 @@ LaidOut lay_out(const ModelDefinition& definition, const LoadSettings& settings,
   if (out.definition.instance_groups.empty() && settings.instance_limits.max == 0 && !definition.instance_range.max)
     out.settings.instances = layout.instances;
   if (!definition.max_batch_size) out.settings.batching = batching;
+  if (const LessPreciseRuntime* lower = less_precise_of(options, layout)) lower_precision(out.settings, *lower);
   return out;
 }
 

@@ -36,9 +36,10 @@ struct TrialSettings {
 
 /// Loads the version with each of its runtimes and in each layout of the cores, beside what serves; holds the answers
 /// of each runtime to those of the reference, for the samples and for random values of the first one's shape, alone and
-/// in a batch; and measures, in turns, how many rows a second each does with batches of 1, 2, 4 ... such rows. Blocks
-/// for seconds; ends early, with CANCELLED, when `stop` is set. FAILED_PRECONDITION when the version can't be tried:
-/// the reference doesn't load, or made-up inputs don't run. What is loaded here is unloaded again.
+/// in a batch (of a file in another precision, for the samples alone if there are any: what it was made for); and
+/// measures, in turns, how many rows a second each does with batches of 1, 2, 4 ... such rows. Blocks for seconds; ends
+/// early, with CANCELLED, when `stop` is set. FAILED_PRECONDITION when the version can't be tried: the reference
+/// doesn't load, or made-up inputs don't run. What is loaded here is unloaded again.
 Result<std::shared_ptr<const RuntimeKnowledge>> compare_runtimes(
     const RuntimeSubject& subject, std::span<const ModelFormat> formats, const BackendSource& backends,
     const LoadSettings& settings, const TrialSettings& trial, const std::atomic<bool>& stop);
@@ -48,8 +49,11 @@ struct LaidOut {
   ModelDefinition definition;
   LoadSettings settings;
 };
-LaidOut lay_out(const ModelDefinition& definition, const LoadSettings& settings, const RuntimeLayout& layout,
-                const std::optional<BatchingDecision>& batching);
+LaidOut lay_out(const ModelDefinition& definition, const LoadSettings& settings, const RuntimeOptions& options,
+                const RuntimeLayout& layout, const std::optional<BatchingDecision>& batching);
+
+/// Has a version loaded in a lower precision.
+void lower_precision(LoadSettings& settings, const LessPreciseRuntime& runtime);
 
 /// The layout in which a version was loaded.
 RuntimeLayout layout_of(const ModelDefinition& loaded, const LoadSettings& settings, size_t instances);

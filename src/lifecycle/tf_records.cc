@@ -18,6 +18,10 @@ uint64_t little_endian(std::string_view bytes) {
   return value;
 }
 
+void append_little_endian(std::string& out, uint64_t value, size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
+}
+
 /// CRC-32C, turned and shifted by a constant so that sums of data that holds sums stay good.
 uint32_t masked_sum(std::string_view bytes) {
   constexpr uint32_t kMask = 0xa282ead8;
@@ -39,6 +43,15 @@ Result<std::string_view> take(std::string_view& rest, uint64_t size, const std::
 }
 
 }  // namespace
+
+void append_tf_record(std::string& file, std::string_view record) {
+  std::string length;
+  append_little_endian(length, record.size(), kLengthBytes);
+  file += length;
+  append_little_endian(file, masked_sum(length), kSumBytes);
+  file += record;
+  append_little_endian(file, masked_sum(record), kSumBytes);
+}
 
 Result<std::vector<std::string_view>> read_tf_records(std::string_view file, size_t most) {
   std::vector<std::string_view> out;

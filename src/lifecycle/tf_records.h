@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,5 +13,8 @@ namespace modelmill {
 /// The views are of `file`. DATA_LOSS, with the record's number, where the file is cut or a checksum is wrong;
 /// INVALID_ARGUMENT when there are more than `most`.
 Result<std::vector<std::string_view>> read_tf_records(std::string_view file, size_t most);
+
+/// Adds a record to what such a file holds.
+void append_tf_record(std::string& file, std::string_view record);
 
 }  // namespace modelmill

@@ -6,12 +6,14 @@
 #include <utility>
 
 #include "base/log.h"
-#include "lifecycle/adapting_instance.h"
+#include "lifecycle/batch_dims.h"
 #include "lifecycle/batching_probe.h"
 #include "lifecycle/code_trust.h"
 #include "lifecycle/cost_measure.h"
 #include "lifecycle/cost_store.h"
+#include "lifecycle/device_claims.h"
 #include "lifecycle/instance_kinds.h"
+#include "lifecycle/instance_loading.h"
 #include "lifecycle/instance_places.h"
 #include "lifecycle/model_parameters.h"
 #include "lifecycle/sample_inputs.h"
@@ -26,13 +28,6 @@ namespace modelmill {
 namespace {
 
 constexpr uint64_t kMeasureSeed = 11;
-
-/// Whether every input and output has a first dimension of any size.
-bool is_open_first(const Signature& signature) {
-  const auto open = [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] == -1; };
-  return std::all_of(signature.inputs.begin(), signature.inputs.end(), open) &&
-         std::all_of(signature.outputs.begin(), signature.outputs.end(), open);
-}
 
 /// The loading of one version, step by step. Each step adds to what the next one needs.
 class Loading {
@@ -64,23 +59,32 @@ class Loading {
     MM_RETURN_IF_ERROR(check_wanted());
     MM_RETURN_IF_ERROR(merge());
     MM_RETURN_IF_ERROR(choose_limits());
-    MM_RETURN_IF_ERROR(make_first_instance());
+    MM_RETURN_IF_ERROR(claim_devices());
+    InstanceLoading making(definition_, *model_, plan_, settings_, *claims_);
+    MM_RETURN_IF_ERROR(making.place());
+    MM_RETURN_IF_ERROR(making.make_first(instances_));
     MM_ASSIGN_OR_RETURN(definition_.batching.objective_p99, objective_of(definition_, settings_));
     MM_ASSIGN_OR_RETURN(definition_.batching.allowed_sizes, allowed_sizes_of(definition_));
+    if (const int64_t rows = definition_.max_batch_size.value_or(0); model_->info().full_batches && rows > 0)
+      definition_.batching.allowed_sizes = {rows};
     MM_RETURN_IF_ERROR(check_wanted());
     decide_batching();
-    MM_RETURN_IF_ERROR(make_other_instances());
+    MM_RETURN_IF_ERROR(making.make_others(instances_, [this] { return check_wanted(); }));
     MM_RETURN_IF_ERROR(warm_up());
+    MM_RETURN_IF_ERROR(claims_->recount(*model_));
     MM_RETURN_IF_ERROR(check_wanted());
     remember_or_measure();
+    claims_->loaded();
+    model_->hold(claims_);
+    plan_.device_uses = [claims = claims_] { return claims->uses(); };
     if (!model_->info().concurrent_execute && !model_->info().stateful)
-      plan_.make_instance = instance_maker(
-          {definition_, signature_, version_.version, plan_.has_batch_dimension, plan_.max_batch_rows, open_size_});
+      plan_.make_instance = instance_maker({definition_, signature_, version_.version, plan_.has_batch_dimension,
+                                            plan_.max_batch_rows, open_size_, making.planned(), claims_});
     MM_ASSIGN_OR_RETURN(auto labels,
                         read_labels(definition_, found_.directory.empty() ? version_.directory : found_.directory));
     const BackendModelInfo& info = model_->info();
     return LoadedVersion{{std::move(definition_), std::move(signature_), version_.version, std::move(labels),
-                          info.signature_name, info.signature_method},
+                          info.signature_name, info.signature_method, is_other_signature_},
                          std::move(plan_),
                          std::move(model_),
                          std::move(instances_),
@@ -158,7 +162,9 @@ class Loading {
     MM_ASSIGN_OR_RETURN(backend_, backends_.find(plugin.backend, plugin_directory()));
     ModelFormat format = format_of(backend_);
     if (!plugin.default_file.empty()) format.default_file = plugin.default_file;
+    MM_RETURN_IF_ERROR(check_native_parameters(found_, definition_));
     MM_ASSIGN_OR_RETURN(file_, find_model_file(definition_, version_, format));
+    if (!settings_.precision_file.empty()) file_ = settings_.precision_file;
     return check_native_code(found_, plugin.backend == "pytorch" ? file_ : std::string());
   }
 
@@ -172,6 +178,7 @@ class Loading {
     load.file = file_;
     load.config_json = triton_config_json(complete_triton_config(definition_, {}));
     load.instance_threads = threads_of_instance(definition_, settings_);
+    if (settings_.precision_file.empty()) load.precision = settings_.precision;
     MM_ASSIGN_OR_RETURN(model_, backends_.load(backend_.name, load, plugin_directory()));
     if (definition_.platform.empty()) definition_.platform = model_->info().platform;
     return ok_status();
@@ -199,17 +206,24 @@ class Loading {
     return ok_status();
   }
 
-  Result<std::unique_ptr<BackendInstance>> make_instance(const InstanceGroup& group, int index, int gpu) {
-    MM_ASSIGN_OR_RETURN(auto instance,
-                        model_->create_instance(group.name + '_' + std::to_string(index), group.kind, gpu));
-    if (!needs_adapting(definition_, model_->info().signature)) return instance;
-    return adapt_instance(std::move(instance), definition_, plan_.has_batch_dimension);
+  std::function<DeviceMemory::Told()> teller_of(int gpu) const {
+    if (!backends_.device_memory) return nullptr;
+    return [ask = backends_.device_memory, backend = backend_.name, directory = plugin_directory(), gpu] {
+      return ask(backend, gpu, directory);
+    };
   }
 
-  std::vector<GroupPlace> places() const {
-    std::vector<GroupPlace> out = group_places(definition_);
-    if (plan_.concurrent_execute) out.resize(1);
-    return out;
+  /// From here on what is made on GPUs is counted.
+  Status claim_devices() {
+    DeviceClaims::Terms terms{settings_.devices, {definition_.name, version_.version}, 0, is_other_signature_};
+    for (const int gpu : gpus_of(definition_, settings_.gpus, backend_.gpu_count))
+      if (settings_.devices) settings_.devices->meet(gpu, teller_of(gpu));
+    if (!is_other_signature_) {
+      MM_ASSIGN_OR_RETURN(terms.declared, instance_memory_of(definition_));
+    }
+    claims_ = std::make_shared<DeviceClaims>(std::move(terms));
+    claims_->loading(settings_.make_room, [this] { return check_wanted(); });
+    return ok_status();
   }
 
   Status choose_limits() {
@@ -224,38 +238,10 @@ class Loading {
     return ok_status();
   }
 
-  /// The one that is tried out; it becomes the first of those that serve.
-  Status make_first_instance() {
-    if (definition_.instance_groups.empty())
-      definition_.instance_groups.push_back({definition_.name + "_0", InstanceGroup::Kind::kCpu, 0, {}});
-    for (InstanceGroup& group : definition_.instance_groups)
-      if (group.count == 0) group.count = default_instance_count(definition_, model_->info(), settings_, group.kind);
-    MM_ASSIGN_OR_RETURN(const auto cores, affinity_of(definition_));
-    for (const GroupPlace& place : places()) {
-      const size_t index = plan_.places.size();
-      plan_.places.push_back(
-          {place.group->kind, place.gpu, cores.empty() ? std::vector<int>() : cores[index % cores.size()]});
-    }
-    const GroupPlace first = places().front();
-    MM_ASSIGN_OR_RETURN(auto instance, make_instance(*first.group, first.index, first.gpu));
-    instances_.push_back(std::move(instance));
-    return ok_status();
-  }
-
-  Status make_other_instances() {
-    const std::vector<GroupPlace> all = places();
-    for (size_t i = 1; i < all.size(); ++i) {
-      MM_RETURN_IF_ERROR(check_wanted());
-      MM_ASSIGN_OR_RETURN(auto instance, make_instance(*all[i].group, all[i].index, all[i].gpu));
-      instances_.push_back(std::move(instance));
-    }
-    return ok_status();
-  }
-
   void decide_batching() {
     BatchingDefinition& batching = definition_.batching;
     if (!definition_.max_batch_size) {
-      const bool reshaped = !plan_.has_batch_dimension && has_reshape();
+      const bool reshaped = !plan_.has_batch_dimension && has_reshape(definition_);
       batching_ = settings_.batching ? *settings_.batching
                                      : try_batching(signature_, model_->info(), reshaped, runner(*instances_.front()));
       take_decision();
@@ -271,7 +257,7 @@ class Loading {
   void take_decision() {
     open_size_ = batching_->open_size;
     if (!batching_->why_not.empty()) return stay_unbatched(batching_->why_not);
-    if (!plan_.has_batch_dimension) leave_batch_out_of_dims();
+    if (!plan_.has_batch_dimension) leave_batch_out_of_dims(definition_);
     plan_.has_batch_dimension = true;
     int64_t rows = batching_->rows;
     for (const int64_t preferred : definition_.batching.preferred_sizes) rows = std::max(rows, preferred);
@@ -285,19 +271,6 @@ class Loading {
       definition_.unbatched_reason += "; set max_batch_size in config.pbtxt if its rows are independent";
     definition_.max_batch_size = plan_.has_batch_dimension ? 1 : 0;
     if (!plan_.has_batch_dimension) definition_.batching.mode = BatchingDefinition::Mode::kDisabled;
-  }
-
-  bool has_reshape() const {
-    const auto reshapes = [](const ConfiguredTensor& tensor) { return tensor.reshape.has_value(); };
-    return std::any_of(definition_.inputs.begin(), definition_.inputs.end(), reshapes) ||
-           std::any_of(definition_.outputs.begin(), definition_.outputs.end(), reshapes);
-  }
-
-  /// Whole configured shapes become those of a model with max_batch_size.
-  void leave_batch_out_of_dims() {
-    for (auto* tensors : {&definition_.inputs, &definition_.outputs})
-      for (ConfiguredTensor& tensor : *tensors)
-        if (!tensor.dims.empty()) tensor.dims.erase(tensor.dims.begin());
   }
 
   BatchRunner runner(BackendInstance& instance) const {
@@ -343,6 +316,7 @@ class Loading {
           {}};
       if (!file_.empty()) subject.files.push_back(file_);
       for (const auto& [name, value] : definition_.parameters) subject.config += name + '=' + value + '\n';
+      if (!settings_.precision.empty()) subject.config += "precision " + settings_.precision + '\n';
       if (is_other_signature_) subject.config += "signature " + model_->info().signature_name + '\n';
       cost_key_ = cost_key(subject);
       plan_.costs = store.read(cost_key_);
@@ -385,6 +359,7 @@ class Loading {
   std::string cost_key_;
   bool costs_known_ = false;
   bool is_other_signature_ = false;
+  std::shared_ptr<DeviceClaims> claims_;
   std::unique_ptr<BackendModel> model_;  // before the instances, so that it goes after them
   std::vector<std::unique_ptr<BackendInstance>> instances_;
 };

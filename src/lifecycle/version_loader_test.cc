@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/temp_folder.h"
+#include "lifecycle/device_memory.h"
 #include "lifecycle/testing/fake_backend.h"
 #include "model/triton_config.h"
 #include "repository/model_files.h"
@@ -224,6 +225,42 @@ TEST_F(VersionLoaderTest, InstanceGroups) {
   EXPECT_THAT(error("instance_group [ { kind: KIND_GPU gpus: [ 4 ] } ]"),
               HasSubstr("specifies invalid or unsupported gpu id 4"));
   EXPECT_EQ(load("instance_group [ { kind: KIND_GPU count: 2 } ]")->instances.size(), 4U);
+}
+
+TEST_F(VersionLoaderTest, InstancesGoWhereMemoryIs) {
+  MetricRegistry metrics;
+  settings_.gpus = {0, 1};
+  settings_.devices = std::make_shared<DeviceMemory>(metrics);
+  settings_.devices->set_budgets({{}, {{0, 50}, {1, 250}}});
+  const std::string group =
+      "instance_group [ { kind: KIND_GPU count: 2 } ] parameters { key: 'instance_memory' value { "
+      "string_value: '100' } }";
+  EXPECT_THAT(error(group), HasSubstr("model 'm' version 1 needs 100 B of gpu 0, of whose budget of 50 B"));
+  EXPECT_EQ(settings_.devices->held_by_model(0).size(), 0U);
+  // Of a number that follows the load those above the least one may be missing.
+  const auto range = [](const char* min) {
+    return std::string(
+               "parameters { key: 'max_instances' value { string_value: '8' } } parameters { key: "
+               "'min_instances' value { string_value: '") +
+           min + "' } }";
+  };
+  {
+    const auto loaded = load(group + range("2"));
+    ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+    EXPECT_EQ(loaded->instances.size(), 2U);
+    EXPECT_EQ(loaded->plan.places[0].device, 1);
+    EXPECT_EQ(loaded->plan.places[1].device, 1);
+    EXPECT_EQ(loaded->plan.device_uses().at(0).bytes, 200U);
+    InstancePlace place = loaded->plan.places[2];
+    EXPECT_THAT(loaded->plan.make_instance(*loaded->model, 2, place).status().message(), HasSubstr("of gpu 1"));
+    settings_.devices->set_budgets({{}, {{0, 100}, {1, 250}}});
+    const auto made = loaded->plan.make_instance(*loaded->model, 2, place);
+    ASSERT_TRUE(made.ok()) << made.status().to_string();
+    EXPECT_EQ(place.device, 0);
+    EXPECT_EQ(settings_.devices->held_by_model(0).at("m"), 100U);
+  }
+  EXPECT_EQ(settings_.devices->held_by_model(1).size(), 0U) << "it goes with them";
+  EXPECT_THAT(error(group + range("4")), HasSubstr("of gpu 0, of whose budget of 100 B 100 B are held"));
 }
 
 TEST_F(VersionLoaderTest, InstancesWithoutAnyWish) {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/ensemble_check.h"
 #include "tensor/shape.h"
 
 namespace modelmill {
@@ -189,10 +190,6 @@ Issue check_warmup(const inference::ModelWarmup& warmup, const std::string& fiel
 
 /// Features that change what a model answers, so that ignoring them would be wrong.
 void check_unsupported(const ModelConfig& config, Issues& issues) {
-  if (config.has_ensemble_scheduling() || config.platform() == "ensemble")
-    issues.add(unsupported(config.has_ensemble_scheduling() ? "ensemble_scheduling" : "platform",
-                           "an ensemble of models",
-                           "serve its steps as models of their own and call them one after another"));
   if (config.has_sequence_batching())
     issues.add(unsupported("sequence_batching", "keeping the state of sequences",
                            "remove the field and let the client pass the state as inputs and outputs"));
@@ -257,6 +254,7 @@ std::vector<ConfigIssue> check_triton_config(const ModelConfig& config, bool max
   for (int i = 0; i < config.model_warmup_size(); ++i)
     issues.add(check_warmup(config.model_warmup(i), indexed("model_warmup", i)));
   issues.add(check_metrics(config));
+  for (ConfigIssue& issue : check_ensemble(config)) issues.add(std::move(issue));
   return std::move(issues.found);
 }
 

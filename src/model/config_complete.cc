@@ -110,8 +110,12 @@ ModelConfig complete_triton_config(const ModelDefinition& definition, const Sign
   config.set_default_model_filename(definition.default_model_filename);
   if (config.version_policy().policy_choice_case() == inference::ModelVersionPolicy::POLICY_CHOICE_NOT_SET)
     config.mutable_version_policy()->mutable_latest()->set_num_versions(1);
-  fill_batching(config, definition);
   fill_tensors(config, definition, signature);
+  if (definition.ensemble) {  // it has neither a queue nor instances of its own
+    config.set_max_batch_size(static_cast<int32_t>(definition.max_batch_size.value_or(0)));
+    return config;
+  }
+  fill_batching(config, definition);
   fill_instance_groups(config, definition);
   if (!config.optimization().has_input_pinned_memory())
     config.mutable_optimization()->mutable_input_pinned_memory()->set_enable(true);

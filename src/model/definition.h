@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "model/ensemble_definition.h"
 #include "model/signature.h"
 
 namespace modelmill {
@@ -65,6 +66,16 @@ struct InstanceRange {
   std::optional<int> max;
   /// Idle for so long, it has none; 0: nobody said.
   std::chrono::microseconds zero_after{0};
+};
+
+/// Requests that are written down together with their answers.
+struct RequestLogging {
+  /// What the names of its files begin with.
+  std::string file_prefix;
+  /// The share of the requests, above 0 and at most 1.
+  double sampling_rate = 1;
+
+  bool operator==(const RequestLogging&) const = default;
 };
 
 /// Names of versions for clients: "stable" is 3.
@@ -131,6 +142,10 @@ struct ModelDefinition {
   /// Free-form, handed to the backend (Triton's `parameters`).
   std::map<std::string, std::string> parameters;
   std::map<std::string, std::string> metric_tags;
+  /// Each takes its own share of the requests.
+  std::vector<RequestLogging> request_logs;
+  /// Set for a model that is made of others.
+  std::optional<EnsembleDefinition> ensemble;
   /// What was configured as a serialised inference.ModelConfig, when something was: fields that this server only passes
   /// on (the config endpoint returns them) live here and nowhere else.
   std::string triton_config;

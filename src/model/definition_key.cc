@@ -24,6 +24,19 @@ std::string ordered_config(const std::string& serialised) {
   return text;
 }
 
+void write_combination(JsonWriter& json, const CombinationDefinition& combination) {
+  json.key("combination").begin_object().field("combiner", combiner_name(combination.combiner));
+  json.field("quorum", combination.quorum).field("deadline_us", combination.deadline.count());
+  json.key("members").begin_array();
+  for (const CombinationDefinition::Member& member : combination.members) {
+    json.begin_object().field("model", member.model).field("version", member.version);
+    json.field("label", member.label).field("weight", member.weight).end_object();
+  }
+  json.end_array().key("outputs").begin_array();
+  for (const std::string& output : combination.outputs) json.value(output);
+  json.end_array().end_object();
+}
+
 }  // namespace
 
 std::string making_key(const ModelDefinition& definition) {
@@ -37,7 +50,15 @@ std::string making_key(const ModelDefinition& definition) {
   json.field("swap", static_cast<int>(definition.swap));  // decides what is remembered of its files
   json.key("allowed_sizes").begin_array();
   for (const int64_t size : definition.batching.allowed_sizes) json.value(size);
-  json.end_array().end_object();
+  json.end_array();
+  if (!definition.request_logs.empty()) {
+    json.key("request_logs").begin_array();
+    for (const RequestLogging& log : definition.request_logs) json.value(log.file_prefix).value(log.sampling_rate);
+    json.end_array();
+  }
+  if (definition.ensemble && definition.ensemble->combination)
+    write_combination(json, *definition.ensemble->combination);
+  json.end_object();
   return json.take() + ordered_config(definition.triton_config);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
 #include <set>
 #include <utility>
 
@@ -66,6 +67,33 @@ std::string queue_text(const QueuePolicy& queue) {
   return out + ", allow_timeout_override: " + switch_text(queue.allow_timeout_override) + "}";
 }
 
+/// `ensemble: {...}`, in a line.
+std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
+  std::string list;
+  const auto add = [&list](const std::string& entry) { list += (list.empty() ? "" : ", ") + entry; };
+  if (!ensemble.combination) {
+    for (const EnsembleStep& step : ensemble.steps)
+      add("{model: " + quoted(step.text()) + ", inputs: " + map_text(step.inputs, quoted) +
+          ", outputs: " + map_text(step.outputs, quoted) + "}");
+    return "    ensemble: {steps: [" + list + "]}";
+  }
+  const CombinationDefinition& combination = *ensemble.combination;
+  for (const auto& member : combination.members) {
+    const std::string model = quoted(EnsembleStep{member.model, member.version, member.label, {}, {}}.text());
+    char weight[32];
+    std::snprintf(weight, sizeof weight, "%g", member.weight);
+    add(member.weight == 1 ? model : "{model: " + model + ", weight: " + weight + "}");
+  }
+  std::string out =
+      "    ensemble: {combine: " + std::string(combiner_name(combination.combiner)) + ", members: [" + list;
+  list.clear();
+  for (const std::string& output : combination.outputs) add(quoted(output));
+  out += list.empty() ? "]" : "], outputs: [" + list + "]";
+  if (combination.quorum > 0) out += ", quorum: " + std::to_string(combination.quorum);
+  if (combination.deadline.count() > 0) out += ", deadline: " + time_text(combination.deadline);
+  return out + "}";
+}
+
 class Writer {
  public:
   Writer(const ModelDefinition& definition, std::span<const ModelLayer> layers)
@@ -82,9 +110,11 @@ class Writer {
     if (!definition_.default_model_filename.empty())
       line("file", quoted(definition_.default_model_filename), origin("default_model_filename"));
     write_versions();
-    write_instances();
-    write_batching();
-    write_queues();
+    if (!definition_.ensemble) {
+      write_instances();
+      write_batching();
+      write_queues();
+    }
     line("decoupled", switch_text(definition_.decoupled), origin("model_transaction_policy", "the backend at load"),
          definition_.decoupled_given);
     line("swap", definition_.swap == SwapPolicy::kResource ? "resource" : "availability", origin("swap"));
@@ -93,6 +123,11 @@ class Writer {
     write_tensors("inputs", "input", definition_.inputs);
     write_tensors("outputs", "output", definition_.outputs);
     write_maps();
+    if (definition_.ensemble) {
+      out_ += ensemble_yaml(*definition_.ensemble) +
+              comment(origin(definition_.ensemble->combination ? "combination" : "ensemble_scheduling"));
+      return std::move(out_);
+    }
     write_warmup();
     return std::move(out_);
   }
@@ -207,6 +242,9 @@ class Writer {
       line("parameters", map_text(definition_.parameters, quoted), origin("parameters"));
     if (!definition_.metric_tags.empty())
       line("metric_tags", map_text(definition_.metric_tags, quoted), origin("metric_tags"));
+    for (const RequestLogging& log : definition_.request_logs)
+      out_ += "    # of " + std::to_string(100 * log.sampling_rate) + "% of the requests a log, " +
+              quoted(log.file_prefix) + ", for which there is no key; " + origin("request_logs") + "\n";
   }
 
   void write_warmup() {

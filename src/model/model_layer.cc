@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "model/config_check.h"
+#include "model/ensemble_check.h"
 #include "model/triton_config.h"
 
 namespace modelmill {
@@ -42,11 +43,41 @@ void put_extras(const ModelLayer& layer, ModelDefinition& definition) {
   if (layer.instance_threads) definition.instance_threads = *layer.instance_threads;
   if (layer.objective_p99) definition.batching.objective_p99 = *layer.objective_p99;
   if (layer.allowed_sizes) definition.batching.allowed_sizes = *layer.allowed_sizes;
+  if (layer.request_logs) definition.request_logs = *layer.request_logs;
+  if (layer.combination) {
+    definition.ensemble = EnsembleDefinition{{}, layer.combination};
+    definition.platform = kEnsemblePlatform;
+  }
+}
+
+/// What has no meaning for a model that is made of others.
+void check_ensemble_extras(const ModelDefinition& definition, std::vector<ConfigIssue>& issues) {
+  const InstanceRange& range = definition.instance_range;
+  const BatchingDefinition& batching = definition.batching;
+  const bool combined = definition.ensemble->combination.has_value();
+  const std::string what = "ensemble '" + definition.name + "': ";
+  const auto refuse = [&](bool said, const char* field, const char* message) {
+    if (said) issues.push_back({Code::kInvalidArgument, field, what + message});
+  };
+  const bool counted = range.min || range.max || range.zero_after.count() > 0 || !definition.instance_groups.empty() ||
+                       definition.instance_threads != 0;
+  refuse(counted, "instance_range", "it has no instances; set them for its members");
+  refuse(batching.objective_p99.count() > 0, "objective_p99", "its members make the batches; set objectives for them");
+  refuse(!batching.allowed_sizes.empty(), "allowed_sizes", "its members make the batches; set allowed_sizes for them");
+  refuse(!definition.default_model_filename.empty(), "default_model_filename", "it has no file; remove the key");
+  if (!combined) return;
+  refuse(!definition.backend.empty(), "backend", "no backend runs it; remove the key");
+  refuse(!definition.inputs.empty(), "input", "its inputs are those of its members; remove the key");
+  refuse(!definition.outputs.empty(), "output", "its outputs are those of its members; name them in ensemble.outputs");
+  refuse(definition.max_batch_size.has_value(), "max_batch_size", "its members make the batches; remove the key");
+  for (ConfigIssue& issue : check_combination(definition.name, *definition.ensemble->combination))
+    issues.push_back(std::move(issue));
 }
 
 /// Rules between what Triton's configuration has no field for.
 std::vector<ConfigIssue> check_extras(const ModelDefinition& definition) {
   std::vector<ConfigIssue> issues;
+  if (definition.ensemble) check_ensemble_extras(definition, issues);
   const auto add = [&](const char* field, std::string message) {
     issues.push_back({Code::kInvalidArgument, field, std::move(message)});
   };
@@ -77,7 +108,9 @@ bool ModelLayer::says(std::string_view field) const {
                                                 {"instance_range", instance_range.has_value()},
                                                 {"instance_threads", instance_threads.has_value()},
                                                 {"objective_p99", objective_p99.has_value()},
-                                                {"allowed_sizes", allowed_sizes.has_value()}};
+                                                {"allowed_sizes", allowed_sizes.has_value()},
+                                                {"request_logs", request_logs.has_value()},
+                                                {"combination", combination.has_value()}};
   const auto it = extras.find(field);
   return it != extras.end() && it->second;
 }

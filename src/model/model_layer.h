@@ -35,6 +35,8 @@ struct ModelLayer {
   std::optional<int> instance_threads;
   std::optional<std::chrono::microseconds> objective_p99;
   std::optional<std::vector<int64_t>> allowed_sizes;
+  std::optional<std::vector<RequestLogging>> request_logs;
+  std::optional<CombinationDefinition> combination;
 
   /// Where the source says a field: "file:line:column" for a path such as "input[1].dims" or the name of a member
   /// above.

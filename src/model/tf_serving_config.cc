@@ -21,6 +21,7 @@ using google::protobuf::TextFormat;
 
 constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMostInstances = 1'024;
+constexpr const char* kFileCollector = "tfrecord";
 constexpr int64_t kDefaultMaxBatch = 1'000;  // TensorFlow Serving's own
 
 /// Where field `name` of the message at `tree` was written; `otherwise` when it was not.
@@ -54,6 +55,29 @@ void put_platform(const std::string& platform, ModelLayer& layer) {
   layer.fields.insert("backend");
 }
 
+/// Its logging_config and its logging_configs.
+std::vector<tf_serving::LoggingConfig> logging_of(const tf_serving::ModelConfig& config) {
+  std::vector<tf_serving::LoggingConfig> all(config.logging_configs().begin(), config.logging_configs().end());
+  if (config.has_logging_config()) all.insert(all.begin(), config.logging_config());
+  return all;
+}
+
+/// Nothing where no request is to be taken. The error says what is wrong.
+Result<std::optional<RequestLogging>> read_logging(const tf_serving::LoggingConfig& logging) {
+  const std::string& type = logging.log_collector_config().type();
+  if (!type.empty() && type != kFileCollector)
+    return invalid_argument("there is no collector of the type '" + type + "'; leave it out, or name '" +
+                            kFileCollector + "', for files of records");
+  const double rate = logging.sampling_config().sampling_rate();
+  if (!(rate >= 0 && rate <= 1))
+    return invalid_argument("the sampling_rate is " + std::to_string(rate) + ", but must be from 0, none, to 1, all");
+  if (rate == 0) return std::optional<RequestLogging>();
+  const std::string& prefix = logging.log_collector_config().filename_prefix();
+  if (prefix.empty())
+    return invalid_argument("the log_collector_config has no filename_prefix, which the names of its files begin with");
+  return std::optional(RequestLogging{prefix, rate});
+}
+
 TfServingModel to_model(const tf_serving::ModelConfig& config, const TextFormat::ParseInfoTree* tree,
                         const std::string& file, const std::string& place) {
   TfServingModel model{config.name(), config.base_path(), place, {}, {}};
@@ -72,12 +96,23 @@ TfServingModel to_model(const tf_serving::ModelConfig& config, const TextFormat:
     if (label.empty() || version < 1)
       add("version_labels", "label '" + label + "' is version " + std::to_string(version) +
                                 ", but labels are names of versions of 1 or more");
+  std::vector<RequestLogging> logs;
+  for (const auto& logging : logging_of(config)) {
+    const auto read = read_logging(logging);
+    const char* field = config.has_logging_config() ? "logging_config" : "logging_configs";
+    if (!read.ok())
+      add(field, "the logging of model '" + config.name() + "': " + read.status().message());
+    else if (*read)
+      logs.push_back(**read);
+  }
+  if (!logs.empty()) model.layer.request_logs = std::move(logs);
   model.layer.config.set_name(config.name());
   model.layer.fields.insert("name");
   std::map<std::string, std::string> places{{"name", where("name")},
                                             {"backend", where("model_platform")},
                                             {"version_policy", where("model_version_policy")},
-                                            {"labels", where("version_labels")}};
+                                            {"labels", where("version_labels")},
+                                            {"request_logs", where("logging_config")}};
   model.layer.place_of = [places = std::move(places), place](const std::string& field) {
     const auto it = places.find(field.substr(0, field.find_first_of(".[")));
     return it == places.end() ? place : it->second;
@@ -150,11 +185,7 @@ TfServingConfig read_tf_serving_config(std::string_view text, const std::string&
       if (location.line >= 0) place = text_place(file, location.line, location.column);
       fields = inside->GetTreeForNested(entry, i);
     }
-    const auto& model = config.model_config_list().config(i);
-    if (model.has_logging_config() || model.logging_configs_size() > 0)
-      out.notes.push_back(place + ": the logging_config of model '" + model.name() +
-                          "' is passed over: requests are not logged by it");
-    out.models.push_back(to_model(model, fields, file, place));
+    out.models.push_back(to_model(config.model_config_list().config(i), fields, file, place));
   }
   return out;
 }
@@ -168,7 +199,14 @@ TfServingConfig read_tf_serving_config(const tf_serving::ModelServerConfig& mess
   const auto& list = message.model_config_list();
   for (int i = 0; i < list.config_size(); ++i) {
     const std::string place = "model_config_list.config[" + std::to_string(i) + "]";
-    out.models.push_back(to_model(list.config(i), nullptr, place, place));
+    tf_serving::ModelConfig config = list.config(i);
+    if (!logging_of(config).empty()) {
+      out.notes.push_back(place + ": the logging_config of model '" + config.name() +
+                          "' is passed over: a client doesn't say which files the server writes");
+      config.clear_logging_config();
+      config.clear_logging_configs();
+    }
+    out.models.push_back(to_model(config, nullptr, place, place));
   }
   return out;
 }

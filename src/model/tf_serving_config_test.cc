@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tf_serving_config.pb.h"
+
 namespace modelmill {
 namespace {
 
@@ -28,7 +30,8 @@ model_config_list {
     version_labels { key: "canary" value: 2 }
   }
   config { name: "other" base_path: "/models/other" model_platform: "onnxruntime_onnx"
-           model_version_policy { all { } } logging_config { sampling_config { sampling_rate: 0.5 } } }
+           model_version_policy { all { } } logging_config { sampling_config { sampling_rate: 0.5 }
+             log_collector_config { filename_prefix: "/logs/other" } } }
   config { name: "plain" base_path: "/models/plain" model_version_policy { latest { } } }
 }
 )";
@@ -36,7 +39,7 @@ model_config_list {
 TEST(TfServingConfig, SaysWhatIsServed) {
   const TfServingConfig config = read_tf_serving_config(kConfig, "models.config");
   EXPECT_THAT(config.problems, IsEmpty());
-  EXPECT_THAT(config.notes, ElementsAre(HasSubstr("models.config:11:3: the logging_config of model 'other'")));
+  EXPECT_THAT(config.notes, IsEmpty());
   ASSERT_EQ(config.models.size(), 3U);
   EXPECT_EQ(config.models[0].name, "half");
   EXPECT_EQ(config.models[0].base_path, "/models/half");
@@ -47,6 +50,7 @@ TEST(TfServingConfig, SaysWhatIsServed) {
   const ModelDefinition other = definition_of(config.models[1].layer);
   EXPECT_EQ(other.version_policy.kind, VersionPolicy::Kind::kAll);
   EXPECT_EQ(other.backend, "onnxruntime");
+  EXPECT_THAT(other.request_logs, ElementsAre(RequestLogging{"/logs/other", 0.5}));
   EXPECT_EQ(definition_of(config.models[2].layer).version_policy.latest, 1);
 }
 
@@ -65,6 +69,44 @@ TEST(TfServingConfig, MistakesHaveTheirPlace) {
   EXPECT_THAT(
       problem("model_config_list { config { name: 'a' base_path: '/x' version_labels { key: 'l' value: 0 } } }"),
       HasSubstr("label 'l' is version 0"));
+}
+
+TEST(TfServingConfig, Logging) {
+  const auto logging = [](const std::string& text) {
+    const TfServingConfig config =
+        read_tf_serving_config("model_config_list { config { name: 'a' base_path: '/x'\n " + text + " } }", "f");
+    if (!config.models.at(0).problems.empty()) return status_of(config.models[0].problems[0]).message();
+    std::string out;
+    for (const auto& log : config.models[0].layer.request_logs.value_or(std::vector<RequestLogging>()))
+      out += log.file_prefix + " " + std::to_string(log.sampling_rate) + ";";
+    return out;
+  };
+  const std::string file = "log_collector_config { type: 'tfrecord' filename_prefix: 'l' } ";
+  EXPECT_EQ(logging("logging_config { " + file + "sampling_config { sampling_rate: 1 } }"), "l 1.000000;");
+  EXPECT_EQ(logging("logging_config { " + file + "}"), "") << "as there, no rate is none";
+  EXPECT_EQ(logging("logging_configs { " + file +
+                    "sampling_config { sampling_rate: 1 } } "
+                    "logging_configs { log_collector_config { filename_prefix: 'm' } "
+                    "sampling_config { sampling_rate: 0.01 } }"),
+            "l 1.000000;m 0.010000;");
+  EXPECT_THAT(logging("logging_config { sampling_config { sampling_rate: 1 } }"),
+              HasSubstr("f:2:2: the logging of model 'a': the log_collector_config has no filename_prefix"));
+  EXPECT_THAT(logging("logging_config { " + file + "sampling_config { sampling_rate: 1.5 } }"),
+              HasSubstr("the sampling_rate is 1.500000, but must be from 0"));
+  EXPECT_THAT(logging("logging_configs { log_collector_config { type: 'pubsub' } }"),
+              HasSubstr("there is no collector of the type 'pubsub'"));
+}
+
+TEST(TfServingConfig, AClientDoesNotSayWhatIsLogged) {
+  tf_serving::ModelServerConfig message;
+  auto& model = *message.mutable_model_config_list()->add_config();
+  model.set_name("a");
+  model.set_base_path("/x");
+  model.mutable_logging_config()->mutable_sampling_config()->set_sampling_rate(1);
+  const TfServingConfig config = read_tf_serving_config(message);
+  EXPECT_THAT(config.notes, ElementsAre(HasSubstr("the logging_config of model 'a' is passed over")));
+  EXPECT_THAT(config.models.at(0).problems, IsEmpty());
+  EXPECT_FALSE(config.models[0].layer.request_logs);
 }
 
 TEST(TfBatchingParameters, BecomeBatching) {

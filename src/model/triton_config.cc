@@ -104,6 +104,19 @@ BatchingDefinition to_batching(const ModelConfig& config, bool max_batch_size_gi
   return out;
 }
 
+std::optional<EnsembleDefinition> to_ensemble(const ModelConfig& config) {
+  if (config.platform() != kEnsemblePlatform) return std::nullopt;
+  EnsembleDefinition out;
+  for (const auto& step : config.ensemble_scheduling().step()) {
+    EnsembleStep& to = out.steps.emplace_back();
+    to.model = step.model_name();
+    to.version = std::max<int64_t>(step.model_version(), 0);
+    to.inputs = {step.input_map().begin(), step.input_map().end()};
+    to.outputs = {step.output_map().begin(), step.output_map().end()};
+  }
+  return out;
+}
+
 }  // namespace
 
 ModelDefinition to_definition(const ModelConfig& config, bool max_batch_size_given) {
@@ -129,6 +142,7 @@ ModelDefinition to_definition(const ModelConfig& config, bool max_batch_size_giv
   out.decoupled = config.model_transaction_policy().decoupled();
   for (const auto& [key, value] : config.parameters()) out.parameters[key] = value.string_value();
   for (const auto& [key, value] : config.metric_tags()) out.metric_tags[key] = value;
+  out.ensemble = to_ensemble(config);
   out.triton_config = config.SerializeAsString();
   return out;
 }

@@ -228,7 +228,9 @@ INSTANTIATE_TEST_SUITE_P(
             "-1 can't be made"},
         BadText{"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [1] } } }",
                 "zero_data, random_data or input_data_file"},
-        BadText{"model_metrics { metric_control { } }", "non-empty 'family'"}));
+        BadText{"model_metrics { metric_control { } }", "non-empty 'family'"},
+        BadText{"ensemble_scheduling { }", "ensemble_scheduling: ensemble scheduling cannot be set"},
+        BadText{"platform: 'ensemble'", "platform: must specify 'step'"}));
 
 class Unsupported : public testing::TestWithParam<BadText> {};
 
@@ -244,8 +246,6 @@ TEST_P(Unsupported, IsRefusedWithItsNameAndARemedy) {
 INSTANTIATE_TEST_SUITE_P(
     Features, Unsupported,
     testing::Values(BadText{"sequence_batching { }", "sequence_batching: "},
-                    BadText{"ensemble_scheduling { }", "ensemble_scheduling: "},
-                    BadText{"platform: 'ensemble'", "platform: "},
                     BadText{"batch_input { target_name: 'b' }", "batch_input[0]: "},
                     BadText{"batch_output { target_name: 'b' }", "batch_output[0]: "},
                     BadText{"model_operations { op_library_filename: 'x.so' }", "model_operations: "},

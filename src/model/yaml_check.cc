@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/duration_text.h"
+#include "base/size_text.h"
 #include "model/spelling.h"
 #include "model/yaml_keys.h"
 
@@ -42,6 +43,7 @@ std::string form_text(const YamlRule& rule) {
     case Form::kPercent: return "a number of percents, from 0 to 100";
     case Form::kSwitch: return "true or false";
     case Form::kTime: return "a time with its unit, such as 20ms";
+    case Form::kBytes: return "a size in bytes or with its unit, such as 8GiB";
     case Form::kChoice:
       return rule.choices.size() == 1 ? std::string(rule.choices[0]) : "one of " + joined(rule.choices);
     case Form::kGroup: return "a group with the keys " + keys_text(rule.keys);
@@ -83,6 +85,7 @@ std::string scalar_problem(const YAML::Node& value, const YamlRule& rule) {
     case Form::kPercent: return yaml_percent(value) ? "" : must_be();
     case Form::kSwitch: return yaml_switch(value) ? "" : must_be();
     case Form::kTime: return parse_duration(text).ok() ? "" : must_be() + ", of at most an hour";
+    case Form::kBytes: return parse_bytes(text).ok() ? "" : must_be();
     case Form::kChoice: {
       if (std::find(rule.choices.begin(), rule.choices.end(), text) != rule.choices.end()) return "";
       const std::vector<std::string> known(rule.choices.begin(), rule.choices.end());
@@ -100,6 +103,7 @@ std::string other_advice(const std::string& key) {
   static const std::vector<std::pair<std::string, std::string>> kAdvice{
       {"listen", "not read from this file yet; use the option --listen"},
       {"routes", "it stands beside 'models', in a file that lists models"},
+      {"device_memory", "it stands beside 'models', in a file that lists models; a model has instance_memory"},
       {"max_batch_size", "write it as batching: {max_size: N}"},
       {"dynamic_batching", "did you mean 'batching'?"},
       {"instance_group", "did you mean 'instances'?"},
@@ -213,8 +217,9 @@ class Checker {
         continue;
       }
       const std::string& key = entry.first.Scalar();
-      if (rule.numbered && yaml_number(entry.first).value_or(0) < 1)
-        add(here, "a key of '" + name + "' is '" + key + "', but must be a whole number of 1 or more");
+      if (rule.numbered && yaml_number(entry.first).value_or(rule.least - 1) < rule.least)
+        add(here, "a key of '" + name + "' is '" + key + "', but must be a whole number of " +
+                      std::to_string(rule.least) + " or more");
       else if (!seen.insert(key).second)
         add(here, "'" + inside(name, key) + "' is written twice");
       else

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/size_text.h"
 #include "model/triton_config.h"
 #include "model/yaml_check.h"
 #include "model/yaml_keys.h"
@@ -39,6 +40,18 @@ YamlModel read_model(const YAML::Node& entry, const YamlRule& rule, const std::s
   return model;
 }
 
+/// Which are not there, or have passed check_yaml().
+DeviceBudgets budgets_of(const YAML::Node& value) {
+  DeviceBudgets out;
+  if (!value.IsDefined()) return out;
+  const auto bytes_of = [](const YAML::Node& size) { return parse_bytes(size.Scalar()).value(); };
+  if (value.IsScalar()) out.each = bytes_of(value);
+  if (value.IsMap())
+    for (const auto& entry : value)
+      out.of.emplace(static_cast<int>(yaml_number(entry.first).value_or(0)), bytes_of(entry.second));
+  return out;
+}
+
 YamlConfig read_root(const YAML::Node& root, const std::string& file) {
   YamlConfig out;
   if (root.IsNull()) {  // an empty file describes a model by nothing
@@ -58,6 +71,7 @@ YamlConfig read_root(const YAML::Node& root, const std::string& file) {
   }
   check_yaml(root, yaml_listing_frame_rule(), "", file, out.problems);
   if (!out.problems.empty()) return out;
+  out.device_memory = budgets_of(root["device_memory"]);
   out.routes = routes_of_yaml(root["routes"], file, out.problems);
   if (!out.problems.empty()) return out;
   const YAML::Node models = root["models"];

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/config_problem.h"
+#include "model/device_budgets.h"
 #include "model/model_layer.h"
 #include "model/yaml_routes.h"
 
@@ -29,6 +30,7 @@ struct YamlConfig {
   bool lists_models = false;
   std::vector<YamlModel> models;
   std::vector<YamlRoute> routes;
+  DeviceBudgets device_memory;
   /// Of the file as a whole; then there are no models.
   std::vector<ConfigProblem> problems;
 };

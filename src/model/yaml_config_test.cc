@@ -73,6 +73,24 @@ TEST(YamlConfig, TheChoiceOfARuntimeIsAParameter) {
   ASSERT_TRUE(d.ok()) << d.status().to_string();
   EXPECT_EQ(d->parameters,
             (std::map<std::string, std::string>{{"runtime", "auto"}, {"runtime_tolerance", "1e-3"}, {"other", "1"}}));
+  const auto lower = parse("name: a\nruntime_precisions: [bf16, int8]\nruntime_tolerance: 0.01\n");
+  ASSERT_TRUE(lower.ok()) << lower.status().to_string();
+  EXPECT_EQ(lower->parameters.at("runtime_precisions"), "bf16,int8");
+  EXPECT_FALSE(parse("name: a\nruntime_precisions: [int4]\n").ok());
+}
+
+TEST(YamlConfig, MemoryOfDevices) {
+  EXPECT_EQ(parse("instance_memory: 2GiB")->parameters.at("instance_memory"), "2GiB");
+  const YamlConfig each = read_yaml_config("models: []\ndevice_memory: 20GiB", "m.yaml");
+  EXPECT_THAT(each.problems, IsEmpty());
+  EXPECT_EQ(each.device_memory.find(3), uint64_t{20} << 30);
+  const YamlConfig single = read_yaml_config("models: []\ndevice_memory: {0: 1KiB, 3: 0}", "m.yaml");
+  EXPECT_THAT(single.problems, IsEmpty());
+  EXPECT_EQ(single.device_memory.find(0), 1024u);
+  EXPECT_EQ(single.device_memory.find(3), 0u);
+  EXPECT_EQ(single.device_memory.find(1), std::nullopt);
+  EXPECT_THAT(texts(read_yaml_config("models: []\ndevice_memory: {-1: 1GiB}", "m.yaml").problems),
+              ElementsAre(HasSubstr("a key of 'device_memory' is '-1', but must be a whole number of 0 or more")));
 }
 
 TEST(YamlConfig, SaysEverythingThatADefinitionHolds) {
@@ -210,6 +228,11 @@ INSTANTIATE_TEST_SUITE_P(
                 "m.yaml:2:10: route 'r': split: the shares sum to 50; they are percents and must sum to 100"},
         BadYaml{"models: []\nroutes: [{name: r, spilt: {m: 50}}]",
                 "m.yaml:2:20: unknown key 'spilt' in routes[0]; did you mean 'split'?"},
+        BadYaml{"models: []\ndevice_memory: {0: lots}",
+                "m.yaml:2:20: 'device_memory.0' is 'lots', but must be a size in bytes or with its unit, such as 8GiB"},
+        BadYaml{"device_memory: 8GiB",
+                "it stands beside 'models', in a file that lists models; a model has instance_memory"},
+        BadYaml{"instance_memory: lots", "'instance_memory' is 'lots', but must be a size"},
         BadYaml{"models: []\nname: x", "m.yaml:2:1: unknown key 'name'"},
         BadYaml{"name: a\nname: b", "m.yaml:2:1: 'name' is written twice"},
         BadYaml{"name: ../etc", "m.yaml:1:7: model name '../etc' must not contain '/'"},

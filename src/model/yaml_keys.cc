@@ -16,6 +16,7 @@ constexpr int64_t kMostLevels = 1'000;
 constexpr YamlRule kText{.form = Form::kText};
 constexpr YamlRule kSwitch{.form = Form::kSwitch};
 constexpr YamlRule kTime{.form = Form::kTime};
+constexpr YamlRule kBytes{.form = Form::kBytes};
 constexpr YamlRule kVersion{.form = Form::kNumber, .least = 1, .most = kMost};
 constexpr YamlRule kAtLeastOne{.form = Form::kNumber, .least = 1, .most = kMostInt};
 constexpr YamlRule kNotNegative{.form = Form::kNumber, .least = 0, .most = kMostInt};
@@ -42,7 +43,12 @@ constexpr std::array kInstanceKeys{
 constexpr YamlRule kInstanceGroup{.form = Form::kGroup, .keys = kInstanceKeys, .other = &kInstances};
 constexpr std::array<std::string_view, 3> kDeviceChoices{"auto", "cpu", "gpu"};
 constexpr YamlRule kDevice{.form = Form::kChoice, .choices = kDeviceChoices};
+constexpr YamlRule kDeviceMemory{.form = Form::kMap, .item = &kBytes, .numbered = true, .other = &kBytes};
 constexpr YamlRule kGpus{.form = Form::kList, .least = 1, .item = &kNotNegative};
+
+constexpr std::array<std::string_view, 3> kPrecisionChoices{"bf16", "fp16", "int8"};
+constexpr YamlRule kPrecision{.form = Form::kChoice, .choices = kPrecisionChoices};
+constexpr YamlRule kPrecisions{.form = Form::kList, .item = &kPrecision};
 
 constexpr std::array kObjectiveKeys{
     YamlKey{"p99", &kTime, "The time within which 99 of 100 requests are to be answered.", true},
@@ -70,7 +76,7 @@ constexpr std::array kQueueKeys{
 };
 constexpr YamlRule kQueue{.form = Form::kGroup, .keys = kQueueKeys};
 constexpr YamlRule kLevel{.form = Form::kNumber, .least = 1, .most = kMostLevels};
-constexpr YamlRule kLevelQueues{.form = Form::kMap, .item = &kQueue, .numbered = true};
+constexpr YamlRule kLevelQueues{.form = Form::kMap, .least = 1, .item = &kQueue, .numbered = true};
 constexpr std::array kPriorityKeys{
     YamlKey{"levels", &kLevel, "Levels of priority, of which 1 is served first.", true},
     YamlKey{"default", &kLevel, "Of requests that name none.", true},
@@ -131,6 +137,32 @@ constexpr YamlRule kWarmup{.form = Form::kList, .least = 1, .item = &kSample};
 constexpr std::array<std::string_view, 2> kSwapChoices{"availability", "resource"};
 constexpr YamlRule kSwap{.form = Form::kChoice, .choices = kSwapChoices};
 
+constexpr std::array<std::string_view, 5> kCombinerChoices{"average", "weighted", "max", "majority", "soft_vote"};
+constexpr YamlRule kCombiner{.form = Form::kChoice, .choices = kCombinerChoices};
+constexpr std::array kMemberKeys{
+    YamlKey{"model", &kText, "The member: MODEL, MODEL@VERSION or MODEL@LABEL.", true},
+    YamlKey{"weight", &kText, "How much its answer counts; 1 when absent."},
+};
+constexpr YamlRule kMember{.form = Form::kGroup, .keys = kMemberKeys, .other = &kText};
+constexpr YamlRule kMembers{.form = Form::kList, .least = 2, .item = &kMember};
+constexpr YamlRule kNames{.form = Form::kList, .least = 1, .item = &kText};
+constexpr std::array kStepKeys{
+    YamlKey{"model", &kText, "The member: MODEL, MODEL@VERSION.", true},
+    YamlKey{"inputs", &kTexts, "Tensors of the ensemble, by the member's inputs that they are for.", true},
+    YamlKey{"outputs", &kTexts, "Names of the member's outputs as tensors of the ensemble.", true},
+};
+constexpr YamlRule kStep{.form = Form::kGroup, .keys = kStepKeys};
+constexpr YamlRule kSteps{.form = Form::kList, .least = 1, .item = &kStep};
+constexpr std::array kEnsembleKeys{
+    YamlKey{"combine", &kCombiner, "How the answers of the members become one."},
+    YamlKey{"members", &kMembers, "Models that all get the request."},
+    YamlKey{"outputs", &kNames, "The members' outputs that are combined; all that can be when absent."},
+    YamlKey{"quorum", &kAtLeastOne, "How many members are enough; all when absent."},
+    YamlKey{"deadline", &kTime, "How long members are waited for."},
+    YamlKey{"steps", &kSteps, "Instead of members: requests whose tensors lead from one model to the next."},
+};
+constexpr YamlRule kEnsemble{.form = Form::kGroup, .keys = kEnsembleKeys};
+
 constexpr YamlRule kPercent{.form = Form::kPercent};
 constexpr YamlRule kSplit{.form = Form::kMap, .item = &kPercent};
 constexpr std::array kRouteRuleKeys{
@@ -186,10 +218,14 @@ constexpr std::array kModelKeys{
     YamlKey{
         "path", &kText,
         "The model's file, folder or archive, relative to the folder of this file, or a URL; its name when absent."},
+    YamlKey{"ensemble", &kEnsemble, "The models that it is made of."},
     YamlKey{"backend", &kText, "What runs it, such as onnxruntime; found by its file when absent."},
     YamlKey{"runtime", &kText,
             "auto: the fastest of the runtimes that can run it, found by measurement; default: the one that its file "
             "stands for; or a backend's name."},
+    YamlKey{"runtime_precisions", &kPrecisions,
+            "Lower precisions than the model's own that auto may choose where they are faster, within "
+            "runtime_tolerance."},
     YamlKey{"runtime_tolerance", &kText,
             "By how much answers of another runtime may differ, relative to an output's largest value, such as 1e-4."},
     YamlKey{"file", &kText, "The model's file in the folder of each version, where it isn't named as usual."},
@@ -200,6 +236,8 @@ constexpr std::array kModelKeys{
     YamlKey{"instance_threads", &kInstances, "Threads inside each copy; 0 chooses."},
     YamlKey{"device", &kDevice, "Where they run."},
     YamlKey{"gpus", &kGpus, "The GPUs that they run on, each with so many instances."},
+    YamlKey{"instance_memory", &kBytes,
+            "What each instance takes of its GPU's memory, such as 2GiB; it counts where the backend can't tell."},
     YamlKey{"batching", &kBatching, "Whether and how requests run together; found out when absent."},
     YamlKey{"queue", &kQueue, "What waits for the model."},
     YamlKey{"priorities", &kPriorities, "Levels of priority."},
@@ -224,11 +262,13 @@ constexpr auto with_schema_version() {
 constexpr auto kSingleKeys = with_schema_version();
 constexpr YamlRule kSingle{.form = Form::kGroup, .keys = kSingleKeys};
 constexpr YamlKey kRoutesKey{"routes", &kRoutes, "Names over versions and models."};
+constexpr YamlKey kDeviceMemoryKey{"device_memory", &kDeviceMemory,
+                                   "What models may take of each GPU's memory, or of single ones by their numbers."};
 constexpr std::array kListingKeys{kSchemaVersion, YamlKey{"models", &kModels, "The models that are served.", true},
-                                  kRoutesKey};
+                                  kRoutesKey, kDeviceMemoryKey};
 constexpr YamlRule kListing{.form = Form::kGroup, .keys = kListingKeys};
 constexpr YamlRule kAnyModels{.form = Form::kList};
-constexpr std::array kFrameKeys{kSchemaVersion, YamlKey{"models", &kAnyModels, {}, true}, kRoutesKey};
+constexpr std::array kFrameKeys{kSchemaVersion, YamlKey{"models", &kAnyModels, {}, true}, kRoutesKey, kDeviceMemoryKey};
 constexpr YamlRule kFrame{.form = Form::kGroup, .keys = kFrameKeys};
 
 }  // namespace

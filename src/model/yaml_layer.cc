@@ -5,6 +5,7 @@
 
 #include "base/duration_text.h"
 #include "model/yaml_check.h"
+#include "model/yaml_ensemble.h"
 #include "tensor/dtype.h"
 
 namespace modelmill {
@@ -57,11 +58,12 @@ class Translation {
     put_queue();
     put_tensors();
     put_warmup();
+    put_ensemble();
     for (const auto& entry : get("parameters", "parameters"))
       (*config_.mutable_parameters())[entry.first.Scalar()].set_string_value(entry.second.Scalar());
-    for (const char* key : {"runtime", "runtime_tolerance"})
-      if (const auto value = get(key, std::string("parameters.") + key))
-        (*config_.mutable_parameters())[key].set_string_value(value.Scalar());
+    put_runtime();
+    if (const auto value = get("instance_memory", "parameters.instance_memory"))
+      (*config_.mutable_parameters())["instance_memory"].set_string_value(value.Scalar());
     for (const auto& entry : get("metric_tags", "metric_tags"))
       (*config_.mutable_metric_tags())[entry.first.Scalar()] = entry.second.Scalar();
     layer_.place_of = [places = places_](const std::string& field) { return places->find(field); };
@@ -103,6 +105,18 @@ class Translation {
     if (const auto value = extra(model_, "allow_breaking", "allow_breaking"))
       layer_.allow_breaking = yaml_switch(value);
     if (const auto value = extra(model_, "pinned", "pinned")) layer_.pinned = yaml_switch(value);
+  }
+
+  void put_runtime() {
+    auto& parameters = *config_.mutable_parameters();
+    for (const char* key : {"runtime", "runtime_tolerance"})
+      if (const auto value = get(key, std::string("parameters.") + key))
+        parameters[key].set_string_value(value.Scalar());
+    if (const auto precisions = get("runtime_precisions", "parameters.runtime_precisions")) {
+      std::string text;
+      for (const auto& precision : precisions) text += (text.empty() ? "" : ",") + precision.Scalar();
+      parameters["runtime_precisions"].set_string_value(text);
+    }
   }
 
   void put_versions() {
@@ -275,6 +289,22 @@ class Translation {
       input.set_random_data(true);
     else
       input.set_zero_data(true);
+  }
+
+  void put_ensemble() {
+    const auto ensemble = model_["ensemble"];
+    if (!ensemble.IsDefined()) return;
+    if (model_["path"].IsDefined()) add_problem(ensemble, "an ensemble has no path: its members have");
+    YamlEnsemble read = ensemble_of_yaml(ensemble, file_, problems_);
+    if (read.combination) {
+      places_->add("combination", ensemble.Mark());
+      layer_.combination = std::move(read.combination);
+    } else if (read.scheduling) {
+      set("platform", ensemble);
+      set("ensemble_scheduling", ensemble);
+      config_.set_platform(std::string(kEnsemblePlatform));
+      *config_.mutable_ensemble_scheduling() = *std::move(read.scheduling);
+    }
   }
 
   const YAML::Node& model_;

@@ -17,10 +17,11 @@ struct YamlRule {
     kPercent,  // a number from 0 to 100, whole or not
     kSwitch,   // true or false
     kTime,     // a number and its unit: 20ms
+    kBytes,    // a number of bytes, or one with its unit: 8GiB
     kChoice,   // one of `choices`
     kGroup,    // keys, each with its rule
     kList,     // of `item`s, `least` at least
-    kMap,      // names of the user's own, with values of `item`; numbers where `numbered`
+    kMap,      // names of the user's own, with values of `item`; numbers of at least `least` where `numbered`
   };
   Form form = Form::kText;
   int64_t least = 0;

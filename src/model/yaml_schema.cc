@@ -40,6 +40,10 @@ void write_form(JsonWriter& json, const YamlRule& rule) {
     case YamlRule::Form::kPercent: json.field("type", "number").field("minimum", 0).field("maximum", 100); break;
     case YamlRule::Form::kSwitch: json.field("type", "boolean"); break;
     case YamlRule::Form::kTime: json.field("type", "string").field("pattern", "^[0-9]+(\\.[0-9]+)?(us|ms|s)$"); break;
+    case YamlRule::Form::kBytes:
+      json.key("type").begin_array().value("string").value("integer").end_array();
+      json.field("minimum", 0).field("pattern", "^[0-9]+(\\.[0-9]+)? *([bB]|[kKmMgGtT]([iI]?[bB])?)?$");
+      break;
     case YamlRule::Form::kChoice:
       json.key("enum").begin_array();
       for (const std::string_view choice : rule.choices) json.value(choice);
@@ -53,7 +57,11 @@ void write_form(JsonWriter& json, const YamlRule& rule) {
       break;
     case YamlRule::Form::kMap:
       json.field("type", "object");
-      if (rule.numbered) json.key("propertyNames").begin_object().field("pattern", "^[1-9][0-9]*$").end_object();
+      if (rule.numbered)
+        json.key("propertyNames")
+            .begin_object()
+            .field("pattern", rule.least > 0 ? "^[1-9][0-9]*$" : "^(0|[1-9][0-9]*)$")
+            .end_object();
       json.key("additionalProperties").begin_object();
       write_rule(json, *rule.item);
       json.end_object();

@@ -14,6 +14,15 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kYamlLimit = 16 << 20;
 
+/// False: one of them is there already.
+bool add_budgets(const DeviceBudgets& more, DeviceBudgets& into) {
+  if (more.each && into.each) return false;
+  if (more.each) into.each = more.each;
+  for (const auto& [gpu, bytes] : more.of)
+    if (!into.of.emplace(gpu, bytes).second) return false;
+  return true;
+}
+
 }  // namespace
 
 std::string yaml_file_of(const std::string& path) {
@@ -36,6 +45,8 @@ Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& path
     MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kYamlLimit));
     YamlConfig config = read_yaml_config(text, file);
     if (!config.problems.empty()) return status_of(config.problems.front());
+    if (!add_budgets(config.device_memory, out.device_memory))
+      return invalid_argument(file + ": 'device_memory' of a device is declared in another file too");
     for (YamlRoute& route : config.routes) {
       if (!names.insert(route.route.name).second)
         return invalid_argument(route.place + ": route '" + route.route.name + "' is declared in another file too");

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/device_budgets.h"
 #include "model/yaml_routes.h"
 
 namespace modelmill {
@@ -11,6 +12,7 @@ namespace modelmill {
 /// What the paths of a server declare beside models, and in which files.
 struct DeclaredRoutes {
   std::vector<YamlRoute> routes;
+  DeviceBudgets device_memory;
   std::vector<std::string> files;  // each modelmill.yaml, whether it declares any or not
 };
 
@@ -18,8 +20,8 @@ struct DeclaredRoutes {
 /// means none.
 std::string yaml_file_of(const std::string& path);
 
-/// Reads the routes of each modelmill.yaml that the paths name. An error for one that can't be read, with its place,
-/// and for a route that is declared twice.
+/// Reads the routes and device budgets of each modelmill.yaml that the paths name. An error for one that can't be read,
+/// with its place, and for a route, or the budget of a device, that is declared twice.
 Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& paths);
 
 }  // namespace modelmill

@@ -12,6 +12,7 @@
 #include "repository/archive_name.h"
 #include "repository/folder_listing.h"
 #include "repository/foreign_layouts.h"
+#include "repository/found_ensemble.h"
 #include "repository/model_files.h"
 #include "repository/version_folders.h"
 #include "storage/source_url.h"
@@ -276,7 +277,8 @@ class Finder {
       // Two entries of one name are two models, also when they mean one place.
       const std::string which =
           real_path(file).string() + entry.place.substr(std::min(file.size(), entry.place.size()));
-      auto model = target_of(entry, file, folder, target);
+      auto model = config.lists_models && is_ensemble(entry) ? found_ensemble(entry, file, folder.string())
+                                                             : target_of(entry, file, folder, target);
       if (model) MM_RETURN_IF_ERROR(add(*std::move(model), real_path(target), which));
     }
     return ok_status();

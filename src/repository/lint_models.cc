@@ -25,6 +25,7 @@ class Linter {
   LintReport lint(const std::vector<std::string>& paths) {
     if (const auto found = find_models(paths, formats_, options_); found.ok()) {
       for (const FoundModel& model : found->models) lint(model);
+      lint_members(found->models);
       lint_routes(paths, found->models);
       return std::move(out_);
     }
@@ -79,6 +80,23 @@ class Linter {
       }
   }
 
+  /// That the members of ensembles are there; the rest is told of their configurations, or by what they take and give.
+  void lint_members(const std::vector<FoundModel>& models) {
+    for (const LintedModel& model : out_.models) {
+      if (!model.definition.ensemble) continue;
+      const std::string place =
+          origin_of(model.layers, model.definition.ensemble->combination ? "combination" : "ensemble_scheduling");
+      for (const std::string& member : model.definition.ensemble->members()) {
+        const bool known =
+            std::any_of(models.begin(), models.end(), [&](const FoundModel& one) { return one.name == member; });
+        if (!known)
+          out_.problems.push_back({Code::kNotFound, place,
+                                   "ensemble '" + model.definition.name + "' has the member '" + member +
+                                       "', but there is no model of that name"});
+      }
+    }
+  }
+
   void lint_files(LintedModel& model, const std::string& where) {
     const VersionChoice choice = choose_versions(model.definition.version_policy, model.found.versions);
     const std::string place = origin_of(model.layers, "version_policy");
@@ -94,6 +112,7 @@ class Linter {
   }
 
   void lint_version(LintedModel& model, const FoundVersion& version) {
+    if (model.definition.ensemble) return;  // it has no file, and no backend runs it
     const auto backend = infer_backend(model.definition, version, formats_);
     if (!backend.ok()) {
       out_.problems.push_back({backend.status().code(), version.directory, backend.status().message()});

@@ -4,6 +4,7 @@
 #include <boost/container/small_vector.hpp>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "base/clock.h"
@@ -14,20 +15,27 @@
 
 namespace modelmill {
 
-/// Tells everyone who holds a share that the answer is no longer wanted. Set once, never unset. Thread-safe.
+/// Tells everyone who holds a share that the answer is no longer wanted. Set once, never unset. One that is a part of
+/// another's (a request to a member of an ensemble) is set with that one too. Thread-safe.
 class CancelToken {
  public:
   enum class Reason : int { kNone = 0, kClientGone, kDeadline };
+  CancelToken() = default;
+  explicit CancelToken(std::shared_ptr<const CancelToken> whole) : whole_(std::move(whole)) {}
   /// True for the call that set it.
   bool cancel(Reason reason) {
     Reason none = Reason::kNone;
     return reason_.compare_exchange_strong(none, reason, std::memory_order_acq_rel);
   }
-  bool cancelled() const { return reason_.load(std::memory_order_acquire) != Reason::kNone; }
-  Reason reason() const { return reason_.load(std::memory_order_acquire); }
+  bool cancelled() const { return reason() != Reason::kNone; }
+  Reason reason() const {
+    const Reason own = reason_.load(std::memory_order_acquire);
+    return own == Reason::kNone && whole_ ? whole_->reason() : own;
+  }
 
  private:
   std::atomic<Reason> reason_{Reason::kNone};
+  const std::shared_ptr<const CancelToken> whole_;  // null: it is a whole
 };
 
 /// Receives a request's responses: any number with final=false and exactly one call with final=true (whose response may

@@ -26,6 +26,10 @@ class Offload {
   /// Runs `task` on one of the threads. False, and it is not run: too many wait, or stop() has been called.
   [[nodiscard]] bool run(std::function<void()> task);
 
+  /// One thread more, until narrow(): for a task that waits for what another one does.
+  void widen();
+  void narrow();
+
   /// Runs what waits, ends the threads and joins them. Idempotent.
   void stop();
 
@@ -37,7 +41,9 @@ class Offload {
   CondVar changed_;
   std::deque<std::function<void()>> tasks_ MM_GUARDED_BY(mutex_);
   bool stopped_ MM_GUARDED_BY(mutex_) = false;
-  std::vector<std::thread> threads_;  // of the owner alone
+  size_t width_ MM_GUARDED_BY(mutex_);                      // tasks at a time
+  size_t running_ MM_GUARDED_BY(mutex_) = 0;                // tasks
+  std::vector<std::thread> threads_ MM_GUARDED_BY(mutex_);  // as many as there ever had to be
 };
 
 }  // namespace modelmill

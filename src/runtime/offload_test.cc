@@ -43,5 +43,34 @@ TEST(Offload, WhatWaitsIsDoneBeforeItStops) {
   EXPECT_EQ(ran, 1000);
 }
 
+TEST(Offload, ATaskThatWaitsForAnotherHasAThreadMore) {
+  Offload offload(1, 1000);
+  for (int round = 0; round < 3; ++round) {
+    std::promise<void> ran;
+    ASSERT_TRUE(offload.run([&] {
+      offload.widen();
+      std::promise<void> inner;
+      EXPECT_TRUE(offload.run([&] { inner.set_value(); }));
+      inner.get_future().wait();
+      offload.narrow();
+      ran.set_value();
+    }));
+    ran.get_future().wait();
+  }
+  // From then on one at a time again.
+  std::promise<void> begun, gate;
+  std::atomic<int> others{0};
+  ASSERT_TRUE(offload.run([&] {
+    begun.set_value();
+    gate.get_future().wait();
+    EXPECT_EQ(others, 0);
+  }));
+  begun.get_future().wait();
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(offload.run([&] { ++others; }));
+  gate.set_value();
+  offload.stop();
+  EXPECT_EQ(others, 10);
+}
+
 }  // namespace
 }  // namespace modelmill

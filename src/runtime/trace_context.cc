@@ -46,4 +46,8 @@ std::optional<TraceContext> parse_traceparent(std::string_view text) {
   return context;
 }
 
+std::string traceparent_text(const TraceContext& context) {
+  return "00-" + hex_text(context.trace_id) + '-' + hex_text(context.parent_id) + '-' + hex_text({&context.flags, 1});
+}
+
 }  // namespace modelmill

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace modelmill {
@@ -19,6 +20,9 @@ struct TraceContext {
 /// The value of traceparent, by the rules of version 00; of a later version what 00 knows of it. nullopt when
 /// malformed: then W3C wants it to be ignored.
 std::optional<TraceContext> parse_traceparent(std::string_view text);
+
+/// A traceparent of version 00.
+std::string traceparent_text(const TraceContext& context);
 
 /// The trace id as it stands in a traceparent that could be parsed.
 inline std::string_view trace_id_in(std::string_view traceparent) { return traceparent.substr(3, 32); }

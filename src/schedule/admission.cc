@@ -15,13 +15,13 @@ bool can_be_held(const BatchPolicy& policy, const CostCurve* cost) {
 }  // namespace
 
 Admission admit(const BatchPolicy& policy, const WorkAhead& ahead, const CostCurve* cost, TimePoint now,
-                TimePoint deadline, double share) {
+                TimePoint deadline, double share, int64_t most_rows) {
   const bool by_objective = can_be_held(policy, cost);
   if (!cost || !cost->known() || ahead.idle > 0 || ahead.lanes == 0) return {};
   if (deadline == kNever && !by_objective) return {};
   const BatchPrice price(policy, *cost);
   int64_t rows = price.limit();
-  if (by_objective) rows = std::min(rows, price.rows_within_objective(share));
+  if (by_objective) rows = std::min({rows, price.rows_within_objective(share), most_rows});
   // Each lane is in the middle of a batch, and those in front fill so many more.
   const double batches = static_cast<double>(ahead.rows) / static_cast<double>(rows) / ahead.lanes + 0.5;
   const double wait_ns = static_cast<double>(to_ns(price.expected(rows))) * batches;

@@ -60,6 +60,16 @@ TEST(Admission, WhatIsNotKnownIsAdmitted) {
   EXPECT_EQ(admit(policy, {1'000, 1, 0}, nullptr, kT0, kT0 + 1ms, 0.9).verdict, Verdict::kAdmitted);
 }
 
+TEST(Admission, GoesByTheRowsThatBatchesHave) {
+  CostCurve cost(8);
+  for (int64_t rows = 1; rows <= 8; rows *= 2)
+    for (int i = 0; i < 5; ++i) cost.learn(rows, 2ms);  // whatever they are
+  const BatchPolicy policy{.max_rows = 8, .objective = 20ms};
+  EXPECT_EQ(admit(policy, {40, 1, 0}, &cost, kT0, kNever, 0.9).verdict, Verdict::kAdmitted);
+  EXPECT_EQ(admit(policy, {40, 1, 0}, &cost, kT0, kNever, 0.9, 4).verdict, Verdict::kMissesObjective);
+  EXPECT_EQ(admit(policy, {20, 1, 0}, &cost, kT0, kNever, 0.9, 4).verdict, Verdict::kAdmitted);
+}
+
 TEST(Admission, ARequestTakesTheTimeOfWhatItIsFilledUpTo) {
   const CostCurve cost = one_ms_a_row(4);
   EXPECT_EQ(too_late_before({.max_rows = 4, .allowed = {4}, .objective = 10ms}, &cost, kT0), kT0 - 6ms);

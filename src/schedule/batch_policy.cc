@@ -58,7 +58,8 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
   };
   if (price && policy.max_rows > 1) {
     lower(price->limit(), CutReason::kNoGain);
-    if (policy.objective > Duration{}) lower(price->rows_within_objective(load.share), CutReason::kObjective);
+    if (policy.objective > Duration{})
+      lower(std::min(price->rows_within_objective(load.share), load.most_rows), CutReason::kObjective);
     const auto waiting = std::accumulate(queue.rows.begin(), queue.rows.end(), int64_t{0});
     if (instances.idle > 1 && queue.rows.size() > 1) {
       const int64_t whole = std::min(limit, waiting);
@@ -68,9 +69,10 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
   }
   const Fill fill = fill_batch(policy, limit, queue.rows);
   if (fill.full) return cut(fill.fitting, at_limit);
-  const Duration wait = price && price->known() && policy.objective > Duration{}
-                            ? time_to_wait(*price, fill.rows, limit, load.arrivals, load.share)
-                            : Duration{};
+  const Duration wait =
+      price && price->known() && policy.objective > Duration{}
+          ? std::min(time_to_wait(*price, fill.rows, limit, load.arrivals, load.share), load.most_wait)
+          : Duration{};
   if (wait > Duration{}) {
     const TimePoint until = queue.oldest + wait;
     if (queue.nearest_deadline < until) return cut(fill.fitting, CutReason::kDeadline);

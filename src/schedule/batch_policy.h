@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -26,8 +27,10 @@ struct InstanceView {
 
 /// What is known of the version's load; only an objective asks for it.
 struct LoadView {
-  double arrivals = 0;  // rows that come in a second, about; 0: not known
-  double share = 0.9;   // of an objective that may be planned with
+  double arrivals = 0;                                      // rows that come in a second, about; 0: not known
+  double share = 0.9;                                       // of an objective that may be planned with
+  int64_t most_rows = std::numeric_limits<int64_t>::max();  // of a batch, as planned for the number of instances
+  Duration most_wait = Duration::max();                     // of its oldest request for more, likewise
 };
 
 /// What to do with the queue.

@@ -51,6 +51,7 @@ class VersionScheduler::Lane final : public RequestObserver {
   uint64_t shape_class = 0;
   std::string shapes;  // when the class was new
   TimePoint start{};
+  ConcurrencyMeter::Mark mark;  // where an objective chooses the number of instances
   CutReason reason = CutReason::kIdleInstance;
   Turn* turn = nullptr;      // of the loop that runs it
   TimePoint first_answer{};  // on a loop: of any of its requests

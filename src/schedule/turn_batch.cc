@@ -98,6 +98,7 @@ VersionScheduler::Lane* VersionScheduler::begin_on_loop(int64_t first, int64_t w
   lane->shape_class = 0;  // finding out the class costs too much here; what runs on loops is learned of together
   lane->shapes.clear();
   ++running_;
+  if (chooses_) note_begin(*lane, time_.now());
   watched = governor_.watches();
   return lane;
 }

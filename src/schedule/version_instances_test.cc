@@ -26,7 +26,7 @@ class VersionInstances : public testing::VersionTest {
     plan.inline_safe = inline_safe;
     plan.wants_instance = [this] { ++wanted_; };
     plan.make_instance = [this, staged](BackendModel&, int index,
-                                        InstancePlace) -> Result<std::unique_ptr<BackendInstance>> {
+                                        InstancePlace&) -> Result<std::unique_ptr<BackendInstance>> {
       if (index >= most_) return resource_exhausted("no memory for another");
       ++made_;
       return make(staged);
@@ -108,7 +108,26 @@ TEST_F(VersionInstances, AnInstanceThatCantBeMadeChangesNothing) {
   const Status status = version_->set_instances(5, "the test");
   EXPECT_EQ(status.code(), Code::kResourceExhausted);
   EXPECT_EQ(version_->load().instances, 2);
+  EXPECT_EQ(version_->explain().held_back, "no memory for another");
   EXPECT_TRUE(submit()->wait().ok());
+  most_ = 8;
+  EXPECT_TRUE(version_->set_instances(3, "the test").ok());
+  EXPECT_EQ(version_->explain().held_back, "");
+}
+
+TEST_F(VersionInstances, AnInstanceIsWhereItsMakerPutIt) {
+  VersionPlan plan = batched(1);
+  plan.places = {{InstanceGroup::Kind::kGpu, 0, {}}};
+  plan.make_instance = [this](BackendModel&, int, InstancePlace& place) -> Result<std::unique_ptr<BackendInstance>> {
+    EXPECT_EQ(place.device, 0) << "where it is wanted";
+    place.device = 3;
+    return make(false);
+  };
+  Instances first;
+  first.push_back(make(false));
+  VersionTest::start(plan, std::move(first));
+  ASSERT_TRUE(version_->set_instances(2, "the test").ok());
+  EXPECT_EQ(version_->explain().places, (std::vector<std::string>{"gpu 0", "gpu 3"}));
 }
 
 TEST_F(VersionInstances, WithNoneToBeHadRequestsFail) {

@@ -80,20 +80,28 @@ Status VersionScheduler::set_instances(int count, const std::string& reason) {
       const MutexLock lock(mutex_);
       have = static_cast<int>(seats_.size());
     }
-    stats().instances_are(have);
-    if (have == count) return ok_status();
+    instances_are(have);
+    if (have == count) {
+      const MutexLock lock(mutex_);
+      held_back_.clear();
+      return ok_status();
+    }
     if (have > count) {
       remove_seat();
       continue;
     }
     const auto index = static_cast<size_t>(have);
-    const InstancePlace place = plan_.places.empty() ? InstancePlace{} : plan_.places[index % plan_.places.size()];
+    InstancePlace place = plan_.places.empty() ? InstancePlace{} : plan_.places[index % plan_.places.size()];
     auto instance = plan_.make_instance(*model_, have, place);
     if (!instance.ok()) {
+      {
+        const MutexLock lock(mutex_);
+        held_back_ = instance.status().message();
+      }
       if (have == 0) fail_waiting(instance.status());
       return instance.status();
     }
-    add_seat(*std::move(instance), place);
+    add_seat(*std::move(instance), std::move(place));
   }
 }
 
@@ -123,6 +131,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     RequestQueue::Next next =
         queue_.next(policy_, now, instances, dropped, cost_aware_ ? &costs_ : nullptr, load_view(now));
     queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
+    if (chooses_ && !dropped.empty()) note_dropped(dropped);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;
       rest(lane, next.decision.until);
@@ -132,6 +141,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     if (!next.batch.empty()) {
       lane.state = Lane::State::kExecuting;
       ++running_;
+      if (chooses_) note_begin(lane, now);
       note_class(lane, *next.batch.front());
       watched = may_run_on_loop_ && governor_.watches();
       wake_for_work();
@@ -149,11 +159,6 @@ void VersionScheduler::lane_thread(Lane& lane) {
     lane_gone_.notify_one();
   }
   mutex_.unlock();
-}
-
-LoadView VersionScheduler::load_view(TimePoint now) const {
-  if (policy_.objective == Duration{}) return {};
-  return {arrivals_.at(now), share_.value()};
 }
 
 /// What the execution that the lane begins will teach about.

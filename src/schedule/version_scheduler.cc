@@ -45,7 +45,9 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       queue_(name(), limits_of(plan_), by_shape_),
       costs_(policy_.max_rows),
       batch_rows_(policy_.max_rows),
-      arrivals_(std::max<Duration>(kLeastArrivalMemory, policy_.objective)) {
+      arrivals_(std::max<Duration>(kLeastArrivalMemory, policy_.objective)),
+      levels_(policy_.max_rows),
+      planner_(policy_) {
   MM_CHECK(!instances.empty(), "a version needs an instance");
   {
     MutexLock lock(mutex_);
@@ -53,11 +55,12 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
   }
   for (size_t i = 0; i < instances.size(); ++i)
     add_seat(std::move(instances[i]), i < plan_.places.size() ? plan_.places[i] : InstancePlace{});
-  this->stats().instances_are(static_cast<int>(instances.size()));
+  instances_are(static_cast<int>(instances.size()));
   if (has_timeouts_) expiry_thread_ = std::thread([this] { expiry_thread(); });
 }
 
 VersionScheduler::~VersionScheduler() {
+  if (planned_) stats().planned(nullptr);
   std::vector<std::unique_ptr<Seat>> seats;
   {
     MutexLock lock(mutex_);
@@ -141,6 +144,8 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
       wake_for_new_request(hurried);
       if (seats_.empty() && plan_.wants_instance) plan_.wants_instance();
       if (queue_.next_expiry() != expiry_before) expiry_changed_.notify_one();
+    } else {
+      counts_.rows_refused += rows;
     }
   }
   // The request, and with it *this, may be gone when it was taken; what was dropped is pinned by itself.
@@ -157,7 +162,8 @@ Status VersionScheduler::in_time(const InferRequest& request, int64_t rows) cons
   // What begins such a request has the rest of its rows to wait for.
   const int64_t before = queue_.rows_before(request) + rows - request.batch_rows;
   const WorkAhead ahead{before, lanes_, static_cast<int>(idle_.size())};
-  const Admission admission = admit(policy_, ahead, cost, request.times.queued, request.deadline, share_.value());
+  const Admission admission = admit(policy_, ahead, cost, request.times.queued, request.deadline,
+                                    share_.value() / plan_now_.caution, planned_rows());
   const auto microseconds = [](Duration d) { return std::to_string(to_ns(d) / 1'000) + " us"; };
   switch (admission.verdict) {
     case Admission::Verdict::kAdmitted: return ok_status();
@@ -201,13 +207,16 @@ Explanation VersionScheduler::explain() const {
                                                                : "objective";
   out.max_rows = policy_.max_rows;
   out.objective = policy_.objective;
+  if (plan_.device_uses) out.devices = plan_.device_uses();
   const MutexLock lock(mutex_);
   out.instances = static_cast<int>(seats_.size());
   for (const auto& seat : seats_) out.places.push_back(place_text(seat->place));
   out.limits = plan_.instance_limits;
   out.last_change = last_change_;
+  out.held_back = held_back_;
   out.busy = running_;
   out.pending = queue_.size();
+  if (chooses_) out.outlook = outlook_;
   out.on_loop = !may_run_on_loop_ ? "never" : InlineGovernor::name(governor_.state());
   for (LearnedCost& cost : costs_.learned()) {
     const CostCurve& curve = *costs_.find(cost.kind, cost.shape_class);
@@ -285,6 +294,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
   {
     MutexLock lock(mutex_);
     learn(lane, end - lane.start);
+    if (chooses_) note_end(lane, end);
     if (may_run_on_loop_) {
       const Duration wall = end - lane.start;
       if (governor_.observe({lane.rows, wall, end, lane.turn != nullptr, accounted ? &account : nullptr})) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -15,8 +16,11 @@
 #include "runtime/turn.h"
 #include "schedule/arrival_rate.h"
 #include "schedule/batch_policy.h"
+#include "schedule/concurrency_costs.h"
+#include "schedule/concurrency_meter.h"
 #include "schedule/cost_model.h"
 #include "schedule/inline_governor.h"
+#include "schedule/instance_planner.h"
 #include "schedule/objective_share.h"
 #include "schedule/request_queue.h"
 #include "schedule/response_order.h"
@@ -49,6 +53,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   Status set_instances(int count, const std::string& reason) override;
   InstanceLimits instance_limits() const override { return plan_.instance_limits; }
   InstanceLoad load() const override;
+  std::optional<InstanceChoice> choose_instances(const InstanceLimits& limits) override;
 
   /// What of it runs on loops; for tests and reports.
   InlineGovernor::State inline_state() const { return inline_state_.load(std::memory_order_relaxed); }
@@ -87,6 +92,10 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   Lane* begin_on_loop(int64_t first, int64_t wanted, Duration budget, int64_t& allowed, bool& watched);
 
   LoadView load_view(TimePoint now) const MM_REQUIRES(mutex_);
+  int64_t planned_rows() const MM_REQUIRES(mutex_);
+  void note_begin(Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
+  void note_end(const Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
+  void note_dropped(const std::vector<RequestQueue::Dropped>& dropped) MM_REQUIRES(mutex_);
   void note_class(Lane& lane, const InferRequest& first) MM_REQUIRES(mutex_);
   void learn(const Lane& lane, Duration time) MM_REQUIRES(mutex_);
   void add_seat(std::unique_ptr<BackendInstance> instance, InstancePlace place);
@@ -124,6 +133,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   InstanceGroup::Kind kind_ MM_GUARDED_BY(mutex_) = InstanceGroup::Kind::kCpu;  // of the first instance
   bool stopping_ MM_GUARDED_BY(mutex_) = false;
   std::string last_change_ MM_GUARDED_BY(mutex_);  // why the number of instances changed
+  std::string held_back_ MM_GUARDED_BY(mutex_);    // why another one could not be made; empty: it could
   int64_t rows_done_ MM_GUARDED_BY(mutex_) = 0;
   Duration busy_ MM_GUARDED_BY(mutex_){};                           // of all executions so far
   std::vector<std::unique_ptr<Seat>> seats_ MM_GUARDED_BY(mutex_);  // they go before the model
@@ -137,6 +147,18 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   ArrivalRate arrivals_ MM_GUARDED_BY(mutex_);
   ObjectiveShare share_ MM_GUARDED_BY(mutex_);
   uint64_t executions_on_loop_ MM_GUARDED_BY(mutex_) = 0;
+
+  /// Where an objective chooses the number of instances: from the first time that it is asked to.
+  bool chooses_ MM_GUARDED_BY(mutex_) = false;
+  ConcurrencyMeter meter_ MM_GUARDED_BY(mutex_);
+  ConcurrencyCosts levels_ MM_GUARDED_BY(mutex_);
+  InstancePlanner::Counts counts_ MM_GUARDED_BY(mutex_);
+  InstanceOption plan_now_ MM_GUARDED_BY(mutex_);
+  InstanceOutlook outlook_ MM_GUARDED_BY(mutex_);
+  /// The control plane's.
+  InstancePlanner planner_;
+  bool planned_ = false;  // once or more
+  std::string told_;      // of the plan, in the log
 
   /// Copies that submit() reads without the lock.
   std::atomic<InlineGovernor::State> inline_state_{InlineGovernor::State::kWarming};

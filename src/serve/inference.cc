@@ -104,6 +104,8 @@ void Inference::hand_over(VersionPin pin, Task task) {
     return;
   }
   version.samples().offer(*request);
+  if (tracer_ != nullptr) tracer_->offer(version, *request);
+  version.asked();
   std::move(pin).hand_to(*request);
   version.submit(std::move(request));
 }

@@ -7,6 +7,7 @@
 #include "request/infer_request.h"
 #include "route/routes.h"
 #include "serve/routed_request.h"
+#include "serve/trace/tracer.h"
 
 namespace modelmill {
 
@@ -18,9 +19,10 @@ inline constexpr std::string_view kSignatureParameter = "signature_name";
 class Inference {
  public:
   /// Requests for models that load on demand wait in `demand`; null: they are refused. `routes`: the names that lead to
-  /// models; null: there are none.
-  explicit Inference(Catalog& catalog, Demand* demand = nullptr, const Routes* routes = nullptr)
-      : catalog_(catalog), demand_(demand), routes_(routes) {}
+  /// models; null: there are none. `tracer`: who is shown each request; null: nobody.
+  explicit Inference(Catalog& catalog, Demand* demand = nullptr, const Routes* routes = nullptr,
+                     Tracer* tracer = nullptr)
+      : catalog_(catalog), demand_(demand), routes_(routes), tracer_(tracer) {}
 
   const Catalog& catalog() const { return catalog_; }
   /// Null when that is no route's name.
@@ -75,6 +77,7 @@ class Inference {
   Catalog& catalog_;
   Demand* const demand_;
   const Routes* const routes_;
+  Tracer* const tracer_;
   AttemptTimer timer_;  // of routes whose attempts may take only so long
 };
 

@@ -47,17 +47,34 @@ std::string batching_text(const ModelDefinition& definition, const Explanation& 
   return "off: as configured";
 }
 
-void append_version(std::string& out, const ModelVersion& version) {
-  const ModelDefinition& definition = version.definition();
+void append_ensemble(std::string& out, const Explanation& explanation) {
+  if (!explanation.combination.empty()) out += "    " + padded("combines", 11) + explanation.combination + '\n';
+  for (const std::string& step : explanation.steps) out += "    " + padded("member", 11) + step + '\n';
+}
+
+void append_running(std::string& out, const ModelVersion& version) {
   const Explanation explanation = version.explain();
-  out += "\n  " + version.name() + "  version " + std::to_string(version.version());
-  if (!definition.backend.empty()) out += "  (" + definition.backend + ")";
-  out += '\n';
   out += signature_text(version.signature());
-  out += "    " + padded("batching", 11) + batching_text(definition, explanation) + '\n';
+  if (!explanation.steps.empty()) return append_ensemble(out, explanation);
+  out += "    " + padded("batching", 11) + batching_text(version.definition(), explanation) + '\n';
   out += "    " + padded("instances", 11) + std::to_string(explanation.instances) + '\n';
   if (const std::string learned = learned_line(explanation); !learned.empty())
     out += "    " + padded("learned", 11) + learned + '\n';
+}
+
+void append_version(std::string& out, const ModelVersion& version) {
+  const ModelDefinition& definition = version.definition();
+  out += "\n  " + version.name() + "  version " + std::to_string(version.version());
+  const std::string& runs = definition.backend.empty() ? definition.platform : definition.backend;
+  if (!runs.empty()) out += "  (" + runs + ")";
+  out += '\n';
+  if (!version.other_signatures().empty())
+    out += "    " + padded("signature", 11) + version.description().signature_name + '\n';
+  append_running(out, version);
+  for (const auto& [name, entry] : version.other_signatures()) {
+    out += "    " + padded("signature", 11) + name + '\n';
+    append_running(out, *entry);
+  }
 }
 
 void append_failures(std::string& out, const ModelEntry& entry) {

@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/private_file.h"
+#include "ensemble/ensemble_version.h"
 #include "repository/declared_routes.h"
 #include "schedule/scheduled_version.h"
 #include "server/malloc_tuning.h"
@@ -39,30 +40,30 @@ std::string failures(const ModelTable& table) {
   return text;
 }
 
+bool is_ready(const Result<VersionPin>& pin) { return pin.ok() && (*pin)->availability().ok(); }
+
 }  // namespace
 
 std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& config, MetricRegistry* metrics,
-                                                       std::function<void(InferRequestPtr)> call_model) {
+                                                       ServerFunctions server) {
   BackendRegistry::Options options;
   options.directories = backend_directories(config, program_directory());
   for (const auto& [backend, settings] : config.backend_settings) options.settings[backend] = settings_json(settings);
   options.metrics = metrics;
-  options.call_model = std::move(call_model);
+  options.server = std::move(server);
   return std::make_unique<BackendRegistry>(std::move(options));
 }
 
-Engine::Engine(const ServerConfig& config) : config_(config) {
-  backends_ = make_backend_registry(config_, &metrics_, [this](InferRequestPtr request) {
-    RoutedRequestPtr routed =
-        request->version == 0 && request->label.empty() ? inference_.route(request->model) : nullptr;
-    inference_.submit(std::move(request), nullptr, std::move(routed));
-  });
+Engine::Engine(const ServerConfig& config) : config_(config), tracer_(config.trace.settings, config.trace.file) {
+  backends_ = make_backend_registry(config_, &metrics_, server_functions());
   LifecycleController::Options options;
   if (config_.keep_decisions) options.states = [this](bool make) { return open_states(make); };
   options.load_threads = config_.load_threads;
   options.load.instances = config_.instances;
   options.load.instance_threads = config_.instance_threads;
   options.load.runtime = config_.runtime;
+  options.load.runtime_precisions = config_.runtime_precisions;
+  options.load.runtime_tolerance = config_.runtime_tolerance;
   options.load.allow_url_code = config_.allow_url_code;
   options.load.allow_sent_code = config_.allow_sent_code;
   options.load.objectives = config_.objectives;
@@ -75,8 +76,13 @@ Engine::Engine(const ServerConfig& config) : config_(config) {
     options.control.remote.cache_directory = default_cache_directory();
   options.load.cache_directory = options.control.remote.cache_directory;
   options.control.remote.progress = ProgressBar::for_stderr();
-  lifecycle_ =
-      std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), std::move(options));
+  const EnsembleFactory ensembles = [this](ModelVersion::Description description, std::shared_ptr<VersionStats> stats,
+                                           std::shared_ptr<const EnsemblePlan> plan) {
+    return std::make_shared<EnsembleVersion>(std::move(description), std::move(stats), std::move(plan), members_);
+  };
+  lifecycle_ = std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), ensembles,
+                                                     std::move(options));
+  code_control_ = std::make_unique<CodeControl>(catalog_, lifecycle_->control(), config_.control.mode);
   route_keeper_ = make_route_keeper();
 }
 
@@ -122,10 +128,33 @@ VersionFactory Engine::factory() {
   };
 }
 
+ServerFunctions Engine::server_functions() {
+  ServerFunctions out;
+  out.call_model = [this](InferRequestPtr request, const char* decoupled_refusal) {
+    RoutedRequestPtr routed =
+        request->version == 0 && request->label.empty() ? inference_.route(request->model) : nullptr;
+    inference_.submit(std::move(request), decoupled_refusal, std::move(routed));
+  };
+  // Models are loaded, and so their code runs, only when all members are there.
+  out.change_model = [this](ModelChange change, std::function<void(Status)> done) {
+    code_control_->change(std::move(change), std::move(done));
+  };
+  out.model_ready = [this](const std::string& model, int64_t version) {
+    const auto route = version == 0 ? inference_.find_route(model) : nullptr;
+    if (!route) return is_ready(catalog_.pin(model, version));
+    const RouteTarget& target = route->main_arm().to;
+    return is_ready(target.label.empty() ? catalog_.pin(target.model, target.version)
+                                         : catalog_.pin(target.model, target.label));
+  };
+  return out;
+}
+
 Status Engine::load() {
   // What a later release has kept is for that release: better no start than one that forgets it.
   if (config_.keep_decisions) MM_RETURN_IF_ERROR(open_states(false).status());
   MM_RETURN_IF_ERROR(route_keeper_->restore());
+  MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  lifecycle_->set_device_budgets(declared.device_memory);
   MM_RETURN_IF_ERROR(lifecycle_->load(
       {config_.paths, config_.model_config_name, config_.model_config_file, config_.batching_parameters_file}));
   const auto table = catalog_.table();
@@ -141,6 +170,7 @@ Status Engine::load() {
 
 Status Engine::declare_routes() {
   MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  lifecycle_->set_device_budgets(declared.device_memory);
   for (const YamlRoute& route : declared.routes) {
     const Status status = route_keeper_->declare(route.route, route.place);
     if (!status.ok()) return status.with_context(route.place);
@@ -150,7 +180,7 @@ Status Engine::declare_routes() {
     return ok_status();
   route_files_ = std::make_unique<FileWatcher>(declared.files, [this] {
     if (const Status status = declare_routes(); !status.ok())
-      Log::error("the routes of a changed file are not taken", {{"reason", status.message()}});
+      Log::error("the routes and budgets of a changed file are not taken", {{"reason", status.message()}});
   });
   route_files_->start();
   return ok_status();
@@ -159,6 +189,7 @@ Status Engine::declare_routes() {
 void Engine::shutdown() {
   route_files_.reset();
   lifecycle_->shutdown();
+  tracer_.stop();
 }
 
 }  // namespace modelmill

@@ -13,7 +13,9 @@
 #include "rollout/route_keeper.h"
 #include "route/routes.h"
 #include "runtime/metrics.h"
+#include "serve/ensemble_members.h"
 #include "serve/inference.h"
+#include "server/code_control.h"
 #include "server/file_watcher.h"
 #include "server/server_config.h"
 #include "state/file_store.h"
@@ -39,6 +41,7 @@ class Engine {
   MetricRegistry& metrics() { return metrics_; }
   Catalog& catalog() { return catalog_; }
   Inference& inference() { return inference_; }
+  Tracer& tracer() { return tracer_; }
   BackendRegistry& backends() { return *backends_; }
   LifecycleController& lifecycle() { return *lifecycle_; }
   RouteControl& route_control() { return *route_keeper_; }
@@ -46,6 +49,8 @@ class Engine {
 
  private:
   VersionFactory factory();
+  /// What models' code may ask for.
+  ServerFunctions server_functions();
   /// Null: nothing was kept yet, and `make` is not given.
   Result<FileStore*> open_store(bool make);
   /// See OpenModelStates.
@@ -59,20 +64,23 @@ class Engine {
   Catalog catalog_;
   Demand demand_;
   Routes routes_{metrics_};
-  Inference inference_{catalog_, &demand_, &routes_};
+  Tracer tracer_;
+  Inference inference_{catalog_, &demand_, &routes_, &tracer_};
+  ServedMembers members_{inference_};
   // What clients decide; null: nothing was kept yet.
   Mutex store_mutex_;
   std::unique_ptr<FileStore> store_ MM_GUARDED_BY(store_mutex_);
   std::unique_ptr<ModelStates> states_ MM_GUARDED_BY(store_mutex_);
   std::unique_ptr<RouteKeeper> route_keeper_;
+  std::unique_ptr<CodeControl> code_control_;
   // Models hold on to their backends' libraries, which are never closed; the lifecycle goes first all the same.
   std::unique_ptr<BackendRegistry> backends_;
   std::unique_ptr<LifecycleController> lifecycle_;
   std::unique_ptr<FileWatcher> route_files_;  // null: none declares routes, or files decide nothing
 };
 
-/// The registry of backends that `config` asks for. `metrics` and `call_model` may be null.
+/// The registry of backends that `config` asks for. `metrics` may be null.
 std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& config, MetricRegistry* metrics,
-                                                       std::function<void(InferRequestPtr)> call_model);
+                                                       ServerFunctions server = {});
 
 }  // namespace modelmill

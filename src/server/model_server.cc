@@ -17,6 +17,7 @@
 #include "dialect/predict/service.h"
 #include "dialect/tfserving/service.h"
 #include "dialect/torchserve/service.h"
+#include "lifecycle/record_files.h"
 #include "server/access/access.h"
 #include "server/announcement.h"
 #include "server/certificate_keeper.h"
@@ -77,8 +78,8 @@ struct ModelServer::Rep {
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
         v2(engine.inference(),
-           {"modelmill", server_version(), [this] { return ready(); }, http_options(), &engine.lifecycle().control()}) {
-  }
+           {"modelmill", server_version(), [this] { return ready(); }, http_options(), &engine.lifecycle().control(),
+            &engine.tracer(), config.shared_memory_keys, config.limits.http_body}) {}
 
   HttpOptions http_options() {
     return {
@@ -91,6 +92,7 @@ struct ModelServer::Rep {
   std::atomic<bool> started{false};
   std::atomic<bool> stopping{false};
   Engine engine;
+  RecordFiles record_files{engine.metrics()};
   wire::LoopPool loops;
   Offload offload{usable_cores(), kMostLargeRequests};
   kserve_v2::Service v2;
@@ -104,9 +106,9 @@ struct ModelServer::Rep {
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
-    const auto serving_metrics = std::make_shared<tfserving::ServingMetrics>();
-    tfserving::add_to(router, engine.inference(), http_options(), serving_metrics);
-    tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), serving_metrics);
+    const auto observers = std::make_shared<tfserving::Observers>(record_files);
+    tfserving::add_to(router, engine.inference(), http_options(), observers);
+    tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
                                     {server_version(), [this] { return ready(); }, http_options()});
     torch.add_to(router);

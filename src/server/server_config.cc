@@ -43,6 +43,15 @@ Status check_listen(const std::vector<wire::Endpoint>& endpoints) {
   return ok_status();
 }
 
+Status check_shared_memory(const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    if (key.starts_with('/') && key.find('/', 1) == std::string::npos) continue;
+    return invalid_argument("--allow-client-shm: no key of shared memory begins with '" + key +
+                            "'; write /NAME for those that begin so, or / for all");
+  }
+  return ok_status();
+}
+
 Status check_tls(const ServerConfig& config) {
   const wire::TlsOptions& tls = config.tls;
   if (tls.certificate.empty() != tls.key.empty())
@@ -82,6 +91,8 @@ Status check_server_config(const ServerConfig& config) {
     return invalid_argument("--load-model needs --model-control-mode explicit");
   MM_RETURN_IF_ERROR(check_limits(config.limits));
   MM_RETURN_IF_ERROR(check_access_config(config.access));
+  MM_RETURN_IF_ERROR(check_shared_memory(config.shared_memory_keys));
+  MM_RETURN_IF_ERROR(check_trace_config(config.trace));
   MM_RETURN_IF_ERROR(check_range("--drain-delay", config.drain_delay.count(), 0, 86'400));
   return check_range("--drain-timeout", config.drain_timeout.count(), 0, 86'400);
 }

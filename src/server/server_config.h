@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "lifecycle/control_settings.h"
 #include "server/access/access_config.h"
 #include "server/state_directory.h"
+#include "server/trace_config.h"
 #include "wire/server.h"
 
 namespace modelmill {
@@ -34,6 +36,8 @@ struct ServerConfig {
   wire::Limits limits;
   wire::GrpcCompression grpc_compression = wire::GrpcCompression::kMirror;
   AccessConfig access;
+  /// What keys of shared memory that clients may register begin with; none: clients may register none.
+  std::vector<std::string> shared_memory_keys;
   /// Where what should outlast the server is kept: a token that it made, what it learned. Empty: nowhere.
   std::string state_directory = default_state_directory();
   /// That folder is this server's own: what clients decide about models is kept there too, and is so again after a
@@ -43,6 +47,7 @@ struct ServerConfig {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   bool access_log = false;
+  TraceConfig trace;
   /// Every answer to an inference says where its time went.
   bool server_timing = false;
 
@@ -63,6 +68,8 @@ struct ServerConfig {
   int64_t max_queue_bytes = 0;
   /// See LoadSettings.
   std::string runtime = "auto";
+  std::vector<std::string> runtime_precisions;
+  std::optional<double> runtime_tolerance;
   bool allow_url_code = false;
   bool allow_sent_code = false;
   int load_threads = 2;

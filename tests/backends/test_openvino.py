@@ -2,7 +2,10 @@
 
 import concurrent.futures
 import contextlib
+import pathlib
+import re
 import shutil
+import subprocess
 import time
 
 import numpy as np
@@ -65,6 +68,46 @@ def test_the_rows_of_a_file_stay_when_the_parameter_says_so(openvino, tmp_path):
     assert "input 'x' has shape [1,4]" in text
 
 
+PADDED = "max_batch_size: 4\n" + parameters(SKIP_OV_DYNAMIC_BATCHSIZE="YES", ENABLE_BATCH_PADDING="YES")
+
+
+def test_batches_of_a_fixed_size_are_filled_up_when_the_parameter_says_so(serve_one):
+    client, server = serve_one("four_rows", PADDED)
+    for rows in (1, 3, 4):
+        x = np.arange(4 * rows, dtype=np.float32).reshape(rows, 4)
+        np.testing.assert_array_equal(client.infer("four_rows", {"x": x}).as_numpy("y"), x * 2)
+    assert server.get_json("/v2/models/four_rows")["inputs"][0]["shape"] == [-1, 4]
+    padded = re.search(r'modelmill_padded_rows_total\{model="four_rows",version="1"\} (\d+)', metrics_of(server))
+    assert int(padded[1]) == 3 + 1
+    with pytest.raises(Exception, match="4"):
+        client.infer("four_rows", {"x": np.zeros((5, 4), np.float32)})
+
+
+def test_batches_of_another_size_than_the_files_cannot_be_filled_up(openvino, tmp_path):
+    text = refusal(openvino, tmp_path, "one_row", PADDED)
+    assert "ENABLE_BATCH_PADDING fills batches up to max_batch_size, 4 rows, but 'x' has shape [1,4]" in text
+
+
+EXTENSION = """
+#include <openvino/core/extension.hpp>
+OPENVINO_CREATE_EXTENSIONS(std::vector<ov::Extension::Ptr>{});
+"""
+
+
+def test_a_library_of_operators_is_loaded(serve_one, openvino, tmp_path):
+    package = pathlib.Path(openvino.kit.runtime_path()).parent.parent
+    source, library = tmp_path / "extension.cc", tmp_path / "libextension.so"
+    source.write_text(EXTENSION)
+    command = ["g++", "-std=c++17", "-O0", "-shared", "-fPIC", f"-I{package / 'include'}", source, "-o", library]
+    subprocess.run(list(map(str, command)), check=True, timeout=300)
+    client, _ = serve_one("rows_alone", parameters(CPU_EXTENSION_PATH=library))
+    np.testing.assert_array_equal(client.infer("rows_alone", {"x": ROW}).as_numpy("y"), np.cumsum(ROW, 1))
+
+
+def metrics_of(server):
+    return server.get("/metrics")[1].decode()
+
+
 def test_shapes_of_the_configuration(serve_one):
     dims = 'input [ { name: "x" data_type: TYPE_FP32 dims: [ 3, 7 ] } ]\n'
     client, server = serve_one("one_row", dims + parameters(RESHAPE_IO_LAYERS="YES"))
@@ -100,7 +143,15 @@ def test_batches_only_where_rows_are_independent(serve_one, name, batched):
 
 
 @pytest.mark.parametrize(
-    "values", [{"NUM_STREAMS": "2"}, {"PERFORMANCE_HINT": "THROUGHPUT"}, {"INFERENCE_NUM_THREADS": "2"}, {}]
+    "values",
+    [
+        {"NUM_STREAMS": "2"},
+        {"NUM_STREAMS": "auto", "PERFORMANCE_HINT": "latency"},
+        {"PERFORMANCE_HINT": "THROUGHPUT"},
+        {"INFERENCE_NUM_THREADS": "2"},
+        {"HINT_BF16": "YES", "TARGET_DEVICE": "cpu"},
+        {},
+    ],
 )
 def test_however_it_is_run_answers_are_right(serve_one, values):
     client, server = serve_one("rows_alone", parameters(**values))
@@ -157,10 +208,12 @@ def test_what_is_compiled_later_is_the_model_that_was_loaded(serve_one, tmp_path
     "values,texts",
     [
         ({"INFERENCE_NUM_THREADS": "-3"}, ["INFERENCE_NUM_THREADS", "from 0"]),
-        ({"NUM_STREAMS": "many"}, ["OpenVINO", "many"]),
+        ({"NUM_STREAMS": "many"}, ["OpenVINO", "MANY"]),
         ({"TARGET_DEVICE": "TOASTER"}, ["TOASTER"]),
         ({"RESHAPE_IO_LAYERS": "MAYBE"}, ["RESHAPE_IO_LAYERS", "YES or NO"]),
         ({"FIXED_SHAPES": "2"}, ["FIXED_SHAPES", "YES or NO"]),
+        ({"HINT_BF16": "MAYBE"}, ["HINT_BF16", "YES or NO"]),
+        ({"CPU_EXTENSION_PATH": "/nowhere/libextension.so"}, ["CPU_EXTENSION_PATH", "/nowhere/libextension.so"]),
     ],
 )
 def test_wrong_parameters(openvino, tmp_path, values, texts):

@@ -141,6 +141,28 @@ def test_configurations_that_do_not_fit_are_told(made, tmp_path):
         assert np.shape(answer(server, "good", {"input": [[0.5] * 64]})["OUTPUT__0"]) == (1, 10)
 
 
+def test_torchscripts_executors_answer_alike(made, tmp_path):
+    models = tmp_path / "models"
+    settings = {
+        "plain": "",
+        "simple": parameter("ENABLE_JIT_EXECUTOR", "false"),
+        "unprofiled": parameter("ENABLE_JIT_PROFILING", "false"),
+        "unoptimized": parameter("DISABLE_OPTIMIZED_EXECUTION", "true"),
+        "usual": parameter("ENABLE_JIT_EXECUTOR", "true") + parameter("ENABLE_JIT_PROFILING", "true"),
+    }
+    for name, text in settings.items():
+        put(made, "mlp", models / name, text)
+    put(made, "mlp", models / "wrong", parameter("ENABLE_JIT_PROFILING", "perhaps"))
+    rows = {"input": np.random.default_rng(3).standard_normal((5, 64)).tolist()}
+    with explicit(tmp_path, models) as server:
+        load(server, *settings)
+        assert "'perhaps' is not true or false" in refusal(server, "wrong")
+        expected = answer(server, "plain", rows)["OUTPUT__0"]
+        for _ in range(3):
+            for name in settings:
+                np.testing.assert_allclose(answer(server, name, rows)["OUTPUT__0"], expected, rtol=1e-4, atol=1e-6)
+
+
 def test_arguments_and_answers_of_all_kinds(made, tmp_path):
     x, pair = ("FP32", [-1]), {"left": ("FP32", [-1]), "right": ("FP32", [-1])}
     models = tmp_path / "models"

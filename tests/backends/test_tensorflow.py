@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import functools
+import json
 import pathlib
 import re
 import shutil
@@ -112,6 +113,26 @@ def test_the_signature_is_chosen_by_the_configuration(made, tmp_path):
         assert "no signature 'serving_default'; 'add' is served" in server.log()
 
 
+def test_operations_of_initialisation(made, tmp_path):
+    """They are run once at loading: `nine` makes the factor 9, which is 5 in the file."""
+    models = tmp_path / "models"
+    dims = 'input [ { name: "x" data_type: TYPE_FP32 dims: [ -1 ] } ]\n'
+    init = parameter("TF_INIT_OPS_FILE", "init_ops.json")
+    for name in ("plain", "outside", "inside", "unknown", "absent"):
+        put(made, "tf1", models / name, dims + (init if name != "plain" else ""))
+    (models / "outside/init_ops.json").write_text('{"init_ops": ["nine"]}')
+    (models / "inside/init_ops.json").write_text('{"init_ops": ["unknown"]}')
+    (models / "inside/1/init_ops.json").write_text('{"init_ops": ["nine"]}')
+    (models / "unknown/init_ops.json").write_text('{"init_ops": ["ten"]}')
+    with explicit(tmp_path, models) as server:
+        load(server, "plain", "outside", "inside")
+        assert answer(server, "plain", {"x": [1, 2]}) == {"y": [5.0, 10.0]}
+        assert answer(server, "outside", {"x": [1, 2]}) == {"y": [9.0, 18.0]}
+        assert answer(server, "inside", {"x": [1, 2]}) == {"y": [9.0, 18.0]}
+        assert "no operation 'ten'" in refusal(server, "unknown")
+        assert "there is no 'init_ops.json'" in refusal(server, "absent")
+
+
 def test_every_signature_is_served_by_its_name(made, tmp_path):
     models = tmp_path / "models"
     put(made, "signatures", models / "default", "max_batch_size: 4")
@@ -134,6 +155,28 @@ def test_every_signature_is_served_by_its_name(made, tmp_path):
             doubles = [pool.submit(ask, "default", None, x=[[float(i), 1.0]]) for i in range(100)]
             assert [f.result() for f in sums] == [{"sum": [i + 1]} for i in range(100)]
             assert [f.result() for f in doubles] == [{"y": [2.0 * i, 2.0]} for i in range(100)]
+        explained = server.get_json("/explain/default")
+        assert explained["signature"] == "serving_default"
+        others = {entry["name"]: entry for entry in explained["signatures"]}
+        assert set(others) == {"add", "classify_x"}
+        assert {tensor["name"] for tensor in others["add"]["inputs"]} == {"a", "b"}
+        assert others["add"]["batching"]["max_rows"] == 4 and others["add"]["instances"]["count"] >= 1
+        assert others["add"]["learned"] and others["add"]["advice"]
+        text = servers.run_cli("explain", "default", "--server", server.url).stdout
+        assert "\nSignature add: " in text and "inputs      a " in text and "\nSignature classify_x: " in text
+        listed = servers.run_cli("models", "--server", server.url).stdout
+        assert "    signature  serving_default\n" in listed and "    signature  add\n" in listed
+        programs = json.loads(servers.run_cli("models", "--json", "--server", server.url).stdout)
+        default = next(model for model in programs if model["name"] == "default")
+        assert [entry["name"] for entry in default["signatures"]] == ["add", "classify_x"]
+        metrics = server.get("/metrics")[1].decode()
+        label = 'model="default",version="1",signature'
+        assert f'modelmill_signature_requests_total{{{label}="serving_default"}} 102\n' in metrics
+        assert f'modelmill_signature_requests_total{{{label}="add"}} 101\n' in metrics
+        count = others["add"]["instances"]["count"]
+        assert f'modelmill_signature_instances{{{label}="add"}} {count}\n' in metrics
+        count = explained["instances"]["count"]
+        assert f'modelmill_instances{{model="default",version="1"}} {count}\n' in metrics
         for _ in range(5):  # the session goes with the last of them
             assert control(server, "default", "unload")[0] == 200
             load(server, "default")

@@ -14,6 +14,7 @@ from kits.tensorflow import KIT
 from stand import make_models
 
 PROGRAM = pathlib.Path(__file__).parent / "serving_api_main.py"
+LOG_PROGRAM = pathlib.Path(__file__).parent / "serving_log_main.py"
 CHECKS = re.findall(r"^def check_(\w+)", PROGRAM.read_text(), re.MULTILINE)
 
 
@@ -36,3 +37,29 @@ def results(tmp_path_factory):
 @pytest.mark.parametrize("check", CHECKS)
 def test_tensorflow_servings_client(results, check):
     assert results[check] == "", results[check]
+
+
+def test_the_request_log_is_tensorflow_servings(tmp_path):
+    """Its own reader reads it, and a model is warmed up with it."""
+    base, prefix = tmp_path / "base", tmp_path / "logs" / "times"
+    shutil.copytree(make_models(KIT) / "times" / "2", base / "2")
+    (tmp_path / "models.config").write_text(
+        f"""model_config_list {{ config {{ name: "times" base_path: "{base}" logging_config {{
+        log_collector_config {{ filename_prefix: "{prefix}" }} sampling_config {{ sampling_rate: 1 }} }} }} }}"""
+    )
+    with servers.serving(tmp_path, f"--model-config-file={tmp_path / 'models.config'}", env=KIT.environment()) as server:
+        asked = subprocess.run(
+            [KIT.python, LOG_PROGRAM, server.address, prefix],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            env=servers.environment(),
+        )
+        assert asked.returncode == 0, asked.stderr
+        counted = re.search(r'request_log_records_total\{model="times",result="written"\} (\d+)', server.get("/metrics")[1].decode())
+        assert counted and counted[1] == "2"
+    (records,) = prefix.parent.iterdir()
+    (base / "2" / "assets.extra").mkdir(exist_ok=True)
+    shutil.copy(records, base / "2" / "assets.extra" / "tf_serving_warmup_requests")
+    with servers.serving(tmp_path, f"times={base}", env=KIT.environment()) as server:
+        assert server.get("/v2/models/times/ready")[0] == 200

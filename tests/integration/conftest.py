@@ -34,6 +34,7 @@ def main_server(tmp_path_factory):
             models.save(models.mlp(), folder / "mlp.onnx"),
             "--log-format=json",
             "--access-log",
+            "--allow-client-shm=/",
         ],
     )
 

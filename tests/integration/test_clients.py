@@ -31,7 +31,7 @@ def test_server_metadata(client):
     assert metadata["name"] == "modelmill"
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", metadata["version"])
     promised = {"classification", "model_configuration", "binary_tensor_data", "parameters", "statistics"}
-    promised |= {"schedule_policy", "generate"}
+    promised |= {"schedule_policy", "generate", "logging", "trace"}
     assert promised <= set(metadata["extensions"])
 
 

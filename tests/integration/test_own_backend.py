@@ -13,11 +13,12 @@ from servers import ROOT, run_cli
 
 EXAMPLES = ROOT / "examples"
 HEADERS = ROOT / "include/modelmill"
-OLDEST_HEADERS = ROOT / "tests/abi/1.0/modelmill"
+EARLIER_HEADERS = ROOT / "tests/abi"
 BUILDS = {
     "cpp": ("backend/reverse.cc", HEADERS),
     "c": ("backend_c/clamp.c", HEADERS),
-    "c_of_abi_1_0": ("backend_c/clamp.c", OLDEST_HEADERS),
+    "c_of_abi_1_0": ("backend_c/clamp.c", EARLIER_HEADERS / "1.0/modelmill"),
+    "c_of_abi_1_2": ("backend_c/clamp.c", EARLIER_HEADERS / "1.2/modelmill"),
 }
 FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-Iinclude"]
 

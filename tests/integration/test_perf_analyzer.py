@@ -68,6 +68,13 @@ def test_asynchronously_with_batches(analyze, protocol):
     analyze("-i", protocol, "-m", "mlp", "--async", "-b", "4")
 
 
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize("model", ["simple", "mlp"])
+def test_through_shared_memory(analyze, main_server, protocol, model):
+    analyze("-i", protocol, "-m", model, "--shared-memory", "system", "--output-shared-memory-size", "4096")
+    assert main_server.get_json("/v2/systemsharedmemory/status") == []  # it takes away what it has registered
+
+
 def test_streaming(analyze):
     analyze("-i", "grpc", "-m", "simple", "--async", "--streaming")
 

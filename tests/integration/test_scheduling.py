@@ -5,11 +5,13 @@ import json
 import os
 import pathlib
 import re
+import time
 
 import numpy as np
 import pytest
 
 import models
+import python_workers
 import repositories
 from clients import Client
 from servers import build_dir, run_cli, wait_until
@@ -212,4 +214,69 @@ def test_an_objective_is_shown_and_kept_from_the_configuration(serve, tmp_path):
         "own": 5_000, "all": 20_000, "named": 1_000_000,
     }  # fmt: skip
     assert found["own"]["policy"] == "objective"
+    server.stop()
+
+
+def sleeping(tmp_path):
+    """A batch takes the same time whatever is in it and whatever runs beside it."""
+    return python_workers.write(
+        tmp_path,
+        "sleeping",
+        """
+        import time
+
+        @modelmill.model(batch=2)
+        def sleeping(x: modelmill.Tensor["FP32", -1]) -> modelmill.Tensor["FP32", -1]:
+            time.sleep(0.02)
+            return x
+        """,
+    )
+
+
+def press(server, clients, stop):
+    """Clients that ask again and again; how many answers there were, and how many refusals."""
+
+    def one(_):
+        answered = refused = 0
+        while not stop():
+            status, _ = server.post_json("/predict/sleeping", {"x": [[1.0, 2.0]]})
+            assert status in (200, 503), status
+            answered += status == 200
+            refused += status == 503
+        return answered, refused
+
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        return [sum(counts) for counts in zip(*pool.map(one, range(clients)), strict=True)]
+
+
+def test_an_objective_chooses_instances_and_batches_together(serve, tmp_path):
+    server = serve(sleeping(tmp_path), "--instances=1..2", "--objective-p99=400ms")
+    instances = lambda: of(scrape(server), "modelmill_instances", model="sleeping")  # noqa: E731
+    assert instances() == 1
+    give_up = time.monotonic() + 120
+    answered, _ = press(server, 24, lambda: instances() == 2 or time.monotonic() > give_up)
+    assert answered > 0 and "one more is tried: " in server.text()
+    told = explain(server, "sleeping")
+    assert told["instances"]["max"] == 2 and told["instances"]["last_change"]
+    objective = told["objective"]
+    assert objective["last_change"] and 0 < objective["share"] <= 1
+    assert {option["instances"] for option in objective["options"]} == {1, 2}
+    one = next(option for option in objective["options"] if option["instances"] == 1)
+    assert one["holds"] and one["execution_us"] >= 20_000 and one["batch_rows"] in (1, 2)
+    page = scrape(server)
+    assert of(page, "modelmill_objective_batch_rows", model="sleeping") in (1, 2)
+    assert of(page, "modelmill_objective_rows_per_second", model="sleeping") > 0
+    text = run_cli("explain", "sleeping", "--server", server.url).stdout
+    assert "Instances under the objective, while " in text and "last change: " in text
+    wait_until(lambda: instances() == 1, "one instance", 60)
+    server.stop()
+
+
+def test_a_fixed_number_of_instances_stays(serve, tmp_path):
+    server = serve(sleeping(tmp_path), "--instances=1", "--objective-p99=400ms")
+    end = time.monotonic() + 3
+    answered, _ = press(server, 24, lambda: time.monotonic() > end)
+    assert answered > 0
+    assert of(scrape(server), "modelmill_instances", model="sleeping") == 1
+    assert "objective" not in explain(server, "sleeping")
     server.stop()

@@ -168,7 +168,18 @@ void execution_done(mm_execution* execution, const mm_execution_done_args*) {
 }
 
 mm_error* call_model(mm_host_model*, const mm_call_model_args* args) {
-  FakeHost::calls.push_back({args->model, args->deadline_ns, of(args->parent)});
+  FakeHost::Call call{args->model, args->deadline_ns, of(args->parent)};
+  if (args->id != nullptr) call.id = args->id;
+  for (uint32_t i = 0; i < args->requested_output_count; ++i) call.outputs.emplace_back(args->requested_outputs[i]);
+  for (uint32_t i = 0; i < args->parameter_count; ++i)
+    call.parameters.emplace(args->parameters[i].name, backend::value_of(args->parameters[i]));
+  call.priority = args->priority;
+  call.queue_timeout_ns = args->queue_timeout_ns;
+  call.sequence = args->sequence_text != nullptr ? args->sequence_text : std::to_string(args->sequence_number);
+  call.sequence_flags = args->sequence_flags;
+  if (args->traceparent != nullptr) call.traceparent = args->traceparent;
+  call.flags = args->flags;
+  FakeHost::calls.push_back(call);
   std::vector<Array> arrays;
   for (uint32_t i = 0; i < args->input_count; ++i) {
     const mm_tensor& in = args->inputs[i];
@@ -183,7 +194,49 @@ mm_error* call_model(mm_host_model*, const mm_call_model_args* args) {
   std::vector<mm_chunk> chunks(arrays.size());
   std::vector<mm_tensor> outputs;
   for (size_t i = 0; i < arrays.size(); ++i) outputs.push_back(view_of(arrays[i], chunks[i]));
-  args->on_result(args->context, nullptr, outputs.data(), static_cast<uint32_t>(outputs.size()), 1);
+  if (args->call != nullptr) *args->call = reinterpret_cast<mm_call*>(new int(0));
+  mm_call_answer answer{};
+  answer.struct_size = sizeof answer;
+  answer.outputs = outputs.data();
+  answer.output_count = static_cast<uint32_t>(outputs.size());
+  answer.parameters = args->parameters;
+  answer.parameter_count = args->parameter_count;
+  answer.version = 1;
+  answer.final = std::string(args->model) != "endless";
+  if (answer.final == 0)
+    FakeHost::endless = [context = args->context, give = args->on_answer] {
+      mm_call_answer last{};
+      last.struct_size = sizeof last;
+      last.final = 1;
+      give(context, &last);
+    };
+  args->on_answer(args->context, &answer);
+  return nullptr;
+}
+
+void call_cancel(mm_call* call) {
+  require(call != nullptr, "a call that is cancelled is there");
+  ++FakeHost::cancelled;
+}
+void call_free(mm_call* call) { delete reinterpret_cast<int*>(call); }
+
+mm_error* change_model(mm_host_model*, const mm_change_model_args* args) {
+  std::string text = (args->action == MM_MODEL_LOAD     ? "load "
+                      : args->action == MM_MODEL_UNLOAD ? "unload "
+                                                        : "unload with members ") +
+                     std::string(args->model);
+  if (*args->config_json != '\0') text += " as " + std::string(args->config_json);
+  for (uint32_t i = 0; i < args->file_count; ++i)
+    text += " with " + std::string(args->files[i].path) + "=" +
+            std::string(static_cast<const char*>(args->files[i].data), args->files[i].size);
+  FakeHost::changes.push_back(text);
+  if (std::string(args->model) == "nobody") return error_new(MM_UNAVAILABLE, "not allowed");
+  args->on_changed(args->context,
+                   std::string(args->model) == "bad" ? error_new(MM_NOT_FOUND, "there is no such model") : nullptr);
+  return nullptr;
+}
+mm_error* model_ready(mm_host_model*, const char* model, int64_t version, int32_t* ready) {
+  *ready = std::string(model) == "rows" && version == 2;
   return nullptr;
 }
 
@@ -215,6 +268,10 @@ const mm_host& table() {
     out.request_finish = request_finish;
     out.execution_done = execution_done;
     out.call_model = call_model;
+    out.call_cancel = call_cancel;
+    out.call_free = call_free;
+    out.change_model = change_model;
+    out.model_ready = model_ready;
     return out;
   }();
   return made;
@@ -224,11 +281,17 @@ const mm_host& table() {
 
 std::vector<std::string> FakeHost::logged;
 std::vector<FakeHost::Call> FakeHost::calls;
+std::vector<std::string> FakeHost::changes;
+std::function<void()> FakeHost::endless;
+int FakeHost::cancelled = 0;
 
 void FakeHost::install() {
   backend::host = &table();
   logged.clear();
   calls.clear();
+  changes.clear();
+  endless = nullptr;
+  cancelled = 0;
 }
 
 Array Array::of_strings(std::string name, const std::vector<std::string>& values) {

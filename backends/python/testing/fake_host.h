@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -79,8 +80,8 @@ class FakeExecution {
 };
 
 /// The host's side of the ABI over the above: it looks at every byte that it is given, as a client would, and aborts
-/// where a rule of the ABI is broken. Calls of models are answered at once with their own inputs; those of the model
-/// "nobody" with NOT_FOUND. One thread at a time.
+/// where a rule of the ABI is broken. Calls of models are answered at once with their own inputs and parameters; those
+/// of the model "nobody" with NOT_FOUND. One thread at a time.
 struct FakeHost {
   /// Makes it this program's host.
   static void install();
@@ -90,8 +91,20 @@ struct FakeHost {
     std::string model;
     int64_t deadline_ns;
     const FakeRequest* parent;
+    std::string id = {}, sequence = {}, traceparent = {};
+    std::vector<std::string> outputs = {};
+    std::map<std::string, backend::ParameterValue> parameters = {};
+    uint64_t priority = 0;
+    int64_t queue_timeout_ns = 0;
+    uint32_t sequence_flags = 0, flags = 0;
   };
   static std::vector<Call> calls;
+  /// Of models that were to be loaded or unloaded: "load NAME as CONFIGURATION with PATH=BYTES". That of "nobody" is
+  /// refused at once, that of "bad" fails.
+  static std::vector<std::string> changes;
+  /// Ends the call of model "endless", whose first answer is not its last.
+  static std::function<void()> endless;
+  static int cancelled;  // calls
 };
 
 }  // namespace modelmill::python::testing

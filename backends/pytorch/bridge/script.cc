@@ -143,6 +143,8 @@ class Script final : public BridgeModel {
       const c10::InferenceMode inference(options.inference_mode);
       const at::NoGradGuard no_gradients;
       const jit::GraphOptimizerEnabledGuard optimizing(options.optimize);
+      if (options.jit_profiling) jit::getProfilingMode() = *options.jit_profiling;
+      if (options.jit_executor) jit::getExecutorMode() = *options.jit_executor;
       auto out = std::make_unique<TorchOutputs>(!description_.keeps_state);
       out->add("", module_.get_method("forward")(arguments(inputs)));
       return out;

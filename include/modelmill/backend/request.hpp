@@ -21,6 +21,32 @@ class Request;
 
 using ParameterValue = std::variant<bool, int64_t, uint64_t, double, std::string>;
 
+/// The value of a parameter that the host gives.
+inline ParameterValue value_of(const mm_parameter& p) {
+  switch (p.kind) {
+    case MM_PARAM_BOOL: return p.value.as_bool != 0;
+    case MM_PARAM_INT: return p.value.as_int;
+    case MM_PARAM_UINT: return p.value.as_uint;
+    case MM_PARAM_DOUBLE: return p.value.as_double;
+    case MM_PARAM_STRING: break;
+  }
+  return std::string(p.value.as_string);
+}
+
+/// The parameter for the host. It points to the name and to a text's value.
+inline mm_parameter parameter_of(const char* name, const ParameterValue& value) {
+  mm_parameter p{};
+  p.struct_size = sizeof p;
+  p.name = name;
+  p.kind = static_cast<mm_parameter_kind>(value.index());  // in the same order
+  if (const auto* yes = std::get_if<bool>(&value)) p.value.as_bool = *yes;
+  if (const auto* number = std::get_if<int64_t>(&value)) p.value.as_int = *number;
+  if (const auto* number = std::get_if<uint64_t>(&value)) p.value.as_uint = *number;
+  if (const auto* number = std::get_if<double>(&value)) p.value.as_double = *number;
+  if (const auto* text = std::get_if<std::string>(&value)) p.value.as_string = text->c_str();
+  return p;
+}
+
 /// One answer in the making. One that is dropped unsent answers nothing; its request still needs an answer.
 class Response {
  public:
@@ -83,15 +109,7 @@ class Response {
     check(host->output_forward(handle_, &args));
   }
   void parameter(const char* name, const ParameterValue& value) {
-    mm_parameter p{};
-    p.struct_size = sizeof p;
-    p.name = name;
-    p.kind = static_cast<mm_parameter_kind>(value.index());  // in the same order
-    if (const auto* yes = std::get_if<bool>(&value)) p.value.as_bool = *yes;
-    if (const auto* number = std::get_if<int64_t>(&value)) p.value.as_int = *number;
-    if (const auto* number = std::get_if<uint64_t>(&value)) p.value.as_uint = *number;
-    if (const auto* number = std::get_if<double>(&value)) p.value.as_double = *number;
-    if (const auto* text = std::get_if<std::string>(&value)) p.value.as_string = text->c_str();
+    const mm_parameter p = parameter_of(name, value);
     check(host->response_parameter(handle_, &p));
   }
 
@@ -158,14 +176,7 @@ class Request {
       mm_parameter p{};
       p.struct_size = sizeof p;
       check(host->request_parameter(handle_, i, &p));
-      if (name != p.name) continue;
-      switch (p.kind) {
-        case MM_PARAM_BOOL: return p.value.as_bool != 0;
-        case MM_PARAM_INT: return p.value.as_int;
-        case MM_PARAM_UINT: return p.value.as_uint;
-        case MM_PARAM_DOUBLE: return p.value.as_double;
-        case MM_PARAM_STRING: return std::string(p.value.as_string);
-      }
+      if (name == p.name) return value_of(p);
     }
     return std::nullopt;
   }

@@ -1,7 +1,7 @@
 """What a Triton model.py imports as `triton_python_backend_utils`: its classes, functions and constants by the names
 and with the behaviour that Triton documents."""
 
-from .calls import InferenceRequest
+from .calls import InferenceRequest, ResponseIterator
 from .config import (
     ModelConfig,
     get_input_config_by_name,
@@ -9,8 +9,9 @@ from .config import (
     using_decoupled_model_transaction_policy,
 )
 from .errors import TritonError, TritonModelException
-from .metrics import Logger, Metric, MetricFamily
-from .replies import InferenceResponse, ResponseSender
+from .metrics import Logger, Metric, MetricFamily, MetricKind
+from .models import is_model_ready, load_model, unload_model
+from .replies import InferenceResponse, InferenceResponseSender
 from .tensors import (
     Tensor,
     deserialize_bytes_tensor,
@@ -25,8 +26,11 @@ from .values import (
     TRITONSERVER_MEMORY_GPU,
     TRITONSERVER_REQUEST_FLAG_SEQUENCE_END,
     TRITONSERVER_REQUEST_FLAG_SEQUENCE_START,
+    TRITONSERVER_REQUEST_RELEASE_ALL,
+    TRITONSERVER_REQUEST_RELEASE_RESCHEDULE,
     TRITONSERVER_RESPONSE_COMPLETE_FINAL,
     InferenceTrace,
+    MemoryType,
     PreferredMemory,
 )
 
@@ -55,11 +59,13 @@ def get_model_dir():
 
 
 __all__ = [
-    "InferenceRequest", "InferenceResponse", "InferenceTrace", "Logger", "Metric", "MetricFamily", "ModelConfig",
-    "PreferredMemory", "ResponseSender", "TRITONSERVER_MEMORY_CPU", "TRITONSERVER_MEMORY_CPU_PINNED",
-    "TRITONSERVER_MEMORY_GPU", "TRITONSERVER_REQUEST_FLAG_SEQUENCE_END", "TRITONSERVER_REQUEST_FLAG_SEQUENCE_START",
+    "InferenceRequest", "InferenceResponse", "InferenceResponseSender", "InferenceTrace", "Logger", "MemoryType",
+    "Metric", "MetricFamily", "MetricKind", "ModelConfig", "PreferredMemory", "ResponseIterator",
+    "TRITONSERVER_MEMORY_CPU", "TRITONSERVER_MEMORY_CPU_PINNED", "TRITONSERVER_MEMORY_GPU",
+    "TRITONSERVER_REQUEST_FLAG_SEQUENCE_END", "TRITONSERVER_REQUEST_FLAG_SEQUENCE_START",
+    "TRITONSERVER_REQUEST_RELEASE_ALL", "TRITONSERVER_REQUEST_RELEASE_RESCHEDULE",
     "TRITONSERVER_RESPONSE_COMPLETE_FINAL", "Tensor", "TritonError", "TritonModelException", "deserialize_bytes_tensor",
     "get_input_config_by_name", "get_input_tensor_by_name", "get_model_dir", "get_output_config_by_name",
-    "get_output_tensor_by_name", "numpy_to_triton_type", "serialize_byte_tensor", "triton_string_to_numpy",
-    "triton_to_numpy_type", "using_decoupled_model_transaction_policy",
+    "get_output_tensor_by_name", "is_model_ready", "load_model", "numpy_to_triton_type", "serialize_byte_tensor",
+    "triton_string_to_numpy", "triton_to_numpy_type", "unload_model", "using_decoupled_model_transaction_policy",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """A model's own metrics, and the log."""
 
+import enum
 import logging
 import threading
 
@@ -11,6 +12,10 @@ _log = logging.getLogger("modelmill.triton")
 _log.setLevel(logging.DEBUG)  # the server has the say
 
 
+class MetricKind(enum.IntEnum):
+    COUNTER, GAUGE, HISTOGRAM = range(3)
+
+
 class MetricFamily:
     """Metrics of one name, which differ in their labels.
 
@@ -18,7 +23,7 @@ class MetricFamily:
     name does not end in _total gets that ending.
     """
 
-    COUNTER, GAUGE, HISTOGRAM = range(3)
+    COUNTER, GAUGE, HISTOGRAM = MetricKind
 
     def __init__(self, name, description, kind):
         if kind not in (self.COUNTER, self.GAUGE, self.HISTOGRAM):
@@ -88,11 +93,15 @@ class Metric:
         return self._value
 
 
+class LogLevel(enum.IntEnum):
+    INFO, WARNING, ERROR, VERBOSE = range(4)
+
+
 class Logger:
     """Writes into the server's log, under the model's name."""
 
-    INFO, WARNING, ERROR, VERBOSE = range(4)
-    WARN = WARNING
+    INFO, WARNING, ERROR, VERBOSE = LogLevel
+    WARN, LogLevel = WARNING, LogLevel
     _LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.DEBUG)
 
     @staticmethod

@@ -1,10 +1,27 @@
 """Answers to requests."""
 
 import json
+import math
 
 from .errors import TritonError, TritonModelException
 from .tensors import Tensor
 from .values import TRITONSERVER_RESPONSE_COMPLETE_FINAL as _FINAL
+
+
+def checked_parameters(parameters, what):
+    """Those of a request or response. Triton's own are texts, whole numbers and bools; fractions go as well."""
+    if parameters is None:
+        return {}
+    if not isinstance(parameters, dict):
+        raise TritonModelException(f"the parameters of an {what} are a dictionary")
+    for key, value in parameters.items():
+        if not isinstance(key, str) or not isinstance(value, (str, int, float, bool)):
+            raise TritonModelException(f"parameter {key!r} of an {what} is no text, number or bool")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise TritonModelException(f"parameter {key!r} of an {what} is {value}, which JSON lacks")
+        if not isinstance(value, (str, float)) and not -(2**63) <= value < 2**64:
+            raise TritonModelException(f"parameter {key!r} of an {what} is {value}, which has more than 64 bits")
+    return parameters
 
 
 class InferenceResponse:
@@ -20,14 +37,7 @@ class InferenceResponse:
             if type(tensor) is not Tensor:
                 raise TritonModelException(f"an InferenceResponse holds Tensors, not {type(tensor).__name__}")
         if parameters:
-            self._check_parameters()
-
-    def _check_parameters(self):
-        if not isinstance(self._parameters, dict):
-            raise TritonModelException("the parameters of an InferenceResponse are a dictionary")
-        for key, value in self._parameters.items():
-            if not isinstance(key, str) or not isinstance(value, (str, int, float, bool)):
-                raise TritonModelException(f"parameter {key!r} of an InferenceResponse is no text, number or bool")
+            checked_parameters(parameters, "InferenceResponse")
 
     def output_tensors(self):
         return list(self._tensors)
@@ -43,7 +53,7 @@ class InferenceResponse:
         return json.dumps(self._parameters or {})
 
 
-class ResponseSender:
+class InferenceResponseSender:
     """Answers a request, from any thread and also after execute() has returned."""
 
     __slots__ = ("_reply",)

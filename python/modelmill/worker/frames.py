@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class Frame(enum.IntEnum):
@@ -15,6 +15,7 @@ class Frame(enum.IntEnum):
     ACK = 4
     STOP = 5
     CALL_RESULT = 6
+    MODELS_RESULT = 7
     REGION = 16
     READY = 32
     FAILED = 33
@@ -24,6 +25,8 @@ class Frame(enum.IntEnum):
     METRIC_NEW = 37
     METRIC_UPDATE = 38
     LOG = 39
+    CALL_CANCEL = 40
+    MODELS = 41
 
 
 HEADER = struct.Struct("<IHHQ")  # size, type, whether a descriptor comes along, id
@@ -32,8 +35,10 @@ EXECUTE = struct.Struct("<IIII")  # flags, requests, tensors, bytes of JSON
 REQUEST = struct.Struct("<II")  # rows, tensors
 RESPONSE = struct.Struct("<IIIQ")  # flags, entries, region and offset of the block
 ANSWER = struct.Struct("<IBBHI")  # request, kind, final, tensors or code, bytes of text
-CALL = struct.Struct("<QqIQHH")  # execution, version, region and offset of the block, tensors, bytes of the name
+CALL = struct.Struct("<QqIQHHI")  # execution, version, block's region, its offset, tensors, bytes: name, JSON
 CALL_RESULT = struct.Struct("<QBBHI")  # what FREE names, kind, final, tensors or code, bytes of text
+MODELS = struct.Struct("<BqIQHHI")  # action, version, block's region, its offset, files, bytes: name, configuration
+MODELS_RESULT = struct.Struct("<HBI")  # code, whether it is ready, bytes of text
 REGION = struct.Struct("<IQ")
 NUMBER = struct.Struct("<I")
 LENGTH = struct.Struct("<H")
@@ -44,6 +49,7 @@ KEEPS_INPUTS = 2  # flag of RESPONSE
 SERVER_MEMORY = 1 << 31
 NO_REGION = 0xFFFFFFFF
 OUTPUTS, ERROR, END = 0, 1, 2  # kinds of answers
+LOAD, UNLOAD, IS_READY, UNLOAD_WITH_MEMBERS = 1, 2, 3, 4  # actions of MODELS
 
 STRING, BF16 = 13, 14
 _NAMES = "BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 FP32 FP64 STRING BF16".split()

@@ -15,6 +15,7 @@ from . import frames
 from .frames import Frame
 from .memory import Full, TensorReader, TensorWriter, struct_of
 
+_NO_BYTES = np.empty(0, np.uint8)
 _LEVELS = ((logging.ERROR, 3), (logging.WARNING, 2), (logging.INFO, 1))
 
 
@@ -34,13 +35,19 @@ class LogHandler(logging.Handler):
 
 
 class Outputs(dict):
-    """What a model answers: {name: array}, and in `types` the number of each one's type."""
+    """What a model answers: {name: array}, in `types` the number of each one's type, and in `parameters` what it said
+    beside them."""
+
+    def __init__(self, arrays=(), types=None, parameters=None):
+        super().__init__(arrays)
+        self.types, self.parameters = types or {}, parameters or {}
 
 
 class _Call:
     """A call of another model that is under way: a future of its last answer, or a queue of all."""
 
-    def __init__(self, streams):
+    def __init__(self, streams, cancel=None):
+        self.cancel = cancel
         self.future = None if streams else concurrent.futures.Future()
         self.queue = queue.SimpleQueue() if streams else None
         self.answers = []
@@ -70,7 +77,7 @@ class Session:
         self.link = link
         self.hello = {}
         self._numbers = itertools.count(1)
-        self._calls, self._reader = {}, None
+        self._calls, self._asked, self._reader = {}, {}, None
         self._lock = threading.Lock()
 
     def receive_hello(self):
@@ -93,28 +100,68 @@ class Session:
 
     # Calls of other models.
 
-    def call(self, model, inputs, version=0, streams=False, types=None):
-        """A _Call with what the model answers to {name: array}. `types`: of the inputs, as TensorWriter has them."""
-        names = [name.encode() for name in inputs]
-        arrays = [_array(name, value) for name, value in inputs.items()]
-        call, number = _Call(streams), next(self._numbers)
+    def call(self, model, inputs, version=0, streams=False, types=None, about=None):
+        """A _Call with what the model answers to {name: array}. `types`: of the inputs, as TensorWriter has them.
+        `about`: what goes with it, as CallDetails of the plugin has it."""
+        arrays = {name: _array(name, value) for name, value in inputs.items()}
+        if streams:
+            about = {**(about or {}), "cancel": True}
+        text = json.dumps(about, allow_nan=False).encode() if about else b""
+        number = next(self._numbers)
+        call = _Call(streams, lambda: self.link.send(Frame.CALL_CANCEL, number))
+        self._wait_for(self._calls, number, call)
+        try:
+            self._send(Frame.CALL, number, arrays, types, model, text, frames.CALL, _execution(), version)
+        except BaseException:
+            with self._lock:
+                self._calls.pop(number, None)
+            raise
+        return call
+
+    def _wait_for(self, table, number, what):
         with self._lock:
-            self._calls[number] = call
+            table[number] = what
             if self._reader is None:
                 self._reader = threading.Thread(target=self._read, daemon=True, name="modelmill calls")
                 self._reader.start()
-        writer, name = TensorWriter(arrays), model.encode()
+
+    def _send(self, kind, number, arrays, types, model, text, head, *first):
+        """A frame of tensors with their names, behind a model's name and a text."""
+        writer, name = TensorWriter(list(arrays.values())), model.encode()
         with self.link.lock:
             try:
                 region, block, where, begin = writer.write(self.link.memory)
             except Full:
-                raise Error("the inputs don't fit into the worker's shared memory", code="RESOURCE_EXHAUSTED") from None
-            parts = []
-            for text, record in zip(names, writer.records(range(len(arrays)), where, begin, None, types)):
-                parts += [record, frames.LENGTH.pack(len(text)), text]
-                head = frames.CALL.pack(_execution(), version, region, block, len(arrays), len(name))
-            self.link.send(Frame.CALL, number, head, name, *parts)
-        return call
+                raise Error(
+                    "what is sent doesn't fit into the worker's shared memory; raise the model's parameter "
+                    "'shared_memory_mb'",
+                    code="RESOURCE_EXHAUSTED",
+                ) from None
+            parts = [head.pack(*first, region, block, len(arrays), len(name), len(text)), name, text]
+            for label, record in zip(arrays, writer.records(range(len(arrays)), where, begin, None, types)):
+                label = label.encode()
+                parts += [record, frames.LENGTH.pack(len(label)), label]
+            self.link.send(kind, number, *parts)
+
+    # Loading of other models.
+
+    def change_model(self, action, model, config="", files=None):
+        """Returns when the model is loaded, or is unloaded. Raises Error."""
+        arrays = {path: np.frombuffer(data, np.uint8) if data else _NO_BYTES for path, data in (files or {}).items()}
+        self._ask(action, model, 0, config.encode(), arrays)
+
+    def is_model_ready(self, model, version=0):
+        return self._ask(frames.IS_READY, model, version, b"", {})
+
+    def _ask(self, action, model, version, text, arrays):
+        future, number = concurrent.futures.Future(), next(self._numbers)
+        self._wait_for(self._asked, number, future)
+        try:
+            self._send(Frame.MODELS, number, arrays, None, model, text, frames.MODELS, action, version)
+            return future.result()
+        finally:
+            with self._lock:
+                self._asked.pop(number, None)
 
     def _read(self):
         while True:
@@ -124,6 +171,19 @@ class Session:
             kind, number, body = frame
             if kind == Frame.CALL_RESULT:
                 self._take_result(number, body)
+            elif kind == Frame.MODELS_RESULT:
+                self._take_outcome(number, body)
+
+    def _take_outcome(self, number, body):
+        code, ready, size = frames.MODELS_RESULT.unpack_from(body)
+        with self._lock:
+            future = self._asked.get(number)
+        if future is None:
+            return
+        if code == frames.CODES["OK"]:
+            return future.set_result(bool(ready))
+        text = bytes(body[frames.MODELS_RESULT.size : frames.MODELS_RESULT.size + size]).decode(errors="replace")
+        future.set_exception(Error(text, code=frames.CODE_NAMES.get(code, "UNKNOWN")))
 
     def _take_result(self, number, body):
         keep, kind, final, count, text_size = frames.CALL_RESULT.unpack_from(body)
@@ -133,13 +193,13 @@ class Session:
             text = bytes(body[at : at + text_size]).decode(errors="replace")
             error = Error(text, code=frames.CODE_NAMES.get(count, "UNKNOWN"))
         elif kind == frames.OUTPUTS:
-            outputs = self._outputs(keep, count, body, at)
+            outputs = self._outputs(keep, count, body, at, text_size)
         with self._lock:
             call = self._calls.pop(number, None) if final else self._calls.get(number)
         if call is not None:
             call.put(outputs, error, final)
 
-    def _outputs(self, keep, count, body, at):
+    def _outputs(self, keep, count, body, at, text_size):
         records, names = [], []
         for _ in range(count):
             _, dtype, rank, region, offset, size = frames.TENSOR.unpack_from(body, at)
@@ -154,9 +214,11 @@ class Session:
         reader = TensorReader(self.link.server, records)
         if keep:
             reader.when_free(lambda: self.link.free(keep))
-        outputs = Outputs({name: reader.array(r[0], r[1], r[3]) for name, r in zip(names, records)})
-        outputs.types = {name: record[0] for name, record in zip(names, records)}
-        return outputs
+        return Outputs(
+            {name: reader.array(r[0], r[1], r[3]) for name, r in zip(names, records)},
+            {name: record[0] for name, record in zip(names, records)},
+            json.loads(bytes(body[at : at + text_size])) if text_size else None,
+        )
 
     # Metrics.
 

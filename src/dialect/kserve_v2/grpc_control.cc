@@ -14,13 +14,6 @@ void add(wire::GrpcMethods& methods, ApiGroup group, std::string_view name, Answ
   add_unary<Request>(methods, group, method_path(name), std::move(answer));
 }
 
-/// What would change the server.
-template <typename Request, typename Response>
-void add_refused(wire::GrpcMethods& methods, std::string_view name, Status (*refusal)()) {
-  add<Request>(methods, ApiGroup::kManagement, name,
-               [refusal](const Request&) -> Result<Response> { return refusal(); });
-}
-
 void add_health(wire::GrpcMethods& methods, const std::shared_ptr<const ModelQueries>& queries) {
   using namespace inference;
   add<ServerLiveRequest>(methods, ApiGroup::kHealth, "ServerLive",
@@ -70,41 +63,13 @@ void add_descriptions(wire::GrpcMethods& methods, const std::shared_ptr<const Mo
                               });
 }
 
-void add_shared_memory(wire::GrpcMethods& methods) {
-  using namespace inference;
-  add<SystemSharedMemoryStatusRequest>(
-      methods, ApiGroup::kMetadata, "SystemSharedMemoryStatus",
-      [](const SystemSharedMemoryStatusRequest& in) -> Result<SystemSharedMemoryStatusResponse> {
-        if (in.name().empty()) return SystemSharedMemoryStatusResponse();
-        return not_found("Unable to find system shared memory region: '" + in.name() + "'");
-      });
-  add<CudaSharedMemoryStatusRequest>(
-      methods, ApiGroup::kMetadata, "CudaSharedMemoryStatus",
-      [](const CudaSharedMemoryStatusRequest& in) -> Result<CudaSharedMemoryStatusResponse> {
-        if (in.name().empty()) return CudaSharedMemoryStatusResponse();
-        return not_found("Unable to find cuda shared memory region: '" + in.name() + "'");
-      });
-  add_refused<SystemSharedMemoryRegisterRequest, SystemSharedMemoryRegisterResponse>(
-      methods, "SystemSharedMemoryRegister", shared_memory_refused);
-  add_refused<SystemSharedMemoryUnregisterRequest, SystemSharedMemoryUnregisterResponse>(
-      methods, "SystemSharedMemoryUnregister", shared_memory_refused);
-  add_refused<CudaSharedMemoryRegisterRequest, CudaSharedMemoryRegisterResponse>(methods, "CudaSharedMemoryRegister",
-                                                                                 shared_memory_refused);
-  add_refused<CudaSharedMemoryUnregisterRequest, CudaSharedMemoryUnregisterResponse>(
-      methods, "CudaSharedMemoryUnregister", shared_memory_refused);
-}
-
 }  // namespace
 
 std::string method_path(std::string_view method) { return "/inference.GRPCInferenceService/" + std::string(method); }
 
 void add_control_methods(wire::GrpcMethods& methods, std::shared_ptr<const ModelQueries> queries) {
-  using namespace inference;
   add_health(methods, queries);
   add_descriptions(methods, queries);
-  add_shared_memory(methods);
-  add_refused<TraceSettingRequest, TraceSettingResponse>(methods, "TraceSetting", tracing_refused);
-  add_refused<LogSettingsRequest, LogSettingsResponse>(methods, "LogSettings", logging_refused);
 }
 
 }  // namespace modelmill::kserve_v2

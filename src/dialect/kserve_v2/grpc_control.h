@@ -7,8 +7,7 @@
 
 namespace modelmill::kserve_v2 {
 
-/// Adds every method of GRPCInferenceService but the inferences: what they ask is small and answered at once, through
-/// the generated messages.
+/// Adds the methods of GRPCInferenceService that ask how the server and its models are.
 void add_control_methods(wire::GrpcMethods& methods, std::shared_ptr<const ModelQueries> queries);
 
 /// "/inference.GRPCInferenceService/<method>".

@@ -15,7 +15,9 @@ namespace {
 /// One ModelInfer call.
 class InferCall final : public GrpcInferCall {
  public:
-  using GrpcInferCall::GrpcInferCall;
+  InferCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, bool timed, Offload* offload,
+            const SharedRegions& regions)
+      : GrpcInferCall(inference, std::move(call), timed, offload), shared_(&regions) {}
 
   void begin(size_t length) {
     if (!received()) scanner_.begin(length);
@@ -30,8 +32,10 @@ class InferCall final : public GrpcInferCall {
   size_t unparsed_bytes() const override { return scanner_.fields().size(); }
   Status parse(InferRequest& request) override {
     InferOptions options;
-    return parse_infer_request(scanner_.fields(), scanner_.raw_contents(), request, options);
+    return parse_infer_request(scanner_.fields(), scanner_.raw_contents(), request, options, shared_);
   }
+  Status fetch(InferRequest& request) override { return shared_.read_inputs(request); }
+  size_t fetched_bytes() const override { return shared_.input_bytes(); }
   void submit(InferRequestPtr request) override;
   void abandoned() override { inference().cancelled(routed(), model_, version_); }
   Result<Chunks> encode(InferResponse& response) override;
@@ -42,6 +46,7 @@ class InferCall final : public GrpcInferCall {
   std::string id_;
   int64_t version_ = 0;
   RequestedOutputs requested_;
+  SharedTensors shared_;
 };
 
 void InferCall::submit(InferRequestPtr request) {
@@ -57,6 +62,7 @@ void InferCall::submit(InferRequestPtr request) {
 Result<Chunks> InferCall::encode(InferResponse& response) {
   const std::string& served = routed() ? routed()->target().model : model_;
   MM_RETURN_IF_ERROR(select_outputs(inference().catalog(), served, requested_, response));
+  MM_RETURN_IF_ERROR(shared_.write_outputs(response));
   if (routed()) routed()->describe(response.parameters);
   const int64_t version = response.version != 0 ? response.version : version_;
   return encode_infer_response(response, {model_, version, id_});
@@ -64,11 +70,12 @@ Result<Chunks> InferCall::encode(InferResponse& response) {
 
 }  // namespace
 
-wire::GrpcMethodFactory model_infer_method(Inference& inference, bool server_timing, Offload* offload) {
-  return [&inference, server_timing,
-          offload](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
+wire::GrpcMethodFactory model_infer_method(Inference& inference, bool server_timing, Offload* offload,
+                                           std::shared_ptr<const SharedRegions> regions) {
+  return [&inference, server_timing, offload, regions = std::move(regions)](
+             std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
     return std::make_unique<CallHandler<InferCall>>(
-        std::make_shared<InferCall>(inference, std::move(call), server_timing, offload));
+        std::make_shared<InferCall>(inference, std::move(call), server_timing, offload, *regions));
   };
 }
 

@@ -14,6 +14,7 @@
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"
 #include "dialect/kserve_v2/output_selection.h"
+#include "dialect/large_work.h"
 #include "dialect/route_facts.h"
 #include "runtime/backlog.h"
 
@@ -46,7 +47,8 @@ class StreamCall;
 /// the stream on its loop. Owned by the request in flight and by the stream.
 class StreamRequest final : public ResponseSink, public std::enable_shared_from_this<StreamRequest> {
  public:
-  explicit StreamRequest(std::shared_ptr<StreamCall> stream) : stream_(std::move(stream)) {}
+  StreamRequest(std::shared_ptr<StreamCall> stream, const SharedRegions& regions)
+      : shared(&regions), stream_(std::move(stream)) {}
 
   void on_response(InferResponse response, bool final, bool has_response) override;
 
@@ -56,8 +58,13 @@ class StreamRequest final : public ResponseSink, public std::enable_shared_from_
   int64_t version = 0;
   RequestedOutputs requested;
   InferOptions options;
+  SharedTensors shared;
   bool decoupled = false;
   RoutedRequestPtr routed;  // null: it names a model
+
+  // Loop thread, but for what read() does: the request until it is submitted, and how reading it went.
+  InferRequestPtr request;
+  std::optional<Status> read;  // nothing: it is being read
 
   // Loop thread: answers that wait for their turn.
   std::vector<StreamMessage> waiting;
@@ -77,8 +84,8 @@ class StreamRequest final : public ResponseSink, public std::enable_shared_from_
 /// The stream. Everything but `cancel`, pack() and backlog() is the loop's.
 class StreamCall final : public std::enable_shared_from_this<StreamCall> {
  public:
-  StreamCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call)
-      : inference_(inference), call_(std::move(call)) {
+  StreamCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, Offload* offload, const SharedRegions& regions)
+      : inference_(inference), call_(std::move(call)), offload_(offload), regions_(regions) {
     for (const auto& [name, value] : call_->metadata()) {
       if (name == "triton_grpc_error") ends_at_error_ = value == "true";
     }
@@ -111,6 +118,8 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
   void pack(wire::PackedMessage& message) const { call_->pack(message); }
 
  private:
+  void read(const std::shared_ptr<StreamRequest>& answers);
+  void submit_read();
   void drop_waiting();
   void send(StreamMessage message);
   void send_in_order();
@@ -120,9 +129,12 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
 
   Inference& inference_;
   const std::shared_ptr<wire::GrpcCall> call_;
+  Offload* const offload_;
+  const SharedRegions& regions_;
   InferScanner scanner_;
   CancelToken cancel_;
   Backlog backlog_{kMostUnread};
+  std::deque<std::shared_ptr<StreamRequest>> unread_;         // those that are not submitted yet, in their order
   std::deque<std::shared_ptr<StreamRequest>> ordered_;        // those whose answers keep the order
   std::map<std::pair<std::string, int64_t>, int> decoupled_;  // how many of the others there are, by model and version
   std::unique_ptr<wire::Loop::Timer> look_again_;
@@ -139,6 +151,7 @@ StreamMessage StreamRequest::encode(InferResponse response, bool final) {
   message.error = response.status;
   if (message.error.ok())
     message.error = select_outputs(stream_->inference().catalog(), served_model(), requested, response);
+  if (message.error.ok()) message.error = shared.write_outputs(response);
   if (!message.error.ok()) {
     response.outputs.clear();
     response.parameters = {};
@@ -175,10 +188,13 @@ void StreamRequest::on_response(InferResponse response, bool final, bool has_res
 
 void StreamCall::end() {
   if (ended_) return;
-  auto answers = std::make_shared<StreamRequest>(shared_from_this());
-  auto request = std::make_unique<InferRequest>(answers);
-  Status status = scanner_.end();
-  if (status.ok()) status = parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, answers->options);
+  auto answers = std::make_shared<StreamRequest>(shared_from_this(), regions_);
+  answers->request = std::make_unique<InferRequest>(answers);
+  InferRequest* const request = answers->request.get();
+  answers->read = scanner_.end();
+  if (answers->read->ok())
+    answers->read =
+        parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, answers->options, answers->shared);
   request->times.received = Clock::now();
   request->deadline = call_->deadline();
   request->trace = call_->trace();
@@ -200,12 +216,42 @@ void StreamCall::end() {
     ++decoupled_[{answers->model, answers->version}];
   else
     ordered_.push_back(answers);
-  if (status.ok()) {
-    inference_.submit(std::move(request), nullptr, answers->routed);
-  } else {
-    request->fail(std::move(status));
-  }
+  unread_.push_back(answers);
+  if (answers->read->ok()) read(answers);
+  submit_read();
   balance();
+}
+
+/// Gets what of a request lies in shared memory.
+void StreamCall::read(const std::shared_ptr<StreamRequest>& answers) {
+  const auto fetch = [answers] {
+    return within_memory([&] { return answers->shared.read_inputs(*answers->request); });
+  };
+  if (offload_ == nullptr || answers->shared.input_bytes() <= kLoopBytes) {
+    answers->read = fetch();
+    return;
+  }
+  answers->read.reset();
+  const Status status = run_large(*offload_, [self = shared_from_this(), answers, fetch] {
+    self->loop().post([self, answers, status = fetch()] {
+      answers->read = status;
+      self->submit_read();
+    });
+  });
+  if (!status.ok()) answers->read = status;
+}
+
+/// Requests go their way in the order they came in, which those of a sequence need.
+void StreamCall::submit_read() {
+  while (!unread_.empty() && unread_.front()->read) {
+    const std::shared_ptr<StreamRequest> answers = std::move(unread_.front());
+    unread_.pop_front();
+    InferRequestPtr request = std::move(answers->request);
+    if (answers->read->ok())
+      inference_.submit(std::move(request), nullptr, answers->routed);
+    else
+      request->fail(*answers->read);
+  }
 }
 
 void StreamCall::deliver(StreamRequest& request, std::optional<StreamMessage> message, bool final) {
@@ -298,9 +344,12 @@ void StreamCall::balance(size_t came) {
 
 }  // namespace
 
-wire::GrpcMethodFactory model_stream_infer_method(Inference& inference) {
-  return [&inference](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
-    return std::make_unique<CallHandler<StreamCall>>(std::make_shared<StreamCall>(inference, std::move(call)));
+wire::GrpcMethodFactory model_stream_infer_method(Inference& inference, Offload* offload,
+                                                  std::shared_ptr<const SharedRegions> regions) {
+  return [&inference, offload, regions = std::move(regions)](
+             std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
+    return std::make_unique<CallHandler<StreamCall>>(
+        std::make_shared<StreamCall>(inference, std::move(call), offload, *regions));
   };
 }
 

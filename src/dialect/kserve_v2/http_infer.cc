@@ -16,12 +16,16 @@ namespace {
 /// One infer request of the V2 API.
 class V2Call final : public HttpInferCall {
  public:
-  using HttpInferCall::HttpInferCall;
+  V2Call(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
+         const SharedRegions& regions)
+      : HttpInferCall(inference, std::move(exchange), std::move(model)), shared_(&regions) {}
 
  private:
   Status parse(const Bytes& body, const ModelVersion& version, InferRequest& request) override;
   wire::HttpReply write(InferResponse response) override;
+  Status fetch(InferRequest& request) override { return shared_.read_inputs(request); }
   size_t parsed_bytes(const Bytes& body) const override;
+  size_t fetched_bytes() const override { return shared_.input_bytes(); }
   size_t written_bytes(const InferResponse& response) const override;
   const char* many_answers() const override {
     return "HTTP end point doesn't support models with decoupled transaction policy";
@@ -29,6 +33,7 @@ class V2Call final : public HttpInferCall {
 
   std::string id_;
   HttpOutputs outputs_;
+  SharedTensors shared_;
 };
 
 /// The length of the JSON in front of the body.
@@ -59,10 +64,10 @@ Status V2Call::parse(const Bytes& body, const ModelVersion& version, InferReques
   size_t header_length = 0;
   MM_RETURN_IF_ERROR(read_header_length(http(), body.size(), header_length));
   if (header_length == 0 && !http().header("inference-header-content-length").empty()) {
-    outputs_.binary_by_default = true;
+    outputs_.default_form = HttpForm::kBinary;
     return parse_http_raw(body, model(), version.signature(), has_batch_dimension(version.definition()), request);
   }
-  Status status = parse_http_infer(body, header_length, request, outputs_);
+  Status status = parse_http_infer(body, header_length, request, outputs_, shared_);
   id_ = request.id;
   return status;
 }
@@ -71,7 +76,7 @@ Status V2Call::parse(const Bytes& body, const ModelVersion& version, InferReques
 size_t V2Call::written_bytes(const InferResponse& response) const {
   size_t bytes = 0;
   for (const Tensor& tensor : response.outputs) {
-    if (!encoding().empty() || !outputs_.is_binary(tensor.name)) bytes += tensor.byte_size();
+    if (!encoding().empty() || outputs_.form(tensor.name) != HttpForm::kBinary) bytes += tensor.byte_size();
   }
   return bytes;
 }
@@ -80,6 +85,7 @@ wire::HttpReply V2Call::write(InferResponse response) {
   if (!response.status.ok()) return error_reply(response.status);
   const Status selected = select_outputs(inference().catalog(), served_model(), outputs_.requested, response);
   if (!selected.ok()) return error_reply(selected);
+  if (const Status written = shared_.write_outputs(response); !written.ok()) return error_reply(written);
   if (routed()) routed()->describe(response.parameters);
   const int64_t answered = response.version != 0 ? response.version : version();
   return write_http_infer(response, model(), answered, id_, outputs_);
@@ -88,9 +94,10 @@ wire::HttpReply V2Call::write(InferResponse response) {
 }  // namespace
 
 void handle_http_infer(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
-                       std::string_view version, const HttpOptions& options, RoutedRequestPtr routed) {
+                       std::string_view version, const HttpOptions& options, RoutedRequestPtr routed,
+                       const SharedRegions& regions) {
   Result<VersionPin> pin = pin_path_version(inference.catalog(), model, version, routed);
-  std::make_shared<V2Call>(inference, std::move(exchange), std::move(model))
+  std::make_shared<V2Call>(inference, std::move(exchange), std::move(model), regions)
       ->start(std::move(pin), options, std::move(routed));
 }
 

@@ -38,18 +38,18 @@ struct Body {
   }
 };
 
-Status write_output(Body& body, const Tensor& tensor, bool binary) {
+Status write_output(Body& body, const Tensor& tensor, HttpForm form) {
   JsonWriter& json = body.json;
   json.begin_object().field("name", tensor.name).field("datatype", dtype_name(tensor.dtype));
   json.key("shape").begin_array();
   for (const int64_t size : tensor.shape) json.value(size);
   json.end_array();
-  if (binary) {
+  if (form == HttpForm::kBinary) {
     json.key("parameters").begin_object().field("binary_data_size", uint64_t{tensor.byte_size()}).end_object();
     for (const Bytes& chunk : tensor.data) {
       if (!chunk.empty()) body.data.push_back(chunk);
     }
-  } else {
+  } else if (form == HttpForm::kJson) {
     if (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16) {
       return invalid_argument("sending " + std::string(dtype_name(tensor.dtype)) +
                               " data via JSON is not supported. Please use the binary data format for output '" +
@@ -76,7 +76,7 @@ wire::HttpReply write_http_infer(const InferResponse& response, std::string_view
   if (!response.parameters.empty()) write_parameters(json, response.parameters);
   json.key("outputs").begin_array();
   for (const Tensor& tensor : response.outputs) {
-    if (const Status status = write_output(body, tensor, outputs.is_binary(tensor.name)); !status.ok()) {
+    if (const Status status = write_output(body, tensor, outputs.form(tensor.name)); !status.ok()) {
       return error_reply(status);
     }
   }

@@ -142,7 +142,20 @@ Status read_data(dom::element data, const NumberArrays* apart, Tensor& tensor) {
   return ok_status();
 }
 
-Status read_input(dom::element element, const NumberArrays* apart, InferRequest& request, BinaryPart& binary) {
+/// The parameters by which an input or output lies in shared memory; an error names `tensor`.
+Status read_shared(dom::object input, const std::string& tensor, SharedParameters& shared) {
+  std::optional<dom::object> parameters;
+  MM_RETURN_IF_ERROR(find_object(input, "parameters", parameters));
+  for (const auto& [name, value] : *parameters) {
+    if (!SharedParameters::knows(name)) continue;
+    const std::optional<ParameterValue> parameter = json_parameter(value);
+    shared.set(name, parameter ? &*parameter : nullptr);
+  }
+  return shared.check(tensor);
+}
+
+Status read_input(dom::element element, const NumberArrays* apart, InferRequest& request, BinaryPart& binary,
+                  SharedTensors& shared) {
   dom::object input;
   if (element.get_object().get(input) != simdjson::SUCCESS) return unable("inputs", "an array of objects");
   InputSource source;
@@ -160,11 +173,27 @@ Status read_input(dom::element element, const NumberArrays* apart, InferRequest&
   MM_RETURN_IF_ERROR(read_shape(input, tensor));
   if (source.binary_size) return read_binary(source, request.model, binary, tensor);
   if (source.data) return read_data(*source.data, apart, tensor);
-  return invalid_argument("Unable to find shared memory region: " + simdjson::minify(*source.shared_memory) +
-                          ": this server has no client shared memory; send the tensor's bytes in the body");
+  SharedParameters place;
+  MM_RETURN_IF_ERROR(read_shared(input, tensor.name, place));
+  return shared.add_input(request.inputs.size() - 1, place.region(), place.offset(), place.size());
 }
 
-Status read_output(dom::element element, HttpOutputs& outputs) {
+Status read_shared_output(dom::object output, const std::string& name, SharedTensors& shared) {
+  std::optional<dom::object> parameters;
+  MM_RETURN_IF_ERROR(find_object(output, "parameters", parameters));
+  dom::element value;
+  if (find(*parameters, "classification", value))
+    return invalid_argument("Output can't set both 'shared_memory_region' and 'classification'");
+  bool binary = false;
+  if (find(*parameters, "binary_data", value) && value.get_bool().get(binary) != simdjson::SUCCESS)
+    return unable("binary_data", "true or false");
+  if (binary) return invalid_argument("Output can't set both 'shared_memory_region' and 'binary_data'");
+  SharedParameters place;
+  MM_RETURN_IF_ERROR(read_shared(output, name, place));
+  return shared.add_output(name, place.region(), place.offset(), place.size());
+}
+
+Status read_output(dom::element element, HttpOutputs& outputs, SharedTensors& shared) {
   dom::object output;
   if (element.get_object().get(output) != simdjson::SUCCESS) return unable("outputs", "an array of objects");
   RequestedOutput& wish = outputs.requested.emplace_back();
@@ -174,8 +203,11 @@ Status read_output(dom::element element, HttpOutputs& outputs) {
   MM_RETURN_IF_ERROR(find_object(output, "parameters", parameters));
   dom::element value;
   if (parameters && find(*parameters, "shared_memory_region", value)) {
-    return invalid_argument("Unable to find shared memory region for output '" + wish.name +
-                            "': this server has no client shared memory");
+    const auto& requested = outputs.requested;
+    if (std::any_of(requested.begin(), requested.end() - 1, [&](const auto& other) { return other.name == wish.name; }))
+      return invalid_argument("output '" + wish.name + "' is asked for twice; it goes to one place");
+    outputs.forms.push_back(HttpForm::kShared);
+    return read_shared_output(output, wish.name, shared);
   }
   if (parameters && find(*parameters, "classification", value)) {
     uint64_t classes = 0;
@@ -185,14 +217,16 @@ Status read_output(dom::element element, HttpOutputs& outputs) {
   if (parameters && find(*parameters, "binary_data", value)) {
     if (value.get_bool().get(binary) != simdjson::SUCCESS) return unable("binary_data", "true or false");
   }
-  outputs.binary.push_back(binary);
+  outputs.forms.push_back(binary ? HttpForm::kBinary : HttpForm::kJson);
   return ok_status();
 }
 
 Status read_parameter(std::string_view name, dom::element value, InferRequest& request, HttpOutputs& outputs) {
   if (name == "binary_data_output") {
-    if (value.get_bool().get(outputs.binary_by_default) == simdjson::SUCCESS) return ok_status();
-    return unable("binary_data_output", "true or false");
+    bool binary = false;
+    if (value.get_bool().get(binary) != simdjson::SUCCESS) return unable("binary_data_output", "true or false");
+    outputs.default_form = binary ? HttpForm::kBinary : HttpForm::kJson;
+    return ok_status();
   }
   return apply_json_parameter(
       name, value,
@@ -201,7 +235,7 @@ Status read_parameter(std::string_view name, dom::element value, InferRequest& r
 }
 
 Status read_document(dom::object document, const NumberArrays* apart, BinaryPart& binary, InferRequest& request,
-                     HttpOutputs& outputs) {
+                     HttpOutputs& outputs, SharedTensors& shared) {
   dom::element value;
   if (find(document, "id", value)) MM_RETURN_IF_ERROR(read_string(document, "id", request.id));
   std::optional<dom::object> parameters;
@@ -215,7 +249,7 @@ Status read_document(dom::object document, const NumberArrays* apart, BinaryPart
   if (document.at_key("inputs").get_array().get(inputs) != simdjson::SUCCESS) {
     return unable("inputs", "an array 'inputs' in the request");
   }
-  for (const dom::element input : inputs) MM_RETURN_IF_ERROR(read_input(input, apart, request, binary));
+  for (const dom::element input : inputs) MM_RETURN_IF_ERROR(read_input(input, apart, request, binary, shared));
   if (binary.left() != 0) {
     return invalid_argument("unexpected additional input data for model '" + request.model + "': " +
                             std::to_string(binary.left()) + " bytes behind those that binary_data_size tells of");
@@ -223,20 +257,21 @@ Status read_document(dom::object document, const NumberArrays* apart, BinaryPart
   if (!find(document, "outputs", value)) return ok_status();
   dom::array wishes;
   if (value.get_array().get(wishes) != simdjson::SUCCESS) return unable("outputs", "an array");
-  for (const dom::element wish : wishes) MM_RETURN_IF_ERROR(read_output(wish, outputs));
+  for (const dom::element wish : wishes) MM_RETURN_IF_ERROR(read_output(wish, outputs, shared));
   return ok_status();
 }
 
 }  // namespace
 
-bool HttpOutputs::is_binary(std::string_view output) const {
+HttpForm HttpOutputs::form(std::string_view output) const {
   for (size_t i = 0; i < requested.size(); ++i) {
-    if (requested[i].name == output) return binary[i];
+    if (requested[i].name == output) return forms[i];
   }
-  return binary_by_default;
+  return default_form;
 }
 
-Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& request, HttpOutputs& outputs) {
+Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& request, HttpOutputs& outputs,
+                        SharedTensors& shared) {
   const ThreadJsonParser parser;
   const std::string_view text = body.view().substr(0, header_length);
   const NumberArrays apart(text);
@@ -248,7 +283,7 @@ Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& r
     return invalid_argument("failed to parse the request JSON buffer: expected an object with 'inputs'");
   }
   BinaryPart binary(body, header_length);
-  MM_RETURN_IF_ERROR(read_document(object, apart.empty() ? nullptr : &apart, binary, request, outputs));
+  MM_RETURN_IF_ERROR(read_document(object, apart.empty() ? nullptr : &apart, binary, request, outputs, shared));
   request.outputs = outputs.requested;
   return ok_status();
 }

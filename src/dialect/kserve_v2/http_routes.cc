@@ -7,10 +7,14 @@
 #include "base/json_text.h"
 #include "dialect/http_router.h"
 #include "dialect/json_input.h"
+#include "dialect/kserve_v2/http_answers.h"
 #include "dialect/kserve_v2/http_generate.h"
 #include "dialect/kserve_v2/http_infer.h"
 #include "dialect/kserve_v2/http_json.h"
+#include "dialect/kserve_v2/log_settings_codec.h"
 #include "dialect/kserve_v2/model_loading.h"
+#include "dialect/kserve_v2/shared_memory_http.h"
+#include "dialect/kserve_v2/trace_settings_codec.h"
 #include "dialect/model_wait.h"
 #include "dialect/route_facts.h"
 #include "dialect/version_text.h"
@@ -27,20 +31,6 @@ wire::HttpReply empty_reply(int status) {
   return reply;
 }
 
-wire::HttpReply plain_error(int status, std::string_view message) {
-  JsonWriter json;
-  json.begin_object().field("error", message).end_object();
-  return json_reply(status, json.take());
-}
-
-wire::HttpReply no_such_path() { return plain_error(404, "Not Found"); }
-
-wire::HttpReply wrong_method(std::string_view allowed) {
-  wire::HttpReply reply = plain_error(405, "Method Not Allowed");
-  reply.headers.emplace_back("Allow", allowed);
-  return reply;
-}
-
 template <typename T, typename Write>
 wire::HttpReply reply_with(const Result<T>& result, Write write) {
   return result.ok() ? json_reply(200, write(*result)) : error_reply(result.status());
@@ -49,7 +39,8 @@ wire::HttpReply reply_with(const Result<T>& result, Write write) {
 /// One request on its way through the paths under /v2.
 class Routes {
  public:
-  Routes(const ModelQueries& queries, const wire::HttpRequest& request) : queries_(queries), request_(request) {}
+  Routes(const ModelQueries& queries, const Settings& settings, const wire::HttpRequest& request)
+      : queries_(queries), settings_(settings), request_(request) {}
 
   /// `path` is what follows /v2. Inference has been taken out before.
   wire::HttpReply answer(Path path) const {
@@ -58,11 +49,10 @@ class Routes {
     if (first == "health") return health(path.subspan(1));
     if (first == "models") return models(path.subspan(1));
     if (first == "repository") return repository(path.subspan(1));
-    if (first == "systemsharedmemory" || first == "cudasharedmemory") return shared_memory(first, path.subspan(1));
-    if (first == "logging" && path.size() == 1) return get_or_post([] { return error_reply(logging_refused()); });
-    if (first == "trace" && path.size() == 2 && path[1] == "setting") {
-      return get_or_post([] { return error_reply(tracing_refused()); });
-    }
+    if (first == "systemsharedmemory" || first == "cudasharedmemory")
+      return answer_shared_memory(*settings_.regions, path, request_);
+    if (first == "logging" && path.size() == 1) return answer_log_settings(*settings_.log, request_);
+    if (first == "trace" && path.size() == 2 && path[1] == "setting") return trace_settings("");
     return no_such_path();
   }
 
@@ -75,11 +65,6 @@ class Routes {
   wire::HttpReply post(Reply reply) const {
     return request_.method == "POST" ? reply() : wrong_method("POST");
   }
-  template <typename Reply>
-  wire::HttpReply get_or_post(Reply reply) const {
-    return request_.method == "GET" || request_.method == "POST" ? reply() : wrong_method("GET, POST");
-  }
-
   wire::HttpReply health(Path path) const {
     if (path.size() != 1 || (path[0] != "live" && path[0] != "ready")) return no_such_path();
     return get([&] {
@@ -107,10 +92,12 @@ class Routes {
         return reply_with(queries_.model_metadata(model, version), [](const auto& m) { return to_json(m); });
       });
     }
-    if (path.size() == 2 && path[0] == "trace" && path[1] == "setting") {
-      return get_or_post([] { return error_reply(tracing_refused()); });
-    }
+    if (path.size() == 2 && path[0] == "trace" && path[1] == "setting") return trace_settings(model);
     return path.size() == 1 ? model_question(model, version, path[0]) : no_such_path();
+  }
+
+  wire::HttpReply trace_settings(const std::string& model) const {
+    return answer_trace_settings(settings_.tracer, queries_, model, request_);
   }
 
   wire::HttpReply model_question(const std::string& model, const std::string& version, const std::string& kind) const {
@@ -159,25 +146,8 @@ class Routes {
     return json_reply(200, to_json(queries_.repository_index(ready_only)));
   }
 
-  wire::HttpReply shared_memory(std::string_view kind, Path path) const {
-    std::string region;
-    if (path.size() == 3 && path[0] == "region") {
-      region = path[1];
-      path = path.subspan(2);
-    }
-    if (path.size() != 1) return no_such_path();
-    if (path[0] == "register" || path[0] == "unregister") {
-      return post([] { return error_reply(shared_memory_refused()); });
-    }
-    if (path[0] != "status") return no_such_path();
-    return get([&] {
-      if (region.empty()) return json_reply(200, "[]");
-      const std::string_view name = kind == "systemsharedmemory" ? "system" : "cuda";
-      return error_reply(not_found("Unable to find " + std::string(name) + " shared memory region: '" + region + "'"));
-    });
-  }
-
   const ModelQueries& queries_;
+  const Settings& settings_;
   const wire::HttpRequest& request_;
 };
 
@@ -202,6 +172,7 @@ std::string_view loading_kind(Path path) {
 struct Handler {
   Inference& inference;
   std::shared_ptr<const ModelQueries> queries;
+  Settings settings;
   ModelControl* control;
   HttpOptions options;
 
@@ -212,7 +183,7 @@ struct Handler {
     const std::string_view inferring = inference_kind(*path);
     const std::string_view loading = loading_kind(*path);
     if (inferring.empty() && loading.empty())
-      return exchange->reply(Routes(*queries, request).answer(Path(*path).subspan(1)));
+      return exchange->reply(Routes(*queries, settings, request).answer(Path(*path).subspan(1)));
     if (request.method != "POST") return exchange->reply(wrong_method("POST"));
     if (loading.empty()) return infer(*path, inferring, std::move(exchange));
     if (path->size() == 6)
@@ -227,7 +198,8 @@ struct Handler {
     const std::string& asked = routed ? routed->target().model : path[2];
     if (inference.loads_on_demand(asked)) return wait_for_model(inference, exchange, asked, *this);
     if (kind == "infer")
-      return handle_http_infer(inference, std::move(exchange), path[2], version, options, std::move(routed));
+      return handle_http_infer(inference, std::move(exchange), path[2], version, options, std::move(routed),
+                               *settings.regions);
     const auto replies = kind == "generate" ? GenerateReply::kOne : GenerateReply::kStream;
     handle_http_generate(inference, std::move(exchange), path[2], version, options, replies, std::move(routed));
   }
@@ -236,8 +208,8 @@ struct Handler {
 }  // namespace
 
 wire::HttpHandler make_http_handler(Inference& inference, std::shared_ptr<const ModelQueries> queries,
-                                    ModelControl* control, HttpOptions options) {
-  return Handler{inference, std::move(queries), control, std::move(options)};
+                                    Settings settings, ModelControl* control, HttpOptions options) {
+  return Handler{inference, std::move(queries), std::move(settings), control, std::move(options)};
 }
 
 }  // namespace modelmill::kserve_v2

@@ -39,6 +39,7 @@ struct Parsed {
   Status status;
   InferRequestPtr request;
   InferOptions options;
+  SharedTensors shared;
 };
 
 Parsed parse(const std::string& message, const std::vector<size_t>& cuts = {}) {
@@ -47,7 +48,8 @@ Parsed parse(const std::string& message, const std::vector<size_t>& cuts = {}) {
   InferScanner scanner;
   parsed.status = scan(scanner, message, cuts);
   if (parsed.status.ok()) {
-    parsed.status = parse_infer_request(scanner.fields(), scanner.raw_contents(), *parsed.request, parsed.options);
+    parsed.status =
+        parse_infer_request(scanner.fields(), scanner.raw_contents(), *parsed.request, parsed.options, parsed.shared);
   }
   return parsed;
 }
@@ -291,9 +293,6 @@ TEST(InferRequestCodec, RefusesInTritonsWords) {
   m = with_input("FP16");
   m.mutable_inputs(0)->mutable_contents()->add_fp32_contents(1);
   EXPECT_THAT(message(m), HasSubstr("raw_input_contents"));
-  m = with_input("FP32");
-  (*m.mutable_inputs(0)->mutable_parameters())["shared_memory_region"].set_string_param("r");
-  EXPECT_THAT(message(m), HasSubstr("Unable to find shared memory region: 'r'"));
 }
 
 TEST(InferRequestCodec, ParametersOfTheProtocol) {

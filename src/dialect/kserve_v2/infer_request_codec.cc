@@ -14,7 +14,12 @@
 namespace modelmill::kserve_v2 {
 namespace {
 
-using ContentsViews = boost::container::small_vector<std::optional<std::string_view>, 2>;
+/// Where an input's bytes come from, if not from the raw contents.
+struct Source {
+  std::optional<std::string_view> contents;
+  bool shared = false;
+};
+using Sources = boost::container::small_vector<Source, 2>;
 
 Status garbage(std::string_view what) {
   return invalid_argument("the request is no valid ModelInferRequest: its " + std::string(what) +
@@ -48,12 +53,6 @@ bool parse_entry(std::string_view message, Entry& entry) {
   return reader.ok();
 }
 
-Status no_shared_memory(const Entry& entry) {
-  const auto* region = entry.value ? std::get_if<std::string>(&*entry.value) : nullptr;
-  return invalid_argument("Unable to find shared memory region: '" + (region != nullptr ? *region : std::string()) +
-                          "': this server has no client shared memory; send the tensor's bytes in the message");
-}
-
 bool parse_shape(const ProtoReader& reader, Shape& shape) {
   if (reader.type() == WireType::kVarint) {
     shape.push_back(static_cast<int64_t>(reader.value()));
@@ -65,9 +64,11 @@ bool parse_shape(const ProtoReader& reader, Shape& shape) {
   return packed.ok();
 }
 
-Status parse_input(std::string_view message, Tensor& tensor, std::optional<std::string_view>& contents) {
+Status parse_input(std::string_view message, InferRequest& request, Source& source, SharedTensors& shared) {
+  Tensor& tensor = request.inputs.emplace_back();
   ProtoReader reader(message);
   std::string_view dtype;
+  SharedParameters place;
   while (reader.next()) {
     if (reader.is(1, WireType::kBytes)) {
       tensor.name = reader.bytes();
@@ -78,10 +79,10 @@ Status parse_input(std::string_view message, Tensor& tensor, std::optional<std::
     } else if (reader.is(4, WireType::kBytes)) {
       Entry entry;
       if (!parse_entry(reader.bytes(), entry)) return garbage("parameters");
-      if (entry.name == "shared_memory_region") return no_shared_memory(entry);
+      if (SharedParameters::knows(entry.name)) place.set(entry.name, entry.value ? &*entry.value : nullptr);
     } else if (reader.is(5, WireType::kBytes)) {
-      if (contents) return garbage("contents");  // one message written in two parts: nobody does
-      contents = reader.bytes();
+      if (source.contents) return garbage("contents");  // one message written in two parts: nobody does
+      source.contents = reader.bytes();
     }
   }
   if (!reader.ok()) return garbage("inputs");
@@ -95,18 +96,25 @@ Status parse_input(std::string_view message, Tensor& tensor, std::optional<std::
                             "', which is none of the protocol's (FP32, INT64, BYTES, ...)");
   }
   tensor.dtype = *parsed;
-  return ok_status();
+  MM_RETURN_IF_ERROR(place.check(tensor.name));
+  if (!place.given()) return ok_status();
+  if (source.contents)
+    return invalid_argument("unexpected 'content' provided when using shared memory for input tensor '" + tensor.name +
+                            "' for model '" + request.model + "'");
+  source.shared = true;
+  return shared.add_input(request.inputs.size() - 1, place.region(), place.offset(), place.size());
 }
 
-Status parse_output(std::string_view message, RequestedOutput& output) {
+Status parse_output(std::string_view message, RequestedOutput& output, SharedTensors& shared) {
   ProtoReader reader(message);
+  SharedParameters place;
   while (reader.next()) {
     if (reader.is(1, WireType::kBytes)) {
       output.name = reader.bytes();
     } else if (reader.is(2, WireType::kBytes)) {
       Entry entry;
       if (!parse_entry(reader.bytes(), entry)) return garbage("parameters");
-      if (entry.name == "shared_memory_region") return no_shared_memory(entry);
+      if (SharedParameters::knows(entry.name)) place.set(entry.name, entry.value ? &*entry.value : nullptr);
       if (entry.name != "classification") continue;
       const auto* count = entry.value ? std::get_if<int64_t>(&*entry.value) : nullptr;
       if (count == nullptr) {
@@ -116,7 +124,11 @@ Status parse_output(std::string_view message, RequestedOutput& output) {
       output.classes = static_cast<uint32_t>(std::min<int64_t>(*count, UINT32_MAX));
     }
   }
-  return reader.ok() ? ok_status() : garbage("outputs");
+  if (!reader.ok()) return garbage("outputs");
+  MM_RETURN_IF_ERROR(place.check(output.name));
+  if (!place.given()) return ok_status();
+  if (output.classes != 0) return invalid_argument("output can't set both 'shared_memory_region' and 'classification'");
+  return shared.add_output(output.name, place.region(), place.offset(), place.size());
 }
 
 Status apply_parameter(std::string_view message, InferRequest& request, InferOptions& options) {
@@ -138,18 +150,18 @@ Status apply_parameter(std::string_view message, InferRequest& request, InferOpt
   return apply_request_parameter(std::string(entry.name), std::move(*entry.value), request);
 }
 
-/// Gives each input its bytes: its own contents, or the next of the raw ones.
-Status attach_data(InferRequest& request, const ContentsViews& contents,
-                   boost::container::small_vector<Bytes, 2>& raw) {
+/// Gives each input its bytes: its own contents, or the next of the raw ones. What lies in shared memory is read later.
+Status attach_data(InferRequest& request, const Sources& sources, boost::container::small_vector<Bytes, 2>& raw) {
   size_t next_raw = 0;
   for (size_t i = 0; i < request.inputs.size(); ++i) {
     Tensor& tensor = request.inputs[i];
-    if (contents[i]) {
+    if (sources[i].shared) continue;
+    if (sources[i].contents) {
       if (!raw.empty()) {
         return invalid_argument("contents field must not be specified when using raw_input_contents for '" +
                                 tensor.name + "' for model '" + request.model + "'");
       }
-      MM_ASSIGN_OR_RETURN(Bytes bytes, decode_typed_contents(*contents[i], tensor, request.model));
+      MM_ASSIGN_OR_RETURN(Bytes bytes, decode_typed_contents(*sources[i].contents, tensor, request.model));
       tensor.data.push_back(std::move(bytes));
     } else if (next_raw < raw.size()) {
       tensor.data.push_back(std::move(raw[next_raw++]));
@@ -161,14 +173,16 @@ Status attach_data(InferRequest& request, const ContentsViews& contents,
   if (next_raw == raw.size()) return ok_status();
   return invalid_argument("unexpected additional input data for model '" + request.model +
                           "': " + std::to_string(raw.size()) + " raw_input_contents for " +
-                          std::to_string(request.inputs.size()) + " inputs");
+                          std::to_string(std::count_if(sources.begin(), sources.end(),
+                                                       [](const Source& source) { return !source.shared; })) +
+                          " inputs");
 }
 
 }  // namespace
 
 Status parse_infer_request(std::string_view fields, boost::container::small_vector<Bytes, 2>& raw,
-                           InferRequest& request, InferOptions& options) {
-  ContentsViews contents;
+                           InferRequest& request, InferOptions& options, SharedTensors& shared) {
+  Sources sources;
   std::string_view version;
   Status problem;  // the first one; reading goes on for the id that the error is to carry
   const auto note = [&](Status status) {
@@ -182,8 +196,8 @@ Status parse_infer_request(std::string_view fields, boost::container::small_vect
       case 2: version = reader.bytes(); break;
       case 3: request.id = reader.bytes(); break;
       case 4: note(apply_parameter(reader.bytes(), request, options)); break;
-      case 5: note(parse_input(reader.bytes(), request.inputs.emplace_back(), contents.emplace_back())); break;
-      case 6: note(parse_output(reader.bytes(), request.outputs.emplace_back())); break;
+      case 5: note(parse_input(reader.bytes(), request, sources.emplace_back(), shared)); break;
+      case 6: note(parse_output(reader.bytes(), request.outputs.emplace_back(), shared)); break;
       default: break;
     }
   }
@@ -194,7 +208,7 @@ Status parse_infer_request(std::string_view fields, boost::container::small_vect
   } else {
     request.label = version;
   }
-  return attach_data(request, contents, raw);
+  return attach_data(request, sources, raw);
 }
 
 }  // namespace modelmill::kserve_v2

@@ -7,20 +7,23 @@
 
 namespace modelmill::kserve_v2 {
 
+std::optional<ParameterValue> json_parameter(simdjson::dom::element value) {
+  using Type = simdjson::dom::element_type;
+  switch (value.type()) {
+    case Type::STRING: return std::string(value.get_string().value_unsafe());
+    case Type::INT64: return value.get_int64().value_unsafe();
+    case Type::UINT64: return value.get_uint64().value_unsafe();
+    case Type::BOOL: return value.get_bool().value_unsafe();
+    case Type::DOUBLE: return value.get_double().value_unsafe();
+    default: return std::nullopt;
+  }
+}
+
 Status apply_json_parameter(std::string_view name, simdjson::dom::element value, std::string_view otherwise,
                             InferRequest& request) {
-  using Type = simdjson::dom::element_type;
-  const auto apply = [&](ParameterValue of) {
-    return apply_request_parameter(std::string(name), std::move(of), request);
-  };
-  switch (value.type()) {
-    case Type::STRING: return apply(std::string(value.get_string().value_unsafe()));
-    case Type::INT64: return apply(value.get_int64().value_unsafe());
-    case Type::UINT64: return apply(value.get_uint64().value_unsafe());
-    case Type::BOOL: return apply(value.get_bool().value_unsafe());
-    case Type::DOUBLE: return apply(value.get_double().value_unsafe());
-    default: return invalid_argument(std::string(otherwise));
-  }
+  std::optional<ParameterValue> parameter = json_parameter(value);
+  if (!parameter) return invalid_argument(std::string(otherwise));
+  return apply_request_parameter(std::string(name), *std::move(parameter), request);
 }
 
 }  // namespace modelmill::kserve_v2

@@ -91,6 +91,41 @@ void load(ModelControl& control, const std::shared_ptr<wire::HttpExchange>& exch
   control.load(std::move(wanted), [exchange](const Status& done) { reply_on_loop(exchange, done); });
 }
 
+constexpr const char* kUnloadDependents = "unload_dependents";
+
+Status wrong_dependents() {
+  return invalid_argument("parameter '" + std::string(kUnloadDependents) + "' of an unload must be a boolean");
+}
+
+/// Whether the members of an ensemble go with it.
+Result<bool> read_dependents(std::string_view json) {
+  if (json.empty()) return false;
+  const ThreadJsonParser parser;
+  const std::string text(json);
+  const auto document = parse_json(*parser, text, text.size());
+  if (!document.ok()) return document.status().with_context("failed to parse the request JSON buffer");
+  simdjson::dom::element parameters, value;
+  if ((*document).at_key("parameters").get(parameters) != simdjson::SUCCESS) return false;
+  if (parameters.at_key(kUnloadDependents).get(value) != simdjson::SUCCESS) return false;
+  bool dependents = false;
+  if (value.get_bool().get(dependents) != simdjson::SUCCESS) return wrong_dependents();
+  return dependents;
+}
+
+Result<bool> read_dependents(const inference::RepositoryModelUnloadRequest& request) {
+  const auto it = request.parameters().find(kUnloadDependents);
+  if (it == request.parameters().end()) return false;
+  if (it->second.parameter_choice_case() != inference::ModelRepositoryParameter::kBoolParam) return wrong_dependents();
+  return it->second.bool_param();
+}
+
+void unload(ModelControl& control, const std::string& model, bool dependents, const ModelControl::Done& done) {
+  if (dependents)
+    control.unload_with_members(model, done);
+  else
+    control.unload(model, done);
+}
+
 template <typename Request, typename Response, typename Start>
 void add_method(wire::GrpcMethods& methods, const char* name, Start start) {
   add_unary_control<Request>(methods, method_path(name), Response(),
@@ -140,9 +175,17 @@ void handle_http_load(ModelControl* control, std::shared_ptr<wire::HttpExchange>
 }
 
 void handle_http_unload(ModelControl* control, std::shared_ptr<wire::HttpExchange> exchange, const std::string& model,
-                        const HttpOptions&) {
+                        const HttpOptions& options) {
   if (control == nullptr) return exchange->reply(error_reply(refused()));
-  control->unload(model, [exchange](const Status& done) { reply_on_loop(exchange, done); });
+  const wire::HttpRequest& http = exchange->request();
+  if (http.body.size() > kLoopBytes)
+    return exchange->reply(
+        error_reply(invalid_argument("the body of an unload has " + std::to_string(http.body.size()) +
+                                     " bytes, at most " + std::to_string(kLoopBytes) + " are read")));
+  const auto body = decode_body(http.body, http.header("content-encoding"), options.inflate);
+  const Result<bool> dependents = body.ok() ? read_dependents(body->view()) : Result<bool>(body.status());
+  if (!dependents.ok()) return exchange->reply(error_reply(dependents.status()));
+  unload(*control, model, *dependents, [exchange](const Status& done) { reply_on_loop(exchange, done); });
 }
 
 void add_loading_methods(wire::GrpcMethods& methods, ModelControl* control) {
@@ -157,7 +200,9 @@ void add_loading_methods(wire::GrpcMethods& methods, ModelControl* control) {
   add_method<RepositoryModelUnloadRequest, RepositoryModelUnloadResponse>(
       methods, "RepositoryModelUnload", [control](const RepositoryModelUnloadRequest& request, const Reply& reply) {
         if (control == nullptr) return reply(refused());
-        control->unload(request.model_name(), reply);
+        const Result<bool> dependents = read_dependents(request);
+        if (!dependents.ok()) return reply(dependents.status());
+        unload(*control, request.model_name(), *dependents, reply);
       });
 }
 

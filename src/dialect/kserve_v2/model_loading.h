@@ -16,7 +16,8 @@ namespace modelmill::kserve_v2 {
 /// "allow_breaking". Answers when the model is loaded, or is not. A null `control`: refused.
 void handle_http_load(ModelControl* control, std::shared_ptr<wire::HttpExchange> exchange, const std::string& model,
                       const HttpOptions& options);
-/// POST .../unload. "unload_dependents" is taken and means nothing as long as no model is made of others.
+/// POST .../unload. With the parameter "unload_dependents" the members of an ensemble go with it that are loaded for it
+/// alone.
 void handle_http_unload(ModelControl* control, std::shared_ptr<wire::HttpExchange> exchange, const std::string& model,
                         const HttpOptions& options);
 

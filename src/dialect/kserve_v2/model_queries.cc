@@ -8,11 +8,6 @@
 namespace modelmill::kserve_v2 {
 namespace {
 
-/// The protocol extensions that work here, and no others: clients decide by this list what to try.
-constexpr const char* kExtensions[] = {"classification",     "model_repository", "model_configuration",
-                                       "binary_tensor_data", "parameters",       "statistics",
-                                       "schedule_policy",    "generate"};
-
 void add_tensor(const TensorSpec& spec, inference::ModelMetadataResponse::TensorMetadata& out) {
   out.set_name(spec.name);
   out.set_datatype(std::string(dtype_name(spec.dtype)));
@@ -62,12 +57,13 @@ const char* state_name(VersionState state) {
 }  // namespace
 
 ModelQueries::ModelQueries(const Inference& inference, std::string server_name, std::string server_version,
-                           std::function<bool()> ready)
+                           std::function<bool()> ready, std::vector<std::string> extensions)
     : inference_(inference),
       catalog_(inference.catalog()),
       server_name_(std::move(server_name)),
       server_version_(std::move(server_version)),
-      ready_(ready ? std::move(ready) : [] { return true; }) {}
+      ready_(ready ? std::move(ready) : [] { return true; }),
+      extensions_(std::move(extensions)) {}
 
 Result<VersionPin> ModelQueries::pin(std::string_view name, std::string_view version) const {
   if (version.empty())
@@ -88,7 +84,7 @@ inference::ServerMetadataResponse ModelQueries::server_metadata() const {
   inference::ServerMetadataResponse out;
   out.set_name(server_name_);
   out.set_version(server_version_);
-  for (const char* extension : kExtensions) out.add_extensions(extension);
+  for (const std::string& extension : extensions_) out.add_extensions(extension);
   return out;
 }
 
@@ -175,13 +171,5 @@ inference::RepositoryIndexResponse ModelQueries::repository_index(bool ready_onl
   }
   return out;
 }
-
-Status shared_memory_refused() {
-  return unimplemented("Client shared memory is disabled. This server takes tensors in the request's body only.");
-}
-
-Status tracing_refused() { return unavailable("the server does not support trace"); }
-
-Status logging_refused() { return unavailable("the server does not support dynamic logging"); }
 
 }  // namespace modelmill::kserve_v2

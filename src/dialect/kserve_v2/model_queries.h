@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "catalog/catalog.h"
@@ -14,10 +15,11 @@ namespace modelmill::kserve_v2 {
 /// The protocol's questions about the server and its models, answered as the gRPC messages; HTTP writes the same
 /// answers as JSON. Thread-safe: each reads one table of the catalog. Versions are texts as clients send them; empty:
 /// the default, or all where the answer is a list. A route's name stands for the version with its largest share.
+/// `extensions`: what the server's own description says that it has.
 class ModelQueries {
  public:
   ModelQueries(const Inference& inference, std::string server_name, std::string server_version,
-               std::function<bool()> ready);
+               std::function<bool()> ready, std::vector<std::string> extensions);
 
   /// Versions of the model can be named by labels.
   bool has_labels(std::string_view name) const;
@@ -40,11 +42,7 @@ class ModelQueries {
   const std::string server_name_;
   const std::string server_version_;
   const std::function<bool()> ready_;
+  const std::vector<std::string> extensions_;
 };
-
-/// What is refused because this server does not have it, in Triton's words for a server where it is off.
-Status shared_memory_refused();
-Status tracing_refused();
-Status logging_refused();
 
 }  // namespace modelmill::kserve_v2

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "catalog/model_control.h"
 #include "dialect/http_options.h"
@@ -25,6 +27,13 @@ class Service {
     HttpOptions http = {};
     /// Who loads and unloads models for clients; must outlive the wire. Null: nobody.
     ModelControl* control = nullptr;
+    /// Whose settings clients may see and change; must outlive the wire. Null: there is no tracing.
+    Tracer* tracer = nullptr;
+    /// What the keys of shared memory objects that clients may register begin with, "/" for all; none: there is no
+    /// shared memory for clients.
+    std::vector<std::string> shared_memory_keys = {};
+    /// What one request may have read there.
+    uint64_t shared_memory_bytes = uint64_t{16} << 30;
   };
 
   Service(Inference& inference, Options options);

@@ -23,6 +23,11 @@ constexpr const char* kNotDecoupled =
 
 enum class Method { kClassify, kRegress, kMultiInference };
 
+LoggedKind kind_of(Method method) {
+  if (method == Method::kMultiInference) return LoggedKind::kMultiInference;
+  return method == Method::kClassify ? LoggedKind::kClassify : LoggedKind::kRegress;
+}
+
 /// One thing that is wanted of the examples.
 struct Task {
   ModelTarget target;
@@ -53,12 +58,12 @@ struct EntryRun final : public ResponseSink {
 class ExamplesCall final : public std::enable_shared_from_this<ExamplesCall> {
  public:
   ExamplesCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, Method method, Offload* offload,
-               std::shared_ptr<ServingMetrics> metrics)
+               std::shared_ptr<Observers> observers)
       : inference_(inference),
         call_(std::move(call)),
         method_(method),
         offload_(offload),
-        metrics_(std::move(metrics)) {}
+        observers_(std::move(observers)) {}
 
   void start(Bytes message);
   void cancel(const Status& reason) {
@@ -83,13 +88,14 @@ class ExamplesCall final : public std::enable_shared_from_this<ExamplesCall> {
   Result<std::string> answer();
   Status answer_task(const Task& task, api::InferenceResult& result);
   void name_model(const Task& task, api::ModelSpec& spec) const;
+  void log(std::string_view response) const;
   void finish(Result<std::string> message);
 
   Inference& inference_;
   const std::shared_ptr<wire::GrpcCall> call_;
   const Method method_;
   Offload* const offload_;
-  const std::shared_ptr<ServingMetrics> metrics_;
+  const std::shared_ptr<Observers> observers_;
   const TimePoint start_ = Clock::now();
   Bytes message_;
   std::vector<Task> tasks_;
@@ -98,6 +104,7 @@ class ExamplesCall final : public std::enable_shared_from_this<ExamplesCall> {
   CancelToken cancel_;
   std::vector<std::unique_ptr<EntryRun>> runs_;
   std::atomic<size_t> runs_left_{0};
+  std::unique_ptr<LoggedRequest> logged_;  // null: it is not
 };
 
 void EntryRun::on_response(InferResponse answer, bool final, bool has_response) {
@@ -167,6 +174,8 @@ void ExamplesCall::submit(Result<VersionPin> pin) {
   Status status = pin.status();
   if (status.ok()) status = find_runs(**pin);
   if (!status.ok()) return finish(status);
+  logged_ = observers_->log.draw(**pin);
+  if (logged_) logged_->request = message_.view();
   if (offload_ == nullptr || message_.size() <= kLoopBytes) return put(*std::move(pin));
   const auto held = std::make_shared<VersionPin>(*std::move(pin));
   status = run_large(*offload_, [self = shared_from_this(), held] { self->put(std::move(*held)); });
@@ -266,11 +275,18 @@ Result<std::string> ExamplesCall::answer() {
   return out.SerializeAsString();
 }
 
+void ExamplesCall::log(std::string_view response) const {
+  const EntryRun& run = *runs_[0];
+  const int64_t version = run.response.version != 0 ? run.response.version : run.model.version;
+  observers_->log.write(*logged_, kind_of(method_), {tasks_[0].target.model, version, run.signature}, response);
+}
+
 void ExamplesCall::finish(Result<std::string> message) {
   const std::string_view method = call_->method();
   if (!runs_.empty() && !runs_[0]->model.definition.name.empty())  // one of a version
-    metrics_->answered(runs_[0]->model.definition.name, method.substr(method.rfind('/') + 1), "GRPC", message.status(),
-                       Clock::now() - start_);
+    observers_->metrics.answered(runs_[0]->model.definition.name, method.substr(method.rfind('/') + 1), "GRPC",
+                                 message.status(), Clock::now() - start_);
+  if (logged_ && message.ok()) log(*message);
   const auto deliver = [self = shared_from_this(), message = std::move(message)]() mutable {
     add_route_headers(*self->call_, self->routed_);
     if (!message.ok()) return self->call_->finish(message.status());
@@ -306,15 +322,15 @@ class ExamplesHandler final : public wire::WholeMessageHandler {
 }  // namespace
 
 void add_example_methods(wire::GrpcMethods& methods, Inference& inference, Offload* offload,
-                         const std::shared_ptr<ServingMetrics>& metrics) {
+                         const std::shared_ptr<Observers>& observers) {
   const std::pair<const char*, Method> all[] = {
       {"Classify", Method::kClassify}, {"Regress", Method::kRegress}, {"MultiInference", Method::kMultiInference}};
   for (const auto& [name, method] : all)
     methods.add(
         std::string("/tensorflow.serving.PredictionService/") + name,
-        [&inference, offload, metrics,
+        [&inference, offload, observers,
          method = method](std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
-          auto examples = std::make_shared<ExamplesCall>(inference, call, method, offload, metrics);
+          auto examples = std::make_shared<ExamplesCall>(inference, call, method, offload, observers);
           return std::make_unique<ExamplesHandler>(std::move(call), std::move(examples));
         },
         wire::ApiGroup::kInference);

@@ -19,8 +19,8 @@ constexpr const char* kNotDecoupled =
 class PredictCall final : public GrpcInferCall {
  public:
   PredictCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, bool timed, Offload* offload,
-              std::shared_ptr<ServingMetrics> metrics)
-      : GrpcInferCall(inference, std::move(call), timed, offload), metrics_(std::move(metrics)) {}
+              std::shared_ptr<Observers> observers)
+      : GrpcInferCall(inference, std::move(call), timed, offload), observers_(std::move(observers)) {}
 
   void begin(size_t length) {
     if (!received()) scanner_.begin(length);
@@ -39,7 +39,7 @@ class PredictCall final : public GrpcInferCall {
   void answered(const Status& status) override;
   void infer(Result<VersionPin> pin);
 
-  const std::shared_ptr<ServingMetrics> metrics_;
+  const std::shared_ptr<Observers> observers_;
   const TimePoint start_ = Clock::now();
   PredictScanner scanner_;
   InferRequestPtr waiting_;  // for its version
@@ -47,6 +47,7 @@ class PredictCall final : public GrpcInferCall {
   ModelTarget target_;
   std::string signature_;
   int64_t version_ = 0;
+  std::unique_ptr<LoggedRequest> logged_;  // null: it is not
   boost::container::small_vector<RequestedOutput, 2> requested_;
 };
 
@@ -82,27 +83,32 @@ void PredictCall::infer(Result<VersionPin> pin) {
   request->model = target_.model;
   request->version = version_;
   requested_ = request->outputs;
+  logged_ = observers_->log.draw(version);
+  if (logged_) logged_->request = write_predict_request(*request, {target_.model, version_, signature_});
   inference().submit(*std::move(pin), std::move(request), kNotDecoupled, routed());
 }
 
 Result<Chunks> PredictCall::encode(InferResponse& response) {
   keep_requested({requested_.data(), requested_.size()}, response);
   const int64_t version = response.version != 0 ? response.version : version_;
-  return write_predict_response(response, {target_.model, version, signature_});
+  const PredictSpec spec{target_.model, version, signature_};
+  Chunks message = write_predict_response(response, spec);
+  if (logged_) observers_->log.write(*logged_, LoggedKind::kPredict, spec, message);
+  return message;
 }
 
 void PredictCall::answered(const Status& status) {
-  if (version_ != 0) metrics_->answered(target_.model, "Predict", "GRPC", status, Clock::now() - start_);
+  if (version_ != 0) observers_->metrics.answered(target_.model, "Predict", "GRPC", status, Clock::now() - start_);
 }
 
 }  // namespace
 
 wire::GrpcMethodFactory predict_method(Inference& inference, bool server_timing, Offload* offload,
-                                       std::shared_ptr<ServingMetrics> metrics) {
-  return [&inference, server_timing, offload, metrics = std::move(metrics)](
+                                       std::shared_ptr<Observers> observers) {
+  return [&inference, server_timing, offload, observers = std::move(observers)](
              std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
     return std::make_unique<CallHandler<PredictCall>>(
-        std::make_shared<PredictCall>(inference, std::move(call), server_timing, offload, metrics));
+        std::make_shared<PredictCall>(inference, std::move(call), server_timing, offload, observers));
   };
 }
 

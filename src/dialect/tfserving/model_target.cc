@@ -97,4 +97,10 @@ void aim_at(const ModelVersion& entry, const ModelVersion& version, InferRequest
   if (&entry != &version) request.parameters.set(std::string(kSignatureParameter), signature_name(entry));
 }
 
+std::string aimed_at(const ModelVersion& version, const InferRequest& request) {
+  const ParameterValue* const named = request.parameters.find(kSignatureParameter);
+  const auto* const name = named == nullptr ? nullptr : std::get_if<std::string>(named);
+  return name == nullptr ? signature_name(version) : *name;
+}
+
 }  // namespace modelmill::tfserving

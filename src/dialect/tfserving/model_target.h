@@ -49,5 +49,7 @@ std::string signature_name(const ModelVersion& version);
 const ModelVersion* find_signature(const ModelVersion& version, std::string_view name);
 /// Has `request`, which `version` is to be given, run by its entry point `entry`.
 void aim_at(const ModelVersion& entry, const ModelVersion& version, InferRequest& request);
+/// The name of the entry point of `version` that runs `request`.
+std::string aimed_at(const ModelVersion& version, const InferRequest& request);
 
 }  // namespace modelmill::tfserving

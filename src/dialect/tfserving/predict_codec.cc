@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "dialect/proto_wire.h"
+#include "dialect/proto_text.h"
 #include "model/tf_tensor_proto.h"
 
 namespace modelmill::tfserving {
@@ -82,21 +82,6 @@ struct EncodedTensor {
   size_t size = 0;
 };
 
-void append_varint(std::string& out, uint64_t value) {
-  std::byte encoded[10];
-  ProtoWriter writer(encoded);
-  writer.varint(value);
-  out.append(reinterpret_cast<char*>(encoded), reinterpret_cast<char*>(writer.at()));
-}
-
-void append_tag(std::string& out, uint32_t field, WireType type) { append_varint(out, wire_tag(field, type)); }
-
-void append_bytes(std::string& out, uint32_t field, std::string_view bytes) {
-  append_tag(out, field, WireType::kBytes);
-  append_varint(out, bytes.size());
-  out += bytes;
-}
-
 template <typename T>
 void append_packed(std::string& out, uint32_t field, const Bytes& elements) {
   std::string packed;
@@ -148,13 +133,11 @@ void append_values(std::string& out, DataType dtype, const Bytes& elements) {
 
 EncodedTensor encode(const Tensor& tensor) {
   EncodedTensor out;
-  append_tag(out.fields, 1, WireType::kVarint);
-  append_varint(out.fields, static_cast<uint64_t>(tf_dtype(tensor.dtype)));
+  append_varint_field(out.fields, 1, static_cast<uint64_t>(tf_dtype(tensor.dtype)));
   std::string shape;
   for (const int64_t size : tensor.shape) {
     std::string dim;
-    append_tag(dim, 1, WireType::kVarint);
-    append_varint(dim, static_cast<uint64_t>(size));
+    append_varint_field(dim, 1, static_cast<uint64_t>(size));
     append_bytes(shape, 2, dim);
   }
   append_bytes(out.fields, 2, shape);
@@ -170,7 +153,28 @@ EncodedTensor encode(const Tensor& tensor) {
   return out;
 }
 
+/// An entry of the map of tensors that is `field`, up to the elements that are the tensor's own memory.
+void append_entry_head(std::string& out, uint32_t field, std::string_view name, const EncodedTensor& encoded) {
+  std::string entry;
+  append_bytes(entry, 1, name);
+  append_tag(entry, 2, WireType::kBytes);
+  append_varint(entry, encoded.size);
+  append_tag(out, field, WireType::kBytes);
+  append_varint(out, entry.size() + encoded.size);
+  out += entry;
+  out += encoded.fields;
+}
+
 }  // namespace
+
+std::string model_spec(const PredictSpec& spec) {
+  std::string out, version;
+  append_bytes(out, 1, spec.model);
+  append_varint_field(version, 1, static_cast<uint64_t>(spec.version));
+  append_bytes(out, 2, version);
+  if (!spec.signature.empty()) append_bytes(out, 3, spec.signature);
+  return out;
+}
 
 Status read_predict_request(PredictScanner& scanned, InferRequest& request) {
   for (ScannedTensor& from : scanned.tensors()) {
@@ -187,27 +191,26 @@ Status read_predict_request(PredictScanner& scanned, InferRequest& request) {
   return ok_status();
 }
 
-Chunks write_predict_response(const InferResponse& response, const PredictReply& reply) {
+std::string write_predict_request(const InferRequest& request, const PredictSpec& spec) {
+  std::string out;
+  append_bytes(out, 1, model_spec(spec));
+  for (const Tensor& tensor : request.inputs) {
+    const EncodedTensor encoded = encode(tensor);
+    append_entry_head(out, 2, tensor.name, encoded);
+    if (encoded.own_memory)
+      for (const Bytes& part : tensor.data) out += part.view();
+  }
+  for (const RequestedOutput& output : request.outputs) append_bytes(out, 3, output.name);
+  return out;
+}
+
+Chunks write_predict_response(const InferResponse& response, const PredictSpec& spec) {
   Chunks out;
   std::string text;
-  std::string spec;
-  append_bytes(spec, 1, reply.model);
-  std::string version;
-  append_tag(version, 1, WireType::kVarint);
-  append_varint(version, static_cast<uint64_t>(reply.version));
-  append_bytes(spec, 2, version);
-  if (!reply.signature.empty()) append_bytes(spec, 3, reply.signature);
-  append_bytes(text, 2, spec);
+  append_bytes(text, 2, model_spec(spec));
   for (const Tensor& tensor : response.outputs) {
     const EncodedTensor encoded = encode(tensor);
-    std::string entry;
-    append_bytes(entry, 1, tensor.name);
-    append_tag(entry, 2, WireType::kBytes);
-    append_varint(entry, encoded.size);
-    append_tag(text, 1, WireType::kBytes);
-    append_varint(text, entry.size() + encoded.size);
-    text += entry;
-    text += encoded.fields;
+    append_entry_head(text, 1, tensor.name, encoded);
     if (!encoded.own_memory) continue;
     out.push_back(Bytes::from_string(std::exchange(text, {})));
     out.insert(out.end(), tensor.data.begin(), tensor.data.end());

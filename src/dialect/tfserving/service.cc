@@ -97,7 +97,7 @@ bool is_for_handler(const RestPath& path, const ModelVersion& version) {
   return path.ask == Ask::kPredict && path.dialects != Dialects::kTfServing && torchserve::takes_bodies(version);
 }
 
-void handle(Inference& inference, const HttpOptions& options, const std::shared_ptr<ServingMetrics>& metrics,
+void handle(Inference& inference, const HttpOptions& options, const std::shared_ptr<Observers>& observers,
             std::shared_ptr<wire::HttpExchange> exchange) {
   const wire::HttpRequest& request = exchange->request();
   const Result<RestPath> path = parse_rest_path(request.method, request.path);
@@ -116,10 +116,11 @@ void handle(Inference& inference, const HttpOptions& options, const std::shared_
                                         path->ask == Ask::kExplain, options, std::move(routed));
   const bool waits = !pin.ok() && inference.loads_on_demand(asked);
   if (pin.ok() || (routed && !waits && path->ask != Ask::kExplain))  // the route may have an answer of its own
-    return handle_rest_inference(inference, exchange, *path, std::move(pin), options, metrics, std::move(routed));
+    return handle_rest_inference(inference, exchange, *path, std::move(pin), options, observers, std::move(routed));
   if (!waits) return exchange->reply(error_reply(pin.status()));
-  wait_for_model(inference, exchange, asked,
-                 [&inference, options, metrics](auto again) { handle(inference, options, metrics, std::move(again)); });
+  wait_for_model(inference, exchange, asked, [&inference, options, observers](auto again) {
+    handle(inference, options, observers, std::move(again));
+  });
 }
 
 ApiGroup group_of(const wire::HttpRequest& request) {
@@ -140,11 +141,11 @@ void reply_metrics(ServingMetrics& metrics, const Catalog& catalog, wire::HttpEx
 }  // namespace
 
 void add_to(wire::GrpcMethods& methods, Inference& inference, ModelControl& control, const HttpOptions& options,
-            const std::shared_ptr<ServingMetrics>& metrics) {
+            const std::shared_ptr<Observers>& observers) {
   const Catalog& catalog = inference.catalog();
   methods.add("/tensorflow.serving.PredictionService/Predict",
-              predict_method(inference, options.server_timing, options.offload, metrics), ApiGroup::kInference);
-  add_example_methods(methods, inference, options.offload, metrics);
+              predict_method(inference, options.server_timing, options.offload, observers), ApiGroup::kInference);
+  add_example_methods(methods, inference, options.offload, observers);
   add_unary<api::GetModelMetadataRequest>(
       methods, ApiGroup::kMetadata, "/tensorflow.serving.PredictionService/GetModelMetadata",
       [&catalog](const api::GetModelMetadataRequest& request) { return metadata(catalog, request); });
@@ -164,18 +165,18 @@ void add_to(wire::GrpcMethods& methods, Inference& inference, ModelControl& cont
 }
 
 void add_to(HttpRouter& router, Inference& inference, const HttpOptions& options,
-            const std::shared_ptr<ServingMetrics>& metrics) {
+            const std::shared_ptr<Observers>& observers) {
   for (const char* segment : {"v1", "tfserving", "kserve"})
     router.add(
         segment,
-        [&inference, options, metrics](std::shared_ptr<wire::HttpExchange> exchange) {
-          handle(inference, options, metrics, std::move(exchange));
+        [&inference, options, observers](std::shared_ptr<wire::HttpExchange> exchange) {
+          handle(inference, options, observers, std::move(exchange));
         },
         group_of);
   router.add(
       "monitoring",
-      [metrics, &catalog = inference.catalog()](std::shared_ptr<wire::HttpExchange> exchange) {
-        reply_metrics(*metrics, catalog, *exchange);
+      [observers, &catalog = inference.catalog()](std::shared_ptr<wire::HttpExchange> exchange) {
+        reply_metrics(observers->metrics, catalog, *exchange);
       },
       ApiGroup::kMetrics);
 }

@@ -5,21 +5,21 @@
 #include "catalog/model_control.h"
 #include "dialect/http_options.h"
 #include "dialect/http_router.h"
-#include "dialect/tfserving/serving_metrics.h"
+#include "dialect/tfserving/observers.h"
 #include "serve/inference.h"
 #include "wire/grpc.h"
 
 namespace modelmill::tfserving {
 
 /// Adds TensorFlow Serving's gRPC services, PredictionService and ModelService, and describes them for reflection.
-/// `inference` and `control` must outlive the wire. What is answered is counted in `metrics`.
+/// `inference` and `control` must outlive the wire. `observers` are told what is answered.
 void add_to(wire::GrpcMethods& methods, Inference& inference, ModelControl& control, const HttpOptions& options,
-            const std::shared_ptr<ServingMetrics>& metrics);
+            const std::shared_ptr<Observers>& observers);
 
 /// Adds TensorFlow Serving's REST interface at /v1, together with what KServe V1 has at the same paths, and each by
-/// itself at /tfserving/v1 and /kserve/v1 (docs/tensorflow-serving.md has the rules), and `metrics` at
+/// itself at /tfserving/v1 and /kserve/v1 (docs/tensorflow-serving.md has the rules), and the metrics of `observers` at
 /// /monitoring/prometheus/metrics. `inference` must outlive the wire.
 void add_to(HttpRouter& router, Inference& inference, const HttpOptions& options,
-            const std::shared_ptr<ServingMetrics>& metrics);
+            const std::shared_ptr<Observers>& observers);
 
 }  // namespace modelmill::tfserving

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,10 +57,15 @@ struct FakeLog {
 /// dimension.
 class FakeInstance final : public BackendInstance {
  public:
-  FakeInstance(const FakeCompute& compute, FakeLog& log) : compute_(compute), log_(log) {}
+  FakeInstance(const FakeCompute& compute, FakeLog& log, std::optional<uint64_t> gpu_bytes = {},
+               std::optional<uint64_t> gpu_bytes_run = {})
+      : compute_(compute), log_(log), gpu_bytes_(gpu_bytes), gpu_bytes_run_(gpu_bytes_run) {}
+
+  std::optional<uint64_t> gpu_bytes(int) const override { return gpu_bytes_; }
 
   void execute(std::vector<InferRequestPtr> requests, Done done) override {
     ++log_.executions;
+    if (gpu_bytes_run_) gpu_bytes_ = gpu_bytes_run_;
     const int count = static_cast<int>(requests.size());
     if (count > log_.largest_batch) log_.largest_batch = count;
     TensorList inputs(requests[0]->inputs.begin(), requests[0]->inputs.end());
@@ -95,18 +101,24 @@ class FakeInstance final : public BackendInstance {
 
   const FakeCompute& compute_;
   FakeLog& log_;
+  std::optional<uint64_t> gpu_bytes_;
+  const std::optional<uint64_t> gpu_bytes_run_;
 };
 
 struct FakeModelParts {
   BackendModelInfo info;
   FakeCompute compute;
+  /// Bytes of a GPU that each instance tells to hold, when it is made and once it has run; nullopt: it can't tell.
+  std::optional<uint64_t> gpu_bytes = {}, gpu_bytes_run = {};
+  /// What the model holds beside them.
+  std::optional<uint64_t> weights = {};
   std::map<std::string, FakeModelParts> signatures = {};  // its others, by name
 };
 
 class FakeModel final : public BackendModel {
  public:
   FakeModel(const FakeModelParts& parts, FakeLog& log)
-      : info_(parts.info), compute_(parts.compute), signatures_(parts.signatures), log_(log) {}
+      : info_(parts.info), compute_(parts.compute), signatures_(parts.signatures), parts_(parts), log_(log) {}
   ~FakeModel() override { ++log_.unloads; }
   const BackendModelInfo& info() const override { return info_; }
   Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
@@ -117,8 +129,10 @@ class FakeModel final : public BackendModel {
       log_.names.push_back(name);
       log_.kinds.push_back(kind);
     }
-    return std::unique_ptr<BackendInstance>(std::make_unique<FakeInstance>(compute_, log_));
+    return std::unique_ptr<BackendInstance>(
+        std::make_unique<FakeInstance>(compute_, log_, parts_.gpu_bytes, parts_.gpu_bytes_run));
   }
+  std::optional<uint64_t> gpu_bytes(int) const override { return parts_.weights; }
   Result<std::unique_ptr<BackendModel>> open_signature(const std::string& name) override {
     const auto it = signatures_.find(name);
     if (it == signatures_.end()) return unimplemented("signature '" + name + "' can't be run");
@@ -129,6 +143,7 @@ class FakeModel final : public BackendModel {
   BackendModelInfo info_;
   FakeCompute compute_;
   std::map<std::string, FakeModelParts> signatures_;
+  const FakeModelParts parts_;
   FakeLog& log_;
 };
 
@@ -139,11 +154,20 @@ struct FakeBackends {
   std::map<std::string, Model> models;
   /// The models of other backends, by backend and name.
   std::map<std::string, std::map<std::string, Model>> others;
+  /// What a backend computes models in by itself, and their models then, by backend and precision.
+  std::map<std::string, std::map<std::string, std::map<std::string, Model>>> lower;
+  /// Those of files that the models' own are replaced by, by the file's name.
+  std::map<std::string, Model> files;
   FakeLog log;
+  /// Of each GPU; nullopt: none can tell.
+  std::optional<BackendRegistry::DeviceMemory> memory = {};
 
   std::vector<BackendRegistry::Description> descriptions() const {
     std::vector<BackendRegistry::Description> out = {{"onnxruntime", "model.onnx", {".onnx"}}};
     for (const auto& [name, its_models] : others) out.push_back({name, "model." + name, {"." + name, ".onnx"}});
+    for (auto& description : out)
+      if (const auto it = lower.find(description.name); it != lower.end())
+        for (const auto& precision : it->second) description.precisions.push_back(precision.first);
     return out;
   }
 
@@ -157,15 +181,20 @@ struct FakeBackends {
             [this](const std::string& backend, const BackendLoad& load,
                    const std::string&) -> Result<std::unique_ptr<BackendModel>> {
               ++log.loads;
-              const auto& its_models = backend == "onnxruntime" ? models : others.at(backend);
-              const auto it = its_models.find(load.model);
-              if (it == its_models.end()) return invalid_argument("the file of model '" + load.model + "' is corrupt");
+              const auto& its_models = load.precision.empty() ? (backend == "onnxruntime" ? models : others.at(backend))
+                                                              : lower.at(backend).at(load.precision);
+              const auto own = its_models.find(load.model);
+              const auto file = files.find(load.file.substr(load.file.rfind('/') + 1));
+              if (own == its_models.end() && file == files.end())
+                return invalid_argument("the file of model '" + load.model + "' is corrupt");
               {
                 MutexLock lock(log.mutex);
                 log.load_arguments.push_back(load);
               }
-              return std::unique_ptr<BackendModel>(std::make_unique<FakeModel>(it->second, log));
-            }};
+              return std::unique_ptr<BackendModel>(
+                  std::make_unique<FakeModel>(file != files.end() ? file->second : own->second, log));
+            },
+            [this](const std::string&, int, const std::string&) { return memory; }};
   }
 };
 

@@ -9,6 +9,9 @@
 
 #include "schedule/admission.h"
 #include "schedule/arrival_rate.h"
+#include "schedule/concurrency_costs.h"
+#include "schedule/concurrency_meter.h"
+#include "schedule/instance_planner.h"
 #include "schedule/objective_share.h"
 #include "schedule/shape_class.h"
 
@@ -35,11 +38,15 @@ class Simulator {
   explicit Simulator(const Scenario& scenario)
       : s_(scenario),
         random_(scenario.seed),
+        arrivals_random_(scenario.seed + 1),
         queue_("simulated", scenario.limits, scenario.by_shape),
         costs_(scenario.policy.max_rows),
         arrivals_(std::max<Duration>(std::chrono::milliseconds(20), scenario.policy.objective)),
-        idle_(scenario.instances) {
+        levels_(scenario.policy.max_rows),
+        planner_(scenario.policy),
+        instances_(scenario.chosen.max > 0 ? scenario.chosen.min : scenario.instances) {
     out_.length = scenario.length;
+    if (scenario.chosen.max > 0) plan_at_ = now_ + Scenario::kPlanned;
   }
 
   Simulation run() {
@@ -47,17 +54,19 @@ class Simulator {
     std::vector<std::unique_ptr<SimulatedRequest>> requests;
     requests_ = &requests;
     const TimePoint end = now_ + s_.length;
-    next_arrival_ = now_ + s_.gap(random_);
+    next_arrival_ = now_ + s_.gap(arrivals_random_);
     while (true) {
       if (next_arrival_ >= end) next_arrival_ = kNever;
+      if (plan_at_ >= end) plan_at_ = kNever;
       const TimePoint at = next_event();
       if (at == kNever) break;
       note_idle(at);
       now_ = std::max(now_, at);
       finish_batches();
+      if (plan_at_ <= now_) plan();
       if (next_arrival_ <= now_) {
         arrive();
-        next_arrival_ = now_ + s_.gap(random_);
+        next_arrival_ = now_ + s_.gap(arrivals_random_);
       }
       cancel_due();
       queue_.expire(now_, dropped_);
@@ -76,17 +85,20 @@ class Simulator {
     TimePoint started{};
     int64_t rows = 0;
     uint64_t shape_class = 0;
+    ConcurrencyMeter::Mark mark;
   };
 
+  int idle() const { return std::max(0, instances_ - static_cast<int>(running_.size())); }
+
   TimePoint next_event() const {
-    TimePoint at = std::min({next_arrival_, ask_again_, queue_.next_expiry()});
+    TimePoint at = std::min({next_arrival_, ask_again_, plan_at_, queue_.next_expiry()});
     if (!running_.empty()) at = std::min(at, running_.begin()->first);
     if (!to_cancel_.empty()) at = std::min(at, to_cancel_.begin()->first);
     return at;
   }
 
   void note_idle(TimePoint until) {
-    if (idle_ == 0 || until <= now_) return;
+    if (idle() == 0 || until <= now_) return;
     if (!out_.idle.empty() && out_.idle.back().second == now_) {
       out_.idle.back().second = until;
     } else {
@@ -104,7 +116,7 @@ class Simulator {
 
   void arrive() {
     auto& record = *requests_->emplace_back(std::make_unique<SimulatedRequest>());
-    record.asked = s_.arrival(random_);
+    record.asked = s_.arrival(arrivals_random_);
     record.arrived = now_;
     auto request = std::make_unique<InferRequest>(std::make_shared<Answers>(record.answers));
     request->model = "simulated";
@@ -129,6 +141,7 @@ class Simulator {
       arrivals_.add(record.asked.rows, now_);
       return;
     }
+    counts_.rows_refused += record.asked.rows;
     end(record, SimulatedEnd::kRefused, status.code());
     request->fail(status);
   }
@@ -151,8 +164,8 @@ class Simulator {
   Status admitted(const InferRequest& request) const {
     if (!s_.learns) return ok_status();
     const CostCurve* cost = costs_.find(kCpu, class_of(request));
-    const WorkAhead ahead{queue_.rows_before(request), s_.instances, idle_};
-    const Admission admission = admit(s_.policy, ahead, cost, now_, request.deadline, share_.value());
+    const WorkAhead ahead{queue_.rows_before(request), instances_, idle()};
+    const Admission admission = admit(s_.policy, ahead, cost, now_, request.deadline, share(), load_view().most_rows);
     if (admission.verdict == Admission::Verdict::kAdmitted) return ok_status();
     return admission.verdict == Admission::Verdict::kMissesDeadline ? deadline_exceeded("too late")
                                                                     : unavailable("too late");
@@ -169,6 +182,7 @@ class Simulator {
 
   void settle_dropped() {
     for (auto& [request, status] : dropped_) {
+      counts_.rows_refused += request->batch_rows;
       end(of(*request), SimulatedEnd::kDropped, status.code());
       request->fail(status);
     }
@@ -177,10 +191,9 @@ class Simulator {
 
   void dispatch() {
     ask_again_ = kNever;
-    while (idle_ > 0) {
-      const LoadView load{s_.policy.objective > Duration{} ? arrivals_.at(now_) : 0, share_.value()};
+    while (idle() > 0) {
       RequestQueue::Next next =
-          queue_.next(s_.policy, now_, {idle_, kCpu}, dropped_, s_.learns ? &costs_ : nullptr, load);
+          queue_.next(s_.policy, now_, {idle(), kCpu}, dropped_, s_.learns ? &costs_ : nullptr, load_view());
       const bool any_dropped = !dropped_.empty();
       settle_dropped();
       if (!next.batch.empty()) {
@@ -207,28 +220,73 @@ class Simulator {
     running.started = now_;
     running.rows = batch.rows;
     out_.batches.push_back(std::move(batch));
-    --idle_;
-    running_.emplace(now_ + s_.batch_time(running.rows, random_), std::move(running));
+    const size_t beside = running_.size();
+    change_speed(beside, beside + 1);
+    meter_.change(static_cast<int>(beside + 1), now_);
+    running.mark = meter_.mark(now_);
+    const Duration alone = s_.batch_time(running.rows, random_);
+    running_.emplace(now_ + times(alone, slowdown(beside + 1)), std::move(running));
+  }
+
+  double slowdown(size_t running) const { return s_.slowdown ? s_.slowdown(static_cast<int>(running)) : 1; }
+  static Duration times(Duration d, double factor) { return factor == 1 ? d : from_seconds(to_seconds(d) * factor); }
+
+  /// What runs goes on with another number beside it.
+  void change_speed(size_t before, size_t after) {
+    if (!s_.slowdown || before == 0) return;
+    const double factor = slowdown(after) / slowdown(before);
+    std::multimap<TimePoint, Running> running;
+    for (auto& [end, one] : running_) running.emplace(now_ + times(end - now_, factor), std::move(one));
+    running_ = std::move(running);
+  }
+
+  LoadView load_view() const {
+    LoadView load{s_.policy.objective > Duration{} ? arrivals_.at(now_) : 0, share()};
+    if (plan_.rate > 0) load.most_rows = plan_.rows, load.most_wait = plan_.delay;
+    return load;
+  }
+
+  double share() const { return share_.value() / plan_.caution; }
+
+  void plan() {
+    plan_at_ = now_ + Scenario::kPlanned;
+    counts_.rows_waiting = queue_.rows();
+    const InstanceChoice choice = planner_.observe(
+        now_, s_.chosen, {instances_, static_cast<int>(running_.size()), counts_, share_.value()}, levels_);
+    out_.outlook = planner_.outlook();
+    plan_ = out_.outlook.current;
+    if (choice.reason.empty()) return;
+    out_.changes.push_back({now_, choice});
+    instances_ = choice.instances;
   }
 
   void finish_batches() {
     while (!running_.empty() && running_.begin()->first <= now_) {
       Running done = std::move(running_.begin()->second);
+      const size_t beside = running_.size();
       running_.erase(running_.begin());
-      ++idle_;
+      const double concurrency = meter_.mean_since(done.mark, now_);
+      meter_.change(static_cast<int>(beside - 1), now_);
+      change_speed(beside, beside - 1);
+      counts_.rows_done += done.rows;
       for (const InferRequestPtr& request : done.requests) {
         SimulatedRequest& record = of(*request);
         end(record, SimulatedEnd::kAnswered, Code::kOk);
         request->complete({});
-        if (s_.policy.objective > Duration{}) share_.observe(now_ - record.arrived > s_.policy.objective);
+        const bool late = s_.policy.objective > Duration{} && now_ - record.arrived > s_.policy.objective;
+        if (s_.policy.objective > Duration{}) share_.observe(late);
+        ++counts_.answered;
+        counts_.late += late;
       }
+      if (s_.chosen.max > 0) levels_.learn(concurrency, done.rows, now_ - done.started, now_);
       if (s_.learns)
         costs_.curve(kCpu, done.shape_class, [] { return std::string(); }).learn(done.rows, now_ - done.started);
     }
   }
 
-  const Scenario s_;  // a copy: what it calls may have a state
-  Random random_;
+  const Scenario s_;        // a copy: what it calls may have a state
+  Random random_;           // of executions
+  Random arrivals_random_;  // the same requests come, whatever is done about them
   Simulation out_;
   std::vector<std::unique_ptr<SimulatedRequest>>* requests_ = nullptr;
   RequestQueue queue_;
@@ -241,7 +299,13 @@ class Simulator {
   TimePoint now_ = kBegin;
   TimePoint next_arrival_ = kNever;
   TimePoint ask_again_ = kNever;
-  int idle_;
+  ConcurrencyCosts levels_;
+  ConcurrencyMeter meter_;
+  InstancePlanner planner_;
+  InstancePlanner::Counts counts_;
+  InstanceOption plan_;
+  TimePoint plan_at_ = kNever;
+  int instances_;
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "catalog/instance_plan.h"
+#include "catalog/instances.h"
 #include "schedule/batch_policy.h"
 #include "schedule/request_queue.h"
 
@@ -30,10 +32,15 @@ struct Scenario {
   RequestQueue::Limits limits{1'000, int64_t{1} << 30, {}};
   bool by_shape = false;
   int instances = 1;
+  /// The least and most instances where an objective chooses their number, every kPlanned; 0: it is `instances`.
+  InstanceLimits chosen{0, 0, {}};
+  static constexpr Duration kPlanned = std::chrono::milliseconds(250);
   /// Executions teach a cost model, which decides about batches and admission, as in a version.
   bool learns = false;
   /// How long a batch of so many rows takes.
   std::function<Duration(int64_t rows, Random&)> batch_time;
+  /// How many times as long executions take while so many run side by side; null: as alone.
+  std::function<double(int running)> slowdown;
   /// From one arrival to the next.
   std::function<Duration(Random&)> gap;
   /// What comes; by default a request of one row.
@@ -73,6 +80,13 @@ struct Simulation {
   /// When an instance or more had nothing to do, from when to when; in order.
   std::vector<std::pair<TimePoint, TimePoint>> idle;
   Duration length{};
+  /// The numbers of instances that were chosen, when and why.
+  struct Change {
+    TimePoint at{};
+    InstanceChoice choice;
+  };
+  std::vector<Change> changes;
+  InstanceOutlook outlook;  // the last
 
   int64_t count(SimulatedEnd end) const;
   /// Whether there was an idle instance at some time between these two.

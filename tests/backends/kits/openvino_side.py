@@ -115,7 +115,7 @@ def rows_along(axis_of_sum):
 def special():
     """Models of tests/backends/test_openvino.py alone."""
     return {
-        "one_row": doubled((1, 4)), "no_names": doubled((-1, 4), names=False), "any_rank": any_rank(),
+        "one_row": doubled((1, 4)), "four_rows": doubled((4, 4)), "no_names": doubled((-1, 4), names=False), "any_rank": any_rank(),
         "stateful": stateful(), "rows_depend": rows_along(0), "rows_alone": rows_along(1),
         "outer": outer(),
     }  # fmt: skip

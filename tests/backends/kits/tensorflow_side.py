@@ -175,6 +175,7 @@ def save_tf1(folder, tags):
         x = tf.compat.v1.placeholder(tf.float32, None, "x")
         scale = tf.compat.v1.get_variable("scale", initializer=np.float32(5), use_resource=False)
         y = tf.multiply(x, scale, "y")
+        tf.compat.v1.assign(scale, 9, name="nine")
         session.run(tf.compat.v1.global_variables_initializer())
         builder = tf.compat.v1.saved_model.Builder(str(folder))
         signature = tf.compat.v1.saved_model.predict_signature_def({"x": x}, {"y": y})

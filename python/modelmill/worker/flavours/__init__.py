@@ -80,6 +80,6 @@ def find(hello):
         return importlib.import_module(f".{built_in}", __name__).load(hello)
     if not file.endswith(".py"):
         raise Error(f"'{file}' is no Python file")
-    sys.modules[triton.MODULE] = triton.module
+    sys.modules[triton.MODULE] = sys.modules[triton.NATIVE_MODULE] = triton.module
     module = load_module(file)
     return triton.load(module, hello) if hasattr(module, triton.CLASS) else own.load(module, hello)

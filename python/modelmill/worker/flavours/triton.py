@@ -22,6 +22,7 @@ from . import Flavour
 
 CLASS = "TritonPythonModel"
 MODULE = "triton_python_backend_utils"  # that its code imports
+NATIVE_MODULE = "c_python_backend_utils"  # where Triton's has its classes from
 log = logging.getLogger("modelmill")
 
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "catalog/testing/kept_records.h"
 #include "catalog/testing/no_model_control.h"
 #include "dialect/testing/fakes.h"
 #include "dialect/tfserving/service.h"
@@ -41,8 +42,8 @@ class FakeControl final : public modelmill::testing::NoModelControl {
 class TfServing : public ::testing::Test {
  protected:
   TfServing() : inference_(catalog_.catalog()) {
-    add_to(router_, inference_, {}, metrics_);
-    add_to(methods_, inference_, control_, {}, metrics_);
+    add_to(router_, inference_, {}, observers_);
+    add_to(methods_, inference_, control_, {}, observers_);
     catalog_.add(testing::simple_description("m"));
     catalog_.add(model("two", {{"a", DataType::kInt32, {-1}}, {"b", DataType::kBytes, {-1, 1}}},
                        {{"a", DataType::kInt32, {-1}}, {"b_bytes", DataType::kBytes, {-1, 1}}}));
@@ -84,7 +85,8 @@ class TfServing : public ::testing::Test {
   testing::LoopThread thread_;
   testing::FakeCatalog catalog_;
   Inference inference_;
-  std::shared_ptr<ServingMetrics> metrics_ = std::make_shared<ServingMetrics>();
+  testing::KeptRecords records_;
+  std::shared_ptr<Observers> observers_ = std::make_shared<Observers>(records_);
   HttpRouter router_;
   wire::GrpcMethods methods_;
   FakeControl control_;

@@ -1,0 +1,174 @@
+#include "dialect/kserve_v2/shared_regions.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace modelmill::kserve_v2 {
+namespace {
+
+constexpr size_t kLongestName = 1024;
+
+Status not_registered(const std::string& name, std::string_view why) {
+  return invalid_argument("failed to register shared memory region '" + name + "': " + std::string(why));
+}
+
+/// What went wrong with a region's object after it was registered.
+Status broken(const SharedRegion& region, const Status& status) {
+  if (status.code() != Code::kOutOfRange)
+    return internal("shared memory region '" + region.name + "' cannot be used: " + status.message());
+  return invalid_argument("Invalid offset + byte size for shared memory region: '" + region.name +
+                          "': " + status.message() + "; unregister it, and register it with the size that it has");
+}
+
+Status not_opened(const std::string& key, const Status& status) {
+  const std::string text = "Unable to open shared memory region: '" + key + "': " + status.message();
+  if (status.code() == Code::kResourceExhausted) return resource_exhausted(text);
+  return internal(text);
+}
+
+/// Each region is an open file, and connections are too.
+size_t most_regions() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return SharedRegions::kMost;
+  return std::min<size_t>(SharedRegions::kMost, std::max<size_t>(16, files.rlim_cur / 4));
+}
+
+}  // namespace
+
+Result<Bytes> SharedSlice::read() const {
+  MemoryRef memory = Memory::allocate(size);
+  const Status status = region->object.read(region->offset + offset, {memory->data(), memory->size()});
+  if (!status.ok()) return broken(*region, status);
+  return Bytes(std::move(memory));
+}
+
+Status SharedSlice::write(const Chunks& bytes) const {
+  uint64_t at = region->offset + offset;
+  for (const Bytes& chunk : bytes) {
+    const Status status = region->object.write(at, {chunk.data(), chunk.size()});
+    if (!status.ok()) return broken(*region, status);
+    at += chunk.size();
+  }
+  return ok_status();
+}
+
+SharedRegions::SharedRegions(std::vector<std::string> allowed, uint64_t request_bytes)
+    : allowed_(std::move(allowed)), request_bytes_(request_bytes), most_(most_regions()) {}
+
+Status SharedRegions::check_on() const {
+  if (on()) return ok_status();
+  return unimplemented(
+      "Client shared memory is disabled. Start the server with '--allow-client-shm /' to enable, or send tensors in "
+      "the request.");
+}
+
+Status SharedRegions::add(const std::string& name, const std::string& key, uint64_t offset, uint64_t size) {
+  MM_RETURN_IF_ERROR(check_on());
+  if (name.empty()) return invalid_argument("'region name' is necessary to register system shared memory region");
+  if (name.size() > kLongestName)
+    return not_registered(name.substr(0, 32) + "...",
+                          "its name is longer than " + std::to_string(kLongestName) + " bytes");
+  const auto object_name = SharedMemoryObject::name_of(key);
+  if (!object_name.ok())
+    return invalid_argument("cannot register shared memory region '" + name + "' - invalid shm key '" + key +
+                            "': " + object_name.status().message());
+  const std::string path = "/" + *object_name;
+  const auto begins_path = [&](const std::string& prefix) { return path.starts_with(prefix); };
+  if (std::none_of(allowed_.begin(), allowed_.end(), begins_path))
+    return {Code::kPermissionDenied, "cannot register shared memory region '" + name + "' - key '" + key +
+                                         "' does not begin as --allow-client-shm of this server asks; use another key"};
+  {
+    const MutexLock lock(mutex_);
+    if (regions_.contains(name)) return already_exists("shared memory region '" + name + "' already in manager");
+  }
+  Result<SharedMemoryObject> object = SharedMemoryObject::open(*object_name);
+  if (!object.ok()) return not_opened(key, object.status());
+  const Result<uint64_t> has = object->size();
+  if (!has.ok()) return internal("Invalid shared memory region: '" + key + "'");
+  if (size == 0) return not_registered(name, "invalid args: its byte_size is 0");
+  if (offset > *has || size > *has - offset)
+    return not_registered(name, "invalid args: offset " + std::to_string(offset) + " and byte_size " +
+                                    std::to_string(size) + " pass the end of '" + key + "', which has " +
+                                    std::to_string(*has) + " bytes");
+  auto region = std::make_shared<const SharedRegion>(SharedRegion{name, key, offset, size, std::move(object).value()});
+  const MutexLock lock(mutex_);
+  if (regions_.size() >= most_)
+    return resource_exhausted("failed to register shared memory region '" + name + "': " + std::to_string(most_) +
+                              " are registered, which is the most; unregister those that are not used any more");
+  if (!regions_.emplace(name, std::move(region)).second)
+    return already_exists("shared memory region '" + name + "' already in manager");
+  return ok_status();
+}
+
+Status SharedRegions::remove(const std::string& name) {
+  MM_RETURN_IF_ERROR(check_on());
+  std::shared_ptr<const SharedRegion> gone;  // closed without the lock
+  const MutexLock lock(mutex_);
+  const auto found = regions_.find(name);
+  if (found == regions_.end()) return ok_status();
+  gone = std::move(found->second);
+  regions_.erase(found);
+  return ok_status();
+}
+
+Status SharedRegions::remove_all() {
+  MM_RETURN_IF_ERROR(check_on());
+  decltype(regions_) gone;
+  const MutexLock lock(mutex_);
+  gone.swap(regions_);
+  return ok_status();
+}
+
+Result<std::vector<std::shared_ptr<const SharedRegion>>> SharedRegions::list(const std::string& name) const {
+  std::vector<std::shared_ptr<const SharedRegion>> regions;
+  const MutexLock lock(mutex_);
+  if (name.empty()) {
+    for (const auto& [unused, region] : regions_) regions.push_back(region);
+    return regions;
+  }
+  const auto found = regions_.find(name);
+  if (found == regions_.end()) return not_found("Unable to find system shared memory region: '" + name + "'");
+  regions.push_back(found->second);
+  return regions;
+}
+
+Result<SharedSlice> SharedRegions::find(const std::string& name, uint64_t offset, uint64_t size) const {
+  SharedSlice slice{nullptr, offset, size};
+  {
+    const MutexLock lock(mutex_);
+    const auto found = regions_.find(name);
+    if (found != regions_.end()) slice.region = found->second;
+  }
+  if (!slice.region) {
+    std::string text = "Unable to find shared memory region: '" + name + "'";
+    if (!on()) text += ": client shared memory is disabled; send the tensor in the request";
+    return not_found(std::move(text));
+  }
+  const uint64_t has = slice.region->size;
+  if (offset >= has) return invalid_argument("Invalid offset for shared memory region: '" + name + "'");
+  if (size > has - offset)
+    return invalid_argument("Invalid offset + byte size for shared memory region: '" + name +
+                            "': " + std::to_string(size) + " bytes at " + std::to_string(offset) + " of its " +
+                            std::to_string(has));
+  return slice;
+}
+
+Status SharedRegions::check_request(uint64_t before, uint64_t more) const {
+  if (before <= request_bytes_ && more <= request_bytes_ - before) return ok_status();
+  return resource_exhausted("the request's inputs in shared memory pass " + std::to_string(request_bytes_) +
+                            " bytes, the limit of a request (--max-body-bytes); send fewer rows at once");
+}
+
+Status cuda_memory_refused(const SharedRegions& regions, const std::string& name) {
+  MM_RETURN_IF_ERROR(regions.check_on());
+  if (name.empty()) return invalid_argument("'region name' is necessary to register cuda shared memory region");
+  return invalid_argument("failed to register CUDA shared memory region: '" + name + "', GPUs not supported");
+}
+
+Status cuda_region_missing(const std::string& name) {
+  return not_found("Unable to find cuda shared memory region: '" + name + "'");
+}
+
+}  // namespace modelmill::kserve_v2

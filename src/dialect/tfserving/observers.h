@@ -1,0 +1,16 @@
+#pragma once
+
+#include "dialect/tfserving/request_log.h"
+#include "dialect/tfserving/serving_metrics.h"
+
+namespace modelmill::tfserving {
+
+/// Who is told of what came by the protocol.
+struct Observers {
+  explicit Observers(RequestRecorder& recorder) : log(recorder) {}
+
+  ServingMetrics metrics;
+  const RequestLog log;
+};
+
+}  // namespace modelmill::tfserving

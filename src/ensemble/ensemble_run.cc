@@ -1,0 +1,396 @@
+#include "ensemble/ensemble_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ensemble/combine.h"
+#include "schedule/failure_reason.h"
+
+namespace modelmill {
+namespace {
+
+/// Triton's rule for tensors between models of which one has a batch dimension and the other has not.
+void fit_batch(Shape& shape, const Shape& wanted, bool to_batched) {
+  const bool fits = shape_matches(dims(wanted), dims(shape));
+  if (to_batched && fits)
+    shape.insert(shape.begin(), 1);
+  else if (!to_batched && !fits && !shape.empty() && shape.front() == 1)
+    shape.erase(shape.begin());
+}
+
+Status no_longer_wanted(const InferRequest& request, const std::string& ensemble, TimePoint now) {
+  const auto reason = request.cancel ? request.cancel->reason() : CancelToken::Reason::kNone;
+  if (reason == CancelToken::Reason::kDeadline || request.deadline <= now)
+    return deadline_exceeded("the deadline of the request to ensemble '" + ensemble + "' passed before it was run");
+  if (reason != CancelToken::Reason::kNone) return cancelled("the request was cancelled by its client");
+  return ok_status();
+}
+
+}  // namespace
+
+void EnsembleRun::begin(std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
+                        std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request) {
+  std::make_shared<EnsembleRun>(std::move(plan), members, std::move(stats), version, std::move(request))->start();
+}
+
+EnsembleRun::EnsembleRun(std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
+                         std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request)
+    : plan_(std::move(plan)),
+      members_(members),
+      stats_(std::move(stats)),
+      version_(version),
+      began_(request->times.queued),
+      cancel_(std::make_shared<CancelToken>(request->cancel)),
+      request_(std::move(request)),
+      tensors_(plan_->tensors.size()),
+      uses_(plan_->tensors.size()) {
+  for (size_t step = 0; step < plan_->steps.size(); ++step) steps_.emplace_back(*this, step);
+}
+
+void EnsembleRun::start() {
+  std::optional<Ending> ending;
+  {
+    const MutexLock lock(mutex_);
+    choose_steps();
+    Status status = no_longer_wanted(*request_, plan_->name, began_);
+    if (status.ok()) status = pin_members();
+    if (!status.ok()) {
+      ending = end(std::move(status));
+    } else {
+      put_inputs();
+      ending = look_for_end();  // an answer may be the inputs themselves
+    }
+  }
+  if (ending) return finish(*std::move(ending));
+  if (plan_->combines && plan_->combination.deadline.count() > 0)
+    members_.call_at(began_ + plan_->combination.deadline, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->deadline_passed();
+    });
+  drive();
+}
+
+bool EnsembleRun::is_wanted(const InferRequest& request, const std::string& output) const {
+  return request.outputs.empty() || std::any_of(request.outputs.begin(), request.outputs.end(),
+                                                [&](const RequestedOutput& asked) { return asked.name == output; });
+}
+
+/// Those that the outputs hang on which the client wants; of a combination all.
+void EnsembleRun::choose_steps() {
+  std::vector<size_t> tensors;
+  for (const EnsemblePlan::Input& output : plan_->outputs)
+    if (is_wanted(*request_, output.name)) {
+      tensors.push_back(output.tensor);
+      ++uses_[output.tensor];
+    }
+  for (const EnsemblePlan::Combined& output : plan_->combination.outputs)
+    for (const size_t tensor : output.tensors) {
+      tensors.push_back(tensor);
+      ++uses_[tensor];
+    }
+  std::vector<bool> needed(steps_.size(), false);
+  while (!tensors.empty()) {
+    const size_t writer = plan_->writers[tensors.back()];
+    tensors.pop_back();
+    if (writer == steps_.size() || needed[writer]) continue;
+    needed[writer] = true;
+    ++needed_;
+    for (const EnsemblePlan::Input& input : plan_->steps[writer].inputs) {
+      tensors.push_back(input.tensor);
+      ++uses_[input.tensor];
+    }
+  }
+  for (size_t step = 0; step < steps_.size(); ++step)
+    if (!needed[step]) steps_[step].state = StepState::kNotNeeded;
+  for (const auto& readers : plan_->readers)
+    for (const size_t step : readers) ++steps_[step].missing;
+}
+
+/// What can't be asked has failed; an error where that ends the request.
+Status EnsembleRun::pin_members() {
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    StepRun& run = steps_[step];
+    if (run.state != StepState::kWaits) continue;
+    Result<VersionPin> pin = members_.pin(plan_->steps[step]);
+    if (pin.ok()) {
+      run.pin = std::move(pin).value();
+      continue;
+    }
+    run.state = StepState::kFailed;
+    run.error = pin.status();
+    ++failed_;
+    if (!can_do_without()) return failed_by(pin.status(), step);
+  }
+  return ok_status();
+}
+
+void EnsembleRun::put_inputs() {
+  for (const EnsemblePlan::Port& input : plan_->inputs) {
+    const Tensor* given = request_->input(input.name);
+    set_tensor(input.tensor, given != nullptr ? std::optional<Tensor>(*given) : std::nullopt);
+  }
+}
+
+void EnsembleRun::set_tensor(size_t tensor, std::optional<Tensor> value) {
+  if (uses_[tensor] > 0) tensors_[tensor] = std::move(value);
+  for (const size_t step : plan_->readers[tensor])
+    if (--steps_[step].missing == 0 && steps_[step].state == StepState::kWaits) ready_.push_back(step);
+}
+
+/// Hands over what is ready, one request after the other, on one thread at a time: members that answer at once come
+/// back to here instead of going deeper.
+void EnsembleRun::drive() {
+  {
+    const MutexLock lock(mutex_);
+    if (driving_) return;
+    driving_ = true;
+  }
+  while (true) {
+    InferRequestPtr request;
+    VersionPin pin;
+    {
+      const MutexLock lock(mutex_);
+      if (ready_.empty() || !request_) {
+        driving_ = false;
+        return;
+      }
+      const size_t step = ready_.front();
+      ready_.pop_front();
+      request = request_for(step);
+      pin = std::move(steps_[step].pin);
+      steps_[step].state = StepState::kRuns;
+    }
+    members_.submit(std::move(pin), std::move(request));
+  }
+}
+
+InferRequestPtr EnsembleRun::request_for(size_t step) {
+  const EnsemblePlan::Step& plan = plan_->steps[step];
+  const InferRequest& whole = *request_;
+  auto request = std::make_unique<InferRequest>(std::shared_ptr<ResponseSink>(shared_from_this(), &steps_[step].sink));
+  request->model = plan.model;
+  request->version = plan.version;
+  request->label = plan.label;
+  request->id = whole.id;
+  request->parameters = whole.parameters;
+  request->sequence = whole.sequence;
+  request->priority = whole.priority;
+  request->timeout = whole.timeout;
+  request->deadline = whole.deadline;
+  if (plan_->combines && plan_->combination.deadline.count() > 0)
+    request->deadline = std::min(request->deadline, began_ + plan_->combination.deadline);
+  request->cancel = cancel_;
+  request->trace = whole.trace;
+  request->times.received = Clock::now();
+  for (const EnsemblePlan::Input& input : plan.inputs) {
+    std::optional<Tensor>& from = tensors_[input.tensor];
+    const bool last = --uses_[input.tensor] == 0;
+    if (!from) continue;
+    Tensor tensor = last ? std::move(*from) : *from;
+    if (last) from.reset();
+    tensor.name = input.name;
+    if (input.fits_batch) fit_batch(tensor.shape, input.dims, plan.batched);
+    request->inputs.push_back(std::move(tensor));
+  }
+  for (const EnsemblePlan::Port& output : plan.outputs) request->outputs.push_back({output.name});
+  return request;
+}
+
+void EnsembleRun::answered(size_t step, InferResponse response, bool final, bool has_response) {
+  std::optional<Ending> ending;
+  {
+    const MutexLock lock(mutex_);
+    StepRun& run = steps_[step];
+    if (!request_ || run.state != StepState::kRuns) return;  // it comes too late
+    if (!final && response.status.ok()) {
+      run.response = std::move(response);
+      return;
+    }
+    if (!has_response && run.response)
+      response = *std::exchange(run.response, std::nullopt);
+    else if (!has_response)
+      response.status = internal("it has ended without an answer");
+    const Status status = response.status;
+    if (status.ok()) {
+      take_outputs(step, response);
+      run.state = StepState::kAnswered;
+      ++answered_;
+      count_times(response.times);
+      ending = look_for_end();
+    } else {
+      run.state = StepState::kFailed;
+      run.error = status;
+      ++failed_;
+      ending = step_failed(step, status);
+    }
+  }
+  if (ending) return finish(*std::move(ending));
+  drive();
+}
+
+void EnsembleRun::take_outputs(size_t step, InferResponse& response) {
+  const EnsemblePlan::Step& plan = plan_->steps[step];
+  for (const EnsemblePlan::Port& port : plan.outputs) {
+    const auto found = std::find_if(response.outputs.begin(), response.outputs.end(),
+                                    [&](const Tensor& output) { return output.name == port.name; });
+    // As in Triton what a model leaves out may be an optional input of the next.
+    if (found == response.outputs.end())
+      set_tensor(port.tensor, std::nullopt);
+    else
+      set_tensor(port.tensor, std::move(*found));
+  }
+}
+
+void EnsembleRun::count_times(const RequestTimes& times) {
+  const auto between = [](TimePoint from, TimePoint to) {
+    return from == TimePoint{} || to <= from ? Duration{} : to - from;
+  };
+  queued_ += between(times.queued, times.compute_start);
+  record_.input += between(times.compute_start, times.input_end);
+  record_.infer += between(times.input_end, times.infer_end);
+  record_.output += between(times.infer_end, times.compute_end);
+}
+
+/// Enough members are left.
+bool EnsembleRun::can_do_without() const {
+  return plan_->combines && failed_ + plan_->combination.quorum <= steps_.size();
+}
+
+/// What the client is told where the step's failure is one too many.
+Status EnsembleRun::failed_by(const Status& why, size_t step) const {
+  Status error = in_ensemble(why, step);
+  if (!plan_->combines || plan_->combination.quorum == steps_.size()) return error;
+  return {error.code(), error.message() + "; " + std::to_string(failed_) + " of " + std::to_string(steps_.size()) +
+                            " members have failed, and the quorum is " + std::to_string(plan_->combination.quorum)};
+}
+
+std::optional<EnsembleRun::Ending> EnsembleRun::step_failed(size_t step, const Status& why) {
+  if (can_do_without() && !request_->cancelled()) return look_for_end();
+  return end(failed_by(why, step));
+}
+
+std::optional<EnsembleRun::Ending> EnsembleRun::look_for_end() {
+  const size_t done = plan_->combines ? answered_ + failed_ : answered_;
+  if (done < needed_) return std::nullopt;
+  return end(ok_status());
+}
+
+void EnsembleRun::deadline_passed() {
+  std::optional<Ending> ending;
+  {
+    const MutexLock lock(mutex_);
+    if (!request_) return;
+    const EnsemblePlan::Combination& combination = plan_->combination;
+    Status status;
+    if (answered_ < combination.quorum) {
+      std::string missing;
+      for (size_t step = 0; step < steps_.size(); ++step)
+        if (steps_[step].state != StepState::kAnswered)
+          missing += (missing.empty() ? "'" : ", '") + plan_->steps[step].text() + "'";
+      status = deadline_exceeded("in ensemble '" + plan_->name + "', " + std::to_string(answered_) + " of " +
+                                 std::to_string(steps_.size()) + " members have answered within its deadline of " +
+                                 std::to_string(combination.deadline.count()) + " us, and the quorum is " +
+                                 std::to_string(combination.quorum) + "; missing: " + missing);
+    }
+    ending = end(std::move(status));
+  }
+  finish(*std::move(ending));
+}
+
+EnsembleRun::Ending EnsembleRun::end(Status error) {
+  Ending out;
+  out.request = std::move(request_);
+  out.error = std::move(error);
+  out.tensors = std::move(tensors_);
+  out.queued = queued_;
+  out.record = record_;
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    StepRun& run = steps_[step];
+    if (run.state == StepState::kAnswered) out.took_part.push_back(step);
+    if (run.state == StepState::kRuns) out.unwanted.push_back(step);
+    run.pin = VersionPin();  // of one that has not begun
+  }
+  return out;
+}
+
+void EnsembleRun::finish(Ending ending) {
+  InferRequest& request = *ending.request;
+  request.times.compute_start = request.times.input_end = began_;
+  request.times.infer_end = Clock::now();
+  Result<InferResponse> response = ending.error.ok() ? response_of(ending) : Result<InferResponse>(ending.error);
+  request.times.compute_end = Clock::now();
+  if (response.ok()) {
+    ending.record.rows = request.batch_rows;
+    ending.record.requests = 1;
+    stats_->executed(ending.record, CutReason::kIdleInstance);
+    RequestTimes times = request.times;
+    times.compute_start = times.queued + ending.queued;  // the time in queues is that of its members, as in Triton
+    stats_->request_succeeded(times, request.batch_rows);
+    request.complete(std::move(response).value());
+  } else {
+    stats_->request_failed(request.times, reason_before_running(response.status().code()));
+    request.fail(response.status());
+  }
+  ending.request.reset();
+  if (ending.unwanted.empty()) return;
+  cancel_->cancel(CancelToken::Reason::kClientGone);
+  for (const size_t step : ending.unwanted) members_.drop_unwanted(plan_->steps[step]);
+}
+
+Result<InferResponse> EnsembleRun::response_of(Ending& ending) const {
+  InferResponse response;
+  response.version = version_;
+  if (plan_->combines) {
+    MM_RETURN_IF_ERROR(combine_outputs(ending, response));
+    return response;
+  }
+  for (const EnsemblePlan::Input& output : plan_->outputs) {
+    if (!is_wanted(*ending.request, output.name)) continue;
+    std::optional<Tensor>& from = ending.tensors[output.tensor];
+    if (!from) continue;  // as in Triton, what its model has left out
+    Tensor tensor = *from;
+    tensor.name = output.name;
+    if (output.fits_batch) fit_batch(tensor.shape, output.dims, plan_->batched);
+    response.outputs.push_back(std::move(tensor));
+  }
+  return response;
+}
+
+Status EnsembleRun::combine_outputs(const Ending& ending, InferResponse& response) const {
+  const EnsemblePlan::Combination& combination = plan_->combination;
+  std::vector<double> weights;
+  std::string members, missing;
+  for (size_t step = 0; step < plan_->steps.size(); ++step) {
+    const bool took_part = std::find(ending.took_part.begin(), ending.took_part.end(), step) != ending.took_part.end();
+    std::string& names = took_part ? members : missing;
+    names += (names.empty() ? "" : ",") + plan_->steps[step].text();
+    if (took_part) weights.push_back(combination.weights[step]);
+  }
+  response.parameters.set("ensemble_members", members);
+  if (!missing.empty()) response.parameters.set("ensemble_missing", missing);
+  for (const EnsemblePlan::Combined& output : combination.outputs) {
+    const bool labelled = !combination.label_output.empty() && is_wanted(*ending.request, combination.label_output);
+    if (!labelled && !is_wanted(*ending.request, output.name)) continue;
+    std::vector<const Tensor*> tensors;
+    for (const size_t step : ending.took_part) {
+      const std::optional<Tensor>& tensor = ending.tensors[output.tensors[step]];
+      if (!tensor) return in_ensemble(internal("it has left out output '" + output.name + "'"), step);
+      tensors.push_back(&*tensor);
+    }
+    auto combined = combine(combination.combiner, output.name, tensors, weights);
+    if (!combined.ok()) return combined.status().with_context("in ensemble '" + plan_->name + "'");
+    if (labelled && combined->shape.empty())
+      return internal("in ensemble '" + plan_->name + "': output '" + output.name + "' has no dimension of classes");
+    std::optional<Tensor> label;
+    if (labelled) label = largest_class(combination.label_output, *combined);
+    if (is_wanted(*ending.request, output.name)) response.outputs.push_back(*std::move(combined));
+    if (label) response.outputs.push_back(*std::move(label));
+  }
+  return ok_status();
+}
+
+Status EnsembleRun::in_ensemble(const Status& status, size_t step) const {
+  return {status.code(),
+          "in ensemble '" + plan_->name + "', model '" + plan_->steps[step].text() + "': " + status.message()};
+}
+
+}  // namespace modelmill

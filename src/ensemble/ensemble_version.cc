@@ -1,0 +1,91 @@
+#include "ensemble/ensemble_version.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ensemble/ensemble_run.h"
+
+namespace modelmill {
+namespace {
+
+bool same_tensors(const std::vector<TensorSpec>& a, const std::vector<TensorSpec>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const TensorSpec& x, const TensorSpec& y) {
+    return x.name == y.name && x.dtype == y.dtype && x.shape == y.shape && x.optional == y.optional;
+  });
+}
+
+std::string list(const std::vector<EnsemblePlan::Port>& ports, const EnsemblePlan& plan) {
+  std::string out;
+  for (const EnsemblePlan::Port& port : ports) {
+    out += out.empty() ? "" : ", ";
+    out += port.name == plan.tensors[port.tensor] ? port.name : port.name + ": " + plan.tensors[port.tensor];
+  }
+  return out;
+}
+
+/// "ocr@3 (image: crop) -> (text: words)"
+std::string step_line(const EnsemblePlan::Step& step, const EnsemblePlan& plan) {
+  const std::vector<EnsemblePlan::Port> inputs(step.inputs.begin(), step.inputs.end());
+  return step.text() + " (" + list(inputs, plan) + ") -> (" + list(step.outputs, plan) + ")";
+}
+
+}  // namespace
+
+EnsembleVersion::EnsembleVersion(Description description, std::shared_ptr<VersionStats> stats,
+                                 std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members)
+    : ModelVersion(std::move(description), stats),
+      counters_(std::move(stats)),
+      plan_(std::move(plan)),
+      members_(members) {}
+
+void EnsembleVersion::submit(InferRequestPtr request) {
+  request->times.queued = Clock::now();
+  EnsembleRun::begin(plan_, members_, counters_, version(), std::move(request));
+}
+
+Status EnsembleVersion::availability() const {
+  Status first;
+  size_t missing = 0;
+  for (const EnsemblePlan::Step& step : plan_->steps) {
+    Status status = availability_of(step);
+    if (status.ok()) continue;
+    ++missing;
+    if (first.ok()) first = std::move(status);
+  }
+  const bool enough = plan_->combines && missing + plan_->combination.quorum <= plan_->steps.size();
+  return enough ? ok_status() : first;
+}
+
+Status EnsembleVersion::availability_of(const EnsemblePlan::Step& step) const {
+  const Result<VersionPin> pin = members_.pin(step);
+  const std::string what = "ensemble '" + name() + "' depends on '" + step.text() + "' which ";
+  if (!pin.ok()) return unavailable(what + "can't be asked: " + pin.status().message());
+  if (!*pin) return ok_status();  // it loads when it is asked
+  const Signature& now = (*pin)->signature();
+  if (!same_tensors(now.inputs, step.signature.inputs) || !same_tensors(now.outputs, step.signature.outputs))
+    return unavailable(what + "has other inputs or outputs than when the ensemble was loaded; load it again");
+  if (const Status status = (*pin)->availability(); !status.ok())
+    return unavailable(what + "is not available: " + status.message());
+  return ok_status();
+}
+
+void EnsembleVersion::drop_unwanted() {
+  for (const EnsemblePlan::Step& step : plan_->steps) members_.drop_unwanted(step);
+}
+
+Explanation EnsembleVersion::explain() const {
+  Explanation out;
+  out.policy = "ensemble";
+  out.max_rows = std::max<int64_t>(1, definition().max_batch_size.value_or(0));
+  out.on_loop = "never";
+  for (const EnsemblePlan::Step& step : plan_->steps) out.steps.push_back(step_line(step, *plan_));
+  if (!plan_->combines) return out;
+  const EnsemblePlan::Combination& combination = plan_->combination;
+  out.combination = std::string(combiner_name(combination.combiner)) + " of " + std::to_string(plan_->steps.size()) +
+                    " members, a quorum of " + std::to_string(combination.quorum);
+  if (combination.deadline.count() > 0)
+    out.combination += " after " + std::to_string(combination.deadline.count()) + " us at most";
+  return out;
+}
+
+}  // namespace modelmill

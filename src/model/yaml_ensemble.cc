@@ -1,0 +1,113 @@
+#include "model/yaml_ensemble.h"
+
+#include <charconv>
+#include <utility>
+
+#include "base/duration_text.h"
+#include "model/yaml_check.h"
+
+namespace modelmill {
+namespace {
+
+class Reading {
+ public:
+  Reading(const std::string& file, std::vector<ConfigProblem>& problems) : file_(file), problems_(problems) {}
+
+  YamlEnsemble run(const YAML::Node& ensemble) {
+    const size_t before = problems_.size();
+    YamlEnsemble out;
+    const bool members = ensemble["members"].IsDefined(), steps = ensemble["steps"].IsDefined();
+    if (members == steps) {
+      add(ensemble, "an ensemble must have one of members and steps");
+    } else if (members) {
+      out.combination = combination_of(ensemble);
+    } else {
+      for (const char* key : {"combine", "outputs", "quorum", "deadline"})
+        if (const YAML::Node value = ensemble[key]; value.IsDefined())
+          add(value, "'" + std::string(key) + "' is for an ensemble with members; remove it, or the steps");
+      out.scheduling = scheduling_of(ensemble["steps"]);
+    }
+    return problems_.size() == before ? std::move(out) : YamlEnsemble();
+  }
+
+ private:
+  void add(const YAML::Node& value, std::string message) {
+    problems_.push_back({Code::kInvalidArgument, yaml_place(file_, value.Mark()), std::move(message)});
+  }
+
+  CombinationDefinition combination_of(const YAML::Node& ensemble) {
+    CombinationDefinition out;
+    const YAML::Node combine = ensemble["combine"];
+    if (!combine.IsDefined())
+      add(ensemble,
+          "an ensemble with members must say how to combine them: average, weighted, max, majority or "
+          "soft_vote");
+    else
+      out.combiner = parse_combiner(combine.Scalar()).value_or(Combiner::kAverage);
+    for (const auto& member : ensemble["members"]) out.members.push_back(member_of(member));
+    if (const YAML::Node outputs = ensemble["outputs"]; outputs.IsDefined())
+      for (const auto& output : outputs) out.outputs.push_back(output.Scalar());
+    if (const YAML::Node quorum = ensemble["quorum"]; quorum.IsDefined()) out.quorum = yaml_number(quorum).value_or(0);
+    if (const YAML::Node deadline = ensemble["deadline"]; deadline.IsDefined())
+      out.deadline = parse_duration(deadline.Scalar()).value();
+    return out;
+  }
+
+  CombinationDefinition::Member member_of(const YAML::Node& entry) {
+    CombinationDefinition::Member out;
+    const YAML::Node model = entry.IsMap() ? entry["model"] : entry;
+    out.model = model.Scalar();
+    if (const size_t at = out.model.find('@'); at != std::string::npos) {
+      out.label = out.model.substr(at + 1);
+      out.model.resize(at);
+      if (out.label.empty()) add(model, "'" + model.Scalar() + "' names no version after the @");
+      if (const auto number = number_of(out.label)) {
+        out.version = *number;
+        out.label.clear();
+      }
+    }
+    if (!entry.IsMap()) return out;
+    const YAML::Node weight = entry["weight"];
+    if (!weight.IsDefined()) return out;
+    const std::string& text = weight.Scalar();
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out.weight);
+    if (error != std::errc() || end != text.data() + text.size())
+      add(weight, "weight '" + text + "' is not a number, such as 0.5");
+    return out;
+  }
+
+  static std::optional<int64_t> number_of(const std::string& text) {
+    int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || number < 1) return std::nullopt;
+    return number;
+  }
+
+  inference::ModelEnsembling scheduling_of(const YAML::Node& steps) {
+    inference::ModelEnsembling out;
+    for (const auto& entry : steps) {
+      const CombinationDefinition::Member member = member_of(entry);
+      if (!member.label.empty())
+        add(entry["model"], "a step names a model or, as MODEL@VERSION, a version by its number, not '" +
+                                entry["model"].Scalar() + "'");
+      auto& step = *out.add_step();
+      step.set_model_name(member.model);
+      step.set_model_version(member.version > 0 ? member.version : -1);
+      for (const auto& map : entry["inputs"]) (*step.mutable_input_map())[map.first.Scalar()] = map.second.Scalar();
+      for (const auto& map : entry["outputs"]) (*step.mutable_output_map())[map.first.Scalar()] = map.second.Scalar();
+    }
+    return out;
+  }
+
+  const std::string& file_;
+  std::vector<ConfigProblem>& problems_;
+};
+
+}  // namespace
+
+YamlEnsemble ensemble_of_yaml(const YAML::Node& ensemble, const std::string& file,
+                              std::vector<ConfigProblem>& problems) {
+  return Reading(file, problems).run(ensemble);
+}
+
+}  // namespace modelmill

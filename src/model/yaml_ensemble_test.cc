@@ -1,0 +1,110 @@
+#include "model/yaml_ensemble.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "model/definition_key.h"
+#include "model/effective_config.h"
+#include "model/yaml_config.h"
+
+namespace modelmill {
+namespace {
+
+using testing::HasSubstr;
+
+/// The definition of the model e, or what is wrong with it.
+LayeredDefinition read(const std::string& ensemble) {
+  const YamlConfig config = read_yaml_config("models:\n  - name: e\n" + ensemble, "m.yaml");
+  LayeredDefinition out;
+  if (!config.problems.empty() || !config.models.at(0).problems.empty()) {
+    out.problems = config.problems.empty() ? config.models[0].problems : config.problems;
+    return out;
+  }
+  return lay_over(std::span(&config.models[0].layer, 1));
+}
+
+TEST(YamlEnsemble, ReadsACombination) {
+  const LayeredDefinition read_in = read(
+      "    ensemble:\n"
+      "      combine: weighted\n"
+      "      members: [a, {model: b@3, weight: 0.5}, {model: c@stable, weight: 2}]\n"
+      "      outputs: [p]\n"
+      "      quorum: 2\n"
+      "      deadline: 50ms\n");
+  ASSERT_TRUE(read_in.problems.empty()) << read_in.problems[0].message;
+  const ModelDefinition& definition = read_in.definition;
+  EXPECT_EQ(definition.platform, "ensemble");
+  ASSERT_TRUE(definition.ensemble && definition.ensemble->combination);
+  const CombinationDefinition& combination = *definition.ensemble->combination;
+  EXPECT_EQ(combination.combiner, Combiner::kWeighted);
+  ASSERT_EQ(combination.members.size(), 3U);
+  EXPECT_EQ(combination.members[1].model, "b");
+  EXPECT_EQ(combination.members[1].version, 3);
+  EXPECT_EQ(combination.members[1].weight, 0.5);
+  EXPECT_EQ(combination.members[2].label, "stable");
+  EXPECT_EQ(combination.outputs, std::vector<std::string>{"p"});
+  EXPECT_EQ(combination.quorum, 2);
+  EXPECT_EQ(combination.deadline, std::chrono::milliseconds(50));
+  EXPECT_THAT(effective_yaml(definition, {}, "there", ""),
+              HasSubstr("ensemble: {combine: weighted, members: [a, {model: \"b@3\", weight: 0.5}, {model: "
+                        "\"c@stable\", weight: 2}], outputs: [p], quorum: 2, deadline: 50ms}"));
+  ModelDefinition other = definition;
+  other.ensemble->combination->quorum = 3;
+  EXPECT_NE(making_key(other), making_key(definition)) << "it is made anew when its combination changes";
+}
+
+TEST(YamlEnsemble, ReadsSteps) {
+  const LayeredDefinition read_in = read(
+      "    ensemble:\n"
+      "      steps:\n"
+      "        - {model: pre, inputs: {raw: in}, outputs: {image: mid}}\n"
+      "        - {model: net@2, inputs: {x: mid}, outputs: {p: out}}\n");
+  ASSERT_TRUE(read_in.problems.empty()) << read_in.problems[0].message;
+  ASSERT_TRUE(read_in.definition.ensemble);
+  EXPECT_FALSE(read_in.definition.ensemble->combination);
+  ASSERT_EQ(read_in.definition.ensemble->steps.size(), 2U);
+  EXPECT_EQ(read_in.definition.ensemble->steps[1].text(), "net@2");
+  EXPECT_EQ(read_in.definition.ensemble->steps[1].inputs.at("x"), "mid");
+  EXPECT_EQ(read_in.definition.ensemble->members(), (std::vector<std::string>{"pre", "net"}));
+}
+
+struct BadText {
+  const char* text;
+  const char* message;
+};
+
+TEST(YamlEnsemble, TellsWhatIsWrong) {
+  const std::vector<BadText> table{
+      {"{}", "an ensemble must have one of members and steps"},
+      {"{members: [a, b]}", "an ensemble with members must say how to combine them"},
+      {"{combine: average, members: [a]}", "members"},
+      {"{combine: mean, members: [a, b]}", "mean"},
+      {"{combine: average, members: [a, a]}", "'a' is a member twice"},
+      {"{combine: average, members: [a, e]}", "it can't be a member of itself"},
+      {"{combine: average, members: [a, {model: b, weight: 2}]}", "'average' takes no weights"},
+      {"{combine: weighted, members: [a, {model: b, weight: 0}]}", "the weight of 'b' must be a number above 0"},
+      {"{combine: weighted, members: [a, {model: b, weight: much}]}", "weight 'much' is not a number"},
+      {"{combine: average, members: [a, b@]}", "'b@' names no version"},
+      {"{combine: average, members: [a, b], quorum: 3}", "its quorum of 3 is more than its members, 2"},
+      {"{steps: [{model: a, inputs: {x: in}, outputs: {y: out}}], quorum: 1}",
+       "'quorum' is for an ensemble with members"},
+      {"{steps: [{model: a@b, inputs: {x: in}, outputs: {y: out}}]}", "by its number, not 'a@b'"},
+      {"{steps: [{model: a, inputs: {x: in}, outputs: {y: in}}]}", "wait for each other in a circle"},
+      {"{combine: average, members: [a, b]}\n    instances: 2", "it has no instances"},
+      {"{combine: average, members: [a, b]}\n    backend: x", "no backend runs it"},
+      {"{combine: average, members: [a, b]}\n    path: x", "an ensemble has no path"},
+      {"{combine: average, members: [a, b]}\n    batching: {max_size: 4}", "its members make the batches"},
+  };
+  for (const BadText& bad : table) {
+    const LayeredDefinition read_in = read(std::string("    ensemble: ") + bad.text + "\n");
+    ASSERT_FALSE(read_in.problems.empty()) << bad.text;
+    EXPECT_THAT(read_in.problems[0].message, HasSubstr(bad.message)) << bad.text;
+    EXPECT_THAT(read_in.problems[0].place, HasSubstr("m.yaml:")) << bad.text;
+  }
+}
+
+}  // namespace
+}  // namespace modelmill

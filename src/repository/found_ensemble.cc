@@ -1,0 +1,22 @@
+#include "repository/found_ensemble.h"
+
+namespace modelmill {
+
+bool is_ensemble(const YamlModel& entry) {
+  return entry.layer.combination.has_value() || entry.layer.config.platform() == kEnsemblePlatform;
+}
+
+std::optional<FoundModel> found_ensemble(const YamlModel& entry, const std::string& file, const std::string& folder) {
+  FoundModel model;
+  model.name = entry.name;
+  model.directory = folder;
+  model.layout = ModelLayout::kFolder;
+  model.versions.push_back({1, folder, file});
+  model.config_files.push_back(file);
+  for (const ConfigProblem& problem : entry.problems) model.refuse(problem);
+  if (entry.name.empty()) model.refuse({Code::kInvalidArgument, entry.place, "an ensemble in a list needs a name"});
+  if (entry.problems.empty()) model.layers.push_back(entry.layer);
+  return model;
+}
+
+}  // namespace modelmill

@@ -1,0 +1,79 @@
+// How a version's objective chooses its batches and its instances.
+#include <limits>
+
+#include "base/log.h"
+#include "schedule/lane.h"
+#include "schedule/version_scheduler.h"
+
+namespace modelmill {
+
+std::optional<InstanceChoice> VersionScheduler::choose_instances(const InstanceLimits& limits) {
+  // What is batched by hand, or has one instance that runs everything, is not for an objective to choose.
+  if (policy_.objective == Duration{} || policy_.by_hand() || !cost_aware_ || plan_.concurrent_execute ||
+      !plan_.make_instance)
+    return std::nullopt;
+  const TimePoint now = time_.now();
+  InstancePlanner::View view;
+  ConcurrencyCosts costs(policy_.max_rows);
+  {
+    const MutexLock lock(mutex_);
+    if (!chooses_) {
+      chooses_ = true;
+      meter_.change(running_, now);
+      if (const CostCurve* known = costs_.find(kind_, 0)) levels_.seed(known->points(), now);
+    }
+    counts_.rows_done = rows_done_;
+    counts_.rows_waiting = queue_.rows();
+    view = {static_cast<int>(seats_.size()), running_, counts_, share_.value()};
+    costs = levels_;
+  }
+  planned_ = true;
+  const InstanceChoice choice = planner_.observe(now, limits, view, costs);
+  const InstanceOutlook& outlook = planner_.outlook();
+  stats().planned(outlook.current.rate > 0 ? &outlook.current : nullptr);
+  if (outlook.last_change != told_ && choice.reason.empty())
+    Log::debug("batches are planned anew",
+               {{"model", name()}, {"version", version()}, {"reason", outlook.last_change}});
+  told_ = outlook.last_change;
+  const MutexLock lock(mutex_);
+  outlook_ = outlook;
+  plan_now_ = outlook.current;
+  return choice;
+}
+
+LoadView VersionScheduler::load_view(TimePoint now) const {
+  if (policy_.objective == Duration{}) return {};
+  LoadView view{arrivals_.at(now), share_.value() / plan_now_.caution};
+  view.most_rows = planned_rows();
+  if (plan_now_.rate > 0) view.most_wait = plan_now_.delay;
+  return view;
+}
+
+/// Of a batch, at most.
+int64_t VersionScheduler::planned_rows() const {
+  return plan_now_.rate > 0 ? plan_now_.rows : std::numeric_limits<int64_t>::max();
+}
+
+/// One more runs, the lane's.
+void VersionScheduler::note_begin(Lane& lane, TimePoint now) {
+  meter_.change(running_, now);
+  lane.mark = meter_.mark(now);
+}
+
+/// One fewer will run.
+void VersionScheduler::note_end(const Lane& lane, TimePoint now) {
+  // It may have begun before this was counted.
+  if (lane.mark.at >= lane.start && lane.failed.all.load(std::memory_order_relaxed) == 0)
+    levels_.learn(meter_.mean_since(lane.mark, now), lane.rows, now - lane.start, now);
+  meter_.change(running_ - 1, now);
+  const int64_t late = lane.late.load(std::memory_order_relaxed);
+  counts_.answered += lane.requests;
+  counts_.late += late;
+}
+
+void VersionScheduler::note_dropped(const std::vector<RequestQueue::Dropped>& dropped) {
+  for (const auto& [request, status] : dropped)
+    if (status.code() == Code::kUnavailable) counts_.rows_refused += request->batch_rows;
+}
+
+}  // namespace modelmill
