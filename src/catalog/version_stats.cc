@@ -246,8 +246,8 @@ void VersionStats::planned(const InstanceOption* option) {
   rep_->planned_delay_ns = to_ns(option->delay);
   rep_->planned_rate = option->rate;
   if (!plan_series_.empty()) return;
-  const auto gauge = [this](const char* name, const char* help, auto read) {
-    plan_series_.push_back(registry_.gauge_from(name, help, labels_, [rep = rep_, read] { return read(*rep); }));
+  const auto gauge = [this, &series = plan_series_](const char* name, const char* help, auto read) {
+    series.push_back(registry_.gauge_from(name, help, labels_, [rep = rep_, read] { return read(*rep); }));
   };
   gauge("modelmill_objective_batch_rows", "Rows of a batch, at most, as planned for the latency objective",
         [](const Rep& rep) { return static_cast<double>(rep.planned_rows.load()); });

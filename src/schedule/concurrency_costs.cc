@@ -104,7 +104,8 @@ Duration ConcurrencyCosts::at(const Level& level, int64_t rows, bool tail, TimeP
     // same.
     if (known < 2) return read(level, rows);
     const double last = to_seconds(read(level, known)), half = to_seconds(read(level, known / 2));
-    const double row = std::max(0.0, last - half) / static_cast<double>(known - known / 2);
+    const int64_t more = known - known / 2;
+    const double row = std::max(0.0, last - half) / static_cast<double>(more);
     const auto near = static_cast<double>(std::min(rows, 2 * known));
     const double seconds = (last + row * (near - static_cast<double>(known))) * static_cast<double>(rows) / near;
     return std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));

@@ -124,7 +124,7 @@ void InstancePlanner::try_one_more(TimePoint now, const InstanceOption& present,
 }
 
 InstanceChoice InstancePlanner::go_on(TimePoint now, const InstanceOption& present) {
-  const InstanceChoice stay{present.instances, ""};
+  InstanceChoice stay{present.instances, ""};
   if (!move_.begun) {
     if (now < move_.begins) return stay;
     const Move begins = move_;
@@ -142,9 +142,16 @@ InstanceChoice InstancePlanner::go_on(TimePoint now, const InstanceOption& prese
                 count_text(trial.to) + " were tried, and " + std::to_string(late) + " of " + std::to_string(answered) +
                     " answers came late");
   }
-  if (!present.measured) return stay;
-  move_ = {};
   const InstanceOption* before = option(trial.from);
+  if (!present.measured) {
+    // What it was tried for may be gone before enough was seen of it.
+    if (!enough_for_long(before)) return stay;
+    tried_.erase(trial.to);
+    move_ = {};
+    return move(now, present, trial.from,
+                "the load went before more was known: " + rows_text(outlook_.arrivals) + " come");
+  }
+  move_ = {};
   if (!before || clearly_better(present, *before, kWorthKeeping)) return stay;
   return move(now, present, trial.from, "measured: " + able_text(present) + ", and " + able_text(*before));
 }
@@ -162,6 +169,12 @@ const InstanceOption* InstancePlanner::best_measured(const InstanceOption& prese
     if (!best || (!enough(*best) && clearly_better(one, *best, 1))) best = &one;
   }
   return best;
+}
+
+bool InstancePlanner::enough_for_long(const InstanceOption* fewer) {
+  const bool enough = fewer && fewer->holds && outlook_.arrivals <= kEnoughRoom * fewer->rate;
+  quiet_ = enough ? quiet_ + 1 : 0;
+  return quiet_ >= kQuietFor;
 }
 
 InstanceChoice InstancePlanner::choose(TimePoint now, const InstanceOption& present, const View& view,
@@ -186,10 +199,8 @@ InstanceChoice InstancePlanner::choose(TimePoint now, const InstanceOption& pres
   }
 
   const InstanceOption* fewer = option(present.instances - 1);
-  const bool quiet = !pressed && fewer && fewer->holds && fewer->instances >= std::max(1, limits.min) &&
-                     arrivals <= kEnoughRoom * fewer->rate;
-  quiet_ = quiet ? quiet_ + 1 : 0;
-  if (quiet_ >= kQuietFor)
+  const bool may = !pressed && present.instances - 1 >= std::max(1, limits.min);
+  if (enough_for_long(may ? fewer : nullptr))
     return move(now, present, fewer->instances,
                 "one fewer is enough: " + rows_text(arrivals) + " come, and " + able_text(*fewer));
   return {present.instances, ""};
@@ -210,7 +221,7 @@ InstanceChoice InstancePlanner::observe(TimePoint now, const InstanceLimits& lim
   const InstanceOption present = *option(view.instances);
   choose_batches(costs, inputs, view.instances);
   seen_rows_ = costs.largest_seen(now);
-  const InstanceChoice choice = move_.from > 0 ? go_on(now, present) : choose(now, present, view, limits);
+  InstanceChoice choice = move_.from > 0 ? go_on(now, present) : choose(now, present, view, limits);
   const bool prepares = move_.from > 0 && !move_.begun;
   const InstanceOption* next = option(prepares ? move_.to : choice.instances);
   if (next && next->instances != view.instances) {

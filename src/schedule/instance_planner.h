@@ -67,6 +67,7 @@ class InstancePlanner {
   void choose_batches(const ConcurrencyCosts& costs, const PlanInputs& inputs, int instances);
   InstanceChoice choose(TimePoint now, const InstanceOption& present, const View& view, const InstanceLimits& limits);
   InstanceChoice go_on(TimePoint now, const InstanceOption& present);
+  bool enough_for_long(const InstanceOption* fewer);
   void try_one_more(TimePoint now, const InstanceOption& present, const InstanceLimits& limits);
   InstanceChoice move(TimePoint now, const InstanceOption& present, int to, std::string reason);
   InstanceChoice change(int to, std::string reason);

@@ -46,6 +46,7 @@ class World {
       counts_.rows_refused += static_cast<int64_t>((arrivals - done) * to_seconds(kTick));
       counts_.answered += static_cast<int64_t>(done * to_seconds(kTick));
       if (late_) counts_.late += static_cast<int64_t>(done * to_seconds(kTick) / 10);
+      busy_ = arrivals > 0 ? instances_ : 0;
       look();
     }
   }
@@ -68,7 +69,7 @@ class World {
     return policy;
   }
   void look() {
-    const auto choice = planner_.observe(now_, limits_, {instances_, instances_, counts_, 0.9}, costs_);
+    const auto choice = planner_.observe(now_, limits_, {instances_, busy_, counts_, 0.9}, costs_);
     if (choice.reason.empty()) {
       ASSERT_EQ(choice.instances, instances_);
       return;
@@ -87,7 +88,7 @@ class World {
   ConcurrencyCosts costs_;
   InstancePlanner planner_;
   InstancePlanner::Counts counts_;
-  int instances_ = 1, most_ = 1, executions_ = 20;
+  int instances_ = 1, busy_ = 0, most_ = 1, executions_ = 20;
   bool late_ = false;
   std::vector<InstanceChoice> changes_;
 };
@@ -159,6 +160,30 @@ TEST(InstancePlanner, ATrialEndsWhenAnswersComeLate) {
   EXPECT_EQ(world.changes().size(), 2u) << "not tried again for a while: " << world.reason();
   world.run(1'000, 100'000);
   EXPECT_EQ(world.instances(), 2) << "but then";
+}
+
+TEST(InstancePlanner, ATrialEndsWhenTheLoadGoes) {
+  World world({1, 2, {}}, 40ms, linear(4ms, 50us));
+  world.executions_of_a_tick(2);
+  while (world.instances() == 1) world.run(1, 100'000);
+  world.executions_of_a_tick(0);
+  world.run(60, 0);
+  EXPECT_EQ(world.instances(), 1);
+  EXPECT_THAT(world.reason(), HasSubstr("the load went"));
+  world.executions_of_a_tick(2);
+  world.run(100, 100'000);
+  EXPECT_EQ(world.instances(), 2) << "tried again: nothing was known of it";
+}
+
+TEST(InstancePlanner, WhatNobodyAskedForLongHasTheFewestInstances) {
+  World world({2, 2, {}}, 40ms, linear(4ms, 50us));
+  world.executions_of_a_tick(0);
+  world.run(300, 0);
+  ASSERT_EQ(world.instances(), 2);
+  world.client_says({1, 2, {}}, 2);
+  world.run(30, 0);
+  EXPECT_EQ(world.instances(), 1);
+  EXPECT_THAT(world.reason(), HasSubstr("one fewer is enough"));
 }
 
 TEST(InstancePlanner, UntilMuchIsKnownOfATrialItIsCareful) {

@@ -47,7 +47,7 @@ std::string elements(const Tensor& tensor) {
   std::string out;
   const Bytes bytes = tensor.contiguous();
   switch (tensor.dtype) {
-    case DataType::kBool: append_numbers<uint8_t, uint64_t>(out, bytes); break;
+    case DataType::kBool:
     case DataType::kUint8: append_numbers<uint8_t, uint64_t>(out, bytes); break;
     case DataType::kUint16: append_numbers<uint16_t, uint64_t>(out, bytes); break;
     case DataType::kUint32: append_numbers<uint32_t, uint64_t>(out, bytes); break;
