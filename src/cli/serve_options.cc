@@ -126,6 +126,28 @@ void read_precisions(const std::string& text, ServerConfig& config) {
   config.runtime_precisions = *std::move(precisions);
 }
 
+void define_runtime(CLI::App& app, ServerConfig& config) {
+  constexpr char kGroup[] = "Models";
+  app.add_option(
+         "--runtime", config.runtime,
+         "What runs models that several runtimes can run: auto, the fastest, found by measurement while they are "
+         "served; default, the one that the file stands for; or a backend's name, as openvino, or openvino:bf16 [auto]")
+      ->type_name("auto|default|BACKEND")
+      ->group(kGroup);
+  CLI::Option* tolerance =
+      app.add_option("--runtime-tolerance", config.runtime_tolerance,
+                     "By how much answers of another runtime may differ, relative to an output's largest value [1e-4]")
+          ->check(CLI::Range(0.0, 1.0).description(""))
+          ->type_name("PART")
+          ->group(kGroup);
+  app.add_option_function<std::string>(
+         "--runtime-precisions", [&config](const std::string& text) { read_precisions(text, config); },
+         "Lower precisions than models' own that auto may choose, within that tolerance: bf16, fp16, int8")
+      ->type_name("LIST")
+      ->needs(tolerance)
+      ->group(kGroup);
+}
+
 void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
   constexpr char kGroup[] = "Models";
   app.add_option_function<std::string>(
@@ -146,24 +168,7 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
   app.add_option("--instance-threads", config.instance_threads, "Threads inside each copy; 0 chooses")
       ->type_name("N")
       ->group(kGroup);
-  app.add_option(
-         "--runtime", config.runtime,
-         "What runs models that several runtimes can run: auto, the fastest, found by measurement while they are "
-         "served; default, the one that the file stands for; or a backend's name, as openvino, or openvino:bf16 [auto]")
-      ->type_name("auto|default|BACKEND")
-      ->group(kGroup);
-  CLI::Option* tolerance =
-      app.add_option("--runtime-tolerance", config.runtime_tolerance,
-                     "By how much answers of another runtime may differ, relative to an output's largest value [1e-4]")
-          ->check(CLI::Range(0.0, 1.0).description(""))
-          ->type_name("PART")
-          ->group(kGroup);
-  app.add_option_function<std::string>(
-         "--runtime-precisions", [&config](const std::string& text) { read_precisions(text, config); },
-         "Lower precisions than models' own that auto may choose, within that tolerance: bf16, fp16, int8")
-      ->type_name("LIST")
-      ->needs(tolerance)
-      ->group(kGroup);
+  define_runtime(app, config);
   app.add_option_function<std::vector<std::string>>(
          "--objective-p99",
          [&config](const std::vector<std::string>& texts) { read_objectives(texts, config.objectives); },
