@@ -146,12 +146,14 @@ std::vector<std::string> ControllerCore::watched_folders() const {
 
 bool ControllerCore::all_ready() const {
   const MutexLock lock(mutex_);
-  return !stopping_ && std::all_of(models_.begin(), models_.end(), [this](const auto& entry) {
-    const ModelRecord& model = entry.second;
+  if (stopping_) return false;
+  for (const auto& [name, model] : models_) {
     // What an ensemble lacks is told of its members; one that a client unloaded is not missing.
     const bool serves = members_of(model).empty() ? model.can_be_asked() : model.serves();
-    return !model.awake || model.came_later || serves || (model.problem.empty() && model.wanted().empty());
-  });
+    const bool missing = model.awake && !model.came_later && !serves;
+    if (missing && !(model.problem.empty() && model.wanted().empty())) return false;
+  }
+  return true;
 }
 
 void ControllerCore::start() {

@@ -55,11 +55,11 @@ std::string ControllerCore::members_key(const ModelRecord& model) const {
 }
 
 bool ControllerCore::members_serve(const ModelRecord& model) const {
-  const std::vector<std::string> names = members_of(model);
-  return std::all_of(names.begin(), names.end(), [this](const std::string& name) {
+  for (const std::string& name : members_of(model)) {
     const auto it = models_.find(name);
-    return it != models_.end() && it->second.serves();
-  });
+    if (it == models_.end() || !it->second.serves()) return false;
+  }
+  return true;
 }
 
 /// All that can be done for its members is done, so it can be held against them. What is not loaded is, once for each
@@ -163,9 +163,9 @@ std::vector<std::string> ControllerCore::lone_members(const std::string& name) c
   for (const auto& [member, model] : models_) {
     const bool by_itself = model.state.asked == ModelState::Asked::kLoaded || starts_awake(member);
     if (!model.awake || by_itself || !leads_to(name, member)) continue;
-    const bool shared = std::any_of(models_.begin(), models_.end(), [&, member = member](const auto& other) {
-      return other.first != name && other.second.awake && !leads_to(name, other.first) && leads_to(other.first, member);
-    });
+    bool shared = false;
+    for (const auto& [other, ensemble] : models_)
+      shared |= other != name && ensemble.awake && !leads_to(name, other) && leads_to(other, member);
     if (!shared) out.push_back(member);
   }
   return out;

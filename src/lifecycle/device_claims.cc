@@ -50,7 +50,7 @@ Result<std::unique_ptr<DeviceShare>> DeviceClaims::take(int gpu, uint64_t bytes,
 Status DeviceClaims::settle(int gpu, bool others_may_go) {
   while (true) {
     const uint64_t seen = terms_.memory->changes();
-    const Status within = terms_.memory->within(gpu, terms_.holder);
+    Status within = terms_.memory->within(gpu, terms_.holder);
     if (within.ok()) return within;
     MM_RETURN_IF_ERROR(make_room(gpu, 0, seen, within, others_may_go));
   }

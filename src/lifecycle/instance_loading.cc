@@ -67,7 +67,7 @@ Status InstanceLoading::make_others(std::vector<std::unique_ptr<BackendInstance>
                                     const std::function<Status()>& check_wanted) {
   for (size_t i = 1; i < planned_.size(); ++i) {
     MM_RETURN_IF_ERROR(check_wanted());
-    const Status made = make(i, into);
+    Status made = make(i, into);
     if (made.ok()) continue;
     const bool may_wait = !plan_.instance_limits.fixed() && made.code() == Code::kResourceExhausted &&
                           static_cast<int>(into.size()) >= std::max(1, plan_.instance_limits.min);
