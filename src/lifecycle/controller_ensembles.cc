@@ -1,6 +1,5 @@
 // Models that are made of others: they load when their members have, and again when those change.
 
-#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
