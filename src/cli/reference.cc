@@ -25,7 +25,7 @@ std::string commands_markdown() {
   }
   out +=
       "| `modelmill --as SERVER ARGUMENTS...` | Take the arguments of another server's and stand in for it: "
-      "tritonserver |\n"
+      "tritonserver or tensorflow_model_server |\n"
       "| `modelmill --version` | Print the version |\n";
   for (const CommandText& command : commands) {
     out += "\n### modelmill " + command.name + "\n\n    " + command.usage + "\n\n| option | meaning |\n|---|---|\n";

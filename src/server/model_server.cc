@@ -108,6 +108,7 @@ struct ModelServer::Rep {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     const auto observers = std::make_shared<tfserving::Observers>(record_files);
+    if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
     tfserving::add_to(router, engine.inference(), http_options(), observers);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),

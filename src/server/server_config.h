@@ -39,6 +39,8 @@ struct ServerConfig {
   /// What models' configurations leave out is found out; else a model whose configuration lacks something fails.
   bool auto_complete_config = true;
 
+  /// Where TensorFlow Serving's metrics are; empty: at its usual path. Its first segment is no dialect's.
+  std::string tf_metrics_path;
   /// The name under which it tells of itself.
   std::string server_name = "modelmill";
   std::string host = "127.0.0.1";

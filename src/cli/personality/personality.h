@@ -85,5 +85,6 @@ std::vector<std::string> personality_names();
 int run_personality(const Personality& personality, const std::vector<std::string>& arguments);
 
 extern const Personality kTritonServer;
+extern const Personality kTensorFlowModelServer;
 
 }  // namespace modelmill::personality

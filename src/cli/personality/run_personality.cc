@@ -14,7 +14,7 @@
 namespace modelmill::personality {
 namespace {
 
-constexpr std::array<const Personality*, 1> kPersonalities = {&kTritonServer};
+constexpr std::array<const Personality*, 2> kPersonalities = {&kTritonServer, &kTensorFlowModelServer};
 
 void print(FILE* stream, const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stream);
