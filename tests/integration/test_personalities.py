@@ -1,12 +1,7 @@
 """modelmill started as another server: every flag of that server's, from the table in the docs, and what users rely on."""
 
 import json
-import os
-import re
 import socket
-import subprocess
-import urllib.error
-import urllib.request
 
 import grpc
 import numpy as np
@@ -18,36 +13,13 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 import repositories
 import servers
 from certificates import Authority
+from personalities import flags_of, free_ports, ignored_in, run_as, status
 
-DOCS = servers.ROOT / "docs"
-ROW = re.compile(r"^\| `--([\w-]+)(?:=([^`]*))?` \| (same|mapped|ignored) \| (.*) \|$", re.MULTILINE)
 ADDRESSES = ["--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--metrics-address=127.0.0.1"]
-CHUNK = 16
-
-
-def flags_of(name):
-    """(flag, example or None, how it is taken) of every row of a table."""
-    rows = ROW.findall((DOCS / name).read_text())
-    return [(flag, value.replace("\\|", "|") or None, taken) for flag, value, taken, _ in rows]
-
-
-def free_ports(count):
-    """Ports that were free a moment ago, all different."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def ports(http=0, grpc=0, metrics=0):
     return [f"--http-port={http}", f"--grpc-port={grpc}", f"--metrics-port={metrics}"]
-
-
-def run_as(name, *arguments, env=None):
-    return servers.run_cli("--as", name, *arguments, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -93,16 +65,6 @@ def infer_over_grpc(url):
     client.close()
 
 
-def status(url, path, method="GET", headers=None, body=None):
-    request = urllib.request.Request(url + path, data=body, method=method, headers=headers or {})
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as reply:
-            return reply.status, reply.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-
-
 TRITON = flags_of("flags-tritonserver.md")
 # What is tested by itself, and what an example needs beside it.
 TRITON_ALONE = {"help", "load-model", "grpc-use-ssl-mutual", "http-port", "grpc-port", "metrics-port"}
@@ -122,10 +84,6 @@ def written(rows):
     return arguments
 
 
-def ignored_in(log):
-    return re.findall(r"a flag of \w+ is ignored.*?flag=\"?(--[\w-]+)", log)
-
-
 def test_the_table_has_every_kind():
     assert len(TRITON) > 80 and {taken for _, _, taken in TRITON} == {"same", "mapped", "ignored"}
 
@@ -136,7 +94,7 @@ def test_every_flag_of_triton(as_triton, rows):
     infer(server.urls[0])
     log = server.log() + "".join(path.read_text() for path in [server.cwd / "server.log"] if ("log-file", "server.log", "same") in rows)
     expected = [flag for flag, _, taken in rows if taken == "ignored"]
-    assert sorted(ignored_in(log)) == sorted(expected)
+    assert sorted(ignored_in(log)) == sorted(f"--{flag}" for flag in expected)
 
 
 def test_ports_are_those_of_the_flags(as_triton):
