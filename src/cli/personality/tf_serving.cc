@@ -9,7 +9,6 @@
 #include "cli/suggestion.h"
 #include "model/tf_serving_files.h"
 #include "server/version.h"
-#include "storage/source_url.h"
 
 namespace modelmill::personality {
 namespace {
