@@ -73,7 +73,7 @@ std::string help_text(const std::vector<CommandText>& commands) {
   for (const CommandText& command : commands) out += entry(command.name, command.description);
   out += "\nOptions:\n" + entry("-h, --help", "Print this help") + entry("--version", "Print the version") +
          entry("--as SERVER ARGUMENTS...",
-               "Take the arguments of another server's and stand in for it: "
+               "Take another server's arguments and stand in for it: "
                "tritonserver or tensorflow_model_server");
   return out +
          "\nExamples:\n"

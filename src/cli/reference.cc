@@ -24,7 +24,7 @@ std::string commands_markdown() {
     out += "| `" + command.usage + "` | " + cell(command.description) + " |\n";
   }
   out +=
-      "| `modelmill --as SERVER ARGUMENTS...` | Take the arguments of another server's and stand in for it: "
+      "| `modelmill --as SERVER ARGUMENTS...` | Take another server's arguments and stand in for it: "
       "tritonserver or tensorflow_model_server |\n"
       "| `modelmill --version` | Print the version |\n";
   for (const CommandText& command : commands) {
