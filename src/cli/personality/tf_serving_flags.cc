@@ -10,8 +10,7 @@ constexpr std::string_view kEventLoops = "event loops serve every port: one a co
 constexpr std::string_view kNoTfLite = "TensorFlow Lite's models are not run";
 constexpr std::string_view kSession =
     "a model's parameters say how its session runs, see [backends](backends.md#tensorflow)";
-constexpr std::string_view kXla =
-    "XLA compiles what a model's own parameters ask for, see [backends](backends.md#tensorflow)";
+constexpr std::string_view kXla = "models are not compiled by XLA";
 constexpr std::string_view kNoRetry = "a load that failed is tried again when the files change, or a client asks";
 
 std::vector<TfServingFlag> serving_flags() {
