@@ -76,17 +76,26 @@ class Server:
     """One `modelmill serve` on a free port. Its standard output and its log are files in `folder`.
 
     `listen` has addresses for --listen instead, the first one not a unix socket; `tls` is what Python's client needs to
-    reach an https:// one.
+    reach an https:// one. With a `personality`, or a `program` that is called by another server's name, it is the command
+    line of that server, whose first port is HTTP's.
     """
 
-    def __init__(self, folder, *arguments, port=0, listen=(), tls=None, check_ready=True, env=None):
-        self.tls = tls
+    def __init__(
+        self, folder, *arguments, port=0, listen=(), tls=None, check_ready=True, env=None, personality="", program=None, cwd=None
+    ):
+        self.tls, self.cwd = tls, cwd
         where = [f"--listen={address}" for address in listen] or ["--port", str(port)]
+        command = [str(binary()), "serve", *map(str, arguments), *where]
+        if personality:
+            command = [str(binary()), "--as", personality, *map(str, arguments)]
+        if program:
+            command = [str(program), *map(str, arguments)]
         folder.mkdir(parents=True, exist_ok=True)
         self.stdout_path, self.stderr_path = folder / "stdout", folder / "stderr"
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
             self.process = subprocess.Popen(
-                [str(binary()), "serve", *map(str, arguments), *where],
+                command,
+                cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -71,7 +71,10 @@ std::string help_text(const std::vector<CommandText>& commands) {
       "modelmill serves trained models over HTTP and gRPC on one port: batched, versioned, observed.\n\n"
       "Usage: modelmill COMMAND [OPTIONS]\n\nCommands:\n";
   for (const CommandText& command : commands) out += entry(command.name, command.description);
-  out += "\nOptions:\n" + entry("-h, --help", "Print this help") + entry("--version", "Print the version");
+  out += "\nOptions:\n" + entry("-h, --help", "Print this help") + entry("--version", "Print the version") +
+         entry("--as SERVER ARGUMENTS...",
+               "Take another server's arguments and stand in for it: "
+               "tritonserver or tensorflow_model_server");
   return out +
          "\nExamples:\n"
          "  modelmill serve model.onnx                  serve one file\n"

@@ -23,7 +23,10 @@ std::string commands_markdown() {
   for (const CommandText& command : commands) {
     out += "| `" + command.usage + "` | " + cell(command.description) + " |\n";
   }
-  out += "| `modelmill --version` | Print the version |\n";
+  out +=
+      "| `modelmill --as SERVER ARGUMENTS...` | Take another server's arguments and stand in for it: "
+      "tritonserver or tensorflow_model_server |\n"
+      "| `modelmill --version` | Print the version |\n";
   for (const CommandText& command : commands) {
     out += "\n### modelmill " + command.name + "\n\n    " + command.usage + "\n\n| option | meaning |\n|---|---|\n";
     for (const OptionText& option : command.options) {

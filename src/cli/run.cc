@@ -6,6 +6,8 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/completion.h"
+#include "cli/personality/personality.h"
+#include "cli/suggestion.h"
 
 namespace modelmill {
 namespace {
@@ -18,6 +20,22 @@ ExitCode run(const ParsedAnswer& answer) {
 ExitCode run(const CompletionCommand& command) {
   std::fputs(completion_script(command.shell).c_str(), stdout);
   return ExitCode::kOk;
+}
+
+/// The arguments of `--as NAME ARGUMENTS...` or `--as=NAME ARGUMENTS...`, and who that is.
+int run_as(const std::vector<std::string>& arguments) {
+  constexpr std::string_view kJoined = "--as=";
+  const bool joined = arguments.front().starts_with(kJoined);
+  const std::string name = joined                 ? arguments.front().substr(kJoined.size())
+                           : arguments.size() > 1 ? arguments[1]
+                                                  : std::string();
+  if (const personality::Personality* found = personality::find_personality(name))
+    return personality::run_personality(*found, {arguments.begin() + (joined ? 1 : 2), arguments.end()});
+  std::string known;
+  for (const std::string& other : personality::personality_names()) known += (known.empty() ? "" : " or ") + other;
+  const std::string hint = suggestion(name, personality::personality_names());
+  std::fprintf(stderr, "modelmill: --as takes %s, not '%s'%s\n", known.c_str(), name.c_str(), hint.c_str());
+  return static_cast<int>(ExitCode::kUsage);
 }
 
 }  // namespace
@@ -42,7 +60,11 @@ ExitCode exit_code_of(const Status& status) {
   }
 }
 
-int run_command_line(const std::vector<std::string>& arguments) {
+int run_command_line(const std::string& program, const std::vector<std::string>& arguments) {
+  if (const auto* found = personality::find_personality(program.substr(program.rfind('/') + 1)))
+    return personality::run_personality(*found, arguments);
+  if (!arguments.empty() && (arguments.front() == "--as" || arguments.front().starts_with("--as=")))
+    return run_as(arguments);
   const Command parsed = parse_command_line(arguments);
   ExitCode exit_code = std::visit([](const auto& command) { return run(command); }, parsed);
   if (std::fflush(stdout) != 0 && exit_code == ExitCode::kOk) exit_code = ExitCode::kFailure;

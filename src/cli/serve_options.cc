@@ -196,7 +196,7 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->group(kGroup);
   options
       .takes_file(app.add_option("--batching-parameters-file", config.batching_parameters_file,
-                                 "Batch them as this batching_parameters_file of TensorFlow Serving says"))
+                                 "Batch models as this batching_parameters_file of TensorFlow Serving says"))
       ->type_name("FILE")
       ->group(kGroup);
   app.add_option("--model-config-name", config.model_config_name,

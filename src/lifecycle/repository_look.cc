@@ -95,19 +95,21 @@ FoundModels find_in(const ModelSources& sources, std::span<const ModelFormat> fo
   return found.ok() ? *std::move(found) : FoundModels();
 }
 
+/// What the batching_parameters_file says of every model; nothing when there is none.
+Result<std::optional<ModelLayer>> batching_of(const ModelSources& sources) {
+  if (sources.batching_parameters_file.empty()) return std::optional<ModelLayer>();
+  constexpr uint64_t kLimit = 1 << 20;
+  MM_ASSIGN_OR_RETURN(const std::string text, read_file(sources.batching_parameters_file, kLimit));
+  MM_ASSIGN_OR_RETURN(ModelLayer layer, read_tf_batching_parameters(text, sources.batching_parameters_file));
+  return std::optional<ModelLayer>(std::move(layer));
+}
+
 /// What TF Serving's files name, or a list of its clients.
 Result<FoundModels> find_listed(const ModelSources& sources, std::span<const ModelFormat> formats,
-                                const LookOptions& look) {
-  std::optional<ModelLayer> batching;
-  if (!sources.batching_parameters_file.empty()) {
-    constexpr uint64_t kLimit = 1 << 20;
-    MM_ASSIGN_OR_RETURN(const std::string text, read_file(sources.batching_parameters_file, kLimit));
-    MM_ASSIGN_OR_RETURN(batching, read_tf_batching_parameters(text, sources.batching_parameters_file));
-  }
-  const ModelLayer* const below = batching ? &*batching : nullptr;
+                                const ModelLayer* batching, const LookOptions& look) {
   const FindOptions options{{}, {}, look.open_url};
-  if (!sources.listed) return find_models_of_config_file(sources.model_config_file, formats, below, options);
-  FoundModels found = find_listed_models(*sources.listed, {}, formats, below, options);
+  if (!sources.listed) return find_models_of_config_file(sources.model_config_file, formats, batching, options);
+  FoundModels found = find_listed_models(*sources.listed, {}, formats, batching, options);
   for (FoundModel& model : found.models)
     model.untrusted = std::none_of(sources.trusted.begin(), sources.trusted.end(),
                                    [&](const std::string& folder) { return lies_in(model.directory, folder); });
@@ -119,8 +121,13 @@ Result<FoundModels> find_listed(const ModelSources& sources, std::span<const Mod
 Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, const LookOptions& options) {
   Seen seen;
   FoundModels found = sources.paths.empty() ? FoundModels() : find_in(sources, formats, options, seen);
-  if (!sources.model_config_file.empty() || sources.listed) {
-    auto listed = find_listed(sources, formats, options);
+  const auto read = batching_of(sources);
+  if (!read.ok()) seen.lost.emplace(sources.batching_parameters_file, read.status());
+  const ModelLayer* const batching = read.ok() && read->has_value() ? &**read : nullptr;
+  if (batching != nullptr)
+    for (FoundModel& model : found.models) model.layers.insert(model.layers.begin(), *batching);
+  if (read.ok() && (!sources.model_config_file.empty() || sources.listed)) {
+    auto listed = find_listed(sources, formats, batching, options);
     if (!listed.ok()) {
       seen.lost.emplace(sources.model_config_file, listed.status());
     } else {

@@ -92,15 +92,50 @@ wire::Endpoint reached_at(wire::Endpoint endpoint) {
   return endpoint;
 }
 
+/// What an endpoint is for, where that is not everything: " for gRPC".
+std::string purpose(const wire::Services& serves) {
+  if (serves.all()) return "";
+  std::string text;
+  const auto add = [&text](bool on, const char* what) {
+    if (on) text += (text.empty() ? " for " : " and ") + std::string(what);
+  };
+  add(serves.http, "HTTP");
+  add(serves.grpc, "gRPC");
+  add(serves.metrics, "metrics");
+  return text;
+}
+
+/// The first endpoint that serves what is meant; null when none does.
+const wire::Endpoint* first_for(const std::vector<wire::Endpoint>& endpoints, bool wire::Services::*what) {
+  for (const wire::Endpoint& endpoint : endpoints)
+    if (endpoint.serves.*what) return &endpoint;
+  return nullptr;
+}
+
 /// "http://127.0.0.1:8000, https://127.0.0.1:8443 (on every address of this machine) and unix:/run/modelmill.sock"
 std::string listed_urls(const std::vector<wire::Endpoint>& endpoints) {
   std::string list;
   for (size_t i = 0; i < endpoints.size(); ++i) {
     if (i > 0) list += i + 1 == endpoints.size() ? " and " : ", ";
-    list += client_url(endpoints[i]);
+    list += client_url(endpoints[i]) + purpose(endpoints[i].serves);
     if (endpoints[i].host == "0.0.0.0" || endpoints[i].host == "::") list += " (on every address of this machine)";
   }
   return list;
+}
+
+/// "KServe V2 over HTTP and gRPC at 127.0.0.1:8000, metrics at http://127.0.0.1:8000/metrics."
+std::string protocols_line(const wire::Endpoint* http, const wire::Endpoint* grpc, const wire::Endpoint* metrics) {
+  const auto place = [](const wire::Endpoint& endpoint) { return " at " + address_text(reached_at(endpoint)); };
+  std::string line;
+  if (http != nullptr && http == grpc) {
+    line = "KServe V2 over HTTP and gRPC" + place(*http);
+  } else {
+    if (http != nullptr) line = "KServe V2 over HTTP" + place(*http);
+    if (grpc != nullptr) line += (line.empty() ? "KServe V2 over gRPC" : ", over gRPC") + place(*grpc);
+  }
+  if (metrics == nullptr) return line + ".";
+  const std::string page = metrics->is_unix() ? "/metrics" : client_url(*metrics) + "/metrics";
+  return line + (line.empty() ? "Metrics at " : ", metrics at ") + page + ".";
 }
 
 /// What curl is told to reach an endpoint. Of a certificate that this machine need not know, only that there is one.
@@ -133,13 +168,12 @@ std::string announcement(const std::vector<wire::Endpoint>& endpoints, const Mod
   std::string out = "modelmill " + std::string(server_version()) + " serves " + std::to_string(served) +
                     (served == 1 ? " model" : " models") + " at " + listed_urls(endpoints);
   out += "\n" + models + failed;
-  const wire::Endpoint& first = endpoints.front();
-  if (sample != nullptr && curl.access)
-    out += "\nAsk it:\n\n  " + predict::sample_curl(curl_target(first, curl), *sample) + "\n";
-  const std::string metrics = first.is_unix() ? "/metrics" : client_url(first) + "/metrics";
-  out += "\nKServe V2 over HTTP and gRPC at " + address_text(reached_at(first)) + ", metrics at " + metrics +
-         ". Ctrl-C stops it.\n";
-  return out;
+  const wire::Endpoint* const http = first_for(endpoints, &wire::Services::http);
+  const wire::Endpoint* const grpc = first_for(endpoints, &wire::Services::grpc);
+  if (sample != nullptr && curl.access && http != nullptr)
+    out += "\nAsk it:\n\n  " + predict::sample_curl(curl_target(*http, curl), *sample) + "\n";
+  return out + "\n" + protocols_line(http, grpc, first_for(endpoints, &wire::Services::metrics)) +
+         " Ctrl-C stops it.\n";
 }
 
 }  // namespace modelmill

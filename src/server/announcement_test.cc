@@ -64,6 +64,21 @@ TEST(Announcement, TellsWhatIsServedAndHow) {
   EXPECT_THAT(text, Not(HasSubstr("\x1b")));
 }
 
+TEST(Announcement, SaysWhichEndpointIsForWhat) {
+  MetricRegistry registry;
+  const ModelTable table = table_of(version_of(registry, "", 64, 2), {{3, VersionState::kReady, ""}});
+  std::vector<wire::Endpoint> endpoints = {at("127.0.0.1", 8001), at("127.0.0.1", 8000), at("127.0.0.1", 8002)};
+  endpoints[0].serves = {.http = false, .grpc = true, .metrics = false};
+  endpoints[1].serves = {.http = true, .grpc = false, .metrics = false};
+  endpoints[2].serves = {.http = false, .grpc = false, .metrics = true};
+  const std::string text = announcement(endpoints, table);
+  EXPECT_THAT(text, HasSubstr("http://127.0.0.1:8001 for gRPC, http://127.0.0.1:8000 for HTTP and "
+                              "http://127.0.0.1:8002 for metrics\n"));
+  EXPECT_THAT(text, HasSubstr("http://127.0.0.1:8000/predict/ocr"));
+  EXPECT_THAT(text, HasSubstr("KServe V2 over HTTP at 127.0.0.1:8000, over gRPC at 127.0.0.1:8001, metrics at "
+                              "http://127.0.0.1:8002/metrics. Ctrl-C stops it."));
+}
+
 TEST(Announcement, SaysWhyAModelIsNotBatched) {
   MetricRegistry registry;
   const ModelTable table = table_of(version_of(registry, "output 'text' does not share it"), {});

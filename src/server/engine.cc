@@ -61,6 +61,7 @@ Engine::Engine(const ServerConfig& config) : config_(config), tracer_(config.tra
   options.load_threads = config_.load_threads;
   options.load.instances = config_.instances;
   options.load.instance_threads = config_.instance_threads;
+  options.load.auto_complete_config = config_.auto_complete_config;
   options.load.runtime = config_.runtime;
   options.load.runtime_precisions = config_.runtime_precisions;
   options.load.runtime_tolerance = config_.runtime_tolerance;
@@ -163,7 +164,11 @@ Status Engine::load() {
   const bool any = std::any_of(entries.begin(), entries.end(), [](const ModelEntry* entry) {
     return !entry->versions.empty() || entry->on_demand || entry->statuses.empty();
   });
-  if (!any) return failed_precondition("no model could be loaded" + failures(*table));
+  const std::string failed = failures(*table);
+  if (config_.failed_models == FailedModels::kEnd && !failed.empty())
+    return failed_precondition("not every model could be loaded" + failed);
+  if (!any && config_.failed_models == FailedModels::kServeOthers)
+    return failed_precondition("no model could be loaded" + failed);
   route_keeper_->look_over();
   return declare_routes();
 }

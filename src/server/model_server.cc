@@ -78,14 +78,15 @@ struct ModelServer::Rep {
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
         v2(engine.inference(),
-           {"modelmill", server_version(), [this] { return ready(); }, http_options(), &engine.lifecycle().control(),
-            &engine.tracer(), config.shared_memory_keys, config.limits.http_body}) {}
+           {config.server_name, server_version(), [this] { return ready(); }, http_options(),
+            &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
+            config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body}) {}
 
   HttpOptions http_options() {
-    return {
-        {config.limits.inflated, wire::refused_counter(engine.metrics(), "inflated")}, config.server_timing, &offload};
+    const size_t inflated = config.http_inflated > 0 ? config.http_inflated : config.limits.inflated;
+    return {{inflated, wire::refused_counter(engine.metrics(), "inflated")}, config.server_timing, &offload};
   }
-  bool ready() { return started && !stopping && engine.lifecycle().all_ready(); }
+  bool ready() { return started && !stopping && (config.ready_without_models || engine.lifecycle().all_ready()); }
 
   ServerConfig config;
   SignalWatcher signals;  // before any other thread, so that all inherit the mask
@@ -107,6 +108,7 @@ struct ModelServer::Rep {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     const auto observers = std::make_shared<tfserving::Observers>(record_files);
+    if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
     tfserving::add_to(router, engine.inference(), http_options(), observers);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
@@ -164,10 +166,9 @@ Status ModelServer::start() {
     options.tls = rep_->certificate->credentials();
   }
   options.limits = rep_->config.limits;
-  MM_ASSIGN_OR_RETURN(
-      rep_->access,
-      set_up_access(rep_->config.access, rep_->config.state_directory, listens_beyond_loopback(options.endpoints),
-                    rep_->router, rep_->config.access_log ? log_access : nullptr, rep_->engine.metrics()));
+  MM_ASSIGN_OR_RETURN(rep_->access,
+                      set_up_access(rep_->config.access, rep_->config.state_directory, options.endpoints, rep_->router,
+                                    rep_->config.access_log ? log_access : nullptr, rep_->engine.metrics()));
   options.gatekeeper = rep_->access.gatekeeper;
   options.offload = &rep_->offload;
   if (rep_->config.access_log)

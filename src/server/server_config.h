@@ -17,6 +17,13 @@
 
 namespace modelmill {
 
+/// What becomes of a server some of whose models could not be loaded at its start.
+enum class FailedModels {
+  kServeOthers,  // it serves the others; it ends when there are none
+  kEnd,
+  kServeOn,  // it serves the others, if any
+};
+
 /// Everything that a server can be told at its start. A value; what is left alone has the default that is served best.
 struct ServerConfig {
   /// Model files, model folders, or folders of models.
@@ -26,6 +33,16 @@ struct ServerConfig {
   std::string model_config_file;
   std::string batching_parameters_file;
 
+  FailedModels failed_models = FailedModels::kServeOthers;
+  /// It says that it is ready once its start is over, whether its models are or not.
+  bool ready_without_models = false;
+  /// What models' configurations leave out is found out; else a model whose configuration lacks something fails.
+  bool auto_complete_config = true;
+
+  /// Where TensorFlow Serving's metrics are; empty: at its usual path. Its first segment is no dialect's.
+  std::string tf_metrics_path;
+  /// The name under which it tells of itself.
+  std::string server_name = "modelmill";
   std::string host = "127.0.0.1";
   int port = 8000;  // 0: any free one
   /// Where to listen; then host and port mean nothing. Empty: at these two.
@@ -34,10 +51,14 @@ struct ServerConfig {
   /// Event loops, each on a thread of its own. 0: default_io_threads().
   int io_threads = 0;
   wire::Limits limits;
+  /// What an HTTP request's compressed body may inflate to. 0: limits.inflated.
+  size_t http_inflated = 0;
   wire::GrpcCompression grpc_compression = wire::GrpcCompression::kMirror;
   AccessConfig access;
   /// What keys of shared memory that clients may register begin with; none: clients may register none.
   std::vector<std::string> shared_memory_keys;
+  /// What one request may have read there. 0: what a body may have.
+  uint64_t shared_memory_bytes = 0;
   /// Where what should outlast the server is kept: a token that it made, what it learned. Empty: nowhere.
   std::string state_directory = default_state_directory();
   /// That folder is this server's own: what clients decide about models is kept there too, and is so again after a

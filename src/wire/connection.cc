@@ -36,12 +36,13 @@ std::span<std::byte> scratch() {
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerCore> core, Loop& loop, std::unique_ptr<Transport> transport,
-                       std::string peer)
+                       std::string peer, Services serves)
     : core_(std::move(core)),
       loop_(loop),
       counters_(core_->counters_of(loop)),
       transport_(std::move(transport)),
       peer_(std::make_shared<const std::string>(std::move(peer))),
+      serves_(serves),
       buffer_(Memory::allocate(kSmallBuffer)) {}
 
 Connection::~Connection() = default;

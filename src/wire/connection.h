@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "wire/endpoint.h"
 #include "wire/loop.h"
 #include "wire/out_queue.h"
 #include "wire/progress.h"
@@ -19,7 +20,8 @@ namespace modelmill::wire {
 /// by operations under way.
 class Connection final : public std::enable_shared_from_this<Connection>, public Transport::User, public Flushable {
  public:
-  Connection(std::shared_ptr<ServerCore> core, Loop& loop, std::unique_ptr<Transport> transport, std::string peer);
+  Connection(std::shared_ptr<ServerCore> core, Loop& loop, std::unique_ptr<Transport> transport, std::string peer,
+             Services serves);
   ~Connection() override;
 
   void start();
@@ -35,6 +37,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   ServerCore& core() { return *core_; }
   const std::string& peer() const { return *peer_; }
   bool is_tls() const { return transport_->is_tls(); }
+  Services serves() const { return serves_; }
   /// For what may outlive the connection.
   const std::shared_ptr<const std::string>& shared_peer() const { return peer_; }
   LoopCounters& counters() { return counters_; }
@@ -65,6 +68,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   LoopCounters& counters_;
   std::unique_ptr<Transport> transport_;
   const std::shared_ptr<const std::string> peer_;
+  const Services serves_;
   std::unique_ptr<Session> session_;
   std::string first_bytes_;  // until they have told the protocol
   OutQueue out_;

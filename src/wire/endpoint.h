@@ -8,6 +8,16 @@
 
 namespace modelmill::wire {
 
+/// What is answered to those who come to an endpoint.
+struct Services {
+  bool http = true;  // every path but that of the metrics
+  bool grpc = true;
+  bool metrics = true;
+
+  bool all() const { return http && grpc && metrics; }
+  bool operator==(const Services&) const = default;
+};
+
 /// Where a server listens, a TCP address or a unix socket, and whether TLS is spoken there. A value.
 struct Endpoint {
   enum class Scheme {
@@ -20,6 +30,7 @@ struct Endpoint {
   std::string host = "127.0.0.1";  // a name or an address; IPv6 without brackets
   uint16_t port = 8000;            // 0: any free one
   std::string path;                // of a unix socket's file; then host and port mean nothing
+  Services serves = {};
 
   bool is_unix() const { return !path.empty(); }
   bool operator==(const Endpoint&) const = default;

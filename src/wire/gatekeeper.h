@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "wire/api_group.h"
+#include "wire/endpoint.h"
 #include "wire/grpc.h"
 #include "wire/http.h"
 
@@ -24,6 +25,7 @@ class GrpcCallHead {
   std::string_view path;  // "/package.Service/Method"
   ApiGroup group = ApiGroup::kManagement;
   std::string_view peer;
+  Services serves;  // of the endpoint that it came to
   /// The first metadata of that (lower-case) name, as it was sent; empty when there is none.
   virtual std::string_view header(std::string_view name) const = 0;
 

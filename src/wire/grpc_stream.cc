@@ -102,6 +102,7 @@ bool GrpcStream::admitted(ApiGroup group) {
   call.path = *method_;
   call.group = group;
   call.peer = *peer_;
+  call.serves = session()->connection().serves();
   GrpcMetadata trailers;
   const Status status = gatekeeper->admit(call, ticket_, trailers);
   if (!status.ok()) finish(status, trailers);

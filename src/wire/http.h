@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "runtime/trace_context.h"
 #include "tensor/tensor.h"
+#include "wire/endpoint.h"
 #include "wire/loop.h"
 
 namespace modelmill::wire {
@@ -25,6 +26,7 @@ struct HttpRequest {
   std::string peer;                                          // "127.0.0.1:4711"
   bool http2 = false;
   bool tls = false;
+  Services serves;  // of the endpoint that it came to
   TraceContext trace;
   /// Added to the reply, whoever makes it: for what belongs to the request rather than to its answer (its id, say).
   std::vector<std::pair<std::string, std::string>> reply_headers;

@@ -109,6 +109,7 @@ void Http1Session::parse_all(std::string_view bytes, size_t& used) {
       incoming_ = std::make_shared<Http1Exchange>(*this, connection_.loop());
       incoming_->request().peer = connection_.peer();
       incoming_->request().tls = connection_.is_tls();
+      incoming_->request().serves = connection_.serves();
       ++requests_;
     }
     const Http1Parser::Outcome outcome =

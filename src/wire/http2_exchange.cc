@@ -22,6 +22,7 @@ void Http2Exchange::begin(const Http2Head& head, std::string_view limit_met) {
   request_.http2 = true;
   request_.peer = session()->connection().peer();
   request_.tls = session()->connection().is_tls();
+  request_.serves = session()->connection().serves();
   request_.method = head.method;
   split_target(head.path, request_);
   return_identity(request_, head.request_id, head.traceparent);

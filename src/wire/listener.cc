@@ -61,8 +61,8 @@ std::string peer_text(const sockaddr_storage& address) {
 class Accepted {
  public:
   Accepted(std::shared_ptr<ServerCore> core, Loop& loop, std::shared_ptr<const TlsTerms> tls, int fd,
-           const sockaddr_storage& peer)
-      : core_(std::move(core)), loop_(loop), tls_(std::move(tls)), fd_(fd), peer_(peer) {
+           const sockaddr_storage& peer, Services serves)
+      : core_(std::move(core)), loop_(loop), tls_(std::move(tls)), fd_(fd), peer_(peer), serves_(serves) {
     loop_.count_connection(1);
   }
   ~Accepted() {
@@ -84,7 +84,7 @@ class Accepted {
     std::string peer = peer_text(peer_);
     auto transport = tls_ ? make_tls_transport(loop_, fd_, peer_.ss_family, *tls_, peer)
                           : make_plain_transport(loop_, fd_, peer_.ss_family);
-    auto connection = std::make_shared<Connection>(core_, loop_, std::move(transport), std::move(peer));
+    auto connection = std::make_shared<Connection>(core_, loop_, std::move(transport), std::move(peer), serves_);
     fd_ = -1;
     core_->connections_of(loop_).insert(connection);
     connection->start();
@@ -96,6 +96,7 @@ class Accepted {
   const std::shared_ptr<const TlsTerms> tls_;
   int fd_;
   sockaddr_storage peer_;
+  const Services serves_;
 };
 
 class SocketListener final : public Listener, public std::enable_shared_from_this<SocketListener> {
@@ -162,7 +163,7 @@ class SocketListener final : public Listener, public std::enable_shared_from_thi
     }
     limit_logged_ = files_logged_ = false;
     Loop& loop = loops_.least_busy();
-    auto accepted = std::make_shared<Accepted>(core_, loop, tls_, fd, peer);
+    auto accepted = std::make_shared<Accepted>(core_, loop, tls_, fd, peer, socket_.endpoint().serves);
     loop.post([accepted] { accepted->begin(); });
   }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "dialect/tfserving/request_log.h"
 #include "dialect/tfserving/serving_metrics.h"
 
@@ -10,6 +12,7 @@ struct Observers {
   explicit Observers(RequestRecorder& recorder) : log(recorder) {}
 
   ServingMetrics metrics;
+  std::string metrics_path = "/monitoring/prometheus/metrics";  // where clients read them
   const RequestLog log;
 };
 

@@ -23,7 +23,6 @@ namespace api = tensorflow::serving;
 using wire::ApiGroup;
 
 constexpr const char* kSignatureDef = "signature_def";
-constexpr const char* kMetricsPath = "/monitoring/prometheus/metrics";
 
 ModelTarget target_of(const api::ModelSpec& spec) {
   ModelTarget target;
@@ -129,11 +128,12 @@ ApiGroup group_of(const wire::HttpRequest& request) {
   return path.ok() && path->ask == Ask::kStatus ? ApiGroup::kHealth : ApiGroup::kMetadata;
 }
 
-void reply_metrics(ServingMetrics& metrics, const Catalog& catalog, wire::HttpExchange& exchange) {
+void reply_metrics(Observers& observers, const Catalog& catalog, wire::HttpExchange& exchange) {
   const wire::HttpRequest& request = exchange.request();
-  if (request.method != "GET" || request.path != kMetricsPath)
-    return exchange.reply(error_reply(not_found("no such path: '" + request.path + "'; it is GET " + kMetricsPath)));
-  wire::HttpReply reply = wire::HttpReply::text(200, "text/plain", metrics.render(catalog));
+  if (request.method != "GET" || request.path != observers.metrics_path)
+    return exchange.reply(
+        error_reply(not_found("no such path: '" + request.path + "'; it is GET " + observers.metrics_path)));
+  wire::HttpReply reply = wire::HttpReply::text(200, "text/plain", observers.metrics.render(catalog));
   compress_reply(reply, request);
   exchange.reply(std::move(reply));
 }
@@ -173,10 +173,11 @@ void add_to(HttpRouter& router, Inference& inference, const HttpOptions& options
           handle(inference, options, observers, std::move(exchange));
         },
         group_of);
+  const std::string& path = observers->metrics_path;
   router.add(
-      "monitoring",
+      path.substr(1, path.find('/', 1) - 1),
       [observers, &catalog = inference.catalog()](std::shared_ptr<wire::HttpExchange> exchange) {
-        reply_metrics(observers->metrics, catalog, *exchange);
+        reply_metrics(*observers, catalog, *exchange);
       },
       ApiGroup::kMetrics);
 }

@@ -18,7 +18,7 @@ void add_to(wire::GrpcMethods& methods, Inference& inference, ModelControl& cont
 
 /// Adds TensorFlow Serving's REST interface at /v1, together with what KServe V1 has at the same paths, and each by
 /// itself at /tfserving/v1 and /kserve/v1 (docs/tensorflow-serving.md has the rules), and the metrics of `observers` at
-/// /monitoring/prometheus/metrics. `inference` must outlive the wire.
+/// their path, whose first segment must be nobody else's. `inference` must outlive the wire.
 void add_to(HttpRouter& router, Inference& inference, const HttpOptions& options,
             const std::shared_ptr<Observers>& observers);
 

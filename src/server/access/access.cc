@@ -34,10 +34,11 @@ Result<std::string> token_file(const AccessConfig& config, const std::string& st
 
 }  // namespace
 
-Result<Access> set_up_access(const AccessConfig& config, const std::string& state_directory, bool beyond_loopback,
-                             const HttpRouter& router, HttpRouter::AccessLog log, MetricRegistry& metrics) {
+Result<Access> set_up_access(const AccessConfig& config, const std::string& state_directory,
+                             const std::vector<wire::Endpoint>& endpoints, const HttpRouter& router,
+                             HttpRouter::AccessLog log, MetricRegistry& metrics) {
   AccessGate::Options options;
-  options.rules = access_rules(config, beyond_loopback);
+  options.rules = access_rules(config, listens_beyond_loopback(endpoints));
   Result<std::string> file = token_file(config, state_directory, options.rules);
   if (!file.ok()) {
     if (told_to_ask_for_token(config)) return file.status();
@@ -52,6 +53,8 @@ Result<Access> set_up_access(const AccessConfig& config, const std::string& stat
     if (!asks_for_token(options.rules))
       Log::warning("no group of calls asks for a token of --token-file", {{"remedy", "--api inference=token"}});
   }
+  options.restrictions = config.restrictions;
+  options.management_prefixes = config.management_prefixes;
   options.cors_origins = config.cors_origins;
   options.limits.rate = config.client_rate;
   options.limits.burst = config.client_burst;
@@ -62,7 +65,10 @@ Result<Access> set_up_access(const AccessConfig& config, const std::string& stat
   const bool open = all_open(options.rules);
   access.curl_options = curl_options(options.rules[static_cast<size_t>(wire::ApiGroup::kInference)]);
   if (!open) access.announcement = access_text(options.rules, *file);
-  if (!open || limited || !options.cors_origins.empty())
+  options.endpoints_differ = std::any_of(endpoints.begin(), endpoints.end(),
+                                         [](const wire::Endpoint& endpoint) { return !endpoint.serves.all(); });
+  const bool told_more = !options.restrictions.empty() || !options.management_prefixes.empty();
+  if (!open || limited || options.endpoints_differ || told_more || !options.cors_origins.empty())
     access.gatekeeper = std::make_shared<AccessGate>(std::move(options), router, std::move(log), metrics);
   return access;
 }

@@ -22,7 +22,8 @@ struct Access {
 /// Reads the tokens and begins to watch their file, or makes a token and keeps it, where a rule asks for one. Where the
 /// made token can't be kept in `state_directory`, management that would be closed anyway is off; that a group should
 /// have a token by the operator's word is an error. `router` must outlive the wire; `log` may be null.
-Result<Access> set_up_access(const AccessConfig& config, const std::string& state_directory, bool beyond_loopback,
-                             const HttpRouter& router, HttpRouter::AccessLog log, MetricRegistry& metrics);
+Result<Access> set_up_access(const AccessConfig& config, const std::string& state_directory,
+                             const std::vector<wire::Endpoint>& endpoints, const HttpRouter& router,
+                             HttpRouter::AccessLog log, MetricRegistry& metrics);
 
 }  // namespace modelmill

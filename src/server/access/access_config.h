@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "server/access/restriction.h"
 #include "wire/api_group.h"
 #include "wire/endpoint.h"
 
@@ -29,6 +30,10 @@ using AccessRules = std::array<AccessRule, wire::kApiGroups>;
 struct AccessConfig {
   /// Nothing: the default of where the server listens, see access_rules().
   std::array<std::optional<AccessRule>, wire::kApiGroups> rules;
+  /// What calls of a kind need beside that, each with a protocol and a kind of its own.
+  std::vector<Restriction> restrictions;
+  /// Management is what lies under these paths ("/v2/", "/package.Service/"); the rest of its group is off. Empty: all.
+  std::vector<std::string> management_prefixes;
   std::string token_file;
   /// Web pages that may call; "*" is all of them.
   std::vector<std::string> cors_origins;

@@ -12,8 +12,8 @@ using wire::ApiGroup;
 using Kind = AccessRule::Kind;
 
 /// The names of the reasons, as the metric has them.
-constexpr std::array<std::string_view, 8> kReasonNames = {"off",    "no token", "bad token", "other groups",
-                                                          "header", "rate",     "in flight", "origin"};
+constexpr std::array<std::string_view, 9> kReasonNames = {"off",  "no token",  "bad token", "other groups", "header",
+                                                          "rate", "in flight", "origin",    "endpoint"};
 
 constexpr std::string_view kNoTokenChallenge = R"(Bearer realm="modelmill")";
 constexpr std::string_view kBadTokenChallenge = R"(Bearer realm="modelmill", error="invalid_token")";
@@ -53,6 +53,12 @@ class AccessGate::Request {
   std::string_view header(std::string_view name) const {
     return http_ != nullptr ? http_->header(name) : call_->header(name);
   }
+  std::string_view path() const { return http_ != nullptr ? std::string_view(http_->path) : call_->path; }
+  bool is_grpc() const { return call_ != nullptr; }
+  wire::Services serves() const { return http_ != nullptr ? http_->serves : call_->serves; }
+  ApiKinds kinds(ApiGroup group) const {
+    return http_ != nullptr ? http_api_kinds(path(), group) : grpc_api_kinds(path(), group);
+  }
   std::string_view peer() const { return http_ != nullptr ? std::string_view(http_->peer) : call_->peer; }
   /// Whether the header is there with this value.
   bool shows(const AccessRule& rule) const {
@@ -68,16 +74,18 @@ class AccessGate::Request {
 AccessGate::AccessGate(Options options, const HttpRouter& router, HttpRouter::AccessLog log, MetricRegistry& metrics,
                        const TimeSource& time)
     : rules_(std::move(options.rules)),
+      restrictions_(std::move(options.restrictions)),
+      management_prefixes_(std::move(options.management_prefixes)),
       tokens_(std::move(options.tokens)),
       cors_(std::move(options.cors_origins)),
       limits_(make_limits(options.limits, time)),
       router_(router),
       log_(std::move(log)) {
   static_assert(kReasonNames.size() == kReasons);
-  prepare_counters(metrics);
+  prepare_counters(metrics, options.endpoints_differ);
 }
 
-void AccessGate::prepare_counters(MetricRegistry& metrics) {
+void AccessGate::prepare_counters(MetricRegistry& metrics, bool endpoints_differ) {
   for (size_t i = 0; i < wire::kApiGroups; ++i) {
     const auto count = [&](Reason reason) {
       refused_[i][reason] = metrics.counter(
@@ -85,8 +93,10 @@ void AccessGate::prepare_counters(MetricRegistry& metrics) {
           {{"group", std::string(wire::kApiGroupNames[i])}, {"reason", std::string(kReasonNames[reason])}});
     };
     const Kind kind = rules_[i].kind;
-    if (kind == Kind::kOff) count(kOff);
-    if (kind == Kind::kHeader) count(kHeader);
+    const bool is_management = static_cast<ApiGroup>(i) == ApiGroup::kManagement;
+    if (kind == Kind::kOff || (is_management && !management_prefixes_.empty())) count(kOff);
+    if (kind == Kind::kHeader || !restrictions_.empty()) count(kHeader);
+    if (endpoints_differ) count(kEndpoint);
     if (kind == Kind::kToken)
       for (const Reason reason : {kNoToken, kBadToken, kOtherGroups}) count(reason);
     if (limits_ && static_cast<ApiGroup>(i) == ApiGroup::kInference)
@@ -142,8 +152,53 @@ AccessGate::Refusal AccessGate::hold_to_limits(ApiGroup group, const Request& re
   return {};
 }
 
+AccessGate::Refusal AccessGate::ask_endpoint(ApiGroup group, const Request& request) const {
+  const wire::Services serves = request.serves();
+  if (request.is_grpc()) {
+    if (serves.grpc) return {};
+    return refuse(group, kEndpoint, {unimplemented("this port does not serve gRPC; ask the port that does")});
+  }
+  if (group == ApiGroup::kMetrics ? serves.metrics : serves.http) return {};
+  return refuse(group, kEndpoint,
+                {not_found(group == ApiGroup::kMetrics ? "this port does not serve metrics; ask the port that does"
+                                                       : "this port does not serve this path; ask the port for HTTP")});
+}
+
+AccessGate::Refusal AccessGate::ask_management(const Request& request) const {
+  const bool known =
+      management_prefixes_.empty() ||
+      std::any_of(management_prefixes_.begin(), management_prefixes_.end(),
+                  [path = request.path()](const std::string& prefix) { return path.starts_with(prefix); });
+  if (known) return {};
+  return refuse(ApiGroup::kManagement, kOff,
+                {Status(Code::kPermissionDenied,
+                        "this server stands in for another, and only the calls that the other has may change it; run "
+                        "'modelmill serve' for the rest")});
+}
+
+AccessGate::Refusal AccessGate::ask_restrictions(ApiGroup group, const Request& request) const {
+  if (restrictions_.empty()) return {};
+  const ApiKinds kinds = request.kinds(group);
+  for (const Restriction& restriction : restrictions_) {
+    if (restriction.grpc != request.is_grpc() || (kinds & bit_of(restriction.kind)) == 0) continue;
+    if (equals_secret(request.header(restriction.header), restriction.value)) continue;
+    // In Triton's words and with its codes.
+    return refuse(group, kHeader,
+                  restriction.grpc
+                      ? Refusal{Status(Code::kUnavailable,
+                                       "This protocol is restricted, expecting header '" + restriction.header + "'")}
+                      : Refusal{Status(Code::kPermissionDenied,
+                                       "This API is restricted, expecting header '" + restriction.header + "'")});
+  }
+  return {};
+}
+
 AccessGate::Refusal AccessGate::decide(ApiGroup group, const Request& request,
                                        std::unique_ptr<wire::Ticket>& ticket) const {
+  if (Refusal refusal = ask_endpoint(group, request); !refusal.status.ok()) return refusal;
+  if (Refusal refusal = ask_restrictions(group, request); !refusal.status.ok()) return refusal;
+  if (group == ApiGroup::kManagement)
+    if (Refusal refusal = ask_management(request); !refusal.status.ok()) return refusal;
   const AccessRule& rule = rules_[static_cast<size_t>(group)];
   const bool limited = limits_ != nullptr && group == ApiGroup::kInference;
   if (rule.kind == Kind::kOpen && !limited) return {};

@@ -22,6 +22,10 @@ class AccessGate final : public wire::Gatekeeper {
  public:
   struct Options {
     AccessRules rules;
+    std::vector<Restriction> restrictions;
+    std::vector<std::string> management_prefixes;
+    /// Some endpoint does not serve everything.
+    bool endpoints_differ = false;
     /// Not null where a rule asks for a token. Also names the clients that limits count.
     std::shared_ptr<const TokenStore> tokens;
     std::vector<std::string> cors_origins;
@@ -39,7 +43,7 @@ class AccessGate final : public wire::Gatekeeper {
                wire::GrpcMetadata& trailers) override;
 
  private:
-  enum Reason { kOff, kNoToken, kBadToken, kOtherGroups, kHeader, kRate, kInFlight, kOrigin, kReasons };
+  enum Reason { kOff, kNoToken, kBadToken, kOtherGroups, kHeader, kRate, kInFlight, kOrigin, kEndpoint, kReasons };
   struct Refusal {
     Status status;                    // OK: let in
     std::string_view challenge = {};  // of a 401 or 403
@@ -53,9 +57,15 @@ class AccessGate final : public wire::Gatekeeper {
   Refusal hold_to_limits(wire::ApiGroup group, const Request& request, const TokenTable::Token* token,
                          std::unique_ptr<wire::Ticket>& ticket) const;
   std::optional<wire::HttpReply> answer(wire::HttpRequest& request, std::unique_ptr<wire::Ticket>& ticket);
-  void prepare_counters(MetricRegistry& metrics);
+  void prepare_counters(MetricRegistry& metrics, bool endpoints_differ);
+  /// Whether the endpoint serves what is asked for.
+  Refusal ask_endpoint(wire::ApiGroup group, const Request& request) const;
+  Refusal ask_management(const Request& request) const;
+  Refusal ask_restrictions(wire::ApiGroup group, const Request& request) const;
 
   const AccessRules rules_;
+  const std::vector<Restriction> restrictions_;
+  const std::vector<std::string> management_prefixes_;
   const std::shared_ptr<const TokenStore> tokens_;
   const Cors cors_;
   const std::shared_ptr<ClientLimits> limits_;  // null: none

@@ -67,6 +67,7 @@ class Gate : public ::testing::Test {
     request_.path = std::move(path);
     request_.headers = std::move(headers);
     request_.peer = "10.1.1.1:5";
+    request_.serves = serves_;
     ticket_.reset();
     wire::HttpReply let_in;
     let_in.status = 0;
@@ -77,7 +78,9 @@ class Gate : public ::testing::Test {
   }
   Code grpc(ApiGroup group, Headers headers = {}) {
     trailers_.clear();
-    return gate().admit(Call(group, std::move(headers)), ticket_, trailers_).code();
+    Call call(group, std::move(headers));
+    call.serves = serves_;
+    return gate().admit(call, ticket_, trailers_).code();
   }
   static std::string header(const wire::HttpReply& reply, std::string_view name) {
     for (const auto& [key, value] : reply.headers)
@@ -102,6 +105,7 @@ class Gate : public ::testing::Test {
   AccessGate::Options options_;
   std::vector<int> logged_;
   wire::HttpRequest request_;
+  wire::Services serves_;
   std::unique_ptr<wire::Ticket> ticket_;
   wire::GrpcMetadata trailers_;
   std::unique_ptr<AccessGate> gate_;
@@ -242,6 +246,41 @@ TEST_F(Gate, WithoutCorsAPreflightIsARequestLikeOthers) {
   EXPECT_EQ(http("OPTIONS", "/i", {{"origin", "https://a.example"}, {"access-control-request-method", "GET"}}).status,
             0);
   EXPECT_TRUE(request_.reply_headers.empty());
+}
+
+TEST_F(Gate, AnEndpointServesWhatItIsFor) {
+  EXPECT_EQ(status("/i"), 0);
+  serves_ = {.http = false, .grpc = true, .metrics = false};
+  EXPECT_EQ(status("/i"), 404);
+  EXPECT_EQ(grpc(ApiGroup::kInference), Code::kOk);
+  serves_ = {.http = true, .grpc = false, .metrics = false};
+  EXPECT_EQ(status("/i"), 0);
+  EXPECT_EQ(grpc(ApiGroup::kInference), Code::kUnimplemented);
+  EXPECT_EQ(grpc(ApiGroup::kHealth), Code::kUnimplemented);
+}
+
+TEST_F(Gate, ManagementMayBeThatOfSomePathsAlone) {
+  options_.management_prefixes = {"/m/x"};
+  EXPECT_EQ(status("/m"), 403);
+  EXPECT_EQ(status("/m/x/y"), 0);
+  EXPECT_EQ(status("/i"), 0);
+  EXPECT_EQ(grpc(ApiGroup::kManagement), Code::kPermissionDenied);
+}
+
+TEST_F(Gate, ARestrictionIsOfOneProtocolAndOneKind) {
+  options_.restrictions = {{ApiKind::kInference, false, "key", "secret"}};
+  EXPECT_EQ(status("/i"), 403);
+  EXPECT_EQ(status("/i", {{"key", "other"}}), 403);
+  EXPECT_EQ(status("/i", {{"key", "secret"}}), 0);
+  EXPECT_EQ(status("/h"), 0);
+  EXPECT_EQ(grpc(ApiGroup::kInference), Code::kOk);
+}
+
+TEST_F(Gate, ARestrictedCallOverGrpcIsUnavailable) {
+  options_.restrictions = {{ApiKind::kModelRepository, true, "triton-grpc-protocol-key", "secret"}};
+  EXPECT_EQ(grpc(ApiGroup::kManagement), Code::kUnavailable);
+  EXPECT_EQ(grpc(ApiGroup::kManagement, {{"triton-grpc-protocol-key", "secret"}}), Code::kOk);
+  EXPECT_EQ(status("/m"), 0);
 }
 
 }  // namespace

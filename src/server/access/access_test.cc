@@ -22,7 +22,9 @@ class SetUpAccess : public ::testing::Test {
   ~SetUpAccess() override { fs::remove_all(folder_); }
 
   Result<Access> set_up(bool beyond_loopback) {
-    return set_up_access(config_, folder_.string(), beyond_loopback, router_, nullptr, metrics_);
+    return set_up_access(config_, folder_.string(),
+                         {{wire::Endpoint::Scheme::kAny, beyond_loopback ? "0.0.0.0" : "127.0.0.1", 0, ""}}, router_,
+                         nullptr, metrics_);
   }
   static int status(const Access& access) {
     wire::HttpRequest request;

@@ -1,0 +1,233 @@
+#include <algorithm>
+#include <utility>
+
+#include "cli/personality/flag_reference.h"
+#include "cli/personality/personality.h"
+#include "cli/personality/triton_draft.h"
+#include "cli/suggestion.h"
+
+namespace modelmill::personality {
+namespace {
+
+constexpr char kName[] = "tritonserver";
+constexpr uint64_t kMaxInputSize = uint64_t{1} << 26;
+constexpr uint64_t kSharedMemoryBytes = uint64_t{16} << 30;
+
+Answer complain(const std::string& message) {
+  return {1, message + "\nRun 'modelmill --as tritonserver --help' for what there is.\n"};
+}
+
+/// The flag that a word, whole or begun, names; else why it names none.
+struct Match {
+  const TritonFlag* flag = nullptr;
+  std::string problem;
+};
+
+Match match(const std::string& word) {
+  std::vector<const TritonFlag*> begun;
+  for (const TritonFlag& flag : triton_flags()) {
+    if (flag.name == word) return {&flag, ""};
+    if (!word.empty() && flag.name.starts_with(word)) begun.push_back(&flag);
+  }
+  if (begun.size() == 1) return {begun.front(), ""};
+  if (begun.empty())
+    return {nullptr,
+            "unrecognized option '--" + word + "'" + suggestion("--" + word, dashed_names(texts_of(triton_flags())))};
+  std::string text = "option '--" + word + "' is ambiguous; possibilities:";
+  for (const TritonFlag* flag : begun) text += " '--" + std::string(flag->name) + "'";
+  return {nullptr, text};
+}
+
+/// Takes each argument as getopt_long() does: --flag=value, --flag value, and beginnings of flags.
+std::optional<Answer> take(const std::vector<std::string>& arguments, TritonDraft& draft) {
+  std::vector<const TritonFlag*> ignored;
+  std::vector<std::string> others;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (argument == "--") {
+      others.insert(others.end(), arguments.begin() + static_cast<ptrdiff_t>(i) + 1, arguments.end());
+      break;
+    }
+    if (argument.size() < 2 || argument.front() != '-') {
+      others.push_back(argument);
+      continue;
+    }
+    if (!argument.starts_with("--"))
+      return complain(std::string(kName) + ": invalid option '" + argument + "'; flags begin with two dashes");
+    const size_t equals = argument.find('=');
+    const Match found = match(argument.substr(2, equals == std::string::npos ? equals : equals - 2));
+    if (found.flag == nullptr) return complain(std::string(kName) + ": " + found.problem);
+    const TritonFlag& flag = *found.flag;
+    if (flag.name == "help")
+      return Answer{1, "Usage: tritonserver [options]\n\n" + flags_usage(texts_of(triton_flags()))};
+    const std::string name = "--" + std::string(flag.name);
+    std::string value;
+    if (flag.value == FlagValue::kNone) {
+      if (equals != std::string::npos)
+        return complain(std::string(kName) + ": option '" + name + "' doesn't allow an argument");
+    } else if (equals != std::string::npos) {
+      value = argument.substr(equals + 1);
+    } else if (++i < arguments.size()) {
+      value = arguments[i];
+    } else {
+      return complain(std::string(kName) + ": option '" + name + "' requires an argument");
+    }
+    if (flag.apply != nullptr)
+      if (const Status status = flag.apply(draft, value); !status.ok())
+        return complain("Bad option: \"" + name + "\".\n" + status.message());
+    if (flag.taken == Taken::kIgnored && std::find(ignored.begin(), ignored.end(), &flag) == ignored.end())
+      ignored.push_back(&flag);
+  }
+  if (!others.empty()) return complain("Unexpected argument: " + others.front());
+  for (const TritonFlag* flag : ignored) draft.launch.notices.push_back(ignored_notice(kName, *flag));
+  return std::nullopt;
+}
+
+wire::Endpoint endpoint(const std::string& address, int port, wire::Endpoint::Scheme scheme, wire::Services serves) {
+  return {scheme, address, static_cast<uint16_t>(port), "", serves};
+}
+
+Status check_port(const char* flag, int port) {
+  if (port >= 0 && port <= 65'535) return ok_status();
+  return invalid_argument(std::string("Bad option: \"") + flag + "\".\nthere is no port " + std::to_string(port));
+}
+
+/// The ports that are asked for; as in Triton no two of them are one.
+Status set_endpoints(TritonDraft& draft) {
+  using Scheme = wire::Endpoint::Scheme;
+  MM_RETURN_IF_ERROR(check_port("--http-port", draft.http_port));
+  MM_RETURN_IF_ERROR(check_port("--grpc-port", draft.grpc_port));
+  MM_RETURN_IF_ERROR(check_port("--metrics-port", draft.metrics_port));
+  std::vector<wire::Endpoint>& listen = draft.launch.config.listen;
+  std::vector<std::string> names;
+  const std::string& metrics_address = draft.metrics_address.empty() ? draft.http_address : draft.metrics_address;
+  if (draft.allow_http) {
+    names.emplace_back("HTTP");
+    listen.push_back(
+        endpoint(draft.http_address, draft.http_port, Scheme::kHttp, {.http = true, .grpc = false, .metrics = false}));
+  }
+  if (draft.allow_grpc) {
+    names.emplace_back("GRPC");
+    listen.push_back(endpoint(draft.grpc_address, draft.grpc_port, draft.grpc_tls ? Scheme::kHttps : Scheme::kHttp,
+                              {.http = false, .grpc = true, .metrics = false}));
+  }
+  if (draft.allow_metrics) {
+    names.emplace_back("metrics");
+    listen.push_back(
+        endpoint(metrics_address, draft.metrics_port, Scheme::kHttp, {.http = false, .grpc = false, .metrics = true}));
+  }
+  if (listen.empty())
+    return invalid_argument("nothing would be served: --allow-http, --allow-grpc and --allow-metrics are all false");
+  for (size_t i = 0; i < listen.size(); ++i)
+    for (size_t j = i + 1; j < listen.size(); ++j)
+      if (listen[i].port != 0 && listen[i].port == listen[j].port && listen[i].host == listen[j].host)
+        return invalid_argument("The server cannot listen to " + names[i] + " requests and " + names[j] +
+                                " requests at the same address and port " + address_text(listen[i]));
+  return ok_status();
+}
+
+Status set_tls(TritonDraft& draft) {
+  if (!draft.grpc_tls || !draft.allow_grpc) return ok_status();
+  if (draft.server_cert.empty() || draft.server_key.empty())
+    return invalid_argument("--grpc-use-ssl needs --grpc-server-cert and --grpc-server-key");
+  wire::TlsOptions& tls = draft.launch.config.tls;
+  tls.certificate = draft.server_cert;
+  tls.key = draft.server_key;
+  if (!draft.grpc_mutual_tls) return ok_status();
+  if (draft.root_cert.empty())
+    return invalid_argument("--grpc-use-ssl-mutual needs --grpc-root-cert, the authorities of clients' certificates");
+  tls.client_ca = draft.root_cert;
+  return ok_status();
+}
+
+Status set_models(TritonDraft& draft, const Environment& environment) {
+  ServerConfig& config = draft.launch.config;
+  const std::vector<std::string>& models = config.control.load_models;
+  if (!models.empty() && config.control.mode != ControlMode::kExplicit)
+    return invalid_argument("Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as well.");
+  if (models.size() > 1 && std::find(models.begin(), models.end(), "*") != models.end())
+    return invalid_argument("Wildcard model name '*' must be the ONLY startup model if specified at all.");
+  if (config.paths.empty())
+    if (const auto uri = environment("AIP_STORAGE_URI"); uri && !uri->empty()) config.paths.push_back(*uri);
+  if (config.paths.empty()) return invalid_argument("--model-repository must be specified");
+  config.failed_models = draft.exit_on_error ? FailedModels::kEnd : FailedModels::kServeOn;
+  config.ready_without_models = !draft.strict_readiness;
+  config.auto_complete_config = draft.auto_complete && !draft.strict_model_config;
+  config.control.poll_interval = std::chrono::seconds(std::max(1, draft.poll_seconds));
+  config.load_threads = std::max(1, draft.load_threads);
+  config.drain_timeout = std::chrono::seconds(std::clamp(draft.exit_timeout, 0, 86'400));
+  if (draft.client_shared_memory) config.shared_memory_keys = {"/"};
+  return ok_status();
+}
+
+void set_traces(TritonDraft& draft) {
+  TraceConfig& trace = draft.launch.config.trace;
+  if (draft.trace_off) trace.settings.level = kTraceOff;
+  if (!draft.opentelemetry) return;
+  trace = {};
+  draft.launch.notices.push_back({"nothing is traced", "--trace-config=mode=opentelemetry",
+                                  "traces are written to files alone, with mode=triton"});
+}
+
+void add_general_notices(TritonDraft& draft, const Environment& environment) {
+  ServerConfig& config = draft.launch.config;
+  if (environment("AIP_MODE") == "PREDICTION")
+    draft.launch.notices.push_back({"a variable of tritonserver's environment is ignored", "AIP_MODE",
+                                    "Vertex AI's paths are not served; HTTP and gRPC are, as without it"});
+  if (config.access.restrictions.empty() && listens_beyond_loopback(config.listen))
+    draft.launch.notices.push_back({"whoever reaches the ports may call everything, as with tritonserver",
+                                    "--http-restricted-api, --grpc-restricted-protocol",
+                                    "they ask for a header; --http-address=127.0.0.1 and "
+                                    "--grpc-address=127.0.0.1 keep others out"});
+}
+
+/// What is as in Triton where no flag says another thing.
+TritonDraft fresh_draft() {
+  TritonDraft draft;
+  ServerConfig& config = draft.launch.config;
+  config.server_name = "triton";
+  config.control.mode = ControlMode::kNone;
+  config.limits.http_body = kMaxInputSize;
+  config.http_inflated = kMaxInputSize;
+  config.shared_memory_bytes = kSharedMemoryBytes;
+  config.grpc_compression = wire::GrpcCompression::kOff;
+  config.access.rules[static_cast<size_t>(wire::ApiGroup::kManagement)] = AccessRule();
+  config.access.management_prefixes = {"/v2/", "/inference.GRPCInferenceService/"};
+  return draft;
+}
+
+Status finish(TritonDraft& draft, const Environment& environment) {
+  MM_RETURN_IF_ERROR(set_models(draft, environment));
+  MM_RETURN_IF_ERROR(set_endpoints(draft));
+  MM_RETURN_IF_ERROR(set_tls(draft));
+  set_traces(draft);
+  add_general_notices(draft, environment);
+  return check_server_config(draft.launch.config);
+}
+
+Outcome parse(const std::vector<std::string>& arguments, const Environment& environment) {
+  if (arguments.size() == 1 && arguments.front() == "--help-markdown")
+    return Answer{0, flags_markdown(texts_of(triton_flags())), false};
+  TritonDraft draft = fresh_draft();
+  if (auto answer = take(arguments, draft)) return *std::move(answer);
+  if (const Status status = finish(draft, environment); !status.ok()) return complain(status.message());
+  return std::move(draft.launch);
+}
+
+}  // namespace
+
+const std::vector<TritonFlag>& triton_flags() {
+  static const std::vector<TritonFlag> flags = [] {
+    std::vector<TritonFlag> all;
+    for (const auto part : {triton_model_flags, triton_endpoint_flags, triton_watching_flags, triton_machine_flags}) {
+      std::vector<TritonFlag> some = part();
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
+  }();
+  return flags;
+}
+
+const Personality kTritonServer = {kName, parse, 1, "", false};
+
+}  // namespace modelmill::personality

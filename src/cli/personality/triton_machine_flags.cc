@@ -1,0 +1,68 @@
+#include "cli/personality/flag_value.h"
+#include "cli/personality/triton_draft.h"
+
+namespace modelmill::personality {
+namespace {
+
+Status add_backend_directory(TritonDraft& draft, const std::string& text) {
+  draft.launch.config.backend_directories.push_back(text);
+  return ok_status();
+}
+
+/// "BACKEND,SETTING=VALUE", or "SETTING=VALUE" of all backends, which ours have none of.
+Status add_setting(TritonDraft& draft, const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+    return invalid_argument("--backend-config option format is '<backend name>,<setting>=<value>'. Got " + text);
+  if (text.find(',') < equals) return add_backend_setting(text, draft.launch.config.backend_settings);
+  draft.launch.notices.push_back({"a setting of tritonserver's backends is ignored", "--backend-config=" + text,
+                                  "only settings of one backend are taken, as BACKEND,SETTING=VALUE"});
+  return ok_status();
+}
+
+constexpr std::string_view kNoCache = "answers are not cached: every request is computed";
+constexpr std::string_view kNoRateLimiter =
+    "instances run as soon as they are free; there are no resources to share out";
+constexpr std::string_view kNoPool = "memory is taken as it is needed, not set aside";
+
+}  // namespace
+
+std::vector<TritonFlag> triton_machine_flags() {
+  using enum FlagValue;
+  using enum Taken;
+  return {
+      {{"backend-directory", kText, kMapped, "`--backend-directory`: with backends of modelmill's, not Triton's",
+        "backends"},
+       add_backend_directory},
+      {{"backend-config", kText, kMapped, "`--backend-config`; settings of all backends at once are ignored",
+        "onnxruntime,intra_op_threads=1"},
+       add_setting},
+      {{"repoagent-directory", kText, kIgnored, "there are no repository agents", "repoagents"},
+       check_text<TritonDraft>},
+      {{"cache-config", kText, kIgnored, kNoCache, "local,size=1048576"}, check_text<TritonDraft>},
+      {{"cache-directory", kText, kIgnored, kNoCache, "caches"}, check_text<TritonDraft>},
+      {{"rate-limit", kText, kIgnored, kNoRateLimiter, "off"}, check_text<TritonDraft>},
+      {{"rate-limit-resource", kText, kIgnored, kNoRateLimiter, "R1:10"}, check_text<TritonDraft>},
+      {{"pinned-memory-pool-byte-size", kInteger, kIgnored, kNoPool, "268435456"}, check_integer<TritonDraft>},
+      {{"cuda-memory-pool-byte-size", kText, kIgnored, kNoPool, "0:67108864"}, check_text<TritonDraft>},
+      {{"cuda-virtual-address-size", kText, kIgnored, "implicit states grow as they need", "0:1073741824"},
+       check_text<TritonDraft>},
+      {{"min-supported-compute-capability", kNumber, kIgnored, "a runtime refuses the GPUs that it can't use", "6.0"},
+       check_number<TritonDraft>},
+      {{"buffer-manager-thread-count", kInteger, kIgnored, "batches are gathered by the threads that run them", "0"},
+       check_integer<TritonDraft>},
+      {{"host-policy", kText, kIgnored, "threads and memory are where the system puts them; `numactl` binds them",
+        "gpu_0,numa-node=0"},
+       check_text<TritonDraft>},
+      {{"model-load-gpu-limit", kText, kIgnored,
+        "models may take nine tenths of each GPU together; `modelmill serve --device-memory` sets other budgets",
+        "0:0.8"},
+       check_text<TritonDraft>},
+      {{"allow-client-shm", kBool, kMapped, "true: `--allow-client-shm /`; CUDA's regions are refused", "false"},
+       set_bool<&TritonDraft::client_shared_memory>},
+      {{"strict-model-config", kBool, kSame, "", "false"}, set_bool<&TritonDraft::strict_model_config>},
+      {{"response-cache-byte-size", kInteger, kIgnored, kNoCache, "1048576"}, check_integer<TritonDraft>},
+  };
+}
+
+}  // namespace modelmill::personality

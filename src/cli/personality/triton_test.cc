@@ -1,0 +1,217 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "cli/personality/personality.h"
+#include "cli/personality/triton_draft.h"
+
+namespace modelmill::personality {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::map<std::string, std::string> variables;  // NOLINT: the environment of a test
+
+Outcome parse(std::vector<std::string> arguments) {
+  return kTritonServer.parse(arguments, [](const char* name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    if (found == variables.end()) return std::nullopt;
+    return found->second;
+  });
+}
+
+Launch launch(std::vector<std::string> arguments) {
+  arguments.emplace_back("--model-repository=/models");
+  Outcome outcome = parse(std::move(arguments));
+  if (const Answer* answer = std::get_if<Answer>(&outcome)) ADD_FAILURE() << answer->text;
+  return std::holds_alternative<Launch>(outcome) ? std::get<Launch>(outcome) : Launch();
+}
+ServerConfig config(std::vector<std::string> arguments) { return launch(std::move(arguments)).config; }
+
+std::string refusal(std::vector<std::string> arguments) {
+  const Outcome outcome = parse(std::move(arguments));
+  const Answer* answer = std::get_if<Answer>(&outcome);
+  if (answer == nullptr) return "taken";
+  EXPECT_EQ(answer->exit_code, 1);
+  return answer->text;
+}
+
+class TritonTest : public ::testing::Test {
+ protected:
+  ~TritonTest() override { variables.clear(); }
+};
+
+TEST_F(TritonTest, WithoutFlagsItIsAsTritonIs) {
+  const ServerConfig taken = config({});
+  EXPECT_THAT(taken.paths, ElementsAre("/models"));
+  ASSERT_EQ(taken.listen.size(), 3U);
+  EXPECT_EQ(url_text(taken.listen[0]), "http://0.0.0.0:8000");
+  EXPECT_EQ(taken.listen[0].serves, (wire::Services{true, false, false}));
+  EXPECT_EQ(url_text(taken.listen[1]), "http://0.0.0.0:8001");
+  EXPECT_EQ(taken.listen[1].serves, (wire::Services{false, true, false}));
+  EXPECT_EQ(url_text(taken.listen[2]), "http://0.0.0.0:8002");
+  EXPECT_EQ(taken.listen[2].serves, (wire::Services{false, false, true}));
+  EXPECT_EQ(taken.control.mode, ControlMode::kNone);
+  EXPECT_EQ(taken.failed_models, FailedModels::kEnd);
+  EXPECT_FALSE(taken.ready_without_models);
+  EXPECT_TRUE(taken.auto_complete_config);
+  EXPECT_EQ(taken.limits.http_body, 67108864U);
+  EXPECT_EQ(taken.drain_timeout, std::chrono::seconds(30));
+  EXPECT_EQ(taken.load_threads, 4);
+  EXPECT_EQ(taken.server_name, "triton");
+  EXPECT_THAT(taken.shared_memory_keys, IsEmpty());
+  const AccessRules rules = access_rules(taken.access, true);
+  for (const AccessRule& rule : rules) EXPECT_EQ(rule.kind, AccessRule::Kind::kOpen);
+}
+
+TEST_F(TritonTest, FlagsAreWrittenAsGetoptTakesThem) {
+  EXPECT_EQ(config({"--http-port", "1234"}).listen[0].port, 1234);
+  EXPECT_EQ(config({"--http-port=1234"}).listen[0].port, 1234);
+  EXPECT_EQ(config({"--http-po=1234"}).listen[0].port, 1234);
+  EXPECT_THAT(refusal({"--http-p"}), HasSubstr("requires an argument"));
+  EXPECT_THAT(refusal({"--http=1"}), AllOf(HasSubstr("ambiguous"), HasSubstr("'--http-port'")));
+  EXPECT_THAT(refusal({"--http-prot=1"}), HasSubstr("unrecognized option '--http-prot'; did you mean '--http-port'?"));
+  EXPECT_THAT(refusal({"models"}), HasSubstr("Unexpected argument: models"));
+  EXPECT_THAT(refusal({"--disable-auto-complete-config=true"}), HasSubstr("doesn't allow an argument"));
+  EXPECT_THAT(refusal({"-p"}), HasSubstr("invalid option '-p'"));
+}
+
+TEST_F(TritonTest, BadValuesNameTheirFlag) {
+  EXPECT_THAT(refusal({"--http-port=x"}), HasSubstr("Bad option: \"--http-port\".\nInvalid option value. Got x"));
+  EXPECT_THAT(refusal({"--http-port=99999999999"}), HasSubstr("out of bound"));
+  EXPECT_THAT(refusal({"--http-port=70000", "--model-repository=/m"}), HasSubstr("there is no port 70000"));
+  EXPECT_THAT(refusal({"--exit-on-error=maybe"}), HasSubstr("invalid value for bool option: maybe"));
+  EXPECT_THAT(refusal({"--grpc-infer-thread-count=1"}), HasSubstr("range 2 to 128"));
+  EXPECT_THAT(refusal({"--model-control-mode=often"}), HasSubstr("invalid argument for --model-control-mode"));
+  EXPECT_THAT(refusal({"--http-max-input-size=0"}), HasSubstr("must be greater than 0"));
+}
+
+TEST_F(TritonTest, WhatFlagsSayTogetherIsLookedAt) {
+  const std::string repository = "--model-repository=/m";
+  EXPECT_THAT(refusal({}), HasSubstr("--model-repository must be specified"));
+  EXPECT_THAT(refusal({repository, "--load-model=a"}), HasSubstr("requires setting '--model-control-mode=explicit'"));
+  EXPECT_THAT(refusal({repository, "--grpc-port=8000"}),
+              HasSubstr("The server cannot listen to HTTP requests and GRPC requests at the same address and port"));
+  EXPECT_THAT(refusal({repository, "--allow-http=0", "--allow-grpc=0", "--allow-metrics=0"}),
+              HasSubstr("nothing would be served"));
+  EXPECT_THAT(refusal({repository, "--grpc-use-ssl=1"}), HasSubstr("needs --grpc-server-cert"));
+  EXPECT_THAT(refusal({repository, "--model-control-mode=explicit", "--load-model=*", "--load-model=a"}),
+              HasSubstr("must be the ONLY startup model"));
+}
+
+TEST_F(TritonTest, PortsThatAreNotAllowedAreNotThere) {
+  const ServerConfig taken = config({"--allow-http=false", "--allow-metrics=off", "--grpc-address=::1"});
+  ASSERT_EQ(taken.listen.size(), 1U);
+  EXPECT_EQ(url_text(taken.listen[0]), "http://[::1]:8001");
+}
+
+TEST_F(TritonTest, MetricsAreWhereHttpIs) {
+  EXPECT_EQ(config({"--http-address=127.0.0.1"}).listen[2].host, "127.0.0.1");
+  EXPECT_EQ(config({"--http-address=127.0.0.1", "--metrics-address=::1"}).listen[2].host, "::1");
+}
+
+TEST_F(TritonTest, TlsIsSpokenOnThePortForGrpcAlone) {
+  const ServerConfig taken =
+      config({"--grpc-use-ssl-mutual=true", "--grpc-server-cert=c", "--grpc-server-key=k", "--grpc-root-cert=r"});
+  EXPECT_EQ(taken.tls.certificate, "c");
+  EXPECT_EQ(taken.tls.key, "k");
+  EXPECT_EQ(taken.tls.client_ca, "r");
+  EXPECT_EQ(taken.listen[0].scheme, wire::Endpoint::Scheme::kHttp);
+  EXPECT_EQ(taken.listen[1].scheme, wire::Endpoint::Scheme::kHttps);
+  EXPECT_EQ(taken.listen[2].scheme, wire::Endpoint::Scheme::kHttp);
+  EXPECT_FALSE(config({"--grpc-server-cert=c", "--grpc-server-key=k"}).tls.enabled());
+}
+
+TEST_F(TritonTest, RestrictionsAreOfTheirProtocol) {
+  const ServerConfig taken =
+      config({"--http-restricted-api=model-repository,trace:Key=v=w", "--grpc-restricted-protocol=inference:key=s"});
+  EXPECT_THAT(taken.access.restrictions,
+              ElementsAre(Restriction{ApiKind::kModelRepository, false, "key", "v=w"},
+                          Restriction{ApiKind::kTrace, false, "key", "v=w"},
+                          Restriction{ApiKind::kInference, true, "triton-grpc-protocol-key", "s"}));
+  EXPECT_THAT(refusal({"--http-restricted-api=all:k=v"}), HasSubstr("unknown restricted api 'all'"));
+  EXPECT_THAT(refusal({"--http-restricted-api=health:k"}), HasSubstr("option format is"));
+  EXPECT_THAT(refusal({"--http-restricted-api=health:k=v", "--http-restricted-api=health:l=v"}),
+              HasSubstr("multiple config groups"));
+}
+
+TEST_F(TritonTest, ModelsAndTheirControl) {
+  const ServerConfig taken =
+      config({"--model-store=/other", "--model-control-mode=EXPLICIT", "--load-model=a", "--load-model=b",
+              "--exit-on-error=false", "--strict-readiness=false", "--disable-auto-complete-config",
+              "--exit-timeout-secs=3", "--model-load-thread-count=2", "--allow-client-shm=true", "--id=mine"});
+  EXPECT_THAT(taken.paths, ElementsAre("/other", "/models"));
+  EXPECT_THAT(taken.control.load_models, ElementsAre("a", "b"));
+  EXPECT_EQ(taken.control.mode, ControlMode::kExplicit);
+  EXPECT_EQ(taken.failed_models, FailedModels::kServeOn);
+  EXPECT_TRUE(taken.ready_without_models);
+  EXPECT_FALSE(taken.auto_complete_config);
+  EXPECT_EQ(taken.drain_timeout, std::chrono::seconds(3));
+  EXPECT_EQ(taken.load_threads, 2);
+  EXPECT_THAT(taken.shared_memory_keys, ElementsAre("/"));
+  EXPECT_EQ(taken.server_name, "mine");
+  EXPECT_FALSE(config({"--strict-model-config=true"}).auto_complete_config);
+}
+
+TEST_F(TritonTest, LogsAndTraces) {
+  const Launch taken = launch({"--log-verbose=2", "--log-info=false", "--log-file=l", "--trace-file=t",
+                               "--trace-level=max", "--trace-config=rate=7"});
+  EXPECT_TRUE(taken.log.debug);
+  EXPECT_FALSE(taken.log.info);
+  EXPECT_TRUE(taken.log.warning);
+  EXPECT_EQ(taken.log.file, "l");
+  EXPECT_EQ(taken.config.trace.file, "t");
+  EXPECT_EQ(taken.config.trace.settings.level, kTraceTimestamps);
+  EXPECT_EQ(taken.config.trace.settings.rate, 7U);
+  EXPECT_EQ(config({"--trace-config=level=TENSORS", "--trace-level=OFF"}).trace.settings.level, kTraceOff);
+  EXPECT_EQ(config({"--trace-config=mode=opentelemetry", "--trace-config=level=TIMESTAMPS"}).trace.settings.level,
+            kTraceOff);
+}
+
+TEST_F(TritonTest, AnIgnoredFlagIsToldOnce) {
+  const Launch taken = launch(
+      {"--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--http-thread-count=3", "--http-thread-count=4"});
+  ASSERT_EQ(taken.notices.size(), 1U);
+  EXPECT_EQ(taken.notices[0].flag, "--http-thread-count");
+  EXPECT_THAT(taken.notices[0].reason, HasSubstr("event loops"));
+}
+
+TEST_F(TritonTest, OpenPortsAreWarnedOfUnlessRestricted) {
+  ASSERT_EQ(launch({}).notices.size(), 1U);
+  EXPECT_THAT(launch({}).notices[0].flag, HasSubstr("--http-restricted-api"));
+  EXPECT_THAT(launch({"--http-restricted-api=health:k=v"}).notices, IsEmpty());
+}
+
+TEST_F(TritonTest, VertexAisVariables) {
+  variables["AIP_STORAGE_URI"] = "gs://bucket/models";
+  variables["AIP_MODE"] = "PREDICTION";
+  const Outcome outcome = parse({"--http-restricted-api=health:k=v"});
+  ASSERT_TRUE(std::holds_alternative<Launch>(outcome));
+  EXPECT_THAT(std::get<Launch>(outcome).config.paths, ElementsAre("gs://bucket/models"));
+  ASSERT_EQ(std::get<Launch>(outcome).notices.size(), 1U);
+  EXPECT_EQ(std::get<Launch>(outcome).notices[0].flag, "AIP_MODE");
+}
+
+TEST_F(TritonTest, EachFlagIsThereOnceAndItsExampleIsTaken) {
+  std::set<std::string_view> names;
+  for (const TritonFlag& flag : triton_flags()) {
+    EXPECT_TRUE(names.insert(flag.name).second) << flag.name;
+    EXPECT_EQ(flag.value == FlagValue::kNone, flag.example.empty()) << flag.name;
+    EXPECT_TRUE(flag.taken == Taken::kSame || !flag.note.empty()) << flag.name;
+    TritonDraft draft;
+    if (flag.apply == nullptr) continue;
+    const Status status = flag.apply(draft, std::string(flag.example));
+    EXPECT_TRUE(status.ok()) << flag.name << ": " << status.message();
+  }
+}
+
+TEST_F(TritonTest, HelpIsTheUsageWithTritonsExitCode) {
+  EXPECT_THAT(refusal({"--help"}), AllOf(HasSubstr("Usage: tritonserver"), HasSubstr("  --http-port <integer>\n")));
+}
+
+}  // namespace
+}  // namespace modelmill::personality
