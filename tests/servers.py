@@ -75,13 +75,13 @@ def serving(folder, *arguments, **options):
 class Server:
     """One `modelmill serve` on a free port. Its standard output and its log are files in `folder`.
 
-    `listen` has addresses for --listen instead, the first one not a unix socket; `tls` is what Python's client needs to
+    `port` of None: it is said by something else. `listen` has addresses for --listen instead, the first one not a unix socket; `tls` is what Python's client needs to
     reach an https:// one.
     """
 
     def __init__(self, folder, *arguments, port=0, listen=(), tls=None, check_ready=True, env=None):
         self.tls = tls
-        where = [f"--listen={address}" for address in listen] or ["--port", str(port)]
+        where = [f"--listen={address}" for address in listen] or ([] if port is None else ["--port", str(port)])
         folder.mkdir(parents=True, exist_ok=True)
         self.stdout_path, self.stderr_path = folder / "stdout", folder / "stderr"
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
