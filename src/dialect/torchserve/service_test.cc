@@ -6,7 +6,7 @@
 #include "catalog/testing/no_model_control.h"
 #include "dialect/admin/service.h"
 #include "dialect/testing/fakes.h"
-#include "google_rpc.pb.h"
+#include "dialect/torchserve/testing/handlers.h"
 #include "serve/testing/fake_version.h"
 #include "torchserve_inference.pb.h"
 #include "torchserve_management.pb.h"
@@ -15,12 +15,15 @@ namespace modelmill::torchserve {
 namespace {
 
 namespace api = org::pytorch::serve::grpc;
+using testing::body_response;
 using testing::FakeCall;
 using testing::FakeCatalog;
+using testing::handler;
 using ::testing::HasSubstr;
 using testing::joined;
 using testing::LoopThread;
 using testing::simple_description;
+using testing::text_parameter;
 
 /// A control plane that keeps what it is asked, and does nothing.
 class FakeControl final : public modelmill::testing::NoModelControl {
@@ -55,29 +58,6 @@ class FakeControl final : public modelmill::testing::NoModelControl {
     done(refusal);
   }
 };
-
-/// A handler of TorchServe's, which tells what it was sent.
-ModelVersion::Description handler(const std::string& name) {
-  auto d = simple_description(name);
-  d.definition.backend = "python";
-  d.signature.inputs = {{"data", DataType::kBytes, {-1}}};
-  d.signature.outputs = {{"output", DataType::kBytes, {-1}}};
-  return d;
-}
-
-std::string text_parameter(const Parameters& parameters, const char* name) {
-  const ParameterValue* value = parameters.find(name);
-  return value == nullptr ? "-" : std::get<std::string>(*value);
-}
-
-InferResponse body_response(const std::string& body) {
-  const auto length = static_cast<uint32_t>(body.size());
-  InferResponse response;
-  response.outputs.push_back({"output", DataType::kBytes, {1}, {}});
-  response.outputs[0].data.push_back(
-      Bytes::from_string(std::string(reinterpret_cast<const char*>(&length), sizeof length) + body));
-  return response;
-}
 
 /// What the handler "echo" answers: the type, the query, and the body.
 void tell(InferRequestPtr request) {
@@ -158,23 +138,6 @@ class TorchServe : public ::testing::Test {
     api::inference::PredictionResponse response;
     EXPECT_TRUE(response.ParseFromString(message));
     return response.prediction();
-  }
-  /// Of a stream of requests, all that it answers.
-  std::vector<api::inference::PredictionResponse> stream(const std::vector<api::inference::PredictionsRequest>& asked) {
-    const std::string path = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/StreamPredictions2";
-    const auto call = std::make_shared<FakeCall>(thread_.loop(), path);
-    std::unique_ptr<wire::GrpcCallHandler> handler;
-    thread_.run([&] {
-      handler = methods_.find(path)->make(call);
-      for (const auto& request : asked) testing::feed(*handler, request.SerializeAsString());
-      handler->on_half_close();
-    });
-    call->wait_finished();
-    thread_.run([&] { handler.reset(); });
-    EXPECT_TRUE(call->status->ok());
-    std::vector<api::inference::PredictionResponse> answers(call->sent.size());
-    for (size_t i = 0; i < answers.size(); ++i) EXPECT_TRUE(answers[i].ParseFromString(call->sent[i]));
-    return answers;
   }
   template <typename Request>
   std::shared_ptr<FakeCall> manage_by_grpc(const char* method, const Request& request) {
@@ -366,99 +329,6 @@ TEST_F(TorchServe, CountsUnderItsNames) {
   EXPECT_THAT(page, ::testing::ContainsRegex("Requests2XX\\{Level=\"Host\",Hostname=\"[^\"]*\"\\} 2"));
   EXPECT_THAT(page, ::testing::ContainsRegex("Requests4XX\\{Level=\"Host\",Hostname=\"[^\"]*\"\\} 1"));
   EXPECT_THAT(page, ::testing::ContainsRegex("MemoryAvailable\\{[^}]*\\} [1-9]"));
-}
-
-api::inference::PredictionsRequest of_sequence(const std::string& model, const std::string& id,
-                                               std::map<std::string, std::string> input) {
-  api::inference::PredictionsRequest request;
-  request.set_model_name(model);
-  if (!id.empty()) request.set_sequence_id(id);
-  for (const auto& [name, value] : input) (*request.mutable_input())[name] = value;
-  return request;
-}
-
-TEST_F(TorchServe, AnswersAStreamOfRequestsBySequence) {
-  const auto answers =
-      stream({of_sequence("m", "a", {{"data", "[1, 2, 3, 4]"}}),
-              of_sequence("m", "b", {{"data", "[5, 5, 5, 5]"}, {"ts_request_sequence_start", "true"}}),
-              of_sequence("streams", "a", {{"data", ""}}), of_sequence("m", "a", {{"data", "[2, 2, 2, 2]"}})});
-  std::map<std::string, std::string> told;
-  for (const auto& answer : answers) {
-    EXPECT_FALSE(answer.has_status()) << answer.ShortDebugString();
-    told[answer.sequence_id()] += answer.prediction() + ";";
-  }
-  EXPECT_EQ(told["b"], "[5.0,5.0,5.0,5.0];");
-  EXPECT_THAT(told["a"], HasSubstr("[1.0,2.0,3.0,4.0];"));
-  EXPECT_THAT(told["a"], HasSubstr("hello ;world;"));
-  EXPECT_LT(told["a"].find("[1.0"), told["a"].find("[2.0"));
-}
-
-TEST_F(TorchServe, AStreamGoesOnAfterAnError) {
-  struct Case {
-    api::inference::PredictionsRequest request;
-    Code code;
-    const char *message, *reason;
-  };
-  const char* const kServer = "org.pytorch.serve.http.InternalServerException";
-  for (const Case& c : {
-           Case{of_sequence("m", "", {}), Code::kInternal, "Parameter sequenceId is required.",
-                "BadRequestException.()"},
-           Case{of_sequence("", "a", {}), Code::kInternal, "Parameter model_name is required.",
-                "BadRequestException.()"},
-           Case{of_sequence("none", "a", {}), Code::kInternal, "Model not found: none",
-                "org.pytorch.serve.archive.model.ModelNotFoundException"},
-           Case{of_sequence("m", "a", {{"data", "[1]"}}), Code::kInvalidArgument, "",
-                "org.pytorch.serve.http.BadRequestException"},
-           Case{of_sequence("fails", "a", {{"data", "x"}}), Code::kUnavailable, "it raised", kServer},
-           Case{of_sequence("stops", "a", {{"data", "x"}}), Code::kInternal, "Some Prediction Error", kServer},
-       }) {
-    const auto answers = stream({c.request, of_sequence("m", "z", {{"data", "[1, 2, 3, 4]"}})});
-    ASSERT_EQ(answers.size(), 2u);
-    const auto& refused = answers[answers[0].has_status() ? 0 : 1];
-    EXPECT_EQ(refused.sequence_id(), c.request.sequence_id());
-    EXPECT_EQ(refused.status().code(), static_cast<int>(c.code)) << refused.ShortDebugString();
-    EXPECT_THAT(refused.status().message(), HasSubstr(c.message));
-    google::rpc::ErrorInfo info;
-    ASSERT_TRUE(refused.status().details(0).UnpackTo(&info));
-    EXPECT_EQ(info.reason(), c.reason);
-    EXPECT_EQ(answers[answers[0].has_status() ? 1 : 0].prediction(), "[1.0,2.0,3.0,4.0]");
-  }
-}
-
-TEST_F(TorchServe, NamesASequenceThatBeginsWithoutAName) {
-  const auto answers =
-      stream({of_sequence("m", "", {{"data", "[1, 2, 3, 4]"}, {"ts_request_sequence_start", "True"}})});
-  ASSERT_EQ(answers.size(), 1u);
-  EXPECT_THAT(answers[0].sequence_id(), ::testing::MatchesRegex("ts-seq-[0-9a-f-]{36}"));
-}
-
-TEST_F(TorchServe, RequestsOfASequenceWaitForTheirTurn) {
-  std::vector<InferRequestPtr> running;
-  catalog_.add(handler("slow"), [&](InferRequestPtr request) { running.push_back(std::move(request)); });
-  const std::string path = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/StreamPredictions2";
-  const auto call = std::make_shared<FakeCall>(thread_.loop(), path);
-  std::unique_ptr<wire::GrpcCallHandler> handler;
-  thread_.run([&] {
-    handler = methods_.find(path)->make(call);
-    for (const char* id : {"a", "a", "b", "a"})
-      testing::feed(*handler, of_sequence("slow", id, {{"data", "x"}}).SerializeAsString());
-  });
-  thread_.run([&] { ASSERT_EQ(running.size(), 2u); });
-  EXPECT_EQ(text_parameter(running[0]->parameters, "headers"), R"({"ts_request_sequence_id":"a"})");
-  EXPECT_EQ(std::get<std::string>(running[1]->sequence.id), "b");
-  thread_.run([&] { running[0]->complete(body_response("1")); });
-  thread_.run([&] { ASSERT_EQ(running.size(), 3u); });
-  EXPECT_EQ(std::get<std::string>(running[2]->sequence.id), "a");
-  thread_.run([&] { handler->on_cancel(Status(Code::kCancelled, "gone")); });
-  EXPECT_TRUE(running[1]->cancelled() && running[2]->cancelled());
-  thread_.run([&] {
-    for (InferRequestPtr& request : running)
-      if (!request->completed()) request->fail(Status(Code::kCancelled, "gone"));
-    running.clear();
-  });
-  thread_.run([&] { handler.reset(); });
-  EXPECT_EQ(call->sent.size(), 1u);
-  EXPECT_TRUE(running.empty());  // the last one of "a" has not begun
 }
 
 }  // namespace
