@@ -34,6 +34,9 @@ TEST(TorchserveStartup, SettingsLieBelowWhatAnArchiveSays) {
   model.layout = ModelLayout::kTorchserve;
   ModelLayer own;
   own.labels = VersionLabels{{"1.0", 1}, {"2.0", 2}};
+  own.config.set_name("m");
+  own.config.set_backend("python");
+  own.fields = {"name", "backend"};
   model.layers.push_back(own);
   lay_below(model, said.models);
   const auto laid = lay_over(model.layers);

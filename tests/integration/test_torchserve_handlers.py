@@ -166,7 +166,8 @@ def server(tmp_path_factory):
     pack(folder, store, "short", SHORT)
     pack(folder, store, "stream", STREAM)
     pack(folder, store, "explain", EXPLAIN)
-    pack(folder, store, "sequence", SEQUENCE)
+    one = write(folder / "one.yaml", "minWorkers: 1\nmaxWorkers: 1\n")
+    pack(folder, store, "sequence", SEQUENCE, config_file=one)
     pack(folder, store, "async", ASYNC)
     with zipfile.ZipFile(pack(folder, store, "sums", ENVELOPED)) as packed:
         packed.extractall(folder / "unpacked")
