@@ -77,14 +77,15 @@ class Server:
 
     `listen` has addresses for --listen instead, the first one not a unix socket; `tls` is what Python's client needs to
     reach an https:// one. With a `personality`, or a `program` that is called by another server's name, it is the command
-    line of that server, whose first port is HTTP's.
+    line of that server, whose first port is HTTP's. A `port` of None is said by something else.
     """
 
     def __init__(
-        self, folder, *arguments, port=0, listen=(), tls=None, check_ready=True, env=None, personality="", program=None, cwd=None
-    ):
+        self, folder, *arguments, port=0, listen=(), tls=None, check_ready=True, env=None, personality="", program=None,
+        cwd=None,
+    ):  # fmt: skip
         self.tls, self.cwd = tls, cwd
-        where = [f"--listen={address}" for address in listen] or ["--port", str(port)]
+        where = [f"--listen={address}" for address in listen] or ([] if port is None else ["--port", str(port)])
         command = [str(binary()), "serve", *map(str, arguments), *where]
         if personality:
             command = [str(binary()), "--as", personality, *map(str, arguments)]

@@ -38,6 +38,16 @@ void define_access_options(CLI::App& app, OptionSet& options, ServerConfig& conf
                                  "when it changes"))
       ->type_name("FILE")
       ->group(kGroup);
+  options
+      .takes_file(app.add_option("--torchserve-key-file", access.key_file,
+                                 "Calls need keys, as with TorchServe's token authorization, which are made at the "
+                                 "start and written to this file, key_file.json there"))
+      ->type_name("FILE")
+      ->group(kGroup);
+  app.add_option("--torchserve-key-minutes", access.key_minutes,
+                 "How long its keys for inference and management last; /token makes new ones [60]")
+      ->type_name("N")
+      ->group(kGroup);
   add_repeated(app, "--cors-origin", "Pages of this origin may call, * for all; may be repeated",
                [&access](const std::string& text) {
                  access.cors_origins.push_back(text);

@@ -11,6 +11,7 @@
 #include "base/duration_text.h"
 #include "cli/access_options.h"
 #include "cli/control_options.h"
+#include "cli/personality/ts_config_option.h"
 #include "cli/python_options.h"
 #include "lifecycle/runtime_precisions.h"
 
@@ -48,6 +49,8 @@ void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
   host->type_name("HOST")->group(kGroup);
   CLI::Option* port = app.add_option("--port", config.port, "Port of HTTP and gRPC; 0 takes a free one [8000]");
   port->type_name("PORT")->group(kGroup);
+  // What --ts-config says of addresses gives way.
+  for (CLI::Option* const option : {host, port}) option->each([&config](const std::string&) { config.listen.clear(); });
   app.add_option_function<std::vector<std::string>>(
          "--listen", [&config](const std::vector<std::string>& texts) { read_endpoints(texts, config.listen); },
          "Listen here instead: HOST:PORT, with http:// or https:// before it or not, or unix:PATH; may be repeated")
@@ -199,6 +202,7 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
                                  "Batch models as this batching_parameters_file of TensorFlow Serving says"))
       ->type_name("FILE")
       ->group(kGroup);
+  define_ts_config_option(app, options, config).group(kGroup);
   app.add_option("--model-config-name", config.model_config_name,
                  "Configure models that have a configs/NAME.pbtxt by that")
       ->type_name("NAME")

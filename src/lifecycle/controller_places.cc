@@ -9,6 +9,7 @@
 #include "lifecycle/version_loader.h"
 #include "model/triton_config.h"
 #include "repository/archive_name.h"
+#include "repository/torchserve_properties.h"
 #include "storage/source_url.h"
 
 namespace modelmill {
@@ -57,6 +58,24 @@ void set_batching(ModelDefinition& definition, const ModelAddition& addition) {
   if (addition.batch_delay) definition.batching.max_queue_delay = *addition.batch_delay;
 }
 
+/// What a config.properties of TorchServe's says, if the path is one that can be read.
+std::optional<TorchserveStartup> startup_of(const std::string& path) {
+  if (!is_torchserve_properties(path)) return std::nullopt;
+  auto startup = read_torchserve_startup(path, process_variables());
+  return startup.ok() ? std::optional(*std::move(startup)) : std::nullopt;
+}
+
+/// Lays what TorchServe's files among the paths say of archives below what the model says itself; false: nothing.
+bool lay_settings_below(FoundModel& model, const std::vector<std::string>& paths) {
+  bool any = false;
+  for (const std::string& path : paths) {
+    const auto startup = startup_of(path);
+    if (startup) lay_below(model, startup->models);
+    any = any || startup;
+  }
+  return any;
+}
+
 Status not_there(const std::string& place) {
   return not_found("Model not found at: " + place + "; it is the name of a file in a folder that the server serves");
 }
@@ -76,6 +95,9 @@ Result<LocalCopy> ControllerCore::find_place(const std::string& place, const std
   }
   for (const std::string& path : paths) {
     std::error_code error;
+    if (const auto startup = startup_of(path); startup && !startup->store.empty())
+      if (const fs::path inside = fs::path(startup->store) / place; fs::exists(inside, error))
+        return LocalCopy{inside.string()};
     const fs::path source(path);
     const std::string name =
         source.has_filename() ? source.filename().string() : source.parent_path().filename().string();
@@ -98,8 +120,16 @@ Result<SeenModel> ControllerCore::look_at_places(const std::vector<std::string>&
   if (seen.models.size() != 1)
     return invalid_argument("there are " + std::to_string(seen.models.size()) + " models at '" + paths.back() +
                             "'; name the place of one");
-  MM_RETURN_IF_ERROR(seen.models.front().problem);
-  return std::move(seen.models.front());
+  SeenModel model = std::move(seen.models.front());
+  MM_RETURN_IF_ERROR(model.problem);
+  std::vector<std::string> sources;
+  {
+    const MutexLock lock(mutex_);
+    sources = sources_->paths;
+  }
+  if (lay_settings_below(model.found, sources)) model = look_at(std::move(model.found), options);
+  MM_RETURN_IF_ERROR(model.problem);
+  return model;
 }
 
 Result<std::shared_ptr<const ModelTarget>> ControllerCore::target_with(const ModelAddition& addition, AddedModel& added,

@@ -12,6 +12,7 @@
 #include "model/tf_serving_config.h"
 #include "repository/find_config_file.h"
 #include "repository/model_files.h"
+#include "repository/torchserve_properties.h"
 #include "repository/version_files.h"
 
 namespace modelmill {
@@ -78,11 +79,43 @@ SeenModel look_at(FoundModel found, const LookOptions& options) {
 
 namespace {
 
+/// The models that a config.properties of TorchServe's names, with what it says of them.
+Result<FoundModels> find_in_properties(const std::string& file, std::span<const ModelFormat> formats,
+                                       const FindOptions& options) {
+  MM_ASSIGN_OR_RETURN(const TorchserveStartup startup, read_torchserve_startup(file, process_variables()));
+  if (startup.paths.empty()) return FoundModels();
+  MM_ASSIGN_OR_RETURN(FoundModels found, find_models(startup.paths, formats, options));
+  for (FoundModel& model : found.models) {
+    lay_below(model, startup.models);
+    model.config_files.push_back(file);
+  }
+  return found;
+}
+
+/// Adds those that TorchServe's files name, and takes the files out of `paths`.
+void add_of_properties(std::vector<std::string>& paths, std::span<const ModelFormat> formats,
+                       const FindOptions& options, FoundModels& into, Seen& seen) {
+  for (const std::string& path : paths) {
+    if (!is_torchserve_properties(path)) continue;
+    auto found = find_in_properties(path, formats, options);
+    if (!found.ok()) {
+      seen.lost.emplace(path, found.status());
+      continue;
+    }
+    std::move(found->models.begin(), found->models.end(), std::back_inserter(into.models));
+    std::move(found->notes.begin(), found->notes.end(), std::back_inserter(into.notes));
+  }
+  std::erase_if(paths, is_torchserve_properties);
+}
+
 /// All paths together, so that models of one name are told of; what can't be looked at is left out.
 FoundModels find_in(const ModelSources& sources, std::span<const ModelFormat> formats, const LookOptions& look,
                     Seen& seen) {
   const FindOptions options{sources.config_name, look.open_archive, look.open_url, look.bounds};
   std::vector<std::string> paths = sources.paths;
+  FoundModels of_properties;
+  add_of_properties(paths, formats, options, of_properties, seen);
+  if (paths.empty()) return of_properties;
   auto found = find_models(paths, formats, options);
   if (!found.ok()) {
     std::erase_if(paths, [&](const std::string& path) {
@@ -92,7 +125,10 @@ FoundModels find_in(const ModelSources& sources, std::span<const ModelFormat> fo
     });
     found = find_models(paths, formats, options);
   }
-  return found.ok() ? *std::move(found) : FoundModels();
+  if (!found.ok()) return of_properties;
+  std::move(of_properties.models.begin(), of_properties.models.end(), std::back_inserter(found->models));
+  std::move(of_properties.notes.begin(), of_properties.notes.end(), std::back_inserter(found->notes));
+  return *std::move(found);
 }
 
 /// What the batching_parameters_file says of every model; nothing when there is none.

@@ -101,6 +101,10 @@ class Translation {
 
 }  // namespace
 
+ModelLayer torchserve_layer(const YAML::Node& keys, const std::string& place, std::vector<ConfigProblem>& problems) {
+  return Translation(keys, place, problems).run();
+}
+
 ModelLayer read_torchserve_config(const std::string& file, std::vector<ConfigProblem>& problems) {
   ModelLayer nothing;
   nothing.place_of = [file](const std::string&) { return file; };

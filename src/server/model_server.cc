@@ -19,6 +19,7 @@
 #include "dialect/torchserve/service.h"
 #include "lifecycle/record_files.h"
 #include "server/access/access.h"
+#include "server/access/torch_key_gate.h"
 #include "server/announcement.h"
 #include "server/certificate_keeper.h"
 #include "server/ebb_watch.h"
@@ -100,9 +101,31 @@ struct ModelServer::Rep {
   HttpRouter router;
   wire::GrpcMethods grpc;
   std::unique_ptr<CertificateKeeper> certificate;  // null without TLS
+  std::shared_ptr<torchserve::Keys> keys;          // null without TorchServe's token authorization
   Access access;
   std::shared_ptr<wire::HealthWatches> health_watches;
   std::unique_ptr<wire::Server> listener;
+
+  Status make_keys() {
+    if (config.access.key_file.empty()) return ok_status();
+    const std::chrono::duration<double, std::ratio<60>> lifetime(config.access.key_minutes);
+    MM_ASSIGN_OR_RETURN(keys,
+                        torchserve::Keys::make(config.access.key_file, std::chrono::duration_cast<Duration>(lifetime)));
+    return ok_status();
+  }
+
+  /// Who may call what: the rules of groups, and behind them the keys.
+  Status set_up_access(const std::vector<wire::Endpoint>& endpoints) {
+    const HttpRouter::AccessLog log = config.access_log ? log_access : HttpRouter::AccessLog();
+    MM_ASSIGN_OR_RETURN(access, modelmill::set_up_access(config.access, config.state_directory, endpoints, router, log,
+                                                         engine.metrics()));
+    if (!keys) return ok_status();
+    access.gatekeeper = std::make_shared<TorchKeyGate>(keys, access.gatekeeper, router, log, engine.metrics());
+    access.announcement += TorchKeyGate::announcement(keys->file());
+    if (access.curl_options)
+      access.curl_options->append(access.curl_options->empty() ? "" : " ").append(TorchKeyGate::kCurlOption);
+    return ok_status();
+  }
 
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
@@ -112,7 +135,7 @@ struct ModelServer::Rep {
     tfserving::add_to(router, engine.inference(), http_options(), observers);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
-                                    {server_version(), [this] { return ready(); }, http_options()});
+                                    {server_version(), [this] { return ready(); }, http_options(), keys});
     torch.add_to(router);
     torch.add_to(grpc);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version(), &engine.routes());
@@ -138,6 +161,7 @@ struct ModelServer::Rep {
 
   void stop() {
     stopping = true;
+    if (keys) keys->remove_file();
     health_watches->look_again();
     wait_drain_delay();
     health_watches->end();
@@ -158,6 +182,7 @@ ModelServer::~ModelServer() = default;
 Status ModelServer::start() {
   raise_file_limit();
   take_over_protobuf_log();
+  MM_RETURN_IF_ERROR(rep_->make_keys());
   rep_->add_dialects();
   wire::Server::Options options;
   options.endpoints = endpoints_of(rep_->config);
@@ -166,9 +191,7 @@ Status ModelServer::start() {
     options.tls = rep_->certificate->credentials();
   }
   options.limits = rep_->config.limits;
-  MM_ASSIGN_OR_RETURN(rep_->access,
-                      set_up_access(rep_->config.access, rep_->config.state_directory, options.endpoints, rep_->router,
-                                    rep_->config.access_log ? log_access : nullptr, rep_->engine.metrics()));
+  MM_RETURN_IF_ERROR(rep_->set_up_access(options.endpoints));
   options.gatekeeper = rep_->access.gatekeeper;
   options.offload = &rep_->offload;
   if (rep_->config.access_log)
@@ -195,6 +218,7 @@ Status ModelServer::run_until_signal() {
     // A load cannot be interrupted and nobody waits for it any more: answer what is in flight, and go.
     Log::info("stopping while models load", {{"signal", rep.signals.received()}});
     rep.stopping = true;
+    if (rep.keys) rep.keys->remove_file();
     rep.health_watches->end();
     rep.listener->drain(Clock::now() + rep.config.drain_timeout);
     ::_exit(0);

@@ -2,51 +2,22 @@
 
 import io
 import json
-import subprocess
 
 import grpc
 import numpy as np
 import pytest
-from google.protobuf import descriptor_pb2, message_factory
 
 import archives
 import models
 import servers
-from servers import ROOT, wait_until
-
-INFERENCE = "org.pytorch.serve.grpc.inference"
-MANAGEMENT = "org.pytorch.serve.grpc.management"
+import torchserve_protos
+from servers import wait_until
+from torchserve_protos import INFERENCE, MANAGEMENT, Stub
 
 
 @pytest.fixture(scope="module")
 def messages(tmp_path_factory):
-    """By its full name, the class of a message of our protos, as protobuf's own compiler reads them."""
-    path = tmp_path_factory.mktemp("protos") / "set"
-    source = ROOT / "src/dialect/torchserve/proto"
-    names = [f"torchserve_{kind}.proto" for kind in ("inference", "management")]
-    subprocess.run(["protoc", f"-I{source}", "--include_imports", f"--descriptor_set_out={path}", *names], check=True)
-    found = descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes())
-    return message_factory.GetMessages(list(found.file))
-
-
-class Stub:
-    """A service, called by the names of its methods."""
-
-    def __init__(self, channel, service, messages):
-        self.channel, self.service, self.messages = channel, service, messages
-
-    def call(self, method, kind, answer, streams=False, **fields):
-        """The answer, whose message is `answer`, or of a stream all of them."""
-        package = self.service.rpartition(".")[0]
-        made = self.channel.unary_stream if streams else self.channel.unary_unary
-        stub = made(
-            f"/{self.service}/{method}",
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=self.messages[f"{package}.{answer}"].FromString,
-        )
-        name = kind if "." in kind else f"{package}.{kind}"
-        result = stub(self.messages[name](**fields), timeout=30)
-        return list(result) if streams else result
+    return torchserve_protos.messages(tmp_path_factory.mktemp("protos"))
 
 
 @pytest.fixture
@@ -210,6 +181,16 @@ def test_grpc(store, messages):
         with pytest.raises(grpc.RpcError) as error:
             infer.call("Predictions", "PredictionsRequest", "PredictionResponse", model_name="none")
         assert error.value.code() == grpc.StatusCode.INTERNAL and "ModelNotFoundException" in error.value.details()
+        asked = [
+            {"model_name": name, "sequence_id": id, "input": {"data": b"[1, 1, 1, %d]" % last}}
+            for name, id, last in [("net", "a", 1), ("none", "b", 1), ("net", "a", 2)]
+        ]
+        told = infer.stream("StreamPredictions2", "PredictionsRequest", "PredictionResponse", asked)
+        answers = [json.loads(one.prediction) for one in told if one.sequence_id == "a"]
+        assert answers == [[2, 2, 2, 2], [2, 2, 2, 4]]
+        (refused,) = [one.status for one in told if one.sequence_id == "b"]
+        assert (refused.code, refused.message) == (grpc.StatusCode.INTERNAL.value[0], "Model not found: none")
+        assert refused.details[0].type_url == "type.googleapis.com/google.rpc.ErrorInfo"
         manage.call("UnregisterModel", "UnregisterModelRequest", "ManagementResponse", model_name="net")
 
 

@@ -12,6 +12,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 import servers
+import torchserve_protos
 from servers import run_cli
 from torchserve_archives import VENV, pack, run, write
 
@@ -98,6 +99,22 @@ ASYNC = """
                 return [await self.before for _ in data]
 """
 
+SEQUENCE = """
+    sums = {}
+
+    def handle(data, context):
+        if data is None:
+            return None
+        answers = []
+        for at, row in enumerate(data):
+            id = context.get_sequence_id(at)
+            if context.get_request_header(at, context.header_key_sequence_start):
+                sums[id] = 0
+            sums[id] += int(bytes(row["data"]))
+            answers.append(f"{id} {sums[id]}")
+        return answers
+"""
+
 EXPLAIN = """
     def handle(data, context):
         if data is None:
@@ -149,6 +166,8 @@ def server(tmp_path_factory):
     pack(folder, store, "short", SHORT)
     pack(folder, store, "stream", STREAM)
     pack(folder, store, "explain", EXPLAIN)
+    one = write(folder / "one.yaml", "minWorkers: 1\nmaxWorkers: 1\n")
+    pack(folder, store, "sequence", SEQUENCE, config_file=one)
     pack(folder, store, "async", ASYNC)
     with zipfile.ZipFile(pack(folder, store, "sums", ENVELOPED)) as packed:
         packed.extractall(folder / "unpacked")
@@ -159,6 +178,7 @@ def server(tmp_path_factory):
           - path: {store}/short.mar
           - path: {store}/stream.mar
           - path: {store}/explain.mar
+          - path: {store}/sequence.mar
           - path: {store}/async.mar
           - path: {folder}/unpacked
             parameters: {{service_envelope: kserve}}
@@ -227,6 +247,22 @@ def test_context_has_headers_and_status(server):
     assert answer == b"it went" and said["status"] == "410"
     assert refusal(server, "echo", b"gone") == ("INVALID_ARGUMENT", "it went")
     assert len(ask(server, "echo", b"id")[0][0]) == 36
+
+
+def test_sequences_of_a_stream(server, tmp_path):
+    with grpc.insecure_channel(server.address) as channel:
+        service = f"{torchserve_protos.INFERENCE}.InferenceAPIsService"
+        stub = torchserve_protos.Stub(channel, service, torchserve_protos.messages(tmp_path))
+        asked = [
+            {"model_name": "sequence", "sequence_id": id, "input": {"data": b"%d" % number, **start}}
+            for start, numbers in [({"ts_request_sequence_start": b"true"}, [1]), ({}, range(2, 9))]
+            for number in numbers
+            for id in ("a", "b")
+        ]
+        told = stub.stream("StreamPredictions2", "PredictionsRequest", "PredictionResponse", asked)
+    for id in ("a", "b"):
+        answers = [one.prediction.decode() for one in told if one.sequence_id == id]
+        assert answers == [f"{id} {n * (n + 1) // 2}" for n in range(1, 9)]
 
 
 def test_errors(server):

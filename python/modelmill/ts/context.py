@@ -66,6 +66,9 @@ class Context:
         self.request_ids = {}
         self.request_processor = [RequestProcessor({})]
         self.stopping_criteria = None
+        self.header_key_sequence_id = "ts_request_sequence_id"
+        self.header_key_sequence_start = "ts_request_sequence_start"
+        self.header_key_sequence_end = "ts_request_sequence_end"
         self.stream = None  # set by the worker: sends an intermediate answer
 
     @property
@@ -88,6 +91,9 @@ class Context:
 
     def get_all_request_header(self, idx):
         return self.request_processor[idx].get_request_properties()
+
+    def get_sequence_id(self, idx):
+        return self.get_request_header(idx, self.header_key_sequence_id)
 
     def set_response_content_type(self, idx, value):
         self.set_response_header(idx, "content-type", value)

@@ -77,9 +77,11 @@ Code grpc_code_of(int http_status) {
   return http_status >= 500 && http_status < 600 ? Code::kInternal : Code::kUnknown;
 }
 
-std::string grpc_message(const Failure& failure) {
-  return failure.message + "\n" + std::string(package_of(failure.type)) + std::string(failure.type);
+std::string exception_class(const Failure& failure) {
+  return std::string(package_of(failure.type)) + std::string(failure.type);
 }
+
+std::string grpc_message(const Failure& failure) { return failure.message + "\n" + exception_class(failure); }
 
 std::string indented(std::string_view json) {
   std::string out;

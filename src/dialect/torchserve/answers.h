@@ -26,6 +26,8 @@ Status method_not_allowed();
 Failure failure_of(const Status& status);
 /// The status of gRPC that TorchServe gives for one of HTTP.
 Code grpc_code_of(int http_status);
+/// The class of the exception, with its package.
+std::string exception_class(const Failure& failure);
 /// The words that TorchServe's gRPC services put behind a message.
 std::string grpc_message(const Failure& failure);
 

@@ -6,8 +6,9 @@
 
 #include "dialect/grpc_infer_call.h"
 #include "dialect/paced_reply.h"
-#include "dialect/proto_wire.h"
 #include "dialect/torchserve/answers.h"
+#include "dialect/torchserve/grpc_messages.h"
+#include "dialect/torchserve/grpc_stream.h"
 #include "dialect/torchserve/infer_codec.h"
 #include "dialect/torchserve/model_version.h"
 
@@ -16,29 +17,6 @@ namespace {
 
 constexpr const char* kService = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/";
 constexpr const char* kManyAnswers = "this model gives any number of answers to a request; ask it by StreamPredictions";
-
-/// One entry of the map `input`: a name and bytes of the message's memory.
-Status read_entry(const Bytes& message, std::string_view entry, Field& field) {
-  ProtoReader reader(entry);
-  while (reader.next()) {
-    if (reader.is(1, WireType::kBytes)) field.name = reader.bytes();
-    if (!reader.is(2, WireType::kBytes)) continue;
-    const std::string_view value = reader.bytes();
-    field.value = message.slice(static_cast<size_t>(value.data() - message.view().data()), value.size());
-  }
-  return reader.ok() ? ok_status() : invalid_argument("an entry of the message's input does not parse");
-}
-
-/// A PredictionResponse.
-Chunks response_message(Chunks prediction) {
-  size_t size = 0;
-  for (const Bytes& piece : prediction) size += piece.size();
-  if (size == 0) return {};
-  MemoryRef head = Memory::allocate(1 + varint_size(size));
-  ProtoWriter(head->data()).length_prefix(1, size);
-  prediction.insert(prediction.begin(), Bytes(std::move(head)));
-  return prediction;
-}
 
 /// The answers of a StreamPredictions call, on their way to its loop.
 class AnswerStream final : public PacedReply {
@@ -103,16 +81,11 @@ class PredictCall final : public GrpcInferCall {
 
   const std::string& asked_model() const { return routed() ? routed()->target().model : question_.model; }
 
-  struct Asked {
-    std::string model, version;
-    Fields fields;
-  };
-
   const std::shared_ptr<TorchMetrics> metrics_;
   const std::shared_ptr<AnswerStream> stream_;  // null: there is one answer
   const TimePoint start_ = Clock::now();
   Bytes message_;
-  Asked question_;
+  PredictionsRequest question_;
   AnswerForm form_;
   VersionPin pin_;                   // until it is submitted
   std::atomic<int64_t> version_{0};  // that was pinned
@@ -122,16 +95,8 @@ class PredictCall final : public GrpcInferCall {
 };
 
 Status PredictCall::read_message() {
-  ProtoReader reader(message_.view());
-  while (reader.next()) {
-    if (reader.is(1, WireType::kBytes)) question_.model = reader.bytes();
-    if (reader.is(2, WireType::kBytes)) question_.version = reader.bytes();
-    if (reader.is(3, WireType::kBytes))
-      MM_RETURN_IF_ERROR(read_entry(message_, reader.bytes(), question_.fields.emplace_back()));
-  }
-  if (!reader.ok())
-    return invalid_argument("the request does not parse as a protobuf message; check the client's protos");
-  return question_.model.empty() ? invalid_argument("Parameter model_name is required.") : ok_status();
+  MM_RETURN_IF_ERROR(read_predictions_request(message_, question_));
+  return question_.model.empty() ? invalid_argument(kNoModelName) : ok_status();
 }
 
 Status PredictCall::read_for(VersionPin pin, InferRequest& request) {
@@ -231,6 +196,8 @@ void add_inference_methods(wire::GrpcMethods& methods, Inference& inference, boo
               std::make_shared<PredictCall>(inference, std::move(call), server_timing, offload, streams, metrics));
         },
         wire::ApiGroup::kInference);
+  methods.add(std::string(kService) + "StreamPredictions2", predictions_stream_method(inference, offload, metrics),
+              wire::ApiGroup::kInference);
 }
 
 }  // namespace modelmill::torchserve

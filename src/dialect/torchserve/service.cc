@@ -9,6 +9,7 @@
 #include "dialect/torchserve/grpc_infer.h"
 #include "dialect/torchserve/grpc_management.h"
 #include "dialect/torchserve/infer_codec.h"
+#include "dialect/torchserve/key_service.h"
 #include "dialect/torchserve/model_version.h"
 #include "dialect/torchserve/open_api.h"
 #include "dialect/torchserve/rest_infer.h"
@@ -39,6 +40,7 @@ ApiGroup group_of(const wire::HttpRequest& request) {
   if (path[0] == "ping") return ApiGroup::kHealth;
   if (path[0] == "metrics") return ApiGroup::kMetrics;
   if (path[0] == "predictions" || path[0] == "explanations") return ApiGroup::kInference;
+  if (path[0] == "token") return ApiGroup::kManagement;
   if (path[0] == "models" && request.method != "GET") return ApiGroup::kManagement;
   return ApiGroup::kMetadata;
 }
@@ -103,6 +105,10 @@ Status Service::Rep::answer(const Exchange& exchange, const std::vector<std::str
     reply(exchange, plain_reply(ready ? 200 : 500, health(ready)));
     return ok_status();
   }
+  if (path[0] == "token" && options.keys) {
+    handle_token(options.keys, metrics, options.http.offload, exchange);
+    return ok_status();
+  }
   if (path[0] != "metrics") return no_such_resource();
   if (request.method != "GET") return method_not_allowed();
   wire::HttpReply page =
@@ -147,6 +153,7 @@ void Service::add_to(HttpRouter& router) const {
   const auto handle = [rep = rep_](const Exchange& exchange) { rep->handle(exchange); };
   for (const char* segment : {"ping", "predictions", "explanations", "api-description", "models", kPrefix})
     router.add(segment, handle, group_of);
+  if (rep_->options.keys) router.add("token", handle, group_of);
   router.add_options("", handle, ApiGroup::kMetadata);
 }
 

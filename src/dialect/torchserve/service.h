@@ -7,6 +7,7 @@
 #include "catalog/model_control.h"
 #include "dialect/http_options.h"
 #include "dialect/http_router.h"
+#include "dialect/torchserve/keys.h"
 #include "dialect/torchserve/management.h"
 #include "dialect/torchserve/metrics.h"
 #include "serve/inference.h"
@@ -23,6 +24,8 @@ class Service {
     /// Every model that should be served is.
     std::function<bool()> ready;
     HttpOptions http = {};
+    /// Of token authorization; null: it is off, and there is no /token.
+    std::shared_ptr<Keys> keys = nullptr;
   };
 
   Service(Inference& inference, ModelControl& control, Options options);

@@ -6,6 +6,7 @@
 #include "catalog/testing/no_model_control.h"
 #include "dialect/admin/service.h"
 #include "dialect/testing/fakes.h"
+#include "dialect/torchserve/testing/handlers.h"
 #include "serve/testing/fake_version.h"
 #include "torchserve_inference.pb.h"
 #include "torchserve_management.pb.h"
@@ -14,12 +15,15 @@ namespace modelmill::torchserve {
 namespace {
 
 namespace api = org::pytorch::serve::grpc;
+using testing::body_response;
 using testing::FakeCall;
 using testing::FakeCatalog;
+using testing::handler;
 using ::testing::HasSubstr;
 using testing::joined;
 using testing::LoopThread;
 using testing::simple_description;
+using testing::text_parameter;
 
 /// A control plane that keeps what it is asked, and does nothing.
 class FakeControl final : public modelmill::testing::NoModelControl {
@@ -54,29 +58,6 @@ class FakeControl final : public modelmill::testing::NoModelControl {
     done(refusal);
   }
 };
-
-/// A handler of TorchServe's, which tells what it was sent.
-ModelVersion::Description handler(const std::string& name) {
-  auto d = simple_description(name);
-  d.definition.backend = "python";
-  d.signature.inputs = {{"data", DataType::kBytes, {-1}}};
-  d.signature.outputs = {{"output", DataType::kBytes, {-1}}};
-  return d;
-}
-
-std::string text_parameter(const Parameters& parameters, const char* name) {
-  const ParameterValue* value = parameters.find(name);
-  return value == nullptr ? "-" : std::get<std::string>(*value);
-}
-
-InferResponse body_response(const std::string& body) {
-  const auto length = static_cast<uint32_t>(body.size());
-  InferResponse response;
-  response.outputs.push_back({"output", DataType::kBytes, {1}, {}});
-  response.outputs[0].data.push_back(
-      Bytes::from_string(std::string(reinterpret_cast<const char*>(&length), sizeof length) + body));
-  return response;
-}
 
 /// What the handler "echo" answers: the type, the query, and the body.
 void tell(InferRequestPtr request) {

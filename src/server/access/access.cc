@@ -38,7 +38,8 @@ Result<Access> set_up_access(const AccessConfig& config, const std::string& stat
                              const std::vector<wire::Endpoint>& endpoints, const HttpRouter& router,
                              HttpRouter::AccessLog log, MetricRegistry& metrics) {
   AccessGate::Options options;
-  options.rules = access_rules(config, listens_beyond_loopback(endpoints));
+  // TorchServe's keys close what the rules leave open.
+  options.rules = access_rules(config, listens_beyond_loopback(endpoints) && config.key_file.empty());
   Result<std::string> file = token_file(config, state_directory, options.rules);
   if (!file.ok()) {
     if (told_to_ask_for_token(config)) return file.status();

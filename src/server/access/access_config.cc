@@ -43,6 +43,21 @@ std::optional<AccessRule> parse_rule(std::string_view text) {
 }
 
 /// "a", "a and b", "a, b and c".
+/// Keys and tokens come in the same header.
+Status check_keys(const AccessConfig& config) {
+  constexpr double kMostMinutes = 60 * 24 * 366 * 10;
+  if (!(config.key_minutes > 0 && config.key_minutes <= kMostMinutes))
+    return invalid_argument("--torchserve-key-minutes must be above 0 and at most ten years");
+  if (config.key_file.empty()) return ok_status();
+  const bool tokens = std::any_of(config.rules.begin(), config.rules.end(),
+                                  [](const auto& rule) { return rule && rule->kind == Kind::kToken; });
+  if (!tokens && config.token_file.empty()) return ok_status();
+  return invalid_argument(
+      "--torchserve-key-file and tokens (--api GROUP=token, --token-file) are asked for by the same header; keep one "
+      "of "
+      "them");
+}
+
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
   for (size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
@@ -104,6 +119,7 @@ Result<double> parse_client_rate(const std::string& text) {
 }
 
 Status check_access_config(const AccessConfig& config) {
+  MM_RETURN_IF_ERROR(check_keys(config));
   for (const std::string& origin : config.cors_origins) MM_RETURN_IF_ERROR(check_origin(origin));
   MM_RETURN_IF_ERROR(check_count("--client-burst", config.client_burst));
   if (config.client_burst > 0 && config.client_rate == 0)

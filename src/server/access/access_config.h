@@ -38,6 +38,10 @@ struct AccessConfig {
   /// Web pages that may call; "*" is all of them.
   std::vector<std::string> cors_origins;
 
+  /// Where the keys of TorchServe's token authorization are written; empty: it is off.
+  std::string key_file;
+  double key_minutes = 60;  // that they last
+
   /// Bounds of each client's inference. 0: none.
   double client_rate = 0;    // requests a second
   int64_t client_burst = 0;  // that may come at once; 0: those of one second

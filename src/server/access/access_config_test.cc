@@ -12,6 +12,22 @@ using wire::ApiGroup;
 
 const AccessRule& of(const AccessRules& rules, ApiGroup group) { return rules[static_cast<size_t>(group)]; }
 
+TEST(AccessConfig, KeysAndTokensExcludeEachOther) {
+  AccessConfig config;
+  config.key_file = "key_file.json";
+  EXPECT_TRUE(check_access_config(config).ok());
+  config.token_file = "tokens";
+  EXPECT_EQ(check_access_config(config).code(), Code::kInvalidArgument);
+  config.token_file.clear();
+  ASSERT_TRUE(add_api_rule("management=token", config).ok());
+  EXPECT_EQ(check_access_config(config).code(), Code::kInvalidArgument);
+  config.rules = {};
+  ASSERT_TRUE(add_api_rule("management=off", config).ok());
+  EXPECT_TRUE(check_access_config(config).ok());
+  config.key_minutes = 0;
+  EXPECT_EQ(check_access_config(config).code(), Code::kInvalidArgument);
+}
+
 TEST(AccessConfig, ReadsRules) {
   AccessConfig config;
   EXPECT_TRUE(add_api_rule("metrics=off", config).ok());

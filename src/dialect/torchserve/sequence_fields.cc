@@ -1,0 +1,55 @@
+#include "dialect/torchserve/sequence_fields.h"
+
+#include <strings.h>
+#include <sys/random.h>
+
+#include <array>
+#include <string_view>
+
+#include "base/check.h"
+#include "base/hex_text.h"
+
+namespace modelmill::torchserve {
+namespace {
+
+constexpr std::string_view kStart = "ts_request_sequence_start";
+constexpr std::string_view kEnd = "ts_request_sequence_end";
+
+bool is_true(std::string_view value) { return value.size() == 4 && strncasecmp(value.data(), "true", 4) == 0; }
+
+}  // namespace
+
+SequenceMarks sequence_marks(const Fields& fields) {
+  SequenceMarks marks;
+  for (const Field& field : fields) {
+    if (field.name == kStart) marks.start = is_true(field.value.view());
+    if (field.name == kEnd) marks.end = is_true(field.value.view());
+  }
+  return marks;
+}
+
+Fields without_marks(const Fields& fields) {
+  Fields out;
+  for (const Field& field : fields)
+    if (field.name != kStart && field.name != kEnd) out.push_back(field);
+  return out;
+}
+
+NamedTexts sequence_headers(const std::string& id, const SequenceMarks& marks) {
+  NamedTexts headers{{"ts_request_sequence_id", id}};
+  if (marks.start) headers.emplace_back(kStart, "true");
+  if (marks.end) headers.emplace_back(kEnd, "true");
+  return headers;
+}
+
+std::string new_sequence_id() {
+  std::array<unsigned char, 16> bits{};
+  MM_CHECK(getrandom(bits.data(), bits.size(), 0) == static_cast<ssize_t>(bits.size()), "no random bytes");
+  bits[6] = static_cast<unsigned char>((bits[6] & 0x0f) | 0x40);  // version 4
+  bits[8] = static_cast<unsigned char>((bits[8] & 0x3f) | 0x80);
+  std::string id = hex_text(bits);
+  for (const size_t at : {20, 16, 12, 8}) id.insert(at, 1, '-');
+  return "ts-seq-" + id;
+}
+
+}  // namespace modelmill::torchserve

@@ -1,0 +1,156 @@
+"""TorchServe's config.properties, as `modelmill serve --ts-config` reads it."""
+
+import json
+import socket
+import urllib.request
+
+import pytest
+
+import archives
+import servers
+from servers import run_cli
+
+ONES = b"[1, 1, 1, 1]"
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.fixture
+def store(tmp_path):
+    folder = tmp_path / "store"
+    yaml = b"minWorkers: 1\nmaxWorkers: 1\n"
+    archives.write(folder / "net_v1.mar", archives.mar_files("net", "1.0", 2))
+    archives.write(folder / "net_v2.mar", archives.mar_files("net", "2.0", 3))
+    files = archives.mar_files("other", "1.0", 5)
+    manifest = json.loads(files["MAR-INF/MANIFEST.json"])
+    manifest["model"]["configFile"] = "model-config.yaml"
+    files |= {"MAR-INF/MANIFEST.json": json.dumps(manifest).encode(), "model-config.yaml": yaml}
+    archives.write(folder / "other.mar", files)
+    return folder
+
+
+def write(folder, text):
+    file = folder / "config.properties"
+    file.write_text(text)
+    return file
+
+
+def ask(server, method, path, body=None):
+    status, text, _ = server.request(method, path, body)
+    return status, json.loads(text)
+
+
+def factor(server, name):
+    status, answer = ask(server, "POST", f"/predictions/{name}", ONES)
+    return answer[0] if status == 200 else answer["type"]
+
+
+def describe(server, name):
+    return {one["modelVersion"]: one for one in ask(server, "GET", f"/models/{name}/all")[1]}
+
+
+def test_it_serves_as_the_file_says(tmp_path, store):
+    inference, management, grpc_port = free_ports(3)
+    models = {
+        "net": {
+            "1.0": {"defaultVersion": True, "minWorkers": 2, "maxWorkers": 2, "batchSize": 4, "maxBatchDelay": 1},
+            "2.0": {"minWorkers": 1, "maxWorkers": 1},
+        },
+        "mine": {"1.0": {"minWorkers": 3, "maxWorkers": 3, "batchSize": 8, "maxBatchDelay": 1}},
+    }
+    text = json.dumps(models, indent=2).replace("\n", "\\\n")
+    file = write(tmp_path, f"""
+# of TorchServe
+inference_address=http://127.0.0.1:{inference}
+management_address=http\\://127.0.0.1\\:{management}
+grpc_inference_port = {grpc_port}
+model_store={store}
+load_models=net_v1.mar,mine=other.mar
+enable_model_api=true
+models={text}
+vmargs=-Xmx1g
+unheard_of=1
+""")
+    with servers.serving(tmp_path, "--ts-config", file, port=None) as server:
+        assert server.port == inference
+        for port in (inference, management, grpc_port):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=30) as reply:
+                assert json.load(reply) == {"status": "Healthy"}
+        assert (factor(server, "net"), factor(server, "mine"), factor(server, "other")) == (2, 5, "ModelNotFoundException")
+        net, mine = describe(server, "net")["1.0"], describe(server, "mine")["1.0"]
+        assert (net["minWorkers"], net["maxWorkers"], net["batchSize"], net["maxBatchDelay"]) == (2, 2, 4, 1)
+        # What an archive says itself counts more.
+        assert (mine["minWorkers"], mine["maxWorkers"], mine["batchSize"]) == (1, 1, 8)
+        assert ask(server, "POST", "/models?url=net_v2.mar&initial_workers=1")[0] == 200
+        assert factor(server, "net/2.0") == 3
+        log = server.log()
+        assert f"{file}: key 'unheard_of' is none of TorchServe's" in log and "vmargs" in log
+
+
+def test_the_command_line_counts_more(tmp_path, store):
+    file = write(tmp_path, f"inference_address=http://127.0.0.1:1\nmodel_store={store}\nload_models=net_v1.mar\n")
+    with servers.serving(tmp_path, store / "other.mar", "--ts-config", file) as server:
+        assert factor(server, "other") == 5 and factor(server, "net") == "ModelNotFoundException"
+
+
+def test_a_store_without_models_to_load(tmp_path, store):
+    file = write(tmp_path, f"model_store={store}\n")
+    with servers.serving(tmp_path, "--ts-config", file) as server:
+        assert ask(server, "GET", "/models") == (200, {"models": []})
+        assert ask(server, "POST", "/models?url=net_v2.mar&initial_workers=1")[0] == 200
+        assert factor(server, "net") == 3
+
+
+def test_clients_may_not_change_what_the_file_closes(tmp_path, store):
+    file = write(tmp_path, f"model_store={store}\nload_models=all\nenable_model_api=false\n")
+    with servers.serving(tmp_path, "--ts-config", file) as server:
+        assert factor(server, "net/1.0") == 2 and factor(server, "net/2.0") == 3 and factor(server, "other") == 5
+        assert ask(server, "DELETE", "/models/other")[0] == 503
+
+
+def test_a_snapshot_is_served_again(tmp_path, store):
+    """As TorchServe writes it at its end."""
+    snapshot = {
+        "name": "20240101000000000-shutdown.cfg",
+        "modelCount": 2,
+        "created": 1704067200000,
+        "models": {
+            "net": {
+                "1.0": {"defaultVersion": True, "marName": "net_v1.mar", "minWorkers": 2, "maxWorkers": 2, "batchSize": 1},
+                "2.0": {"defaultVersion": False, "marName": "net_v2.mar", "minWorkers": 2, "maxWorkers": 2, "batchSize": 1},
+            },
+        },
+    }
+    text = json.dumps(snapshot, indent=2).replace(":", "\\:").replace("\n", "\\n")
+    file = tmp_path / "20240101000000000-shutdown.cfg"
+    file.write_text(f"#Saving snapshot\nmodel_store={store}\nload_models=other.mar\nmodel_snapshot={text}\nversion=0.12.0\n")
+    with servers.serving(tmp_path, "--ts-config", file) as server:
+        assert factor(server, "net") == 2 and factor(server, "net/2.0") == 3
+        assert factor(server, "other") == "ModelNotFoundException"
+        assert [one["maxWorkers"] for one in describe(server, "net").values()] == [2, 2]
+
+
+def test_variables_count_where_the_file_says_so(tmp_path, store):
+    file = write(tmp_path, f"enable_envvars_config=true\nmodel_store={store}\nload_models=net_v1.mar\n")
+    with servers.serving(tmp_path, "--ts-config", file, env={"TS_LOAD_MODELS": "other.mar"}) as server:
+        assert factor(server, "other") == 5 and factor(server, "net") == "ModelNotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("job_queue_size=many", "'job_queue_size' must be a whole number"),
+        ("inference_address=nowhere", "'inference_address' is no address"),
+        ('models={"net"\\: {"1.0"\\: {"minWorkers"\\: "two"}}}', "'minWorkers' must be a whole number"),
+    ],
+)
+def test_errors_name_the_file_and_the_key(tmp_path, store, text, said):
+    file = write(tmp_path, f"model_store={store}\nload_models=net_v1.mar\n{text}\n")
+    done = run_cli("serve", "--port=0", "--ts-config", file)
+    assert done.returncode != 0 and str(file) in done.stderr and said in done.stderr, done.stderr
