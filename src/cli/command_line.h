@@ -57,7 +57,7 @@ struct ExplainCommand {
 };
 
 /// What `modelmill route` does.
-enum class RouteAction { kList, kShow, kSet, kDelete, kHistory, kUndo };
+enum class RouteAction { kList, kShow, kSet, kDelete, kHistory, kUndo, kShadow };
 
 /// `modelmill route`
 struct RouteCommand {

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/model_info.h"
+#include "cli/route_shadow_text.h"
 #include "cli/route_text.h"
 #include "cli/server_link.h"
 
@@ -28,6 +29,7 @@ Result<std::string> ask(const RouteCommand& command, ServerLink& link) {
     case RouteAction::kShow: return body_of(link.call("GET", path, {}, {}));
     case RouteAction::kDelete: return body_of(link.call("DELETE", path, {}, {}));
     case RouteAction::kHistory: return body_of(link.call("GET", path + "/history", {}, {}));
+    case RouteAction::kShadow: return body_of(link.call("GET", path + "/shadow", {}, {}));
     case RouteAction::kUndo: return body_of(link.call("POST", path + "/undo", {}, {}));
     case RouteAction::kSet: break;
   }
@@ -39,6 +41,7 @@ Result<std::string> run_action(const RouteCommand& command, ServerLink& link) {
   MM_ASSIGN_OR_RETURN(const std::string json, ask(command, link));
   if (command.json) return json + "\n";
   if (command.action == RouteAction::kList) return route_list_text(json);
+  if (command.action == RouteAction::kShadow) return route_shadow_text(json);
   return command.action == RouteAction::kHistory ? route_history_text(json) : route_text(json);
 }
 

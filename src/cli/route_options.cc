@@ -5,7 +5,8 @@ namespace {
 
 const Choices<RouteAction> kActions = {{"list", RouteAction::kList},       {"show", RouteAction::kShow},
                                        {"set", RouteAction::kSet},         {"delete", RouteAction::kDelete},
-                                       {"history", RouteAction::kHistory}, {"undo", RouteAction::kUndo}};
+                                       {"history", RouteAction::kHistory}, {"undo", RouteAction::kUndo},
+                                       {"shadow", RouteAction::kShadow}};
 
 }  // namespace
 
@@ -16,7 +17,7 @@ void define_route_arguments(CLI::App& app, OptionSet& options, RouteCommand& com
         for (const auto& [known, value] : kActions)
           if (known == name) command.action = value;
       },
-      "list, show, set, delete, history or undo");
+      "list, show, set, delete, history, undo or shadow");
   action->type_name("ACTION")->required();
   options.restrict(action, kActions);
   app.add_option("NAME", command.name, "The route's name; list needs none")->type_name("NAME");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/json_fields.h"
+#include "cli/route_shadow_text.h"
 #include "cli/text_table.h"
 #include "model/route_definition.h"
 
@@ -89,6 +90,7 @@ Result<std::string> one_text(const element& document) {
     if (route->sticky) out += "    sticky     " + route->sticky->text() + "\n";
     if (!route->salt.empty()) out += "    salt       " + route->salt + "\n";
     if (route->fallback) out += "    fallback   " + fallback_text(*route->fallback) + "\n";
+    out += shadow_lines(document);
   }
   return out + "    changed    " + changed_text(change) + "\n";
 }

@@ -216,6 +216,13 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
   app.add_option("--max-queue-bytes", config.max_queue_bytes, "Bytes of them [4294967296]")
       ->type_name("BYTES")
       ->group(kGroup);
+  app.add_option("--shadow-requests", config.shadows.requests,
+                 "Copies of requests that may be on their way to routes' shadows together [256]")
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_option("--shadow-bytes", config.shadows.bytes, "Bytes that they may hold [67108864]")
+      ->type_name("BYTES")
+      ->group(kGroup);
 }
 
 void define_limits(CLI::App& app, OptionSet& options, ServerConfig& config) {

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/client_network.h"
+#include "base/json_text.h"
 #include "model/route_answer.h"
 #include "model/triton_config.h"
 
@@ -71,7 +72,25 @@ Status check_fallback(const RouteDefinition& route) {
   return fallback.answer.empty() ? ok_status() : parse_route_answer(fallback.answer).status().with_context("'answer'");
 }
 
+Status check_shadows(const RouteDefinition& route) {
+  constexpr size_t kMostShadows = 8;
+  if (route.shadows.size() > kMostShadows)
+    return invalid_argument("there are " + std::to_string(route.shadows.size()) + "; " + std::to_string(kMostShadows) +
+                            " are the most");
+  for (auto shadow = route.shadows.begin(); shadow != route.shadows.end(); ++shadow)
+    if (std::any_of(route.shadows.begin(), shadow, [&](const RouteShadow& other) { return other.to == shadow->to; }))
+      return invalid_argument("'" + shadow->to.text() + "' stands there twice");
+  return ok_status();
+}
+
 }  // namespace
+
+std::string share_text(double percent) {
+  std::string text;
+  append_json_number(text, percent);
+  if (text.ends_with(".0")) text.resize(text.size() - 2);
+  return text + "%";
+}
 
 const char* route_failure_name(RouteFailure failure) {
   constexpr const char* kNames[kRouteFailures] = {"error", "timeout", "overload"};
@@ -147,6 +166,7 @@ Status check_route(const RouteDefinition& route) {
   for (size_t i = 0; i < route.rules.size(); ++i)
     MM_RETURN_IF_ERROR(check_rule(route.rules[i]).with_context(what + ": rules[" + std::to_string(i) + "]"));
   if (!route.salt.empty() && !route.sticky) return invalid_argument(what + ": 'salt' means nothing without 'sticky'");
+  MM_RETURN_IF_ERROR(check_shadows(route).with_context(what + ": shadow"));
   if (route.fallback) return check_fallback(route).with_context(what + ": fallback");
   if (route.breaker != RouteBreaker()) return invalid_argument(what + ": 'breaker' means nothing without 'fallback'");
   return ok_status();

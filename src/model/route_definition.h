@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "model/output_comparison.h"
 
 namespace modelmill {
 
@@ -78,6 +80,23 @@ struct RouteBreaker {
   bool operator==(const RouteBreaker&) const = default;
 };
 
+/// A version that a share of the requests is copied to once they are answered, and whose answers are compared.
+struct RouteShadow {
+  static constexpr int64_t kMostExamples = 100;
+
+  RouteTarget to;
+  double percent = 100;
+  /// Of each copy, from when it is sent.
+  std::chrono::microseconds timeout = std::chrono::seconds(10);
+  /// So many of the worst answers are kept.
+  int64_t examples = 10;
+  /// By output; that of "*" is for those that are not named. default_comparison() for all others.
+  std::map<std::string, OutputComparison> compare;
+  bool operator==(const RouteShadow&) const = default;
+};
+/// "10%".
+std::string share_text(double percent);
+
 /// A public name over versions and models. A value; that of one that parse_route() or check_route() let pass is whole.
 struct RouteDefinition {
   std::string name;
@@ -87,11 +106,12 @@ struct RouteDefinition {
   std::string salt;  // of the sticky assignment; empty: the route's name
   std::optional<RouteFallback> fallback;
   RouteBreaker breaker;
+  std::vector<RouteShadow> shadows;
 
   bool operator==(const RouteDefinition&) const = default;
 };
 
-/// Every target that a route may lead to, each once: those of the split first.
+/// Every target that may answer for a route, each once: those of the split first. Shadows never do.
 std::vector<RouteTarget> targets_of(const RouteDefinition& route);
 
 Result<RouteTarget> parse_route_target(std::string_view text);

@@ -24,6 +24,59 @@ TEST(RouteDefinition, IsWhatItsJsonSays) {
   EXPECT_EQ(parse_route(R"({"split": {"a": 100}, "sticky": "header:X-User"})", "r")->sticky->name, "x-user");
 }
 
+TEST(RouteDefinition, ShadowsAreWhatTheirJsonSays) {
+  const std::string json =
+      R"({"name":"reader","split":{"ocr@1":100.0},"shadow":[{"target":"ocr@2","share":"12.5%","timeout":"5000000us",)"
+      R"("examples":3,"compare":{"*":{"kind":"equal"},"box":{"kind":"tolerance","absolute":0.5,"relative":0.25},)"
+      R"("label":{"kind":"top_k","k":5},"logits":{"kind":"kl","threshold":0.25,"softmax":true}}},)"
+      R"({"target":"other","share":"100%"}]})";
+  const auto route = parse_route(json);
+  ASSERT_TRUE(route.ok()) << route.status().message();
+  EXPECT_EQ(route_json(*route), json);
+  ASSERT_EQ(route->shadows.size(), 2U);
+  const RouteShadow& shadow = route->shadows[0];
+  EXPECT_EQ(shadow.to, (RouteTarget{"ocr", 2, ""}));
+  EXPECT_EQ(shadow.percent, 12.5);
+  EXPECT_EQ(shadow.timeout, std::chrono::seconds(5));
+  EXPECT_EQ(shadow.compare.at("label").k, 5);
+  EXPECT_TRUE(shadow.compare.at("logits").softmax);
+  EXPECT_EQ(route->shadows[1], (RouteShadow{.to = {"other", 0, ""}}));
+  EXPECT_EQ(targets_of(*route).size(), 1U) << "shadows answer nobody";
+  EXPECT_EQ(parse_route(R"({"split": {"a": 100}, "shadow": [{"target": "b", "share": 0.1}]})", "r")->shadows[0].percent,
+            0.1);
+}
+
+TEST(RouteDefinition, MistakesOfShadowsAreNamed) {
+  for (const auto& [shadow, says] : {
+           std::pair{R"({})", "'shadow' must be a list"},
+           {R"([5])", "shadow[0]: a shadow must be an object"},
+           {R"([{"share": 5}])", "shadow[0]: a shadow needs a 'target'"},
+           {R"([{"target": "b"}, {"target": "b"}])", "'b' stands there twice"},
+           {R"([{"target": "b", "share": "10"}])", "'share' must be a number of percents from 0 to 100, such as 10%"},
+           {R"([{"target": "b", "share": "x%"}])", "'share' must be"},
+           {R"([{"target": "b", "share": 101}])", "'share' must be"},
+           {R"([{"target": "b", "share": "-1%"}])", "'share' must be"},
+           {R"([{"target": "b", "timeout": 5}])", "'timeout' must be a text"},
+           {R"([{"target": "b", "timeout": "0s"}])", "'timeout' must be a time"},
+           {R"([{"target": "b", "examples": 101}])", "'examples' must be a whole number from 0 to 100"},
+           {R"([{"target": "b", "compare": []}])", "'compare' must be an object by outputs' names"},
+           {R"([{"target": "b", "compare": {"y": 5}}])", "compare: 'y': it must be an object"},
+           {R"([{"target": "b", "compare": {"y": {}}}])", "'kind' must be equal, tolerance, top_k or kl"},
+           {R"([{"target": "b", "compare": {"y": {"kind": "cosine"}}}])", "'kind' must be equal"},
+           {R"([{"target": "b", "compare": {"y": {"kind": "top_k", "k": 0}}}])", "'k' must be a whole number from 1"},
+           {R"([{"target": "b", "compare": {"y": {"kind": "kl", "treshold": 1}}}])", "did you mean 'threshold'?"},
+           {R"([{"target": "b", "compare": {"y": {"kind": "equal", "absolute": 1}}}])", "unknown key 'absolute'"},
+           {R"([{"target": "b", "compare": {"y": {"kind": "tolerance", "absolute": -1}}}])",
+            "'absolute' must be a number of at least 0"},
+           {R"([{"target": "b", "shares": 5}])", "did you mean 'share'?"},
+       }) {
+    const auto route = parse_route(R"({"split": {"a": 100}, "shadow": )" + std::string(shadow) + "}", "reader");
+    ASSERT_FALSE(route.ok()) << shadow;
+    EXPECT_EQ(route.status().code(), Code::kInvalidArgument);
+    EXPECT_THAT(route.status().message(), HasSubstr(says)) << shadow;
+  }
+}
+
 TEST(RouteDefinition, MistakesAreNamed) {
   struct Case {
     const char *json, *says;

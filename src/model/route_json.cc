@@ -71,13 +71,15 @@ Status read_rules(const element& value, std::vector<RouteRule>& into) {
 }
 
 Status read_field(std::string_view key, const element& value, RouteDefinition& into) {
-  static const std::vector<std::string> kKnown{"name", "split", "rules", "sticky", "salt", "fallback", "breaker"};
+  static const std::vector<std::string> kKnown{"name", "split",    "rules",   "sticky",
+                                               "salt", "fallback", "breaker", "shadow"};
   if (key == "split") return read_split(value, into.split);
   if (key == "rules") return read_rules(value, into.rules);
   if (key == "sticky") return read_key(key, value, into.sticky.emplace());
   if (key == "salt") return read_scalar(key, value, into.salt);
   if (key == "fallback") return read_fallback(value, into.fallback.emplace()).with_context("fallback");
   if (key == "breaker") return read_breaker(value, into.breaker).with_context("breaker");
+  if (key == "shadow") return read_shadows(value, into.shadows);
   return unknown_key(key, kKnown);
 }
 
@@ -130,6 +132,7 @@ std::string route_json(const RouteDefinition& route) {
   if (!route.salt.empty()) json.field("salt", route.salt);
   if (route.fallback) write_fallback(json.key("fallback"), *route.fallback);
   if (route.breaker != RouteBreaker()) write_breaker(json.key("breaker"), route.breaker);
+  if (!route.shadows.empty()) write_shadows(json.key("shadow"), route.shadows);
   return json.end_object().take();
 }
 

@@ -48,8 +48,6 @@ Status read_target(std::string_view key, const element& value, RouteTarget& into
   return ok_status();
 }
 
-namespace {
-
 Status read_time(std::string_view key, const element& value, std::chrono::microseconds& into) {
   std::string text;
   MM_RETURN_IF_ERROR(read_text(key, value, text));
@@ -60,6 +58,8 @@ Status read_time(std::string_view key, const element& value, std::chrono::micros
 }
 
 std::string time_text(std::chrono::microseconds time) { return std::to_string(time.count()) + "us"; }
+
+namespace {
 
 Status read_targets(const element& value, std::vector<RouteTarget>& into) {
   simdjson::dom::array targets;

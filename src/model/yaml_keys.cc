@@ -3,6 +3,8 @@
 #include <array>
 #include <limits>
 
+#include "model/route_definition.h"
+
 namespace modelmill {
 namespace {
 
@@ -200,6 +202,29 @@ constexpr std::array kBreakerKeys{
     YamlKey{"probes", &kAtLeastOne, "Good probes that close it again; 2 when absent."},
 };
 constexpr YamlRule kBreaker{.form = Form::kGroup, .keys = kBreakerKeys};
+constexpr YamlRule kShare{.form = Form::kPercent, .other = &kText};
+constexpr std::array<std::string_view, kComparisonKinds> kComparisonChoices{"equal", "tolerance", "top_k", "kl"};
+constexpr YamlRule kComparisonKind{.form = Form::kChoice, .choices = kComparisonChoices};
+constexpr std::array kComparisonKeys{
+    YamlKey{"kind", &kComparisonKind, "What is measured.", true},
+    YamlKey{"absolute", &kText, "Of tolerance: by how much numbers may differ."},
+    YamlKey{"relative", &kText, "Of tolerance: and by which part of the primary's."},
+    YamlKey{"k", &kAtLeastOne, "Of top_k: how many of the largest; 1 when absent."},
+    YamlKey{"threshold", &kText, "Of kl: nats; 0.05 when absent."},
+    YamlKey{"softmax", &kSwitch, "Of kl: the outputs are logits."},
+};
+constexpr YamlRule kComparison{.form = Form::kGroup, .keys = kComparisonKeys};
+constexpr YamlRule kComparisons{.form = Form::kMap, .item = &kComparison};
+constexpr YamlRule kExamples{.form = Form::kNumber, .least = 0, .most = RouteShadow::kMostExamples};
+constexpr std::array kShadowKeys{
+    YamlKey{"target", &kText, "What gets copies of the requests: MODEL, MODEL@VERSION or MODEL@LABEL.", true},
+    YamlKey{"share", &kShare, "Percents of the requests, such as 10%; all when absent."},
+    YamlKey{"timeout", &kTime, "How long its answer is waited for; 10s when absent."},
+    YamlKey{"examples", &kExamples, "How many of the worst answers are kept; 10 when absent."},
+    YamlKey{"compare", &kComparisons, "How outputs are compared, by their names; '*' stands for all others."},
+};
+constexpr YamlRule kShadow{.form = Form::kGroup, .keys = kShadowKeys};
+constexpr YamlRule kShadows{.form = Form::kList, .item = &kShadow};
 constexpr std::array kRouteKeys{
     YamlKey{"name", &kText, "The name that clients use.", true},
     YamlKey{"split", &kSplit, "Percents by MODEL, MODEL@VERSION or MODEL@LABEL, which sum to 100.", true},
@@ -208,6 +233,7 @@ constexpr std::array kRouteKeys{
     YamlKey{"salt", &kText, "Another one assigns the keys anew; the route's name when absent."},
     YamlKey{"fallback", &kFallback, "What is done where a target fails."},
     YamlKey{"breaker", &kBreaker, "When a target that fails is not asked any more."},
+    YamlKey{"shadow", &kShadows, "Versions that get copies of answered requests, to be compared."},
 };
 constexpr YamlRule kRoute{.form = Form::kGroup, .keys = kRouteKeys};
 constexpr YamlRule kRoutes{.form = Form::kList, .item = &kRoute};

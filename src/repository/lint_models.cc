@@ -69,8 +69,10 @@ class Linter {
   void lint_routes(const std::vector<std::string>& paths, const std::vector<FoundModel>& models) {
     const auto declared = read_declared_routes(paths);
     if (!declared.ok()) return out_.problems.push_back({declared.status().code(), {}, declared.status().message()});
-    for (const YamlRoute& route : declared->routes)
-      for (const RouteTarget& target : targets_of(route.route)) {
+    for (const YamlRoute& route : declared->routes) {
+      std::vector<RouteTarget> targets = targets_of(route.route);
+      for (const RouteShadow& shadow : route.route.shadows) targets.push_back(shadow.to);
+      for (const RouteTarget& target : targets) {
         const bool known = std::any_of(models.begin(), models.end(),
                                        [&](const FoundModel& model) { return model.name == target.model; });
         if (!known)
@@ -78,6 +80,7 @@ class Linter {
                                    "route '" + route.route.name + "' leads to '" + target.text() +
                                        "', but there is no model named '" + target.model + "'"});
       }
+    }
   }
 
   /// That the members of ensembles are there; the rest is told of their configurations, or by what they take and give.

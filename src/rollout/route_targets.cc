@@ -50,6 +50,8 @@ Status check_target(const RouteTarget& target, const ModelTable& models) {
 Status check_targets(const RouteDefinition& route, const ModelTable& models) {
   for (const RouteTarget& target : targets_of(route))
     MM_RETURN_IF_ERROR(check_target(target, models).with_context("route '" + route.name + "'"));
+  for (const RouteShadow& shadow : route.shadows)
+    MM_RETURN_IF_ERROR(check_target(shadow.to, models).with_context("route '" + route.name + "': shadow"));
   return ok_status();
 }
 

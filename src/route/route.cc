@@ -7,11 +7,17 @@
 
 namespace modelmill {
 
-Route::Route(RouteDefinition definition, ArmStatsTable& stats) : definition_(std::move(definition)) {
+Route::Route(RouteDefinition definition, ArmStatsTable& arm_stats, ShadowStatsTable& shadow_stats)
+    : definition_(std::move(definition)) {
   salt_ = stable_hash(definition_.salt.empty() ? definition_.name : definition_.salt);
   for (RouteTarget& target : targets_of(definition_)) {
     const std::string name = target.text();
-    arms_.push_back({std::move(target), name, stats.of(definition_.name, name)});
+    arms_.push_back({std::move(target), name, arm_stats.of(definition_.name, name)});
+  }
+  for (const RouteShadow& shadow : definition_.shadows) {
+    const std::string name = shadow.to.text();
+    shadows_.push_back({shadow, name, shadow_stats.of(definition_.name, name)});
+    shadows_.back().stats->compare_by(shadow.compare);
   }
   for (const RouteArm& arm : definition_.split) split_.push_back({stable_hash(arm.to.text()), arm.percent});
   const auto notice = [this](const RouteKey& key) {
@@ -49,6 +55,11 @@ bool Route::matches(const Rule& rule, const RequestFacts& facts, std::string& sc
   if (rule.network) return rule.network->contains(facts.peer);
   const auto value = value_of(rule.when, facts, scratch);
   return value && (!rule.is || *value == *rule.is);
+}
+
+bool Route::is_copied(const Shadow& shadow, size_t arm, double chance) const {
+  if (arms_.size() > 1 && arms_[arm].to == shadow.definition.to) return false;
+  return chance * 100 < shadow.definition.percent;
 }
 
 size_t Route::choose(const RequestFacts& facts, double chance) const {

@@ -12,6 +12,7 @@
 #include "route/arm_stats.h"
 #include "route/circuit_breaker.h"
 #include "route/request_facts.h"
+#include "route/shadow_stats.h"
 #include "route/sticky_choice.h"
 #include "tensor/tensor.h"
 
@@ -35,8 +36,15 @@ class Route {
     std::vector<Tensor> answer;  // empty: there is none
   };
 
+  /// What gets copies of a share of its requests.
+  struct Shadow {
+    RouteShadow definition;
+    std::string name;  // definition.to.text()
+    std::shared_ptr<ShadowStats> stats;
+  };
+
   /// `definition` has passed check_route().
-  Route(RouteDefinition definition, ArmStatsTable& stats);
+  Route(RouteDefinition definition, ArmStatsTable& arm_stats, ShadowStatsTable& shadow_stats);
 
   const std::string& name() const { return definition_.name; }
   const RouteDefinition& definition() const { return definition_; }
@@ -51,6 +59,10 @@ class Route {
   /// Null: an arm's error is the answer, and breakers are not used.
   const Fallback* fallback() const { return fallback_ ? &*fallback_ : nullptr; }
   const BreakerSettings& breaker() const { return breaker_; }
+  const std::vector<Shadow>& shadows() const { return shadows_; }
+  /// Whether a request that an arm answers is copied to a shadow; `chance` in [0, 1) decides. Where other arms may
+  /// answer, those that the shadow's own target answered are not. Pure.
+  bool is_copied(const Shadow& shadow, size_t arm, double chance) const;
 
   /// Its choice may be another once the request's own parameters are known.
   bool reads_parameters() const { return reads_parameters_; }
@@ -70,6 +82,7 @@ class Route {
   std::vector<Arm> arms_;
   std::vector<WeightedChoice> split_;  // of the first arms
   std::vector<Rule> rules_;
+  std::vector<Shadow> shadows_;
   std::optional<Fallback> fallback_;
   BreakerSettings breaker_;
   bool reads_parameters_ = false;

@@ -15,13 +15,14 @@ using ::testing::HasSubstr;
 
 class RouteTest : public ::testing::Test {
  protected:
-  Route route(const std::string& json) { return {parse_route(json, "reader").value(), stats_}; }
+  Route route(const std::string& json) { return {parse_route(json, "reader").value(), stats_, shadow_stats_}; }
   static std::string chosen(const Route& route, const RequestFacts& facts, double chance = 0) {
     return route.arms()[route.choose(facts, chance)].name;
   }
 
   MetricRegistry metrics_;
   ArmStatsTable stats_{metrics_};
+  ShadowStatsTable shadow_stats_{metrics_};
 };
 
 TEST_F(RouteTest, FirstRuleThatMatchesDecides) {

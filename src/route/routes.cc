@@ -16,7 +16,7 @@ void Routes::publish(const std::vector<RouteDefinition>& definitions) {
       if (const auto it = published_->find(definition.name);
           it != published_->end() && it->second->definition() == definition)
         route = it->second;
-    if (!route) route = std::make_shared<const Route>(definition, stats_);
+    if (!route) route = std::make_shared<const Route>(definition, arm_stats_, shadow_stats_);
     table->emplace(definition.name, std::move(route));
   }
   const bool any = !table->empty();

@@ -19,7 +19,7 @@ namespace modelmill {
 /// as those of Catalog do.
 class Routes {
  public:
-  explicit Routes(MetricRegistry& metrics) : stats_(metrics) {}
+  explicit Routes(MetricRegistry& metrics) : arm_stats_(metrics), shadow_stats_(metrics) {}
 
   /// These and no others, from the return on. Each has passed check_route(), and none has another's name.
   void publish(const std::vector<RouteDefinition>& definitions);
@@ -46,7 +46,8 @@ class Routes {
 
   std::shared_ptr<const Route> look(std::string_view name) const;
 
-  ArmStatsTable stats_;
+  ArmStatsTable arm_stats_;
+  ShadowStatsTable shadow_stats_;
   Mutex publish_mutex_;  // one after the other, so that all slots end with the same table
   std::shared_ptr<const Table> published_ MM_GUARDED_BY(publish_mutex_);
   std::array<Slot, kSlots> slots_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "request/background.h"
 #include "schedule/admission.h"
 #include "schedule/shape_class.h"
 
@@ -14,14 +15,15 @@ constexpr int kRequestsSearched = 512;
 /// So many levels are known before those without requests are forgotten.
 constexpr size_t kLevelsKept = 64;
 
-bool has_timeout(const QueuePolicy& policy) {
-  return policy.default_timeout.count() > 0 || policy.allow_timeout_override;
-}
-
 int64_t input_bytes(const InferRequest& request) {
   size_t total = 0;
   for (const Tensor& tensor : request.inputs) total += tensor.byte_size();
   return static_cast<int64_t>(total);
+}
+
+/// What is in the background learns that it was for the sake of others.
+Status waited_too_long(const InferRequest& request, std::string why) {
+  return is_background(request) ? resource_exhausted(std::move(why)) : unavailable(std::move(why));
 }
 
 }  // namespace
@@ -40,19 +42,6 @@ struct RequestQueue::Node {
   Node* class_after = nullptr;
 };
 
-Status no_longer_wanted(const InferRequest& request, TimePoint now) {
-  const auto reason = request.cancel ? request.cancel->reason() : CancelToken::Reason::kNone;
-  if (reason == CancelToken::Reason::kDeadline || request.deadline <= now)
-    return deadline_exceeded("the deadline of the request to model '" + request.model + "' passed before it was run");
-  if (reason != CancelToken::Reason::kNone) return cancelled("the request was cancelled by its client");
-  return ok_status();
-}
-
-bool RequestQueue::Limits::has_timeouts() const {
-  return has_timeout(policy) ||
-         std::any_of(by_level.begin(), by_level.end(), [](const auto& level) { return has_timeout(level.second); });
-}
-
 RequestQueue::RequestQueue(std::string model, const Limits& limits, bool by_shape)
     : model_(std::move(model)), limits_(limits), by_shape_(by_shape) {
   if (limits_.levels <= 1) only_level_ = &add_level(1);
@@ -60,13 +49,16 @@ RequestQueue::RequestQueue(std::string model, const Limits& limits, bool by_shap
 
 RequestQueue::~RequestQueue() = default;
 
+bool RequestQueue::is_background_band(const Bands::value_type& band) { return band.first.first == kBackgroundPriority; }
+
 uint64_t RequestQueue::level_number(const InferRequest& request) const {
+  if (is_background(request)) return kBackgroundPriority;
   const bool named = request.priority > 0 && request.priority <= limits_.levels;
   return named ? request.priority : limits_.default_level;
 }
 
 RequestQueue::Level& RequestQueue::level_of(const InferRequest& request) {
-  if (only_level_) return *only_level_;
+  if (only_level_ && !is_background(request)) return *only_level_;
   const uint64_t number = level_number(request);
   const auto it = levels_.find(number);
   return it != levels_.end() ? it->second : add_level(number);
@@ -92,7 +84,7 @@ RequestQueue::Level& RequestQueue::add_level(uint64_t number) {
 }
 
 int64_t RequestQueue::rows_before(const InferRequest& request) const {
-  if (only_level_) return rows_;
+  if (only_level_) return is_background(request) ? rows_ : only_level_->rows;
   int64_t rows = 0;
   const uint64_t number = level_number(request);
   for (const auto& [at, level] : levels_)
@@ -100,28 +92,18 @@ int64_t RequestQueue::rows_before(const InferRequest& request) const {
   return rows;
 }
 
-TimePoint RequestQueue::expiry(const QueuePolicy& policy, const InferRequest& request, TimePoint now) {
-  auto timeout = policy.default_timeout;
-  const auto own = request.timeout;
-  const bool overrides = policy.allow_timeout_override && own.count() > 0;
-  if (overrides && (timeout.count() == 0 || own < timeout)) timeout = own;
-  return timeout.count() > 0 ? now + timeout : kNever;
-}
-
-Status RequestQueue::check_room(const Level& level, int64_t bytes) const {
-  if (level.policy->max_queue_size > 0 && level.size >= level.policy->max_queue_size)
-    return unavailable("Exceeds maximum queue size: " + std::to_string(level.policy->max_queue_size) + " requests " +
-                       (only_level_ ? "" : "of the same priority ") + "wait for model '" + model_ +
-                       "'; try again later");
-  if (size_ >= limits_.max_requests)
-    return resource_exhausted("Exceeds maximum queue size: " + std::to_string(limits_.max_requests) +
-                              " requests wait for model '" + model_ + "'; try again later");
-  if (bytes > limits_.max_bytes - bytes_)
-    return resource_exhausted("Exceeds maximum queue size: model '" + model_ + "' keeps at most " +
-                              std::to_string(limits_.max_bytes) + " bytes of waiting requests, of which " +
-                              std::to_string(bytes_) + " are taken, and this request has " + std::to_string(bytes) +
-                              "; try again later");
-  return ok_status();
+/// Drops what is in the background, the youngest first, as far as is needed; false when that isn't enough.
+bool RequestQueue::make_room(const Level& level, int64_t bytes, std::vector<Dropped>& dropped) {
+  if (level.policy->max_queue_size > 0 && level.size >= level.policy->max_queue_size) return false;
+  for (const bool delayed : {true, false}) {
+    const auto band = bands_.find({kBackgroundPriority, delayed});
+    while (band != bands_.end() && band->second.last) {
+      drop(band->second.last, resource_exhausted("the queue of model '" + model_ + "' needs the room for others"),
+           dropped);
+      if (check_room(level, bytes).ok()) return true;
+    }
+  }
+  return false;
 }
 
 Status RequestQueue::push(std::span<InferRequestPtr> parts, TimePoint now, std::vector<Dropped>& dropped) {
@@ -129,9 +111,11 @@ Status RequestQueue::push(std::span<InferRequestPtr> parts, TimePoint now, std::
   for (const InferRequestPtr& part : parts) bytes += input_bytes(*part);
   sweep_credit_ += kSweptForEach;
   Level& level = level_of(*parts.front());
-  Status room = check_room(level, bytes);
-  if (!room.ok() && sweep(now, dropped)) room = check_room(level, bytes);
-  if (!room.ok()) return room;
+  const bool background = is_background(*parts.front());
+  const auto check = [&] { return background ? check_share(level, bytes) : check_room(level, bytes); };
+  Status room = check();
+  if (!room.ok() && sweep(now, dropped)) room = check();
+  if (!room.ok() && (background || !make_room(level, bytes, dropped))) return room;
   for (InferRequestPtr& part : parts) add(std::move(part), level, now);
   return ok_status();
 }
@@ -218,6 +202,7 @@ void RequestQueue::link(Node* node, Band& at) {
   node->level->rows += node->rows;
   rows_ += node->rows;
   bytes_ += node->bytes;
+  background_ += is_background(*node->request) ? 1 : 0;
   ++size_;
   if (node->expires != kNever) expiries_.emplace(node->expires, node);
 }
@@ -235,6 +220,7 @@ void RequestQueue::unlink(Node* node) {
   node->level->rows -= node->rows;
   rows_ -= node->rows;
   bytes_ -= node->bytes;
+  background_ -= is_background(*node->request) ? 1 : 0;
   --size_;
   if (node->expires != kNever) expiries_.erase({node->expires, node});
   // The only class there can be stays, empty, to be used again.
@@ -261,14 +247,16 @@ bool RequestQueue::weed(Node* node, TimePoint now, std::vector<Dropped>& dropped
   }
   if (node->request->times.queued < too_late_before_) {
     drop(node,
-         unavailable("the request waited so long in the queue of model '" + model_ +
-                     "' that its latency objective can't be held; try again later"),
+         waited_too_long(*node->request, "the request waited so long in the queue of model '" + model_ +
+                                             "' that its latency objective can't be held; try again later"),
          dropped);
     return true;
   }
   if (now < node->expires) return false;
   if (node->level->policy->timeout_action == QueuePolicy::TimeoutAction::kReject) {
-    drop(node, unavailable("Request timeout expired: it waited too long in the queue of model '" + model_ + "'"),
+    drop(node,
+         waited_too_long(*node->request,
+                         "Request timeout expired: it waited too long in the queue of model '" + model_ + "'"),
          dropped);
     return true;
   }
@@ -305,8 +293,9 @@ bool RequestQueue::view_class(Bands::iterator band, Class& c, const BatchPolicy&
   c.visited = search_;
   view_from(c.first, policy, now, dropped);
   if (view_.empty()) return false;
+  const bool background = is_background_band(*band);
   for (++band; band != bands_.end() && view_total_ < policy.max_rows; ++band) {
-    if (!band->second.first) continue;
+    if (!band->second.first || is_background_band(*band) != background) continue;
     uint64_t key = 0;
     Class* more = find_class(band->second, *view_.front()->request, key);
     if (!more) continue;
@@ -325,6 +314,7 @@ RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, 
   int searched = 0;
   for (auto band = bands_.begin(); band != bands_.end(); ++band) {
     Node* node = band->second.first;
+    if (is_background_band(*band) && !nobody_waits()) break;
     while (node && asked < kClassesAsked && searched < kRequestsSearched) {
       ++searched;
       Class& c = *node->in;

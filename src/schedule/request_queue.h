@@ -19,8 +19,10 @@ namespace modelmill {
 /// The requests of one version that wait: by level of priority, and in each first come first served; what has waited
 /// for too long and may wait on (TimeoutAction::kDelay) comes after the rest of its level. Each request belongs to a
 /// shape class; a batch is cut from the class of the first request and takes later ones of that class only, also from
-/// lower levels, so that unequal shapes never meet. Passive and not synchronised: it decides and hands over, and never
-/// calls a request's sink.
+/// lower levels, so that unequal shapes never meet. What is in the background (request/background.h) comes after
+/// all levels, never waits in one batch with others nor runs while others wait, has no more than half of the room, and
+/// is dropped when others need it. Passive and not synchronised: it decides and hands over, and never calls a request's
+/// sink.
 class RequestQueue {
  public:
   struct Limits {
@@ -83,6 +85,8 @@ class RequestQueue {
   std::vector<InferRequestPtr> drain();
 
   bool empty() const { return size_ == 0; }
+  /// It has nothing, but perhaps in the background.
+  bool nobody_waits() const { return size_ == background_; }
   int64_t size() const { return size_; }
   int64_t rows() const { return rows_; }
   int64_t bytes() const { return bytes_; }
@@ -117,6 +121,9 @@ class RequestQueue {
     int64_t rows = 0;
   };
 
+  static bool is_background_band(const Bands::value_type& band);
+  Status check_share(const Level& background, int64_t bytes) const;
+  bool make_room(const Level& level, int64_t bytes, std::vector<Dropped>& dropped);
   uint64_t level_number(const InferRequest& request) const;
   Level& level_of(const InferRequest& request);
   Level& add_level(uint64_t number);
@@ -144,7 +151,7 @@ class RequestQueue {
   std::vector<Node*> free_;
   std::map<uint64_t, Level> levels_;  // those that have been seen; their number is bounded by what waits
   Bands bands_;
-  Level* only_level_ = nullptr;  // when there are no priorities
+  Level* only_level_ = nullptr;  // when there are no priorities: of all but the background
   std::set<std::pair<TimePoint, Node*>> expiries_;
   /// What a batch of the class that is looked at could have, in order.
   std::vector<Node*> view_;
@@ -155,6 +162,7 @@ class RequestQueue {
   TimePoint too_late_before_ = TimePoint::min();  // for the class that is looked at
   uint64_t search_ = 0;
   int64_t size_ = 0;
+  int64_t background_ = 0;  // of them
   int64_t rows_ = 0;
   int64_t bytes_ = 0;
   int64_t last_class_rows_ = 0;

@@ -130,7 +130,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     const InstanceView instances{1 + static_cast<int>(idle_.size()), lane.kind};
     RequestQueue::Next next =
         queue_.next(policy_, now, instances, dropped, cost_aware_ ? &costs_ : nullptr, load_view(now));
-    queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
+    queue_empty_.store(queue_.nobody_waits(), std::memory_order_relaxed);
     if (chooses_ && !dropped.empty()) note_dropped(dropped);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;

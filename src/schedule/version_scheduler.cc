@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "request/background.h"
 #include "schedule/admission.h"
 #include "schedule/failure_reason.h"
 #include "schedule/lane.h"
@@ -140,7 +141,7 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
     if (status.ok()) status = queue_.push(parts, queued, dropped);
     if (status.ok()) {
       if (policy_.objective > Duration{}) arrivals_.add(rows, queued);
-      queue_empty_.store(false, std::memory_order_relaxed);
+      queue_empty_.store(queue_.nobody_waits(), std::memory_order_relaxed);
       wake_for_new_request(hurried);
       if (seats_.empty() && plan_.wants_instance) plan_.wants_instance();
       if (queue_.next_expiry() != expiry_before) expiry_changed_.notify_one();
@@ -165,6 +166,9 @@ Status VersionScheduler::in_time(const InferRequest& request, int64_t rows) cons
   const Admission admission = admit(policy_, ahead, cost, request.times.queued, request.deadline,
                                     share_.value() / plan_now_.caution, planned_rows());
   const auto microseconds = [](Duration d) { return std::to_string(to_ns(d) / 1'000) + " us"; };
+  if (is_background(request) && admission.verdict != Admission::Verdict::kAdmitted)
+    return resource_exhausted("model '" + name() + "' would answer in about " + microseconds(admission.expected) +
+                              ", which is too late");
   switch (admission.verdict) {
     case Admission::Verdict::kAdmitted: return ok_status();
     case Admission::Verdict::kMissesDeadline:
@@ -183,7 +187,7 @@ void VersionScheduler::drop_unwanted() {
   {
     MutexLock lock(mutex_);
     queue_.drop_unwanted(time_.now(), dropped);
-    queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
+    queue_empty_.store(queue_.nobody_waits(), std::memory_order_relaxed);
   }
   fail(dropped);
 }
@@ -357,7 +361,7 @@ void VersionScheduler::expiry_thread() {
   mutex_.lock();
   while (!stopping_) {
     queue_.expire(time_.now(), dropped);
-    queue_empty_.store(queue_.empty(), std::memory_order_relaxed);
+    queue_empty_.store(queue_.nobody_waits(), std::memory_order_relaxed);
     if (dropped.empty()) {
       wait_until(expiry_changed_, queue_.next_expiry());
       continue;

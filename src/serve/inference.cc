@@ -31,7 +31,8 @@ RoutedRequestPtr Inference::route(std::string_view model, const RequestFacts& fa
     auto& inference = *static_cast<Inference*>(self);
     inference.submit(Task{std::move(request), refusal, std::move(routed)}, inference.demand_ != nullptr);
   };
-  return std::make_shared<RoutedRequest>(std::move(route), facts, RoutedRequest::Ways{resubmit, this, &timer_});
+  return std::make_shared<RoutedRequest>(std::move(route), facts,
+                                         RoutedRequest::Ways{resubmit, this, &timer_, &shadows_});
 }
 
 void Inference::Task::fail(const Status& status) {
@@ -44,6 +45,11 @@ void Inference::Task::fail(const Status& status) {
 void Inference::submit(InferRequestPtr request, const char* decoupled_refusal, RoutedRequestPtr routed) {
   if (routed) routed->choose_again(request->parameters);
   submit(Task{std::move(request), decoupled_refusal, std::move(routed)}, demand_ != nullptr);
+}
+
+void Inference::submit_background(InferRequestPtr request) {
+  submit(Task{std::move(request), "a shadow's model gives one answer to a request, and this one gives any number", {}},
+         /*may_wait=*/false);
 }
 
 void Inference::submit(Task task, bool may_wait) {
@@ -110,14 +116,17 @@ void Inference::hand_over(VersionPin pin, Task task) {
   version.submit(std::move(request));
 }
 
-void Inference::cancelled(const std::string& model, int64_t version) {
-  const Result<VersionPin> pinned = catalog_.pin(model, version);
+void Inference::cancelled(const std::string& model, int64_t version) { cancelled(RouteTarget{model, version, {}}); }
+
+void Inference::cancelled(const RouteTarget& target) {
+  const Result<VersionPin> pinned =
+      target.label.empty() ? catalog_.pin(target.model, target.version) : catalog_.pin(target.model, target.label);
   if (pinned.ok()) {
     (*pinned)->drop_unwanted();
     for (const auto& [name, entry] : (*pinned)->other_signatures()) entry->drop_unwanted();
     return;
   }
-  if (loads_on_demand(model)) demand_->expire(Clock::now());
+  if (loads_on_demand(target.model)) demand_->expire(Clock::now());
 }
 
 }  // namespace modelmill

@@ -7,6 +7,7 @@
 #include "request/infer_request.h"
 #include "route/routes.h"
 #include "serve/routed_request.h"
+#include "serve/shadow_traffic.h"
 #include "serve/trace/tracer.h"
 
 namespace modelmill {
@@ -15,14 +16,15 @@ namespace modelmill {
 inline constexpr std::string_view kSignatureParameter = "signature_name";
 
 /// The path of every inference request, from a parsed InferRequest to its version's scheduler. Thread-safe; holds no
-/// state of its own but the times of attempts that may take only so long.
+/// state of its own but the times of attempts that may take only so long, and what is on its way to routes' shadows.
 class Inference {
  public:
   /// Requests for models that load on demand wait in `demand`; null: they are refused. `routes`: the names that lead to
-  /// models; null: there are none. `tracer`: who is shown each request; null: nobody.
+  /// models; null: there are none. `tracer`: who is shown each request; null: nobody. `shadows`: what copies of
+  /// requests may hold together.
   explicit Inference(Catalog& catalog, Demand* demand = nullptr, const Routes* routes = nullptr,
-                     Tracer* tracer = nullptr)
-      : catalog_(catalog), demand_(demand), routes_(routes), tracer_(tracer) {}
+                     Tracer* tracer = nullptr, ShadowLimits shadows = {})
+      : catalog_(catalog), demand_(demand), routes_(routes), tracer_(tracer), shadows_(*this, shadows) {}
 
   const Catalog& catalog() const { return catalog_; }
   /// Null when that is no route's name.
@@ -44,6 +46,11 @@ class Inference {
   void submit(VersionPin pin, InferRequestPtr request, const char* decoupled_refusal = nullptr,
               RoutedRequestPtr routed = nullptr);
 
+  /// One in the background (request/background.h): it loads no model, and gets one answer.
+  void submit_background(InferRequestPtr request);
+  /// No request is copied to a shadow from now on.
+  void stop_shadows() { shadows_.stop(); }
+
   /// The model is known and not loaded, and loads when somebody waits for it.
   bool loads_on_demand(std::string_view model) const {
     return demand_ != nullptr && demand_->in_use() && catalog_.loads_on_demand(model);
@@ -54,6 +61,7 @@ class Inference {
   /// A request that was submitted for this model and version (0: the default) has been cancelled: if it still waits, it
   /// is answered now and its place is free. It is enough to set the request's CancelToken; this makes it prompt.
   void cancelled(const std::string& model, int64_t version);
+  void cancelled(const RouteTarget& target);
   /// Of one that may have gone along a route (null: it did not).
   void cancelled(const RoutedRequestPtr& routed, const std::string& model, int64_t version) {
     if (!routed) return cancelled(model, version);
@@ -79,6 +87,7 @@ class Inference {
   const Routes* const routes_;
   Tracer* const tracer_;
   AttemptTimer timer_;  // of routes whose attempts may take only so long
+  ShadowTraffic shadows_;
 };
 
 }  // namespace modelmill

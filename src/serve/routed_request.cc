@@ -4,6 +4,8 @@
 #include <random>
 
 #include "route/route_failure.h"
+#include "serve/shadow_sample.h"
+#include "serve/shadow_traffic.h"
 
 namespace modelmill {
 namespace {
@@ -86,6 +88,8 @@ RoutedRequest::RoutedRequest(std::shared_ptr<const Route> route, const RequestFa
       arm_(chosen_) {
   admit();
 }
+
+RoutedRequest::~RoutedRequest() = default;
 
 bool RoutedRequest::choose_again(const Parameters& parameters) {
   if (!route_->reads_parameters() || parameters.empty()) return false;
@@ -187,6 +191,8 @@ void RoutedRequest::submitted_to(const ModelVersion& version, InferRequest& requ
     // What is a part of a sequence means nothing to another model, which has not seen the rest.
     if (fallback != nullptr && !request.sequence.present())
       kept_.emplace(request).decoupled_refusal = decoupled_refusal;
+    if (!route_->shadows().empty())
+      sample_ = ways_.shadows->sample(route_, arm_.load(std::memory_order_acquire), request);
     client_ = request.replace_sink(shared_from_this());
   }
   if (fallback != nullptr && fallback->timeout.count() > 0 && kept_) limit_attempt(request);
@@ -237,11 +243,23 @@ void RoutedRequest::answered(int attempt, InferResponse response, bool final, bo
   if (final) arm().stats->answered(response.status.ok());
   if (final && route_->fallback() != nullptr) tell_breaker(response.status, wanted);
   if (follows) return try_next(failure, response.status);
-  if (!final) return client_->on_response(std::move(response), final, has_response);
+  if (!final) {
+    sample_.reset();  // shadows are compared by their one answer
+    return client_->on_response(std::move(response), final, has_response);
+  }
   if (failed && !first_error_.ok()) response.status = first_error_;
+  give_last(std::move(response), has_response);
+}
+
+/// To the client; shadows get theirs when it has it.
+void RoutedRequest::give_last(InferResponse response, bool has_response) {
   kept_.reset();
+  auto sample = std::move(sample_);
+  const bool copied = sample && has_response && response.status.ok();
+  if (copied) sample->take_answer(response, arm_.load(std::memory_order_acquire), version());
   const auto client = std::move(client_);
-  client->on_response(std::move(response), final, has_response);
+  client->on_response(std::move(response), /*final=*/true, has_response);
+  if (copied) ways_.shadows->answered(std::move(sample));
 }
 
 void RoutedRequest::timed_out(int attempt) {
@@ -278,9 +296,8 @@ void RoutedRequest::answer_client() {
   InferResponse response;
   response.status = first_error_;
   if (auto answer = constant_answer()) response = *std::move(answer);
-  kept_.reset();
-  const auto client = std::move(client_);
-  client->on_response(std::move(response), /*final=*/true, /*has_response=*/true);
+  sample_.reset();
+  give_last(std::move(response), /*has_response=*/true);
 }
 
 std::vector<std::pair<std::string, std::string>> RoutedRequest::headers() const {

@@ -18,6 +18,8 @@
 
 namespace modelmill {
 
+class ShadowSample;
+class ShadowTraffic;
 class RoutedRequest;
 using RoutedRequestPtr = std::shared_ptr<RoutedRequest>;
 
@@ -32,10 +34,12 @@ class RoutedRequest final : public ResponseSink, public std::enable_shared_from_
     void (*resubmit)(void* context, InferRequestPtr request, const char* decoupled_refusal, RoutedRequestPtr routed);
     void* context;
     AttemptTimer* timer;
+    ShadowTraffic* shadows;
   };
 
   /// `facts` are of a request that lives as long as its sink. What `ways` leads to outlives the request.
   RoutedRequest(std::shared_ptr<const Route> route, const RequestFacts& facts, const Ways& ways);
+  ~RoutedRequest() override;
 
   const Route& route() const { return *route_; }
   const Route::Arm& arm() const { return route_->arms()[arm_.load(std::memory_order_acquire)]; }
@@ -99,6 +103,7 @@ class RoutedRequest final : public ResponseSink, public std::enable_shared_from_
   void timed_out(int attempt);
   void try_next(RouteFailure failure, const Status& why);
   void answer_client();
+  void give_last(InferResponse response, bool has_response);
   std::optional<InferResponse> constant_answer();
 
   const std::shared_ptr<const Route> route_;
@@ -113,6 +118,7 @@ class RoutedRequest final : public ResponseSink, public std::enable_shared_from_
   std::atomic<bool> constant_{false};           // the route's own answer was given
   std::atomic<const char*> fallback_{nullptr};  // why the first choice did not serve
   std::shared_ptr<ResponseSink> client_;        // from submit to the last answer
+  std::unique_ptr<ShadowSample> sample_;        // null: it is not copied to shadows
 
   // Of routes with a fallback. Who has made attempt_ another number alone goes on with the request.
   Mutex mutex_;

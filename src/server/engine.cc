@@ -54,7 +54,10 @@ std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& confi
   return std::make_unique<BackendRegistry>(std::move(options));
 }
 
-Engine::Engine(const ServerConfig& config) : config_(config), tracer_(config.trace.settings, config.trace.file) {
+Engine::Engine(const ServerConfig& config)
+    : config_(config),
+      tracer_(config.trace.settings, config.trace.file),
+      inference_(catalog_, &demand_, &routes_, &tracer_, config.shadows) {
   backends_ = make_backend_registry(config_, &metrics_, server_functions());
   LifecycleController::Options options;
   if (config_.keep_decisions) options.states = [this](bool make) { return open_states(make); };
@@ -193,6 +196,7 @@ Status Engine::declare_routes() {
 
 void Engine::shutdown() {
   route_files_.reset();
+  inference_.stop_shadows();
   lifecycle_->shutdown();
   tracer_.stop();
 }

@@ -65,7 +65,7 @@ class Engine {
   Demand demand_;
   Routes routes_{metrics_};
   Tracer tracer_;
-  Inference inference_{catalog_, &demand_, &routes_, &tracer_};
+  Inference inference_;
   ServedMembers members_{inference_};
   // What clients decide; null: nothing was kept yet.
   Mutex store_mutex_;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "lifecycle/control_settings.h"
+#include "route/shadow_budget.h"
 #include "server/access/access_config.h"
 #include "server/state_directory.h"
 #include "server/trace_config.h"
@@ -87,6 +88,8 @@ struct ServerConfig {
   /// Bounds of what may wait in each model's queue. 0: the default of the request path.
   int64_t max_queue_requests = 0;
   int64_t max_queue_bytes = 0;
+  /// Bounds of what copies of requests to routes' shadows hold together.
+  ShadowLimits shadows;
   /// See LoadSettings.
   std::string runtime = "auto";
   std::vector<std::string> runtime_precisions;

@@ -15,8 +15,15 @@ void handle(const Controls& controls, std::shared_ptr<wire::HttpExchange> exchan
   if (!path.ok()) return exchange->reply(error_reply(path.status()));
   const auto rest = std::span(*path).subspan(1);
   if (!rest.empty() && rest[0] == "routes")
-    return handle_routes(controls.routes, controls.offload, std::move(exchange), rest.subspan(1));
+    return handle_routes({controls.routes, controls.routes_in_force}, controls.offload, std::move(exchange),
+                         rest.subspan(1));
   handle_models(controls.catalog, controls.models, std::move(exchange), rest);
+}
+
+/// Worst answers of shadows have what users sent.
+bool shows_inputs(const wire::HttpRequest& request) {
+  const auto path = split_path(request.path);
+  return path.ok() && path->size() == 4 && (*path)[1] == "routes" && (*path)[3] == "shadow";
 }
 
 }  // namespace
@@ -25,7 +32,8 @@ void add_control(HttpRouter& router, Controls controls) {
   router.add(
       "admin", [controls](std::shared_ptr<wire::HttpExchange> exchange) { handle(controls, std::move(exchange)); },
       [](const wire::HttpRequest& request) {
-        return request.method == "GET" ? wire::ApiGroup::kMetadata : wire::ApiGroup::kManagement;
+        return request.method == "GET" && !shows_inputs(request) ? wire::ApiGroup::kMetadata
+                                                                 : wire::ApiGroup::kManagement;
       });
 }
 

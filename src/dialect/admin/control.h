@@ -4,6 +4,7 @@
 #include "catalog/model_control.h"
 #include "catalog/route_control.h"
 #include "dialect/http_router.h"
+#include "route/routes.h"
 #include "runtime/offload.h"
 
 namespace modelmill::admin {
@@ -14,6 +15,7 @@ struct Controls {
   ModelControl& models;
   RouteControl& routes;
   Offload* offload = nullptr;
+  const Routes* routes_in_force = nullptr;  // where the shadows of routes count; null: they are not told of
 };
 
 /// Adds /admin/models (models.h) and /admin/routes (routes.h). What `controls` lead to must outlive the wire.

@@ -5,6 +5,7 @@
 
 #include "base/client_network.h"
 #include "base/json_text.h"
+#include "dialect/admin/route_shadows.h"
 #include "dialect/http_router.h"
 #include "dialect/large_work.h"
 
@@ -25,26 +26,33 @@ void write_change(JsonWriter& json, const RouteChange& change) {
   json.field("number", change.number).field("at", change.at).field("what", change.what).field("by", change.by);
 }
 
-/// A route with its last change.
-void write_state(JsonWriter& json, const RouteHistory& history) {
+/// The shadows that are in force, if there are any.
+void write_shadows_of(JsonWriter& json, const Routes* in_force, const std::string& name, bool examples) {
+  const auto route = in_force == nullptr ? nullptr : in_force->find(name);
+  if (route && (examples || !route->shadows().empty())) write_shadows(json.key("shadow"), *route, examples);
+}
+
+/// A route with its last change, and how its shadows do.
+void write_state(JsonWriter& json, const RouteHistory& history, const Routes* in_force) {
   json.begin_object().field("name", history.name);
   write_route(json, history.route());
+  write_shadows_of(json, in_force, history.name, /*examples=*/false);
   json.key("changed").begin_object();
   write_change(json, history.changes.back());
   json.end_object().end_object();
 }
 
-wire::HttpReply state_reply(const Result<RouteHistory>& history) {
+wire::HttpReply state_reply(const Result<RouteHistory>& history, const Routes* in_force) {
   if (!history.ok()) return error_reply(history.status());
   JsonWriter json;
-  write_state(json, *history);
+  write_state(json, *history, in_force);
   return json_reply(200, json.take());
 }
 
-wire::HttpReply list_reply(const std::vector<RouteHistory>& routes) {
+wire::HttpReply list_reply(const RouteAccess& routes) {
   JsonWriter json;
   json.begin_object().key("routes").begin_array();
-  for (const RouteHistory& route : routes) write_state(json, route);
+  for (const RouteHistory& route : routes.control.list()) write_state(json, route, routes.in_force);
   json.end_array().end_object();
   return json_reply(200, json.take());
 }
@@ -63,17 +71,27 @@ wire::HttpReply history_reply(const Result<RouteHistory>& history) {
   return json_reply(200, json.take());
 }
 
-wire::HttpReply route_reply(const RouteControl& control, const std::string& name) {
+/// NOT_FOUND also of one that was deleted.
+Result<RouteHistory> present(const RouteControl& control, const std::string& name) {
   auto history = control.history(name);
   if (history.ok() && !history->route())
     history = not_found("route '" + name + "' was deleted; POST /admin/routes/" + name + "/undo brings it back");
-  return state_reply(history);
+  return history;
 }
 
-wire::HttpReply set_reply(RouteControl& control, const std::string& name, std::string_view body,
+wire::HttpReply shadow_reply(const RouteAccess& routes, const std::string& name) {
+  if (const auto history = present(routes.control, name); !history.ok()) return error_reply(history.status());
+  JsonWriter json;
+  json.begin_object().field("name", name);
+  write_shadows_of(json, routes.in_force, name, /*examples=*/true);
+  return json_reply(200, json.end_object().take());
+}
+
+wire::HttpReply set_reply(const RouteAccess& routes, const std::string& name, std::string_view body,
                           const std::string& by) {
   auto route = parse_route(body, name);
-  return route.ok() ? state_reply(control.set(*std::move(route), by)) : error_reply(route.status());
+  return route.ok() ? state_reply(routes.control.set(*std::move(route), by), routes.in_force)
+                    : error_reply(route.status());
 }
 
 wire::HttpReply wrong_method(const char* allowed) {
@@ -83,42 +101,47 @@ wire::HttpReply wrong_method(const char* allowed) {
 }
 
 /// What answers a request; it may block.
-Answer answer_to(RouteControl& control, const wire::HttpRequest& request, std::span<const std::string> path) {
+Answer answer_to(RouteAccess routes, const wire::HttpRequest& request, std::span<const std::string> path) {
   const std::string& method = request.method;
   const std::string by(peer_address(request.peer));
   const auto refused = [](const char* allowed) { return [allowed] { return wrong_method(allowed); }; };
   if (path.empty()) {
     if (method != "GET") return refused("GET");
-    return [&control] { return list_reply(control.list()); };
+    return [routes] { return list_reply(routes); };
   }
   const std::string& name = path[0];
   if (path.size() == 1) {
-    if (method == "GET") return [&control, name] { return route_reply(control, name); };
+    if (method == "GET") return [routes, name] { return state_reply(present(routes.control, name), routes.in_force); };
     if (method == "PUT")
-      return [&control, name, by, body = request.body] { return set_reply(control, name, body.view(), by); };
-    if (method == "DELETE") return [&control, name, by] { return state_reply(control.remove(name, by)); };
+      return [routes, name, by, body = request.body] { return set_reply(routes, name, body.view(), by); };
+    if (method == "DELETE")
+      return [routes, name, by] { return state_reply(routes.control.remove(name, by), routes.in_force); };
     return refused("GET, PUT, DELETE");
   }
   if (path.size() == 2 && path[1] == "history") {
     if (method != "GET") return refused("GET");
-    return [&control, name] { return history_reply(control.history(name)); };
+    return [routes, name] { return history_reply(routes.control.history(name)); };
+  }
+  if (path.size() == 2 && path[1] == "shadow") {
+    if (method != "GET") return refused("GET");
+    return [routes, name] { return shadow_reply(routes, name); };
   }
   if (path.size() == 2 && path[1] == "undo") {
     if (method != "POST") return refused("POST");
-    return [&control, name, by] { return state_reply(control.undo(name, by)); };
+    return [routes, name, by] { return state_reply(routes.control.undo(name, by), routes.in_force); };
   }
   return [path = request.path] {
     return error_reply(not_found("no such path: '" + path +
-                                 "'; it is /admin/routes, /admin/routes/NAME, /admin/routes/NAME/history or "
-                                 "/admin/routes/NAME/undo"));
+                                 "'; it is /admin/routes, /admin/routes/NAME, /admin/routes/NAME/history, "
+                                 "/admin/routes/NAME/shadow or /admin/routes/NAME/undo"));
   };
 }
 
 }  // namespace
 
-void handle_routes(RouteControl& control, Offload* offload, std::shared_ptr<wire::HttpExchange> exchange,
+void handle_routes(RouteAccess routes, Offload* offload, std::shared_ptr<wire::HttpExchange> exchange,
                    std::span<const std::string> path) {
-  Answer answer = answer_to(control, exchange->request(), path);
+  Answer answer = answer_to(routes, exchange->request(), path);
   if (offload == nullptr) return exchange->reply(answer());
   const Status status = run_large(*offload, [exchange, answer = std::move(answer)] {
     exchange->loop().post([exchange, reply = answer()]() mutable { exchange->reply(std::move(reply)); });

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "catalog/route_control.h"
+#include "route/routes.h"
 #include "runtime/offload.h"
 #include "wire/http.h"
 
@@ -16,7 +17,12 @@ namespace modelmill::admin {
 ///   GET, PUT, DELETE NAME      one of them; PUT's body is the route as routes of modelmill.yaml have it
 ///   GET NAME/history           its changes, newest first, also of one that was deleted
 ///   POST NAME/undo             takes the last change back
-void handle_routes(RouteControl& control, Offload* offload, std::shared_ptr<wire::HttpExchange> exchange,
+///   GET NAME/shadow            its shadows, with their worst answers
+struct RouteAccess {
+  RouteControl& control;
+  const Routes* in_force;  // null: nothing is told of shadows
+};
+void handle_routes(RouteAccess routes, Offload* offload, std::shared_ptr<wire::HttpExchange> exchange,
                    std::span<const std::string> path);
 
 }  // namespace modelmill::admin

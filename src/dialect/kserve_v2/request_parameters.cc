@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "request/background.h"
+
 namespace modelmill::kserve_v2 {
 namespace {
 
@@ -45,7 +47,7 @@ Status read_sequence_id(ParameterValue value, InferRequest& request) {
 Status read_priority(const ParameterValue& value, InferRequest& request) {
   const auto number = as_unsigned(value);
   if (number) {
-    request.priority = *number;
+    request.priority = std::min(*number, kBackgroundPriority - 1);
     return ok_status();
   }
   if (std::holds_alternative<int64_t>(value))

@@ -1,0 +1,191 @@
+#include "serve/shadow_traffic.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "base/json_text.h"
+#include "route/output_distance.h"
+#include "serve/inference.h"
+
+namespace modelmill {
+namespace {
+
+/// In [0, 1).
+double chance() {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return std::uniform_real_distribution<double>()(random);
+}
+
+void count_shed(const ShadowSample& sample) {
+  for (const size_t shadow : sample.shadows()) sample.route().shadows()[shadow].stats->shed();
+}
+
+std::string seconds_text(Duration duration) {
+  std::string text;
+  append_json_number(text, to_seconds(duration));
+  return text + " s";
+}
+
+}  // namespace
+
+/// A copy on its way to a shadow: the sink of its request. All but on_response() is the thread's.
+class ShadowTraffic::Copy final : public ResponseSink, public std::enable_shared_from_this<Copy> {
+ public:
+  Copy(ShadowTraffic& traffic, std::shared_ptr<ShadowSample> sample, size_t shadow)
+      : sample_(std::move(sample)), traffic_(traffic), shadow_(shadow) {}
+
+  void on_response(InferResponse response, bool final, bool has_response) override {
+    if (!final) return;  // of a model that said it gives one answer, and gives more: the last one counts
+    if (!has_response) response.status = internal("it ended without an answer");
+    traffic_.take_answer(shared_from_this(), std::move(response));
+  }
+
+  const ShadowSample& sample() const { return *sample_; }
+  const Route::Shadow& shadow() const { return sample_->route().shadows()[shadow_]; }
+
+  std::shared_ptr<CancelToken> cancel;
+  std::multimap<TimePoint, CopyPtr>::iterator place;  // while it is on its way
+  bool over = false;                                  // its outcome is counted
+
+ private:
+  const std::shared_ptr<ShadowSample> sample_;
+  ShadowTraffic& traffic_;
+  const size_t shadow_;
+};
+
+std::unique_ptr<ShadowSample> ShadowTraffic::sample(const std::shared_ptr<const Route>& route, size_t arm,
+                                                    const InferRequest& request) {
+  std::vector<size_t> shadows = ShadowSample::choose(*route, arm, request, chance);
+  if (shadows.empty()) return nullptr;
+  return std::make_unique<ShadowSample>(route, std::move(shadows), arm, request);
+}
+
+void ShadowTraffic::answered(std::unique_ptr<ShadowSample> sample) {
+  if (sample->shadows().empty()) return;
+  sample->share = budget_.reserve(static_cast<int64_t>(sample->shadows().size()), sample->held_bytes());
+  if (!sample->share) return count_shed(*sample);
+  post({std::move(sample), nullptr, {}, {}});
+}
+
+/// On the thread that completes the copy's request.
+void ShadowTraffic::take_answer(CopyPtr copy, InferResponse response) {
+  Task task;
+  if (response.status.ok()) {
+    const std::vector<Tensor> outputs(response.outputs.begin(), response.outputs.end());
+    task.share = budget_.reserve(0, memory_of(outputs));
+    if (!task.share) {
+      response.outputs.clear();
+      response.status = resource_exhausted("there is no room for the answers of shadows");
+    }
+  }
+  task.copy = std::move(copy);
+  task.response = std::move(response);
+  post(std::move(task));
+}
+
+void ShadowTraffic::post(Task task) {
+  const MutexLock lock(mutex_);
+  if (stopping_) return;
+  tasks_.push_back(std::move(task));
+  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  if (tasks_.size() == 1) changed_.notify_one();
+}
+
+void ShadowTraffic::work() {
+  while (true) {
+    Task task;
+    {
+      const MutexLock lock(mutex_);
+      while (!stopping_ && tasks_.empty() && (on_way_.empty() || on_way_.begin()->first > Clock::now())) {
+        if (on_way_.empty())
+          changed_.wait(mutex_);
+        else
+          changed_.wait_until(mutex_, TimePoint(on_way_.begin()->first));
+      }
+      if (stopping_) return;
+      if (!tasks_.empty()) {
+        task = std::move(tasks_.front());
+        tasks_.pop_front();
+      }
+    }
+    expire(Clock::now());
+    if (task.sample) send(std::move(task.sample));
+    if (task.copy) conclude(*task.copy, task.response);
+  }
+}
+
+void ShadowTraffic::send(std::shared_ptr<ShadowSample> sample) {
+  sample->compact();
+  if (!sample->share.resize(sample->held_bytes())) return count_shed(*sample);
+  for (const size_t shadow : sample->shadows()) {
+    const auto copy = std::make_shared<Copy>(*this, sample, shadow);
+    InferRequestPtr request = sample->make_request(copy->shadow().definition, copy);
+    copy->cancel = request->cancel;
+    copy->place = on_way_.emplace(request->deadline, copy);
+    inference_.submit_background(std::move(request));
+  }
+}
+
+/// Gives up what is not answered in time.
+void ShadowTraffic::expire(TimePoint now) {
+  while (!on_way_.empty() && on_way_.begin()->first <= now) {
+    const CopyPtr copy = std::move(on_way_.begin()->second);
+    on_way_.erase(on_way_.begin());
+    copy->over = true;
+    const RouteShadow& shadow = copy->shadow().definition;
+    copy->cancel->cancel(CancelToken::Reason::kDeadline);
+    copy->shadow().stats->failed(deadline_exceeded("no answer within " + seconds_text(shadow.timeout)));
+    inference_.cancelled(shadow.to);
+  }
+}
+
+void ShadowTraffic::conclude(Copy& copy, const InferResponse& response) {
+  if (std::exchange(copy.over, true)) return;
+  const CopyPtr alive = std::move(copy.place->second);
+  on_way_.erase(copy.place);
+  ShadowStats& stats = *copy.shadow().stats;
+  if (response.status.ok()) return compare(copy, response);
+  if (response.status.code() == Code::kResourceExhausted)
+    stats.shed();
+  else
+    stats.failed(response.status);
+}
+
+void ShadowTraffic::compare(Copy& copy, const InferResponse& response) {
+  const ShadowSample& sample = copy.sample();
+  const RouteShadow& shadow = copy.shadow().definition;
+  ShadowStats& stats = *copy.shadow().stats;
+  const std::vector<Tensor> outputs(response.outputs.begin(), response.outputs.end());
+  OutputDistance worst = answer_distance(sample.outputs(), outputs, shadow.compare);
+  const double excess = worst.excess();
+  const bool disagrees = worst.disagrees();
+  const auto most = static_cast<size_t>(shadow.examples);
+  if (disagrees && stats.examples().wants(excess, most))
+    stats.examples().add({std::chrono::system_clock::now(), sample.id(), sample.arm().name, sample.version(),
+                          response.version, std::move(worst), kept_for_example(sample.inputs()),
+                          kept_for_example(sample.outputs()), kept_for_example(outputs)},
+                         most);
+  stats.took(sample.execution(), execution_of(response.times));
+  stats.compared(disagrees, excess);
+}
+
+void ShadowTraffic::stop() {
+  std::thread thread;
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    thread = std::move(thread_);
+  }
+  changed_.notify_all();
+  if (thread.joinable()) thread.join();
+  std::deque<Task> tasks;
+  {
+    const MutexLock lock(mutex_);
+    tasks.swap(tasks_);
+  }
+  for (const auto& [deadline, copy] : on_way_) copy->cancel->cancel(CancelToken::Reason::kClientGone);
+  on_way_.clear();
+}
+
+}  // namespace modelmill

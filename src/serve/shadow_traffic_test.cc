@@ -1,0 +1,223 @@
+// Copies of routed requests, through Inference: who gets them, when, and what they can't do.
+
+#include "serve/shadow_traffic.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/mutex.h"
+#include "request/background.h"
+#include "serve/inference.h"
+#include "serve/testing/fake_version.h"
+
+namespace modelmill {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// The model a, which serves, and b, its shadow, which echoes too unless it is told otherwise.
+class ShadowTrafficTest : public ::testing::Test {
+ protected:
+  void start(const std::string& json, ShadowLimits limits = {}) {
+    for (const char* name : {"a", "b"}) {
+      const auto description = testing::simple_description(name);
+      fakes_.add(description, [this, description, name = std::string(name)](InferRequestPtr request) {
+        Status status;
+        {
+          const MutexLock lock(mutex_);
+          if (held_.contains(name)) return held_[name].push_back(std::move(request));
+          status = failing_[name];
+          if (changed_.contains(name)) request->inputs[0].data = {Bytes::copy_of(std::string(16, '@'))};
+          if (name == "b") priorities_.push_back(request->priority);
+        }
+        if (!status.ok()) return request->fail(status);
+        testing::echo(description, std::move(request));
+      });
+    }
+    inference_ = std::make_unique<Inference>(fakes_.catalog(), nullptr, &routes_, nullptr, limits);
+    routes_.publish({parse_route(json, "r").value()});
+  }
+  ~ShadowTrafficTest() override {
+    if (inference_) inference_->stop_shadows();
+    held_.clear();  // what is held is answered
+  }
+
+  /// The request's sink, which has been answered unless a is held.
+  std::shared_ptr<testing::RecordingSink> ask(bool sequence = false) {
+    auto sink = std::make_shared<testing::RecordingSink>();
+    auto request = std::make_unique<InferRequest>(sink);
+    request->model = "r";
+    request->id = "7";
+    if (sequence) request->sequence.id = uint64_t{5};
+    request->inputs.push_back({"x", DataType::kFp32, {1, 4}, {Bytes::copy_of(std::string(16, '\1'))}});
+    auto routed = inference_->route("r");
+    inference_->submit(std::move(request), nullptr, routed);
+    return sink;
+  }
+  void hold(const std::string& model) {
+    const MutexLock lock(mutex_);
+    held_[model];
+  }
+  InferRequestPtr take(const std::string& model) {
+    while (true) {
+      {
+        const MutexLock lock(mutex_);
+        std::deque<InferRequestPtr>& waiting = held_[model];
+        if (!waiting.empty()) {
+          InferRequestPtr request = std::move(waiting.front());
+          waiting.pop_front();
+          return request;
+        }
+      }
+      std::this_thread::yield();
+    }
+  }
+  ShadowStats& stats() { return *routes_.find("r")->shadows().at(0).stats; }
+  /// Once so many copies have had their outcome.
+  ShadowCounts counts(uint64_t copies) {
+    while (stats().counts().copied() < copies) std::this_thread::yield();
+    return stats().counts();
+  }
+
+  MetricRegistry metrics_;
+  Routes routes_{metrics_};
+  testing::FakeCatalog fakes_;
+  Mutex mutex_;
+  std::map<std::string, Status> failing_;
+  std::map<std::string, bool> changed_;
+  std::map<std::string, std::deque<InferRequestPtr>> held_;
+  std::vector<uint64_t> priorities_;
+  std::unique_ptr<Inference> inference_;
+};
+
+constexpr const char* kAll = R"({"split": {"a": 100}, "shadow": [{"target": "b"}]})";
+
+TEST_F(ShadowTrafficTest, CopiesAreCompared) {
+  start(kAll);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(ask()->finals, 1);
+  const ShadowCounts same = counts(20);
+  EXPECT_EQ(same.compared, 20U);
+  EXPECT_EQ(same.disagreed, 0U);
+  EXPECT_EQ(priorities_.at(0), kBackgroundPriority);
+  changed_["b"] = true;
+  EXPECT_EQ(ask()->responses.at(0).outputs.at(0).contiguous().view(), std::string(16, '\1'));
+  EXPECT_EQ(counts(21).disagreed, 1U);
+  const auto examples = stats().examples().list();
+  ASSERT_EQ(examples.size(), 1U);
+  EXPECT_EQ(examples[0].id, "7");
+  EXPECT_EQ(examples[0].primary, "a");
+  EXPECT_EQ(examples[0].primary_version, 1);
+  EXPECT_EQ(examples[0].shadow_version, 1);
+  EXPECT_EQ(examples[0].worst.output, "y");
+  EXPECT_EQ(examples[0].inputs.at(0).contiguous().view(), std::string(16, '\1'));
+  EXPECT_EQ(examples[0].answer.at(0).contiguous().view(), std::string(16, '\1'));
+  EXPECT_EQ(examples[0].shadow_answer.at(0).contiguous().view(), std::string(16, '@'));
+}
+
+TEST_F(ShadowTrafficTest, NothingIsCopiedBeforeTheAnswer) {
+  start(kAll);
+  hold("a");
+  hold("b");
+  const auto sink = ask();
+  InferRequestPtr primary = take("a");
+  {
+    const MutexLock lock(mutex_);
+    EXPECT_TRUE(held_["b"].empty());
+  }
+  testing::echo(testing::simple_description("a"), std::move(primary));
+  EXPECT_EQ(sink->finals, 1) << "while the shadow has not answered";
+  testing::echo(testing::simple_description("b"), take("b"));
+  EXPECT_EQ(counts(1).compared, 1U);
+}
+
+TEST_F(ShadowTrafficTest, FailuresAreCounted) {
+  start(kAll);
+  failing_["b"] = internal("b is broken");
+  EXPECT_TRUE(ask()->responses.at(0).status.ok());
+  EXPECT_EQ(counts(1).failed, 1U);
+  EXPECT_EQ(stats().last_failure(), "b is broken");
+  failing_["b"] = resource_exhausted("b is busy");
+  ask();
+  EXPECT_EQ(counts(2).shed, 1U);
+  failing_["a"] = internal("a is broken");
+  failing_["b"] = ok_status();
+  EXPECT_FALSE(ask()->responses.at(0).status.ok());  // there is nothing to compare with
+  failing_["a"] = ok_status();
+  ask();
+  EXPECT_EQ(counts(3).compared, 1U);
+}
+
+TEST_F(ShadowTrafficTest, MoreThanIsAllowedIsShed) {
+  start(kAll, {.requests = 2, .bytes = 1 << 20});
+  hold("b");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask()->finals, 1);
+  EXPECT_EQ(counts(3).shed, 3U);
+  for (int i = 0; i < 2; ++i) testing::echo(testing::simple_description("b"), take("b"));
+  EXPECT_EQ(counts(5).compared, 2U);
+  // The room is there again once the copies are gone.
+  while (true) {
+    EXPECT_EQ(ask()->finals, 1);
+    const MutexLock lock(mutex_);
+    if (!held_["b"].empty()) break;
+  }
+  testing::echo(testing::simple_description("b"), take("b"));
+  while (stats().counts().compared < 3) std::this_thread::yield();
+}
+
+TEST_F(ShadowTrafficTest, MoreBytesThanAreAllowedAreShed) {
+  start(kAll, {.requests = 100, .bytes = 31});  // a request and its answer share 16; the shadow's answer has as many
+  EXPECT_EQ(ask()->finals, 1);
+  const ShadowCounts found = counts(1);
+  EXPECT_EQ(found.shed, 1U);
+}
+
+TEST_F(ShadowTrafficTest, WhatDoesNotAnswerInTimeIsGivenUp) {
+  start(R"({"split": {"a": 100}, "shadow": [{"target": "b", "timeout": "20ms"}]})", {.requests = 1, .bytes = 1 << 20});
+  hold("b");
+  EXPECT_EQ(ask()->finals, 1);
+  InferRequestPtr hung = take("b");
+  EXPECT_EQ(counts(1).failed, 1U);
+  EXPECT_THAT(stats().last_failure(), HasSubstr("no answer within 0.02 s"));
+  EXPECT_TRUE(hung->cancelled());
+  EXPECT_EQ(ask()->finals, 1);
+  EXPECT_EQ(counts(2).shed, 1U) << "what hangs still has its memory";
+  testing::echo(testing::simple_description("b"), std::move(hung));
+  EXPECT_EQ(stats().counts().compared, 0U) << "too late";
+}
+
+TEST_F(ShadowTrafficTest, SequencesAreNotCopied) {
+  start(kAll);
+  ask(/*sequence=*/true);
+  ask();
+  EXPECT_EQ(counts(1).compared, 1U);
+  EXPECT_EQ(priorities_.size(), 1U);
+}
+
+TEST_F(ShadowTrafficTest, WhatTheShadowAnsweredItselfIsNotCopied) {
+  start(R"({"split": {"a": 0, "b": 100}, "shadow": [{"target": "b"}, {"target": "a"}]})");
+  ask();
+  const auto& shadows = routes_.find("r")->shadows();
+  while (shadows.at(1).stats->counts().copied() == 0) std::this_thread::yield();
+  EXPECT_EQ(shadows.at(0).stats->counts().copied(), 0U);
+}
+
+TEST_F(ShadowTrafficTest, EndsWithCopiesOnTheirWay) {
+  start(kAll);
+  hold("b");
+  ask();
+  InferRequestPtr copy = take("b");
+  inference_->stop_shadows();
+  EXPECT_TRUE(copy->cancelled());
+  testing::echo(testing::simple_description("b"), std::move(copy));
+  EXPECT_EQ(ask()->finals, 1);
+  EXPECT_EQ(stats().counts().copied(), 0U);
+}
+
+}  // namespace
+}  // namespace modelmill
