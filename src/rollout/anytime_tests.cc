@@ -27,8 +27,8 @@ double log_beta(double a, double b) { return log_gamma(a) + log_gamma(b) - log_g
 double log_mixture(double trials, double hits, std::initializer_list<Prior> priors) {
   double largest = -std::numeric_limits<double>::infinity(), sum = 0;
   for (const Prior& prior : priors) {
-    const double log_likelihood = std::log(prior.weight) + log_beta(prior.a + hits, prior.b + trials - hits) -
-                                  log_beta(prior.a, prior.b);
+    const double log_likelihood =
+        std::log(prior.weight) + log_beta(prior.a + hits, prior.b + trials - hits) - log_beta(prior.a, prior.b);
     if (log_likelihood > largest) {
       sum = sum * std::exp(largest - log_likelihood) + 1;
       largest = log_likelihood;
@@ -147,7 +147,8 @@ double evidence_quantile_is_above(const LatencyCounts& canary, const LatencyCoun
     const double canary_above =
         of_canary.above(scaled_bucket(latency_bucket_end_ns(static_cast<size_t>(bucket)), ratio));
     if (canary_above <= s * n) least = std::min(least, log_coin(m, baseline_above, s) + log_coin(n, s * n, s));
-    if (canary_above <= s * n || static_cast<size_t>(bucket) + 1 >= kLatencyHistogramBuckets) return std::max(0.0, least);
+    if (canary_above <= s * n || static_cast<size_t>(bucket) + 1 >= kLatencyHistogramBuckets)
+      return std::max(0.0, least);
     least = std::min(least, log_coin(m, baseline_above, s) + log_coin(n, canary_above, s));
   }
 }

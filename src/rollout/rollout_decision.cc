@@ -17,8 +17,13 @@ std::string percent_text(double share) {
 
 std::string time_text(double us) {
   char text[32];
-  std::snprintf(text, sizeof text, us < 100 ? "%.1f us" : us < 1e5 ? "%.2f ms" : "%.2f s",
-                us < 100 ? us : us < 1e5 ? us / 1e3 : us / 1e6);
+  std::snprintf(text, sizeof text,
+                us < 100   ? "%.1f us"
+                : us < 1e5 ? "%.2f ms"
+                           : "%.2f s",
+                us < 100   ? us
+                : us < 1e5 ? us / 1e3
+                           : us / 1e6);
   return text;
 }
 
@@ -43,10 +48,11 @@ Thresholds thresholds_of(const RolloutPlan& plan) {
   return {std::log(tests / kRolloutError), std::log(1 / kRolloutError)};
 }
 
-void read_error_gate(const Gate& gate, const RolloutWindow& window, const Thresholds& thresholds, GateReading& into) {
+void read_error_gate(const RolloutGate& gate, const RolloutWindow& window, const Thresholds& thresholds,
+                     GateReading& into) {
   const Tally canary = errors_of(window.canary), baseline = errors_of(window.baseline);
   into.canary = share(window.canary);
-  if (gate.kind == Gate::Kind::kErrorLimit) {
+  if (gate.kind == RolloutGate::Kind::kErrorLimit) {
     into.breached = evidence_share_is_above(canary, gate.limit) > thresholds.breach;
     into.proven = evidence_share_is_below(canary, gate.limit) > thresholds.proof;
     into.text = "canary " + percent_text(into.canary);
@@ -60,7 +66,7 @@ void read_error_gate(const Gate& gate, const RolloutWindow& window, const Thresh
 
 /// A small arm forms other batches than a large one, so that its latencies differ though it computes as fast: what is
 /// slower end to end counts only if it is slower at equal batch sizes too.
-void read_latency_ratio(const Gate& gate, const RolloutWindow& window, const Thresholds& thresholds,
+void read_latency_ratio(const RolloutGate& gate, const RolloutWindow& window, const Thresholds& thresholds,
                         GateReading& into) {
   const LatencyCounts &canary = window.canary.latency, &baseline = window.baseline.latency;
   into.baseline = quantile_us(baseline, gate.quantile);
@@ -80,15 +86,15 @@ void read_latency_ratio(const Gate& gate, const RolloutWindow& window, const Thr
   into.proven = into.proven || (slower && !computes_slower);
 }
 
-GateReading read_gate(const Gate& gate, const RolloutWindow& window, const Thresholds& thresholds) {
+GateReading read_gate(const RolloutGate& gate, const RolloutWindow& window, const Thresholds& thresholds) {
   GateReading out;
   out.gate = gate.text;
-  if (gate.kind == Gate::Kind::kErrorDifference || gate.kind == Gate::Kind::kErrorLimit) {
+  if (gate.kind == RolloutGate::Kind::kErrorDifference || gate.kind == RolloutGate::Kind::kErrorLimit) {
     read_error_gate(gate, window, thresholds, out);
     return out;
   }
   out.canary = quantile_us(window.canary.latency, gate.quantile);
-  if (gate.kind == Gate::Kind::kLatencyRatio) {
+  if (gate.kind == RolloutGate::Kind::kLatencyRatio) {
     read_latency_ratio(gate, window, thresholds, out);
     return out;
   }
@@ -106,8 +112,7 @@ std::string counts_text(const RolloutWindow& window) {
 /// What keeps the step from being left; empty: nothing.
 std::string lacking(const RolloutPlan& plan, const RolloutWindow& window, bool compares, bool promotes,
                     const std::vector<GateReading>& readings) {
-  const uint64_t least =
-      compares ? std::min(window.canary.requests, window.baseline.requests) : window.canary.requests;
+  const uint64_t least = compares ? std::min(window.canary.requests, window.baseline.requests) : window.canary.requests;
   if (least < plan.min_requests)
     return "not enough traffic: " + counts_text(window) + "; each needs " + std::to_string(plan.min_requests);
   if (!promotes) return "";
@@ -151,7 +156,7 @@ RolloutDecision decide(const RolloutPlan& plan, size_t step, bool hold_is_over, 
   RolloutDecision out;
   const bool compares = step < plan.comparing_steps();
   const Thresholds thresholds = thresholds_of(plan);
-  for (const Gate& gate : plan.gates)
+  for (const RolloutGate& gate : plan.gates)
     if (compares || !gate.compares()) out.readings.push_back(read_gate(gate, window, thresholds));
   for (const GateReading& reading : out.readings)
     if (reading.breached)
@@ -169,8 +174,8 @@ RolloutDecision decide(const RolloutPlan& plan, size_t step, bool hold_is_over, 
     return out;
   }
   out.verdict = compares ? RolloutVerdict::kGoOn : RolloutVerdict::kPromote;
-  out.why = proves ? "every gate is proven, from " + counts_text(window)
-                   : "no gate is breached, from " + counts_text(window);
+  out.why =
+      proves ? "every gate is proven, from " + counts_text(window) : "no gate is breached, from " + counts_text(window);
   return out;
 }
 

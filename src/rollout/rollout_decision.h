@@ -19,10 +19,10 @@ struct RolloutWindow {
 };
 
 enum class RolloutVerdict {
-  kWait,      // the step's hold time is not over
-  kHold,      // it is, and there is too little traffic to go on
-  kGoOn,      // to the next step
-  kPromote,   // the canary is what serves from now on
+  kWait,     // the step's hold time is not over
+  kHold,     // it is, and there is too little traffic to go on
+  kGoOn,     // to the next step
+  kPromote,  // the canary is what serves from now on
   kRollBack,
 };
 

@@ -46,7 +46,7 @@ struct RolloutEntry {
   std::string what;  // "start", "step", "hold", "pause", "resume", "promote", "roll back" or "abort"
   std::string by;    // a client's address, or "modelmill"
   std::string why;
-  double percent = 0;  // the canary's share from then on
+  double percent = 0;   // the canary's share from then on
   std::string numbers;  // JSON: what both arms did at the step before, and how the gates stood
   bool operator==(const RolloutEntry&) const = default;
 };

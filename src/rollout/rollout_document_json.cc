@@ -47,7 +47,7 @@ void write_rollout(JsonWriter& json, const Rollout& rollout) {
   json.field("to", rollout.to.text()).field("from", rollout.from.text());
   json.field("steps", steps_text(rollout.plan.steps)).field("min_requests", rollout.plan.min_requests);
   json.key("gates").begin_array();
-  for (const Gate& gate : rollout.plan.gates) json.value(gate.text);
+  for (const RolloutGate& gate : rollout.plan.gates) json.value(gate.text);
   json.end_array();
   write_route(json, "before", rollout.before);
   write_route(json, "wanted", rollout.wanted);

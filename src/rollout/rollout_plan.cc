@@ -77,7 +77,7 @@ std::string steps_text(const std::vector<RolloutStep>& steps) {
   return out;
 }
 
-Status check_gates(const std::vector<Gate>& gates) {
+Status check_gates(const std::vector<RolloutGate>& gates) {
   constexpr size_t kMostGates = 16;
   if (gates.empty()) return invalid_argument("there are no gates; leave them out for the default ones");
   if (gates.size() > kMostGates) return invalid_argument(std::to_string(kMostGates) + " gates are the most");

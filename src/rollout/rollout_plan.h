@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "rollout/gate.h"
+#include "rollout/rollout_gate.h"
 
 namespace modelmill {
 
@@ -22,7 +22,7 @@ struct RolloutStep {
 /// How a rollout goes about it.
 struct RolloutPlan {
   std::vector<RolloutStep> steps;  // ascending, the last one 100
-  std::vector<Gate> gates;
+  std::vector<RolloutGate> gates;
   /// No step is left before each arm has answered so many.
   uint64_t min_requests = 100;
 
@@ -44,6 +44,6 @@ Result<std::chrono::milliseconds> parse_hold(std::string_view text);
 std::string hold_text(std::chrono::milliseconds hold);
 
 /// What is wrong with the gates together, or their number. INVALID_ARGUMENT.
-Status check_gates(const std::vector<Gate>& gates);
+Status check_gates(const std::vector<RolloutGate>& gates);
 
 }  // namespace modelmill

@@ -10,8 +10,8 @@
 
 namespace modelmill {
 
-/// Counts of durations in buckets that grow with what they hold: steps of 256 ns up to 16 us, then at most 1.6% wide, up
-/// to 275 s, beyond which all are in the last. By bucket, from the first; those after the end are 0.
+/// Counts of durations in buckets that grow with what they hold: steps of 256 ns up to 16 us, then at most 1.6% wide,
+/// up to 275 s, beyond which all are in the last. By bucket, from the first; those after the end are 0.
 using LatencyCounts = std::vector<uint64_t>;
 
 inline constexpr size_t kLatencyHistogramBuckets = 64 * 25;

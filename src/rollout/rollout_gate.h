@@ -9,7 +9,7 @@ namespace modelmill {
 
 /// What a canary must keep to. Written "error_rate<=+0.5pp" (than the baseline's), "error_rate<=1%", "p99<=1.2x" (the
 /// baseline's), "p99<=50ms".
-struct Gate {
+struct RolloutGate {
   enum class Kind {
     kErrorDifference,  // limit: a share that it may be above the baseline's
     kErrorLimit,       // a share
@@ -23,11 +23,11 @@ struct Gate {
 
   bool compares() const { return kind == Kind::kErrorDifference || kind == Kind::kLatencyRatio; }
   /// They are of the same quantity, in the same way, so one of them means nothing.
-  bool is_like(const Gate& other) const { return kind == other.kind && quantile == other.quantile; }
-  bool operator==(const Gate&) const = default;
+  bool is_like(const RolloutGate& other) const { return kind == other.kind && quantile == other.quantile; }
+  bool operator==(const RolloutGate&) const = default;
 };
 
 /// INVALID_ARGUMENT says which forms there are.
-Result<Gate> parse_gate(std::string_view text);
+Result<RolloutGate> parse_gate(std::string_view text);
 
 }  // namespace modelmill

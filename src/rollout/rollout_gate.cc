@@ -1,4 +1,4 @@
-#include "rollout/gate.h"
+#include "rollout/rollout_gate.h"
 
 #include <algorithm>
 #include <charconv>
@@ -25,43 +25,43 @@ Status wrong(std::string_view text, const std::string& why) {
                           "; gates are such as error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x or p99<=50ms");
 }
 
-Result<Gate> error_gate(Gate gate, std::string_view limit) {
+Result<RolloutGate> error_gate(RolloutGate gate, std::string_view limit) {
   if (limit.starts_with('+')) {
     const auto points = number_before(limit.substr(1), "pp");
     if (!points || !(*points >= 0 && *points < 100))
       return wrong(gate.text, "'" + std::string(limit) + "' is not a number of percentage points from +0pp to +100pp");
-    gate.kind = Gate::Kind::kErrorDifference;
+    gate.kind = RolloutGate::Kind::kErrorDifference;
     gate.limit = *points / 100;
     return gate;
   }
   const auto percent = number_before(limit, "%");
   if (!percent || !(*percent >= 0 && *percent < 100))
     return wrong(gate.text, "'" + std::string(limit) + "' is neither percentage points (+0.5pp) nor a percentage (1%)");
-  gate.kind = Gate::Kind::kErrorLimit;
+  gate.kind = RolloutGate::Kind::kErrorLimit;
   gate.limit = *percent / 100;
   return gate;
 }
 
-Result<Gate> latency_gate(Gate gate, std::string_view limit) {
+Result<RolloutGate> latency_gate(RolloutGate gate, std::string_view limit) {
   if (limit.ends_with('x')) {
     const auto ratio = number_before(limit, "x");
     if (!ratio || !(*ratio >= 1 && *ratio <= 100))
       return wrong(gate.text, "'" + std::string(limit) + "' is not a factor from 1x to 100x");
-    gate.kind = Gate::Kind::kLatencyRatio;
+    gate.kind = RolloutGate::Kind::kLatencyRatio;
     gate.limit = *ratio;
     return gate;
   }
   const auto time = parse_duration(limit);
   if (!time.ok()) return wrong(gate.text, "'" + std::string(limit) + "' is neither a factor (1.1x) nor a time (50ms)");
-  gate.kind = Gate::Kind::kLatencyLimit;
+  gate.kind = RolloutGate::Kind::kLatencyLimit;
   gate.limit = static_cast<double>(time->count());
   return gate;
 }
 
 }  // namespace
 
-Result<Gate> parse_gate(std::string_view text) {
-  Gate gate;
+Result<RolloutGate> parse_gate(std::string_view text) {
+  RolloutGate gate;
   std::copy_if(text.begin(), text.end(), std::back_inserter(gate.text), [](char c) { return c != ' '; });
   const std::string_view spaceless = gate.text;
   const size_t sign = spaceless.find("<=");
@@ -69,9 +69,9 @@ Result<Gate> parse_gate(std::string_view text) {
   const std::string_view metric = spaceless.substr(0, sign), limit = spaceless.substr(sign + 2);
   if (metric == "error_rate") return error_gate(gate, limit);
   const auto percentile = metric.starts_with('p') ? number_before(metric.substr(1), "") : std::nullopt;
-  if (!percentile) return wrong(text, "'" + std::string(metric) + "' is neither error_rate nor a percentile of latency (p99)");
-  if (!(*percentile >= 1 && *percentile <= 99.99))
-    return wrong(text, "percentiles are from p1 to p99.99");
+  if (!percentile)
+    return wrong(text, "'" + std::string(metric) + "' is neither error_rate nor a percentile of latency (p99)");
+  if (!(*percentile >= 1 && *percentile <= 99.99)) return wrong(text, "percentiles are from p1 to p99.99");
   gate.quantile = *percentile / 100;
   return latency_gate(gate, limit);
 }
