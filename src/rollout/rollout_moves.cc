@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "rollout/rollout_keeper.h"
 #include "rollout/rollout_view.h"
+#include "rollout/route_targets.h"
 
 // What RolloutKeeper does about a rollout, by itself or by somebody's word.
 
@@ -106,6 +107,10 @@ Status RolloutKeeper::finish(const std::string& name, Record& record, RolloutPha
     entry.why += "; the route stays as others have set it";
   } else if (rollout.before) {
     rollout.wanted = promoted ? with_share(*rollout.before, rollout.to, 100) : *rollout.before;
+    // Of a canary that is gone altogether there can't be a share of nothing.
+    if (!promoted && !check_targets(*rollout.wanted, *catalog_.table()).ok())
+      std::erase_if(rollout.wanted->split,
+                    [&](const RouteArm& arm) { return arm.to == rollout.to && arm.percent == 0; });
   } else if (const Status status = make_default(name, promoted ? rollout.to : rollout.from); status.ok()) {
     rollout.wanted = std::nullopt;
   } else {
