@@ -85,7 +85,8 @@ TEST(RolloutDecisionTest, Table) {
       {"errors", 0, false, arm(1'000, 100, 5), arm(19'000, 19, 5), kRollBack,
        "gate error_rate<=+0.5pp is breached: canary 10.00%, baseline 0.10%"},
       {"both have errors", 0, true, arm(1'000, 100, 5), arm(19'000, 1'900, 5), kGoOn, "no gate is breached"},
-      {"slow", 0, false, arm(2'000, 0, 9), arm(19'000, 0, 5), kRollBack, "gate p99<=1.2x is breached: canary 9."},
+      {"slow", 0, false, arm(2'000, 0, 9), arm(19'000, 0, 5), kRollBack,
+       "gate p99<=1.2x is breached: canary 8.98 ms, baseline 5.01 ms"},
       {"all is served by it", 2, true, arm(100, 0, 5), {}, kPromote, "no gate is breached"},
       {"nothing is served at all", 2, true, arm(9, 0, 5), {}, kHold, "not enough traffic"},
       {"what compares has nothing to do then", 2, false, arm(900, 900, 9), {}, kWait, "hold time"},
@@ -103,7 +104,7 @@ TEST(RolloutDecisionTest, LimitsHoldAtEveryStep) {
     EXPECT_THAT(decide(plan, step, false, {arm(1'000, 90, 5), arm(1'000, 90, 5)}).why,
                 HasSubstr("gate error_rate<=1% is breached: canary 9.00%"));
     EXPECT_THAT(decide(plan, step, false, {arm(1'000, 0, 9), arm(1'000, 0, 9)}).why,
-                HasSubstr("gate p99<=7ms is breached: canary 9."));
+                HasSubstr("gate p99<=7ms is breached: canary 8.98 ms"));
   }
   EXPECT_EQ(decide(plan, 1, true, {arm(9'000, 1, 5), arm(9'000, 1, 9)}).verdict, RolloutVerdict::kGoOn);
 }

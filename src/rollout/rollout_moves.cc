@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <utility>
 
 #include "base/log.h"
@@ -16,6 +17,12 @@ constexpr int kAttempts = 16;
 constexpr const char* kItself = "modelmill";
 
 std::string what(const std::string& name) { return "rollout of '" + name + "'"; }
+
+std::string percent_text(double percent) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", percent);
+  return text;
+}
 
 const char* outcome_of(RolloutPhase phase) {
   if (phase == RolloutPhase::kPromoted) return "promote";
@@ -37,7 +44,7 @@ RolloutEntry RolloutKeeper::entry_of(const Rollout& rollout, const char* what, c
 Status RolloutKeeper::carry_out(const std::string& name, Record& record, RolloutEntry entry) {
   Log::info("rollout: " + entry.what, {{"route", name},
                                        {"to", record.document.last->to.text()},
-                                       {"percent", std::to_string(entry.percent)},
+                                       {"percent", percent_text(entry.percent)},
                                        {"by", entry.by},
                                        {"reason", entry.why}});
   record.document.add(std::move(entry));

@@ -163,7 +163,7 @@ Result<Rollout> plan_rollout(const std::string& name, const RolloutRequest& requ
   rollout.plan = request.plan;
   for (const RolloutStep& step : rollout.plan.steps) {
     const RouteDefinition wanted = with_share(base, rollout.to, step.percent);
-    MM_RETURN_IF_ERROR(check_route(wanted).with_context("the step of " + std::to_string(step.percent) + "%"));
+    MM_RETURN_IF_ERROR(check_route(wanted).with_context("step " + steps_text({step})));
     MM_RETURN_IF_ERROR(check_targets(wanted, models));
   }
   rollout.wanted = with_share(base, rollout.to, rollout.percent());

@@ -27,7 +27,7 @@ struct Shares {
 
 /// Whole rollouts, which look at every step `looks` times while the canary answers `requests`.
 Shares run(const RolloutPlan& plan, const SimulatedArm& canary, const SimulatedArm& baseline, uint64_t requests,
-           int looks = 15) {
+           int looks = 10) {
   Shares shares;
   for (int i = 0; i < kRuns; ++i) {
     SimulatedTraffic traffic(static_cast<uint64_t>(i) + 1);

@@ -16,8 +16,8 @@ struct SimulatedArm {
   double sigma = 0.3;  // of the latency's logarithm
 };
 
-/// Draws what arms count. Of latencies only those near the 99th percentile are told from each other: all below the 95th
-/// are one bucket, all above the 99.99th another.
+/// Draws what arms count. Of latencies only those near the 99th percentile are told from each other: all below
+/// the 97.5th are one bucket, all above the 99.95th another.
 class SimulatedTraffic {
  public:
   explicit SimulatedTraffic(uint64_t seed) : random_(seed) {}
@@ -26,10 +26,10 @@ class SimulatedTraffic {
     const uint64_t errors = drawn(requests, arm.error_rate);
     into.requests += requests;
     into.errors += errors;
-    into.latency.resize(kLatencyHistogramBuckets);
     uint64_t left = requests - errors;
     double below = 0;
-    const size_t first = bucket_at(arm, 1.645), last = bucket_at(arm, 3.72);
+    const size_t first = bucket_at(arm, 1.96), last = bucket_at(arm, 3.29);
+    if (into.latency.size() <= last) into.latency.resize(last + 1);
     for (size_t bucket = first; bucket < last && left > 0; ++bucket) {
       const double until = share_below(arm, bucket);
       const uint64_t here = drawn(left, (until - below) / (1 - below));
