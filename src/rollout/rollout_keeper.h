@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -105,6 +106,8 @@ class RolloutKeeper final : public RolloutControl {
   RolloutRecords records_ MM_GUARDED_BY(mutex_);
   std::map<std::string, Watch> watches_ MM_GUARDED_BY(mutex_);  // of those that run, by name
   TimePoint listed_at_ MM_GUARDED_BY(mutex_){};
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<Counter>> ended_
+      MM_GUARDED_BY(mutex_);  // by name and outcome
 
   Mutex stop_mutex_;
   CondVar stop_asked_;

@@ -128,10 +128,11 @@ Status RolloutKeeper::finish(const std::string& name, Record& record, RolloutPha
   rollout.is_held = false;
   rollout.why = entry.why;
   MM_RETURN_IF_ERROR(carry_out(name, record, std::move(entry)));
-  metrics_
-      .counter("modelmill_rollouts_total", "Rollouts that ended, by how",
-               {{"route", name}, {"outcome", outcome_of(phase)}})
-      ->add();
+  std::shared_ptr<Counter>& ended = ended_[{name, outcome_of(phase)}];
+  if (!ended)
+    ended = metrics_.counter("modelmill_rollouts_total", "Rollouts that ended, by how",
+                             {{"route", name}, {"outcome", outcome_of(phase)}});
+  ended->add();
   watches_.erase(name);
   records_.release(name);
   return ok_status();
