@@ -287,6 +287,7 @@ void VersionStats::request_failed(const RequestTimes& times, FailureReason reaso
 }
 
 void VersionStats::executed(const ExecutionRecord& record, CutReason reason) {
+  compute_times_.record(record.rows, record.infer);
   Rep::Part& part = rep_->here();
   const auto ns = [](Duration d) { return static_cast<uint64_t>(std::max<int64_t>(0, to_ns(d))); };
   const auto good = static_cast<uint64_t>(record.requests - record.failed);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "catalog/compute_times.h"
 #include "catalog/instance_plan.h"
 #include "catalog/signature_stats.h"
 #include "request/infer_response.h"
@@ -70,6 +71,9 @@ class VersionStats {
   /// The counters of one of several entry points, by its name; they are there from the first call on.
   SignatureStats& signature(const std::string& name);
 
+  /// Of executed().
+  ComputeTimes& compute_times() { return compute_times_; }
+
   struct Phase {
     uint64_t count = 0;
     uint64_t ns = 0;
@@ -93,6 +97,7 @@ class VersionStats {
   std::shared_ptr<Rep> rep_;  // shared with the readers of the series
   MetricRegistry& registry_;
   const MetricLabels labels_;
+  ComputeTimes compute_times_;
   std::vector<MetricRegistry::Handle> series_;
   Mutex plan_mutex_;
   std::vector<MetricRegistry::Handle> plan_series_ MM_GUARDED_BY(plan_mutex_);  // empty: there is no plan

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "cli/option_set.h"
+#include "cli/rollout_options.h"
 #include "cli/route_options.h"
 #include "cli/serve_options.h"
+#include "cli/server_options.h"
 #include "cli/suggestion.h"
 #include "server/version.h"
 
@@ -38,15 +40,12 @@ class Definitions {
   void define_models();
   void define_explain();
   void define_route();
+  void define_rollout();
   void define_top();
   void define_doctor();
   void define_lint();
   void define_new();
   void define_completion();
-  template <typename T>
-  void add_server(CLI::App& app, T& command);
-  void add_ca(CLI::App& app, std::string& into);
-  void add_token_file(CLI::App& app, std::string& file);
   CLI::App* command(const std::string& name, const std::string& description, const std::string& examples);
   CommandText text_of(const CLI::App& app) const;
   ParsedAnswer usage_error(const CLI::App& used, std::string message) const;
@@ -61,14 +60,15 @@ class Definitions {
   bool version_ = false;
   bool predict_json_ = false;
   CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *explain_app_ = nullptr,
-           *route_app_ = nullptr, *top_app_ = nullptr, *doctor_app_ = nullptr, *lint_app_ = nullptr,
-           *new_app_ = nullptr, *completion_app_ = nullptr;
+           *route_app_ = nullptr, *rollout_app_ = nullptr, *top_app_ = nullptr, *doctor_app_ = nullptr,
+           *lint_app_ = nullptr, *new_app_ = nullptr, *completion_app_ = nullptr;
   CLI::Option* format_option_ = nullptr;
   ServeCommand serve_;
   PredictCommand predict_;
   ModelsCommand models_;
   ExplainCommand explain_;
   RouteCommand route_;
+  RolloutCommand rollout_;
   TopCommand top_;
   DoctorCommand doctor_;
   LintCommand lint_;
@@ -86,6 +86,7 @@ Definitions::Definitions() {
   define_models();
   define_explain();
   define_route();
+  define_rollout();
   define_top();
   define_doctor();
   define_lint();
@@ -99,29 +100,6 @@ CLI::App* Definitions::command(const std::string& name, const std::string& descr
   app->footer(examples);
   commands_.push_back(app);
   return app;
-}
-
-/// The options of commands that ask a running server and print JSON when told to.
-template <typename T>
-void Definitions::add_server(CLI::App& app, T& command) {
-  app.add_option("--server", command.server, "The server [http://127.0.0.1:8000]")->type_name("URL");
-  add_ca(app, command.ca);
-  add_token_file(app, command.token_file);
-  app.add_flag("--json", command.json, "Print JSON");
-  options_.add_seconds(app, "--timeout", command.timeout, "How long the server may take to answer");
-}
-
-void Definitions::add_ca(CLI::App& app, std::string& into) {
-  CLI::Option* option = app.add_option("--ca", into, "With https, the authorities to trust (PEM) [the system's]");
-  option->type_name("FILE");
-  options_.takes_file(option);
-}
-
-void Definitions::add_token_file(CLI::App& app, std::string& file) {
-  options_
-      .takes_file(app.add_option("--token-file", file,
-                                 "Send the server the first token of this file; else $MODELMILL_TOKEN, if it is set"))
-      ->type_name("FILE");
 }
 
 void Definitions::define_serve() {
@@ -149,8 +127,8 @@ void Definitions::define_predict() {
   predict_app_
       ->add_option("--server", predict_.server, "Ask this server: http://HOST:PORT, https://HOST:PORT or unix:PATH")
       ->type_name("URL");
-  add_ca(*predict_app_, predict_.ca);
-  add_token_file(*predict_app_, predict_.token_file);
+  add_ca_option(*predict_app_, options_, predict_.ca);
+  add_token_option(*predict_app_, options_, predict_.token_file);
   predict_app_->add_option("--version", predict_.version, "The model's version; 0 for the default one")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber.description(""));
@@ -174,7 +152,7 @@ void Definitions::define_models() {
   models_app_ = command("models", "List a server's models",
                         "  modelmill models\n"
                         "  modelmill models --server http://10.0.0.5:8000 --json");
-  add_server(*models_app_, models_);
+  add_server_options(*models_app_, options_, models_);
 }
 
 void Definitions::define_explain() {
@@ -184,7 +162,7 @@ void Definitions::define_explain() {
   explain_app_->add_option("MODEL", explain_.model, "The name of one of the server's models")
       ->type_name("MODEL")
       ->required();
-  add_server(*explain_app_, explain_);
+  add_server_options(*explain_app_, options_, explain_);
   explain_app_->add_option("--version", explain_.version, "The model's version; 0 for the default one")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber.description(""));
@@ -195,7 +173,16 @@ void Definitions::define_route() {
                        "  modelmill route set reader '{\"split\": {\"ocr@stable\": 95, \"ocr@canary\": 5}}'\n"
                        "  modelmill route undo reader");
   define_route_arguments(*route_app_, options_, route_);
-  add_server(*route_app_, route_);
+  add_server_options(*route_app_, options_, route_);
+}
+
+void Definitions::define_rollout() {
+  rollout_app_ = command("rollout", "Move a route or model to another version, step by step, watched",
+                         "  modelmill rollout start ocr --to 7 --steps 5,25,50,100 --hold 10m\n"
+                         "  modelmill rollout start ocr --to 7 --gate error_rate<=+0.5pp --gate p99<=50ms\n"
+                         "  modelmill rollout watch ocr");
+  define_rollout_arguments(*rollout_app_, options_, rollout_);
+  add_server_options(*rollout_app_, options_, rollout_);
 }
 
 void Definitions::define_top() {
@@ -203,7 +190,7 @@ void Definitions::define_top() {
                      "  modelmill top\n"
                      "  modelmill top --server http://10.0.0.5:8000 --interval 5\n"
                      "  modelmill top --once --json");
-  add_server(*top_app_, top_);
+  add_server_options(*top_app_, options_, top_);
   top_app_
       ->add_option_function<double>(
           "--interval", [this](const double& seconds) { top_.interval = std::chrono::duration<double>(seconds); },
@@ -320,6 +307,11 @@ Command Definitions::finish() {
     if (const std::string problem = route_arguments_problem(route_); !problem.empty())
       return usage_error(*route_app_, problem);
     return route_;
+  }
+  if (rollout_app_->parsed()) {
+    if (const std::string problem = rollout_arguments_problem(rollout_); !problem.empty())
+      return usage_error(*rollout_app_, problem);
+    return rollout_;
   }
   if (top_app_->parsed()) return top_;
   if (doctor_app_->parsed()) return doctor_;

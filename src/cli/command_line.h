@@ -71,6 +71,25 @@ struct RouteCommand {
   std::chrono::seconds timeout{30};
 };
 
+/// What `modelmill rollout` does.
+enum class RolloutCommandAction { kStart, kStatus, kPause, kResume, kAbort, kPromote, kList, kHistory, kWatch };
+
+/// `modelmill rollout`
+struct RolloutCommand {
+  RolloutCommandAction action = RolloutCommandAction::kList;
+  std::string name;
+  // Of start; empty: the server's defaults.
+  std::string to, from, steps, hold, sticky;
+  std::vector<std::string> gates;
+  int64_t min_requests = 0;
+  std::string server = "http://127.0.0.1:8000";
+  std::string ca;  // authorities of https servers; empty: the system's
+  std::string token_file;
+  bool json = false;
+  std::chrono::duration<double> interval{1};  // of watch
+  std::chrono::seconds timeout{60};
+};
+
 /// `modelmill top`
 struct TopCommand {
   std::string server = "http://127.0.0.1:8000";
@@ -115,7 +134,7 @@ struct ParsedAnswer {
 };
 
 using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, ExplainCommand, RouteCommand,
-                             TopCommand, DoctorCommand, LintCommand, NewCommand, CompletionCommand>;
+                             RolloutCommand, TopCommand, DoctorCommand, LintCommand, NewCommand, CompletionCommand>;
 
 /// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
 Command parse_command_line(const std::vector<std::string>& arguments);

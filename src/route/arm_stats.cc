@@ -18,6 +18,31 @@ ArmStats::ArmStats(MetricRegistry& metrics, const std::string& route, const std:
           "modelmill_route_breaker_state", "Of an arm's circuit breaker: 0 closed, 1 half-open, 2 open", labels_,
           [breaker = breaker_] { return static_cast<double>(static_cast<int>(breaker->state())); })) {}
 
+void ArmStats::answered(const Status& status, Duration took) {
+  requests_->add();
+  if (!status.ok()) failures_->add();
+  Watched* const watched = watched_.load(std::memory_order_acquire);
+  if (watched == nullptr || status.code() == Code::kCancelled) return;
+  watched->requests.fetch_add(1, std::memory_order_relaxed);
+  if (status.ok())
+    watched->latency.record(took);
+  else
+    watched->errors.fetch_add(1, std::memory_order_relaxed);
+}
+
+ArmCounts ArmStats::watched() {
+  const MutexLock lock(mutex_);
+  if (!kept_watched_) {
+    kept_watched_ = std::make_unique<Watched>();
+    watched_.store(kept_watched_.get(), std::memory_order_release);
+  }
+  ArmCounts counts;
+  counts.errors = kept_watched_->errors.load(std::memory_order_relaxed);
+  counts.requests = kept_watched_->requests.load(std::memory_order_relaxed);
+  counts.latency = kept_watched_->latency.counts();
+  return counts;
+}
+
 void ArmStats::left(std::string_view why) {
   std::shared_ptr<Counter> counter;
   {

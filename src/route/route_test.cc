@@ -109,7 +109,7 @@ TEST(Routes, ArePublishedTogetherAndKeepTheirCounts) {
   EXPECT_EQ(routes.leading_to("a").size(), 2U);
   EXPECT_EQ(routes.leading_to("b").at(0)->name(), "reader");
   EXPECT_TRUE(routes.leading_to("c").empty());
-  first->arms()[1].stats->answered(false);
+  first->arms()[1].stats->answered(internal("it broke"), Duration::zero());
   routes.publish({half});
   EXPECT_EQ(routes.find("reader"), first);  // nothing about it changed
   routes.publish({all});

@@ -38,6 +38,14 @@ std::shared_ptr<const Route> Routes::look(std::string_view name) const {
   return it == slot.table->end() ? nullptr : it->second;
 }
 
+ArmCounts Routes::counts(std::string_view route, const RouteTarget& arm) const {
+  const std::shared_ptr<const Route> found = find(route);
+  if (!found) return {};
+  for (const Route::Arm& one : found->arms())
+    if (one.to == arm) return one.stats->watched();
+  return {};
+}
+
 std::vector<std::shared_ptr<const Route>> Routes::leading_to(std::string_view model) const {
   std::shared_ptr<const Table> table;
   {

@@ -29,6 +29,9 @@ class Routes {
     return any_.load(std::memory_order_relaxed) ? look(name) : nullptr;
   }
 
+  /// What an arm of a route has answered since it was first asked for; nothing where there is no such arm.
+  ArmCounts counts(std::string_view route, const RouteTarget& arm) const;
+
   /// The routes that may lead to a model, by name.
   std::vector<std::shared_ptr<const Route>> leading_to(std::string_view model) const;
 

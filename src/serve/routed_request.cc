@@ -152,7 +152,7 @@ void RoutedRequest::tell_breaker(const Status& status, bool wanted) {
 
 bool RoutedRequest::give_up(const Status& why) {
   if (is_hopeless()) return false;
-  arm().stats->answered(false);
+  arm().stats->answered(why, Duration::zero());
   if (first_error_.ok()) first_error_ = why;
   const Route::Fallback* fallback = route_->fallback();
   if (fallback != nullptr) arm().stats->breaker().failed(route_->breaker(), Clock::now());
@@ -183,6 +183,7 @@ void RoutedRequest::answer_without(InferRequestPtr request, const Status& why) {
 
 void RoutedRequest::submitted_to(const ModelVersion& version, InferRequest& request, const char* decoupled_refusal) {
   version_.store(version.version(), std::memory_order_release);
+  asked_.store(Clock::now(), std::memory_order_release);
   request.model = target().model;
   request.version = version.version();
   request.label.clear();
@@ -240,7 +241,7 @@ void RoutedRequest::answered(int attempt, InferResponse response, bool final, bo
     if (final) attempt_ = follows ? attempt + 1 : kEnded;
   }
   if (failed && is_hopeless()) return answer_client();  // it never came to a version
-  if (final) arm().stats->answered(response.status.ok());
+  if (final) arm().stats->answered(response.status, Clock::now() - asked_.load(std::memory_order_acquire));
   if (final && route_->fallback() != nullptr) tell_breaker(response.status, wanted);
   if (follows) return try_next(failure, response.status);
   if (!final) {
@@ -269,7 +270,7 @@ void RoutedRequest::timed_out(int attempt) {
     ++attempt_;
   }
   const Status why = deadline_exceeded("route '" + route_->name() + "': '" + arm().name + "' has not answered in time");
-  arm().stats->answered(false);
+  arm().stats->answered(why, Clock::now() - asked_.load(std::memory_order_acquire));
   tell_breaker(why, true);
   try_next(RouteFailure::kTimeout, why);
 }

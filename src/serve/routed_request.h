@@ -114,6 +114,7 @@ class RoutedRequest final : public ResponseSink, public std::enable_shared_from_
   size_t next_ = 0;  // of the fallback's arms
   std::atomic<size_t> arm_;
   std::atomic<int64_t> version_{0};
+  std::atomic<TimePoint> asked_{};  // when the arm was
   std::atomic<bool> hopeless_{false};
   std::atomic<bool> constant_{false};           // the route's own answer was given
   std::atomic<const char*> fallback_{nullptr};  // why the first choice did not serve

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "base/json_text.h"
@@ -39,6 +40,8 @@ std::string failures(const ModelTable& table) {
   }
   return text;
 }
+
+std::string utc_now() { return utc_text(std::chrono::system_clock::now(), "%Y-%m-%dT%H:%M:%SZ"); }
 
 bool is_ready(const Result<VersionPin>& pin) { return pin.ok() && (*pin)->availability().ok(); }
 
@@ -88,6 +91,7 @@ Engine::Engine(const ServerConfig& config)
                                                      std::move(options));
   code_control_ = std::make_unique<CodeControl>(catalog_, lifecycle_->control(), config_.control.mode);
   route_keeper_ = make_route_keeper();
+  rollout_keeper_ = make_rollout_keeper();
 }
 
 Engine::~Engine() { shutdown(); }
@@ -118,8 +122,26 @@ std::unique_ptr<RouteKeeper> Engine::make_route_keeper() {
       return store;
     };
   options.publish = [this](const std::vector<RouteDefinition>& routes) { routes_.publish(routes); };
-  options.now = [] { return utc_text(std::chrono::system_clock::now(), "%Y-%m-%dT%H:%M:%SZ"); };
+  options.now = utc_now;
   return std::make_unique<RouteKeeper>(catalog_, std::move(options));
+}
+
+std::unique_ptr<RolloutKeeper> Engine::make_rollout_keeper() {
+  RolloutKeeper::Options options;
+  if (config_.keep_decisions)
+    options.store = [this](bool make) -> Result<StateStore*> {
+      MM_ASSIGN_OR_RETURN(FileStore* const store, open_store(make));
+      return store;
+    };
+  options.count = [this](const std::string& route, const RouteTarget& arm) { return routes_.counts(route, arm); };
+  options.make_default = [this](const std::string& model, int64_t version) {
+    const auto answer = std::make_shared<std::promise<Status>>();
+    auto done = answer->get_future();
+    lifecycle_->control().assign({model, "", version, false}, [answer](Status status) { answer->set_value(status); });
+    return done.get();
+  };
+  options.now = utc_now;
+  return std::make_unique<RolloutKeeper>(catalog_, *route_keeper_, metrics_, std::move(options));
 }
 
 VersionFactory Engine::factory() {
@@ -173,7 +195,9 @@ Status Engine::load() {
   if (!any && config_.failed_models == FailedModels::kServeOthers)
     return failed_precondition("no model could be loaded" + failed);
   route_keeper_->look_over();
-  return declare_routes();
+  MM_RETURN_IF_ERROR(declare_routes());
+  rollout_keeper_->begin_looking();
+  return ok_status();
 }
 
 Status Engine::declare_routes() {
@@ -196,6 +220,7 @@ Status Engine::declare_routes() {
 
 void Engine::shutdown() {
   route_files_.reset();
+  rollout_keeper_->stop();
   inference_.stop_shadows();
   lifecycle_->shutdown();
   tracer_.stop();

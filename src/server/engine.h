@@ -10,6 +10,7 @@
 #include "catalog/catalog.h"
 #include "catalog/version_factory.h"
 #include "lifecycle/controller.h"
+#include "rollout/rollout_keeper.h"
 #include "rollout/route_keeper.h"
 #include "route/routes.h"
 #include "runtime/metrics.h"
@@ -45,6 +46,7 @@ class Engine {
   BackendRegistry& backends() { return *backends_; }
   LifecycleController& lifecycle() { return *lifecycle_; }
   RouteControl& route_control() { return *route_keeper_; }
+  RolloutControl& rollout_control() { return *rollout_keeper_; }
   const Routes& routes() const { return routes_; }
 
  private:
@@ -56,6 +58,7 @@ class Engine {
   /// See OpenModelStates.
   Result<ModelStates*> open_states(bool make);
   std::unique_ptr<RouteKeeper> make_route_keeper();
+  std::unique_ptr<RolloutKeeper> make_rollout_keeper();
   /// Puts in force what the files of the command line declare.
   Status declare_routes();
 
@@ -76,6 +79,7 @@ class Engine {
   // Models hold on to their backends' libraries, which are never closed; the lifecycle goes first all the same.
   std::unique_ptr<BackendRegistry> backends_;
   std::unique_ptr<LifecycleController> lifecycle_;
+  std::unique_ptr<RolloutKeeper> rollout_keeper_;
   std::unique_ptr<FileWatcher> route_files_;  // null: none declares routes, or files decide nothing
 };
 

@@ -139,8 +139,8 @@ struct ModelServer::Rep {
     torch.add_to(router);
     torch.add_to(grpc);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version(), &engine.routes());
-    admin::add_control(
-        router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(), &offload, &engine.routes()});
+    admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
+                                engine.rollout_control(), &offload, &engine.routes()});
     if (config.access_log) {
       router.set_access_log(log_access);
       grpc.set_call_log(log_call);

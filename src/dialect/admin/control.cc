@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dialect/admin/models.h"
+#include "dialect/admin/rollouts.h"
 #include "dialect/admin/routes.h"
 
 namespace modelmill::admin {
@@ -17,6 +18,8 @@ void handle(const Controls& controls, std::shared_ptr<wire::HttpExchange> exchan
   if (!rest.empty() && rest[0] == "routes")
     return handle_routes({controls.routes, controls.routes_in_force}, controls.offload, std::move(exchange),
                          rest.subspan(1));
+  if (!rest.empty() && rest[0] == "rollouts")
+    return handle_rollouts(controls.rollouts, controls.offload, std::move(exchange), rest.subspan(1));
   handle_models(controls.catalog, controls.models, std::move(exchange), rest);
 }
 

@@ -2,6 +2,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/model_control.h"
+#include "catalog/rollout_control.h"
 #include "catalog/route_control.h"
 #include "dialect/http_router.h"
 #include "route/routes.h"
@@ -14,11 +15,13 @@ struct Controls {
   const Catalog& catalog;
   ModelControl& models;
   RouteControl& routes;
+  RolloutControl& rollouts;
   Offload* offload = nullptr;
   const Routes* routes_in_force = nullptr;  // where the shadows of routes count; null: they are not told of
 };
 
-/// Adds /admin/models (models.h) and /admin/routes (routes.h). What `controls` lead to must outlive the wire.
+/// Adds /admin/models (models.h), /admin/routes (routes.h) and /admin/rollouts (rollouts.h). What `controls` lead to
+/// must outlive the wire.
 void add_control(HttpRouter& router, Controls controls);
 
 }  // namespace modelmill::admin

@@ -61,7 +61,7 @@ void handle_models(const Catalog& catalog, ModelControl& control, std::shared_pt
   if (!is_label && !is_default)
     return exchange->reply(error_reply(not_found("no such path: '" + std::string(request.path) +
                                                  "'; it is /admin/models/MODEL, /admin/models/MODEL/labels/LABEL, "
-                                                 "/admin/models/MODEL/default or /admin/routes")));
+                                                 "/admin/models/MODEL/default, /admin/routes or /admin/rollouts")));
   if (request.method != "PUT" && request.method != "DELETE") return exchange->reply(wrong_method("PUT, DELETE"));
   VersionAssignment assignment{path[1], is_label ? path[3] : std::string(), {}, false};
   if (request.method == "PUT")

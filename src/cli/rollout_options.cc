@@ -1,0 +1,67 @@
+#include "cli/rollout_options.h"
+
+#include <CLI/Validators.hpp>
+
+namespace modelmill {
+namespace {
+
+using Action = RolloutCommandAction;
+
+const Choices<Action> kActions = {
+    {"start", Action::kStart},   {"status", Action::kStatus},   {"pause", Action::kPause},
+    {"resume", Action::kResume}, {"abort", Action::kAbort},     {"promote", Action::kPromote},
+    {"list", Action::kList},     {"history", Action::kHistory}, {"watch", Action::kWatch}};
+
+bool has_plan(const RolloutCommand& command) {
+  return !(command.to.empty() && command.from.empty() && command.steps.empty() && command.hold.empty() &&
+           command.sticky.empty() && command.gates.empty() && command.min_requests == 0);
+}
+
+}  // namespace
+
+void define_rollout_arguments(CLI::App& app, OptionSet& options, RolloutCommand& command) {
+  CLI::Option* action = app.add_option_function<std::string>(
+      "ACTION",
+      [&command](const std::string& name) {
+        for (const auto& [known, value] : kActions)
+          if (known == name) command.action = value;
+      },
+      "start, status, pause, resume, abort, promote, list, history or watch");
+  action->type_name("ACTION")->required();
+  options.restrict(action, kActions);
+  app.add_option("NAME", command.name, "The route or model; list needs none")->type_name("NAME");
+  app.add_option("--to", command.to, "For start: the canary, as 7, @LABEL, MODEL or MODEL@7")->type_name("TARGET");
+  app.add_option("--from", command.from, "For start: the baseline [what serves]")->type_name("TARGET");
+  app.add_option("--steps", command.steps,
+                 "For start: the canary's percents; 25@1h has a hold time of its own [5,25,50,100]")
+      ->type_name("LIST");
+  app.add_option("--hold", command.hold, "For start: how long a step is, at least [10m]")->type_name("TIME");
+  app.add_option("--gate", command.gates,
+                 "For start, and again for more: error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x or p99<=50ms "
+                 "[error_rate<=+0.5pp and p99<=1.1x]")
+      ->type_name("GATE")
+      ->allow_extra_args(false);
+  app.add_option("--min-requests", command.min_requests, "For start: what each arm must have answered at a step [100]")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}).description(""));
+  app.add_option("--sticky", command.sticky,
+                 "For start of a model: a key, as header:x-user-id, that keeps users together")
+      ->type_name("KEY");
+  app.add_option_function<double>(
+         "--interval", [&command](const double& seconds) { command.interval = std::chrono::duration<double>(seconds); },
+         "For watch: how often it looks [1]")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.1, 3'600.0).description(""));
+}
+
+std::string rollout_arguments_problem(const RolloutCommand& command) {
+  const bool lists = command.action == Action::kList, starts = command.action == Action::kStart;
+  if (lists && !command.name.empty()) return "list takes no NAME; status does";
+  if (!lists && command.name.empty()) return "NAME is required";
+  if (starts && command.to.empty()) return "--to is required: the version or target to roll out";
+  return !starts && has_plan(command) ? "only start takes --to, --from, --steps, --hold, --gate, --min-requests and "
+                                        "--sticky"
+                                      : "";
+}
+
+}  // namespace modelmill

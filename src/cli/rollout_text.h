@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace modelmill {
+
+/// A rollout as the server tells it.
+struct RolloutStatus {
+  struct Arm {
+    std::string name;
+    uint64_t requests = 0, errors = 0;
+    double p50_us = 0, p99_us = 0;
+  };
+  struct Gate {
+    std::string gate, state, text;
+  };
+  std::string name, state, why, to, from, hold, steps;
+  uint64_t number = 0, step = 0;
+  bool held = false;
+  double percent = 0, watched_seconds = 0;
+  Arm canary, baseline;
+  std::vector<Gate> gates;
+
+  bool is_over() const { return state != "running" && state != "paused"; }
+};
+
+/// INTERNAL where an answer is of a server that this program does not understand.
+Result<RolloutStatus> read_rollout(std::string_view json);
+/// What `modelmill rollout` prints: the list, one rollout, its history.
+Result<std::string> rollout_list_text(std::string_view json);
+std::string rollout_text(const RolloutStatus& rollout);
+Result<std::string> rollout_history_text(std::string_view json);
+
+/// One line, for what is no terminal.
+std::string rollout_line(const RolloutStatus& rollout);
+/// Bars from the least to the largest of the values; of zeros, the lowest ones.
+std::string sparkline(const std::deque<double>& values);
+
+}  // namespace modelmill

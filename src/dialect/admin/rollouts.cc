@@ -1,0 +1,77 @@
+#include "dialect/admin/rollouts.h"
+
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "base/client_network.h"
+#include "dialect/http_router.h"
+#include "dialect/large_work.h"
+
+namespace modelmill::admin {
+namespace {
+
+using Answer = std::function<wire::HttpReply()>;
+
+wire::HttpReply reply_of(Result<std::string> json) {
+  return json.ok() ? json_reply(200, *std::move(json)) : error_reply(json.status());
+}
+
+wire::HttpReply wrong_method(const char* allowed) {
+  wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
+  reply.headers.emplace_back("Allow", allowed);
+  return reply;
+}
+
+std::optional<RolloutAction> action_named(std::string_view name) {
+  if (name == "pause") return RolloutAction::kPause;
+  if (name == "resume") return RolloutAction::kResume;
+  if (name == "abort") return RolloutAction::kAbort;
+  if (name == "promote") return RolloutAction::kPromote;
+  return std::nullopt;
+}
+
+/// What answers a request; it may block.
+Answer answer_to(RolloutControl& control, const wire::HttpRequest& request, std::span<const std::string> path) {
+  const std::string& method = request.method;
+  const std::string by(peer_address(request.peer));
+  const auto refused = [](const char* allowed) { return [allowed] { return wrong_method(allowed); }; };
+  if (path.empty()) {
+    if (method != "GET") return refused("GET");
+    return [&control] { return reply_of(control.list()); };
+  }
+  const std::string& name = path[0];
+  if (path.size() == 1) {
+    if (method == "GET") return [&control, name] { return reply_of(control.show(name)); };
+    if (method != "POST") return refused("GET, POST");
+    return [&control, name, by, body = request.body] { return reply_of(control.start(name, body.view(), by)); };
+  }
+  if (path.size() == 2 && path[1] == "history") {
+    if (method != "GET") return refused("GET");
+    return [&control, name] { return reply_of(control.history(name)); };
+  }
+  const auto action = path.size() == 2 ? action_named(path[1]) : std::nullopt;
+  if (action) {
+    if (method != "POST") return refused("POST");
+    return [&control, name, by, action] { return reply_of(control.act(name, *action, by)); };
+  }
+  return [path = request.path] {
+    return error_reply(not_found("no such path: '" + path +
+                                 "'; it is /admin/rollouts, /admin/rollouts/NAME, or /admin/rollouts/NAME/ with "
+                                 "history, pause, resume, abort or promote"));
+  };
+}
+
+}  // namespace
+
+void handle_rollouts(RolloutControl& control, Offload* offload, std::shared_ptr<wire::HttpExchange> exchange,
+                     std::span<const std::string> path) {
+  Answer answer = answer_to(control, exchange->request(), path);
+  if (offload == nullptr) return exchange->reply(answer());
+  const Status status = run_large(*offload, [exchange, answer = std::move(answer)] {
+    exchange->loop().post([exchange, reply = answer()]() mutable { exchange->reply(std::move(reply)); });
+  });
+  if (!status.ok()) exchange->reply(error_reply(status));
+}
+
+}  // namespace modelmill::admin

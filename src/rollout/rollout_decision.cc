@@ -1,0 +1,182 @@
+#include "rollout/rollout_decision.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "rollout/anytime_tests.h"
+
+namespace modelmill {
+namespace {
+
+std::string percent_text(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f%%", share * 100);
+  return text;
+}
+
+std::string time_text(double us) {
+  char text[32];
+  std::snprintf(text, sizeof text,
+                us < 100   ? "%.1f us"
+                : us < 1e5 ? "%.2f ms"
+                           : "%.2f s",
+                us < 100   ? us
+                : us < 1e5 ? us / 1e3
+                           : us / 1e6);
+  return text;
+}
+
+Tally errors_of(const ArmCounts& counts) { return {counts.requests, counts.errors}; }
+
+double share(const ArmCounts& counts) {
+  return counts.requests == 0 ? 0 : static_cast<double>(counts.errors) / static_cast<double>(counts.requests);
+}
+
+std::string versus(const GateReading& reading, std::string (*text)(double)) {
+  return "canary " + text(reading.canary) + ", baseline " + text(reading.baseline);
+}
+
+/// How much evidence it takes: to breach, with what all gates at all steps may be wrong together; to prove, with what
+/// one may be, since all must be proven.
+struct Thresholds {
+  double breach, proof;
+};
+
+Thresholds thresholds_of(const RolloutPlan& plan) {
+  const auto tests = static_cast<double>(plan.gates.size() * plan.steps.size());
+  return {std::log(tests / kRolloutError), std::log(1 / kRolloutError)};
+}
+
+void read_error_gate(const RolloutGate& gate, const RolloutWindow& window, const Thresholds& thresholds,
+                     GateReading& into) {
+  const Tally canary = errors_of(window.canary), baseline = errors_of(window.baseline);
+  into.canary = share(window.canary);
+  if (gate.kind == RolloutGate::Kind::kErrorLimit) {
+    into.breached = evidence_share_is_above(canary, gate.limit) > thresholds.breach;
+    into.proven = evidence_share_is_below(canary, gate.limit) > thresholds.proof;
+    into.text = "canary " + percent_text(into.canary);
+    return;
+  }
+  into.baseline = share(window.baseline);
+  into.breached = evidence_share_is_above(canary, baseline, gate.limit) > thresholds.breach;
+  into.proven = evidence_share_is_below(canary, baseline, gate.limit) > thresholds.proof;
+  into.text = versus(into, percent_text);
+}
+
+/// A small arm forms other batches than a large one, so that its latencies differ though it computes as fast: what is
+/// slower end to end counts only if it is slower at equal batch sizes too.
+void read_latency_ratio(const RolloutGate& gate, const RolloutWindow& window, const Thresholds& thresholds,
+                        GateReading& into) {
+  const LatencyCounts &canary = window.canary.latency, &baseline = window.baseline.latency;
+  into.baseline = quantile_us(baseline, gate.quantile);
+  into.text = versus(into, time_text);
+  into.proven = evidence_quantile_is_below(canary, baseline, gate.quantile, gate.limit) > thresholds.proof;
+  const bool slower = evidence_quantile_is_above(canary, baseline, gate.quantile, gate.limit) > thresholds.breach;
+  const ComputeComparison compute = compare_compute(window, gate.quantile);
+  if (compute.baseline_us <= 0) {
+    into.breached = slower;
+    return;
+  }
+  into.text += "; computing at equal batch sizes: canary " + time_text(compute.canary_us) + ", baseline " +
+               time_text(compute.baseline_us);
+  const bool computes_slower = compute.canary_us > gate.limit * compute.baseline_us;
+  into.breached = slower && computes_slower;
+  // End to end it will not be as fast with so small an arm, and that is not the version's fault.
+  into.proven = into.proven || (slower && !computes_slower);
+}
+
+GateReading read_gate(const RolloutGate& gate, const RolloutWindow& window, const Thresholds& thresholds) {
+  GateReading out;
+  out.gate = gate.text;
+  if (gate.kind == RolloutGate::Kind::kErrorDifference || gate.kind == RolloutGate::Kind::kErrorLimit) {
+    read_error_gate(gate, window, thresholds, out);
+    return out;
+  }
+  out.canary = quantile_us(window.canary.latency, gate.quantile);
+  if (gate.kind == RolloutGate::Kind::kLatencyRatio) {
+    read_latency_ratio(gate, window, thresholds, out);
+    return out;
+  }
+  out.breached = evidence_quantile_is_above(window.canary.latency, gate.quantile, gate.limit) > thresholds.breach;
+  out.proven = evidence_quantile_is_below(window.canary.latency, gate.quantile, gate.limit) > thresholds.proof;
+  out.text = "canary " + time_text(out.canary);
+  return out;
+}
+
+std::string counts_text(const RolloutWindow& window) {
+  return "canary " + std::to_string(window.canary.requests) + " and baseline " +
+         std::to_string(window.baseline.requests) + " requests";
+}
+
+/// What keeps the step from being left; empty: nothing.
+std::string lacking(const RolloutPlan& plan, const RolloutWindow& window, bool compares, bool promotes,
+                    const std::vector<GateReading>& readings) {
+  const uint64_t least = compares ? std::min(window.canary.requests, window.baseline.requests) : window.canary.requests;
+  if (least < plan.min_requests)
+    return "not enough traffic: " + counts_text(window) + "; each needs " + std::to_string(plan.min_requests);
+  if (!promotes) return "";
+  for (const GateReading& reading : readings)
+    if (!reading.proven)
+      return "not enough traffic to prove " + reading.gate + ": " + reading.text + ", from " + counts_text(window);
+  return "";
+}
+
+}  // namespace
+
+ComputeComparison compare_compute(const RolloutWindow& window, double p) {
+  LatencyCounts canary;
+  std::vector<double> baseline;  // by bucket, weighted
+  for (const auto& [rows, counts] : window.canary.compute) {
+    const auto it = window.baseline.compute.find(rows);
+    if (it == window.baseline.compute.end()) continue;
+    const auto n = static_cast<double>(total_of(counts)), m = static_cast<double>(total_of(it->second));
+    if (n == 0 || m == 0) continue;
+    add_to(canary, counts);
+    if (baseline.size() < it->second.size()) baseline.resize(it->second.size());
+    for (size_t bucket = 0; bucket < it->second.size(); ++bucket)
+      baseline[bucket] += static_cast<double>(it->second[bucket]) * n / m;
+  }
+  if (canary.empty()) return {};
+  // The weights as counts that are fine enough.
+  constexpr double kFine = 1e4;
+  LatencyCounts weighted(baseline.size());
+  std::transform(baseline.begin(), baseline.end(), weighted.begin(),
+                 [](double weight) { return static_cast<uint64_t>(std::llround(weight * kFine)); });
+  return {quantile_us(canary, p), quantile_us(weighted, p)};
+}
+
+bool is_error_burst(const RolloutWindow& second) {
+  constexpr uint64_t kErrors = 10;
+  const double canary = share(second.canary);
+  return second.canary.errors >= kErrors && canary >= 0.5 && share(second.baseline) <= canary / 2;
+}
+
+RolloutDecision decide(const RolloutPlan& plan, size_t step, bool hold_is_over, const RolloutWindow& window) {
+  RolloutDecision out;
+  const bool compares = step < plan.comparing_steps();
+  const Thresholds thresholds = thresholds_of(plan);
+  for (const RolloutGate& gate : plan.gates)
+    if (compares || !gate.compares()) out.readings.push_back(read_gate(gate, window, thresholds));
+  for (const GateReading& reading : out.readings)
+    if (reading.breached)
+      return {RolloutVerdict::kRollBack,
+              "gate " + reading.gate + " is breached: " + reading.text + ", from " + counts_text(window),
+              std::move(out.readings)};
+  if (!hold_is_over) {
+    out.why = "its hold time is not over";
+    return out;
+  }
+  const bool proves = step + 1 == plan.comparing_steps();
+  out.why = lacking(plan, window, compares, proves, out.readings);
+  if (!out.why.empty()) {
+    out.verdict = RolloutVerdict::kHold;
+    return out;
+  }
+  out.verdict = compares ? RolloutVerdict::kGoOn : RolloutVerdict::kPromote;
+  out.why =
+      proves ? "every gate is proven, from " + counts_text(window) : "no gate is breached, from " + counts_text(window);
+  return out;
+}
+
+}  // namespace modelmill

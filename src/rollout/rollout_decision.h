@@ -1,0 +1,59 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "catalog/arm_counts.h"
+#include "rollout/rollout_plan.h"
+
+namespace modelmill {
+
+/// How often a rollout may go wrong by chance, however long it is watched: it rolls back a canary that keeps to all
+/// gates, or promotes one that does not keep to one, at most so often each.
+inline constexpr double kRolloutError = 0.05;
+
+/// What canary and baseline did over the same time, with the same shares.
+struct RolloutWindow {
+  ArmCounts canary, baseline;
+  bool operator==(const RolloutWindow&) const = default;
+};
+
+enum class RolloutVerdict {
+  kWait,     // the step's hold time is not over
+  kHold,     // it is, and there is too little traffic to go on
+  kGoOn,     // to the next step
+  kPromote,  // the canary is what serves from now on
+  kRollBack,
+};
+
+/// One gate, as it stands.
+struct GateReading {
+  std::string gate;
+  double canary = 0, baseline = 0;  // shares, or microseconds; no baseline for limits
+  bool breached = false;
+  bool proven = false;  // that the canary keeps to it
+  std::string text;     // both numbers, for people
+};
+
+struct RolloutDecision {
+  RolloutVerdict verdict = RolloutVerdict::kWait;
+  std::string why;
+  std::vector<GateReading> readings;
+};
+
+/// What is to be done at a step. Gates that are breached roll back at any time. To leave a step, its hold time must be
+/// over and each arm must have answered enough; to leave the last one with a baseline, the canary must also have been
+/// proven to keep to every gate. Pure.
+RolloutDecision decide(const RolloutPlan& plan, size_t step, bool hold_is_over, const RolloutWindow& window);
+
+/// Of the last second or less: the canary fails at least every second time and ten times, and the baseline does not.
+bool is_error_burst(const RolloutWindow& second);
+
+/// The quantiles of both arms' computing at equal batch sizes: the baseline's executions are weighted as the canary's
+/// are. Of sizes that both have used; 0 and 0 where they have none in common.
+struct ComputeComparison {
+  double canary_us = 0, baseline_us = 0;
+};
+ComputeComparison compare_compute(const RolloutWindow& window, double p);
+
+}  // namespace modelmill

@@ -1,0 +1,226 @@
+#include <simdjson.h>
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <utility>
+
+#include "base/json_text.h"
+#include "rollout/rollout_document.h"
+#include "state/kept_document.h"
+
+namespace modelmill {
+namespace {
+
+using simdjson::dom::element;
+
+constexpr int64_t kFormat = 1;
+constexpr RolloutPhase kPhases[] = {RolloutPhase::kRunning, RolloutPhase::kPaused, RolloutPhase::kPromoted,
+                                    RolloutPhase::kRolledBack, RolloutPhase::kAborted};
+
+/// Pairs of a bucket and its count, one after the other.
+void write_latency(JsonWriter& json, const LatencyCounts& counts) {
+  json.begin_array();
+  for (size_t bucket = 0; bucket < counts.size(); ++bucket)
+    if (counts[bucket] > 0) json.value(static_cast<uint64_t>(bucket)).value(counts[bucket]);
+  json.end_array();
+}
+
+void write_counts(JsonWriter& json, const ArmCounts& counts) {
+  json.begin_object().field("requests", counts.requests).field("errors", counts.errors).key("latency");
+  write_latency(json, counts.latency);
+  json.key("compute").begin_object();
+  for (const auto& [rows, latency] : counts.compute) write_latency(json.key(std::to_string(rows)), latency);
+  json.end_object().end_object();
+}
+
+void write_route(JsonWriter& json, const char* name, const std::optional<RouteDefinition>& route) {
+  json.key(name);
+  if (route)
+    json.raw(route_json(*route));
+  else
+    json.null();
+}
+
+void write_rollout(JsonWriter& json, const Rollout& rollout) {
+  json.begin_object().field("number", rollout.number).field("started_at", rollout.started_at);
+  json.field("to", rollout.to.text()).field("from", rollout.from.text());
+  json.field("steps", steps_text(rollout.plan.steps)).field("min_requests", rollout.plan.min_requests);
+  json.key("gates").begin_array();
+  for (const RolloutGate& gate : rollout.plan.gates) json.value(gate.text);
+  json.end_array();
+  write_route(json, "before", rollout.before);
+  write_route(json, "wanted", rollout.wanted);
+  json.field("is_placed", rollout.is_placed).field("phase", rollout_phase_name(rollout.phase));
+  json.field("is_held", rollout.is_held).field("why", rollout.why);
+  json.field("step", static_cast<uint64_t>(rollout.step)).field("watched_ms", int64_t{rollout.watched.count()});
+  write_counts(json.key("canary"), rollout.window.canary);
+  write_counts(json.key("baseline"), rollout.window.baseline);
+  json.end_object();
+}
+
+/// Reads fields one after the other, and remembers whether all were as they must be.
+class Fields {
+ public:
+  explicit Fields(const element& object) : object_(object) {}
+
+  template <typename T>
+  void read(const char* name, T& into) {
+    ok_ = ok_ && object_[name].get(into) == simdjson::SUCCESS;
+  }
+  void read(const char* name, std::string& into) {
+    std::string_view text;
+    read(name, text);
+    into = text;
+  }
+  template <typename T, typename Parse>
+  void read(const char* name, T& into, Parse parse) {
+    std::string_view text;
+    read(name, text);
+    if (!ok_) return;
+    auto parsed = parse(text);
+    ok_ = parsed.ok();
+    if (ok_) into = *std::move(parsed);
+  }
+  void read_route(const char* name, std::optional<RouteDefinition>& into) {
+    element value;
+    read(name, value);
+    if (!ok_ || value.is_null()) return;
+    auto route = parse_route(simdjson::to_string(value));
+    ok_ = route.ok();
+    if (ok_) into = *std::move(route);
+  }
+  element at(const char* name) {
+    element value;
+    read(name, value);
+    return value;
+  }
+  void require(bool ok) { ok_ = ok_ && ok; }
+  bool ok() const { return ok_; }
+
+ private:
+  const element object_;
+  bool ok_ = true;
+};
+
+bool read_latency(const element& value, LatencyCounts& into) {
+  simdjson::dom::array pairs;
+  if (value.get(pairs) != simdjson::SUCCESS || pairs.size() % 2 != 0) return false;
+  for (auto it = pairs.begin(); it != pairs.end(); ++it) {
+    uint64_t bucket = 0, count = 0;
+    if ((*it).get(bucket) != simdjson::SUCCESS || bucket >= kLatencyHistogramBuckets) return false;
+    if ((*++it).get(count) != simdjson::SUCCESS) return false;
+    if (into.size() <= bucket) into.resize(bucket + 1);
+    into[bucket] = count;
+  }
+  return true;
+}
+
+bool read_counts(const element& value, ArmCounts& into) {
+  Fields fields(value);
+  fields.read("requests", into.requests);
+  fields.read("errors", into.errors);
+  simdjson::dom::object compute;
+  fields.read("compute", compute);
+  const element latency = fields.at("latency");
+  if (!fields.ok() || !read_latency(latency, into.latency)) return false;
+  return std::all_of(compute.begin(), compute.end(), [&](const simdjson::dom::key_value_pair& item) {
+    int64_t rows = 0;
+    const char* const end = item.key.data() + item.key.size();
+    return std::from_chars(item.key.data(), end, rows).ptr == end && read_latency(item.value, into.compute[rows]);
+  });
+}
+
+Status read_rollout(const element& value, Rollout& into) {
+  Fields fields(value);
+  fields.read("number", into.number);
+  fields.read("started_at", into.started_at);
+  fields.read("to", into.to, parse_route_target);
+  fields.read("from", into.from, parse_route_target);
+  fields.read("steps", into.plan.steps, [](std::string_view text) { return parse_steps(text, {}); });
+  fields.read("min_requests", into.plan.min_requests);
+  simdjson::dom::array gates;
+  fields.read("gates", gates);
+  if (!fields.ok()) return wrong_kept_field("rollout");
+  for (const element gate : gates) {
+    std::string_view text;
+    if (gate.get(text) != simdjson::SUCCESS) return wrong_kept_field("gates");
+    auto parsed = parse_gate(text);
+    if (!parsed.ok()) return failed_precondition(parsed.status().message() + " (use the release that wrote it)");
+    into.plan.gates.push_back(*std::move(parsed));
+  }
+  fields.read_route("before", into.before);
+  fields.read_route("wanted", into.wanted);
+  fields.read("is_placed", into.is_placed);
+  std::string phase;
+  fields.read("phase", phase);
+  const auto* const known = std::find_if(std::begin(kPhases), std::end(kPhases),
+                                         [&](RolloutPhase one) { return phase == rollout_phase_name(one); });
+  fields.require(known != std::end(kPhases));
+  if (fields.ok()) into.phase = *known;
+  fields.read("is_held", into.is_held);
+  fields.read("why", into.why);
+  uint64_t step = 0;
+  int64_t watched = 0;
+  fields.read("step", step);
+  fields.read("watched_ms", watched);
+  fields.require(step < into.plan.steps.size());
+  const element canary = fields.at("canary"), baseline = fields.at("baseline");
+  if (!fields.ok()) return wrong_kept_field("rollout");
+  into.step = step;
+  into.watched = std::chrono::milliseconds(watched);
+  if (!read_counts(canary, into.window.canary) || !read_counts(baseline, into.window.baseline))
+    return wrong_kept_field("rollout");
+  return ok_status();
+}
+
+Status read_entry(const element& value, RolloutEntry& into) {
+  Fields fields(value);
+  fields.read("number", into.number);
+  fields.read("rollout", into.rollout);
+  fields.read("at", into.at);
+  fields.read("what", into.what);
+  fields.read("by", into.by);
+  fields.read("why", into.why);
+  fields.read("percent", into.percent);
+  const element numbers = fields.at("numbers");
+  if (!fields.ok()) return wrong_kept_field("history");
+  into.numbers = simdjson::to_string(numbers);
+  return ok_status();
+}
+
+Status read_field(std::string_view key, const element& value, RolloutDocument& into) {
+  if (key == "format") return ok_status();
+  if (key == "rollout") return read_rollout(value, into.last.emplace());
+  if (key != "history") return unknown_kept_field(key);
+  simdjson::dom::array entries;
+  if (value.get(entries) != simdjson::SUCCESS) return wrong_kept_field("history");
+  for (const element entry : entries) MM_RETURN_IF_ERROR(read_entry(entry, into.entries.emplace_back()));
+  return ok_status();
+}
+
+}  // namespace
+
+std::string rollout_document_text(const RolloutDocument& document) {
+  JsonWriter json;
+  json.begin_object().field("format", kFormat);
+  if (document.last) write_rollout(json.key("rollout"), *document.last);
+  json.key("history").begin_array();
+  for (const RolloutEntry& entry : document.entries) {
+    json.begin_object().field("number", entry.number).field("rollout", entry.rollout).field("at", entry.at);
+    json.field("what", entry.what).field("by", entry.by).field("why", entry.why).field("percent", entry.percent);
+    json.key("numbers").raw(entry.numbers).end_object();
+  }
+  json.end_array().end_object();
+  return json.take();
+}
+
+Result<RolloutDocument> parse_rollout_document(const std::string& text) {
+  simdjson::dom::parser parser;
+  MM_ASSIGN_OR_RETURN(const simdjson::dom::object object, open_kept_document(parser, text, kFormat));
+  RolloutDocument document;
+  for (const auto& [key, value] : object) MM_RETURN_IF_ERROR(read_field(key, value, document));
+  return document;
+}
+
+}  // namespace modelmill

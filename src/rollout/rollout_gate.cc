@@ -1,0 +1,79 @@
+#include "rollout/rollout_gate.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <optional>
+
+#include "base/duration_text.h"
+
+namespace modelmill {
+namespace {
+
+/// "1.5" of "1.5pp"; nullopt: it does not end so, or there is no such number.
+std::optional<double> number_before(std::string_view text, std::string_view unit) {
+  if (!text.ends_with(unit)) return std::nullopt;
+  text.remove_suffix(unit.size());
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+Status wrong(std::string_view text, const std::string& why) {
+  return invalid_argument("gate '" + std::string(text) + "': " + why +
+                          "; gates are such as error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x or p99<=50ms");
+}
+
+Result<RolloutGate> error_gate(RolloutGate gate, std::string_view limit) {
+  if (limit.starts_with('+')) {
+    const auto points = number_before(limit.substr(1), "pp");
+    if (!points || !(*points >= 0 && *points < 100))
+      return wrong(gate.text, "'" + std::string(limit) + "' is not a number of percentage points from +0pp to +100pp");
+    gate.kind = RolloutGate::Kind::kErrorDifference;
+    gate.limit = *points / 100;
+    return gate;
+  }
+  const auto percent = number_before(limit, "%");
+  if (!percent || !(*percent >= 0 && *percent < 100))
+    return wrong(gate.text, "'" + std::string(limit) + "' is neither percentage points (+0.5pp) nor a percentage (1%)");
+  gate.kind = RolloutGate::Kind::kErrorLimit;
+  gate.limit = *percent / 100;
+  return gate;
+}
+
+Result<RolloutGate> latency_gate(RolloutGate gate, std::string_view limit) {
+  if (limit.ends_with('x')) {
+    const auto ratio = number_before(limit, "x");
+    if (!ratio || !(*ratio >= 1 && *ratio <= 100))
+      return wrong(gate.text, "'" + std::string(limit) + "' is not a factor from 1x to 100x");
+    gate.kind = RolloutGate::Kind::kLatencyRatio;
+    gate.limit = *ratio;
+    return gate;
+  }
+  const auto time = parse_duration(limit);
+  if (!time.ok()) return wrong(gate.text, "'" + std::string(limit) + "' is neither a factor (1.1x) nor a time (50ms)");
+  gate.kind = RolloutGate::Kind::kLatencyLimit;
+  gate.limit = static_cast<double>(time->count());
+  return gate;
+}
+
+}  // namespace
+
+Result<RolloutGate> parse_gate(std::string_view text) {
+  RolloutGate gate;
+  std::copy_if(text.begin(), text.end(), std::back_inserter(gate.text), [](char c) { return c != ' '; });
+  const std::string_view spaceless = gate.text;
+  const size_t sign = spaceless.find("<=");
+  if (sign == std::string_view::npos) return wrong(text, "it has no '<='");
+  const std::string_view metric = spaceless.substr(0, sign), limit = spaceless.substr(sign + 2);
+  if (metric == "error_rate") return error_gate(gate, limit);
+  const auto percentile = metric.starts_with('p') ? number_before(metric.substr(1), "") : std::nullopt;
+  if (!percentile)
+    return wrong(text, "'" + std::string(metric) + "' is neither error_rate nor a percentile of latency (p99)");
+  if (!(*percentile >= 1 && *percentile <= 99.99)) return wrong(text, "percentiles are from p1 to p99.99");
+  gate.quantile = *percentile / 100;
+  return latency_gate(gate, limit);
+}
+
+}  // namespace modelmill

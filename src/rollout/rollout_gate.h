@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace modelmill {
+
+/// What a canary must keep to. Written "error_rate<=+0.5pp" (than the baseline's), "error_rate<=1%", "p99<=1.2x" (the
+/// baseline's), "p99<=50ms".
+struct RolloutGate {
+  enum class Kind {
+    kErrorDifference,  // limit: a share that it may be above the baseline's
+    kErrorLimit,       // a share
+    kLatencyRatio,     // times the baseline's quantile
+    kLatencyLimit,     // microseconds
+  };
+  Kind kind = Kind::kErrorDifference;
+  double limit = 0;
+  double quantile = 0;  // of latencies, in (0, 1)
+  std::string text;
+
+  bool compares() const { return kind == Kind::kErrorDifference || kind == Kind::kLatencyRatio; }
+  /// They are of the same quantity, in the same way, so one of them means nothing.
+  bool is_like(const RolloutGate& other) const { return kind == other.kind && quantile == other.quantile; }
+  bool operator==(const RolloutGate&) const = default;
+};
+
+/// INVALID_ARGUMENT says which forms there are.
+Result<RolloutGate> parse_gate(std::string_view text);
+
+}  // namespace modelmill

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "catalog/catalog.h"
+#include "catalog/rollout_control.h"
+#include "catalog/route_control.h"
+#include "rollout/rollout_records.h"
+#include "rollout/rollout_request.h"
+#include "runtime/metrics.h"
+
+namespace modelmill {
+
+/// Runs rollouts: counts what the arms of their routes do, asks decide() what that means, and puts that in force as
+/// changes of the routes. What it decides is written before it is done, and done again after a crash in between. Of the
+/// processes that share a store, one at a time decides for a name: the one that holds its lease. Thread-safe.
+class RolloutKeeper final : public RolloutControl {
+ public:
+  struct Options {
+    RolloutRecords::OpenStore store;
+    /// What an arm of a route has counted; from the first call on.
+    std::function<ArmCounts(const std::string& route, const RouteTarget& arm)> count;
+    /// Makes a version the model's default one. Blocks.
+    std::function<Status(const std::string& model, int64_t version)> make_default;
+    /// UTC, ISO 8601.
+    std::function<std::string()> now;
+    const TimeSource* time = &TimeSource::steady();
+  };
+
+  /// All of them must outlive it.
+  RolloutKeeper(const Catalog& catalog, RouteControl& routes, MetricRegistry& metrics, Options options);
+  ~RolloutKeeper() override;
+
+  /// Goes on with the rollouts that were kept, and looks at them from now on, on a thread of its own. For once the
+  /// models are loaded.
+  void begin_looking();
+  void stop();
+  /// One look at all rollouts that run. What the thread does each 200 ms.
+  void look();
+
+  Result<std::string> list() override;
+  Result<std::string> show(const std::string& name) override;
+  Result<std::string> history(const std::string& name) override;
+  Result<std::string> start(const std::string& name, std::string_view request, const std::string& by) override;
+  Result<std::string> act(const std::string& name, RolloutAction action, const std::string& by) override;
+
+ private:
+  using Record = RolloutRecords::Record;
+
+  /// What this process has seen of a rollout that runs, and does not keep.
+  struct Watch {
+    uint64_t number = 0;  // of the rollout
+    TimePoint looked_at{}, written_at{};
+    RolloutWindow counted;             // all that the arms had, at the last look
+    std::deque<RolloutWindow> second;  // what was new at the last looks, for about a second
+    std::shared_ptr<Gauge> percent;
+    std::string problem;  // that was logged last
+  };
+
+  void run();
+  /// Those that run, and those whose end is yet to be put in force.
+  Status find_rollouts() MM_REQUIRES(mutex_);
+  Status look_at(const std::string& name) MM_REQUIRES(mutex_);
+  Watch& watch_of(const std::string& name, const Rollout& rollout) MM_REQUIRES(mutex_);
+  RolloutWindow counted_by(const std::string& name, const Rollout& rollout) const;
+  /// Adds what is new to the rollout's window and its time.
+  void count(const std::string& name, Rollout& rollout, Watch& watch) MM_REQUIRES(mutex_);
+  Status decide_for(const std::string& name, Record& record, Watch& watch) MM_REQUIRES(mutex_);
+  /// Why the canary can't be asked though the baseline can; empty: it can.
+  std::string crash_of(const Rollout& rollout) const;
+  /// The route is another one than the rollout wants.
+  bool is_overruled(const std::string& name, const Rollout& rollout) const;
+  Status enter_step(const std::string& name, Record& record, const std::string& why) MM_REQUIRES(mutex_);
+  Status finish(const std::string& name, Record& record, RolloutPhase phase, const std::string& by,
+                const std::string& why) MM_REQUIRES(mutex_);
+  Status pause(const std::string& name, Record& record, const std::string& by, const std::string& why)
+      MM_REQUIRES(mutex_);
+  Status resume(const std::string& name, Record& record, const std::string& by) MM_REQUIRES(mutex_);
+  Status hold(const std::string& name, Record& record, const std::string& why) MM_REQUIRES(mutex_);
+  Status do_once(const std::string& name, RolloutAction action, const std::string& by) MM_REQUIRES(mutex_);
+  /// The winner serves a model's own name, so that no route is needed; an error where that can't be.
+  Status make_default(const std::string& name, const RouteTarget& winner) const;
+  Status begin(const std::string& name, const RolloutRequest& request, Record& record, const std::string& by)
+      MM_REQUIRES(mutex_);
+  /// A decision about the rollout as it stands.
+  RolloutEntry entry_of(const Rollout& rollout, const char* what, const std::string& by, const std::string& why) const;
+  /// Writes the rollout with the decision, and puts what it wants in force.
+  Status carry_out(const std::string& name, Record& record, RolloutEntry entry) MM_REQUIRES(mutex_);
+  Status place(const std::string& name, Record& record) MM_REQUIRES(mutex_);
+  std::optional<RouteDefinition> route_of(const std::string& name) const;
+
+  const Catalog& catalog_;
+  RouteControl& routes_;
+  MetricRegistry& metrics_;
+  const Options options_;
+  Mutex mutex_;
+  RolloutRecords records_ MM_GUARDED_BY(mutex_);
+  std::map<std::string, Watch> watches_ MM_GUARDED_BY(mutex_);  // of those that run, by name
+  TimePoint listed_at_ MM_GUARDED_BY(mutex_){};
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<Counter>> ended_
+      MM_GUARDED_BY(mutex_);  // by name and outcome
+
+  Mutex stop_mutex_;
+  CondVar stop_asked_;
+  bool stopping_ MM_GUARDED_BY(stop_mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace modelmill

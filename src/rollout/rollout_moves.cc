@@ -1,0 +1,226 @@
+#include <cstdio>
+#include <utility>
+
+#include "base/log.h"
+#include "rollout/rollout_keeper.h"
+#include "rollout/rollout_view.h"
+#include "rollout/route_targets.h"
+
+// What RolloutKeeper does about a rollout, by itself or by somebody's word.
+
+namespace modelmill {
+namespace {
+
+/// Of a change that other processes are faster than, again and again.
+constexpr int kAttempts = 16;
+
+constexpr const char* kItself = "modelmill";
+
+std::string what(const std::string& name) { return "rollout of '" + name + "'"; }
+
+std::string percent_text(double percent) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", percent);
+  return text;
+}
+
+const char* outcome_of(RolloutPhase phase) {
+  if (phase == RolloutPhase::kPromoted) return "promote";
+  return phase == RolloutPhase::kAborted ? "abort" : "roll back";
+}
+
+}  // namespace
+
+std::optional<RouteDefinition> RolloutKeeper::route_of(const std::string& name) const {
+  auto history = routes_.history(name);
+  return history.ok() ? history->route() : std::nullopt;
+}
+
+RolloutEntry RolloutKeeper::entry_of(const Rollout& rollout, const char* what, const std::string& by,
+                                     const std::string& why) const {
+  return {0, rollout.number, options_.now(), what, by, why, rollout.percent(), rollout_numbers_json(rollout)};
+}
+
+Status RolloutKeeper::carry_out(const std::string& name, Record& record, RolloutEntry entry) {
+  Log::info("rollout: " + entry.what, {{"route", name},
+                                       {"to", record.document.last->to.text()},
+                                       {"percent", percent_text(entry.percent)},
+                                       {"by", entry.by},
+                                       {"reason", entry.why}});
+  record.document.add(std::move(entry));
+  record.document.last->is_placed = false;
+  MM_RETURN_IF_ERROR(records_.put(name, record).with_context(what(name)));
+  return place(name, record);
+}
+
+Status RolloutKeeper::place(const std::string& name, Record& record) {
+  Rollout& rollout = *record.document.last;
+  if (is_overruled(name, rollout)) {
+    const std::string by = "rollout " + std::to_string(rollout.number);
+    const Status status =
+        rollout.wanted ? routes_.set(*rollout.wanted, by).status() : routes_.remove(name, by).status();
+    MM_RETURN_IF_ERROR(status.with_context(what(name)));
+  }
+  rollout.is_placed = true;
+  return records_.put(name, record).with_context(what(name));
+}
+
+Status RolloutKeeper::hold(const std::string& name, Record& record, const std::string& why) {
+  Rollout& rollout = *record.document.last;
+  rollout.why = why;
+  if (std::exchange(rollout.is_held, true)) return ok_status();
+  record.document.add(entry_of(rollout, "hold", kItself, why));
+  return records_.put(name, record);
+}
+
+Status RolloutKeeper::enter_step(const std::string& name, Record& record, const std::string& why) {
+  Rollout& rollout = *record.document.last;
+  RolloutEntry entry = entry_of(rollout, "step", kItself, why);
+  ++rollout.step;
+  entry.percent = rollout.percent();
+  // The others' shares are as they are among each other.
+  RouteDefinition base = rollout.before ? *rollout.before : *rollout.wanted;
+  if (!rollout.before) base.split = {{rollout.from, 100}};
+  rollout.wanted = with_share(base, rollout.to, rollout.percent());
+  rollout.window = {};
+  rollout.watched = {};
+  rollout.is_held = false;
+  rollout.why = why;
+  if (const auto it = watches_.find(name); it != watches_.end()) it->second.second.clear();
+  return carry_out(name, record, std::move(entry));
+}
+
+Status RolloutKeeper::make_default(const std::string& name, const RouteTarget& winner) const {
+  if (winner.model != name)
+    return failed_precondition("'" + winner.model + "' is another model, so a route leads to it");
+  const auto pin =
+      winner.label.empty() ? catalog_.pin(winner.model, winner.version) : catalog_.pin(winner.model, winner.label);
+  if (!pin.ok()) return pin.status();
+  const auto table = catalog_.table();
+  const ModelEntry* entry = table->find(name);
+  const auto* const served = entry == nullptr ? nullptr : entry->find(0);
+  if (served != nullptr && (*served)->version() == (*pin)->version()) return ok_status();
+  return options_.make_default(name, (*pin)->version());
+}
+
+Status RolloutKeeper::finish(const std::string& name, Record& record, RolloutPhase phase, const std::string& by,
+                             const std::string& why) {
+  Rollout& rollout = *record.document.last;
+  const bool promoted = phase == RolloutPhase::kPromoted;
+  RolloutEntry entry = entry_of(rollout, outcome_of(phase), by, why);
+  entry.percent = promoted ? 100 : 0;
+  if (phase == RolloutPhase::kAborted && is_overruled(name, rollout)) {
+    rollout.wanted = route_of(name);
+    entry.why += "; the route stays as others have set it";
+  } else if (rollout.before) {
+    rollout.wanted = promoted ? with_share(*rollout.before, rollout.to, 100) : *rollout.before;
+    // Of a canary that is gone altogether there can't be a share of nothing.
+    if (!promoted && !check_targets(*rollout.wanted, *catalog_.table()).ok())
+      std::erase_if(rollout.wanted->split,
+                    [&](const RouteArm& arm) { return arm.to == rollout.to && arm.percent == 0; });
+  } else if (const Status status = make_default(name, promoted ? rollout.to : rollout.from); status.ok()) {
+    rollout.wanted = std::nullopt;
+  } else {
+    rollout.wanted = with_share(*rollout.wanted, promoted ? rollout.to : rollout.from, 100);
+    entry.why += "; the route stays: " + status.message();
+  }
+  rollout.phase = phase;
+  rollout.is_held = false;
+  rollout.why = entry.why;
+  MM_RETURN_IF_ERROR(carry_out(name, record, std::move(entry)));
+  std::shared_ptr<Counter>& ended = ended_[{name, outcome_of(phase)}];
+  if (!ended)
+    ended = metrics_.counter("modelmill_rollouts_total", "Rollouts that ended, by how",
+                             {{"route", name}, {"outcome", outcome_of(phase)}});
+  ended->add();
+  watches_.erase(name);
+  records_.release(name);
+  return ok_status();
+}
+
+Status RolloutKeeper::pause(const std::string& name, Record& record, const std::string& by, const std::string& why) {
+  Rollout& rollout = *record.document.last;
+  rollout.phase = RolloutPhase::kPaused;
+  rollout.why = why;
+  rollout.is_held = false;
+  record.document.add(entry_of(rollout, "pause", by, why));
+  return records_.put(name, record).with_context(what(name));
+}
+
+Status RolloutKeeper::resume(const std::string& name, Record& record, const std::string& by) {
+  Rollout& rollout = *record.document.last;
+  rollout.phase = RolloutPhase::kRunning;
+  rollout.why = "resumed by " + by;
+  return carry_out(name, record, entry_of(rollout, "resume", by, "by hand"));
+}
+
+Status RolloutKeeper::do_once(const std::string& name, RolloutAction action, const std::string& by) {
+  MM_ASSIGN_OR_RETURN(Record record, records_.get(name));
+  if (!record.document.last) return not_found("there has been no rollout of '" + name + "'");
+  const RolloutPhase phase = record.document.last->phase;
+  if (!record.document.last->is_active())
+    return failed_precondition("the " + what(name) + " is " + rollout_phase_name(phase) + " already");
+  switch (action) {
+    case RolloutAction::kPause:
+      if (phase == RolloutPhase::kPaused) return failed_precondition("the " + what(name) + " is paused already");
+      return pause(name, record, by, "by hand");
+    case RolloutAction::kResume:
+      if (phase != RolloutPhase::kPaused) return failed_precondition("the " + what(name) + " is not paused");
+      return resume(name, record, by);
+    case RolloutAction::kAbort: return finish(name, record, RolloutPhase::kAborted, by, "by hand");
+    case RolloutAction::kPromote: return finish(name, record, RolloutPhase::kPromoted, by, "by hand");
+  }
+  return ok_status();
+}
+
+Result<std::string> RolloutKeeper::act(const std::string& name, RolloutAction action, const std::string& by) {
+  {
+    const MutexLock lock(mutex_);
+    Status status;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      status = do_once(name, action, by);
+      if (status.code() != Code::kAborted) break;
+    }
+    MM_RETURN_IF_ERROR(status);
+  }
+  return show(name);
+}
+
+Status RolloutKeeper::begin(const std::string& name, const RolloutRequest& request, Record& record,
+                            const std::string& by) {
+  RolloutDocument& document = record.document;
+  if (document.last && document.last->is_active())
+    return failed_precondition("a " + what(name) + " to '" + document.last->to.text() +
+                               "' runs already; abort it, or wait for its end");
+  const std::optional<RouteDefinition> route = route_of(name);
+  const auto table = catalog_.table();
+  MM_ASSIGN_OR_RETURN(Rollout rollout, plan_rollout(name, request, route ? &*route : nullptr, *table));
+  if (const std::string crash = crash_of(rollout); !crash.empty())
+    return failed_precondition("'" + rollout.to.text() + "' is not ready to be rolled out: " + crash);
+  rollout.number = document.last ? document.last->number + 1 : 1;
+  rollout.started_at = options_.now();
+  rollout.why = "started by " + by;
+  document.last = std::move(rollout);
+  if (!records_.hold(name))
+    return failed_precondition("another process that shares the state decides for '" + name + "'; ask it");
+  MM_RETURN_IF_ERROR(carry_out(name, record, entry_of(*document.last, "start", by, "by hand")));
+  watch_of(name, *document.last);
+  return ok_status();
+}
+
+Result<std::string> RolloutKeeper::start(const std::string& name, std::string_view request, const std::string& by) {
+  MM_ASSIGN_OR_RETURN(const RolloutRequest parsed, parse_rollout_request(request));
+  {
+    const MutexLock lock(mutex_);
+    Status status;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      MM_ASSIGN_OR_RETURN(Record record, records_.get(name));
+      status = begin(name, parsed, record, by);
+      if (status.code() != Code::kAborted) break;
+    }
+    MM_RETURN_IF_ERROR(status);
+  }
+  return show(name);
+}
+
+}  // namespace modelmill

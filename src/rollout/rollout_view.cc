@@ -1,0 +1,78 @@
+#include "rollout/rollout_view.h"
+
+#include "base/json_text.h"
+
+namespace modelmill {
+namespace {
+
+void write_arm(JsonWriter& json, const RouteTarget& arm, const ArmCounts& counts) {
+  const double rate =
+      counts.requests == 0 ? 0 : static_cast<double>(counts.errors) / static_cast<double>(counts.requests);
+  json.begin_object().field("arm", arm.text()).field("requests", counts.requests).field("errors", counts.errors);
+  json.field("error_rate", rate).field("p50_us", quantile_us(counts.latency, 0.5));
+  json.field("p99_us", quantile_us(counts.latency, 0.99)).end_object();
+}
+
+void write_numbers(JsonWriter& json, const Rollout& rollout) {
+  write_arm(json.key("canary"), rollout.to, rollout.window.canary);
+  write_arm(json.key("baseline"), rollout.from, rollout.window.baseline);
+  json.key("gates").begin_array();
+  for (const GateReading& reading : decide(rollout.plan, rollout.step, false, rollout.window).readings) {
+    json.begin_object().field("gate", reading.gate);
+    json.field("state", reading.breached ? "breached" : reading.proven ? "proven" : "open");
+    json.field("text", reading.text).end_object();
+  }
+  json.end_array();
+}
+
+void write_rollout(JsonWriter& json, const std::string& name, const Rollout& rollout) {
+  json.begin_object().field("name", name).field("number", rollout.number);
+  json.field("state", rollout_phase_name(rollout.phase)).field("held", rollout.is_held).field("why", rollout.why);
+  json.field("to", rollout.to.text()).field("from", rollout.from.text());
+  json.field("started_at", rollout.started_at).field("steps", steps_text(rollout.plan.steps));
+  json.field("step", static_cast<uint64_t>(rollout.step + 1)).field("percent", rollout.percent());
+  json.field("hold", hold_text(rollout.plan.steps[rollout.step].hold));
+  json.field("watched_seconds", static_cast<double>(rollout.watched.count()) / 1e3);
+  json.field("min_requests", rollout.plan.min_requests);
+  write_numbers(json, rollout);
+  json.end_object();
+}
+
+}  // namespace
+
+std::string rollout_numbers_json(const Rollout& rollout) {
+  JsonWriter json;
+  json.begin_object();
+  write_numbers(json, rollout);
+  json.end_object();
+  return json.take();
+}
+
+std::string rollout_json(const std::string& name, const Rollout& rollout) {
+  JsonWriter json;
+  write_rollout(json, name, rollout);
+  return json.take();
+}
+
+std::string rollout_list_json(const std::map<std::string, RolloutRecords::Record>& all) {
+  JsonWriter json;
+  json.begin_object().key("rollouts").begin_array();
+  for (const auto& [name, record] : all)
+    if (record.document.last) write_rollout(json, name, *record.document.last);
+  json.end_array().end_object();
+  return json.take();
+}
+
+std::string rollout_history_json(const std::string& name, const RolloutDocument& document) {
+  JsonWriter json;
+  json.begin_object().field("name", name).key("history").begin_array();
+  for (auto entry = document.entries.rbegin(); entry != document.entries.rend(); ++entry) {
+    json.begin_object().field("number", entry->number).field("rollout", entry->rollout).field("at", entry->at);
+    json.field("what", entry->what).field("by", entry->by).field("why", entry->why).field("percent", entry->percent);
+    json.key("numbers").raw(entry->numbers).end_object();
+  }
+  json.end_array().end_object();
+  return json.take();
+}
+
+}  // namespace modelmill

@@ -1,0 +1,337 @@
+"""Rollouts under load: what is good is promoted, what is not is rolled back, whatever happens to the server meanwhile."""
+
+import json
+import threading
+import time
+
+import pytest
+
+import servers
+import triton_repository
+from servers import wait_until
+
+CONFIG = triton_repository.FP32_4 + " version_policy { all { } }"
+# Version 1 answers what it gets; the others do so too, but for what BEHAVIOUR does.
+CODE = """
+import os
+import time
+
+class TritonPythonModel:
+    def execute(self, requests):
+        {behaviour}
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", pb_utils.get_input_tensor_by_name(r, "x").as_numpy())])
+                for r in requests]
+"""
+HEAD = "import numpy as np\nimport triton_python_backend_utils as pb_utils\n"
+BEHAVIOURS = {
+    1: "time.sleep(0.002)",
+    2: "time.sleep(0.002)",
+    3: "raise ValueError('a bad version')",
+    4: "time.sleep(0.03)",
+    5: "if pb_utils.get_input_tensor_by_name(requests[0], 'x').as_numpy().flat[0] == 1: os._exit(1)",
+}
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """The model m: version 2 is as good as 1, 3 fails, 4 is slow, 5 dies."""
+    folder = tmp_path / "models"
+    for version, behaviour in BEHAVIOURS.items():
+        place = folder / "m" / str(version)
+        place.mkdir(parents=True)
+        (place / "model.py").write_text(HEAD + CODE.format(behaviour=behaviour))
+    (folder / "m" / "config.pbtxt").write_text(f'backend: "python" {CONFIG}\n')
+    return folder
+
+
+def arguments(tmp_path, repository):
+    return (repository, f"--state-dir={tmp_path / 'state'}")
+
+
+@pytest.fixture
+def server(tmp_path, repository):
+    with servers.serving(tmp_path, *arguments(tmp_path, repository)) as running:
+        make_default(running, 1)
+        yield running
+
+
+def make_default(server, version):
+    status, answer, _ = server.request("PUT", "/admin/models/m/default", json.dumps({"version": version}).encode())
+    assert status == 200, answer
+
+
+def default(server):
+    return server.get_json("/admin/models/m")["default_version"]
+
+
+def call(server, method, path="", body=None):
+    data = None if body is None else json.dumps(body).encode()
+    status, answer, _ = server.request(method, f"/admin/rollouts{path}", data)
+    return status, json.loads(answer)
+
+
+def start(server, to, **more):
+    body = {"to": to, "from": 1, "steps": "20,50,100", "hold": "1s", "min_requests": 10, **more}
+    status, answer = call(server, "POST", "/m", body)
+    assert status == 200, answer
+    return answer
+
+
+def show(server):
+    return server.get_json("/admin/rollouts/m")
+
+
+def is_over(server):
+    return show(server)["state"] not in ("running", "paused")
+
+
+def decisions(server):
+    """Oldest first."""
+    return [entry["what"] for entry in reversed(call(server, "GET", "/m/history")[1]["history"])]
+
+
+def without_holds(server):
+    """Of tests in which it depends on the machine whether there is enough traffic at all times."""
+    return [what for what in decisions(server) if what != "hold"]
+
+
+class Load:
+    """Requests from some clients while a block runs; what they got is counted by version."""
+
+    def __init__(self, server, clients=6):
+        self.server = server
+        self.over = threading.Event()
+        self.lock = threading.Lock()
+        self.good, self.bad, self.lost = {}, {}, 0
+        self.threads = [threading.Thread(target=self._run) for _ in range(clients)]
+
+    def _run(self):
+        body = json.dumps({"x": [1, 2, 3, 4]}).encode()
+        while not self.over.is_set():
+            try:
+                status, _, headers = self.server.request(
+                    "POST", "/predict/m", body, {"Content-Type": "application/json"}
+                )
+            except OSError:
+                with self.lock:
+                    self.lost += 1
+                time.sleep(0.05)
+                continue
+            version = headers.get("x-served-version", "none")
+            with self.lock:
+                counts = self.good if status == 200 else self.bad
+                counts[version] = counts.get(version, 0) + 1
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def answered(self):
+        return sum(self.good.values()) + sum(self.bad.values())
+
+
+def test_a_version_that_fails_is_rolled_back_within_a_second(server):
+    with Load(server) as load:
+        wait_until(lambda: load.answered() > 50, "some traffic")
+        begun = time.monotonic()
+        start(server, 3, hold="1m")
+        wait_until(lambda: is_over(server), "its end")
+        took = time.monotonic() - begun
+        harmed = sum(load.bad.values())
+        wait_until(lambda: load.answered() > 1_000, "more traffic")
+    state = show(server)
+    assert state["state"] == "rolled back" and ("breached" in state["why"] or "burst" in state["why"])
+    # On a slow machine its requests take longer to come.
+    assert took < 3
+    assert set(load.bad) == {"3"} and load.good.keys() <= {"1", "none"}
+    canary, baseline = state["canary"], state["baseline"]
+    assert canary["errors"] == canary["requests"] > 0 and baseline["errors"] == 0
+    # No more than its share was harmed, and a few that were on their way, and none since.
+    assert harmed <= sum(load.bad.values()) <= harmed + 6
+    assert harmed <= 0.4 * (canary["requests"] + baseline["requests"]) + 12
+    assert decisions(server) == ["start", "roll back"]
+    assert server.get_json("/admin/routes") == {"routes": []} and default(server) == 1
+
+
+def test_a_slow_version_is_rolled_back(server):
+    with Load(server):
+        start(server, 4, hold="1m", gates=["p95<=2x"])
+        wait_until(lambda: is_over(server), "its end")
+    state = show(server)
+    assert state["state"] == "rolled back" and "gate p95<=2x is breached" in state["why"]
+    assert "computing at equal batch sizes" in state["why"]
+    assert state["canary"]["p50_us"] > 25_000
+
+
+def test_a_good_version_is_promoted(server):
+    with Load(server) as load:
+        start(server, 2, gates=["error_rate<=+20pp", "p50<=5x"])
+        wait_until(lambda: is_over(server), "its end")
+        state = show(server)
+        assert state["state"] == "promoted", state
+        assert without_holds(server) == ["start", "step", "step", "promote"]
+        served = load.good["2"]
+        wait_until(lambda: load.good.get("2", 0) > served or default(server) == 2, "version 2 serves")
+        before = load.good.get("none", 0)
+        wait_until(lambda: load.good.get("none", 0) > before + 20, "requests that go along no route")
+    assert not load.bad and load.lost == 0
+    assert default(server) == 2
+    entries = call(server, "GET", "/m/history")[1]["history"]
+    assert [e["percent"] for e in entries if e["what"] != "hold"] == [100, 100, 50, 20]
+    assert all(e["numbers"]["canary"]["requests"] >= 10 for e in entries if e["what"] in ("step", "promote"))
+    proof = next(e for e in entries if e["what"] == "step")
+    assert {g["state"] for g in proof["numbers"]["gates"]} == {"proven"}
+
+
+def test_a_crash_of_the_version_rolls_back(server):
+    with Load(server) as load:
+        start(server, 5, hold="1m", gates=["error_rate<=+90pp"])
+        begun = time.monotonic()
+        wait_until(lambda: is_over(server), "its end")
+        took = time.monotonic() - begun
+        served = load.answered()
+        wait_until(lambda: load.answered() > served + 100, "version 1 serves")
+    state = show(server)
+    assert state["state"] == "rolled back" and "breached" not in state["why"], state
+    assert took < 5
+    assert set(load.bad) <= {"5"} and default(server) == 1
+    server.assert_alive()
+
+
+def test_pause_resume_and_abort(server):
+    with Load(server, clients=2):
+        start(server, 2)
+        assert call(server, "POST", "/m/pause")[1]["state"] == "paused"
+        at = show(server)
+        time.sleep(1.5)
+        now = show(server)
+        assert (now["step"], now["canary"]["requests"]) == (at["step"], at["canary"]["requests"]) and at["step"] == 1
+        assert call(server, "POST", "/m/resume")[1]["state"] == "running"
+        wait_until(lambda: show(server)["step"] == 2, "the next step")
+        # The default gates need more than there is.
+        wait_until(lambda: show(server)["held"], "that it is held")
+        assert "not enough traffic" in show(server)["why"]
+        assert call(server, "POST", "/m/abort")[1]["state"] == "aborted"
+    assert default(server) == 1 and server.get_json("/admin/routes") == {"routes": []}
+    assert decisions(server) == ["start", "pause", "resume", "step", "hold", "abort"]
+    for action in ("pause", "resume", "abort", "promote"):
+        assert call(server, "POST", f"/m/{action}")[0] == 400
+
+
+def test_kill_in_the_midst(tmp_path, repository):
+    first = servers.Server(tmp_path / "first", *arguments(tmp_path, repository))
+    try:
+        make_default(first, 1)
+        with Load(first, clients=2):
+            start(first, 2, gates=["error_rate<=+20pp"])
+            wait_until(lambda: show(first)["step"] == 2, "the second step")
+    finally:
+        first.kill()
+    with servers.serving(tmp_path / "second", *arguments(tmp_path, repository)) as second:
+        state = show(second)
+        assert (state["state"], state["step"], state["percent"]) == ("running", 2, 50)
+        split = {"m@1": 50, "m@2": 50}
+        assert server_route(second)["split"] == split
+        with Load(second):
+            wait_until(lambda: is_over(second), "its end")
+        assert show(second)["state"] == "promoted" and default(second) == 2
+        assert without_holds(second) == ["start", "step", "step", "promote"]
+    with servers.serving(tmp_path / "third", *arguments(tmp_path, repository)) as third:
+        assert show(third)["state"] == "promoted" and default(third) == 2
+        assert third.get_json("/admin/routes") == {"routes": []}
+
+
+def server_route(server):
+    return server.get_json("/admin/routes/m")["route"]
+
+
+def test_a_route_keeps_its_sticky_key_and_comes_back_as_it_was(server):
+    route = {"split": {"m@1": 100}, "sticky": "header:x-user-id"}
+    assert server.request("PUT", "/admin/routes/reader", json.dumps(route).encode())[0] == 200
+    status, answer = call(server, "POST", "/reader", {"to": "@no", "steps": "50,100"})
+    assert status == 400 and "no version labelled 'no'" in answer["error"]
+    assert call(server, "POST", "/reader", {"to": 2, "steps": "50,100"})[0] == 200
+    placed = server.get_json("/admin/routes/reader")["route"]
+    assert placed["split"] == {"m@1": 50, "m@2": 50} and placed["sticky"] == "header:x-user-id"
+    body = json.dumps({"x": [1, 2, 3, 4]}).encode()
+
+    def arm(user):
+        headers = {"Content-Type": "application/json", "x-user-id": str(user)}
+        return server.request("POST", "/predict/reader", body, headers)[2]["x-route-arm"]
+
+    first = [arm(user) for user in range(30)]
+    assert set(first) == {"m@1", "m@2"} and [arm(user) for user in range(30)] == first
+    assert call(server, "POST", "/reader/abort")[0] == 200
+    assert server.get_json("/admin/routes/reader")["route"]["split"] == {"m@1": 100}
+    assert call(server, "POST", "/reader", {"to": 2})[0] == 200
+    assert call(server, "POST", "/reader/promote")[1]["state"] == "promoted"
+    after = server.get_json("/admin/routes/reader")["route"]
+    assert after["split"] == {"m@2": 100} and after["sticky"] == "header:x-user-id"
+
+
+def test_errors_paths_and_metrics(server):
+    assert call(server, "GET")[1] == {"rollouts": []}
+    for method, path, body, status, says in (
+        ("GET", "/m", None, 404, "there has been no rollout of 'm'"),
+        ("POST", "/m/pause", None, 404, "there has been no rollout of 'm'"),
+        ("POST", "/nobody", {"to": 2}, 404, "no route and no model named 'nobody'"),
+        ("POST", "/m", {"to": 9}, 400, "has no version 9"),
+        ("POST", "/m", {"to": 1}, 400, "is what serves 'm' already"),
+        ("POST", "/m", {"to": 2, "gates": ["p99<=fast"]}, 400, "neither a factor (1.1x) nor a time (50ms)"),
+        ("POST", "/m", {"to": 2, "hold": 10}, 400, "is not a hold time"),
+        ("GET", "/m/else", None, 404, "no such path"),
+        ("PUT", "/m", {}, 405, "Not Allowed"),
+        ("POST", "", {}, 405, "Not Allowed"),
+        ("GET", "/m/pause", None, 405, "Not Allowed"),
+    ):
+        got, answer = call(server, method, path, body)
+        assert got == status and says in answer["error"], (method, path, body, answer)
+    start(server, 2)
+    text = server.get("/metrics")[1].decode()
+    assert 'modelmill_rollout_percent{route="m"} 20' in text
+    assert call(server, "POST", "/m", {"to": 2})[0] == 400
+    assert call(server, "POST", "/m/abort")[0] == 200
+    text = server.get("/metrics")[1].decode()
+    assert 'modelmill_rollouts_total{route="m",outcome="abort"} 1' in text
+    assert "modelmill_rollout_percent{" not in text
+
+
+def test_changes_need_the_management_token(tmp_path, repository):
+    with servers.serving(tmp_path, repository, "--host=0.0.0.0", f"--state-dir={tmp_path / 'state'}") as server:
+        assert call(server, "GET")[0] == 200
+        for path in ("/m", "/m/pause", "/m/promote"):
+            assert server.request("POST", f"/admin/rollouts{path}", b"{}")[0] == 401
+
+
+def test_the_command_line(server):
+    def run(*words, code=0):
+        outcome = servers.run_cli("rollout", *words, "--server", server.url)
+        assert outcome.returncode == code, outcome
+        return outcome.stdout + outcome.stderr
+
+    assert run("list") == "the server has had no rollouts\n"
+    assert "--to is required" in run("start", "m", code=2)
+    assert "only start takes" in run("pause", "m", "--to", "2", code=2)
+    assert "NAME is required" in run("status", code=2)
+    text = run("start", "m", "--to", "2", "--from", "1", "--steps", "20,50,100", "--hold", "1s", "--min-requests", "10",
+               "--gate", "error_rate<=+20pp", "--gate", "p50<=10s", "--sticky", "header:x-user-id")  # fmt: skip
+    assert "rollout #1 of m, from m@1 to m@2: running" in text and "error_rate<=+20pp" in text
+    assert server_route(server)["sticky"] == "header:x-user-id"
+    assert "m@2" in run("list") and "20%" in run("list")
+    assert "paused" in run("pause", "m") and "running" in run("resume", "m")
+    assert json.loads(run("status", "m", "--json"))["percent"] == 20
+    with Load(server):
+        lines = run("watch", "m", "--interval", "0.2").splitlines()
+    assert len(lines) > 3 and "m promoted 100%" in lines[-1], lines
+    history = run("history", "m")
+    assert "promote" in history and "every gate is proven" in history
+    run("start", "m", "--to", "3")
+    with Load(server):
+        assert "rolled back" in run("watch", "m", code=1)
+    assert "rolled back already" in run("promote", "m", code=4)
