@@ -18,7 +18,7 @@ constexpr int kFailure = 255;  // of a main() that returns -1
 
 /// What the paths of HTTP's other protocols begin with.
 constexpr std::array<std::string_view, 15> kSegments = {
-    "",     "v1",          "v2",           "tfserving",       "kserve", "predict",    "metrics",  "admin",
+    "",     "v1",          "v2",           "tfserving",       "kserve", "predict",    "metrics", "admin",
     "ping", "predictions", "explanations", "api-description", "models", "torchserve", "explain"};
 
 Answer complain(const std::string& message) {
