@@ -39,7 +39,7 @@ def tf_place(tmp_path_factory):
 
 
 class TfServer:
-    """A tensorflow_model_server on free ports of this machine."""
+    """A tensorflow_model_server on free ports of the loopback."""
 
     def __init__(self, serve, place, *arguments, base=True):
         self.port, self.rest_port = free_ports(2)
@@ -47,6 +47,7 @@ class TfServer:
         self.server = serve(
             *[*named, *arguments, f"--port={self.port}", f"--rest_api_port={self.rest_port}"],
             personality="tensorflow_model_server",
+            env={"MODELMILL_BIND": "127.0.0.1"},
             cwd=place,
             check_ready=False,
         )

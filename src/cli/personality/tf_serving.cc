@@ -144,13 +144,13 @@ Status set_endpoints(TfServingDraft& draft) {
   ServerConfig& config = draft.launch.config;
   const wire::Services grpc{.http = false, .grpc = true, .metrics = false};
   const Scheme scheme = config.tls.enabled() ? Scheme::kHttps : Scheme::kHttp;
-  if (draft.port != 0) config.listen.push_back({scheme, "0.0.0.0", static_cast<uint16_t>(draft.port), "", grpc});
+  if (draft.port != 0) config.listen.push_back({scheme, draft.address, static_cast<uint16_t>(draft.port), "", grpc});
   if (!draft.socket_path.empty()) config.listen.push_back({Scheme::kAny, "", 0, draft.socket_path, grpc});
   if (draft.rest_port == draft.port && draft.port != 0) {
     draft.launch.notices.push_back({"HTTP is not served", "--rest_api_port", "it is the same as --port"});
   } else if (draft.rest_port != 0) {
     config.listen.push_back({Scheme::kHttp,
-                             "0.0.0.0",
+                             draft.address,
                              static_cast<uint16_t>(draft.rest_port),
                              "",
                              {.http = true, .grpc = false, .metrics = metrics}});
@@ -159,7 +159,8 @@ Status set_endpoints(TfServingDraft& draft) {
   if (config.tls.client_ca.empty() && listens_beyond_loopback(config.listen))
     draft.launch.notices.push_back(
         {"whoever reaches the ports may call everything, as with tensorflow_model_server", "--ssl_config_file",
-         "with client_verify it asks clients of gRPC for a certificate; without --rest_api_port there is no HTTP"});
+         "with client_verify it asks clients of gRPC for a certificate; without --rest_api_port there is no HTTP; "
+         "MODELMILL_BIND=ADDRESS in the environment opens the ports on that address alone"});
   return ok_status();
 }
 
@@ -178,10 +179,11 @@ Status finish(TfServingDraft& draft) {
   return check_server_config(draft.launch.config);
 }
 
-Outcome parse(const std::vector<std::string>& arguments, const Environment& /*environment*/) {
+Outcome parse(const std::vector<std::string>& arguments, const Environment& environment) {
   if (arguments.size() == 1 && arguments.front() == "--help-markdown")
     return Answer{0, flags_markdown(texts_of(tf_serving_flags())), false};
   TfServingDraft draft = fresh_draft();
+  if (const auto address = environment("MODELMILL_BIND"); address && !address->empty()) draft.address = *address;
   if (auto answer = take(arguments, draft)) return *std::move(answer);
   if (draft.version)
     return Answer{0, std::string("TensorFlow ModelServer: modelmill ") + server_version() + "\n", false};

@@ -12,6 +12,7 @@ namespace modelmill::personality {
 struct TfServingDraft {
   Launch launch;
 
+  std::string address = "0.0.0.0";
   int port = 8500;
   std::string socket_path;
   int rest_port = 0;

@@ -62,6 +62,18 @@ TEST(TfServingTest, HttpIsThereWhenAskedFor) {
   EXPECT_EQ(config({"--rest_api_port=8500"}).listen.size(), 1U) << "as there, no HTTP at gRPC's port";
 }
 
+TEST(TfServingTest, TheEnvironmentMaySayTheAddress) {
+  const Outcome outcome = kTensorFlowModelServer.parse(
+      {"--model_base_path=models/half", "--rest_api_port=8501"}, [](const char* name) -> std::optional<std::string> {
+        return std::string_view(name) == "MODELMILL_BIND" ? "127.0.0.1" : std::optional<std::string>();
+      });
+  const Launch& launch = std::get<Launch>(outcome);
+  ASSERT_EQ(launch.config.listen.size(), 2u);
+  EXPECT_EQ(url_text(launch.config.listen[0]), "http://127.0.0.1:8500");
+  EXPECT_EQ(url_text(launch.config.listen[1]), "http://127.0.0.1:8501");
+  for (const Notice& notice : launch.notices) EXPECT_NE(notice.flag, "--ssl_config_file");
+}
+
 TEST(TfServingTest, ASocketMayTakeThePortsPlace) {
   const ServerConfig taken = config({"--port=0", "--grpc_socket_path=/run/s"});
   ASSERT_EQ(taken.listen.size(), 1U);
