@@ -17,6 +17,11 @@ double chance() {
   return std::uniform_real_distribution<double>()(random);
 }
 
+/// What is kept for it, with room for answers like the client's.
+int64_t bytes_for(const ShadowSample& sample) {
+  return sample.held_bytes() + memory_of(sample.outputs()) * static_cast<int64_t>(sample.shadows().size());
+}
+
 void count_shed(const ShadowSample& sample) {
   for (const size_t shadow : sample.shadows()) sample.route().shadows()[shadow].stats->shed();
 }
@@ -63,7 +68,7 @@ std::unique_ptr<ShadowSample> ShadowTraffic::sample(const std::shared_ptr<const 
 
 void ShadowTraffic::answered(std::unique_ptr<ShadowSample> sample) {
   if (sample->shadows().empty()) return;
-  sample->share = budget_.reserve(static_cast<int64_t>(sample->shadows().size()), sample->held_bytes());
+  sample->share = budget_.reserve(static_cast<int64_t>(sample->shadows().size()), bytes_for(*sample));
   if (!sample->share) return count_shed(*sample);
   post({std::move(sample), nullptr, {}, {}});
 }
@@ -73,7 +78,8 @@ void ShadowTraffic::take_answer(CopyPtr copy, InferResponse response) {
   Task task;
   if (response.status.ok()) {
     const std::vector<Tensor> outputs(response.outputs.begin(), response.outputs.end());
-    task.share = budget_.reserve(0, memory_of(outputs));
+    // As much as the client's takes is set aside.
+    task.share = budget_.reserve(0, std::max<int64_t>(0, memory_of(outputs) - memory_of(copy->sample().outputs())));
     if (!task.share) {
       response.outputs.clear();
       response.status = resource_exhausted("there is no room for the answers of shadows");
@@ -117,7 +123,7 @@ void ShadowTraffic::work() {
 
 void ShadowTraffic::send(std::shared_ptr<ShadowSample> sample) {
   sample->compact();
-  if (!sample->share.resize(sample->held_bytes())) return count_shed(*sample);
+  if (!sample->share.resize(bytes_for(*sample))) return count_shed(*sample);
   for (const size_t shadow : sample->shadows()) {
     const auto copy = std::make_shared<Copy>(*this, sample, shadow);
     InferRequestPtr request = sample->make_request(copy->shadow().definition, copy);
