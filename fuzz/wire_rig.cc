@@ -87,8 +87,8 @@ void WireRig::open() {
   now_ = TimePoint() + std::chrono::hours(1);
   MM_CHECK(core_->count_in(), "a connection is let in");
   loop_.count_connection(1);
-  connection_ =
-      std::make_shared<wire::Connection>(core_, loop_, std::make_unique<PipeTransport>(pipe_), "127.0.0.1:4711");
+  connection_ = std::make_shared<wire::Connection>(core_, loop_, std::make_unique<PipeTransport>(pipe_),
+                                                   "127.0.0.1:4711", wire::Services());
   core_->connections_of(loop_).insert(connection_);
   post([this] { connection_->start(); });
 }
