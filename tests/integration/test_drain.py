@@ -113,10 +113,15 @@ def test_during_the_delay_all_is_served_but_readiness(start):
         assert next(watch).status == SERVING
         server.terminate()
         assert next(watch).status == NOT_SERVING
-        keep_alive.request("GET", "/v2/health/ready")
-        reply = keep_alive.getresponse()
-        assert (reply.status, reply.getheader("connection")) == (400, "close")
-        reply.read()
+
+        def asked_to_leave():
+            keep_alive.request("GET", "/v2/health/ready")
+            reply = keep_alive.getresponse()
+            assert reply.status == 400
+            reply.read()
+            return reply.getheader("connection") == "close"
+
+        wait_until(asked_to_leave, "a connection that was there is asked to leave")
         assert server.get("/v2/health/live")[0] == 200, "a new connection is welcome"
         assert server.get("/v2/models/echo/ready")[0] == 200
         assert server.post_json("/v2/models/echo/infer", BODY.encode())[0] == 200

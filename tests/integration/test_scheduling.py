@@ -227,7 +227,7 @@ def sleeping(tmp_path):
 
         @modelmill.model(batch=2)
         def sleeping(x: modelmill.Tensor["FP32", -1]) -> modelmill.Tensor["FP32", -1]:
-            time.sleep(0.02)
+            time.sleep(0.05)
             return x
         """,
     )
@@ -250,10 +250,10 @@ def press(server, clients, stop):
 
 
 def test_an_objective_chooses_instances_and_batches_together(serve, tmp_path):
-    server = serve(sleeping(tmp_path), "--instances=1..2", "--objective-p99=400ms")
+    server = serve(sleeping(tmp_path), "--instances=1..2", "--objective-p99=1s")
     instances = lambda: of(scrape(server), "modelmill_instances", model="sleeping")  # noqa: E731
     assert instances() == 1
-    give_up = time.monotonic() + 120
+    give_up = time.monotonic() + 90
     answered, _ = press(server, 24, lambda: instances() == 2 or time.monotonic() > give_up)
     assert answered > 0 and "one more is tried: " in server.text()
     told = explain(server, "sleeping")
@@ -262,7 +262,7 @@ def test_an_objective_chooses_instances_and_batches_together(serve, tmp_path):
     assert objective["last_change"] and 0 < objective["share"] <= 1
     assert {option["instances"] for option in objective["options"]} == {1, 2}
     one = next(option for option in objective["options"] if option["instances"] == 1)
-    assert one["holds"] and one["execution_us"] >= 20_000 and one["batch_rows"] in (1, 2)
+    assert one["holds"] and one["execution_us"] >= 50_000 and one["batch_rows"] in (1, 2)
     page = scrape(server)
     assert of(page, "modelmill_objective_batch_rows", model="sleeping") in (1, 2)
     assert of(page, "modelmill_objective_rows_per_second", model="sleeping") > 0
@@ -273,7 +273,7 @@ def test_an_objective_chooses_instances_and_batches_together(serve, tmp_path):
 
 
 def test_a_fixed_number_of_instances_stays(serve, tmp_path):
-    server = serve(sleeping(tmp_path), "--instances=1", "--objective-p99=400ms")
+    server = serve(sleeping(tmp_path), "--instances=1", "--objective-p99=1s")
     end = time.monotonic() + 3
     answered, _ = press(server, 24, lambda: time.monotonic() > end)
     assert answered > 0
