@@ -75,6 +75,8 @@ Status Translator::put_startup() {
     out_.arguments.push_back(startup.store);
     add("--model-control-mode", "explicit");
     if (closed) add("--api", "management=off");
+  } else if (closed) {
+    add("--model-control-mode", "none");
   }
   return ok_status();
 }
