@@ -246,15 +246,18 @@ void VersionStats::planned(const InstanceOption* option) {
   rep_->planned_delay_ns = to_ns(option->delay);
   rep_->planned_rate = option->rate;
   if (!plan_series_.empty()) return;
-  const auto gauge = [this, &series = plan_series_](const char* name, const char* help, auto read) {
-    series.push_back(registry_.gauge_from(name, help, labels_, [rep = rep_, read] { return read(*rep); }));
+  const auto gauge = [this](const char* name, const char* help, auto read) {
+    return registry_.gauge_from(name, help, labels_, [rep = rep_, read] { return read(*rep); });
   };
-  gauge("modelmill_objective_batch_rows", "Rows of a batch, at most, as planned for the latency objective",
-        [](const Rep& rep) { return static_cast<double>(rep.planned_rows.load()); });
-  gauge("modelmill_objective_delay_us", "Microseconds that a batch may wait for more rows, at most, likewise",
-        [](const Rep& rep) { return static_cast<double>(rep.planned_delay_ns.load()) / 1e3; });
-  gauge("modelmill_objective_rows_per_second", "Rows a second that the instances are expected to sustain within it",
-        [](const Rep& rep) { return rep.planned_rate.load(); });
+  plan_series_.push_back(gauge("modelmill_objective_batch_rows",
+                               "Rows of a batch, at most, as planned for the latency objective",
+                               [](const Rep& rep) { return static_cast<double>(rep.planned_rows.load()); }));
+  plan_series_.push_back(gauge("modelmill_objective_delay_us",
+                               "Microseconds that a batch may wait for more rows, at most, likewise",
+                               [](const Rep& rep) { return static_cast<double>(rep.planned_delay_ns.load()) / 1e3; }));
+  plan_series_.push_back(gauge("modelmill_objective_rows_per_second",
+                               "Rows a second that the instances are expected to sustain within it",
+                               [](const Rep& rep) { return rep.planned_rate.load(); }));
 }
 
 SignatureStats& VersionStats::signature(const std::string& name) {
