@@ -146,14 +146,7 @@ void rejected(mm_request* request) {
   note(host->request_input(request, 0, &input));  // struct_size not set
   input.struct_size = sizeof input;
   note(host->request_input(request, 99, &input));
-  mm_response* response = response_of(request);
-  mm_parameter p{};
-  p.struct_size = sizeof p;
-  p.name = "said";
-  p.kind = MM_PARAM_STRING;
-  p.value.as_string = said.c_str();
-  drop(host->response_parameter(response, &p));
-  host->response_send(response, nullptr, MM_RESPONSE_FINAL);
+  answer_said(request, said);
 }
 
 void decoupled(mm_request* request) {

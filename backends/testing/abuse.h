@@ -41,6 +41,18 @@ inline mm_error* put(mm_response* response, const char* name, mm_dtype dtype, in
   return error;
 }
 
+/// Answers with a parameter "said", and nothing else.
+inline void answer_said(mm_request* request, const std::string& said) {
+  mm_response* response = response_of(request);
+  mm_parameter p{};
+  p.struct_size = sizeof p;
+  p.name = "said";
+  p.kind = MM_PARAM_STRING;
+  p.value.as_string = said.c_str();
+  drop(host->response_parameter(response, &p));
+  host->response_send(response, nullptr, MM_RESPONSE_FINAL);
+}
+
 // In abuse_calls.cc.
 /// Asks model "other" for twice x and passes its answer on.
 void call_other(Model* model, mm_request* request);

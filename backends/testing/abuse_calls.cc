@@ -107,14 +107,7 @@ void change_models(Model* model, mm_request* request) {
     drop(host->model_ready(model->host_model, "m", version, &ready));
     said += ready != 0 ? "ready;" : "unready;";
   }
-  mm_response* response = response_of(request);
-  mm_parameter p{};
-  p.struct_size = sizeof p;
-  p.name = "said";
-  p.kind = MM_PARAM_STRING;
-  p.value.as_string = said.c_str();
-  drop(host->response_parameter(response, &p));
-  host->response_send(response, nullptr, MM_RESPONSE_FINAL);
+  answer_said(request, said);
 }
 
 }  // namespace abuse

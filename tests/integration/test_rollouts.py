@@ -136,19 +136,16 @@ class Load:
         return sum(self.good.values()) + sum(self.bad.values())
 
 
-def test_a_version_that_fails_is_rolled_back_within_a_second(server):
+def test_a_version_that_fails_is_rolled_back_at_once(server):
+    """Long before its step is over; how soon, the keeper's own tests say, by their clock."""
     with Load(server) as load:
         wait_until(lambda: load.answered() > 50, "some traffic")
-        begun = time.monotonic()
-        start(server, 3, hold="1m")
+        start(server, 3, hold="1h")
         wait_until(lambda: is_over(server), "its end")
-        took = time.monotonic() - begun
         harmed = sum(load.bad.values())
         wait_until(lambda: load.answered() > 1_000, "more traffic")
     state = show(server)
     assert state["state"] == "rolled back" and ("breached" in state["why"] or "burst" in state["why"])
-    # On a slow machine its requests take longer to come.
-    assert took < 3
     assert set(load.bad) == {"3"} and load.good.keys() <= {"1", "none"}
     canary, baseline = state["canary"], state["baseline"]
     assert canary["errors"] == canary["requests"] > 0 and baseline["errors"] == 0
@@ -161,7 +158,7 @@ def test_a_version_that_fails_is_rolled_back_within_a_second(server):
 
 def test_a_slow_version_is_rolled_back(server):
     with Load(server):
-        start(server, 4, hold="1m", gates=["p95<=2x"])
+        start(server, 4, hold="1h", gates=["p95<=2x"])
         wait_until(lambda: is_over(server), "its end")
     state = show(server)
     assert state["state"] == "rolled back" and "gate p95<=2x is breached" in state["why"]
@@ -191,26 +188,28 @@ def test_a_good_version_is_promoted(server):
 
 def test_a_crash_of_the_version_rolls_back(server):
     with Load(server) as load:
-        start(server, 5, hold="1m", gates=["error_rate<=+90pp"])
-        begun = time.monotonic()
+        start(server, 5, hold="1h", gates=["error_rate<=+90pp"])
         wait_until(lambda: is_over(server), "its end")
-        took = time.monotonic() - begun
         served = load.answered()
         wait_until(lambda: load.answered() > served + 100, "version 1 serves")
     state = show(server)
     assert state["state"] == "rolled back" and "breached" not in state["why"], state
-    assert took < 5
     assert set(load.bad) <= {"5"} and default(server) == 1
     server.assert_alive()
 
 
 def test_pause_resume_and_abort(server):
-    with Load(server, clients=2):
+    with Load(server, clients=2) as load:
+
+        def after(more):
+            before = load.answered()
+            wait_until(lambda: load.answered() >= before + more, f"{more} answers more")
+            return show(server)
+
         start(server, 2)
         assert call(server, "POST", "/m/pause")[1]["state"] == "paused"
-        at = show(server)
-        time.sleep(1.5)
-        now = show(server)
+        at = after(20)  # those that were on their way are counted
+        now = after(1_000)
         assert (now["step"], now["canary"]["requests"]) == (at["step"], at["canary"]["requests"]) and at["step"] == 1
         assert call(server, "POST", "/m/resume")[1]["state"] == "running"
         wait_until(lambda: show(server)["step"] == 2, "the next step")
