@@ -29,7 +29,7 @@ def served_loads(stand, model, tmp_path):
                 assert_close(model, stand.ask(client, model, arrays), expected)
             assert control(server, model.name, "unload") == (200, "")
             sizes.append(server.rss_bytes())
-        assert server.children() == []
+        servers.wait_until(lambda: server.children() == [], "the last worker is gone")
     return sizes[SETTLED - 1], sizes[-1]
 
 
