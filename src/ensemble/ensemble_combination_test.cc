@@ -33,6 +33,17 @@ TEST_F(EnsembleRunTest, CombinesWhatAllMembersSay) {
   expect_nothing_held();
 }
 
+TEST_F(EnsembleRunTest, AMemberMayHaveNoInputs) {
+  auto plan = combination(3);
+  plan->steps[1].inputs.clear();
+  for (std::vector<size_t>& readers : plan->readers) std::erase(readers, 1U);
+  make(plan);
+  for (const char* name : {"a", "b", "c"}) members_.add(name, gives(4));
+  const Asked asked = ask("x");
+  ASSERT_TRUE(asked.status().ok()) << asked.status().to_string();
+  EXPECT_EQ(std::get<std::string>(*asked.answer().parameters.find("ensemble_members")), "a,b,c");
+}
+
 TEST_F(EnsembleRunTest, AQuorumDoesWithoutTheRest) {
   make(combination(2));
   members_.add("a", gives(1));

@@ -18,12 +18,9 @@ void fit_batch(Shape& shape, const Shape& wanted, bool to_batched) {
     shape.erase(shape.begin());
 }
 
-Status no_longer_wanted(const InferRequest& request, const std::string& ensemble, TimePoint now) {
-  const auto reason = request.cancel ? request.cancel->reason() : CancelToken::Reason::kNone;
-  if (reason == CancelToken::Reason::kDeadline || request.deadline <= now)
-    return deadline_exceeded("the deadline of the request to ensemble '" + ensemble + "' passed before it was run");
-  if (reason != CancelToken::Reason::kNone) return cancelled("the request was cancelled by its client");
-  return ok_status();
+bool is_wanted(const InferRequest& request, const std::string& output) {
+  return request.outputs.empty() || std::any_of(request.outputs.begin(), request.outputs.end(),
+                                                [&](const RequestedOutput& asked) { return asked.name == output; });
 }
 
 }  // namespace
@@ -52,7 +49,7 @@ void EnsembleRun::start() {
   {
     const MutexLock lock(mutex_);
     choose_steps();
-    Status status = no_longer_wanted(*request_, plan_->name, began_);
+    Status status = no_longer_wanted(*request_, began_);
     if (status.ok()) status = pin_members();
     if (!status.ok()) {
       ending = end(std::move(status));
@@ -67,11 +64,6 @@ void EnsembleRun::start() {
       if (const auto self = weak.lock()) self->deadline_passed();
     });
   drive();
-}
-
-bool EnsembleRun::is_wanted(const InferRequest& request, const std::string& output) const {
-  return request.outputs.empty() || std::any_of(request.outputs.begin(), request.outputs.end(),
-                                                [&](const RequestedOutput& asked) { return asked.name == output; });
 }
 
 /// Those that the outputs hang on which the client wants; of a combination all.
@@ -116,7 +108,6 @@ Status EnsembleRun::pin_members() {
       continue;
     }
     run.state = StepState::kFailed;
-    run.error = pin.status();
     ++failed_;
     if (!can_do_without()) return failed_by(pin.status(), step);
   }
@@ -124,6 +115,9 @@ Status EnsembleRun::pin_members() {
 }
 
 void EnsembleRun::put_inputs() {
+  // A member of a combination may have no inputs.
+  for (size_t step = 0; step < steps_.size(); ++step)
+    if (steps_[step].missing == 0 && steps_[step].state == StepState::kWaits) ready_.push_back(step);
   for (const EnsemblePlan::Port& input : plan_->inputs) {
     const Tensor* given = request_->input(input.name);
     set_tensor(input.tensor, given != nullptr ? std::optional<Tensor>(*given) : std::nullopt);
@@ -218,7 +212,6 @@ void EnsembleRun::answered(size_t step, InferResponse response, bool final, bool
       ending = look_for_end();
     } else {
       run.state = StepState::kFailed;
-      run.error = status;
       ++failed_;
       ending = step_failed(step, status);
     }

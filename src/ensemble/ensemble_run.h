@@ -49,7 +49,6 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
     size_t missing = 0;  // tensors
     VersionPin pin;
     std::optional<InferResponse> response;  // one that is not the last
-    Status error;
   };
   /// What is to be done once the lock is gone.
   struct Ending {
@@ -82,7 +81,6 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   void finish(Ending ending);
   Result<InferResponse> response_of(Ending& ending) const;
   Status combine_outputs(const Ending& ending, InferResponse& response) const;
-  bool is_wanted(const InferRequest& request, const std::string& output) const;
   Status in_ensemble(const Status& status, size_t step) const;
 
   const std::shared_ptr<const EnsemblePlan> plan_;

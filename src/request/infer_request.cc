@@ -54,4 +54,12 @@ std::shared_ptr<ResponseSink> InferRequest::replace_sink(std::shared_ptr<Respons
   return std::exchange(sink_, std::move(sink));
 }
 
+Status no_longer_wanted(const InferRequest& request, TimePoint now) {
+  const auto reason = request.cancel ? request.cancel->reason() : CancelToken::Reason::kNone;
+  if (reason == CancelToken::Reason::kDeadline || request.deadline <= now)
+    return deadline_exceeded("the deadline of the request to model '" + request.model + "' passed before it was run");
+  if (reason != CancelToken::Reason::kNone) return cancelled("the request was cancelled by its client");
+  return ok_status();
+}
+
 }  // namespace modelmill

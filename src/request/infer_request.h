@@ -136,4 +136,7 @@ class InferRequest {
 
 using InferRequestPtr = std::unique_ptr<InferRequest>;
 
+/// What a request that is cancelled, or whose deadline has passed, is answered with; OK when it is neither.
+Status no_longer_wanted(const InferRequest& request, TimePoint now);
+
 }  // namespace modelmill

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "request/background.h"
 #include "schedule/failure_reason.h"
 
 namespace modelmill {
@@ -34,7 +35,7 @@ void VersionScheduler::Lane::on_completed(InferRequest& request, const Status& s
     if (here) first_answer = request.times.compute_end;
   }
   const Duration objective = version.policy_.objective;
-  if (objective > Duration{} && request.times.compute_end - request.times.queued > objective)
+  if (objective > Duration{} && !is_background(request) && request.times.compute_end - request.times.queued > objective)
     late.fetch_add(1, std::memory_order_relaxed);
   if (status.ok()) {
     version.stats().request_succeeded(request.times, request.batch_rows);

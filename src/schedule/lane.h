@@ -45,7 +45,8 @@ class VersionScheduler::Lane final : public RequestObserver {
   int64_t rows = 0;
   int64_t padded = 0;  // of them: nobody's
   int64_t requests = 0;
-  int64_t uncounted = 0;  // of them: those that are no request of a client's
+  int64_t uncounted = 0;    // of them: those that are no request of a client's
+  bool background = false;  // all of them
   FailedRequests failed;
   std::atomic<int64_t> late{0};  // answered after the objective's time
   uint64_t shape_class = 0;

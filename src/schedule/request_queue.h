@@ -169,7 +169,4 @@ class RequestQueue {
   int64_t sweep_credit_ = 0;  // requests that may be looked at
 };
 
-/// What a request that is cancelled, or whose deadline has passed, is answered with; OK when it is neither.
-Status no_longer_wanted(const InferRequest& request, TimePoint now);
-
 }  // namespace modelmill

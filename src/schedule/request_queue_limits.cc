@@ -13,14 +13,6 @@ bool has_timeout(const QueuePolicy& policy) {
 
 }  // namespace
 
-Status no_longer_wanted(const InferRequest& request, TimePoint now) {
-  const auto reason = request.cancel ? request.cancel->reason() : CancelToken::Reason::kNone;
-  if (reason == CancelToken::Reason::kDeadline || request.deadline <= now)
-    return deadline_exceeded("the deadline of the request to model '" + request.model + "' passed before it was run");
-  if (reason != CancelToken::Reason::kNone) return cancelled("the request was cancelled by its client");
-  return ok_status();
-}
-
 bool RequestQueue::Limits::has_timeouts() const {
   return has_timeout(policy) ||
          std::any_of(by_level.begin(), by_level.end(), [](const auto& level) { return has_timeout(level.second); });

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "request/background.h"
 #include "schedule/lane.h"
 #include "schedule/shape_class.h"
 
@@ -23,12 +24,12 @@ VersionScheduler::TurnBatch* VersionScheduler::turn_batch() {
 bool VersionScheduler::hold_for_turn(InferRequestPtr& request) {
   if (inline_state_.load(std::memory_order_relaxed) != InlineGovernor::State::kAllowed) return false;
   Turn* turn = Turn::current();
-  if (!turn) return false;
+  if (!turn || is_background(*request)) return false;
   TurnBatch* batch = turn_batch();
   if (!batch) return false;
   // What is queued comes first. But once a turn holds requests the later ones stay behind them.
   if (batch->held.empty()) {
-    if (!queue_empty_.load(std::memory_order_relaxed) || turn->budget_left() <= Duration{}) return false;
+    if (!nobody_waits_.load(std::memory_order_relaxed) || turn->budget_left() <= Duration{}) return false;
     turn->at_end(batch);
   }
   batch->held.push_back(std::move(request));
@@ -48,7 +49,7 @@ void VersionScheduler::run_turn(Turn& turn, std::vector<InferRequestPtr>& held) 
     const Prefix all = measure(held, next, policy_.max_rows);
     int64_t allowed = 0;
     bool watched = false;
-    Lane* lane = begin_on_loop(held[next]->batch_rows, all.rows, turn.budget_left(), allowed, watched);
+    Lane* lane = begin_on_loop(begin, held[next]->batch_rows, all.rows, turn.budget_left(), allowed, watched);
     if (!lane) break;
     const CutReason reason = all.full || allowed < all.rows ? CutReason::kFull : CutReason::kIdleInstance;
     execute(*lane, take_batch(held, next, std::min(allowed, policy_.max_rows)), reason, begin, &turn, watched);
@@ -86,10 +87,10 @@ std::vector<InferRequestPtr> VersionScheduler::take_batch(std::vector<InferReque
   return batch;
 }
 
-VersionScheduler::Lane* VersionScheduler::begin_on_loop(int64_t first, int64_t wanted, Duration budget,
+VersionScheduler::Lane* VersionScheduler::begin_on_loop(TimePoint begin, int64_t first, int64_t wanted, Duration budget,
                                                         int64_t& allowed, bool& watched) {
   MutexLock lock(mutex_);
-  if (stopping_ || !queue_.empty() || idle_.empty()) return nullptr;
+  if (stopping_ || !queue_.nobody_waits() || idle_.empty()) return nullptr;
   allowed = governor_.allowed_rows(wanted, budget);
   if (allowed < first) return nullptr;
   Lane* lane = idle_.back();
@@ -97,8 +98,9 @@ VersionScheduler::Lane* VersionScheduler::begin_on_loop(int64_t first, int64_t w
   lane->state = Lane::State::kOnLoop;
   lane->shape_class = 0;  // finding out the class costs too much here; what runs on loops is learned of together
   lane->shapes.clear();
+  lane->background = false;
   ++running_;
-  if (chooses_) note_begin(*lane, time_.now());
+  if (chooses_) note_begin(*lane, begin);
   watched = governor_.watches();
   return lane;
 }

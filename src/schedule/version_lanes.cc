@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "request/background.h"
 #include "schedule/lane.h"
 #include "schedule/shape_class.h"
 #include "schedule/version_scheduler.h"
@@ -111,7 +112,7 @@ void VersionScheduler::fail_waiting(const Status& reason) {
   {
     const MutexLock lock(mutex_);
     waiting = queue_.drain();
-    queue_empty_.store(true, std::memory_order_relaxed);
+    nobody_waits_.store(true, std::memory_order_relaxed);
   }
   for (const InferRequestPtr& request : waiting)
     request->fail(unavailable("model '" + name() + "' has no instance to run it: " + reason.message()));
@@ -130,7 +131,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     const InstanceView instances{1 + static_cast<int>(idle_.size()), lane.kind};
     RequestQueue::Next next =
         queue_.next(policy_, now, instances, dropped, cost_aware_ ? &costs_ : nullptr, load_view(now));
-    queue_empty_.store(queue_.nobody_waits(), std::memory_order_relaxed);
+    nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
     if (chooses_ && !dropped.empty()) note_dropped(dropped);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;
@@ -163,6 +164,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
 
 /// What the execution that the lane begins will teach about.
 void VersionScheduler::note_class(Lane& lane, const InferRequest& first) {
+  lane.background = is_background(first);
   if (!cost_aware_) return;
   lane.shapes.clear();
   if (!by_shape_) return;
@@ -171,7 +173,7 @@ void VersionScheduler::note_class(Lane& lane, const InferRequest& first) {
 }
 
 void VersionScheduler::learn(const Lane& lane, Duration time) {
-  if (policy_.objective > Duration{}) {
+  if (policy_.objective > Duration{} && !lane.background) {
     const int64_t late = lane.late.load(std::memory_order_relaxed);
     for (int64_t i = 0; i < lane.requests; ++i) share_.observe(i < late);
   }

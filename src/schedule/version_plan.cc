@@ -66,9 +66,9 @@ void VersionScheduler::note_end(const Lane& lane, TimePoint now) {
   if (lane.mark.at >= lane.start && lane.failed.all.load(std::memory_order_relaxed) == 0)
     levels_.learn(meter_.mean_since(lane.mark, now), lane.rows, now - lane.start, now);
   meter_.change(running_ - 1, now);
-  const int64_t late = lane.late.load(std::memory_order_relaxed);
+  if (lane.background) return;
   counts_.answered += lane.requests;
-  counts_.late += late;
+  counts_.late += lane.late.load(std::memory_order_relaxed);
 }
 
 void VersionScheduler::note_dropped(const std::vector<RequestQueue::Dropped>& dropped) {

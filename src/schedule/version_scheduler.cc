@@ -132,6 +132,7 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
   const InferRequest& request = *parts.front();
   const TimePoint queued = request.times.queued;
   const bool hurried = request.deadline != kNever || has_timeouts_;
+  const bool background = is_background(request);
   Status status;
   std::vector<RequestQueue::Dropped> dropped;
   {
@@ -140,12 +141,12 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
     status = stopping_ ? unloading() : in_time(request, rows);
     if (status.ok()) status = queue_.push(parts, queued, dropped);
     if (status.ok()) {
-      if (policy_.objective > Duration{}) arrivals_.add(rows, queued);
-      queue_empty_.store(queue_.nobody_waits(), std::memory_order_relaxed);
+      if (policy_.objective > Duration{} && !background) arrivals_.add(rows, queued);
+      nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
       wake_for_new_request(hurried);
       if (seats_.empty() && plan_.wants_instance) plan_.wants_instance();
       if (queue_.next_expiry() != expiry_before) expiry_changed_.notify_one();
-    } else {
+    } else if (!background) {
       counts_.rows_refused += rows;
     }
   }
@@ -187,7 +188,7 @@ void VersionScheduler::drop_unwanted() {
   {
     MutexLock lock(mutex_);
     queue_.drop_unwanted(time_.now(), dropped);
-    queue_empty_.store(queue_.nobody_waits(), std::memory_order_relaxed);
+    nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
   }
   fail(dropped);
 }
@@ -361,7 +362,7 @@ void VersionScheduler::expiry_thread() {
   mutex_.lock();
   while (!stopping_) {
     queue_.expire(time_.now(), dropped);
-    queue_empty_.store(queue_.nobody_waits(), std::memory_order_relaxed);
+    nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
     if (dropped.empty()) {
       wait_until(expiry_changed_, queue_.next_expiry());
       continue;

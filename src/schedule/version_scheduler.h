@@ -89,7 +89,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void run_turn(Turn& turn, std::vector<InferRequestPtr>& held);
   Prefix measure(const std::vector<InferRequestPtr>& held, size_t from, int64_t max_rows) const;
   std::vector<InferRequestPtr> take_batch(std::vector<InferRequestPtr>& held, size_t from, int64_t max_rows) const;
-  Lane* begin_on_loop(int64_t first, int64_t wanted, Duration budget, int64_t& allowed, bool& watched);
+  Lane* begin_on_loop(TimePoint begin, int64_t first, int64_t wanted, Duration budget, int64_t& allowed, bool& watched);
 
   LoadView load_view(TimePoint now) const MM_REQUIRES(mutex_);
   int64_t planned_rows() const MM_REQUIRES(mutex_);
@@ -162,7 +162,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
 
   /// Copies that submit() reads without the lock.
   std::atomic<InlineGovernor::State> inline_state_{InlineGovernor::State::kWarming};
-  std::atomic<bool> queue_empty_{true};
+  std::atomic<bool> nobody_waits_{true};
 
   std::thread expiry_thread_;  // only for models whose queue has time limits
   /// What each loop has gathered in its turn; made at need by the loop's thread, which alone uses it.

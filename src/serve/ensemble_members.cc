@@ -20,8 +20,7 @@ void ServedMembers::submit(VersionPin pin, InferRequestPtr request) {
 }
 
 void ServedMembers::drop_unwanted(const EnsemblePlan::Step& step) {
-  if (step.label.empty()) return inference_.cancelled(step.model, step.version);
-  if (const Result<VersionPin> pin = this->pin(step); pin.ok() && *pin) (*pin)->drop_unwanted();
+  inference_.cancelled(RouteTarget{step.model, step.version, step.label});
 }
 
 }  // namespace modelmill

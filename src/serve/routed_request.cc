@@ -1,8 +1,8 @@
 #include "serve/routed_request.h"
 
 #include <algorithm>
-#include <random>
 
+#include "base/chance.h"
 #include "route/route_failure.h"
 #include "serve/shadow_sample.h"
 #include "serve/shadow_traffic.h"
@@ -29,12 +29,6 @@ std::string header_text(const std::string& name) {
       out.append({'%', kDigits[byte >> 4], kDigits[byte & 15]});
   }
   return out;
-}
-
-/// In [0, 1): for requests that nothing else decides.
-double chance() {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return std::uniform_real_distribution<double>()(random);
 }
 
 }  // namespace

@@ -1,21 +1,15 @@
 #include "serve/shadow_traffic.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
+#include "base/chance.h"
 #include "base/json_text.h"
 #include "route/output_distance.h"
 #include "serve/inference.h"
 
 namespace modelmill {
 namespace {
-
-/// In [0, 1).
-double chance() {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return std::uniform_real_distribution<double>()(random);
-}
 
 /// What is kept for it, with room for answers like the client's.
 int64_t bytes_for(const ShadowSample& sample) {

@@ -1,17 +1,12 @@
 #include "dialect/tfserving/request_log.h"
 
 #include <chrono>
-#include <random>
 
+#include "base/chance.h"
 #include "dialect/proto_text.h"
 
 namespace modelmill::tfserving {
 namespace {
-
-bool drawn(double rate) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return rate >= 1 || std::uniform_real_distribution<double>()(random) < rate;
-}
 
 /// A LogMetadata.
 std::string metadata(const LoggedRequest& logged, double rate, const PredictSpec& spec) {
@@ -31,7 +26,7 @@ std::unique_ptr<LoggedRequest> RequestLog::draw(const ModelVersion& version) con
   const ModelDefinition& definition = version.definition();
   std::unique_ptr<LoggedRequest> out;
   for (const RequestLogging& log : definition.request_logs) {
-    if (!drawn(log.sampling_rate)) continue;
+    if (chance() >= log.sampling_rate) continue;
     if (!out) out = std::make_unique<LoggedRequest>();
     out->logs.push_back(log);
   }
