@@ -27,6 +27,10 @@ class Catalog {
   Result<VersionPin> pin(std::string_view model, int64_t version) const;
   /// The same for the version that a label stands for.
   Result<VersionPin> pin(std::string_view model, std::string_view label) const;
+  /// The version of the label, where there is one.
+  Result<VersionPin> pin(std::string_view model, int64_t version, std::string_view label) const {
+    return label.empty() ? pin(model, version) : pin(model, label);
+  }
   /// The model is known, not served, and loads when a request waits for it.
   bool loads_on_demand(std::string_view model) const;
 

@@ -31,6 +31,15 @@ struct ModelLoad {
   bool for_code = false;
 };
 
+/// A model that somebody asks to be taken away.
+struct ModelUnload {
+  std::string model;
+  /// Of an ensemble the members too that are loaded for it alone.
+  bool with_members = false;
+  /// As of ModelLoad.
+  bool for_code = false;
+};
+
 /// A version that a label, or the model's name alone, is to stand for.
 struct VersionAssignment {
   std::string model;
@@ -83,13 +92,7 @@ class ModelControl {
   /// UNAVAILABLE where clients may not, NOT_FOUND for a model that is not in any repository.
   virtual void load(ModelLoad load, Done done) = 0;
   /// Takes the model from clients. Done when nobody can begin with it; it goes when its last request is answered.
-  virtual void unload(const std::string& model, Done done) = 0;
-  /// The same, and of an ensemble the members too that are loaded for it alone.
-  virtual void unload_with_members(const std::string& model, Done done) { unload(model, std::move(done)); }
-  /// Either, for the code of another model that waits for it, maybe while that model is loaded itself.
-  virtual void unload_for_code(const std::string& model, bool with_members, Done done) {
-    with_members ? unload_with_members(model, std::move(done)) : unload(model, std::move(done));
-  }
+  virtual void unload(ModelUnload unload, Done done) = 0;
   /// Serves the models of TensorFlow Serving's list in the place of all that are served. Done when every version that
   /// should be served is, or has failed; then the others serve. An error that has changed nothing (UNAVAILABLE where
   /// clients may not, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION for a label of a version that would not serve)

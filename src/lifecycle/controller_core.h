@@ -64,9 +64,7 @@ class ControllerCore final : public ModelControl {
   void set_device_budgets(const DeviceBudgets& declared);
 
   void load(ModelLoad load, Done done) override;
-  void unload(const std::string& model, Done done) override;
-  void unload_with_members(const std::string& model, Done done) override;
-  void unload_for_code(const std::string& model, bool with_members, Done done) override;
+  void unload(ModelUnload unload, Done done) override;
   void serve_listed(TfServingConfig list, Done done) override;
   void assign(VersionAssignment assignment, Done done) override;
   void add(ModelAddition addition, Added done) override;
@@ -151,6 +149,8 @@ class ControllerCore final : public ModelControl {
   void set_listed(Seen seen, const std::function<void(Status)>& waiter, Aftermath& after) MM_REQUIRES(mutex_);
   Status bring_here(const std::string& model);
   void end_bringing(bool all);
+  void unload_alone(const std::string& model, Done done);
+  void unload_with_members(const std::string& model, const Done& done);
   void unload_now(const std::string& model, const Done& done);
   Done with_a_thread_more(Done done);
   Status assign_now(const VersionAssignment& assignment);

@@ -124,8 +124,10 @@ TEST_F(ControllerCoreTest, CodeThatIsLoadedMayWaitForOtherModelsOnTheOnlyThread)
       ModelLoad load{"b"};
       load.for_code = true;
       wait([&](ModelControl::Done done) { core->load(load, std::move(done)); });
-      wait([&](ModelControl::Done done) { core->unload_for_code("b", false, std::move(done)); });
-      wait([&](ModelControl::Done done) { core->unload_for_code("nobody", true, std::move(done)); });
+      wait([&](ModelControl::Done done) { core->unload({.model = "b", .for_code = true}, std::move(done)); });
+      wait([&](ModelControl::Done done) {
+        core->unload({.model = "nobody", .with_members = true, .for_code = true}, std::move(done));
+      });
     }
     return std::make_shared<DirectVersion>(std::move(description), std::move(stats), std::move(model),
                                            std::move(instances), alive_);

@@ -131,8 +131,7 @@ ControllerCore::Loaded ControllerCore::load_ensemble(const Job& job) {
   const ModelTarget& target = *job.target;
   ModelDefinition definition = target.definition;
   const FindMember find = [&](const EnsembleStep& step) -> Result<EnsembleMember> {
-    const Result<VersionPin> pin =
-        step.label.empty() ? catalog_.pin(step.model, step.version) : catalog_.pin(step.model, step.label);
+    const Result<VersionPin> pin = catalog_.pin(step.model, step.version, step.label);
     if (pin.ok()) return EnsembleMember{(*pin)->definition(), (*pin)->signature()};
     return invalid_argument("ensemble '" + job.model + "' depends on '" + step.model + "' whose required version " +
                             (step.label.empty() ? std::to_string(step.version) : "'" + step.label + "'") +
@@ -170,13 +169,13 @@ std::vector<std::string> ControllerCore::lone_members(const std::string& name) c
   return out;
 }
 
-void ControllerCore::unload_with_members(const std::string& name, Done done) {
+void ControllerCore::unload_with_members(const std::string& name, const Done& done) {
   std::vector<std::string> members;
   {
     const MutexLock lock(mutex_);
     members = lone_members(name);
   }
-  unload(name, [this, members = std::move(members), done = std::move(done)](const Status& status) {
+  unload_alone(name, [this, members = std::move(members), done](const Status& status) {
     if (!status.ok()) return done(status);
     Aftermath after;
     {

@@ -57,7 +57,7 @@ class ControllerEnsemblesTest : public ControllerSwapTest {
   }
   static Status unload_all(ControllerCore& core, const std::string& model) {
     std::promise<Status> done;
-    core.unload_with_members(model, [&](const Status& status) { done.set_value(status); });
+    core.unload({.model = model, .with_members = true}, [&](const Status& status) { done.set_value(status); });
     return done.get_future().get();
   }
 

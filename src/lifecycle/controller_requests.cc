@@ -154,7 +154,12 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
   finish_aftermath(std::move(after));
 }
 
-void ControllerCore::unload(const std::string& name, Done done) {
+void ControllerCore::unload(ModelUnload unload, Done done) {
+  if (unload.for_code) done = with_a_thread_more(std::move(done));
+  unload.with_members ? unload_with_members(unload.model, done) : unload_alone(unload.model, std::move(done));
+}
+
+void ControllerCore::unload_alone(const std::string& name, Done done) {
   if (const Status refused = refuse_clients(); !refused.ok()) return done(refused);
   {
     const MutexLock lock(mutex_);
@@ -165,11 +170,6 @@ void ControllerCore::unload(const std::string& name, Done done) {
   }
   devices_->note_change();
   if (!pool_.run([this, name, done] { unload_now(name, done); })) done(unavailable("the server is stopping"));
-}
-
-void ControllerCore::unload_for_code(const std::string& name, bool with_members, Done done) {
-  done = with_a_thread_more(std::move(done));
-  with_members ? unload_with_members(name, std::move(done)) : unload(name, std::move(done));
 }
 
 void ControllerCore::unload_now(const std::string& name, const Done& done) {

@@ -96,7 +96,7 @@ RolloutKeeper::Watch& RolloutKeeper::watch_of(const std::string& name, const Rol
 RolloutWindow RolloutKeeper::counted_by(const std::string& name, const Rollout& rollout) const {
   const auto counted = [&](const RouteTarget& arm) {
     ArmCounts counts = options_.count(name, arm);
-    const auto pin = arm.label.empty() ? catalog_.pin(arm.model, arm.version) : catalog_.pin(arm.model, arm.label);
+    const auto pin = catalog_.pin(arm.model, arm.version, arm.label);
     if (pin.ok()) counts.compute = (*pin)->stats().compute_times().counts();
     return counts;
   };
@@ -149,7 +149,7 @@ Status RolloutKeeper::look_at(const std::string& name) {
 std::string RolloutKeeper::crash_of(const Rollout& rollout) const {
   const auto available = [this](const RouteTarget& arm) {
     if (catalog_.loads_on_demand(arm.model)) return ok_status();
-    const auto pin = arm.label.empty() ? catalog_.pin(arm.model, arm.version) : catalog_.pin(arm.model, arm.label);
+    const auto pin = catalog_.pin(arm.model, arm.version, arm.label);
     return pin.ok() ? (*pin)->availability() : pin.status();
   };
   const Status canary = available(rollout.to);

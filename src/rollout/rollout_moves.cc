@@ -93,8 +93,7 @@ Status RolloutKeeper::enter_step(const std::string& name, Record& record, const 
 Status RolloutKeeper::make_default(const std::string& name, const RouteTarget& winner) const {
   if (winner.model != name)
     return failed_precondition("'" + winner.model + "' is another model, so a route leads to it");
-  const auto pin =
-      winner.label.empty() ? catalog_.pin(winner.model, winner.version) : catalog_.pin(winner.model, winner.label);
+  const auto pin = catalog_.pin(winner.model, winner.version, winner.label);
   if (!pin.ok()) return pin.status();
   const auto table = catalog_.table();
   const ModelEntry* entry = table->find(name);

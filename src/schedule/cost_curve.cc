@@ -7,8 +7,6 @@
 namespace modelmill {
 namespace {
 
-/// What handing a batch over costs beside its execution: two switches of threads.
-constexpr double kHandOverNs = 5'000;
 /// A moving mean is that of about so many executions.
 constexpr int64_t kRemembered = 32;
 /// An execution that took longer than this many times the mean tells of the machine and not of the model.

@@ -21,6 +21,10 @@ namespace modelmill {
 class CostCurve {
  public:
   static constexpr Duration kUnknown = Duration::max();
+  /// What handing a batch over costs beside its execution: two switches of threads.
+  static constexpr double kHandOverNs = 5'000;
+  /// Times are told as the ends of cells, of which so many lie between a time and the double of it.
+  static constexpr int kCellsForEachDouble = 3;
 
   explicit CostCurve(int64_t max_rows);
 
@@ -56,7 +60,6 @@ class CostCurve {
 
   /// Times by powers of the cube root of two microseconds.
   struct Histogram {
-    static constexpr int kCellsForEachDouble = 3;
     static constexpr size_t kCells = 26 * kCellsForEachDouble;  // up to a minute
     static constexpr uint32_t kFull = 1024;
     std::array<uint16_t, kCells> cells{};

@@ -4,13 +4,13 @@
 #include <cmath>
 #include <set>
 
+#include "schedule/cost_curve.h"
+
 namespace modelmill {
 namespace {
 
-/// What handing a batch over costs beside its execution, as in CostCurve.
-constexpr double kHandOverSeconds = 5e-6;
 /// A p99 is told as the end of its cell, which is so much above its begin.
-const double kCell = std::exp2(1.0 / 3);
+const double kCell = std::exp2(1.0 / CostCurve::kCellsForEachDouble);
 /// The rows in front of a request that comes at random, where work comes at nearly the rate at which it is done, are
 /// distributed exponentially; one in a hundred exceeds ln(100) means, and the mean is half of the usual 1 / (1 - load).
 const double kTail = std::log(100.0) / 2;
@@ -51,7 +51,7 @@ SizedOption sized(const BatchPolicy& policy, int64_t rows, int instances, Durati
   out.rows = rows;
   out.execution = seconds_of(execution);
   out.tail = std::max(out.execution, seconds_of(p99) / kCell);
-  out.able = instances * static_cast<double>(rows) / (out.execution + kHandOverSeconds);
+  out.able = instances * static_cast<double>(rows) / (out.execution + CostCurve::kHandOverNs / 1e9);
   out.slack = planned - 2 * out.execution;
   out.holds = out.slack > 0 && out.execution + out.tail <= objective;
   if (out.holds) {

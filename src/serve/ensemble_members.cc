@@ -5,8 +5,7 @@
 namespace modelmill {
 
 Result<VersionPin> ServedMembers::pin(const EnsemblePlan::Step& step) {
-  Result<VersionPin> pin = step.label.empty() ? inference_.catalog().pin(step.model, step.version)
-                                              : inference_.catalog().pin(step.model, step.label);
+  Result<VersionPin> pin = inference_.catalog().pin(step.model, step.version, step.label);
   if (pin.ok()) return pin;
   if (inference_.loads_on_demand(step.model)) return VersionPin();
   return unavailable(pin.status().message());

@@ -54,10 +54,7 @@ void Inference::submit_background(InferRequestPtr request) {
 
 void Inference::submit(Task task, bool may_wait) {
   InferRequest& request = *task.request;
-  const auto pin = [&] {
-    return request.label.empty() ? catalog_.pin(request.model, request.version)
-                                 : catalog_.pin(request.model, request.label);
-  };
+  const auto pin = [&] { return catalog_.pin(request.model, request.version, request.label); };
   const auto pin_target = [&](const RouteTarget& target) {
     request.model = target.model;
     request.version = target.version;
@@ -119,8 +116,7 @@ void Inference::hand_over(VersionPin pin, Task task) {
 void Inference::cancelled(const std::string& model, int64_t version) { cancelled(RouteTarget{model, version, {}}); }
 
 void Inference::cancelled(const RouteTarget& target) {
-  const Result<VersionPin> pinned =
-      target.label.empty() ? catalog_.pin(target.model, target.version) : catalog_.pin(target.model, target.label);
+  const Result<VersionPin> pinned = catalog_.pin(target.model, target.version, target.label);
   if (pinned.ok()) {
     (*pinned)->drop_unwanted();
     for (const auto& [name, entry] : (*pinned)->other_signatures()) entry->drop_unwanted();

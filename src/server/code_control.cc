@@ -12,8 +12,10 @@ void CodeControl::change(ModelChange change, std::function<void(Status)> done) {
         unavailable("explicit model load / unload is not allowed if polling is enabled; models' code may load others "
                     "with --model-control-mode explicit"));
   if (change.action != ModelChange::Action::kLoad)
-    return control_.unload_for_code(change.model, change.action == ModelChange::Action::kUnloadWithMembers,
-                                    std::move(done));
+    return control_.unload({.model = change.model,
+                            .with_members = change.action == ModelChange::Action::kUnloadWithMembers,
+                            .for_code = true},
+                           std::move(done));
   if (const Status refused = begin_wait(change.caller, change.model); !refused.ok()) return done(refused);
   ModelLoad load{change.model, std::move(change.config_json), std::move(change.files)};
   load.for_code = true;

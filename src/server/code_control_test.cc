@@ -21,12 +21,10 @@ class Loads final : public testing::NoModelControl {
     begun.push_back(load);
     open[load.model].push_back(std::move(done));
   }
-  void unload(const std::string& model, Done done) override {
-    unloaded.push_back(model);
+  void unload(ModelUnload unload, Done done) override {
+    EXPECT_TRUE(unload.for_code);
+    unloaded.push_back(unload.model + (unload.with_members ? " and all" : ""));
     done(ok_status());
-  }
-  void unload_with_members(const std::string& model, Done done) override {
-    unload(model + " and all", std::move(done));
   }
   void finish(const std::string& model) {
     for (const Done& done : std::exchange(open[model], {})) done(ok_status());

@@ -169,8 +169,7 @@ ServerFunctions Engine::server_functions() {
     const auto route = version == 0 ? inference_.find_route(model) : nullptr;
     if (!route) return is_ready(catalog_.pin(model, version));
     const RouteTarget& target = route->main_arm().to;
-    return is_ready(target.label.empty() ? catalog_.pin(target.model, target.version)
-                                         : catalog_.pin(target.model, target.label));
+    return is_ready(catalog_.pin(target.model, target.version, target.label));
   };
   return out;
 }

@@ -10,7 +10,7 @@ namespace modelmill::testing {
 class NoModelControl : public ModelControl {
  public:
   void load(ModelLoad, Done done) override { done(refused()); }
-  void unload(const std::string&, Done done) override { done(refused()); }
+  void unload(ModelUnload, Done done) override { done(refused()); }
   void serve_listed(TfServingConfig, Done done) override { done(refused()); }
   void assign(VersionAssignment, Done done) override { done(refused()); }
   void add(ModelAddition, Added done) override { done(refused()); }

@@ -119,13 +119,6 @@ Result<bool> read_dependents(const inference::RepositoryModelUnloadRequest& requ
   return it->second.bool_param();
 }
 
-void unload(ModelControl& control, const std::string& model, bool dependents, const ModelControl::Done& done) {
-  if (dependents)
-    control.unload_with_members(model, done);
-  else
-    control.unload(model, done);
-}
-
 template <typename Request, typename Response, typename Start>
 void add_method(wire::GrpcMethods& methods, const char* name, Start start) {
   add_unary_control<Request>(methods, method_path(name), Response(),
@@ -185,7 +178,8 @@ void handle_http_unload(ModelControl* control, std::shared_ptr<wire::HttpExchang
   const auto body = decode_body(http.body, http.header("content-encoding"), options.inflate);
   const Result<bool> dependents = body.ok() ? read_dependents(body->view()) : Result<bool>(body.status());
   if (!dependents.ok()) return exchange->reply(error_reply(dependents.status()));
-  unload(*control, model, *dependents, [exchange](const Status& done) { reply_on_loop(exchange, done); });
+  control->unload({.model = model, .with_members = *dependents},
+                  [exchange](const Status& done) { reply_on_loop(exchange, done); });
 }
 
 void add_loading_methods(wire::GrpcMethods& methods, ModelControl* control) {
@@ -202,7 +196,7 @@ void add_loading_methods(wire::GrpcMethods& methods, ModelControl* control) {
         if (control == nullptr) return reply(refused());
         const Result<bool> dependents = read_dependents(request);
         if (!dependents.ok()) return reply(dependents.status());
-        unload(*control, request.model_name(), *dependents, reply);
+        control->unload({.model = request.model_name(), .with_members = *dependents}, reply);
       });
 }
 

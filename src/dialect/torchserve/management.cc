@@ -158,7 +158,7 @@ void Management::unregister(const std::string& model, const std::string& version
   const auto finish = [model, done](const Status& status) {
     done(status.ok() ? said("Model " + quoted(model) + " unregistered") : failed(status));
   };
-  if (entry->versions.size() < 2) return control_.unload(model, finish);
+  if (entry->versions.size() < 2) return control_.unload({model}, finish);
   if (!is_default) return control_.withdraw(model, number, finish);
   done({.failure = Failure{403, "InvalidModelVersionException", "Cannot remove default version for model " + model}});
 }

@@ -28,7 +28,7 @@ using testing::text_parameter;
 /// A control plane that keeps what it is asked, and does nothing.
 class FakeControl final : public modelmill::testing::NoModelControl {
  public:
-  void unload(const std::string& model, Done done) override { note("unload " + model, done); }
+  void unload(ModelUnload unload, Done done) override { note("unload " + unload.model, done); }
   void assign(VersionAssignment a, Done done) override {
     note("assign " + a.model + " " + std::to_string(a.version.value_or(0)), done);
   }

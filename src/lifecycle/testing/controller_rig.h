@@ -139,7 +139,7 @@ class ControllerSwapTest : public ControllerCoreTest {
   }
   static Status unload(ControllerCore& core, const std::string& model) {
     std::promise<Status> done;
-    core.unload(model, [&](const Status& status) { done.set_value(status); });
+    core.unload({model}, [&](const Status& status) { done.set_value(status); });
     return done.get_future().get();
   }
 

@@ -13,6 +13,9 @@
 namespace modelmill {
 namespace {
 
+constexpr size_t kMostWaiting = 1024;
+constexpr size_t kMostBytesWaiting = size_t{64} << 20;
+
 int open_new(const std::string& path) { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640); }
 
 /// 0, or errno.
@@ -29,23 +32,28 @@ int write_all(int fd, std::string_view text) {
 }  // namespace
 
 TraceFile::TraceFile(std::string path) : path_(std::move(path)) {
-  constexpr size_t kMostWaiting = 1024;
   if (!path_.empty()) thread_.emplace(1, kMostWaiting);
 }
 
 TraceFile::~TraceFile() { close(); }
 
-void TraceFile::add(std::string entries) {
-  run([this, entries = std::move(entries)] { write(entries); });
-}
+void TraceFile::add(std::string entries) { run(std::move(entries), &TraceFile::write); }
 
-void TraceFile::add_numbered(std::string entries) {
-  run([this, entries = std::move(entries)] { write_numbered(entries); });
-}
+void TraceFile::add_numbered(std::string entries) { run(std::move(entries), &TraceFile::write_numbered); }
 
-void TraceFile::run(std::function<void()> task) {
+void TraceFile::run(std::string entries, void (TraceFile::*write)(const std::string&)) {
+  const size_t bytes = entries.size();
   const MutexLock lock(mutex_);
-  if (closed_ || !thread_ || thread_->run(std::move(task)) || std::exchange(dropped_, true)) return;
+  if (closed_ || !thread_) return;
+  if (bytes <= kMostBytesWaiting - waiting_bytes_ && thread_->run([this, write, entries = std::move(entries)] {
+        (this->*write)(entries);
+        const MutexLock lock(mutex_);
+        waiting_bytes_ -= entries.size();
+      })) {
+    waiting_bytes_ += bytes;
+    return;
+  }
+  if (std::exchange(dropped_, true)) return;
   Log::warning("traces are lost: they come faster than they can be written; trace fewer requests", {{"file", path_}});
 }
 

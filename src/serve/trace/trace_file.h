@@ -1,7 +1,7 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -11,7 +11,8 @@
 namespace modelmill {
 
 /// The file of traces, and the numbered ones beside it: each a JSON array. Written by a thread of its own, in the order
-/// of the calls; what it can't keep up with is dropped, and the log says so. Thread-safe.
+/// of the calls. What waits for it takes up to 64 MiB of memory; what comes beyond that is dropped, and the log says
+/// so. Thread-safe.
 class TraceFile {
  public:
   /// Nothing is written before there are traces; nothing at all where `path` is empty.
@@ -30,7 +31,8 @@ class TraceFile {
   void close();
 
  private:
-  void run(std::function<void()> task);
+  /// Has the thread `write` them, if they may wait.
+  void run(std::string entries, void (TraceFile::*write)(const std::string&));
   void write(const std::string& entries);
   void write_numbered(const std::string& entries);
   void say_failed(const std::string& path, int error);
@@ -43,6 +45,7 @@ class TraceFile {
   Mutex mutex_;
   bool dropped_ MM_GUARDED_BY(mutex_) = false;  // the same
   bool closed_ MM_GUARDED_BY(mutex_) = false;
+  size_t waiting_bytes_ MM_GUARDED_BY(mutex_) = 0;
   std::optional<Offload> thread_;  // last: it uses the others
 };
 

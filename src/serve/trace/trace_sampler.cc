@@ -7,6 +7,8 @@ namespace {
 
 /// Traces of the one file are written whenever so much has come together.
 constexpr size_t kWriteBytes = 64 * 1024;
+/// A numbered file is ended by so much, whatever the number of traces that it was to have.
+constexpr size_t kMostBytes = size_t{16} << 20;
 
 }  // namespace
 
@@ -41,7 +43,7 @@ void TraceSampler::collect(const std::string& entries) {
   text_ += entries;
   ++kept_;
   const bool last = count_ == 0 && collected_ == sampled_;
-  const bool full = settings_.log_frequency != 0 && kept_ >= settings_.log_frequency;
+  const bool full = settings_.log_frequency != 0 && (kept_ >= settings_.log_frequency || text_.size() >= kMostBytes);
   if (!last && !full && (settings_.log_frequency != 0 || text_.size() < kWriteBytes)) return;
   kept_ = 0;
   if (last || full)

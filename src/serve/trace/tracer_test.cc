@@ -203,6 +203,27 @@ TEST_F(TracerTest, ATraceGoesOnWhenSettingsChange) {
   EXPECT_EQ(count(content(file()), "REQUEST_END"), 1);
 }
 
+TEST(TraceSamplerTest, ANumberedFileTakesNoMoreThanSoMuch) {
+  const TempFolder folder;
+  const auto file = std::make_shared<TraceFile>(folder / "trace.json");
+  TraceSampler sampler({kTraceTensors, 1, -1, 1'000'000}, file);
+  const std::string half(size_t{8} << 20, ' ');
+  sampler.collect(half);
+  sampler.collect(half);
+  sampler.collect("{}");
+  file->close();
+  EXPECT_EQ(content(folder / "trace.json.0").size(), (size_t{16} << 20) + 3);
+}
+
+TEST(TraceFileTest, WhatCannotWaitIsDropped) {
+  const TempFolder folder;
+  TraceFile file(folder / "trace.json");
+  file.add(std::string((size_t{64} << 20) + 1, ' '));
+  file.add("{}");
+  file.close();
+  EXPECT_EQ(content(folder / "trace.json"), "[{}]");
+}
+
 TEST(TraceTextTest, EveryType) {
   const auto data = [](DataType dtype, std::string bytes, Shape shape) {
     Tensor tensor;
