@@ -26,6 +26,8 @@ class PythonBackend final : public Backend {
   static constexpr const char* kFileExtensions = ".joblib,.pkl,.pickle,.keras,.cbm";
 
   void initialize(const Json& settings, const std::string& library_dir) override {
+    if (!MM_HAS(modelmill::backend::host, model_ready))
+      throw Error(MM_UNIMPLEMENTED, "the python backend needs a server of ABI 1.3 or later; take both of one release");
     settings_ = {settings["python"].text(), settings["package"].text(), settings["wheels"].text(),
                  settings["cache"].text(cache_folder()), library_dir};
   }

@@ -9,12 +9,12 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/private_file.h"
+#include "base/utc_time.h"
 #include "ensemble/ensemble_version.h"
 #include "repository/declared_routes.h"
 #include "schedule/scheduled_version.h"
 #include "server/malloc_tuning.h"
 #include "storage/progress_bar.h"
-#include "storage/utc_time.h"
 
 namespace modelmill {
 namespace {

@@ -59,7 +59,7 @@ class Engine {
   Result<ModelStates*> open_states(bool make);
   std::unique_ptr<RouteKeeper> make_route_keeper();
   std::unique_ptr<RolloutKeeper> make_rollout_keeper();
-  /// Puts in force what the files of the command line declare.
+  /// Puts in force what the files of the command line declare: routes, and the budgets of devices.
   Status declare_routes();
 
   const ServerConfig config_;

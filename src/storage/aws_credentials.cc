@@ -4,10 +4,10 @@
 #include <pugixml.hpp>
 #include <utility>
 
+#include "base/utc_time.h"
 #include "storage/credential_requests.h"
 #include "storage/json_fields.h"
 #include "storage/text_file.h"
-#include "storage/utc_time.h"
 
 namespace modelmill {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <string>
 
+#include "base/utc_time.h"
 #include "storage/aws_credentials.h"
-#include "storage/utc_time.h"
 #include "storage/web_client.h"
 
 namespace modelmill {

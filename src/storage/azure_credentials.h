@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/utc_time.h"
 #include "storage/environment.h"
 #include "storage/token_keeper.h"
-#include "storage/utc_time.h"
 #include "storage/web_client.h"
 
 namespace modelmill {

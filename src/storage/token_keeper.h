@@ -6,7 +6,7 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
-#include "storage/utc_time.h"
+#include "base/utc_time.h"
 #include "storage/web_client.h"
 
 namespace modelmill {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/json_text.h"
+#include "dialect/admin/answers.h"
 #include "dialect/http_router.h"
 #include "dialect/json_input.h"
 #include "wire/loop.h"
@@ -40,12 +41,6 @@ Status read_assignment(const wire::HttpRequest& request, VersionAssignment& into
   if (ahead.error() == simdjson::SUCCESS && ahead.get_bool().get(into.ahead) != simdjson::SUCCESS)
     return invalid_argument("'ahead' must be true or false");
   return ok_status();
-}
-
-wire::HttpReply wrong_method(const char* allowed) {
-  wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
-  reply.headers.emplace_back("Allow", allowed);
-  return reply;
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "dialect/admin/route_shadows.h"
 
 #include <cmath>
-#include <ctime>
 #include <string>
 
+#include "base/utc_time.h"
 #include "dialect/json_output.h"
 #include "route/output_values.h"
 #include "tensor/float_element.h"
@@ -17,14 +17,6 @@ void write_number(JsonWriter& json, double number) {
     json.value(number);
   else
     json.value(std::isnan(number) ? "NaN" : number > 0 ? "Infinity" : "-Infinity");
-}
-
-std::string utc_text(std::chrono::system_clock::time_point at) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(at);
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
 void write_data(JsonWriter& json, const Tensor& tensor) {
@@ -56,7 +48,10 @@ void write_tensors(JsonWriter& json, const char* key, const std::vector<Tensor>&
 }
 
 void write_example(JsonWriter& json, const ShadowExample& example) {
-  json.begin_object().field("at", utc_text(example.at)).field("id", example.id).field("arm", example.primary);
+  json.begin_object()
+      .field("at", utc_text(example.at, "%Y-%m-%dT%H:%M:%SZ"))
+      .field("id", example.id)
+      .field("arm", example.primary);
   json.field("version", example.primary_version).field("shadow_version", example.shadow_version);
   json.field("output", example.worst.output).field("kind", comparison_kind_name(example.worst.kind));
   write_number(json.key("distance"), example.worst.distance);

@@ -1,18 +1,15 @@
 #include "dialect/admin/routes.h"
 
-#include <functional>
 #include <utility>
 
 #include "base/client_network.h"
 #include "base/json_text.h"
+#include "dialect/admin/answers.h"
 #include "dialect/admin/route_shadows.h"
 #include "dialect/http_router.h"
-#include "dialect/large_work.h"
 
 namespace modelmill::admin {
 namespace {
-
-using Answer = std::function<wire::HttpReply()>;
 
 void write_route(JsonWriter& json, const std::optional<RouteDefinition>& route) {
   json.key("route");
@@ -94,13 +91,6 @@ wire::HttpReply set_reply(const RouteAccess& routes, const std::string& name, st
                     : error_reply(route.status());
 }
 
-wire::HttpReply wrong_method(const char* allowed) {
-  wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
-  reply.headers.emplace_back("Allow", allowed);
-  return reply;
-}
-
-/// What answers a request; it may block.
 Answer answer_to(RouteAccess routes, const wire::HttpRequest& request, std::span<const std::string> path) {
   const std::string& method = request.method;
   const std::string by(peer_address(request.peer));
@@ -141,12 +131,7 @@ Answer answer_to(RouteAccess routes, const wire::HttpRequest& request, std::span
 
 void handle_routes(RouteAccess routes, Offload* offload, std::shared_ptr<wire::HttpExchange> exchange,
                    std::span<const std::string> path) {
-  Answer answer = answer_to(routes, exchange->request(), path);
-  if (offload == nullptr) return exchange->reply(answer());
-  const Status status = run_large(*offload, [exchange, answer = std::move(answer)] {
-    exchange->loop().post([exchange, reply = answer()]() mutable { exchange->reply(std::move(reply)); });
-  });
-  if (!status.ok()) exchange->reply(error_reply(status));
+  reply_apart(offload, exchange, answer_to(routes, exchange->request(), path));
 }
 
 }  // namespace modelmill::admin

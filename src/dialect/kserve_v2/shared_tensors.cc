@@ -52,14 +52,6 @@ const SharedSlice* SharedTensors::find_output(std::string_view name) const {
   return nullptr;
 }
 
-size_t SharedTensors::output_bytes(const InferResponse& response) const {
-  if (outputs_.empty()) return 0;
-  size_t bytes = 0;
-  for (const Tensor& tensor : response.outputs)
-    if (has_output(tensor.name)) bytes += tensor.byte_size();
-  return bytes;
-}
-
 Status SharedTensors::read_inputs(InferRequest& request) const {
   for (const auto& [place, slice] : inputs_) {
     MM_ASSIGN_OR_RETURN(Bytes bytes, slice.read());

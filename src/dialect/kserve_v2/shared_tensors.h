@@ -26,9 +26,6 @@ class SharedTensors {
 
   /// What read_inputs() copies.
   size_t input_bytes() const { return input_bytes_; }
-  /// What write_outputs() copies.
-  size_t output_bytes(const InferResponse& response) const;
-  bool has_output(std::string_view name) const { return find_output(name) != nullptr; }
 
   /// Gives the inputs their data: copies, which nobody can change while they are checked and used.
   Status read_inputs(InferRequest& request) const;

@@ -21,6 +21,8 @@ namespace {
 /// The client is not read while so much of this stream is unfinished; it is read again at half of it.
 constexpr size_t kMaxInFlight = 256;
 constexpr size_t kMaxHeldBytes = size_t{16} << 20;
+/// A client that lets so many bytes of answers pile up without reading is let go.
+constexpr size_t kMostUnsentBytes = size_t{1} << 30;
 /// A handler that gives many answers faster than their client reads waits while there are more bytes of them.
 constexpr size_t kMostUnread = size_t{4} << 20;
 constexpr auto kLookAgain = std::chrono::milliseconds(10);
@@ -250,6 +252,10 @@ void PredictStream::deliver(const StreamedRequest& request, Chunks message, bool
   if (!final)
     for (const Bytes& piece : message) came += piece.size();
   gives_many_ = gives_many_ || !final;
+  if (call_->unsent_bytes() > kMostUnsentBytes)
+    return finish(resource_exhausted("the client does not read its answers: more than " +
+                                     std::to_string(kMostUnsentBytes) +
+                                     " bytes of them are waiting; read the stream while sending"));
   if (has_message) call_->send(std::move(message));
   if (final) done(request);
   balance(came);

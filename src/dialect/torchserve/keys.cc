@@ -73,17 +73,20 @@ Result<std::shared_ptr<Keys>> Keys::make(std::string file, Duration lifetime, co
     MM_ASSIGN_OR_RETURN(set->key(kind), keys->make_key(kind));
   }
   MM_RETURN_IF_ERROR(keys->write(*set));
-  keys->written_ = true;
+  const MutexLock renewing(keys->renewing_);
+  keys->has_file_ = true;
   const MutexLock lock(keys->mutex_);
   keys->set_ = std::move(set);
   return keys;
 }
 
-Keys::~Keys() {
-  if (written_) remove_file();
-}
+Keys::~Keys() { remove_file(); }
 
-void Keys::remove_file() const { ::unlink(file_.c_str()); }
+void Keys::remove_file() {
+  const MutexLock renewing(renewing_);
+  // Once: afterwards it may be another server's.
+  if (std::exchange(has_file_, false)) ::unlink(file_.c_str());
+}
 
 Result<Keys::Key> Keys::make_key(Kind kind) const {
   Key key;
@@ -127,6 +130,7 @@ bool Keys::allows(Kind kind, std::string_view presented) const {
 
 Status Keys::renew(Kind kind) {
   const MutexLock renewing(renewing_);
+  if (!has_file_) return failed_precondition("the server is stopping; it makes no keys any more");
   std::shared_ptr<Set> next;
   {
     const MutexLock lock(mutex_);

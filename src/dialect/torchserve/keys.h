@@ -28,11 +28,11 @@ class Keys {
   bool allows(Kind kind, std::string_view presented) const;
 
   /// A new key of the kind, and the file with it. The old one is none from then on; it stays where the file can't be
-  /// written. Blocks on the disk.
+  /// written. FAILED_PRECONDITION after remove_file(). Blocks on the disk.
   Status renew(Kind kind);
 
-  /// At a stop: nobody is to find the keys any more.
-  void remove_file() const;
+  /// At a stop: nobody is to find the keys any more, and no others are made.
+  void remove_file();
 
   const std::string& file() const { return file_; }
 
@@ -59,8 +59,8 @@ class Keys {
   const std::string file_;
   const Duration lifetime_;
   const TimeSource& time_;
-  bool written_ = false;  // constant once they are made
-  Mutex renewing_;        // one at a time
+  Mutex renewing_;  // one at a time
+  bool has_file_ MM_GUARDED_BY(renewing_) = false;
   mutable Mutex mutex_;
   std::shared_ptr<Set> set_ MM_GUARDED_BY(mutex_);
 };

@@ -92,6 +92,16 @@ TEST_F(KeysTest, TakeTheirFileAway) {
   EXPECT_FALSE(std::filesystem::exists(file_));
 }
 
+TEST_F(KeysTest, LeaveTheFileOfAnotherServer) {
+  auto keys = make();
+  keys->remove_file();
+  EXPECT_EQ(keys->renew(Kind::kInference).code(), Code::kFailedPrecondition);
+  EXPECT_FALSE(std::filesystem::exists(file_));
+  const auto successor = make();
+  keys.reset();
+  EXPECT_TRUE(std::filesystem::exists(file_));
+}
+
 TEST_F(KeysTest, ReplaceOnlyAFileOfKeys) {
   std::ofstream(file_) << "a model";
   const auto refused = Keys::make(file_, std::chrono::minutes(1), time_);

@@ -42,7 +42,6 @@ std::optional<AccessRule> parse_rule(std::string_view text) {
   return rule;
 }
 
-/// "a", "a and b", "a, b and c".
 /// Keys and tokens come in the same header.
 Status check_keys(const AccessConfig& config) {
   constexpr double kMostMinutes = 60 * 24 * 366 * 10;
@@ -54,10 +53,10 @@ Status check_keys(const AccessConfig& config) {
   if (!tokens && config.token_file.empty()) return ok_status();
   return invalid_argument(
       "--torchserve-key-file and tokens (--api GROUP=token, --token-file) are asked for by the same header; keep one "
-      "of "
-      "them");
+      "of them");
 }
 
+/// "a", "a and b", "a, b and c".
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
   for (size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];

@@ -17,7 +17,9 @@ ApiKinds kinds_of_group(ApiGroup group) {
     case ApiGroup::kInference: return bit_of(ApiKind::kInference);
     case ApiGroup::kHealth: return bit_of(ApiKind::kHealth);
     case ApiGroup::kMetadata:
-      return bit_of(ApiKind::kMetadata) | bit_of(ApiKind::kModelConfig) | bit_of(ApiKind::kStatistics);
+      // Which models there are is what Triton's index of the repository tells.
+      return bit_of(ApiKind::kMetadata) | bit_of(ApiKind::kModelConfig) | bit_of(ApiKind::kStatistics) |
+             bit_of(ApiKind::kModelRepository);
     case ApiGroup::kManagement: return bit_of(ApiKind::kModelRepository);
     case ApiGroup::kMetrics: break;
   }

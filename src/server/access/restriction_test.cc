@@ -38,6 +38,7 @@ TEST(RestrictionTest, EveryPathOfTritonsHasOneKind) {
 TEST(RestrictionTest, OtherProtocolsAreNoWayAround) {
   EXPECT_EQ(http_api_kinds("/v1/models/m:predict", ApiGroup::kInference), bit_of(ApiKind::kInference));
   EXPECT_EQ(http_api_kinds("/models", ApiGroup::kManagement), bit_of(ApiKind::kModelRepository));
+  EXPECT_NE(http_api_kinds("/models", ApiGroup::kMetadata) & bit_of(ApiKind::kModelRepository), 0U);
   EXPECT_NE(http_api_kinds("/api/models", ApiGroup::kMetadata) & bit_of(ApiKind::kStatistics), 0U);
   EXPECT_EQ(http_api_kinds("/metrics", ApiGroup::kMetrics), 0U);
   EXPECT_NE(http_api_kinds("/v2/models/%zz/infer", ApiGroup::kMetadata) & bit_of(ApiKind::kInference), 0U);

@@ -1,4 +1,4 @@
-#include "storage/utc_time.h"
+#include "base/utc_time.h"
 
 #include <ctime>
 #include <iomanip>

@@ -1,0 +1,24 @@
+#include "dialect/admin/answers.h"
+
+#include <utility>
+
+#include "dialect/http_router.h"
+#include "dialect/large_work.h"
+
+namespace modelmill::admin {
+
+wire::HttpReply wrong_method(const char* allowed) {
+  wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
+  reply.headers.emplace_back("Allow", allowed);
+  return reply;
+}
+
+void reply_apart(Offload* offload, std::shared_ptr<wire::HttpExchange> exchange, Answer answer) {
+  if (offload == nullptr) return exchange->reply(answer());
+  const Status status = run_large(*offload, [exchange, answer = std::move(answer)] {
+    exchange->loop().post([exchange, reply = answer()]() mutable { exchange->reply(std::move(reply)); });
+  });
+  if (!status.ok()) exchange->reply(error_reply(status));
+}
+
+}  // namespace modelmill::admin

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "runtime/offload.h"
+#include "wire/http.h"
+
+namespace modelmill::admin {
+
+/// 405; `allowed` as the header Allow has it, "GET, POST".
+wire::HttpReply wrong_method(const char* allowed);
+
+/// What answers a request; it may block.
+using Answer = std::function<wire::HttpReply()>;
+
+/// Has `answer` called by the offload, or, without one (null), on the loop, and replies with what it gives.
+void reply_apart(Offload* offload, std::shared_ptr<wire::HttpExchange> exchange, Answer answer);
+
+}  // namespace modelmill::admin
