@@ -180,15 +180,19 @@ void ControllerCore::shutdown() {
   steward_.stop();
   if (!stopping_) keep_costs();
   std::vector<std::function<void(Status)>> waiters;
+  std::vector<std::string> names;
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
     changed_.notify_all();
-    for (auto& [name, model] : models_)
+    for (auto& [name, model] : models_) {
+      names.push_back(name);
       for (auto& waiter : std::exchange(model.waiters, {})) waiters.push_back(std::move(waiter));
+    }
   }
   // Before the pool stops: a model on one of its threads may wait for one that is not loaded any more.
   for (const auto& waiter : waiters) waiter(unavailable("the server is stopping"));
+  for (const std::string& name : names) demand_.settle(name, unavailable("the server is stopping"));
   hurry();  // also loads that wait for others to go
   trials_.stop();
   end_bringing(true);
@@ -205,7 +209,7 @@ void ControllerCore::shutdown() {
       }
       put_entry(model);
     }
-    if (!models_.empty()) publish();
+    if (!models_.empty()) publish_table();
   }
   for (const auto& version : closing) (**version).gate().close();
   for (auto& version : closing) {

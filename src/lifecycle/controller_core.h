@@ -197,7 +197,9 @@ class ControllerCore final : public ModelControl {
   void finish_aftermath(Aftermath after);
   void forget_what_is_over(ModelRecord& model) MM_REQUIRES(mutex_);
   void put_entry(const ModelRecord& model) MM_REQUIRES(mutex_);
-  void publish() MM_REQUIRES(mutex_);
+  void publish_table() MM_REQUIRES(mutex_);
+  /// The table, and what it means for ensembles.
+  void publish(Aftermath& after) MM_REQUIRES(mutex_);
   bool loads_on_demand(const ModelRecord& model) const;
   void inherit_costs(const std::string& model, LoadedVersion& loaded) const;
   /// The version with its other entry points; null when it could not be started.
@@ -210,7 +212,7 @@ class ControllerCore final : public ModelControl {
   bool members_are_settled(ModelRecord& model, Aftermath& after) MM_REQUIRES(mutex_);
   std::string members_key(const ModelRecord& model) const MM_REQUIRES(mutex_);
   bool members_serve(const ModelRecord& model) const MM_REQUIRES(mutex_);
-  void look_after_ensembles(Aftermath& after) MM_REQUIRES(mutex_);
+  bool look_after_ensembles(Aftermath& after) MM_REQUIRES(mutex_);
   Loaded load_ensemble(const Job& job);
   Status check_members(const Job& job) const;
   std::vector<std::string> lone_members(const std::string& name) const MM_REQUIRES(mutex_);

@@ -48,7 +48,9 @@ std::string ControllerCore::members_key(const ModelRecord& model) const {
       if (version.serving)
         key += std::to_string(number) + ':' + version.stamp + '@' +
                std::to_string(reinterpret_cast<uintptr_t>(version.serving.get())) + ',';
-    key += std::to_string(it->second.loaded_ms) + ';';
+    key += std::to_string(it->second.loaded_ms) + ',' + std::to_string(it->second.default_version());
+    for (const auto& [label, version] : it->second.labels()) key += ',' + label + ':' + std::to_string(version);
+    key += ';';
   }
   return key;
 }
@@ -86,8 +88,9 @@ bool ControllerCore::members_are_settled(ModelRecord& model, Aftermath& after) {
   return true;
 }
 
-/// Something was loaded or has gone: ensembles that wait for it or are made of it are seen to.
-void ControllerCore::look_after_ensembles(Aftermath& after) {
+/// Something was loaded, has gone or stands for another version: ensembles that wait for it or are made of it are seen
+/// to. True: the table has changed.
+bool ControllerCore::look_after_ensembles(Aftermath& after) {
   bool any = false;
   for (auto& [name, model] : models_) {
     if (stopping_ || !model.awake || members_of(model).empty()) continue;
@@ -102,7 +105,7 @@ void ControllerCore::look_after_ensembles(Aftermath& after) {
     advance(model, after);
     any = true;
   }
-  if (any) publish();
+  return any;
 }
 
 /// Triton's words for members that are not there.
@@ -170,23 +173,18 @@ std::vector<std::string> ControllerCore::lone_members(const std::string& name) c
 }
 
 void ControllerCore::unload_with_members(const std::string& name, const Done& done) {
-  std::vector<std::string> members;
-  {
-    const MutexLock lock(mutex_);
-    members = lone_members(name);
-  }
-  unload_alone(name, [this, members = std::move(members), done](const Status& status) {
+  unload_alone(name, [this, name, done](const Status& status) {
     if (!status.ok()) return done(status);
     Aftermath after;
     {
       const MutexLock lock(mutex_);
-      for (const std::string& member : members) {
+      for (const std::string& member : lone_members(name)) {
         const auto it = models_.find(member);
         if (it == models_.end()) continue;
         it->second.awake = false;
         advance(it->second, after);
       }
-      publish();
+      publish(after);
     }
     finish_aftermath(std::move(after));
     done(status);

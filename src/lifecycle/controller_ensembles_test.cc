@@ -157,5 +157,19 @@ TEST_F(ControllerEnsemblesTest, FollowsItsMembers) {
   wait_for([&] { return state("e") == VersionState::kReady && is_available("e"); });
 }
 
+TEST_F(ControllerEnsemblesTest, FollowsWhatAMembersNameStandsFor) {
+  folder_.write("a/1/model.onnx");
+  folder_.write("a/2/model.onnx");
+  folder_.write("a/modelmill.yaml", "versions: {latest: 2}\n");
+  folder_.write("b/1/model.onnx");
+  write_ensemble("e", kPipe);
+  const auto core = make(mode(ControlMode::kPoll));
+  EXPECT_EQ(made_, 1);
+  std::promise<Status> done;
+  core->assign({"a", "", 1, false}, [&](const Status& status) { done.set_value(status); });
+  ASSERT_TRUE(done.get_future().get().ok());
+  wait_for([&] { return made_ == 2 && state("e") == VersionState::kReady; });
+}
+
 }  // namespace
 }  // namespace modelmill

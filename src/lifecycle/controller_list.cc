@@ -111,8 +111,7 @@ void ControllerCore::serve_listed_now(std::shared_ptr<const TfServingConfig> lis
       sources_ = sources;
       set_listed(
           *std::move(seen), [all](const Status& status) { all->one(status); }, after);
-      publish();
-      look_after_ensembles(after);
+      publish(after);
     }
   }
   if (stopping) return done(unavailable("the server is stopping"));

@@ -75,8 +75,7 @@ bool ControllerCore::take(Seen seen, const std::shared_ptr<const ModelSources>& 
         if (!names.contains(name) && !take_absence(model, now, after)) at_rest = false;
     std::erase_if(models_, [](const auto& model) { return model.second.gone && model.second.versions.empty(); });
     taking_ = false;
-    publish();
-    look_after_ensembles(after);
+    publish(after);
   }
   finish_aftermath(std::move(after));
   return at_rest;

@@ -86,7 +86,7 @@ bool ControllerCore::make_room_on(const std::string& model, int gpu, uint64_t by
   {
     const MutexLock lock(mutex_);
     coming = !stopping_ && leave_gpu_for(model, gpu, bytes, after);
-    publish();
+    publish(after);
   }
   finish_aftermath(std::move(after));
   return coming;

@@ -183,8 +183,7 @@ bool ControllerCore::serve_target(const std::string& name, std::shared_ptr<const
     for (auto& [number, version] : model.versions) version.failed.clear();
     model.waiters.push_back(done);
     set_target(model, std::move(target), after);
-    publish();
-    look_after_ensembles(after);
+    publish(after);
   }
   finish_aftermath(std::move(after));
   return true;
@@ -234,8 +233,7 @@ void ControllerCore::withdraw_now(const std::string& name, int64_t version, cons
       less.sent = true;
       keep_versions(less, [version](int64_t number) { return number != version; });
       set_target(it->second, std::make_shared<const ModelTarget>(std::move(less)), after);
-      publish();
-      look_after_ensembles(after);
+      publish(after);
     }
   }
   finish_aftermath(std::move(after));

@@ -146,8 +146,7 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
       for (auto& [number, version] : model.versions) version.failed.clear();
       model.waiters.push_back(done);
       set_target(model, *target, after);
-      publish();
-      look_after_ensembles(after);
+      publish(after);
     }
   }
   if (stopping) done(unavailable("the server is stopping"));
@@ -193,8 +192,7 @@ void ControllerCore::unload_now(const std::string& name, const Done& done) {
       model.awake = false;
       model.unloaded_by_client = true;
       advance(model, after);
-      publish();
-      look_after_ensembles(after);
+      publish(after);
     }
   }
   finish_aftermath(std::move(after));
@@ -226,7 +224,9 @@ void ControllerCore::wake(const std::string& name) {
     const MutexLock lock(mutex_);
     const auto it = models_.find(name);
     const TimePoint now = Clock::now();
-    if (it == models_.end() || it->second.gone || !it->second.target || it->second.unloaded_by_client) {
+    if (stopping_) {
+      status = unavailable("the server is stopping");
+    } else if (it == models_.end() || it->second.gone || !it->second.target || it->second.unloaded_by_client) {
       status = unavailable("model '" + name + "' is not loaded, and is not to be");
     } else if (ModelRecord& model = it->second; model.serves()) {
       status = ok_status();
@@ -241,8 +241,7 @@ void ControllerCore::wake(const std::string& name) {
       model.woke_members = false;
       model.waiters.emplace_back([this, name](const Status& outcome) { demand_.settle(name, outcome); });
       advance(model, after);
-      publish();
-      look_after_ensembles(after);
+      publish(after);
     }
   }
   if (decided) demand_.settle(name, status);

@@ -179,7 +179,7 @@ void ControllerCore::change_runtime(const Job& job, const std::string& reason) {
         chooser.not_swapped(*job.layout, status.message());
       }
       put_entry(model);
-      publish();
+      publish(after);
     }
   }
   finish_aftermath(std::move(after));

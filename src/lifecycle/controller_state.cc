@@ -49,12 +49,16 @@ Result<ModelState> ControllerCore::decide(const std::string& name, const std::fu
     if (const auto it = models_.find(name); it != models_.end()) state = it->second.state;
     MM_RETURN_IF_ERROR(change(state));
   }
-  const MutexLock lock(mutex_);
-  if (const auto it = models_.find(name); it != models_.end()) {
-    it->second.state = state;
-    put_entry(it->second);
-    publish();
+  Aftermath after;
+  {
+    const MutexLock lock(mutex_);
+    if (const auto it = models_.find(name); it != models_.end()) {
+      it->second.state = state;
+      put_entry(it->second);
+      publish(after);
+    }
   }
+  finish_aftermath(std::move(after));
   return state;
 }
 

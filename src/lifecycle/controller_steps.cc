@@ -216,8 +216,7 @@ void ControllerCore::finish(const Job& job, Loaded loaded) {
     else if (!loaded.status.ok())
       reject(model, job, loaded.status);
     advance(model, after);
-    publish();
-    look_after_ensembles(after);
+    publish(after);
   }
   finish_aftermath(std::move(after));
   // What nobody wants any more, or must not have, goes here, on the loading thread.
@@ -335,8 +334,7 @@ void ControllerCore::gone(const std::string& name, int64_t number, uint64_t byte
     for (const std::string& waiting : std::exchange(waiting_for_room_, {}))
       if (const auto it = models_.find(waiting); it != models_.end()) advance(it->second, after);
     changed_.notify_all();
-    publish();
-    look_after_ensembles(after);
+    publish(after);
   }
   devices_->note_change();
   finish_aftermath(std::move(after));
@@ -374,7 +372,12 @@ void ControllerCore::put_entry(const ModelRecord& model) {
     table_.put(model.entry(loads_on_demand(model)));
 }
 
-void ControllerCore::publish() { catalog_.publish(std::make_shared<const ModelTable>(table_)); }
+void ControllerCore::publish_table() { catalog_.publish(std::make_shared<const ModelTable>(table_)); }
+
+void ControllerCore::publish(Aftermath& after) {
+  publish_table();
+  if (look_after_ensembles(after)) publish_table();
+}
 
 bool ControllerCore::loads_on_demand(const ModelRecord& model) const {
   return demand_.in_use() && model.target && !model.gone && !model.unloaded_by_client && !model.serves();

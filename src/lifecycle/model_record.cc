@@ -80,13 +80,21 @@ std::shared_ptr<const ModelEntry> ModelRecord::entry(bool on_demand) const {
   }
   if (!problem.empty() && entry->statuses.empty()) entry->statuses.push_back({0, VersionState::kUnavailable, problem});
   if (target) {
-    const ModelDefinition& definition = effective()->definition;
-    entry->default_version = definition.default_version.value_or(0);
-    entry->labels = {definition.labels.begin(), definition.labels.end()};
-    if (state.default_version) entry->default_version = *state.default_version;
-    for (const auto& [label, version] : state.labels) entry->labels[label] = version;
+    entry->default_version = default_version();
+    for (const auto& [label, version] : labels()) entry->labels[label] = version;
   }
   return entry;
+}
+
+int64_t ModelRecord::default_version() const {
+  if (state.default_version) return *state.default_version;
+  return target ? effective()->definition.default_version.value_or(0) : 0;
+}
+
+std::map<std::string, int64_t> ModelRecord::labels() const {
+  std::map<std::string, int64_t> out = state.labels;
+  if (target) out.insert(effective()->definition.labels.begin(), effective()->definition.labels.end());
+  return out;
 }
 
 }  // namespace modelmill

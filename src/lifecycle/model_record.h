@@ -125,6 +125,9 @@ struct ModelRecord {
   Status outcome() const;
   /// What clients see of it.
   std::shared_ptr<const ModelEntry> entry(bool on_demand) const;
+  /// As clients have decided, or else as its configuration says. 0: the newest that serves.
+  int64_t default_version() const;
+  std::map<std::string, int64_t> labels() const;
 };
 
 }  // namespace modelmill

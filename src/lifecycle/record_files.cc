@@ -21,6 +21,8 @@ namespace {
 constexpr uint64_t kMostWaiting = uint64_t{64} << 20;
 constexpr off_t kLargestFile = off_t{256} << 20;
 constexpr auto kTellEvery = std::chrono::minutes(1);
+/// A file that nothing is written to is closed after so long; what comes then begins another one.
+constexpr auto kKeptOpen = std::chrono::hours(1);
 
 Status failed(const std::string& what, const std::string& path) {
   return unavailable("file '" + path + "' can't be " + what + ": " + std::strerror(errno));
@@ -44,6 +46,8 @@ class RecordFiles::File {
   ~File() { close(); }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
+
+  TimePoint used{};
 
   /// All of `bytes`, or nothing of it.
   Status append(std::string_view bytes) {
@@ -101,7 +105,7 @@ RecordFiles::RecordFiles(MetricRegistry& metrics) : metrics_(metrics) {}
 
 RecordFiles::~RecordFiles() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
@@ -109,7 +113,7 @@ RecordFiles::~RecordFiles() {
 }
 
 void RecordFiles::record(const std::string& model, const std::string& file_prefix, std::string bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (bytes.size() > kMostWaiting - waiting_bytes_) return counts_of(model).dropped->add();
   waiting_bytes_ += bytes.size();
   waiting_.push_back({model, file_prefix, std::move(bytes)});
@@ -130,28 +134,34 @@ RecordFiles::Counts& RecordFiles::counts_of(const std::string& model) {
 }
 
 void RecordFiles::write_for_ever() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_ || !waiting_.empty()) {
-    wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-    std::deque<Waiting> records = std::exchange(waiting_, {});
+  while (true) {
+    std::deque<Waiting> records;
+    {
+      const MutexLock lock(mutex_);
+      while (!stopping_ && waiting_.empty()) wake_.wait(mutex_);
+      if (waiting_.empty()) return;
+      records = std::exchange(waiting_, {});
+    }
     uint64_t bytes = 0;
     for (const Waiting& record : records) bytes += record.bytes.size();
-    lock.unlock();
     write(std::move(records));
-    lock.lock();
+    const MutexLock lock(mutex_);
     waiting_bytes_ -= bytes;  // what is being written takes its memory too
   }
 }
 
 void RecordFiles::write(std::deque<Waiting> records) {
+  const TimePoint now = Clock::now();
+  std::erase_if(files_, [now](const auto& file) { return now - file.second->used > kKeptOpen; });
   for (const Waiting& record : records) {
     auto& file = files_[record.file_prefix];
     if (!file) file = std::make_unique<File>(record.file_prefix);
+    file->used = now;
     std::string framed;
     append_tf_record(framed, record.bytes);
     const Status status = file->append(framed);
     if (!status.ok()) tell_failure(status.message());
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const Counts& counts = counts_of(record.model);
     (status.ok() ? counts.written : counts.failed)->add();
   }

@@ -158,11 +158,14 @@ Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, 
   Seen seen;
   FoundModels found = sources.paths.empty() ? FoundModels() : find_in(sources, formats, options, seen);
   const auto read = batching_of(sources);
-  if (!read.ok()) seen.lost.emplace(sources.batching_parameters_file, read.status());
-  const ModelLayer* const batching = read.ok() && read->has_value() ? &**read : nullptr;
+  if (!read.ok()) {  // with other batching than what is served, nothing may be taken
+    seen.lost.emplace(sources.batching_parameters_file, read.status());
+    return seen;
+  }
+  const ModelLayer* const batching = read->has_value() ? &**read : nullptr;
   if (batching != nullptr)
     for (FoundModel& model : found.models) model.layers.insert(model.layers.begin(), *batching);
-  if (read.ok() && (!sources.model_config_file.empty() || sources.listed)) {
+  if (!sources.model_config_file.empty() || sources.listed) {
     auto listed = find_listed(sources, formats, batching, options);
     if (!listed.ok()) {
       seen.lost.emplace(sources.model_config_file, listed.status());
