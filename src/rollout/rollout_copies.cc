@@ -1,10 +1,18 @@
 #include "rollout/rollout_copies.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 namespace modelmill {
 namespace {
+
+/// "7.5%".
+std::string percent_text(double percent) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g%%", percent);
+  return text;
+}
 
 /// "5%, 25% and 50%".
 std::string list_text(const std::vector<std::string>& items) {
@@ -43,7 +51,7 @@ std::string copies_cost_text(const Rollout& rollout) {
   std::vector<std::string> canary, baseline;
   for (size_t step = 0; step < rollout.plan.steps.size(); ++step)
     if (rollout.plan.copies_at(step))
-      (rollout.plan.steps[step].is_shadow ? canary : baseline).push_back(share_text(copied_percent(rollout, step)));
+      (rollout.plan.steps[step].is_shadow ? canary : baseline).push_back(percent_text(copied_percent(rollout, step)));
   std::string out;
   if (!canary.empty())
     out = "'" + rollout.to.text() + "' computes " + list_text(canary) + " of the requests as a shadow";
@@ -56,7 +64,7 @@ std::string copies_cost_text(const Rollout& rollout) {
 std::string copies_cost_now_text(const Rollout& rollout) {
   const auto shadow = shadow_at(rollout, rollout.step);
   if (!shadow) return "";
-  return "'" + shadow->to.text() + "' computes " + share_text(copied_percent(rollout, rollout.step)) +
+  return "'" + shadow->to.text() + "' computes " + percent_text(copied_percent(rollout, rollout.step)) +
          " of the requests in addition";
 }
 

@@ -430,4 +430,5 @@ def test_the_command_line(server):
     assert "copies to m@6 of what m@1 answers: 0 answers compared" in text
     assert "cost: 'm@6' computes 10% of the requests in addition" in text
     assert "shadow 10%" in run("list")
-    assert "shadow     m@6 10% of what m@1 answers" in servers.run_cli("route", "show", "m", "--server", server.url).stdout
+    shown = servers.run_cli("route", "show", "m", "--server", server.url).stdout
+    assert "shadow     m@6 10% of what m@1 answers" in shown
