@@ -52,10 +52,8 @@ void define_rollout_arguments(CLI::App& app, OptionSet& options, RolloutCommand&
                  "disagreement<=2% [error_rate<=+0.5pp and p99<=1.1x]")
       ->type_name("GATE")
       ->allow_extra_args(false);
-  app.add_option(
-         "--compare", command.compare,
-         "For start: how answers are compared, by outputs, as a route's shadow says it: {\"scores\": {\"kind\": "
-         "\"top_k\", \"k\": 5}} [by their types]")
+  app.add_option("--compare", command.compare,
+                 "For start: how answers are compared, by outputs, as a route's shadow says it [by their types]")
       ->type_name("JSON");
   app.add_option("--min-requests", command.min_requests, "For start: what each arm must have answered at a step [100]")
       ->type_name("N")
