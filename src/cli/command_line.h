@@ -79,7 +79,7 @@ struct RolloutCommand {
   RolloutCommandAction action = RolloutCommandAction::kList;
   std::string name;
   // Of start; empty: the server's defaults.
-  std::string to, from, steps, hold, sticky;
+  std::string to, from, steps, hold, sticky, compare;
   std::vector<std::string> gates;
   int64_t min_requests = 0;
   std::string server = "http://127.0.0.1:8000";

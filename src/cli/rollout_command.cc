@@ -26,6 +26,7 @@ std::string request_of(const RolloutCommand& command) {
   text("hold", command.hold);
   text("sticky", command.sticky);
   if (command.min_requests > 0) json.field("min_requests", command.min_requests);
+  if (!command.compare.empty()) json.key("compare").raw(command.compare);
   if (!command.gates.empty()) {
     json.key("gates").begin_array();
     for (const std::string& gate : command.gates) json.value(gate);

@@ -2,6 +2,8 @@
 
 #include <CLI/Validators.hpp>
 
+#include "model/route_definition.h"
+
 namespace modelmill {
 namespace {
 
@@ -14,7 +16,14 @@ const Choices<Action> kActions = {
 
 bool has_plan(const RolloutCommand& command) {
   return !(command.to.empty() && command.from.empty() && command.steps.empty() && command.hold.empty() &&
-           command.sticky.empty() && command.gates.empty() && command.min_requests == 0);
+           command.sticky.empty() && command.compare.empty() && command.gates.empty() && command.min_requests == 0);
+}
+
+/// It becomes a part of the request.
+std::string compare_problem(const std::string& compare) {
+  if (compare.empty()) return "";
+  const auto parsed = parse_comparisons(compare);
+  return parsed.ok() ? "" : "--compare: " + parsed.status().message();
 }
 
 }  // namespace
@@ -32,15 +41,20 @@ void define_rollout_arguments(CLI::App& app, OptionSet& options, RolloutCommand&
   app.add_option("NAME", command.name, "The route or model; list needs none")->type_name("NAME");
   app.add_option("--to", command.to, "For start: the canary, as 7, @LABEL, MODEL or MODEL@7")->type_name("TARGET");
   app.add_option("--from", command.from, "For start: the baseline [what serves]")->type_name("TARGET");
-  app.add_option("--steps", command.steps,
-                 "For start: the canary's percents; 25@1h has a hold time of its own [5,25,50,100]")
+  app.add_option(
+         "--steps", command.steps,
+         "For start: the canary's percents; 25@1h has a hold time of its own; with shadow:10@30m before them it "
+         "gets copies alone [5,25,50,100]")
       ->type_name("LIST");
   app.add_option("--hold", command.hold, "For start: how long a step is, at least [10m]")->type_name("TIME");
   app.add_option("--gate", command.gates,
-                 "For start, and again for more: error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x or p99<=50ms "
-                 "[error_rate<=+0.5pp and p99<=1.1x]")
+                 "For start, and again for more: error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x, p99<=50ms or "
+                 "disagreement<=2% [error_rate<=+0.5pp and p99<=1.1x]")
       ->type_name("GATE")
       ->allow_extra_args(false);
+  app.add_option("--compare", command.compare,
+                 "For start: how answers are compared, by outputs, as a route's shadow says it [by their types]")
+      ->type_name("JSON");
   app.add_option("--min-requests", command.min_requests, "For start: what each arm must have answered at a step [100]")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}).description(""));
@@ -59,9 +73,9 @@ std::string rollout_arguments_problem(const RolloutCommand& command) {
   if (lists && !command.name.empty()) return "list takes no NAME; status does";
   if (!lists && command.name.empty()) return "NAME is required";
   if (starts && command.to.empty()) return "--to is required: the version or target to roll out";
-  return !starts && has_plan(command) ? "only start takes --to, --from, --steps, --hold, --gate, --min-requests and "
-                                        "--sticky"
-                                      : "";
+  if (!starts && has_plan(command))
+    return "only start takes --to, --from, --steps, --hold, --gate, --compare, --min-requests and --sticky";
+  return compare_problem(command.compare);
 }
 
 }  // namespace modelmill

@@ -24,6 +24,19 @@ RolloutStatus::Arm arm_in(const element& object, const char* name) {
           number_of<double>(arm, "p50_us"), number_of<double>(arm, "p99_us")};
 }
 
+std::optional<RolloutStatus::Copies> copies_in(const element& object) {
+  element copies;
+  if (object["copies"].get(copies) != simdjson::SUCCESS || copies.is_null()) return std::nullopt;
+  return RolloutStatus::Copies{text_of(copies, "to"),
+                               text_of(copies, "of"),
+                               text_of(copies, "cost"),
+                               number_of<double>(copies, "percent"),
+                               number_of<uint64_t>(copies, "compared"),
+                               number_of<uint64_t>(copies, "disagreed"),
+                               number_of<uint64_t>(copies, "failed"),
+                               number_of<uint64_t>(copies, "shed")};
+}
+
 RolloutStatus status_in(const element& object) {
   RolloutStatus out;
   out.name = text_of(object, "name");
@@ -36,6 +49,8 @@ RolloutStatus status_in(const element& object) {
   out.number = number_of<uint64_t>(object, "number");
   out.step = number_of<uint64_t>(object, "step");
   out.held = flag_of(object, "held");
+  out.shadow = flag_of(object, "shadow");
+  out.copies = copies_in(object);
   out.percent = number_of<double>(object, "percent");
   out.watched_seconds = number_of<double>(object, "watched_seconds");
   out.canary = arm_in(object, "canary");
@@ -58,8 +73,21 @@ std::string latency(double us) { return time_text(us > 0 ? std::optional(us) : s
 
 std::string count(uint64_t number) { return count_text(static_cast<double>(number)); }
 
-std::string share_of_traffic(const RolloutStatus& rollout) {
-  return rollout.is_over() ? "-" : percent_text(rollout.percent);
+/// "5%", or of a shadow's step "shadow 10%".
+std::string share_at_step(const RolloutStatus& rollout) {
+  if (!rollout.shadow) return percent_text(rollout.percent);
+  return "shadow " + percent_text(rollout.copies ? rollout.copies->percent : 0);
+}
+
+std::string share_of_traffic(const RolloutStatus& rollout) { return rollout.is_over() ? "-" : share_at_step(rollout); }
+
+std::string disagreement_text(const RolloutStatus::Copies& copies) {
+  std::string out = count(copies.compared) + " answers compared, " + count(copies.disagreed) + " disagree";
+  if (copies.compared > 0)
+    out += " (" +
+           number_text("%.2f", 100 * static_cast<double>(copies.disagreed) / static_cast<double>(copies.compared)) +
+           "%)";
+  return out;
 }
 
 template <typename Write>
@@ -96,14 +124,19 @@ std::string rollout_text(const RolloutStatus& rollout) {
   std::string out = "rollout #" + std::to_string(rollout.number) + " of " + rollout.name + ", from " + rollout.from +
                     " to " + rollout.to + ": " + state_text(rollout) + "\n";
   if (!rollout.is_over())
-    out += "step " + std::to_string(rollout.step) + " (" + percent_text(rollout.percent) + ") of " + rollout.steps +
-           ", " + count_text(rollout.watched_seconds) + " s of " + rollout.hold + "\n";
+    out += "step " + std::to_string(rollout.step) + " (" + share_at_step(rollout) + ") of " + rollout.steps + ", " +
+           count_text(rollout.watched_seconds) + " s of " + rollout.hold + "\n";
   out += rollout.why + "\n\n";
   std::vector<TextRow> rows{{"", "arm", "requests", "errors", "error rate", "p50", "p99"}};
   for (const auto& [name, arm] : {std::pair("canary", &rollout.canary), std::pair("baseline", &rollout.baseline)})
     rows.push_back({name, arm->name, count(arm->requests), count(arm->errors), error_rate(*arm), latency(arm->p50_us),
                     latency(arm->p99_us)});
   out += text_table(rows, 2, 0);
+  if (rollout.copies) {
+    const RolloutStatus::Copies& copies = *rollout.copies;
+    out += "\ncopies to " + copies.to + " of what " + copies.of + " answers: " + disagreement_text(copies) + ", " +
+           count(copies.failed) + " failed, " + count(copies.shed) + " shed\ncost: " + copies.cost + "\n";
+  }
   if (rollout.gates.empty()) return out;
   std::vector<TextRow> gates{{"gate", "is", "from"}};
   for (const RolloutStatus::Gate& gate : rollout.gates) gates.push_back({gate.gate, gate.state, gate.text});
@@ -127,8 +160,9 @@ std::string rollout_line(const RolloutStatus& rollout) {
     return one.name + " " + count(one.requests) + " requests, " + error_rate(one) + " errors, p99 " +
            latency(one.p99_us);
   };
-  return rollout.name + " " + state_text(rollout) + " " + percent_text(rollout.percent) + ": " + arm(rollout.canary) +
-         "; " + arm(rollout.baseline) + "; " + rollout.why + "\n";
+  return rollout.name + " " + state_text(rollout) + " " + share_at_step(rollout) + ": " + arm(rollout.canary) + "; " +
+         arm(rollout.baseline) + "; " + (rollout.copies ? disagreement_text(*rollout.copies) + "; " : "") +
+         rollout.why + "\n";
 }
 
 std::string sparkline(const std::deque<double>& values) {

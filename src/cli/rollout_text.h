@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +21,19 @@ struct RolloutStatus {
   struct Gate {
     std::string gate, state, text;
   };
+  /// Requests that are computed a second time, to be compared.
+  struct Copies {
+    std::string to, of, cost;
+    double percent = 0;
+    uint64_t compared = 0, disagreed = 0, failed = 0, shed = 0;
+  };
   std::string name, state, why, to, from, hold, steps;
   uint64_t number = 0, step = 0;
   bool held = false;
+  bool shadow = false;  // no client is sent to the canary
   double percent = 0, watched_seconds = 0;
   Arm canary, baseline;
+  std::optional<Copies> copies;
   std::vector<Gate> gates;
 
   bool is_over() const { return state != "running" && state != "paused"; }

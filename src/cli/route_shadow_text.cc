@@ -79,8 +79,14 @@ std::string example_text(const element& example) {
   return out;
 }
 
+/// What it gets copies of.
+std::string shadow_text(const element& shadow) {
+  const std::string of = text_of(shadow, "of");
+  return text_of(shadow, "target") + " " + text_of(shadow, "share") + (of.empty() ? "" : " of what " + of + " answers");
+}
+
 std::string one_text(const element& shadow) {
-  std::string out = "    shadow     " + text_of(shadow, "target") + " " + text_of(shadow, "share") + "\n";
+  std::string out = "    shadow     " + shadow_text(shadow) + "\n";
   out += "    answers    " + counts_text(shadow) + "\n";
   if (const std::string failure = text_of(shadow, "last_failure"); !failure.empty())
     out += "    failure    " + clipped(failure, 0) + "\n";
@@ -112,8 +118,7 @@ Result<std::string> route_shadow_text(std::string_view json) {
 std::string shadow_lines(const element& document) {
   std::string out;
   for (const element& shadow : list_of(document, "shadow"))
-    out += "    shadow     " + text_of(shadow, "target") + " " + text_of(shadow, "share") + ": " + counts_text(shadow) +
-           "\n";
+    out += "    shadow     " + shadow_text(shadow) + ": " + counts_text(shadow) + "\n";
   return out;
 }
 

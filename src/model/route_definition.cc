@@ -80,6 +80,14 @@ Status check_shadows(const RouteDefinition& route) {
   for (auto shadow = route.shadows.begin(); shadow != route.shadows.end(); ++shadow)
     if (std::any_of(route.shadows.begin(), shadow, [&](const RouteShadow& other) { return other.to == shadow->to; }))
       return invalid_argument("'" + shadow->to.text() + "' stands there twice");
+  const std::vector<RouteTarget> targets = targets_of(route);
+  for (const RouteShadow& shadow : route.shadows) {
+    if (!shadow.of) continue;
+    if (*shadow.of == shadow.to)
+      return invalid_argument("'" + shadow.to.text() + "' can't be compared with itself; name another target in 'of'");
+    if (std::find(targets.begin(), targets.end(), *shadow.of) == targets.end())
+      return invalid_argument("'of' names '" + shadow.of->text() + "', which the route does not lead to");
+  }
   return ok_status();
 }
 

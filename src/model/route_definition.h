@@ -86,6 +86,8 @@ struct RouteShadow {
 
   RouteTarget to;
   double percent = 100;
+  /// Only what this target answers is copied; nullopt: what any does.
+  std::optional<RouteTarget> of;
   /// Of each copy, from when it is sent.
   std::chrono::microseconds timeout = std::chrono::seconds(10);
   /// So many of the worst answers are kept.
@@ -94,6 +96,10 @@ struct RouteShadow {
   std::map<std::string, OutputComparison> compare;
   bool operator==(const RouteShadow&) const = default;
 };
+/// The JSON form of RouteShadow::compare. INVALID_ARGUMENT says which output and which key of it is wrong.
+Result<std::map<std::string, OutputComparison>> parse_comparisons(std::string_view json);
+std::string comparisons_json(const std::map<std::string, OutputComparison>& compare);
+
 /// "10%".
 std::string share_text(double percent);
 

@@ -29,7 +29,7 @@ TEST(RouteDefinition, ShadowsAreWhatTheirJsonSays) {
       R"({"name":"reader","split":{"ocr@1":100.0},"shadow":[{"target":"ocr@2","share":"12.5%","timeout":"5000000us",)"
       R"("examples":3,"compare":{"*":{"kind":"equal"},"box":{"kind":"tolerance","absolute":0.5,"relative":0.25},)"
       R"("label":{"kind":"top_k","k":5},"logits":{"kind":"kl","threshold":0.25,"softmax":true}}},)"
-      R"({"target":"other","share":"100%"}]})";
+      R"({"target":"other","share":"100%","of":"ocr@1"}]})";
   const auto route = parse_route(json);
   ASSERT_TRUE(route.ok()) << route.status().message();
   EXPECT_EQ(route_json(*route), json);
@@ -40,7 +40,9 @@ TEST(RouteDefinition, ShadowsAreWhatTheirJsonSays) {
   EXPECT_EQ(shadow.timeout, std::chrono::seconds(5));
   EXPECT_EQ(shadow.compare.at("label").k, 5);
   EXPECT_TRUE(shadow.compare.at("logits").softmax);
-  EXPECT_EQ(route->shadows[1], (RouteShadow{.to = {"other", 0, ""}}));
+  EXPECT_EQ(route->shadows[1], (RouteShadow{.to = {"other", 0, ""}, .of = RouteTarget{"ocr", 1, ""}}));
+  EXPECT_EQ(parse_comparisons(comparisons_json(shadow.compare)).value(), shadow.compare);
+  EXPECT_THAT(parse_comparisons(R"({"y": {"kind": "topk"}})").status().message(), HasSubstr("compare: 'y'"));
   EXPECT_EQ(targets_of(*route).size(), 1U) << "shadows answer nobody";
   EXPECT_EQ(parse_route(R"({"split": {"a": 100}, "shadow": [{"target": "b", "share": 0.1}]})", "r")->shadows[0].percent,
             0.1);
@@ -51,6 +53,9 @@ TEST(RouteDefinition, MistakesOfShadowsAreNamed) {
            std::pair{R"({})", "'shadow' must be a list"},
            {R"([5])", "shadow[0]: a shadow must be an object"},
            {R"([{"share": 5}])", "shadow[0]: a shadow needs a 'target'"},
+           {R"([{"target": "b", "of": "b"}])", "'b' can't be compared with itself"},
+           {R"([{"target": "b", "of": "c"}])", "'of' names 'c', which the route does not lead to"},
+           {R"([{"target": "b", "of": 5}])", "'of'"},
            {R"([{"target": "b"}, {"target": "b"}])", "'b' stands there twice"},
            {R"([{"target": "b", "share": "10"}])", "'share' must be a number of percents from 0 to 100, such as 10%"},
            {R"([{"target": "b", "share": "x%"}])", "'share' must be"},

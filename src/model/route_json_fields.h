@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "model/route_definition.h"
 
-/// Parts of a route's JSON form, for route_json.cc alone.
+/// Parts of a route's JSON form, for those files alone that read and write it.
 namespace modelmill::route_json_fields {
 
 /// What a key must be.

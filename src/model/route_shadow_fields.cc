@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/duration_text.h"
+#include "base/json_text.h"
 #include "model/route_json_fields.h"
 
 namespace modelmill::route_json_fields {
@@ -89,7 +90,7 @@ Status read_compare(const element& value, std::map<std::string, OutputComparison
 }
 
 Status read_shadow(const element& value, RouteShadow& into) {
-  static const std::vector<std::string> kKnown{"target", "share", "timeout", "examples", "compare"};
+  static const std::vector<std::string> kKnown{"target", "share", "of", "timeout", "examples", "compare"};
   object keys;
   if (value.get(keys) != simdjson::SUCCESS)
     return invalid_argument("a shadow must be an object, such as {\"target\": \"ocr@6\", \"share\": \"10%\"}");
@@ -98,6 +99,8 @@ Status read_shadow(const element& value, RouteShadow& into) {
       MM_RETURN_IF_ERROR(read_target(key, item, into.to));
     else if (key == "share")
       MM_RETURN_IF_ERROR(read_share(item, into.percent));
+    else if (key == "of")
+      MM_RETURN_IF_ERROR(read_target(key, item, into.of.emplace()));
     else if (key == "timeout")
       MM_RETURN_IF_ERROR(read_time(key, item, into.timeout));
     else if (key == "examples")
@@ -126,6 +129,12 @@ void write_comparison(JsonWriter& json, const OutputComparison& comparison) {
   json.end_object();
 }
 
+void write_compare(JsonWriter& json, const std::map<std::string, OutputComparison>& compare) {
+  json.begin_object();
+  for (const auto& [output, comparison] : compare) write_comparison(json.key(output), comparison);
+  json.end_object();
+}
+
 }  // namespace
 
 Status read_shadows(const element& value, std::vector<RouteShadow>& into) {
@@ -141,16 +150,33 @@ void write_shadows(JsonWriter& json, const std::vector<RouteShadow>& shadows) {
   json.begin_array();
   for (const RouteShadow& shadow : shadows) {
     json.begin_object().field("target", shadow.to.text()).field("share", share_text(shadow.percent));
+    if (shadow.of) json.field("of", shadow.of->text());
     if (shadow.timeout != RouteShadow().timeout) json.field("timeout", time_text(shadow.timeout));
     if (shadow.examples != RouteShadow().examples) json.field("examples", shadow.examples);
-    if (!shadow.compare.empty()) {
-      json.key("compare").begin_object();
-      for (const auto& [output, comparison] : shadow.compare) write_comparison(json.key(output), comparison);
-      json.end_object();
-    }
+    if (!shadow.compare.empty()) write_compare(json.key("compare"), shadow.compare);
     json.end_object();
   }
   json.end_array();
 }
 
 }  // namespace modelmill::route_json_fields
+
+namespace modelmill {
+
+Result<std::map<std::string, OutputComparison>> parse_comparisons(std::string_view json) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element document;
+  if (parser.parse(json.data(), json.size()).get(document) != simdjson::SUCCESS)
+    return invalid_argument("'compare' is not JSON");
+  std::map<std::string, OutputComparison> compare;
+  MM_RETURN_IF_ERROR(route_json_fields::read_compare(document, compare));
+  return compare;
+}
+
+std::string comparisons_json(const std::map<std::string, OutputComparison>& compare) {
+  JsonWriter json;
+  route_json_fields::write_compare(json, compare);
+  return json.take();
+}
+
+}  // namespace modelmill

@@ -219,6 +219,7 @@ constexpr YamlRule kExamples{.form = Form::kNumber, .least = 0, .most = RouteSha
 constexpr std::array kShadowKeys{
     YamlKey{"target", &kText, "What gets copies of the requests: MODEL, MODEL@VERSION or MODEL@LABEL.", true},
     YamlKey{"share", &kShare, "Percents of the requests, such as 10%; all when absent."},
+    YamlKey{"of", &kText, "Only what this target of the route answers is copied; what any does when absent."},
     YamlKey{"timeout", &kTime, "How long its answer is waited for; 10s when absent."},
     YamlKey{"examples", &kExamples, "How many of the worst answers are kept; 10 when absent."},
     YamlKey{"compare", &kComparisons, "How outputs are compared, by their names; '*' stands for all others."},

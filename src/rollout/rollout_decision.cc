@@ -48,6 +48,18 @@ Thresholds thresholds_of(const RolloutPlan& plan) {
   return {std::log(tests / kRolloutError), std::log(1 / kRolloutError)};
 }
 
+/// Readers may see a disagreement before the comparison that it is of.
+Tally pairs_of(const CopyCounts& copies) { return {copies.compared, std::min(copies.compared, copies.disagreed)}; }
+
+void read_disagreement(const RolloutGate& gate, const RolloutWindow& window, const Thresholds& thresholds,
+                       GateReading& into) {
+  const Tally pairs = pairs_of(window.copies);
+  if (pairs.trials > 0) into.canary = static_cast<double>(pairs.hits) / static_cast<double>(pairs.trials);
+  into.breached = evidence_share_is_above(pairs, gate.limit) > thresholds.breach;
+  into.proven = evidence_share_is_below(pairs, gate.limit) > thresholds.proof;
+  into.text = percent_text(into.canary) + " of " + std::to_string(pairs.trials) + " answers that were compared";
+}
+
 void read_error_gate(const RolloutGate& gate, const RolloutWindow& window, const Thresholds& thresholds,
                      GateReading& into) {
   const Tally canary = errors_of(window.canary), baseline = errors_of(window.baseline);
@@ -86,9 +98,14 @@ void read_latency_ratio(const RolloutGate& gate, const RolloutWindow& window, co
   into.proven = into.proven || (slower && !computes_slower);
 }
 
-GateReading read_gate(const RolloutGate& gate, const RolloutWindow& window, const Thresholds& thresholds) {
+GateReading read_gate(const RolloutGate& gate, bool of_shadow, const RolloutWindow& window,
+                      const Thresholds& thresholds) {
   GateReading out;
   out.gate = gate.text;
+  if (gate.kind == RolloutGate::Kind::kDisagreement) {
+    read_disagreement(gate, window, thresholds, out);
+    return out;
+  }
   if (gate.kind == RolloutGate::Kind::kErrorDifference || gate.kind == RolloutGate::Kind::kErrorLimit) {
     read_error_gate(gate, window, thresholds, out);
     return out;
@@ -100,25 +117,48 @@ GateReading read_gate(const RolloutGate& gate, const RolloutWindow& window, cons
   }
   out.breached = evidence_quantile_is_above(window.canary.latency, gate.quantile, gate.limit) > thresholds.breach;
   out.proven = evidence_quantile_is_below(window.canary.latency, gate.quantile, gate.limit) > thresholds.proof;
-  out.text = "canary " + time_text(out.canary);
+  out.text = std::string(of_shadow ? "computing of the canary " : "canary ") + time_text(out.canary);
   return out;
 }
 
-std::string counts_text(const RolloutWindow& window) {
-  return "canary " + std::to_string(window.canary.requests) + " and baseline " +
-         std::to_string(window.baseline.requests) + " requests";
+/// What a step is about.
+struct StepAim {
+  bool of_shadow = false;
+  bool compares = false;  // with a baseline that has traffic
+  bool proves = false;    // every gate
+  bool pairs = false;     // answers of both sides, for a gate
+
+  bool reads(const RolloutGate& gate) const {
+    if (of_shadow) return gate.kind != RolloutGate::Kind::kLatencyRatio;
+    return compares || !gate.compares();
+  }
+};
+
+StepAim aim_of(const RolloutPlan& plan, size_t step) {
+  const bool of_shadow = plan.steps[step].is_shadow, compares = step < plan.comparing_steps();
+  return {of_shadow, compares, step + 1 == plan.comparing_steps(), compares && plan.limits_disagreement()};
+}
+
+std::string counts_text(const StepAim& aim, const RolloutWindow& window) {
+  const std::string baseline = " and baseline " + std::to_string(window.baseline.requests) + " requests";
+  return "canary " + std::to_string(window.canary.requests) + (aim.of_shadow ? " copies" : "") + baseline;
 }
 
 /// What keeps the step from being left; empty: nothing.
-std::string lacking(const RolloutPlan& plan, const RolloutWindow& window, bool compares, bool promotes,
+std::string lacking(const RolloutPlan& plan, const RolloutWindow& window, const StepAim& aim,
                     const std::vector<GateReading>& readings) {
-  const uint64_t least = compares ? std::min(window.canary.requests, window.baseline.requests) : window.canary.requests;
+  const uint64_t least =
+      aim.compares ? std::min(window.canary.requests, window.baseline.requests) : window.canary.requests;
   if (least < plan.min_requests)
-    return "not enough traffic: " + counts_text(window) + "; each needs " + std::to_string(plan.min_requests);
-  if (!promotes) return "";
+    return "not enough traffic: " + counts_text(aim, window) + "; each needs " + std::to_string(plan.min_requests);
+  if (aim.pairs && window.copies.compared < plan.min_requests)
+    return "not enough answers to compare: " + std::to_string(window.copies.compared) + "; it takes " +
+           std::to_string(plan.min_requests) + " (of the copies " + std::to_string(window.copies.failed) +
+           " failed and " + std::to_string(window.copies.shed) + " were shed)";
+  if (!aim.proves) return "";
   for (const GateReading& reading : readings)
     if (!reading.proven)
-      return "not enough traffic to prove " + reading.gate + ": " + reading.text + ", from " + counts_text(window);
+      return "not enough traffic to prove " + reading.gate + ": " + reading.text + ", from " + counts_text(aim, window);
   return "";
 }
 
@@ -154,28 +194,26 @@ bool is_error_burst(const RolloutWindow& second) {
 
 RolloutDecision decide(const RolloutPlan& plan, size_t step, bool hold_is_over, const RolloutWindow& window) {
   RolloutDecision out;
-  const bool compares = step < plan.comparing_steps();
+  const StepAim aim = aim_of(plan, step);
   const Thresholds thresholds = thresholds_of(plan);
   for (const RolloutGate& gate : plan.gates)
-    if (compares || !gate.compares()) out.readings.push_back(read_gate(gate, window, thresholds));
+    if (aim.reads(gate)) out.readings.push_back(read_gate(gate, aim.of_shadow, window, thresholds));
   for (const GateReading& reading : out.readings)
     if (reading.breached)
       return {RolloutVerdict::kRollBack,
-              "gate " + reading.gate + " is breached: " + reading.text + ", from " + counts_text(window),
+              "gate " + reading.gate + " is breached: " + reading.text + ", from " + counts_text(aim, window),
               std::move(out.readings)};
   if (!hold_is_over) {
     out.why = "its hold time is not over";
     return out;
   }
-  const bool proves = step + 1 == plan.comparing_steps();
-  out.why = lacking(plan, window, compares, proves, out.readings);
+  out.why = lacking(plan, window, aim, out.readings);
   if (!out.why.empty()) {
     out.verdict = RolloutVerdict::kHold;
     return out;
   }
-  out.verdict = compares ? RolloutVerdict::kGoOn : RolloutVerdict::kPromote;
-  out.why =
-      proves ? "every gate is proven, from " + counts_text(window) : "no gate is breached, from " + counts_text(window);
+  out.verdict = aim.compares ? RolloutVerdict::kGoOn : RolloutVerdict::kPromote;
+  out.why = (aim.proves ? "every gate is proven, from " : "no gate is breached, from ") + counts_text(aim, window);
   return out;
 }
 

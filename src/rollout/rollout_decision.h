@@ -12,9 +12,12 @@ namespace modelmill {
 /// gates, or promotes one that does not keep to one, at most so often each.
 inline constexpr double kRolloutError = 0.05;
 
-/// What canary and baseline did over the same time, with the same shares.
+/// What canary and baseline did over the same time, with the same shares. At a shadow's step the canary's requests are
+/// the copies that it has answered, and its latency the computing of its executions: copies wait behind all clients.
 struct RolloutWindow {
   ArmCounts canary, baseline;
+  /// Of the shadow by which answers are compared: the canary at a shadow's step, the baseline at others.
+  CopyCounts copies;
   bool operator==(const RolloutWindow&) const = default;
 };
 
@@ -29,7 +32,7 @@ enum class RolloutVerdict {
 /// One gate, as it stands.
 struct GateReading {
   std::string gate;
-  double canary = 0, baseline = 0;  // shares, or microseconds; no baseline for limits
+  double canary = 0, baseline = 0;  // shares, or microseconds; no baseline for limits and disagreement
   bool breached = false;
   bool proven = false;  // that the canary keeps to it
   std::string text;     // both numbers, for people
@@ -41,9 +44,10 @@ struct RolloutDecision {
   std::vector<GateReading> readings;
 };
 
-/// What is to be done at a step. Gates that are breached roll back at any time. To leave a step, its hold time must be
-/// over and each arm must have answered enough; to leave the last one with a baseline, the canary must also have been
-/// proven to keep to every gate. Pure.
+/// What is to be done at a step. Gates that are breached roll back at any time; at a shadow's step all count but
+/// factors of latencies. To leave a step, its hold time must be over and each arm must have answered enough, and enough
+/// answers must have been compared where a gate is about them; to leave the last one with a baseline, the canary must
+/// also have been proven to keep to every gate. Pure.
 RolloutDecision decide(const RolloutPlan& plan, size_t step, bool hold_is_over, const RolloutWindow& window);
 
 /// Of the last second or less: the canary fails at least every second time and ten times, and the baseline does not.

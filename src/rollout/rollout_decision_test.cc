@@ -35,9 +35,29 @@ TEST(RolloutDecisionTest, GatesAreRead) {
   EXPECT_EQ(parse_gate("p99<=1.2x")->kind, RolloutGate::Kind::kLatencyRatio);
   EXPECT_DOUBLE_EQ(parse_gate("p99.9<=50ms")->quantile, 0.999);
   EXPECT_DOUBLE_EQ(parse_gate("p50<=50ms")->limit, 50'000);
-  for (const char* bad : {"", "error_rate", "error_rate<=", "error_rate<=0.5", "error_rate<=+0.5%", "error_rate<=-1pp",
-                          "error_rate<=nan%", "p99<=0.5x", "p99<=x", "p0<=1.2x", "p100<=1.2x", "p<=2x", "q99<=2x",
-                          "p99<=50", "p99>=2x", "error_rate<=200%"})
+  EXPECT_EQ(parse_gate("disagreement<=2%")->kind, RolloutGate::Kind::kDisagreement);
+  EXPECT_DOUBLE_EQ(parse_gate("disagreement <= 2%")->limit, 0.02);
+  for (const char* bad : {"",
+                          "error_rate",
+                          "error_rate<=",
+                          "error_rate<=0.5",
+                          "error_rate<=+0.5%",
+                          "error_rate<=-1pp",
+                          "error_rate<=nan%",
+                          "p99<=0.5x",
+                          "p99<=x",
+                          "p0<=1.2x",
+                          "p100<=1.2x",
+                          "p<=2x",
+                          "q99<=2x",
+                          "p99<=50",
+                          "p99>=2x",
+                          "error_rate<=200%",
+                          "disagreement<=0%",
+                          "disagreement<=100%",
+                          "disagreement<=+2pp",
+                          "disagreement<=2",
+                          "disagree<=2%"})
     EXPECT_THAT(parse_gate(bad).status().message(), HasSubstr("gates are such as")) << bad;
 }
 
@@ -46,14 +66,31 @@ TEST(RolloutDecisionTest, StepsAreRead) {
   ASSERT_TRUE(steps.ok());
   EXPECT_EQ(steps_text(*steps), "5@10m,25@2h,100@10m");
   EXPECT_EQ(parse_steps(steps_text(*steps), {}).value(), *steps);
+  const auto shadow = parse_steps("shadow:10@30m,shadow:100,5,100", std::chrono::minutes(10));
+  ASSERT_TRUE(shadow.ok());
+  EXPECT_TRUE((*shadow)[0].is_shadow && (*shadow)[1].is_shadow && !(*shadow)[2].is_shadow);
+  EXPECT_EQ(steps_text(*shadow), "shadow:10@30m,shadow:100@10m,5@10m,100@10m");
+  EXPECT_EQ(parse_steps(steps_text(*shadow), {}).value(), *shadow);
   EXPECT_EQ(hold_text(std::chrono::milliseconds(1'500)), "1500ms");
   EXPECT_EQ(hold_text({}), "0s");
   EXPECT_EQ(parse_hold("0s").value().count(), 0);
-  const std::pair<const char*, const char*> bad[] = {{"", "is not a percentage"},      {"5,x,100", "step 'x'"},
-                                                     {"5,5,100", "must grow"},         {"50,25,100", "must grow"},
-                                                     {"5,25", "must end with 100"},    {"100", "need one below 100"},
-                                                     {"0,100", "is not a percentage"}, {"5@,100", "not a hold time"},
-                                                     {"5@1y,100", "not a hold time"},  {"5,,100", "step ''"}};
+  const std::pair<const char*, const char*> bad[] = {{"", "is not a percentage"},
+                                                     {"5,x,100", "step 'x'"},
+                                                     {"5,5,100", "must grow"},
+                                                     {"50,25,100", "must grow"},
+                                                     {"5,25", "must end with 100"},
+                                                     {"100", "need one below 100"},
+                                                     {"0,100", "is not a percentage"},
+                                                     {"5@,100", "not a hold time"},
+                                                     {"5@1y,100", "not a hold time"},
+                                                     {"5,,100", "step ''"},
+                                                     {"shadow:10,100", "need one below 100"},
+                                                     {"5,shadow:10,100", "come before all that have traffic"},
+                                                     {"shadow:10,shadow:5,5,100", "must grow"},
+                                                     {"5,shadow:100", "come before all"},
+                                                     {"shadow:100", "must end with 100"},
+                                                     {"shadow:0,5,100", "is not a percentage"},
+                                                     {"shadow,5,100", "step 'shadow'"}};
   for (const auto& [text, says] : bad) EXPECT_THAT(parse_steps(text, {}).status().message(), HasSubstr(says)) << text;
   for (const char* text : {"", "10", "-1s", "31d", "1e99s", "nans", "10 m"})
     EXPECT_FALSE(parse_hold(text).ok()) << text;
@@ -107,6 +144,70 @@ TEST(RolloutDecisionTest, LimitsHoldAtEveryStep) {
                 HasSubstr("gate p99<=7ms is breached: canary 8.98 ms"));
   }
   EXPECT_EQ(decide(plan, 1, true, {arm(9'000, 1, 5), arm(9'000, 1, 9)}).verdict, RolloutVerdict::kGoOn);
+}
+
+TEST(RolloutDecisionTest, AtAShadowsStepCopiesAreWhatTheCanaryIsAsked) {
+  RolloutPlan plan = modelmill::plan({"error_rate<=+0.5pp", "error_rate<=5%", "p99<=1.2x", "p99<=7ms"});
+  plan.steps = parse_steps("shadow:10,5,50,100", std::chrono::minutes(1)).value();
+  using enum RolloutVerdict;
+  const Case cases[] = {
+      {"nothing yet", 0, false, {}, {}, kWait, "hold time is not over"},
+      {"few copies", 0, true, arm(99, 0, 5), arm(9'000, 0, 5), kHold, "canary 99 copies and baseline 9000 requests"},
+      {"enough", 0, true, arm(100, 0, 5), arm(900, 0, 5), kGoOn, "from canary 100 copies and"},
+      {"copies fail", 0, false, arm(1'000, 40, 5), arm(9'000, 9, 5), kRollBack,
+       "gate error_rate<=+0.5pp is breached: canary 4.00%, baseline 0.10%"},
+      {"both fail", 0, false, arm(1'000, 200, 5), arm(9'000, 1'800, 5), kRollBack, "gate error_rate<=5% is breached"},
+      {"computes slowly", 0, false, arm(1'000, 0, 9), arm(9'000, 0, 9), kRollBack,
+       "gate p99<=7ms is breached: computing of the canary 8.98 ms"},
+      {"factors say nothing of copies", 0, true, arm(1'000, 0, 6), arm(9'000, 0, 1), kGoOn, "no gate is breached"},
+      {"afterwards they do", 1, true, arm(1'000, 0, 6), arm(9'000, 0, 1), kRollBack, "gate p99<=1.2x is breached"},
+  };
+  for (const Case& one : cases) {
+    const RolloutDecision decision = decide(plan, one.step, one.hold_is_over, {one.canary, one.baseline, {}});
+    EXPECT_EQ(decision.verdict, one.verdict) << one.name << ": " << decision.why;
+    EXPECT_THAT(decision.why, HasSubstr(one.why)) << one.name;
+  }
+}
+
+TEST(RolloutDecisionTest, AnswersThatDisagree) {
+  RolloutPlan plan = modelmill::plan({"disagreement<=2%"});
+  plan.steps = parse_steps("shadow:10,5,50,100", std::chrono::minutes(1)).value();
+  using enum RolloutVerdict;
+  struct Pairs {
+    size_t step;
+    bool hold_is_over;
+    CopyCounts copies;
+    RolloutVerdict verdict;
+    const char* why;
+  };
+  const Pairs cases[] = {
+      {0, false, {10, 0, 0, 0}, kWait, "hold time"},
+      {0, false, {3, 1, 0, 0}, kWait, "hold time"},
+      {0, false, {3, 3, 0, 0}, kRollBack, "disagreement<=2% is breached: 100.00% of 3 answers that were compared"},
+      {1, false, {300, 30, 0, 0}, kRollBack, "disagreement<=2% is breached: 10.00% of 300 answers"},
+      {0,
+       true,
+       {99, 0, 901, 7},
+       kHold,
+       "not enough answers to compare: 99; it takes 100 (of the copies 901 failed and 7 were shed)"},
+      {1, true, {99, 0, 0, 0}, kHold, "not enough answers to compare: 99"},
+      {0, true, {100, 2, 0, 0}, kGoOn, "no gate is breached"},
+      {1, true, {100, 2, 0, 0}, kGoOn, "no gate is breached"},
+      {2, true, {100, 0, 0, 0}, kHold, "to prove disagreement<=2%: 0.00% of 100 answers"},
+      {2, true, {2'000, 10, 0, 0}, kGoOn, "every gate is proven"},
+      {2, true, {50'000, 1'000, 0, 0}, kHold, "to prove disagreement<=2%: 2.00%"},
+      {3, true, {}, kPromote, "no gate is breached"},         // there is nobody to disagree with
+      {0, true, {100, 101, 0, 0}, kRollBack, "is breached"},  // one was seen before its comparison was
+  };
+  for (const Pairs& one : cases) {
+    const RolloutWindow window{arm(1'000, 0, 5), arm(9'000, 0, 5), one.copies};
+    const RolloutDecision decision = decide(plan, one.step, one.hold_is_over, window);
+    EXPECT_EQ(decision.verdict, one.verdict) << one.step << ": " << decision.why;
+    EXPECT_THAT(decision.why, HasSubstr(one.why)) << one.step;
+  }
+  EXPECT_TRUE(plan.copies_at(0) && plan.copies_at(1) && plan.copies_at(2) && !plan.copies_at(3));
+  plan.gates = modelmill::plan({"p99<=2x"}).gates;
+  EXPECT_TRUE(plan.copies_at(0) && !plan.copies_at(1));
 }
 
 TEST(RolloutDecisionTest, SlowerCountsOnlyIfItComputesSlower) {

@@ -32,7 +32,7 @@ RouteDefinition with_share(const RouteDefinition& base, const RouteTarget& to, d
     if (arm.to == to || arm.percent <= 0 || percent >= 100) continue;
     route.split.push_back({arm.to, (100 - percent) * arm.percent / others});
   }
-  route.split.push_back({to, route.split.empty() ? 100 : percent});
+  if (percent > 0 || route.split.empty()) route.split.push_back({to, route.split.empty() ? 100 : percent});
   return route;
 }
 

@@ -34,7 +34,9 @@ struct Rollout {
   RolloutWindow window;                  // at the step
 
   bool is_active() const { return phase == RolloutPhase::kRunning || phase == RolloutPhase::kPaused; }
-  double percent() const { return plan.steps[step].percent; }
+  bool is_at_shadow() const { return plan.steps[step].is_shadow; }
+  /// The canary's share of the clients' requests.
+  double percent() const { return is_at_shadow() ? 0 : plan.steps[step].percent; }
   bool operator==(const Rollout&) const = default;
 };
 

@@ -49,6 +49,7 @@ void write_rollout(JsonWriter& json, const Rollout& rollout) {
   json.key("gates").begin_array();
   for (const RolloutGate& gate : rollout.plan.gates) json.value(gate.text);
   json.end_array();
+  json.key("compare").raw(comparisons_json(rollout.plan.compare));
   write_route(json, "before", rollout.before);
   write_route(json, "wanted", rollout.wanted);
   json.field("is_placed", rollout.is_placed).field("phase", rollout_phase_name(rollout.phase));
@@ -56,6 +57,9 @@ void write_rollout(JsonWriter& json, const Rollout& rollout) {
   json.field("step", static_cast<uint64_t>(rollout.step)).field("watched_ms", int64_t{rollout.watched.count()});
   write_counts(json.key("canary"), rollout.window.canary);
   write_counts(json.key("baseline"), rollout.window.baseline);
+  const CopyCounts& copies = rollout.window.copies;
+  json.key("copies").begin_object().field("compared", copies.compared).field("disagreed", copies.disagreed);
+  json.field("failed", copies.failed).field("shed", copies.shed).end_object();
   json.end_object();
 }
 
@@ -95,6 +99,11 @@ class Fields {
     read(name, value);
     return value;
   }
+  /// nullopt: it is not there, as in what was written before there was such a field.
+  std::optional<element> find(const char* name) const {
+    element value;
+    return object_[name].get(value) == simdjson::SUCCESS ? std::optional(value) : std::nullopt;
+  }
   void require(bool ok) { ok_ = ok_ && ok; }
   bool ok() const { return ok_; }
 
@@ -131,14 +140,19 @@ bool read_counts(const element& value, ArmCounts& into) {
   });
 }
 
-Status read_rollout(const element& value, Rollout& into) {
+bool read_copies(const element& value, CopyCounts& into) {
   Fields fields(value);
-  fields.read("number", into.number);
-  fields.read("started_at", into.started_at);
-  fields.read("to", into.to, parse_route_target);
-  fields.read("from", into.from, parse_route_target);
-  fields.read("steps", into.plan.steps, [](std::string_view text) { return parse_steps(text, {}); });
-  fields.read("min_requests", into.plan.min_requests);
+  fields.read("compared", into.compared);
+  fields.read("disagreed", into.disagreed);
+  fields.read("failed", into.failed);
+  fields.read("shed", into.shed);
+  return fields.ok();
+}
+
+Status read_plan(const element& value, RolloutPlan& into) {
+  Fields fields(value);
+  fields.read("steps", into.steps, [](std::string_view text) { return parse_steps(text, {}); });
+  fields.read("min_requests", into.min_requests);
   simdjson::dom::array gates;
   fields.read("gates", gates);
   if (!fields.ok()) return wrong_kept_field("rollout");
@@ -147,8 +161,24 @@ Status read_rollout(const element& value, Rollout& into) {
     if (gate.get(text) != simdjson::SUCCESS) return wrong_kept_field("gates");
     auto parsed = parse_gate(text);
     if (!parsed.ok()) return failed_precondition(parsed.status().message() + " (use the release that wrote it)");
-    into.plan.gates.push_back(*std::move(parsed));
+    into.gates.push_back(*std::move(parsed));
   }
+  if (const auto compare = fields.find("compare")) {
+    auto parsed = parse_comparisons(simdjson::to_string(*compare));
+    if (!parsed.ok()) return failed_precondition(parsed.status().message() + " (use the release that wrote it)");
+    into.compare = *std::move(parsed);
+  }
+  return ok_status();
+}
+
+Status read_rollout(const element& value, Rollout& into) {
+  Fields fields(value);
+  fields.read("number", into.number);
+  fields.read("started_at", into.started_at);
+  fields.read("to", into.to, parse_route_target);
+  fields.read("from", into.from, parse_route_target);
+  if (!fields.ok()) return wrong_kept_field("rollout");
+  MM_RETURN_IF_ERROR(read_plan(value, into.plan));
   fields.read_route("before", into.before);
   fields.read_route("wanted", into.wanted);
   fields.read("is_placed", into.is_placed);
@@ -169,7 +199,9 @@ Status read_rollout(const element& value, Rollout& into) {
   if (!fields.ok()) return wrong_kept_field("rollout");
   into.step = step;
   into.watched = std::chrono::milliseconds(watched);
-  if (!read_counts(canary, into.window.canary) || !read_counts(baseline, into.window.baseline))
+  const auto copies = fields.find("copies");
+  if (!read_counts(canary, into.window.canary) || !read_counts(baseline, into.window.baseline) ||
+      (copies && !read_copies(*copies, into.window.copies)))
     return wrong_kept_field("rollout");
   return ok_status();
 }

@@ -21,8 +21,9 @@ std::optional<double> number_before(std::string_view text, std::string_view unit
 }
 
 Status wrong(std::string_view text, const std::string& why) {
-  return invalid_argument("gate '" + std::string(text) + "': " + why +
-                          "; gates are such as error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x or p99<=50ms");
+  return invalid_argument(
+      "gate '" + std::string(text) + "': " + why +
+      "; gates are such as error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x, p99<=50ms or disagreement<=2%");
 }
 
 Result<RolloutGate> error_gate(RolloutGate gate, std::string_view limit) {
@@ -58,6 +59,16 @@ Result<RolloutGate> latency_gate(RolloutGate gate, std::string_view limit) {
   return gate;
 }
 
+/// No number of answers proves that none ever differs.
+Result<RolloutGate> disagreement_gate(RolloutGate gate, std::string_view limit) {
+  const auto percent = number_before(limit, "%");
+  if (!percent || !(*percent > 0 && *percent < 100))
+    return wrong(gate.text, "'" + std::string(limit) + "' is not a percentage above 0% and below 100%");
+  gate.kind = RolloutGate::Kind::kDisagreement;
+  gate.limit = *percent / 100;
+  return gate;
+}
+
 }  // namespace
 
 Result<RolloutGate> parse_gate(std::string_view text) {
@@ -68,9 +79,11 @@ Result<RolloutGate> parse_gate(std::string_view text) {
   if (sign == std::string_view::npos) return wrong(text, "it has no '<='");
   const std::string_view metric = spaceless.substr(0, sign), limit = spaceless.substr(sign + 2);
   if (metric == "error_rate") return error_gate(gate, limit);
+  if (metric == "disagreement") return disagreement_gate(gate, limit);
   const auto percentile = metric.starts_with('p') ? number_before(metric.substr(1), "") : std::nullopt;
   if (!percentile)
-    return wrong(text, "'" + std::string(metric) + "' is neither error_rate nor a percentile of latency (p99)");
+    return wrong(
+        text, "'" + std::string(metric) + "' is neither error_rate nor disagreement nor a percentile of latency (p99)");
   if (!(*percentile >= 1 && *percentile <= 99.99)) return wrong(text, "percentiles are from p1 to p99.99");
   gate.quantile = *percentile / 100;
   return latency_gate(gate, limit);

@@ -8,20 +8,24 @@
 namespace modelmill {
 
 /// What a canary must keep to. Written "error_rate<=+0.5pp" (than the baseline's), "error_rate<=1%", "p99<=1.2x" (the
-/// baseline's), "p99<=50ms".
+/// baseline's), "p99<=50ms", "disagreement<=2%" (of answers that both gave to the same requests).
 struct RolloutGate {
   enum class Kind {
     kErrorDifference,  // limit: a share that it may be above the baseline's
     kErrorLimit,       // a share
     kLatencyRatio,     // times the baseline's quantile
     kLatencyLimit,     // microseconds
+    kDisagreement,     // a share of the answers
   };
   Kind kind = Kind::kErrorDifference;
   double limit = 0;
   double quantile = 0;  // of latencies, in (0, 1)
   std::string text;
 
-  bool compares() const { return kind == Kind::kErrorDifference || kind == Kind::kLatencyRatio; }
+  /// It means nothing without a baseline.
+  bool compares() const {
+    return kind == Kind::kErrorDifference || kind == Kind::kLatencyRatio || kind == Kind::kDisagreement;
+  }
   /// They are of the same quantity, in the same way, so one of them means nothing.
   bool is_like(const RolloutGate& other) const { return kind == other.kind && quantile == other.quantile; }
   bool operator==(const RolloutGate&) const = default;

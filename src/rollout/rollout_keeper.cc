@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "rollout/rollout_copies.h"
 #include "rollout/rollout_view.h"
 
 namespace modelmill {
@@ -17,6 +18,16 @@ constexpr Duration kFind = std::chrono::seconds(2);
 constexpr size_t kLooksOfSecond = 5;
 
 constexpr const char* kItself = "modelmill";
+
+/// What the canary has done as a shadow: the copies are its requests. All of its executions' computing counts, whatever
+/// their sizes.
+void count_as_shadow(RolloutWindow& window) {
+  ArmCounts& canary = window.canary;
+  canary.requests = window.copies.answered();
+  canary.errors = window.copies.failed;
+  canary.latency.clear();
+  for (const auto& [rows, counts] : canary.compute) add_to(canary.latency, counts);
+}
 
 }  // namespace
 
@@ -88,8 +99,12 @@ RolloutKeeper::Watch& RolloutKeeper::watch_of(const std::string& name, const Rol
     watch.counted = counted_by(name, rollout);
     watch.percent = metrics_.gauge("modelmill_rollout_percent", "The canary's share while a rollout of the route runs",
                                    {{"route", name}});
+    watch.copied_percent = metrics_.gauge(
+        "modelmill_rollout_copied_percent",
+        "Of the requests, those that are computed a second time for a rollout, to be compared", {{"route", name}});
   }
   watch.percent->set(rollout.percent());
+  watch.copied_percent->set(copied_percent(rollout, rollout.step));
   return watch;
 }
 
@@ -100,20 +115,25 @@ RolloutWindow RolloutKeeper::counted_by(const std::string& name, const Rollout& 
     if (pin.ok()) counts.compute = (*pin)->stats().compute_times().counts();
     return counts;
   };
-  return {counted(rollout.to), counted(rollout.from)};
+  RolloutWindow window{counted(rollout.to), counted(rollout.from), {}};
+  if (const auto shadow = shadow_at(rollout, rollout.step)) window.copies = options_.count_copies(name, shadow->to);
+  return window;
 }
 
 void RolloutKeeper::count(const std::string& name, Rollout& rollout, Watch& watch) {
   const TimePoint now = options_.time->now();
   RolloutWindow counted = counted_by(name, rollout);
   RolloutWindow fresh{counted_since(counted.canary, watch.counted.canary),
-                      counted_since(counted.baseline, watch.counted.baseline)};
+                      counted_since(counted.baseline, watch.counted.baseline),
+                      counted_since(counted.copies, watch.counted.copies)};
+  if (rollout.is_at_shadow()) count_as_shadow(fresh);
   watch.counted = std::move(counted);
   const Duration passed = now - std::exchange(watch.looked_at, now);
   if (rollout.phase != RolloutPhase::kRunning) return;
   rollout.watched += std::chrono::duration_cast<std::chrono::milliseconds>(passed);
   add_to(rollout.window.canary, fresh.canary);
   add_to(rollout.window.baseline, fresh.baseline);
+  add_to(rollout.window.copies, fresh.copies);
   watch.second.push_back(std::move(fresh));
   if (watch.second.size() > kLooksOfSecond) watch.second.pop_front();
 }
@@ -174,8 +194,8 @@ Status RolloutKeeper::decide_for(const std::string& name, Record& record, Watch&
   if (is_error_burst(second))
     return finish(name, record, RolloutPhase::kRolledBack, kItself,
                   "a burst of errors: " + std::to_string(second.canary.errors) + " of the canary's last " +
-                      std::to_string(second.canary.requests) + " requests in a second failed, and " +
-                      std::to_string(second.baseline.errors) + " of the baseline's " +
+                      std::to_string(second.canary.requests) + (rollout.is_at_shadow() ? " copies" : " requests") +
+                      " in a second failed, and " + std::to_string(second.baseline.errors) + " of the baseline's " +
                       std::to_string(second.baseline.requests));
   if (is_overruled(name, rollout))
     return pause(name, record, kItself, "the route was changed by others; resume puts the rollout's shares back");

@@ -29,6 +29,8 @@ class RolloutKeeper final : public RolloutControl {
     RolloutRecords::OpenStore store;
     /// What an arm of a route has counted; from the first call on.
     std::function<ArmCounts(const std::string& route, const RouteTarget& arm)> count;
+    /// What has come of the copies that a shadow of a route got.
+    std::function<CopyCounts(const std::string& route, const RouteTarget& shadow)> count_copies;
     /// Makes a version the model's default one. Blocks.
     std::function<Status(const std::string& model, int64_t version)> make_default;
     /// UTC, ISO 8601.
@@ -62,7 +64,7 @@ class RolloutKeeper final : public RolloutControl {
     TimePoint looked_at{}, written_at{};
     RolloutWindow counted;             // all that the arms had, at the last look
     std::deque<RolloutWindow> second;  // what was new at the last looks, for about a second
-    std::shared_ptr<Gauge> percent;
+    std::shared_ptr<Gauge> percent, copied_percent;
     std::string problem;  // that was logged last
   };
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "rollout/rollout_copies.h"
 #include "rollout/rollout_keeper.h"
 #include "rollout/rollout_view.h"
 #include "rollout/route_targets.h"
@@ -78,16 +79,17 @@ Status RolloutKeeper::enter_step(const std::string& name, Record& record, const 
   RolloutEntry entry = entry_of(rollout, "step", kItself, why);
   ++rollout.step;
   entry.percent = rollout.percent();
-  // The others' shares are as they are among each other.
-  RouteDefinition base = rollout.before ? *rollout.before : *rollout.wanted;
-  if (!rollout.before) base.split = {{rollout.from, 100}};
-  rollout.wanted = with_share(base, rollout.to, rollout.percent());
+  rollout.wanted = route_at(rollout, base_route(rollout), rollout.step);
   rollout.window = {};
   rollout.watched = {};
   rollout.is_held = false;
   rollout.why = why;
-  if (const auto it = watches_.find(name); it != watches_.end()) it->second.second.clear();
-  return carry_out(name, record, std::move(entry));
+  const auto watch = watches_.find(name);
+  if (watch != watches_.end()) watch->second.second.clear();
+  MM_RETURN_IF_ERROR(carry_out(name, record, std::move(entry)));
+  // It may be another shadow that gets copies now.
+  if (watch != watches_.end()) watch->second.counted.copies = counted_by(name, rollout).copies;
+  return ok_status();
 }
 
 Status RolloutKeeper::make_default(const std::string& name, const RouteTarget& winner) const {
@@ -120,7 +122,7 @@ Status RolloutKeeper::finish(const std::string& name, Record& record, RolloutPha
   } else if (const Status status = make_default(name, promoted ? rollout.to : rollout.from); status.ok()) {
     rollout.wanted = std::nullopt;
   } else {
-    rollout.wanted = with_share(*rollout.wanted, promoted ? rollout.to : rollout.from, 100);
+    rollout.wanted = with_share(base_route(rollout), promoted ? rollout.to : rollout.from, 100);
     entry.why += "; the route stays: " + status.message();
   }
   rollout.phase = phase;
@@ -196,13 +198,20 @@ Status RolloutKeeper::begin(const std::string& name, const RolloutRequest& reque
   MM_ASSIGN_OR_RETURN(Rollout rollout, plan_rollout(name, request, route ? &*route : nullptr, *table));
   if (const std::string crash = crash_of(rollout); !crash.empty())
     return failed_precondition("'" + rollout.to.text() + "' is not ready to be rolled out: " + crash);
+  if (rollout.is_at_shadow() && catalog_.loads_on_demand(rollout.to.model))
+    return failed_precondition("model '" + rollout.to.model +
+                               "' loads on demand and is not loaded, and copies for a shadow load no model; load it "
+                               "before, or begin with a step of traffic");
   rollout.number = document.last ? document.last->number + 1 : 1;
   rollout.started_at = options_.now();
   rollout.why = "started by " + by;
+  const std::string cost = copies_cost_text(rollout);
+  if (!cost.empty()) rollout.why += "; " + cost;
   document.last = std::move(rollout);
   if (!records_.hold(name))
     return failed_precondition("another process that shares the state decides for '" + name + "'; ask it");
-  MM_RETURN_IF_ERROR(carry_out(name, record, entry_of(*document.last, "start", by, "by hand")));
+  MM_RETURN_IF_ERROR(
+      carry_out(name, record, entry_of(*document.last, "start", by, cost.empty() ? "by hand" : "by hand; " + cost)));
   watch_of(name, *document.last);
   return ok_status();
 }

@@ -12,16 +12,19 @@ namespace {
 constexpr std::pair<std::string_view, int64_t> kUnits[] = {
     {"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
 
+constexpr std::string_view kShadow = "shadow:";
+
 Result<RolloutStep> parse_step(std::string_view text, std::chrono::milliseconds hold) {
-  RolloutStep step{0, hold};
+  RolloutStep step{0, hold, text.starts_with(kShadow)};
   const std::string name = "step '" + std::string(text) + "'";
+  if (step.is_shadow) text.remove_prefix(kShadow.size());
   if (const size_t at = text.find('@'); at != std::string_view::npos) {
     MM_ASSIGN_OR_RETURN(step.hold, parse_hold(text.substr(at + 1)));
     text = text.substr(0, at);
   }
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step.percent);
   if (error != std::errc() || end != text.data() + text.size() || !(step.percent > 0 && step.percent <= 100))
-    return invalid_argument(name + " is not a percentage above 0 and up to 100, such as 5 or 5@1h");
+    return invalid_argument(name + " is not a percentage above 0 and up to 100, such as 5, 5@1h or shadow:10@30m");
   return step;
 }
 
@@ -54,17 +57,25 @@ Result<std::vector<RolloutStep>> parse_steps(std::string_view text, std::chrono:
   for (size_t begin = 0; begin <= text.size();) {
     const size_t comma = std::min(text.find(',', begin), text.size());
     MM_ASSIGN_OR_RETURN(const RolloutStep step, parse_step(text.substr(begin, comma - begin), hold));
-    if (!steps.empty() && step.percent <= steps.back().percent)
+    if (!steps.empty() && step.is_shadow && !steps.back().is_shadow)
+      return invalid_argument("steps '" + std::string(text) + "': those of a shadow come before all that have traffic");
+    if (!steps.empty() && step.is_shadow == steps.back().is_shadow && step.percent <= steps.back().percent)
       return invalid_argument("steps '" + std::string(text) + "' must grow from one to the next");
     steps.push_back(step);
     if (steps.size() > kMostSteps) return invalid_argument(std::to_string(kMostSteps) + " steps are the most");
     begin = comma + 1;
   }
-  if (steps.back().percent != 100) return invalid_argument("steps '" + std::string(text) + "' must end with 100");
-  if (steps.size() == 1)
+  if (steps.back().percent != 100 || steps.back().is_shadow)
+    return invalid_argument("steps '" + std::string(text) + "' must end with 100");
+  if (steps.size() == 1 || steps[steps.size() - 2].is_shadow)
     return invalid_argument("steps '" + std::string(text) +
                             "' need one below 100, at which canary and baseline are compared");
   return steps;
+}
+
+bool RolloutPlan::limits_disagreement() const {
+  return std::any_of(gates.begin(), gates.end(),
+                     [](const RolloutGate& gate) { return gate.kind == RolloutGate::Kind::kDisagreement; });
 }
 
 std::string steps_text(const std::vector<RolloutStep>& steps) {
@@ -72,7 +83,7 @@ std::string steps_text(const std::vector<RolloutStep>& steps) {
   for (const RolloutStep& step : steps) {
     char number[32];
     std::snprintf(number, sizeof number, "%.6g", step.percent);
-    out += (out.empty() ? "" : ",") + std::string(number) + "@" + hold_text(step.hold);
+    out += (out.empty() ? "" : ",") + std::string(step.is_shadow ? kShadow : "") + number + "@" + hold_text(step.hold);
   }
   return out;
 }

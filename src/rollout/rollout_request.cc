@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model/spelling.h"
+#include "rollout/rollout_copies.h"
 #include "rollout/route_targets.h"
 
 namespace modelmill {
@@ -13,7 +14,7 @@ namespace {
 
 using simdjson::dom::element;
 
-const std::vector<std::string> kKeys{"to", "from", "steps", "hold", "gates", "min_requests", "sticky"};
+const std::vector<std::string> kKeys{"to", "from", "steps", "hold", "gates", "compare", "min_requests", "sticky"};
 
 Status wrong(std::string_view key, const std::string& what) {
   return invalid_argument("'" + std::string(key) + "' must be " + what);
@@ -64,6 +65,8 @@ Status read_field(std::string_view key, const element& value, Texts& texts, Roll
     MM_ASSIGN_OR_RETURN(texts.hold, text_in(key, value, "a time such as \"10m\""));
   } else if (key == "gates") {
     return read_gates(value, into.plan.gates);
+  } else if (key == "compare") {
+    MM_ASSIGN_OR_RETURN(into.plan.compare, parse_comparisons(simdjson::to_string(value)));
   } else if (key == "min_requests") {
     int64_t number = 0;
     if (value.get(number) != simdjson::SUCCESS || number < 1 || number > 1'000'000'000)
@@ -141,6 +144,10 @@ Result<RolloutRequest> parse_rollout_request(std::string_view json) {
     for (const std::string_view gate : kDefaultGates) {
       MM_ASSIGN_OR_RETURN(request.plan.gates.emplace_back(), parse_gate(gate));
     }
+  if (!request.plan.compare.empty() && !request.plan.copies_at(0))
+    return invalid_argument(
+        "'compare' means nothing where no answers are compared; give a gate such as disagreement<=2%, or a step such "
+        "as shadow:10@30m");
   return request;
 }
 
@@ -161,12 +168,12 @@ Result<Rollout> plan_rollout(const std::string& name, const RolloutRequest& requ
     return invalid_argument("'" + rollout.to.text() + "' is what serves '" + name +
                             "' already; where the newest version serves at once, name the one before with 'from'");
   rollout.plan = request.plan;
-  for (const RolloutStep& step : rollout.plan.steps) {
-    const RouteDefinition wanted = with_share(base, rollout.to, step.percent);
-    MM_RETURN_IF_ERROR(check_route(wanted).with_context("step " + steps_text({step})));
+  for (size_t step = 0; step < rollout.plan.steps.size(); ++step) {
+    const RouteDefinition wanted = route_at(rollout, base, step);
+    MM_RETURN_IF_ERROR(check_route(wanted).with_context("step " + steps_text({rollout.plan.steps[step]})));
     MM_RETURN_IF_ERROR(check_targets(wanted, models));
   }
-  rollout.wanted = with_share(base, rollout.to, rollout.percent());
+  rollout.wanted = route_at(rollout, base, 0);
   return rollout;
 }
 

@@ -85,6 +85,44 @@ TEST(RolloutSimulationTest, AFifthMoreLatencyIsFound) {
   EXPECT_GE(run(default_plan(), {0.01, 12'000}, {0.01, 10'000}, 10'000).rolled_back, 0.9);
 }
 
+/// Whole rollouts, at every step of which so many answers are compared, and looked at `looks` times.
+Shares run_pairs(double disagreement, uint64_t pairs, int looks = 20) {
+  RolloutPlan plan = plan_with({"disagreement<=2%"});
+  plan.steps = parse_steps("shadow:10,5,25,50,100", {}).value();
+  Shares shares;
+  for (int i = 0; i < kRuns; ++i) {
+    SimulatedTraffic traffic(static_cast<uint64_t>(i) + 1);
+    RolloutVerdict last = RolloutVerdict::kGoOn;
+    for (size_t step = 0; step < plan.comparing_steps() && last == RolloutVerdict::kGoOn; ++step) {
+      RolloutWindow window;
+      const bool proves = step + 1 == plan.comparing_steps();
+      last = RolloutVerdict::kWait;
+      for (int look = 1; look <= looks && last != RolloutVerdict::kRollBack; ++look) {
+        traffic.compare(disagreement, pairs / static_cast<uint64_t>(looks), window.copies);
+        window.canary.requests = window.baseline.requests = window.copies.compared;
+        last = decide(plan, step, look == looks || proves, window).verdict;
+        if (proves && last == RolloutVerdict::kGoOn) break;
+      }
+    }
+    if (last == RolloutVerdict::kRollBack) shares.rolled_back += 1.0 / kRuns;
+    if (last == RolloutVerdict::kGoOn) shares.promoted += 1.0 / kRuns;
+  }
+  return shares;
+}
+
+TEST(RolloutSimulationTest, AtTheLimitOfDisagreementNeitherHappensByChance) {
+  const Shares shares = run_pairs(0.02, 20'000);
+  EXPECT_LE(shares.rolled_back, kMostErrors);
+  EXPECT_LE(shares.promoted, kMostErrors);
+}
+
+TEST(RolloutSimulationTest, TwiceTheDisagreementIsFoundAndAQuarterIsPromoted) {
+  EXPECT_GE(run_pairs(0.04, 800).rolled_back, 0.9);
+  const Shares good = run_pairs(0.005, 1'000);
+  EXPECT_GE(good.promoted, 0.9);
+  EXPECT_LE(good.rolled_back, kMostErrors);
+}
+
 TEST(RolloutSimulationTest, AbsoluteLimitsAreKeptTo) {
   const RolloutPlan plan = plan_with({"error_rate<=1%", "p99<=20100us"});
   // The 99th percentile of the canary's latencies is 20,094 us.

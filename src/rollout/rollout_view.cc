@@ -1,6 +1,7 @@
 #include "rollout/rollout_view.h"
 
 #include "base/json_text.h"
+#include "rollout/rollout_copies.h"
 
 namespace modelmill {
 namespace {
@@ -13,9 +14,26 @@ void write_arm(JsonWriter& json, const RouteTarget& arm, const ArmCounts& counts
   json.field("p99_us", quantile_us(counts.latency, 0.99)).end_object();
 }
 
+/// Null where nothing is copied.
+void write_copies(JsonWriter& json, const Rollout& rollout) {
+  const auto shadow = shadow_at(rollout, rollout.step);
+  if (!shadow) {
+    json.null();
+    return;
+  }
+  const CopyCounts& copies = rollout.window.copies;
+  const double share =
+      copies.compared == 0 ? 0 : static_cast<double>(copies.disagreed) / static_cast<double>(copies.compared);
+  json.begin_object().field("to", shadow->to.text()).field("of", shadow->of->text());
+  json.field("percent", copied_percent(rollout, rollout.step)).field("cost", copies_cost_now_text(rollout));
+  json.field("compared", copies.compared).field("disagreed", copies.disagreed).field("disagreement", share);
+  json.field("failed", copies.failed).field("shed", copies.shed).end_object();
+}
+
 void write_numbers(JsonWriter& json, const Rollout& rollout) {
   write_arm(json.key("canary"), rollout.to, rollout.window.canary);
   write_arm(json.key("baseline"), rollout.from, rollout.window.baseline);
+  write_copies(json.key("copies"), rollout);
   json.key("gates").begin_array();
   for (const GateReading& reading : decide(rollout.plan, rollout.step, false, rollout.window).readings) {
     json.begin_object().field("gate", reading.gate);
@@ -30,10 +48,12 @@ void write_rollout(JsonWriter& json, const std::string& name, const Rollout& rol
   json.field("state", rollout_phase_name(rollout.phase)).field("held", rollout.is_held).field("why", rollout.why);
   json.field("to", rollout.to.text()).field("from", rollout.from.text());
   json.field("started_at", rollout.started_at).field("steps", steps_text(rollout.plan.steps));
-  json.field("step", static_cast<uint64_t>(rollout.step + 1)).field("percent", rollout.percent());
+  json.field("step", static_cast<uint64_t>(rollout.step + 1)).field("shadow", rollout.is_at_shadow());
+  json.field("percent", rollout.percent());
   json.field("hold", hold_text(rollout.plan.steps[rollout.step].hold));
   json.field("watched_seconds", static_cast<double>(rollout.watched.count()) / 1e3);
   json.field("min_requests", rollout.plan.min_requests);
+  json.key("compare").raw(comparisons_json(rollout.plan.compare));
   write_numbers(json, rollout);
   json.end_object();
 }

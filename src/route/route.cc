@@ -58,6 +58,7 @@ bool Route::matches(const Rule& rule, const RequestFacts& facts, std::string& sc
 }
 
 bool Route::is_copied(const Shadow& shadow, size_t arm, double chance) const {
+  if (shadow.definition.of && arms_[arm].to != *shadow.definition.of) return false;
   if (arms_.size() > 1 && arms_[arm].to == shadow.definition.to) return false;
   return chance * 100 < shadow.definition.percent;
 }

@@ -60,8 +60,8 @@ class Route {
   const Fallback* fallback() const { return fallback_ ? &*fallback_ : nullptr; }
   const BreakerSettings& breaker() const { return breaker_; }
   const std::vector<Shadow>& shadows() const { return shadows_; }
-  /// Whether a request that an arm answers is copied to a shadow; `chance` in [0, 1) decides. Where other arms may
-  /// answer, those that the shadow's own target answered are not. Pure.
+  /// Whether a request that an arm answers is copied to a shadow; `chance` in [0, 1) decides. Those of other arms than
+  /// the shadow's `of` are not, nor, where other arms may answer, those that the shadow's own target answered. Pure.
   bool is_copied(const Shadow& shadow, size_t arm, double chance) const;
 
   /// Its choice may be another once the request's own parameters are known.

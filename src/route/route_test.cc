@@ -95,6 +95,34 @@ TEST_F(RouteTest, KnowsWhetherParametersMatter) {
   EXPECT_TRUE(route(R"({"split": {"ocr": 100}, "rules": [{"when": "parameter:u", "to": "x"}]})").reads_parameters());
 }
 
+TEST_F(RouteTest, AShadowMayBeOfOneTargetAlone) {
+  const Route route = this->route(R"({"split": {"a": 90, "b": 10}, "shadow": [
+      {"target": "a", "of": "b"}, {"target": "c", "share": "50%", "of": "a"}, {"target": "d"}]})");
+  const auto copied = [&](size_t arm, double chance) {
+    std::string to;
+    for (const Route::Shadow& shadow : route.shadows())
+      if (route.is_copied(shadow, arm, chance)) to += shadow.name;
+    return to;
+  };
+  EXPECT_EQ(copied(0, 0.4), "cd");
+  EXPECT_EQ(copied(0, 0.6), "d");
+  EXPECT_EQ(copied(1, 0.4), "ad");
+}
+
+TEST(Routes, TellWhatCameOfCopies) {
+  MetricRegistry metrics;
+  Routes routes(metrics);
+  EXPECT_EQ(routes.copies("reader", {"b", 0, ""}), CopyCounts());
+  routes.publish({parse_route(R"({"split": {"a": 100}, "shadow": [{"target": "b"}]})", "reader").value()});
+  ShadowStats& stats = *routes.find("reader")->shadows()[0].stats;
+  stats.compared(true, 3);
+  stats.compared(false, 0);
+  stats.failed(unavailable("it is gone"));
+  stats.shed();
+  EXPECT_EQ(routes.copies("reader", {"b", 0, ""}), (CopyCounts{2, 1, 1, 1}));
+  EXPECT_EQ(routes.copies("reader", {"a", 0, ""}), CopyCounts());
+}
+
 TEST(Routes, ArePublishedTogetherAndKeepTheirCounts) {
   MetricRegistry metrics;
   Routes routes(metrics);

@@ -46,6 +46,17 @@ ArmCounts Routes::counts(std::string_view route, const RouteTarget& arm) const {
   return {};
 }
 
+CopyCounts Routes::copies(std::string_view route, const RouteTarget& shadow) const {
+  const std::shared_ptr<const Route> found = find(route);
+  if (!found) return {};
+  for (const Route::Shadow& one : found->shadows()) {
+    if (one.definition.to != shadow) continue;
+    const ShadowCounts counts = one.stats->counts();
+    return {counts.compared, counts.disagreed, counts.failed, counts.shed};
+  }
+  return {};
+}
+
 std::vector<std::shared_ptr<const Route>> Routes::leading_to(std::string_view model) const {
   std::shared_ptr<const Table> table;
   {

@@ -31,6 +31,8 @@ class Routes {
 
   /// What an arm of a route has answered since it was first asked for; nothing where there is no such arm.
   ArmCounts counts(std::string_view route, const RouteTarget& arm) const;
+  /// What has come of the copies that a shadow of a route got; nothing where there is no such shadow.
+  CopyCounts copies(std::string_view route, const RouteTarget& shadow) const;
 
   /// The routes that may lead to a model, by name.
   std::vector<std::shared_ptr<const Route>> leading_to(std::string_view model) const;

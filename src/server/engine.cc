@@ -134,6 +134,9 @@ std::unique_ptr<RolloutKeeper> Engine::make_rollout_keeper() {
       return store;
     };
   options.count = [this](const std::string& route, const RouteTarget& arm) { return routes_.counts(route, arm); };
+  options.count_copies = [this](const std::string& route, const RouteTarget& shadow) {
+    return routes_.copies(route, shadow);
+  };
   options.make_default = [this](const std::string& model, int64_t version) {
     const auto answer = std::make_shared<std::promise<Status>>();
     auto done = answer->get_future();

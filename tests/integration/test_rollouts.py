@@ -18,9 +18,10 @@ import time
 
 class TritonPythonModel:
     def execute(self, requests):
+        more = 0
         {behaviour}
-        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", pb_utils.get_input_tensor_by_name(r, "x").as_numpy())])
-                for r in requests]
+        x = [pb_utils.get_input_tensor_by_name(r, "x").as_numpy() for r in requests]
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", one + more)]) for one in x]
 """
 HEAD = "import numpy as np\nimport triton_python_backend_utils as pb_utils\n"
 BEHAVIOURS = {
@@ -29,12 +30,13 @@ BEHAVIOURS = {
     3: "raise ValueError('a bad version')",
     4: "time.sleep(0.03)",
     5: "if pb_utils.get_input_tensor_by_name(requests[0], 'x').as_numpy().flat[0] == 1: os._exit(1)",
+    6: "more = 1",
 }
 
 
 @pytest.fixture
 def repository(tmp_path):
-    """The model m: version 2 is as good as 1, 3 fails, 4 is slow, 5 dies."""
+    """The model m: version 2 is as good as 1, 3 fails, 4 is slow, 5 dies, 6 answers otherwise."""
     folder = tmp_path / "models"
     for version, behaviour in BEHAVIOURS.items():
         place = folder / "m" / str(version)
@@ -98,8 +100,9 @@ def without_holds(server):
 class Load:
     """Requests from some clients while a block runs; what they got is counted by version."""
 
-    def __init__(self, server, clients=6):
+    def __init__(self, server, clients=6, pause=0.0):
         self.server = server
+        self.pause = pause  # after each answer
         self.over = threading.Event()
         self.lock = threading.Lock()
         self.good, self.bad, self.lost = {}, {}, 0
@@ -121,6 +124,7 @@ class Load:
             with self.lock:
                 counts = self.good if status == 200 else self.bad
                 counts[version] = counts.get(version, 0) + 1
+            self.over.wait(self.pause)
 
     def __enter__(self):
         for thread in self.threads:
@@ -186,6 +190,69 @@ def test_a_good_version_is_promoted(server):
     assert {g["state"] for g in proof["numbers"]["gates"]} == {"proven"}
 
 
+def light_load(server):
+    """Leaves room for copies, which come after all clients."""
+    return Load(server, clients=2, pause=0.005)
+
+
+def test_a_shadow_that_answers_otherwise_is_rolled_back(server):
+    with light_load(server) as load:
+        begun = start(server, 6, steps="shadow:50,50,100", hold="1h", gates=["disagreement<=5%"])
+        assert begun["shadow"] and begun["percent"] == 0
+        wait_until(lambda: is_over(server), "its end")
+    state = show(server)
+    assert state["state"] == "rolled back" and "gate disagreement<=5% is breached: 100.00%" in state["why"]
+    assert load.good.keys() <= {"1", "none"} and not load.bad  # no client has met it
+    assert decisions(server) == ["start", "roll back"]
+    end, begin = call(server, "GET", "/m/history")[1]["history"]
+    copies = end["numbers"]["copies"]
+    assert (copies["to"], copies["of"]) == ("m@6", "m@1") and copies["disagreed"] == copies["compared"] > 0
+    assert "its copies cost: 'm@6' computes 50% of the requests as a shadow, and 'm@1' computes 50%" in begin["why"]
+    assert server.get_json("/admin/routes") == {"routes": []} and default(server) == 1
+
+
+def test_a_version_that_answers_otherwise_is_rolled_back(server):
+    with light_load(server) as load:
+        start(server, 6, hold="1h", gates=["disagreement<=5%"])
+        wait_until(lambda: is_over(server), "its end")
+    state = show(server)
+    assert state["state"] == "rolled back" and "gate disagreement<=5% is breached: 100.00%" in state["why"]
+    assert load.good["6"] > 0 and not load.bad
+    copies = call(server, "GET", "/m/history")[1]["history"][0]["numbers"]["copies"]
+    assert (copies["to"], copies["of"], copies["percent"]) == ("m@1", "m@6", 20)
+    assert copies["cost"] == "'m@1' computes 20% of the requests in addition"
+    assert server.get_json("/admin/routes") == {"routes": []} and default(server) == 1
+
+
+def test_a_shadow_that_answers_the_same_is_promoted(server):
+    with light_load(server) as load:
+        start(server, 2, steps="shadow:50@2s,20,50,100", gates=["error_rate<=+20pp", "disagreement<=20%"])
+        wait_until(lambda: show(server)["step"] > 1, "the first step with traffic")
+        wait_until(lambda: is_over(server), "its end")
+    state = show(server)
+    assert state["state"] == "promoted", state
+    assert not load.bad and load.lost == 0 and default(server) == 2
+    assert without_holds(server) == ["start", "step", "step", "step", "promote"]
+    steps = [e for e in reversed(call(server, "GET", "/m/history")[1]["history"]) if e["what"] == "step"]
+    assert [e["numbers"]["copies"]["to"] for e in steps] == ["m@2", "m@1", "m@1"]
+    assert all(e["numbers"]["copies"]["compared"] >= 10 for e in steps)
+    assert {g["state"] for g in steps[-1]["numbers"]["gates"]} == {"proven"}
+
+
+def test_answers_are_compared_as_it_is_said(server):
+    """The largest stays the largest."""
+    with light_load(server):
+        start(server, 6, steps="shadow:100@1h,50,100", gates=["disagreement<=5%"], compare={"y": {"kind": "top_k"}})
+        wait_until(lambda: show(server)["copies"]["compared"] > 20, "answers that were compared")
+    state = show(server)
+    assert state["state"] == "running" and state["copies"]["disagreed"] == 0
+    assert state["compare"] == {"y": {"kind": "top_k", "k": 1}}
+    text = server.get("/metrics")[1].decode()
+    assert 'modelmill_rollout_percent{route="m"} 0' in text
+    assert 'modelmill_rollout_copied_percent{route="m"} 100' in text
+    assert server_route(server)["split"] == {"m@1": 100}
+
+
 def test_a_crash_of_the_version_rolls_back(server):
     with Load(server) as load:
         start(server, 5, hold="1h", gates=["error_rate<=+90pp"])
@@ -244,6 +311,30 @@ def test_kill_in_the_midst(tmp_path, repository):
     with servers.serving(tmp_path / "third", *arguments(tmp_path, repository)) as third:
         assert show(third)["state"] == "promoted" and default(third) == 2
         assert third.get_json("/admin/routes") == {"routes": []}
+
+
+def test_kill_while_it_is_a_shadow(tmp_path, repository):
+    first = servers.Server(tmp_path / "first", *arguments(tmp_path, repository))
+    try:
+        make_default(first, 1)
+        with light_load(first):
+            start(first, 2, steps="shadow:100@1h,50,100", gates=["disagreement<=20%"])
+            wait_until(lambda: show(first)["copies"]["compared"] > 0, "answers that were compared")
+            seen = show(first)["watched_seconds"]
+            wait_until(lambda: show(first)["watched_seconds"] > seen + 2.5, "that they are kept")
+    finally:
+        first.kill()
+    with servers.serving(tmp_path / "second", *arguments(tmp_path, repository)) as second:
+        state = show(second)
+        assert (state["state"], state["step"], state["shadow"], state["percent"]) == ("running", 1, True, 0)
+        kept = state["copies"]["compared"]
+        assert kept > 0 and state["watched_seconds"] > 1
+        route = server_route(second)
+        assert route["split"] == {"m@1": 100}
+        assert route["shadow"] == [{"target": "m@2", "share": "100%", "of": "m@1"}]
+        with light_load(second):
+            wait_until(lambda: show(second)["copies"]["compared"] > kept, "more answers that were compared")
+        assert decisions(second) == ["start"] and show(second)["copies"]["disagreed"] == 0
 
 
 def server_route(server):
@@ -323,6 +414,7 @@ def test_the_command_line(server):
     assert "rollout #1 of m, from m@1 to m@2: running" in text and "error_rate<=+20pp" in text
     assert server_route(server)["sticky"] == "header:x-user-id"
     assert "m@2" in run("list") and "20%" in run("list")
+    assert "copies to" not in text
     assert "paused" in run("pause", "m") and "running" in run("resume", "m")
     assert json.loads(run("status", "m", "--json"))["percent"] == 20
     with Load(server):
@@ -334,3 +426,12 @@ def test_the_command_line(server):
     with Load(server):
         assert "rolled back" in run("watch", "m", code=1)
     assert "rolled back already" in run("promote", "m", code=4)
+    assert "--compare: 'compare' must be an object" in run("start", "m", "--to", "2", "--compare", "5", code=2)
+    text = run("start", "m", "--to", "6", "--from", "1", "--steps", "shadow:10,50,100", "--gate", "disagreement<=2%",
+               "--compare", '{"y": {"kind": "equal"}}')  # fmt: skip
+    assert "step 1 (shadow 10%) of shadow:10@10m,50@10m,100@10m" in text
+    assert "copies to m@6 of what m@1 answers: 0 answers compared" in text
+    assert "cost: 'm@6' computes 10% of the requests in addition" in text
+    assert "shadow 10%" in run("list")
+    shown = servers.run_cli("route", "show", "m", "--server", server.url).stdout
+    assert "shadow     m@6 10% of what m@1 answers" in shown

@@ -76,6 +76,7 @@ void write_shadows(JsonWriter& json, const Route& route, bool examples) {
   for (const Route::Shadow& shadow : route.shadows()) {
     const ShadowCounts counts = shadow.stats->counts();
     json.begin_object().field("target", shadow.name).field("share", share_text(shadow.definition.percent));
+    if (shadow.definition.of) json.field("of", shadow.definition.of->text());
     json.field("compared", counts.compared).field("disagreed", counts.disagreed).field("shed", counts.shed);
     json.field("failed", counts.failed).field("last_failure", shadow.stats->last_failure());
     write_number(json.key("worst_distance"), counts.worst);

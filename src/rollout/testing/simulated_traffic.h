@@ -40,6 +40,12 @@ class SimulatedTraffic {
     into.latency[last] += left;
   }
 
+  /// Answers of both sides to the same requests.
+  void compare(double disagreement, uint64_t pairs, CopyCounts& into) {
+    into.compared += pairs;
+    into.disagreed += drawn(pairs, disagreement);
+  }
+
  private:
   uint64_t drawn(uint64_t of, double share) {
     return std::binomial_distribution<uint64_t>(of, std::min(1.0, share))(random_);
