@@ -71,6 +71,9 @@ TEST(RolloutDecisionTest, StepsAreRead) {
   EXPECT_TRUE((*shadow)[0].is_shadow && (*shadow)[1].is_shadow && !(*shadow)[2].is_shadow);
   EXPECT_EQ(steps_text(*shadow), "shadow:10@30m,shadow:100@10m,5@10m,100@10m");
   EXPECT_EQ(parse_steps(steps_text(*shadow), {}).value(), *shadow);
+  const auto fine = parse_steps("33.33333,33.333333,99.9999999,100", std::chrono::minutes(1));
+  ASSERT_TRUE(fine.ok());
+  EXPECT_EQ(parse_steps(steps_text(*fine), {}).value(), *fine);
   EXPECT_EQ(hold_text(std::chrono::milliseconds(1'500)), "1500ms");
   EXPECT_EQ(hold_text({}), "0s");
   EXPECT_EQ(parse_hold("0s").value().count(), 0);

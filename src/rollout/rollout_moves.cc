@@ -51,7 +51,10 @@ Status RolloutKeeper::carry_out(const std::string& name, Record& record, Rollout
   record.document.add(std::move(entry));
   record.document.last->is_placed = false;
   MM_RETURN_IF_ERROR(records_.put(name, record).with_context(what(name)));
-  return place(name, record);
+  // From here on it is decided: what can't be placed now is placed when the rollout is looked at next.
+  if (const Status status = place(name, record); !status.ok() && status.code() != Code::kAborted)
+    Log::error("the route of a rollout is yet to be changed", {{"route", name}, {"reason", status.message()}});
+  return ok_status();
 }
 
 Status RolloutKeeper::place(const std::string& name, Record& record) {

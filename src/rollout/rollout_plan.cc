@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
+#include <iterator>
 #include <optional>
 
 namespace modelmill {
@@ -81,9 +81,10 @@ bool RolloutPlan::limits_disagreement() const {
 std::string steps_text(const std::vector<RolloutStep>& steps) {
   std::string out;
   for (const RolloutStep& step : steps) {
-    char number[32];
-    std::snprintf(number, sizeof number, "%.6g", step.percent);
-    out += (out.empty() ? "" : ",") + std::string(step.is_shadow ? kShadow : "") + number + "@" + hold_text(step.hold);
+    char number[32];  // the shortest text that is read as the same number
+    const auto end = std::to_chars(std::begin(number), std::end(number), step.percent).ptr;
+    out += (out.empty() ? "" : ",") + std::string(step.is_shadow ? kShadow : "") + std::string(number, end) + "@" +
+           hold_text(step.hold);
   }
   return out;
 }

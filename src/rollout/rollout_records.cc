@@ -1,5 +1,9 @@
 #include "rollout/rollout_records.h"
 
+#include <utility>
+
+#include "base/log.h"
+
 namespace modelmill {
 namespace {
 
@@ -44,7 +48,13 @@ Result<std::map<std::string, RolloutRecords::Record>> RolloutRecords::all() {
       all.insert(*known);
       continue;
     }
-    MM_ASSIGN_OR_RETURN(all[name], read(name, value));
+    Result<Record> record = read(name, value);
+    if (record.ok()) {
+      unreadable_.erase(name);
+      all.emplace(name, *std::move(record));
+    } else if (std::exchange(unreadable_[name], value.revision) != value.revision) {
+      Log::error("a rollout can't be read; the others go on", {{"route", name}, {"reason", record.status().message()}});
+    }
   }
   return read_ = std::move(all);
 }

@@ -24,6 +24,7 @@ class RolloutRecords {
   explicit RolloutRecords(OpenStore store) : store_(std::move(store)) {}
 
   Result<Record> get(const std::string& name);
+  /// Those that can be read; the log is told of others once.
   Result<std::map<std::string, Record>> all();
   /// ABORTED when another process was faster; then nothing is written.
   Status put(const std::string& name, Record& record);
@@ -35,7 +36,8 @@ class RolloutRecords {
 
  private:
   const OpenStore store_;
-  std::map<std::string, Record> read_;  // what was read or written last, or all there is
+  std::map<std::string, Record> read_;          // what was read or written last, or all there is
+  std::map<std::string, uint64_t> unreadable_;  // revisions that the log has been told of
   std::map<std::string, std::unique_ptr<StoreLease>> leases_;
 };
 

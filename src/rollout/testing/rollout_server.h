@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "rollout/rollout_keeper.h"
 #include "rollout/route_keeper.h"
 
@@ -51,7 +52,10 @@ class RolloutServer {
     RouteKeeper::Options of_routes;
     RolloutKeeper::Options options;
     if (store_ != nullptr) of_routes.store = options.store = [this](bool) -> Result<StateStore*> { return store_; };
-    of_routes.publish = [this](const std::vector<RouteDefinition>& routes) { published_ = routes; };
+    of_routes.publish = [this](const std::vector<RouteDefinition>& routes) {
+      const MutexLock lock(mutex_);
+      published_ = routes;
+    };
     of_routes.now = options.now = [] { return "2026-01-31T12:00:00Z"; };
     options.count = [this](const std::string&, const RouteTarget& arm) { return counts_[arm.text()]; };
     options.count_copies = [this](const std::string&, const RouteTarget& shadow) { return copies_[shadow.text()]; };
@@ -90,7 +94,7 @@ class RolloutServer {
   /// The split of the route m, or "none".
   std::string split() const {
     std::string out;
-    for (const RouteDefinition& route : published_)
+    for (const RouteDefinition& route : published())
       for (const RouteArm& arm : route.split)
         if (route.name == "m")
           out += (out.empty() ? "" : " ") + arm.to.text() + "=" + std::to_string(std::lround(arm.percent));
@@ -99,7 +103,7 @@ class RolloutServer {
   /// The shadows of the route m, each with what it gets: "m@2 10% of m@1".
   std::string shadows() const {
     std::string out;
-    for (const RouteDefinition& route : published_)
+    for (const RouteDefinition& route : published())
       for (const RouteShadow& shadow : route.shadows)
         if (route.name == "m")
           out += (out.empty() ? "" : ", ") + shadow.to.text() + " " + share_text(shadow.percent) +
@@ -121,6 +125,12 @@ class RolloutServer {
   bool defaults_change = true;
 
  private:
+  /// The store tells of changes on a thread of its own.
+  std::vector<RouteDefinition> published() const {
+    const MutexLock lock(mutex_);
+    return published_;
+  }
+
   StateStore* const store_;
   MetricRegistry metrics_;
   Catalog catalog_;
@@ -129,7 +139,8 @@ class RolloutServer {
   std::map<std::string, ArmCounts> counts_;
   std::map<std::string, CopyCounts> copies_;
   ManualTime time_;
-  std::vector<RouteDefinition> published_;
+  mutable Mutex mutex_;
+  std::vector<RouteDefinition> published_ MM_GUARDED_BY(mutex_);
   std::unique_ptr<RouteKeeper> routes_;
   std::unique_ptr<RolloutKeeper> rollouts_;
 };
