@@ -21,9 +21,7 @@ double tuned(double alpha) {
 }
 
 /// Half an interval over the standard error, where users times the prior's variance ratio is `r`.
-double width_factor(double r, double alpha) {
-  return std::sqrt(2 * (r + 1) / r * std::log(std::sqrt(r + 1) / alpha));
-}
+double width_factor(double r, double alpha) { return std::sqrt(2 * (r + 1) / r * std::log(std::sqrt(r + 1) / alpha)); }
 
 /// std::lgamma writes a global.
 double log_gamma(double x) {
@@ -58,8 +56,7 @@ class Survivors {
   }
 
   void start(double mean, double deviation) {
-    for (size_t i = 0; i < kCells; ++i)
-      density_[i] = cell_ / deviation * normal_density((place(i) - mean) / deviation);
+    for (size_t i = 0; i < kCells; ++i) density_[i] = cell_ / deviation * normal_density((place(i) - mean) / deviation);
   }
   /// Those outside of the bound are gone; `crossed` gets what left above it.
   void cut(double bound, double& crossed) {

@@ -29,9 +29,7 @@ struct Reader {
                                                : difference_interval(a, b, alpha, planned_of_pair());
   }
   bool has_enough(size_t arm) const { return totals[arm].counted() >= definition.min_users; }
-  double alpha_of_pair() const {
-    return definition.alpha / (static_cast<double>(arms.size() * (arms.size() - 1)) / 2);
-  }
+  double alpha_of_pair() const { return definition.alpha / (static_cast<double>(arms.size() * (arms.size() - 1)) / 2); }
   double alpha_of_guardrail() const {
     return definition.alpha / static_cast<double>(definition.guardrails.size() * (arms.size() - 1));
   }
@@ -82,8 +80,7 @@ void Reader::read_guardrails(ExperimentReading& out) const {
     for (size_t arm = 0; arm < arms.size(); ++arm) {
       if (arm == control) continue;
       // One side of an interval that is wrong on either with twice the probability.
-      GuardrailReading reading{g, arm, GuardrailState::kOpen,
-                               interval(g + 1, arm, control, 2 * alpha_of_guardrail())};
+      GuardrailReading reading{g, arm, GuardrailState::kOpen, interval(g + 1, arm, control, 2 * alpha_of_guardrail())};
       const DifferenceInterval& found = reading.interval;
       const double least_harm = guardrail.metric.is_lower_better ? found.low : -found.high;
       const double most_harm = guardrail.metric.is_lower_better ? found.high : -found.low;
@@ -128,8 +125,8 @@ void Reader::read_goal(ExperimentReading& out) const {
       out.arm = arm;
       out.why = arms[arm].name + " is better in " + definition.goal.name + " than every other arm";
       if (const size_t other = arm != control ? control : control == 0 ? 1 : 0; arms.size() == 2)
-        out.why += ": it differs from " + arms[other].name + " by " +
-                   interval_text(interval(0, arm, other, alpha_of_pair()));
+        out.why +=
+            ": it differs from " + arms[other].name + " by " + interval_text(interval(0, arm, other, alpha_of_pair()));
     }
   }
   if (all_within && out.verdict == ExperimentVerdict::kRunning) {

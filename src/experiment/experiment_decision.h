@@ -45,7 +45,8 @@ struct ExperimentReading {
   std::vector<DifferenceInterval> differences;  // of the goal, by arm: less control; control's own is unknown
   std::vector<GuardrailReading> guardrails;
   double ratio_evidence = 0;  // against the shares
-  /// Of a difference as large as the margin being found by the planned users, with control's variance; below 0: unknown.
+  /// Of a difference as large as the margin being found by the planned users, with control's variance; below 0:
+  /// unknown.
   double power = -1;
 };
 

@@ -105,7 +105,8 @@ Result<ExperimentDefinition> parse_experiment_request(std::string_view json) {
   simdjson::dom::parser parser;
   simdjson::dom::object object;
   if (parser.parse(json.data(), json.size()).get(object) != simdjson::SUCCESS)
-    return invalid_argument("the experiment must be a JSON object such as {\"route\":\"reader\",\"goal\":\"purchase\"}");
+    return invalid_argument(
+        "the experiment must be a JSON object such as {\"route\":\"reader\",\"goal\":\"purchase\"}");
   ExperimentDefinition definition;
   for (const auto& [key, value] : object) MM_RETURN_IF_ERROR(read_field(key, value, definition));
   MM_RETURN_IF_ERROR(check(definition));

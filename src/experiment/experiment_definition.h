@@ -31,9 +31,7 @@ struct ExperimentDefinition {
 
   size_t metrics() const { return 1 + guardrails.size(); }
   /// The goal is the first.
-  const ExperimentMetric& metric(size_t index) const {
-    return index == 0 ? goal : guardrails[index - 1].metric;
-  }
+  const ExperimentMetric& metric(size_t index) const { return index == 0 ? goal : guardrails[index - 1].metric; }
 };
 
 /// From JSON: "route" and "goal", and if wanted "control", "guardrails", "margin", "alpha", "min_users", "users",

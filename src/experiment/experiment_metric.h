@@ -10,7 +10,7 @@ namespace modelmill {
 /// What an experiment counts of each user.
 struct ExperimentMetric {
   std::string name;
-  bool is_binary = true;       // whether there was any outcome but 0; else the sum of the outcomes
+  bool is_binary = true;  // whether there was any outcome but 0; else the sum of the outcomes
   bool is_lower_better = false;
 
   bool operator==(const ExperimentMetric&) const = default;

@@ -32,8 +32,7 @@ void ExposedUsers::settle(int64_t now_ms) {
     const auto it = open_.find(order_.front().second);
     if (it == open_.end()) continue;
     ArmTotals& arm = totals_[it->second.arm];
-    for (size_t metric = 0; metric < plan_.binary.size(); ++metric)
-      arm.metrics[metric].add(it->second.values[metric]);
+    for (size_t metric = 0; metric < plan_.binary.size(); ++metric) arm.metrics[metric].add(it->second.values[metric]);
     seen_ -= it->second.seen.size();
     if (!plan_.by_request) counted_.insert(it->first);
     open_.erase(it);

@@ -20,7 +20,7 @@ struct Outcome {
   uint64_t request = 0;  // of the request's id
   uint8_t metric = 0;
   double value = 1;
-  uint64_t id = 0;                // 0: none; outcomes are added as often as they come
+  uint64_t id = 0;               // 0: none; outcomes are added as often as they come
   std::optional<int64_t> at_ms;  // nullopt: now
 };
 
@@ -64,7 +64,7 @@ class ExposedUsers {
   struct User {
     uint8_t arm = 0;
     int64_t exposed_ms = 0;
-    std::vector<double> values;   // by metric
+    std::vector<double> values;  // by metric
     std::vector<uint64_t> seen;  // ids of its outcomes
   };
 

@@ -2,11 +2,12 @@
 
 #include <simdjson.h>
 
+#include <chrono>
 #include <cmath>
-#include <ctime>
 
 #include "base/stable_hash.h"
 #include "model/spelling.h"
+#include "storage/utc_time.h"
 
 namespace modelmill {
 namespace {
@@ -51,14 +52,10 @@ Result<int64_t> time_in(const element& value) {
   std::string_view text;
   if (value.get(seconds) == simdjson::SUCCESS)
     return seconds >= 0 && seconds < 1e11 ? Result<int64_t>(static_cast<int64_t>(seconds * 1'000)) : wrong;
-  if (value.get(text) != simdjson::SUCCESS || !text.ends_with('Z')) return wrong;
-  std::tm parts{};
-  const std::string whole(text);
-  const char* const rest = ::strptime(whole.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr || (*rest != 'Z' && *rest != '.')) return wrong;
-  if (*rest == '.' && std::string_view(rest + 1).find_first_not_of("0123456789") != std::string_view(rest + 1).size() - 1)
-    return wrong;
-  return static_cast<int64_t>(::timegm(&parts)) * 1'000;
+  if (value.get(text) != simdjson::SUCCESS) return wrong;
+  const auto at = utc_of_iso(std::string(text));
+  if (!at) return wrong;
+  return int64_t{std::chrono::duration_cast<std::chrono::milliseconds>(at->time_since_epoch()).count()};
 }
 
 Status read_field(std::string_view key, const element& value, const ExperimentDefinition& definition, Outcome& into) {
@@ -110,7 +107,8 @@ Result<std::vector<Outcome>> parse_outcomes(std::string_view json, const Experim
   }
   for (const element item : list) {
     if (all.size() == kMostOutcomes)
-      return invalid_argument(std::to_string(kMostOutcomes) + " outcomes are the most at once; send the rest after them");
+      return invalid_argument(std::to_string(kMostOutcomes) +
+                              " outcomes are the most at once; send the rest after them");
     auto outcome = outcome_in(item, definition, by_request);
     if (!outcome.ok())
       return outcome.status().with_context("outcome " + std::to_string(all.size() + 1) + " of the list");

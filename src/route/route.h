@@ -66,9 +66,7 @@ class Route {
   size_t choose(const RequestFacts& facts, double chance, RouteAssignment* assignment = nullptr) const;
 
   /// Null while nobody wants to know who gets which arm.
-  Exposures* wanted_exposures() const {
-    return exposures_ && exposures_->are_wanted() ? exposures_.get() : nullptr;
-  }
+  Exposures* wanted_exposures() const { return exposures_ && exposures_->are_wanted() ? exposures_.get() : nullptr; }
   const std::shared_ptr<Exposures>& exposures() const { return exposures_; }
   /// Of the request with this id, which choose() gave an arm of the split.
   Exposure exposure(size_t arm, const RouteAssignment& assignment, std::string_view request_id) const;

@@ -74,12 +74,7 @@ InferRequestPtr RoutedRequest::Kept::make(std::shared_ptr<ResponseSink> sink) co
 }
 
 RoutedRequest::RoutedRequest(std::shared_ptr<const Route> route, const RequestFacts& facts, const Ways& ways)
-    : route_(std::move(route)),
-      facts_(facts),
-      ways_(ways),
-      chance_(chance()),
-      chosen_(choose()),
-      arm_(chosen_) {
+    : route_(std::move(route)), facts_(facts), ways_(ways), chance_(chance()), chosen_(choose()), arm_(chosen_) {
   admit();
 }
 
