@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "base/stable_hash.h"
+#include "base/utc_time.h"
 #include "model/spelling.h"
-#include "storage/utc_time.h"
 
 namespace modelmill {
 namespace {
