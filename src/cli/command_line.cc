@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cli/command_text.h"
+#include "cli/experiment_options.h"
 #include "cli/option_set.h"
 #include "cli/rollout_options.h"
 #include "cli/route_options.h"
@@ -41,13 +43,13 @@ class Definitions {
   void define_explain();
   void define_route();
   void define_rollout();
+  void define_experiment();
   void define_top();
   void define_doctor();
   void define_lint();
   void define_new();
   void define_completion();
   CLI::App* command(const std::string& name, const std::string& description, const std::string& examples);
-  CommandText text_of(const CLI::App& app) const;
   ParsedAnswer usage_error(const CLI::App& used, std::string message) const;
   const CLI::App& used_command() const;
   Command finish();
@@ -60,8 +62,8 @@ class Definitions {
   bool version_ = false;
   bool predict_json_ = false;
   CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *explain_app_ = nullptr,
-           *route_app_ = nullptr, *rollout_app_ = nullptr, *top_app_ = nullptr, *doctor_app_ = nullptr,
-           *lint_app_ = nullptr, *new_app_ = nullptr, *completion_app_ = nullptr;
+           *route_app_ = nullptr, *rollout_app_ = nullptr, *experiment_app_ = nullptr, *top_app_ = nullptr,
+           *doctor_app_ = nullptr, *lint_app_ = nullptr, *new_app_ = nullptr, *completion_app_ = nullptr;
   CLI::Option* format_option_ = nullptr;
   ServeCommand serve_;
   PredictCommand predict_;
@@ -69,6 +71,7 @@ class Definitions {
   ExplainCommand explain_;
   RouteCommand route_;
   RolloutCommand rollout_;
+  ExperimentCommand experiment_;
   TopCommand top_;
   DoctorCommand doctor_;
   LintCommand lint_;
@@ -87,6 +90,7 @@ Definitions::Definitions() {
   define_explain();
   define_route();
   define_rollout();
+  define_experiment();
   define_top();
   define_doctor();
   define_lint();
@@ -185,6 +189,15 @@ void Definitions::define_rollout() {
   add_server_options(*rollout_app_, options_, rollout_);
 }
 
+void Definitions::define_experiment() {
+  experiment_app_ = command("experiment", "Compare the arms of a route by what users do, and deploy the winner",
+                            "  modelmill experiment start checkout --route reader --goal purchase --window 1d\n"
+                            "  modelmill experiment outcome checkout --user ann --value 1\n"
+                            "  modelmill experiment status checkout");
+  define_experiment_arguments(*experiment_app_, options_, experiment_);
+  add_server_options(*experiment_app_, options_, experiment_);
+}
+
 void Definitions::define_top() {
   top_app_ = command("top", "Watch what a server does: requests, latencies, batches",
                      "  modelmill top\n"
@@ -265,7 +278,7 @@ Command Definitions::parse(const std::vector<std::string>& arguments) {
     app_.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
     const CLI::App& used = used_command();
-    return ParsedAnswer{ExitCode::kOk, &used == &app_ ? help_text(texts()) : help_text(text_of(used))};
+    return ParsedAnswer{ExitCode::kOk, &used == &app_ ? help_text(texts()) : help_text(command_text(used, options_))};
   } catch (const CLI::ExtrasError&) {
     const CLI::App& used = used_command();
     const std::vector<std::string> extras = app_.remaining(true);
@@ -313,6 +326,11 @@ Command Definitions::finish() {
       return usage_error(*rollout_app_, problem);
     return rollout_;
   }
+  if (experiment_app_->parsed()) {
+    if (const std::string problem = experiment_arguments_problem(experiment_); !problem.empty())
+      return usage_error(*experiment_app_, problem);
+    return experiment_;
+  }
   if (top_app_->parsed()) return top_;
   if (doctor_app_->parsed()) return doctor_;
   if (lint_app_->parsed()) {
@@ -335,43 +353,9 @@ Command Definitions::finish_predict() {
   return predict_;
 }
 
-/// "--port" of "port", "-h,--help" of both.
-std::string option_names(const CLI::Option& option) {
-  std::string names;
-  for (const std::string& name : option.get_snames()) names += (names.empty() ? "-" : ",-") + name;
-  for (const std::string& name : option.get_lnames()) names += (names.empty() ? "--" : ",--") + name;
-  return names;
-}
-
-CommandText Definitions::text_of(const CLI::App& app) const {
-  CommandText text;
-  text.name = app.get_name();
-  text.usage = "modelmill " + text.name;
-  text.description = app.get_description();
-  text.examples = app.get_footer();
-  for (const CLI::Option* option : app.get_options()) {
-    const OptionSet::Extra& extra = options_.extra(option);
-    if (!option->nonpositional()) {
-      text.usage += " " + option->get_type_name() + (option->get_items_expected_max() > 1 ? "..." : "");
-      text.takes_files = text.takes_files || extra.takes_file;
-      if (!extra.choices.empty()) text.positional_choices = extra.choices;
-    }
-    OptionText one;
-    one.names = option->nonpositional() ? option_names(*option) : option->get_type_name();
-    if (option->nonpositional() && option->get_items_expected_max() > 0) one.value = option->get_type_name();
-    one.group = option->nonpositional() ? option->get_group() : "Arguments";
-    one.description = option->get_description();
-    one.choices = extra.choices;
-    one.takes_file = extra.takes_file;
-    text.options.push_back(std::move(one));
-  }
-  text.usage += " [OPTIONS]";
-  return text;
-}
-
 std::vector<CommandText> Definitions::texts() const {
   std::vector<CommandText> texts;
-  for (const CLI::App* command : commands_) texts.push_back(text_of(*command));
+  for (const CLI::App* command : commands_) texts.push_back(command_text(*command, options_));
   return texts;
 }
 

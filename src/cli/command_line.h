@@ -90,6 +90,29 @@ struct RolloutCommand {
   std::chrono::seconds timeout{60};
 };
 
+/// What `modelmill experiment` does.
+enum class ExperimentAction { kStart, kStatus, kOutcome, kDeploy, kStop, kList };
+
+/// `modelmill experiment`
+struct ExperimentCommand {
+  ExperimentAction action = ExperimentAction::kList;
+  std::string name;
+  // Of start; empty or negative: the server's defaults.
+  std::string route, goal, control, window;
+  std::vector<std::string> guardrails;
+  double margin = -1, alpha = -1;
+  int64_t min_users = 0, users = 0;
+  bool deploy_winner = false;
+  // Of outcome: one, or a file that has many as JSON ("-": standard input).
+  std::string outcomes, user, request, metric, id, at, value;
+  std::string arm;  // of deploy; empty: the winner
+  std::string server = "http://127.0.0.1:8000";
+  std::string ca;  // authorities of https servers; empty: the system's
+  std::string token_file;
+  bool json = false;
+  std::chrono::seconds timeout{60};
+};
+
 /// `modelmill top`
 struct TopCommand {
   std::string server = "http://127.0.0.1:8000";
@@ -134,7 +157,8 @@ struct ParsedAnswer {
 };
 
 using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, ExplainCommand, RouteCommand,
-                             RolloutCommand, TopCommand, DoctorCommand, LintCommand, NewCommand, CompletionCommand>;
+                             RolloutCommand, ExperimentCommand, TopCommand, DoctorCommand, LintCommand, NewCommand,
+                             CompletionCommand>;
 
 /// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
 Command parse_command_line(const std::vector<std::string>& arguments);

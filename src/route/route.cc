@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/stable_hash.h"
 #include "model/route_answer.h"
+#include "model/route_assignment.h"
 
 namespace modelmill {
 
-Route::Route(RouteDefinition definition, ArmStatsTable& arm_stats, ShadowStatsTable& shadow_stats)
-    : definition_(std::move(definition)) {
+Route::Route(RouteDefinition definition, ArmStatsTable& arm_stats, ShadowStatsTable& shadow_stats,
+             std::shared_ptr<Exposures> exposures)
+    : definition_(std::move(definition)), exposures_(std::move(exposures)) {
+  assignment_hash_ = assignment_hash(definition_);
   salt_ = stable_hash(definition_.salt.empty() ? definition_.name : definition_.salt);
   for (RouteTarget& target : targets_of(definition_)) {
     const std::string name = target.text();
@@ -63,15 +67,22 @@ bool Route::is_copied(const Shadow& shadow, size_t arm, double chance) const {
   return chance * 100 < shadow.definition.percent;
 }
 
-size_t Route::choose(const RequestFacts& facts, double chance) const {
+size_t Route::choose(const RequestFacts& facts, double chance, RouteAssignment* assignment) const {
   std::string scratch;
   for (const Rule& rule : rules_)
     if (matches(rule, facts, scratch)) return rule.arm;
   if (split_.size() == 1) return 0;
+  if (assignment != nullptr) assignment->is_by_split = true;
   if (definition_.sticky)
-    if (const auto key = value_of(*definition_.sticky, facts, scratch); key && !key->empty())
+    if (const auto key = value_of(*definition_.sticky, facts, scratch); key && !key->empty()) {
+      if (assignment != nullptr) assignment->user = stable_hash(*key);
       return choose_by_key(stable_hash(salt_, *key), split_);
+    }
   return choose_by_chance(chance, split_);
+}
+
+Exposure Route::exposure(size_t arm, const RouteAssignment& assignment, std::string_view request_id) const {
+  return {assignment.user, request_id.empty() ? 0 : stable_hash(request_id), split_[arm].seed, assignment_hash_};
 }
 
 }  // namespace modelmill

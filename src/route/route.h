@@ -5,9 +5,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/client_network.h"
+#include "catalog/exposures.h"
 #include "model/route_definition.h"
 #include "route/arm_stats.h"
 #include "route/circuit_breaker.h"
@@ -17,6 +19,12 @@
 #include "tensor/tensor.h"
 
 namespace modelmill {
+
+/// Who the split gave an arm, for whoever wants to know.
+struct RouteAssignment {
+  bool is_by_split = false;  // a rule or a single arm leaves nothing to assign
+  uint64_t user = 0;         // the stable_hash() of the sticky key's value; 0: there is none
+};
 
 /// A route made ready to choose with. Immutable, so thread-safe; what its arms count is shared with the routes of the
 /// same name that were before and will be after it, so that a change of weights begins nothing anew.
@@ -43,8 +51,9 @@ class Route {
     std::shared_ptr<ShadowStats> stats;
   };
 
-  /// `definition` has passed check_route().
-  Route(RouteDefinition definition, ArmStatsTable& arm_stats, ShadowStatsTable& shadow_stats);
+  /// `definition` has passed check_route(). `exposures`: see there; null: nobody ever wants them.
+  Route(RouteDefinition definition, ArmStatsTable& arm_stats, ShadowStatsTable& shadow_stats,
+        std::shared_ptr<Exposures> exposures = nullptr);
 
   const std::string& name() const { return definition_.name; }
   const RouteDefinition& definition() const { return definition_; }
@@ -53,8 +62,14 @@ class Route {
 
   /// The one with the largest share: what stands for the route where there is no request to choose for.
   const Arm& main_arm() const;
-  /// The arm for a request. `chance` in [0, 1) decides where nothing else does. Pure.
-  size_t choose(const RequestFacts& facts, double chance) const;
+  /// The arm for a request. `chance` in [0, 1) decides where nothing else does. Pure. `assignment`: null, or filled.
+  size_t choose(const RequestFacts& facts, double chance, RouteAssignment* assignment = nullptr) const;
+
+  /// Null while nobody wants to know who gets which arm.
+  Exposures* wanted_exposures() const { return exposures_ && exposures_->are_wanted() ? exposures_.get() : nullptr; }
+  const std::shared_ptr<Exposures>& exposures() const { return exposures_; }
+  /// Of the request with this id, which choose() gave an arm of the split.
+  Exposure exposure(size_t arm, const RouteAssignment& assignment, std::string_view request_id) const;
 
   /// Null: an arm's error is the answer, and breakers are not used.
   const Fallback* fallback() const { return fallback_ ? &*fallback_ : nullptr; }
@@ -85,6 +100,8 @@ class Route {
   std::vector<Shadow> shadows_;
   std::optional<Fallback> fallback_;
   BreakerSettings breaker_;
+  const std::shared_ptr<Exposures> exposures_;
+  uint64_t assignment_hash_ = 0;
   bool reads_parameters_ = false;
 };
 

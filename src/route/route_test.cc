@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "base/stable_hash.h"
+#include "model/route_assignment.h"
 #include "route/routes.h"
 
 namespace modelmill {
@@ -145,6 +147,60 @@ TEST(Routes, ArePublishedTogetherAndKeepTheirCounts) {
   EXPECT_THAT(metrics.render(), HasSubstr(R"(modelmill_route_failures_total{route="reader",arm="b"} 1)"));
   routes.publish({});
   EXPECT_EQ(routes.find("reader"), nullptr);
+}
+
+TEST_F(RouteTest, ItTellsWhomItsSplitGaveAnArm) {
+  const Route route = this->route(R"({"split": {"a": 50, "b": 50}, "sticky": "header:x-user",
+      "rules": [{"when": "header:x-tier", "is": "gold", "to": "b"}]})");
+  const auto assigned = [&](const RequestFacts::Fields& headers) {
+    RouteAssignment assignment;
+    RequestFacts facts;
+    facts.headers = &headers;
+    const size_t arm = route.choose(facts, 0.9, &assignment);
+    EXPECT_EQ(arm, route.choose(facts, 0.9)) << "telling changes nothing";
+    return assignment;
+  };
+  EXPECT_EQ(assigned({{"x-user", "ann"}}).user, stable_hash("ann"));
+  EXPECT_TRUE(assigned({{"x-user", "ann"}}).is_by_split);
+  EXPECT_EQ(assigned({}).user, 0U);
+  EXPECT_TRUE(assigned({}).is_by_split);
+  EXPECT_FALSE(assigned({{"x-user", "ann"}, {"x-tier", "gold"}}).is_by_split) << "a rule is no assignment";
+  const Exposure exposure = route.exposure(1, {true, 7}, "id-1");
+  EXPECT_EQ(exposure.user, 7U);
+  EXPECT_EQ(exposure.arm, stable_hash("b"));
+  EXPECT_EQ(exposure.request, stable_hash("id-1"));
+  EXPECT_EQ(exposure.assignment, assignment_hash(route.definition()));
+  EXPECT_EQ(route.exposure(0, {}, "").request, 0U);
+  EXPECT_EQ(route.wanted_exposures(), nullptr) << "nobody can want any";
+}
+
+TEST(RouteAssignmentTest, ItsHashTellsWhetherKeysGetTheSameArms) {
+  const auto hash = [](const std::string& json) { return assignment_hash(parse_route(json, "reader").value()); };
+  const uint64_t half = hash(R"({"split": {"a": 50, "b": 50}, "sticky": "client"})");
+  EXPECT_EQ(half, hash(R"({"split": {"a": 50, "b": 50}, "sticky": "client", "salt": "reader",
+      "fallback": {"to": "c"}})"));
+  for (const char* other : {R"({"split": {"a": 51, "b": 49}, "sticky": "client"})", R"({"split": {"a": 50, "b": 50}})",
+                            R"({"split": {"a": 50, "c": 50}, "sticky": "client"})",
+                            R"({"split": {"a": 50, "b": 50}, "sticky": "header:x"})",
+                            R"({"split": {"a": 50, "b": 50}, "sticky": "client", "salt": "s"})"})
+    EXPECT_NE(half, hash(other)) << other;
+}
+
+TEST(RoutesTest, ExposuresOutlastTheRouteWhileSomebodyHoldsThem) {
+  MetricRegistry metrics;
+  Routes routes(metrics);
+  EXPECT_EQ(routes.exposures("reader"), nullptr);
+  const RouteDefinition half = parse_route(R"({"split": {"a": 50, "b": 50}})", "reader").value();
+  routes.publish({half});
+  const auto exposures = routes.exposures("reader");
+  ASSERT_NE(exposures, nullptr);
+  EXPECT_EQ(routes.find("reader")->wanted_exposures(), nullptr);
+  exposures->want(true);
+  EXPECT_EQ(routes.find("reader")->wanted_exposures(), exposures.get());
+  routes.publish({});
+  EXPECT_EQ(routes.exposures("reader"), nullptr);
+  routes.publish({half});
+  EXPECT_EQ(routes.exposures("reader"), exposures);
 }
 
 }  // namespace

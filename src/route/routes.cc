@@ -16,7 +16,8 @@ void Routes::publish(const std::vector<RouteDefinition>& definitions) {
       if (const auto it = published_->find(definition.name);
           it != published_->end() && it->second->definition() == definition)
         route = it->second;
-    if (!route) route = std::make_shared<const Route>(definition, arm_stats_, shadow_stats_);
+    if (!route)
+      route = std::make_shared<const Route>(definition, arm_stats_, shadow_stats_, exposures_of(definition.name));
     table->emplace(definition.name, std::move(route));
   }
   const bool any = !table->empty();
@@ -28,6 +29,19 @@ void Routes::publish(const std::vector<RouteDefinition>& definitions) {
     slot.table = published_;
   }
   if (!any) any_.store(false, std::memory_order_relaxed);
+}
+
+std::shared_ptr<Exposures> Routes::exposures_of(const std::string& route) {
+  std::erase_if(exposures_, [](const auto& item) { return item.second.expired(); });
+  std::weak_ptr<Exposures>& kept = exposures_[route];
+  std::shared_ptr<Exposures> exposures = kept.lock();
+  if (!exposures) kept = exposures = std::make_shared<Exposures>();
+  return exposures;
+}
+
+std::shared_ptr<Exposures> Routes::exposures(std::string_view route) const {
+  const std::shared_ptr<const Route> found = find(route);
+  return found ? found->exposures() : nullptr;
 }
 
 std::shared_ptr<const Route> Routes::look(std::string_view name) const {

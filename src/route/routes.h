@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ class Routes {
   /// What has come of the copies that a shadow of a route got; nothing where there is no such shadow.
   CopyCounts copies(std::string_view route, const RouteTarget& shadow) const;
 
+  /// Who gets which arm of a route; null where there is no such route. Of a name they stay the same while anybody holds
+  /// them, whatever becomes of the route.
+  std::shared_ptr<Exposures> exposures(std::string_view route) const;
+
   /// The routes that may lead to a model, by name.
   std::vector<std::shared_ptr<const Route>> leading_to(std::string_view model) const;
 
@@ -50,11 +55,13 @@ class Routes {
   static constexpr size_t kSlots = 16;
 
   std::shared_ptr<const Route> look(std::string_view name) const;
+  std::shared_ptr<Exposures> exposures_of(const std::string& route) MM_REQUIRES(publish_mutex_);
 
   ArmStatsTable arm_stats_;
   ShadowStatsTable shadow_stats_;
   Mutex publish_mutex_;  // one after the other, so that all slots end with the same table
   std::shared_ptr<const Table> published_ MM_GUARDED_BY(publish_mutex_);
+  std::map<std::string, std::weak_ptr<Exposures>> exposures_ MM_GUARDED_BY(publish_mutex_);  // by route
   std::array<Slot, kSlots> slots_;
   std::atomic<bool> any_{false};
 };

@@ -3,14 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 
 namespace modelmill {
-
-/// A number for a text that is the same on every machine and in every release: people's assignments depend on it.
-uint64_t stable_hash(std::string_view text);
-/// Of a text that belongs to `salt`.
-uint64_t stable_hash(uint64_t salt, std::string_view text);
 
 struct WeightedChoice {
   uint64_t seed = 0;  // stable_hash() of what it is called

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/stable_hash.h"
+
 namespace modelmill {
 namespace {
 

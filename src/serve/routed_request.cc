@@ -74,21 +74,29 @@ InferRequestPtr RoutedRequest::Kept::make(std::shared_ptr<ResponseSink> sink) co
 }
 
 RoutedRequest::RoutedRequest(std::shared_ptr<const Route> route, const RequestFacts& facts, const Ways& ways)
-    : route_(std::move(route)),
-      facts_(facts),
-      ways_(ways),
-      chance_(chance()),
-      chosen_(route_->choose(facts_, chance_)),
-      arm_(chosen_) {
+    : route_(std::move(route)), facts_(facts), ways_(ways), chance_(chance()), chosen_(choose()), arm_(chosen_) {
   admit();
 }
 
 RoutedRequest::~RoutedRequest() = default;
 
+size_t RoutedRequest::choose() {
+  if (route_->wanted_exposures() == nullptr) return route_->choose(facts_, chance_);
+  assignment_ = {};
+  return route_->choose(facts_, chance_, &assignment_);
+}
+
+/// It counts for the arm that was assigned, whoever serves it: a fallback is a part of what the arm does.
+void RoutedRequest::tell_exposure(const InferRequest& request) const {
+  if (!assignment_.is_by_split) return;
+  if (Exposures* const wanted = route_->wanted_exposures())
+    wanted->add(route_->exposure(chosen_, assignment_, request.id));
+}
+
 bool RoutedRequest::choose_again(const Parameters& parameters) {
   if (!route_->reads_parameters() || parameters.empty()) return false;
   facts_.parameters = &parameters;
-  const size_t chosen = route_->choose(facts_, chance_);
+  const size_t chosen = choose();
   facts_.parameters = nullptr;
   if (chosen == chosen_) return false;
   if (route_->fallback() != nullptr && !is_hopeless()) arm().stats->breaker().said_nothing();
@@ -183,6 +191,7 @@ void RoutedRequest::submitted_to(const ModelVersion& version, InferRequest& requ
   request.label.clear();
   const Route::Fallback* fallback = route_->fallback();
   if (!client_) {
+    tell_exposure(request);
     // What is a part of a sequence means nothing to another model, which has not seen the rest.
     if (fallback != nullptr && !request.sequence.present())
       kept_.emplace(request).decoupled_refusal = decoupled_refusal;

@@ -92,6 +92,9 @@ class RoutedRequest final : public ResponseSink, public std::enable_shared_from_
     const char* decoupled_refusal = nullptr;
   };
 
+  /// The arm by what is known; who got it is noted if somebody wants to know.
+  size_t choose();
+  void tell_exposure(const InferRequest& request) const;
   void go_to(size_t arm);
   void admit();
   bool move_on(const char* why);
@@ -110,6 +113,7 @@ class RoutedRequest final : public ResponseSink, public std::enable_shared_from_
   RequestFacts facts_;
   const Ways ways_;
   const double chance_;
+  RouteAssignment assignment_;
   size_t chosen_;    // the arm that is asked first
   size_t next_ = 0;  // of the fallback's arms
   std::atomic<size_t> arm_;

@@ -92,6 +92,7 @@ Engine::Engine(const ServerConfig& config)
   code_control_ = std::make_unique<CodeControl>(catalog_, lifecycle_->control(), config_.control.mode);
   route_keeper_ = make_route_keeper();
   rollout_keeper_ = make_rollout_keeper();
+  experiment_keeper_ = make_experiment_keeper();
 }
 
 Engine::~Engine() { shutdown(); }
@@ -114,13 +115,17 @@ Result<ModelStates*> Engine::open_states(bool make) {
   return states_.get();
 }
 
+std::function<Result<StateStore*>(bool make)> Engine::store_of_decisions() {
+  if (!config_.keep_decisions) return nullptr;
+  return [this](bool make) -> Result<StateStore*> {
+    MM_ASSIGN_OR_RETURN(FileStore* const store, open_store(make));
+    return store;
+  };
+}
+
 std::unique_ptr<RouteKeeper> Engine::make_route_keeper() {
   RouteKeeper::Options options;
-  if (config_.keep_decisions)
-    options.store = [this](bool make) -> Result<StateStore*> {
-      MM_ASSIGN_OR_RETURN(FileStore* const store, open_store(make));
-      return store;
-    };
+  options.store = store_of_decisions();
   options.publish = [this](const std::vector<RouteDefinition>& routes) { routes_.publish(routes); };
   options.now = utc_now;
   return std::make_unique<RouteKeeper>(catalog_, std::move(options));
@@ -128,11 +133,7 @@ std::unique_ptr<RouteKeeper> Engine::make_route_keeper() {
 
 std::unique_ptr<RolloutKeeper> Engine::make_rollout_keeper() {
   RolloutKeeper::Options options;
-  if (config_.keep_decisions)
-    options.store = [this](bool make) -> Result<StateStore*> {
-      MM_ASSIGN_OR_RETURN(FileStore* const store, open_store(make));
-      return store;
-    };
+  options.store = store_of_decisions();
   options.count = [this](const std::string& route, const RouteTarget& arm) { return routes_.counts(route, arm); };
   options.count_copies = [this](const std::string& route, const RouteTarget& shadow) {
     return routes_.copies(route, shadow);
@@ -145,6 +146,19 @@ std::unique_ptr<RolloutKeeper> Engine::make_rollout_keeper() {
   };
   options.now = utc_now;
   return std::make_unique<RolloutKeeper>(catalog_, *route_keeper_, metrics_, std::move(options));
+}
+
+std::unique_ptr<ExperimentKeeper> Engine::make_experiment_keeper() {
+  ExperimentKeeper::Options options;
+  options.store = store_of_decisions();
+  if (config_.keep_decisions) options.folder = config_.state_directory + "/experiments";
+  options.exposures = [this](const std::string& route) { return routes_.exposures(route); };
+  options.now = utc_now;
+  options.now_ms = [] {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return int64_t{std::chrono::duration_cast<std::chrono::milliseconds>(now).count()};
+  };
+  return std::make_unique<ExperimentKeeper>(*route_keeper_, metrics_, std::move(options));
 }
 
 VersionFactory Engine::factory() {
@@ -199,6 +213,7 @@ Status Engine::load() {
   route_keeper_->look_over();
   MM_RETURN_IF_ERROR(declare_routes());
   rollout_keeper_->begin_looking();
+  experiment_keeper_->begin_looking();
   return ok_status();
 }
 
@@ -223,6 +238,7 @@ Status Engine::declare_routes() {
 void Engine::shutdown() {
   route_files_.reset();
   rollout_keeper_->stop();
+  experiment_keeper_->stop();
   inference_.stop_shadows();
   lifecycle_->shutdown();
   tracer_.stop();

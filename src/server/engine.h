@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include "base/mutex.h"
 #include "catalog/catalog.h"
 #include "catalog/version_factory.h"
+#include "experiment/experiment_keeper.h"
 #include "lifecycle/controller.h"
 #include "rollout/rollout_keeper.h"
 #include "rollout/route_keeper.h"
@@ -47,6 +49,7 @@ class Engine {
   LifecycleController& lifecycle() { return *lifecycle_; }
   RouteControl& route_control() { return *route_keeper_; }
   RolloutControl& rollout_control() { return *rollout_keeper_; }
+  ExperimentControl& experiment_control() { return *experiment_keeper_; }
   const Routes& routes() const { return routes_; }
 
  private:
@@ -59,6 +62,9 @@ class Engine {
   Result<ModelStates*> open_states(bool make);
   std::unique_ptr<RouteKeeper> make_route_keeper();
   std::unique_ptr<RolloutKeeper> make_rollout_keeper();
+  std::unique_ptr<ExperimentKeeper> make_experiment_keeper();
+  /// Where those keep what they decide; null: nowhere.
+  std::function<Result<StateStore*>(bool make)> store_of_decisions();
   /// Puts in force what the files of the command line declare: routes, and the budgets of devices.
   Status declare_routes();
 
@@ -80,6 +86,7 @@ class Engine {
   std::unique_ptr<BackendRegistry> backends_;
   std::unique_ptr<LifecycleController> lifecycle_;
   std::unique_ptr<RolloutKeeper> rollout_keeper_;
+  std::unique_ptr<ExperimentKeeper> experiment_keeper_;
   std::unique_ptr<FileWatcher> route_files_;  // null: none declares routes, or files decide nothing
 };
 

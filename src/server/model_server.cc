@@ -140,7 +140,7 @@ struct ModelServer::Rep {
     torch.add_to(grpc);
     admin::add_to(router, engine.catalog(), engine.metrics(), server_version(), &engine.routes());
     admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
-                                engine.rollout_control(), &offload, &engine.routes()});
+                                engine.rollout_control(), engine.experiment_control(), &offload, &engine.routes()});
     if (config.access_log) {
       router.set_access_log(log_access);
       grpc.set_call_log(log_call);

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "dialect/admin/experiments.h"
 #include "dialect/admin/models.h"
 #include "dialect/admin/rollouts.h"
 #include "dialect/admin/routes.h"
@@ -20,6 +21,8 @@ void handle(const Controls& controls, std::shared_ptr<wire::HttpExchange> exchan
                          rest.subspan(1));
   if (!rest.empty() && rest[0] == "rollouts")
     return handle_rollouts(controls.rollouts, controls.offload, std::move(exchange), rest.subspan(1));
+  if (!rest.empty() && rest[0] == "experiments")
+    return handle_experiments(controls.experiments, controls.offload, std::move(exchange), rest.subspan(1));
   handle_models(controls.catalog, controls.models, std::move(exchange), rest);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "catalog/catalog.h"
+#include "catalog/experiment_control.h"
 #include "catalog/model_control.h"
 #include "catalog/rollout_control.h"
 #include "catalog/route_control.h"
@@ -16,12 +17,13 @@ struct Controls {
   ModelControl& models;
   RouteControl& routes;
   RolloutControl& rollouts;
+  ExperimentControl& experiments;
   Offload* offload = nullptr;
   const Routes* routes_in_force = nullptr;  // where the shadows of routes count; null: they are not told of
 };
 
-/// Adds /admin/models (models.h), /admin/routes (routes.h) and /admin/rollouts (rollouts.h). What `controls` lead to
-/// must outlive the wire.
+/// Adds /admin/models (models.h), /admin/routes (routes.h), /admin/rollouts (rollouts.h) and /admin/experiments
+/// (experiments.h). What `controls` lead to must outlive the wire.
 void add_control(HttpRouter& router, Controls controls);
 
 }  // namespace modelmill::admin

@@ -1,0 +1,153 @@
+#include "experiment/experiment_document.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/json_text.h"
+#include "state/kept_document.h"
+
+namespace modelmill {
+namespace {
+
+using simdjson::dom::element;
+
+constexpr int64_t kFormat = 1;
+constexpr ExperimentPhase kPhases[] = {ExperimentPhase::kRunning, ExperimentPhase::kDeployed,
+                                       ExperimentPhase::kStopped};
+constexpr ExperimentVerdict kVerdicts[] = {ExperimentVerdict::kRunning, ExperimentVerdict::kNoDifference,
+                                           ExperimentVerdict::kWinner, ExperimentVerdict::kGuardrailBreach,
+                                           ExperimentVerdict::kSampleRatio};
+
+void write_experiment(JsonWriter& json, const Experiment& experiment) {
+  json.begin_object().field("number", experiment.number).field("started_at", experiment.started_at);
+  json.field("started_by", experiment.started_by);
+  json.key("definition").raw(experiment_request_json(experiment.definition)).key("arms").begin_array();
+  for (const ExperimentArm& arm : experiment.arms)
+    json.begin_object().field("arm", arm.name).field("share", arm.share).end_object();
+  json.end_array().field("control", static_cast<uint64_t>(experiment.control));
+  json.field("assignment", experiment.assignment).field("by_request", experiment.by_request);
+  json.field("phase", experiment_phase_name(experiment.phase));
+  json.field("verdict", experiment_verdict_name(experiment.verdict));
+  json.field("verdict_arm", static_cast<uint64_t>(experiment.verdict_arm)).field("why", experiment.why);
+  json.field("decided_at", experiment.decided_at).field("ended_at", experiment.ended_at);
+  json.field("ended_by", experiment.ended_by).field("deployed", experiment.deployed);
+  json.field("is_placed", experiment.is_placed).key("results");
+  if (experiment.results.empty())
+    json.null();
+  else
+    json.raw(experiment.results);
+  json.end_object();
+}
+
+/// Reads fields one after the other, and remembers whether all were as they must be.
+class Fields {
+ public:
+  explicit Fields(const element& object) : object_(object) {}
+
+  template <typename T>
+  void read(const char* name, T& into) {
+    ok_ = ok_ && object_[name].get(into) == simdjson::SUCCESS;
+  }
+  void read(const char* name, std::string& into) {
+    std::string_view text;
+    read(name, text);
+    into = text;
+  }
+  void read_index(const char* name, size_t below, size_t& into) {
+    uint64_t index = 0;
+    read(name, index);
+    ok_ = ok_ && index < below;
+    into = index;
+  }
+  /// The one of `all` that has that name.
+  template <typename T, size_t N>
+  void read_named(const char* name, const T (&all)[N], const char* (*name_of)(T), T& into) {
+    std::string text;
+    read(name, text);
+    const auto* const known = std::find_if(std::begin(all), std::end(all), [&](T one) { return text == name_of(one); });
+    ok_ = ok_ && known != std::end(all);
+    if (ok_) into = *known;
+  }
+  element at(const char* name) {
+    element value;
+    read(name, value);
+    return value;
+  }
+  bool ok() const { return ok_; }
+
+ private:
+  const element object_;
+  bool ok_ = true;
+};
+
+Status read_experiment(const element& value, Experiment& into) {
+  Fields fields(value);
+  fields.read("number", into.number);
+  fields.read("started_at", into.started_at);
+  fields.read("started_by", into.started_by);
+  const element definition = fields.at("definition");
+  simdjson::dom::array arms;
+  fields.read("arms", arms);
+  if (!fields.ok()) return wrong_kept_field("experiment");
+  auto parsed = parse_experiment_request(std::string(simdjson::minify(definition)));
+  if (!parsed.ok()) return failed_precondition(parsed.status().message() + " (use the release that wrote it)");
+  into.definition = *std::move(parsed);
+  for (const element arm : arms) {
+    Fields of_arm(arm);
+    ExperimentArm& one = into.arms.emplace_back();
+    of_arm.read("arm", one.name);
+    of_arm.read("share", one.share);
+    if (!of_arm.ok()) return wrong_kept_field("arms");
+  }
+  fields.read_index("control", into.arms.size(), into.control);
+  fields.read("assignment", into.assignment);
+  fields.read("by_request", into.by_request);
+  fields.read_named("phase", kPhases, experiment_phase_name, into.phase);
+  fields.read_named("verdict", kVerdicts, experiment_verdict_name, into.verdict);
+  fields.read_index("verdict_arm", into.arms.size(), into.verdict_arm);
+  fields.read("why", into.why);
+  fields.read("decided_at", into.decided_at);
+  fields.read("ended_at", into.ended_at);
+  fields.read("ended_by", into.ended_by);
+  fields.read("deployed", into.deployed);
+  fields.read("is_placed", into.is_placed);
+  const element results = fields.at("results");
+  if (!fields.ok()) return wrong_kept_field("experiment");
+  if (!results.is_null()) into.results = simdjson::minify(results);
+  return ok_status();
+}
+
+}  // namespace
+
+const char* experiment_phase_name(ExperimentPhase phase) {
+  switch (phase) {
+    case ExperimentPhase::kRunning: return "running";
+    case ExperimentPhase::kDeployed: return "deployed";
+    case ExperimentPhase::kStopped: return "stopped";
+  }
+  return "";
+}
+
+std::string experiment_document_text(const ExperimentDocument& document) {
+  JsonWriter json;
+  json.begin_object().field("format", kFormat);
+  if (document.last) write_experiment(json.key("experiment"), *document.last);
+  json.end_object();
+  return json.take();
+}
+
+Result<ExperimentDocument> parse_experiment_document(const std::string& text) {
+  simdjson::dom::parser parser;
+  MM_ASSIGN_OR_RETURN(const simdjson::dom::object object, open_kept_document(parser, text, kFormat));
+  ExperimentDocument document;
+  for (const auto& [key, value] : object) {
+    if (key == "format") continue;
+    if (key != "experiment") return unknown_kept_field(key);
+    MM_RETURN_IF_ERROR(read_experiment(value, document.last.emplace()));
+  }
+  return document;
+}
+
+}  // namespace modelmill

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "catalog/experiment_control.h"
+#include "catalog/exposures.h"
+#include "catalog/route_control.h"
+#include "experiment/experiment_document.h"
+#include "experiment/experiment_journal.h"
+#include "experiment/experiment_view.h"
+#include "experiment/exposed_users.h"
+#include "runtime/metrics.h"
+
+namespace modelmill {
+
+/// Runs experiments: notes who got which arm of their routes and what was said of them since, reads what that means,
+/// and puts a winner in force as a change of the route where it is told to. What is decided is written before it is
+/// done, and done again after a crash in between. Of the processes that share a store, one at a time counts for a name:
+/// the one that holds its lease. Thread-safe.
+class ExperimentKeeper final : public ExperimentControl {
+ public:
+  struct Options {
+    ExperimentRecords::OpenStore store;
+    /// The folder of the journals, which is made when it is needed; empty: nothing outlasts the server.
+    std::string folder;
+    /// Who gets which arm of a route; null where there is no such route.
+    std::function<std::shared_ptr<Exposures>(const std::string& route)> exposures;
+    /// UTC, ISO 8601.
+    std::function<std::string()> now;
+    /// Milliseconds since 1970.
+    std::function<int64_t()> now_ms;
+    const TimeSource* time = &TimeSource::steady();
+  };
+
+  /// All of them must outlive it.
+  ExperimentKeeper(RouteControl& routes, MetricRegistry& metrics, Options options);
+  ~ExperimentKeeper() override;
+
+  /// Goes on with the experiments that were kept, and looks at them from now on, on a thread of its own.
+  void begin_looking();
+  void stop();
+  /// One look at all experiments that run. What the thread does each 200 ms.
+  void look();
+
+  Result<std::string> list() override;
+  Result<std::string> show(const std::string& name) override;
+  Result<std::string> start(const std::string& name, std::string_view request, const std::string& by) override;
+  Result<std::string> outcomes(const std::string& name, std::string_view batch) override;
+  Result<std::string> deploy(const std::string& name, std::string_view request, const std::string& by) override;
+  Result<std::string> stop(const std::string& name, const std::string& by) override;
+
+ private:
+  using Record = ExperimentRecords::Record;
+
+  /// What this process knows of an experiment that it counts for.
+  struct Run {
+    uint64_t number = 0;  // of the experiment
+    std::unique_ptr<ExposedUsers> users;
+    std::unique_ptr<ExperimentJournal> journal;  // null: nothing is kept
+    std::shared_ptr<Exposures> exposures;
+    std::map<uint64_t, uint8_t> arms;             // by stable_hash() of their names
+    std::vector<std::shared_ptr<Gauge>> exposed;  // by arm
+    TimePoint synced_at{};
+
+    ~Run() {
+      if (exposures) exposures->want(false);
+    }
+  };
+
+  void run();
+  /// Those that run, and those whose end is yet to be put in force.
+  Status find_experiments() MM_REQUIRES(mutex_);
+  Status look_at(const std::string& name) MM_REQUIRES(mutex_);
+  /// This process's own, made or read again where it is not there yet.
+  Result<Run*> run_of(const std::string& name, const Experiment& experiment) MM_REQUIRES(mutex_);
+  Result<Record> running(const std::string& name) MM_REQUIRES(mutex_);
+  /// Takes what the route has left since, and writes it down.
+  Status count(const std::string& name, const Experiment& experiment, Run& run) MM_REQUIRES(mutex_);
+  Status write_down(const std::string& name, Run& run, const ExposedUsers::Log& log) MM_REQUIRES(mutex_);
+  Status keep_safe(Run& run) const MM_REQUIRES(mutex_);
+  Status decide_for(const std::string& name, Record& record, Run& run) MM_REQUIRES(mutex_);
+  Status begin(const std::string& name, const ExperimentDefinition& definition, Record& record, const std::string& by)
+      MM_REQUIRES(mutex_);
+  Status finish(const std::string& name, Record& record, ExperimentPhase phase, const std::string& arm,
+                const std::string& by) MM_REQUIRES(mutex_);
+  Status place(const std::string& name, Record& record) MM_REQUIRES(mutex_);
+  Status check_free(const std::string& name, const std::string& route) MM_REQUIRES(mutex_);
+  Result<std::string> shown(const std::string& name) MM_REQUIRES(mutex_);
+  /// Of an experiment that was counted here; it is over.
+  void forget(const std::string& name, uint64_t number) MM_REQUIRES(mutex_);
+  std::string note_of(const Experiment& experiment) const;
+  Result<std::string> journal_file(const std::string& name, uint64_t number) const;
+  void tell_outcome(const std::string& name, ExperimentCount which) MM_REQUIRES(mutex_);
+
+  RouteControl& routes_;
+  MetricRegistry& metrics_;
+  const Options options_;
+  Mutex mutex_;
+  ExperimentRecords records_ MM_GUARDED_BY(mutex_);
+  std::map<std::string, Run> runs_ MM_GUARDED_BY(mutex_);             // of those that are counted here
+  std::map<std::string, std::string> watched_ MM_GUARDED_BY(mutex_);  // names to look at; the problem logged last
+  TimePoint listed_at_ MM_GUARDED_BY(mutex_){};
+  std::map<std::pair<std::string, ExperimentCount>, std::shared_ptr<Counter>> outcomes_ MM_GUARDED_BY(mutex_);
+
+  Mutex stop_mutex_;
+  CondVar stop_asked_;
+  bool stopping_ MM_GUARDED_BY(stop_mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace modelmill

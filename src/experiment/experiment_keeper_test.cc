@@ -1,0 +1,258 @@
+#include "experiment/experiment_keeper.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/stable_hash.h"
+#include "base/testing/temp_folder.h"
+#include "catalog/catalog.h"
+#include "model/route_assignment.h"
+#include "rollout/route_keeper.h"
+#include "state/file_store.h"
+
+namespace modelmill {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr const char* kSplit = R"({"split": {"m@1": 50, "m@2": 50}, "sticky": "header:x-user"})";
+constexpr const char* kRequest = R"({"route": "r", "goal": "purchase", "window": "10s"})";
+
+/// A server of the model m with the versions 1 and 2 and the route r; without traffic but what the test says. Made
+/// again over the same store it is that server after a restart.
+class Server {
+ public:
+  Server(StateStore* store, const std::string& folder) : store_(store) {
+    auto table = std::make_shared<ModelTable>();
+    auto entry = std::make_shared<ModelEntry>();
+    entry->name = "m";
+    entry->statuses = {{1, VersionState::kReady, ""}, {2, VersionState::kReady, ""}};
+    table->put(entry);
+    catalog_.publish(table);
+    RouteKeeper::Options of_routes;
+    ExperimentKeeper::Options options;
+    if (store_ != nullptr) of_routes.store = options.store = [this](bool) -> Result<StateStore*> { return store_; };
+    if (store_ != nullptr) options.folder = folder;
+    of_routes.publish = [](const std::vector<RouteDefinition>&) {};
+    of_routes.now = options.now = [] { return "2026-01-31T12:00:00Z"; };
+    options.now_ms = [this] { return now_ms_; };
+    options.exposures = [this](const std::string& name) { return name == "r" ? exposures_ : nullptr; };
+    options.time = &time_;
+    routes_ = std::make_unique<RouteKeeper>(catalog_, std::move(of_routes));
+    EXPECT_TRUE(routes_->restore().ok());
+    keeper_ = std::make_unique<ExperimentKeeper>(*routes_, metrics_, std::move(options));
+    keeper_->look();
+  }
+
+  ExperimentKeeper* operator->() { return keeper_.get(); }
+  RouteKeeper& routes() { return *routes_; }
+  Exposures& exposures() { return *exposures_; }
+  void set_route(const std::string& json) { EXPECT_TRUE(routes_->set(parse_route(json, "r").value(), "me").ok()); }
+  std::string show() { return keeper_->show("x").value(); }
+  void look(std::chrono::milliseconds after = std::chrono::milliseconds(200)) {
+    time_.advance(after);
+    now_ms_ += after.count();
+    keeper_->look();
+  }
+  /// A request of a user that came to an arm.
+  void expose(const std::string& user, const std::string& arm, const std::string& request = "") {
+    exposures_->add({stable_hash(user), request.empty() ? 0 : stable_hash(request), stable_hash(arm),
+                     assignment_hash(*routes_->history("r")->route())});
+  }
+  /// Users of both arms, `ones` of 100 of whom buy.
+  void visit(int users, int ones_of_first, int ones_of_second, const std::string& prefix = "u") {
+    std::string batch = "[";
+    for (int i = 0; i < users; ++i)
+      for (const auto& [arm, ones] : {std::pair("m@1", ones_of_first), std::pair("m@2", ones_of_second)}) {
+        const std::string user = prefix + arm + std::to_string(i);
+        expose(user, arm);
+        if (i % 100 < ones) batch += std::string(batch.size() > 1 ? "," : "") + R"({"user":")" + user + R"("})";
+      }
+    const auto answer = keeper_->outcomes("x", batch + "]");
+    EXPECT_TRUE(answer.ok()) << answer.status().message();
+    EXPECT_THAT(*answer, HasSubstr(R"("unknown":0)"));
+  }
+  std::string split() const {
+    std::string out;
+    for (const RouteArm& arm : routes_->history("r")->route()->split)
+      out += (out.empty() ? "" : " ") + arm.to.text() + "=" + std::to_string(std::lround(arm.percent));
+    return out;
+  }
+
+ private:
+  StateStore* const store_;
+  Catalog catalog_;
+  MetricRegistry metrics_;
+  ManualTime time_;
+  int64_t now_ms_ = 1'769'860'800'000;
+  std::shared_ptr<Exposures> exposures_ = std::make_shared<Exposures>();
+  std::unique_ptr<RouteKeeper> routes_;
+  std::unique_ptr<ExperimentKeeper> keeper_;
+};
+
+class ExperimentKeeperTest : public ::testing::TestWithParam<bool> {
+ protected:
+  ExperimentKeeperTest() : store_(FileStore::open(folder_ / "store").value()) {}
+  std::unique_ptr<Server> make() {
+    return std::make_unique<Server>(GetParam() ? store_.get() : nullptr, folder_ / "experiments");
+  }
+  std::unique_ptr<Server> started(const std::string& request = kRequest) {
+    auto server = make();
+    server->set_route(kSplit);
+    const auto status = (*server)->start("x", request, "me").status();
+    EXPECT_TRUE(status.ok()) << status.message();
+    return server;
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<FileStore> store_;
+};
+
+TEST_P(ExperimentKeeperTest, AWinnerIsFoundAndDeployedByHand) {
+  auto server = started();
+  EXPECT_TRUE(server->exposures().are_wanted());
+  server->visit(2'000, 10, 20);
+  server->look();
+  EXPECT_THAT(server->show(), HasSubstr(R"("decision":"running")")) << "no window is over";
+  EXPECT_THAT((*server)->deploy("x", "", "me").status().message(), HasSubstr("has no winner"));
+  server->look(std::chrono::seconds(10));
+  EXPECT_THAT(server->show(), HasSubstr(R"("decision":"winner","arm":"m@2")"));
+  EXPECT_EQ(server->split(), "m@1=50 m@2=50");
+  ASSERT_TRUE((*server)->deploy("x", "", "me").ok());
+  EXPECT_EQ(server->split(), "m@2=100");
+  EXPECT_EQ(server->routes().history("r")->changes.back().by, "experiment 'x'");
+  EXPECT_THAT(server->show(), HasSubstr(R"("state":"deployed")"));
+  EXPECT_THAT(server->show(), HasSubstr(R"("counted":2000)")) << "the numbers stay";
+  EXPECT_FALSE(server->exposures().are_wanted());
+  EXPECT_EQ((*server)->outcomes("x", R"({"user":"a"})").status().code(), Code::kFailedPrecondition);
+  ASSERT_TRUE(server->routes().undo("r", "me").ok());
+  EXPECT_EQ(server->split(), "m@1=50 m@2=50");
+  EXPECT_TRUE(!GetParam() || std::filesystem::is_empty(folder_ / "experiments"));
+}
+
+TEST_P(ExperimentKeeperTest, TheRuleDeploysAWinnerAndNothingElse) {
+  auto server = started(R"({"route":"r","goal":"purchase","window":"10s","deploy_winner":true,"control":"m@2"})");
+  server->visit(2'000, 12, 12);
+  server->look(std::chrono::seconds(10));
+  EXPECT_EQ(server->split(), "m@1=50 m@2=50");
+  server->visit(2'000, 30, 10, "more");
+  server->look(std::chrono::seconds(10));
+  EXPECT_EQ(server->split(), "m@1=100") << server->show();
+  EXPECT_THAT(server->show(), HasSubstr(R"("ended_by":"modelmill")"));
+}
+
+TEST_P(ExperimentKeeperTest, WhatWasConcludedStaysButForAnAlarm) {
+  auto server = started();
+  server->visit(2'000, 10, 20);
+  server->look(std::chrono::seconds(10));
+  EXPECT_THAT(server->show(), HasSubstr(R"("decision":"winner","arm":"m@2")"));
+  server->visit(4'000, 20, 10, "later");
+  server->look(std::chrono::seconds(10));
+  EXPECT_THAT(server->show(), HasSubstr(R"("decision":"winner","arm":"m@2")"));
+  for (int i = 0; i < 2'000; ++i) server->expose("one" + std::to_string(i), "m@1");
+  server->look();
+  EXPECT_THAT(server->show(), HasSubstr(R"("decision":"sample ratio mismatch")"));
+}
+
+TEST_P(ExperimentKeeperTest, UsersOfAChangedRouteAreNotCounted) {
+  auto server = started();
+  server->expose("ann", "m@1");
+  server->set_route(R"({"split": {"m@1": 90, "m@2": 10}, "sticky": "header:x-user"})");
+  server->expose("bob", "m@1");
+  server->look();
+  EXPECT_THAT(server->show(), HasSubstr(R"("exposed":1)"));
+  EXPECT_THAT(server->show(), HasSubstr("the route 'r' was changed"));
+  ASSERT_TRUE(server->routes().undo("r", "me").ok());
+  server->expose("cid", "m@1");
+  EXPECT_THAT(server->show(), HasSubstr(R"("exposed":2)"));
+  EXPECT_THAT(server->show(), HasSubstr(R"("note":"")"));
+  ASSERT_TRUE(server->routes().remove("r", "me").ok());
+  EXPECT_THAT(server->show(), HasSubstr("is gone"));
+  EXPECT_EQ((*server)->deploy("x", R"({"arm":"m@1"})", "me").status().code(), Code::kFailedPrecondition);
+  ASSERT_TRUE((*server)->stop("x", "me").ok());
+  EXPECT_THAT(server->show(), HasSubstr(R"("state":"stopped")"));
+}
+
+TEST_P(ExperimentKeeperTest, ARestartLosesNothingThatWasWritten) {
+  if (!GetParam()) GTEST_SKIP() << "nothing is kept";
+  auto server = started();
+  server->visit(500, 10, 20);
+  server->expose("ann", "m@1", "request-1");
+  server->look();
+  const std::string before = server->show();
+  server.reset();  // the journal has never been synced
+  server = make();
+  EXPECT_EQ(server->show(), before);
+  EXPECT_THAT((*server)->outcomes("x", R"({"request":"request-1"})").value(), HasSubstr(R"("accepted":1)"));
+  server->expose("ann", "m@1");
+  server->look();
+  EXPECT_THAT(server->show(), HasSubstr(R"("exposed":501)"));
+  server->look(std::chrono::seconds(10));
+  server->look(std::chrono::seconds(10));
+  EXPECT_THAT(server->show(), HasSubstr(R"("counted":501)"));
+  server = make();
+  server->look(std::chrono::seconds(20));
+  EXPECT_THAT(server->show(), HasSubstr(R"("counted":501)"));
+}
+
+TEST_P(ExperimentKeeperTest, ADecisionThatACrashHasCutOffIsDone) {
+  if (!GetParam()) GTEST_SKIP() << "nothing is kept";
+  auto server = started();
+  server.reset();
+  ExperimentRecords records([this](bool) -> Result<StateStore*> { return store_.get(); });
+  auto record = records.get("x").value();
+  record.document.last->phase = ExperimentPhase::kDeployed;
+  record.document.last->deployed = "m@2";
+  record.document.last->is_placed = false;
+  ASSERT_TRUE(records.put("x", record).ok());
+  server = make();
+  EXPECT_EQ(server->split(), "m@2=100");
+}
+
+TEST_P(ExperimentKeeperTest, AnotherProcessDoesNotCountForIt) {
+  if (!GetParam()) GTEST_SKIP() << "nothing is shared";
+  auto server = started();
+  auto other_store = FileStore::open(folder_ / "store").value();
+  Server other(other_store.get(), folder_ / "experiments");
+  EXPECT_THAT(other->show("x").value(), HasSubstr("another process"));
+  EXPECT_EQ(other->outcomes("x", R"({"user":"a"})").status().code(), Code::kFailedPrecondition);
+  EXPECT_FALSE(other.exposures().are_wanted());
+}
+
+TEST_P(ExperimentKeeperTest, WhatCantBeStartedIsRefused) {
+  auto server = make();
+  const auto start = [&](const std::string& name, const std::string& json) {
+    return (*server)->start(name, json, "me").status();
+  };
+  EXPECT_EQ(start("x", kRequest).code(), Code::kNotFound);
+  server->set_route(R"({"split": {"m@1": 100}})");
+  EXPECT_THAT(start("x", kRequest).message(), HasSubstr("gives all to 'm@1'"));
+  server->set_route(kSplit);
+  EXPECT_THAT(start("x", R"({"route":"r","goal":"g","control":"m@7"})").message(),
+              HasSubstr("'m@7' is none of the arms: m@1, m@2"));
+  EXPECT_TRUE(start("x", kRequest).ok());
+  EXPECT_THAT(start("x", kRequest).message(), HasSubstr("runs already"));
+  EXPECT_THAT(start("y", kRequest).message(), HasSubstr("experiment 'x' runs on the route 'r' already"));
+  EXPECT_EQ((*server)->show("y").status().code(), Code::kNotFound);
+  EXPECT_EQ((*server)->stop("y", "me").status().code(), Code::kNotFound);
+  EXPECT_THAT((*server)->deploy("x", R"({"arm":"m@9"})", "me").status().message(), HasSubstr("none of the arms"));
+  EXPECT_THAT((*server)->deploy("x", R"({"name":"m@1"})", "me").status().message(), HasSubstr("only 'arm'"));
+  ASSERT_TRUE((*server)->deploy("x", R"({"arm":"m@1"})", "me").ok());
+  EXPECT_EQ(server->split(), "m@1=100");
+  EXPECT_THAT((*server)->stop("x", "me").status().message(), HasSubstr("is deployed already"));
+  server->set_route(kSplit);
+  EXPECT_TRUE(start("x", kRequest).ok()) << "again, from nothing";
+  EXPECT_THAT(server->show(), HasSubstr(R"("number":2)"));
+  EXPECT_THAT((*server)->list().value(), Not(HasSubstr("results")));
+}
+
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutStore, ExperimentKeeperTest, ::testing::Bool());
+
+}  // namespace
+}  // namespace modelmill
