@@ -13,6 +13,10 @@ wire::HttpReply wrong_method(const char* allowed) {
   return reply;
 }
 
+wire::HttpReply reply_of(Result<std::string> json) {
+  return json.ok() ? json_reply(200, *std::move(json)) : error_reply(json.status());
+}
+
 void reply_apart(Offload* offload, std::shared_ptr<wire::HttpExchange> exchange, Answer answer) {
   if (offload == nullptr) return exchange->reply(answer());
   const Status status = run_large(*offload, [exchange, answer = std::move(answer)] {

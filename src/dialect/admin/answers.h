@@ -2,7 +2,9 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
+#include "base/result.h"
 #include "runtime/offload.h"
 #include "wire/http.h"
 
@@ -10,6 +12,9 @@ namespace modelmill::admin {
 
 /// 405; `allowed` as the header Allow has it, "GET, POST".
 wire::HttpReply wrong_method(const char* allowed);
+
+/// 200 with a document, or the error.
+wire::HttpReply reply_of(Result<std::string> json);
 
 /// What answers a request; it may block.
 using Answer = std::function<wire::HttpReply()>;

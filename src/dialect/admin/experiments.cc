@@ -1,28 +1,14 @@
 #include "dialect/admin/experiments.h"
 
-#include <functional>
 #include <utility>
 
 #include "base/client_network.h"
+#include "dialect/admin/answers.h"
 #include "dialect/http_router.h"
-#include "dialect/large_work.h"
 
 namespace modelmill::admin {
 namespace {
 
-using Answer = std::function<wire::HttpReply()>;
-
-wire::HttpReply reply_of(Result<std::string> json) {
-  return json.ok() ? json_reply(200, *std::move(json)) : error_reply(json.status());
-}
-
-wire::HttpReply wrong_method(const char* allowed) {
-  wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
-  reply.headers.emplace_back("Allow", allowed);
-  return reply;
-}
-
-/// What answers a request; it may block.
 Answer answer_to(ExperimentControl& control, const wire::HttpRequest& request, std::span<const std::string> path) {
   const std::string& method = request.method;
   const std::string by(peer_address(request.peer));
@@ -56,12 +42,7 @@ Answer answer_to(ExperimentControl& control, const wire::HttpRequest& request, s
 
 void handle_experiments(ExperimentControl& control, Offload* offload, std::shared_ptr<wire::HttpExchange> exchange,
                         std::span<const std::string> path) {
-  Answer answer = answer_to(control, exchange->request(), path);
-  if (offload == nullptr) return exchange->reply(answer());
-  const Status status = run_large(*offload, [exchange, answer = std::move(answer)] {
-    exchange->loop().post([exchange, reply = answer()]() mutable { exchange->reply(std::move(reply)); });
-  });
-  if (!status.ok()) exchange->reply(error_reply(status));
+  reply_apart(offload, exchange, answer_to(control, exchange->request(), path));
 }
 
 }  // namespace modelmill::admin

@@ -10,10 +10,6 @@
 namespace modelmill::admin {
 namespace {
 
-wire::HttpReply reply_of(Result<std::string> json) {
-  return json.ok() ? json_reply(200, *std::move(json)) : error_reply(json.status());
-}
-
 std::optional<RolloutAction> action_named(std::string_view name) {
   if (name == "pause") return RolloutAction::kPause;
   if (name == "resume") return RolloutAction::kResume;
