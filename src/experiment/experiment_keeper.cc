@@ -179,12 +179,12 @@ Status ExperimentKeeper::keep_safe(Run& run) const {
   return run.journal->sync();
 }
 
-void ExperimentKeeper::tell_outcome(const std::string& name, ExperimentCount which) {
+void ExperimentKeeper::tell_outcomes(const std::string& name, ExperimentCount which, uint64_t count) {
   std::shared_ptr<Counter>& counter = outcomes_[{name, which}];
   if (!counter)
     counter = metrics_.counter("modelmill_experiment_outcomes_total", "Outcomes that came in, by what became of them",
                                {{"experiment", name}, {"result", experiment_count_name(which)}});
-  counter->add();
+  counter->add(static_cast<double>(count));
 }
 
 Result<std::string> ExperimentKeeper::outcomes(const std::string& name, std::string_view batch) {
@@ -201,8 +201,7 @@ Result<std::string> ExperimentKeeper::outcomes(const std::string& name, std::str
   const int64_t now = options_.now_ms();
   for (const Outcome& outcome : *parsed) ++counts[run->users->add(outcome, now, log)];
   MM_RETURN_IF_ERROR(write_down(name, *run, log));
-  for (const auto& [which, number] : counts)
-    for (uint64_t i = 0; i < number; ++i) tell_outcome(name, which);
+  for (const auto& [which, number] : counts) tell_outcomes(name, which, number);
   return outcome_counts_json(counts);
 }
 

@@ -96,9 +96,10 @@ class ExperimentKeeper final : public ExperimentControl {
   Result<std::string> shown(const std::string& name) MM_REQUIRES(mutex_);
   /// Of an experiment that was counted here; it is over.
   void forget(const std::string& name, uint64_t number) MM_REQUIRES(mutex_);
+  void remove_journal(const std::string& name, uint64_t number) const;
   std::string note_of(const Experiment& experiment) const;
   Result<std::string> journal_file(const std::string& name, uint64_t number) const;
-  void tell_outcome(const std::string& name, ExperimentCount which) MM_REQUIRES(mutex_);
+  void tell_outcomes(const std::string& name, ExperimentCount which, uint64_t count) MM_REQUIRES(mutex_);
 
   RouteControl& routes_;
   MetricRegistry& metrics_;

@@ -1,6 +1,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "base/log.h"
@@ -114,9 +115,11 @@ Status ExperimentKeeper::place(const std::string& name, Record& record) {
 Status ExperimentKeeper::finish(const std::string& name, Record& record, ExperimentPhase phase, const std::string& arm,
                                 const std::string& by) {
   Experiment& experiment = *record.document.last;
-  MM_ASSIGN_OR_RETURN(Run* const run, run_of(name, experiment));
-  MM_RETURN_IF_ERROR(count(name, experiment, *run));
-  experiment.results = experiment_results_json(experiment, *run->users);
+  // What can't be read or written any more must not keep it from ending.
+  if (const auto run = run_of(name, experiment); run.ok() && count(name, experiment, **run).ok())
+    experiment.results = experiment_results_json(experiment, *(*run)->users);
+  else
+    Log::warning("an experiment ends without its last numbers", {{"experiment", name}});
   experiment.phase = phase;
   experiment.ended_at = options_.now();
   experiment.ended_by = by;
@@ -136,10 +139,15 @@ Status ExperimentKeeper::finish(const std::string& name, Record& record, Experim
 void ExperimentKeeper::forget(const std::string& name, uint64_t number) {
   runs_.erase(name);
   watched_.erase(name);
-  if (const auto file = journal_file(name, number); file.ok() && !file->empty())
-    if (const Status status = remove_file(*file); !status.ok() && status.code() != Code::kNotFound)
-      Log::warning("an experiment's journal stays", {{"experiment", name}, {"reason", status.message()}});
+  remove_journal(name, number);
   records_.release(name);
+}
+
+void ExperimentKeeper::remove_journal(const std::string& name, uint64_t number) const {
+  std::error_code ignored;
+  if (const auto file = journal_file(name, number); file.ok() && std::filesystem::exists(*file, ignored))
+    if (const Status status = remove_file(*file); !status.ok())
+      Log::warning("an experiment's journal stays", {{"experiment", name}, {"reason", status.message()}});
 }
 
 Status ExperimentKeeper::check_free(const std::string& name, const std::string& route) {
@@ -186,6 +194,7 @@ Status ExperimentKeeper::begin(const std::string& name, const ExperimentDefiniti
   MM_RETURN_IF_ERROR(records_.put(name, record).with_context(what(name)));
   Log::info("experiment: start", {{"experiment", name}, {"route", definition.route}, {"by", by}});
   watched_.try_emplace(name);
+  remove_journal(name, document.last->number);  // of one whose document is lost
   MM_ASSIGN_OR_RETURN(Run* const run, run_of(name, *document.last));
   return count(name, *document.last, *run);
 }

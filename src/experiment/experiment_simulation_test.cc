@@ -56,7 +56,7 @@ TEST(ExperimentSimulationTest, RatesThatAreTheSameRarelyDiffer) {
 }
 
 TEST(ExperimentSimulationTest, RareConversionsRarelyDifferByChance) {
-  EXPECT_LE(share_decided(rate_interval, 4'000, 100, binary(0.01), binary(0.01)), kMostErrors);
+  EXPECT_LE(share_decided(rate_interval, 3'000, 100, binary(0.01), binary(0.01)), kMostErrors);
 }
 
 TEST(ExperimentSimulationTest, MeansThatAreTheSameRarelyDiffer) {
