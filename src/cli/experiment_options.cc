@@ -46,7 +46,8 @@ void define_start(CLI::App& app, ExperimentCommand& command) {
 void define_outcome(CLI::App& app, ExperimentCommand& command) {
   app.add_option("--user", command.user, "For outcome: whose it is, as the route's sticky key has it")
       ->type_name("USER");
-  app.add_option("--request", command.request, "For outcome: the id of a request of whose it is")->type_name("ID");
+  app.add_option("--request", command.request, "For outcome, in its place: the id of one of the user's requests")
+      ->type_name("ID");
   app.add_option("--metric", command.metric, "For outcome: what was done [the goal]")->type_name("NAME");
   app.add_option("--value", command.value, "For outcome: how much [1]")->type_name("NUMBER");
   app.add_option("--id", command.id, "For outcome: an id of its own; again with the same one it isn't counted")

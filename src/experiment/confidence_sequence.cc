@@ -120,7 +120,7 @@ double power_of(double difference, double variance, double planned, double first
   constexpr double kCertain = 50;
   if (drift > kCertain) return 1;
   // The bound grows with time.
-  Survivors survivors(bound(1) + 5 + drift * begin, drift, (1 - begin) / kLooks);
+  Survivors survivors(bound(1) + 5 + drift * begin, drift, std::max((1 - begin) / kLooks, 1e-9));
   survivors.start(drift * begin, std::sqrt(begin));
   double crossed = 0;
   survivors.cut(bound(begin), crossed);

@@ -105,7 +105,7 @@ TEST(ExperimentDecisionTest, AWrongSampleRatioOverridesAll) {
 
 TEST(ExperimentDecisionTest, AllUsersInOneArmAreFoundOutSoon) {
   const std::vector<double> shares{0.5, 0.5};
-  EXPECT_GT(sample_ratio_evidence(std::vector<uint64_t>{25, 0}, shares), std::log(1 / kSampleRatioAlpha));
+  EXPECT_GT(sample_ratio_evidence(std::vector<uint64_t>{40, 0}, shares), std::log(1 / kSampleRatioAlpha));
   EXPECT_LT(sample_ratio_evidence(std::vector<uint64_t>{5, 0}, shares), std::log(1 / kSampleRatioAlpha));
   EXPECT_LT(sample_ratio_evidence(std::vector<uint64_t>{505'000, 495'500}, std::vector<double>{0.505, 0.495}), 0);
 }
