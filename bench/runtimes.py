@@ -115,7 +115,7 @@ def _check_same(servers, request):
             answers[name] = asking.ask()
     worst = max(answer.difference(answers["onnxruntime", DEFAULT]) for answer in answers.values())
     if worst > SAME:
-        raise RuntimeError(f"{', '.join(map(str, servers))} differ in their answers by {worst:.1g} of the largest value")
+        raise RuntimeError(f"the answers of {', '.join(map(str, servers))} differ by {worst:.1g} of the largest value")
     return worst
 
 

@@ -1,5 +1,5 @@
-"""A server that is killed while clients set labels and defaults, load and unload. What a call has been answered for is so
-again at the next start; of the one call that was on its way, either what was before it or what it asked for."""
+"""A server that is killed while clients set labels and defaults, load and unload. What a call has been answered for is
+so again at the next start; of the one call that was on its way, either what was before it or what it asked for."""
 
 import contextlib
 import copy
@@ -22,8 +22,8 @@ LOADED = ("n", "o")
 
 
 class Client(threading.Thread):
-    """Makes one call after the other until the server is gone. `known` is what has been answered, `asked` what it is with
-    the call that got no answer."""
+    """Makes one call after the other until the server is gone. `known` is what has been answered, `asked` what it is
+    with the call that got no answer."""
 
     def __init__(self, server, known, chance):
         super().__init__()
@@ -90,7 +90,8 @@ class Changing(Victim):
             repository, "--state-dir", self.state, "--model-control-mode=explicit", "--load-model=m",
         ]  # fmt: skip
         self.calls = 0
-        self.of_labels = [{"labels": {}, "default_version": VERSIONS[-1]}]  # what may be; the last one is what was asked
+        # What may be.
+        self.of_labels = [{"labels": {}, "default_version": VERSIONS[-1]}]
         self.of_loads = [set()]
 
     def check(self, server):

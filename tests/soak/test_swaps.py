@@ -1,5 +1,5 @@
-"""A hundred swaps of a model's versions under the load of 64 clients, while another model comes and goes as often: half by
-clients, half by files.
+"""A hundred swaps of a model's versions under the load of 64 clients, while another model comes and goes as often: half
+by clients, half by files.
 
 No request may fail, each answer is that of the version which it names, and memory doesn't grow. The load is a share of
 what the machine does for as many clients that ask without a pause.
