@@ -58,6 +58,10 @@ class Linter {
     ModelConfiguration configuration = read_configuration(model);
     add(model.problems);
     add(configuration.problems);
+    const size_t notes_before = out_.notes.size();
+    std::move(configuration.notes.begin(), configuration.notes.end(), std::back_inserter(out_.notes));
+    for (size_t i = notes_before; i < out_.notes.size(); ++i)
+      if (out_.notes[i].place.empty()) out_.notes[i].place = where;
     LintedModel linted{model, std::move(configuration.layers), std::move(configuration.definition), {}};
     if (out_.problems.size() == before) lint_files(linted, where);
     for (size_t i = before; i < out_.problems.size(); ++i)

@@ -87,6 +87,7 @@ ModelConfiguration read_configuration(const FoundModel& model) {
   out.layers.insert(out.layers.end(), model.layers.begin(), model.layers.end());
   LayeredDefinition laid = lay_over(out.layers);
   std::move(laid.problems.begin(), laid.problems.end(), std::back_inserter(out.problems));
+  out.notes = std::move(laid.notes);
   out.definition = std::move(laid.definition);
   if (!out.problems.empty()) return out;
   const std::string& name = out.definition.name;

@@ -16,6 +16,8 @@ struct ModelConfiguration {
   std::vector<ModelLayer> layers;  // lowest first
   ModelDefinition definition;      // whole only when there are no problems
   std::vector<ConfigProblem> problems;
+  /// What is said to no effect.
+  std::vector<ConfigProblem> notes;
 };
 
 /// Reads what a found model's configuration says; without one its definition has the name alone. A configuration may
