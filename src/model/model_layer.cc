@@ -155,7 +155,7 @@ LayeredDefinition lay_over(std::span<const ModelLayer> layers) {
     max_batch_size_given |= layer.fields.contains("max_batch_size");
   }
   std::vector<ConfigIssue> issues = check_triton_config(config, max_batch_size_given);
-  if (issues.empty()) out.definition = to_definition(config, max_batch_size_given);
+  out.definition = to_definition(config, max_batch_size_given);
   for (const ModelLayer& layer : layers) put_extras(layer, out.definition);
   if (issues.empty()) issues = check_extras(out.definition);
   for (const ConfigIssue& issue : issues) out.problems.push_back(placed(issue, layers));

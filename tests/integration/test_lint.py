@@ -30,7 +30,7 @@ def test_every_problem_has_its_place(tmp_path):
     expected = [
         f"{config}:1:1: error: unknown field 'max_batchsize' in ModelConfig; did you mean 'max_batch_size'?",
         f"{config}:2:9: error: unknown field 'nme' in ModelInput; did you mean 'name'?",
-        f"{tmp_path}/list.yaml:3:5: error: there is no file or folder '{tmp_path}/gone'",
+        f"{tmp_path}/list.yaml:3:5: error: there is no file or folder '{tmp_path}/gone'; correct the path",
     ]
     for line in expected:
         assert line in lines, result.stdout
