@@ -7,6 +7,8 @@ import shutil
 import threading
 import time
 
+import numpy as np
+import onnx
 from plain_call import call
 from processes import Process
 
@@ -41,31 +43,61 @@ def check_served(server, model):
         raise RuntimeError(f"'{model.name}' has versions {versions}, not {model.version} alone")
 
 
-class VersionedModel:
-    """A model's folder, of which the latest version is served. Its versions have the same bytes."""
+def save_scaled(file, factor, path):
+    """The model of `file` with `factor` times its outputs."""
+    model = onnx.load(file)
+    graph = model.graph
+    names = {output.name: f"{output.name}.before_scaling" for output in graph.output}
+    for node in graph.node:
+        for tensors in (node.input, node.output):
+            for i, name in enumerate(tensors):
+                tensors[i] = names.get(name, name)
+    graph.initializer.append(onnx.numpy_helper.from_array(np.float32(factor), "scaling"))
+    for name, inner in names.items():
+        graph.node.append(onnx.helper.make_node("Mul", [inner, "scaling"], [name]))
+    onnx.save(model, path)
 
-    def __init__(self, repository, name, file):
+
+class VersionedModel:
+    """A model's folder, of which the latest version is served. Its versions have as many different contents as
+    `variants` says, in turn; of several, each answers with a factor of its own (factor_of) times what the model does,
+    whose outputs are FP32 then."""
+
+    def __init__(self, repository, name, file, variants=1):
         self.repository = repository
         self.name = name
         self.version = FIRST_VERSION - 1
-        self.file = repository.parent / f"{name}.onnx"
+        self.served = 0  # the last version whose load has been answered
+        self.files = [repository.parent / f"{name}.{variant}.onnx" for variant in range(variants)]
         (repository / name).mkdir(parents=True)
-        shutil.copyfile(file, self.file)
+        for variant, path in enumerate(self.files):
+            if variants == 1:
+                shutil.copyfile(file, path)
+            else:
+                save_scaled(file, 2**variant, path)
         (repository / name / "config.pbtxt").write_text("version_policy { latest { num_versions: 1 } }\n")
         self.add_version()
+
+    def _variant(self, version):
+        return (version - FIRST_VERSION) % len(self.files)
+
+    def factor_of(self, version):
+        """A power of two, of which products are exact."""
+        return 2 ** self._variant(version)
 
     def add_version(self):
         """A folder that is there at once, whole."""
         self.version += 1
         making = self.repository.parent / f"making-{self.name}"
         making.mkdir()
-        os.link(self.file, making / "model.onnx")
+        os.link(self.files[self._variant(self.version)], making / "model.onnx")
         making.rename(self.repository / self.name / str(self.version))
 
     def swap(self, server):
         """The next version in the place of the last one, whose folder goes; ms of the load."""
         self.add_version()
         took = control(server, self.name, "load")
+        self.served = self.version
         shutil.rmtree(self.repository / self.name / str(self.version - 1))
         return took
 

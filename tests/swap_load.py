@@ -12,14 +12,20 @@ BODY = json.dumps({"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32",
 
 
 class SwapLoad:
-    """`clients` threads, each on a connection of its own. Failures are texts; latencies are seconds, by thread."""
+    """`clients` threads, each on a connection of its own. Failures are texts; latencies are seconds, by thread.
 
-    def __init__(self, server, model, clients=8, pause=0.0):
-        self.server, self.model, self.pause = server, model, pause
+    A client asks again when it has its answer; with a `rate`, of requests a second of all clients together, when its
+    turn comes, if that is later: turns that it was late for are left out."""
+
+    def __init__(self, server, model, clients=8, rate=None):
+        self.server, self.model = server, model
+        self.interval = clients / rate if rate else 0.0  # seconds between a client's turns
         self.failures, self.versions = [], set()
         self.latencies = [[] for _ in range(clients)]
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(times,)) for times in self.latencies]
+        self._threads = [
+            threading.Thread(target=self._run, args=(times, one / clients)) for one, times in enumerate(self.latencies)
+        ]
 
     def _ask(self, connection):
         connection.request("POST", f"/v2/models/{self.model}/infer", BODY, {"Content-Type": "application/json"})
@@ -35,10 +41,12 @@ class SwapLoad:
         self.versions.add(version)
         return None
 
-    def _run(self, times):
+    def _run(self, times, share):
+        """`share`: of the interval, after which the client's first turn is."""
         connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=30)
+        turn = time.perf_counter() + share * self.interval
         with contextlib.closing(connection):
-            while not self._stop.is_set():
+            while not self._stop.wait(max(0.0, turn - time.perf_counter())):
                 start = time.perf_counter()
                 try:
                     failure = self._ask(connection)
@@ -48,8 +56,7 @@ class SwapLoad:
                 if failure:
                     self.failures.append(failure)
                     return
-                if self.pause:
-                    self._stop.wait(self.pause)
+                turn = max(turn + self.interval, time.perf_counter())
 
     def __enter__(self):
         for thread in self._threads:
@@ -63,3 +70,14 @@ class SwapLoad:
 
     def requests(self):
         return sum(map(len, self.latencies))
+
+
+def sustained_rate(server, model, clients, seconds):
+    """Requests a second that so many clients get answered, each of which asks again at once."""
+    load = SwapLoad(server, model, clients)
+    began = time.perf_counter()
+    with load:
+        time.sleep(seconds)
+    took = time.perf_counter() - began
+    assert load.failures == []
+    return load.requests() / took

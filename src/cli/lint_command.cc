@@ -19,9 +19,9 @@ std::vector<ModelFormat> formats_of(BackendRegistry& backends) {
   return formats;
 }
 
-std::string problems_text(const std::vector<ConfigProblem>& problems) {
+std::string problems_text(const std::vector<ConfigProblem>& problems, const char* kind) {
   std::string out;
-  for (const ConfigProblem& problem : problems) out += problem.place + ": error: " + problem.message + "\n";
+  for (const ConfigProblem& problem : problems) out += problem.place + ": " + kind + ": " + problem.message + "\n";
   return out;
 }
 
@@ -62,7 +62,8 @@ ExitCode run(const LintCommand& command) {
   };
   const LintReport report = lint_models(command.paths, formats_of(*registry), options);
   // With the configuration on standard output, what is wrong goes beside it.
-  std::fputs((archives.named(problems_text(report.problems)) + archives.summary() + summary(report)).c_str(),
+  const std::string told = problems_text(report.problems, "error") + problems_text(report.notes, "note");
+  std::fputs((archives.named(told) + archives.summary() + summary(report)).c_str(),
              command.effective ? stderr : stdout);
   if (command.effective) std::fputs(archives.named(effective_text(report)).c_str(), stdout);
   return report.problems.empty() ? ExitCode::kOk : ExitCode::kFailure;

@@ -65,6 +65,9 @@ bool ControllerCore::take(Seen seen, const std::shared_ptr<const ModelSources>& 
     taking_ = true;
     for (SeenModel& model : seen.models) {
       names.insert(model.name());
+      for (const std::string& note : model.notes)
+        if (notes_.insert(model.name() + ": " + note).second)
+          Log::info("configuration without effect", {{"model", model.name()}, {"reason", note}});
       const auto before = states.find(model.name());
       if (!take(std::move(model), before == states.end() ? nullptr : &before->second, now, first, after))
         at_rest = false;

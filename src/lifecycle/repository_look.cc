@@ -48,32 +48,34 @@ SeenModel look_at(FoundModel found, const LookOptions& options) {
   seen.found = std::move(found);
   seen.problem = seen.found.problem;
   if (!seen.problem.ok()) return seen;
-  auto definition = read_definition(seen.found);
-  if (!definition.ok()) {
-    seen.problem = definition.status();
+  ModelConfiguration configuration = read_configuration(seen.found);
+  for (const ConfigProblem& note : configuration.notes) seen.notes.push_back(status_of(note).message());
+  if (!configuration.problems.empty()) {
+    seen.problem = status_of(configuration.problems.front());
     return seen;
   }
-  const VersionChoice choice = choose_versions(definition->version_policy, seen.found.versions);
+  ModelDefinition& definition = configuration.definition;
+  const VersionChoice choice = choose_versions(definition.version_policy, seen.found.versions);
   seen.missing = choice.missing;
   if (choice.versions.empty()) {
     seen.problem = invalid_argument("at least one version must be available under the version policy of model '" +
-                                    definition->name + "': expected folders named by a number, such as 1, in '" +
+                                    definition.name + "': expected folders named by a number, such as 1, in '" +
                                     seen.found.directory + "'");
     return seen;
   }
   for (const FoundVersion& version : choice.versions) {
     if (options.fetch)
-      if (const Status fetched = options.fetch(definition->name, version); !fetched.ok()) {
-        seen.problem = fetched.with_context("model '" + definition->name + "', version " +
+      if (const Status fetched = options.fetch(definition.name, version); !fetched.ok()) {
+        seen.problem = fetched.with_context("model '" + definition.name + "', version " +
                                             std::to_string(version.version) + " can't be brought here");
         return seen;
       }
-    const auto stamp = version_stamp(seen.found, version, *definition);
+    const auto stamp = version_stamp(seen.found, version, definition);
     // What vanishes while it is looked at comes to light when it is loaded.
     seen.wanted.push_back({version.version, stamp.ok() ? *stamp : "unreadable"});
     seen.places.emplace(version.version, version);
   }
-  seen.definition = *std::move(definition);
+  seen.definition = std::move(definition);
   return seen;
 }
 

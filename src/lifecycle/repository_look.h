@@ -23,6 +23,7 @@ struct SeenModel {
   std::vector<WantedVersion> wanted;
   std::map<int64_t, FoundVersion> places;  // of those
   std::vector<int64_t> missing = {};       // that the policy names and that are not there
+  std::vector<std::string> notes = {};     // what its configuration says to no effect
 
   const std::string& name() const { return problem.ok() ? definition.name : found.name; }
   /// It is a plain file or an archive, or has our own layout: changes are taken without being asked for.

@@ -85,10 +85,11 @@ Issue check_tensor(const Io& io, const std::string& field, const std::string& ki
   if (io.has_reshape())
     if (auto issue = check_reshape(io, field + ".reshape", what, batched)) return issue;
   if (io.is_shape_tensor())
-    return invalid(field + ".is_shape_tensor", "shape tensors are only supported for TensorRT platform");
+    return invalid(field + ".is_shape_tensor",
+                   "shape tensors are only supported for TensorRT platform; remove the field");
   if (io.is_non_linear_format_io())
     return invalid(field + ".is_non_linear_format_io",
-                   "Non-linear IO format is only supported for the TensorRT platform");
+                   "Non-linear IO format is only supported for the TensorRT platform; remove the field");
   return std::nullopt;
 }
 
@@ -100,14 +101,15 @@ void check_tensors(const ModelConfig& config, bool batched, Issues& issues) {
     issues.add(check_tensor(io, field, "model input", batched));
     if (io.format() != inference::ModelInput::FORMAT_NONE && io.dims_size() != 3)
       issues.add(invalid(field + ".format", "model input '" + io.name() + "': NHWC/NCHW require 3 dims"));
-    if (!names.insert(io.name()).second) issues.add(invalid(field, "there are two inputs named '" + io.name() + "'"));
+    if (!names.insert(io.name()).second)
+      issues.add(invalid(field, "there are two inputs named '" + io.name() + "'; rename one"));
   }
   names.clear();
   for (int i = 0; i < config.output_size(); ++i) {
     const std::string field = indexed("output", i);
     issues.add(check_tensor(config.output(i), field, "model output", batched));
     if (!names.insert(config.output(i).name()).second)
-      issues.add(invalid(field, "there are two outputs named '" + config.output(i).name() + "'"));
+      issues.add(invalid(field, "there are two outputs named '" + config.output(i).name() + "'; rename one"));
   }
 }
 
@@ -161,13 +163,15 @@ Issue check_instance_group(const inference::ModelInstanceGroup& group, const std
                            const std::string& model) {
   const std::string what = "instance group " + (group.name().empty() ? field : group.name()) + " of model " + model;
   using Group = inference::ModelInstanceGroup;
-  if (group.count() < 0) return invalid(field + ".count", what + " has a negative count");
+  if (group.count() < 0)
+    return invalid(field + ".count", what + " has a negative count; give at least 1, or 0 to have it chosen");
   if (group.kind() == Group::KIND_MODEL && group.gpus_size() > 0)
-    return invalid(field + ".gpus", what + " has kind KIND_MODEL but specifies one or more GPUs");
+    return invalid(field + ".gpus", what + " has kind KIND_MODEL but specifies one or more GPUs; remove 'gpus'");
   if (group.kind() == Group::KIND_CPU && group.gpus_size() > 0)
-    return invalid(field + ".gpus", what + " has kind KIND_CPU but specifies one or more GPUs");
+    return invalid(field + ".gpus", what + " has kind KIND_CPU but specifies one or more GPUs; remove 'gpus'");
   if (group.profile_size() > 0)
-    return invalid(field + ".profile", what + " specifies profile field which is only supported for TensorRT models");
+    return invalid(field + ".profile",
+                   what + " specifies profile field which is only supported for TensorRT models; remove it");
   if (group.secondary_devices_size() > 0)
     return unsupported(field + ".secondary_devices", "a secondary device", "remove the field");
   if (group.passive())

@@ -40,6 +40,13 @@ std::optional<ConfigText> ConfigText::parse(std::string_view text, const std::st
   return std::nullopt;
 }
 
+std::optional<ConfigText> ConfigText::parse_known(std::string_view text, const std::string& file) {
+  ConfigText out;
+  out.file_ = file;
+  if (!parse_known_text_proto(text, out.config_, &out.places_->tree)) return std::nullopt;
+  return out;
+}
+
 bool ConfigText::has(const std::string& field) const {
   const FieldDescriptor* descriptor = inference::ModelConfig::descriptor()->FindFieldByName(field);
   return descriptor != nullptr && places_->tree.GetLocation(descriptor, descriptor->is_repeated() ? 0 : -1).line >= 0;

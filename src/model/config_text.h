@@ -20,6 +20,8 @@ class ConfigText {
   /// The same, with everything that is wrong added to `problems`; nullopt when something is.
   static std::optional<ConfigText> parse(std::string_view text, const std::string& file,
                                          std::vector<ConfigProblem>& problems);
+  /// The same of what is known, passing over the names of fields that aren't; nullopt when more than those is wrong.
+  static std::optional<ConfigText> parse_known(std::string_view text, const std::string& file);
   ConfigText(ConfigText&&) noexcept;
   ConfigText& operator=(ConfigText&&) noexcept;
   ~ConfigText();

@@ -40,13 +40,16 @@ class GraphCheck {
   void check_fields() {
     if (config_.platform() != kEnsemblePlatform)
       return add("ensemble_scheduling",
-                 "ensemble scheduling cannot be set for model '" + config_.name() + "' whose platform is not ensemble");
+                 "ensemble scheduling cannot be set for model '" + config_.name() +
+                     "' whose platform is not ensemble; remove it, or set platform: \"ensemble\"");
     if (!config_.backend().empty())
       add("backend", "'backend' should not be specified for " + ensemble() + ", which has none; remove it");
     if (config_.instance_group_size() != 0)
-      add("instance_group", "instance group should not be specified for " + ensemble());
-    if (config_.has_optimization()) add("optimization", "optimization should not be specified for " + ensemble());
-    if (config_.model_warmup_size() != 0) add("model_warmup", "model_warmup can not be specified for " + ensemble());
+      add("instance_group", "instance group should not be specified for " + ensemble() + "; set it for its members");
+    if (config_.has_optimization())
+      add("optimization", "optimization should not be specified for " + ensemble() + "; set it for its members");
+    if (config_.model_warmup_size() != 0)
+      add("model_warmup", "model_warmup can not be specified for " + ensemble() + "; set it for its members");
     if (config_.has_dynamic_batching())
       add("dynamic_batching", "batches are made by the members of " + ensemble() + "; configure them there");
     if (steps_.empty())
@@ -97,7 +100,8 @@ class GraphCheck {
       const std::string& name = config_.input(i).name();
       const std::string field = "input[" + std::to_string(i) + "]";
       if (!read_.contains(name))
-        add(field, "ensemble input '" + name + "' for " + ensemble() + " is not used");
+        add(field, "ensemble input '" + name + "' for " + ensemble() +
+                       " is not used; map it in a step's input_map, or remove it");
       else if (const auto writer = writers_.find(name); writer != writers_.end())
         add(step_field(writer->second),
             "ensemble tensor '" + name + "' is an input of " + ensemble() + " and can't be written by a step");
@@ -131,15 +135,16 @@ class GraphCheck {
     for (const int i : waiting)
       for (const auto& [input, tensor] : steps_[i].input_map())
         if (!there_.contains(tensor) && !writers_.contains(tensor))
-          add(step_field(i) + ".input_map",
-              "ensemble tensor '" + tensor + "' for " + ensemble() +
-                  " is not written: it is no input of the ensemble, and no step has it in its output_map");
+          add(step_field(i) + ".input_map", "ensemble tensor '" + tensor + "' for " + ensemble() +
+                                                " is not written: it is no input of the ensemble, and no step has it "
+                                                "in its output_map; correct its name");
     if (!issues_.empty()) return;
     std::string names;
     for (const int i : waiting)
       for (const auto& [output, tensor] : steps_[i].output_map()) names += (names.empty() ? "'" : ", '") + tensor + "'";
     add(step_field(*waiting.begin()),
-        "the steps of " + ensemble() + " wait for each other in a circle; it has the ensemble tensors " + names);
+        "the steps of " + ensemble() +
+            " wait for each other in a circle, which must be broken; it has the ensemble tensors " + names);
   }
 
   void check_outputs() {
@@ -148,12 +153,14 @@ class GraphCheck {
     for (int i = 0; i < config_.output_size(); ++i) {
       const std::string& name = config_.output(i).name();
       if (!there_.contains(name))
-        add("output[" + std::to_string(i) + "]", "ensemble output '" + name + "' for " + ensemble() + " is not used");
+        add("output[" + std::to_string(i) + "]", "ensemble output '" + name + "' for " + ensemble() +
+                                                     " is not used; map it in a step's output_map, or remove it");
       outputs.insert(name);
     }
     for (const auto& [tensor, step] : writers_)
       if (!read_.contains(tensor) && !outputs.contains(tensor))
-        add(step_field(step) + ".output_map", "ensemble tensor '" + tensor + "' is unused in " + ensemble());
+        add(step_field(step) + ".output_map",
+            "ensemble tensor '" + tensor + "' is unused in " + ensemble() + "; remove it from the map");
   }
 
   const ModelConfig& config_;

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "model/config_check.h"
+#include "model/config_notes.h"
 #include "model/ensemble_check.h"
 #include "model/triton_config.h"
 
@@ -96,6 +97,18 @@ std::vector<ConfigIssue> check_extras(const ModelDefinition& definition) {
   return issues;
 }
 
+/// With the place where the topmost layer that speaks of the field says it.
+ConfigProblem placed(const ConfigIssue& issue, std::span<const ModelLayer> layers) {
+  const std::string field = first_step(issue.field);
+  const auto said = std::find_if(layers.rbegin(), layers.rend(),
+                                 [&](const ModelLayer& layer) { return field.empty() || layer.says(field); });
+  ConfigProblem problem{issue.code, {}, issue.message};
+  if (said == layers.rend()) return problem;
+  problem.place = said->place_of(issue.field);
+  if (said->names_fields && !issue.field.empty()) problem.message = issue.field + ": " + issue.message;
+  return problem;
+}
+
 }  // namespace
 
 bool ModelLayer::says(std::string_view field) const {
@@ -142,20 +155,11 @@ LayeredDefinition lay_over(std::span<const ModelLayer> layers) {
     max_batch_size_given |= layer.fields.contains("max_batch_size");
   }
   std::vector<ConfigIssue> issues = check_triton_config(config, max_batch_size_given);
-  if (issues.empty()) out.definition = to_definition(config, max_batch_size_given);
+  out.definition = to_definition(config, max_batch_size_given);
   for (const ModelLayer& layer : layers) put_extras(layer, out.definition);
   if (issues.empty()) issues = check_extras(out.definition);
-  for (const ConfigIssue& issue : issues) {
-    const std::string field = first_step(issue.field);
-    const auto said = std::find_if(layers.rbegin(), layers.rend(),
-                                   [&](const ModelLayer& layer) { return field.empty() || layer.says(field); });
-    ConfigProblem problem{issue.code, {}, issue.message};
-    if (said != layers.rend()) {
-      problem.place = said->place_of(issue.field);
-      if (said->names_fields && !issue.field.empty()) problem.message = issue.field + ": " + issue.message;
-    }
-    out.problems.push_back(std::move(problem));
-  }
+  for (const ConfigIssue& issue : issues) out.problems.push_back(placed(issue, layers));
+  for (const ConfigIssue& note : fields_without_effect(config)) out.notes.push_back(placed(note, layers));
   return out;
 }
 

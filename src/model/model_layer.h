@@ -58,6 +58,8 @@ struct LayeredDefinition {
   ModelDefinition definition;
   /// What is wrong with them; the definition is whole only when there is nothing.
   std::vector<ConfigProblem> problems;
+  /// What they say to no effect.
+  std::vector<ConfigProblem> notes;
 };
 
 /// Lays the layers over each other, the lowest first, and holds the result against the rules. Pure.

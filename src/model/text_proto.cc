@@ -90,7 +90,7 @@ std::string explain_unknown_field(const Descriptor& root, const std::string& mes
   if (!meant.empty()) return out + "; did you mean '" + meant + "'?";
   if (const std::string home = home_of(root, name); !home.empty()) return out + "; it belongs in " + home;
   if (root.FindFieldByName(name) != nullptr) return out + "; it belongs at the top of the file";
-  return out;
+  return out + "; remove it";
 }
 
 const EnumDescriptor* enum_of_field(const Descriptor& root, const std::string& name, int depth = 4) {
@@ -201,7 +201,8 @@ std::vector<ConfigProblem> parse_text_proto(std::string_view text, const std::st
     const std::string_view before = text.substr(0, bad);
     const int line = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
     const size_t start = before.rfind('\n') + 1;  // npos + 1 is 0
-    return {{Code::kInvalidArgument, text_place(file, line, static_cast<int>(bad - start)), "not UTF-8 text"}};
+    return {{Code::kInvalidArgument, text_place(file, line, static_cast<int>(bad - start)),
+             "not UTF-8 text; save the file as UTF-8"}};
   }
   const std::string whole(text);
   std::vector<TextError> errors = errors_of(whole, into, places, false);
@@ -217,6 +218,16 @@ std::vector<ConfigProblem> parse_text_proto(std::string_view text, const std::st
     problems.push_back({Code::kInvalidArgument, text_place(file, std::max(error.line, 0), column_of_name(text, error)),
                         explain(*into.GetDescriptor(), error.message)});
   return problems;
+}
+
+bool parse_known_text_proto(std::string_view text, google::protobuf::Message& into, TextFormat::ParseInfoTree* places) {
+  if (find_bad_utf8(text) != std::string_view::npos) return false;
+  Errors unknown;
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&unknown);
+  parser.WriteLocationsTo(places);
+  parser.AllowUnknownField(true);
+  return parser.ParseFromString(std::string(text), &into);
 }
 
 }  // namespace modelmill

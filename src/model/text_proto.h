@@ -17,6 +17,10 @@ std::vector<ConfigProblem> parse_text_proto(std::string_view text, const std::st
                                             google::protobuf::Message& into,
                                             google::protobuf::TextFormat::ParseInfoTree* places);
 
+/// The same of the fields that are known, passing over those that aren't. False when more than those is wrong.
+bool parse_known_text_proto(std::string_view text, google::protobuf::Message& into,
+                            google::protobuf::TextFormat::ParseInfoTree* places);
+
 /// "file:line:column" of a place that is counted from 0.
 std::string text_place(const std::string& file, int line, int column);
 

@@ -117,6 +117,21 @@ std::optional<EnsembleDefinition> to_ensemble(const ModelConfig& config) {
   return out;
 }
 
+std::optional<ModelLayer> layer_of(std::optional<ConfigText> parsed) {
+  if (!parsed) return std::nullopt;
+  ModelLayer layer;
+  layer.config = parsed->config();
+  const auto* type = ModelConfig::descriptor();
+  for (int i = 0; i < type->field_count(); ++i)
+    if (parsed->has(type->field(i)->name())) layer.fields.insert(type->field(i)->name());
+  if (layer.config.name().empty()) layer.fields.erase("name");  // the folder's is meant
+  layer.names_fields = true;
+  layer.place_of = [text = std::make_shared<const ConfigText>(*std::move(parsed))](const std::string& field) {
+    return text->place_of(field);
+  };
+  return layer;
+}
+
 }  // namespace
 
 ModelDefinition to_definition(const ModelConfig& config, bool max_batch_size_given) {
@@ -184,19 +199,11 @@ Result<ModelDefinition> definition_from_triton_config(const ModelConfig& config,
 
 std::optional<ModelLayer> triton_layer(std::string_view text, const std::string& file,
                                        std::vector<ConfigProblem>& problems) {
-  std::optional<ConfigText> parsed = ConfigText::parse(text, file, problems);
-  if (!parsed) return std::nullopt;
-  ModelLayer layer;
-  layer.config = parsed->config();
-  const auto* type = ModelConfig::descriptor();
-  for (int i = 0; i < type->field_count(); ++i)
-    if (parsed->has(type->field(i)->name())) layer.fields.insert(type->field(i)->name());
-  if (layer.config.name().empty()) layer.fields.erase("name");  // the folder's is meant
-  layer.names_fields = true;
-  layer.place_of = [text = std::make_shared<const ConfigText>(*std::move(parsed))](const std::string& field) {
-    return text->place_of(field);
-  };
-  return layer;
+  return layer_of(ConfigText::parse(text, file, problems));
+}
+
+std::optional<ModelLayer> known_triton_fields(std::string_view text, const std::string& file) {
+  return layer_of(ConfigText::parse_known(text, file));
 }
 
 Result<ModelDefinition> parse_triton_config(std::string_view text, const std::string& file) {

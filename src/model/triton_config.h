@@ -23,6 +23,9 @@ Result<ModelDefinition> parse_triton_config(std::string_view text, const std::st
 std::optional<ModelLayer> triton_layer(std::string_view text, const std::string& file,
                                        std::vector<ConfigProblem>& problems);
 
+/// What a `config.pbtxt` says beside the fields that aren't known; nullopt when more than those is wrong with it.
+std::optional<ModelLayer> known_triton_fields(std::string_view text, const std::string& file);
+
 /// The definition of a configuration that keeps the rules (check_triton_config).
 ModelDefinition to_definition(const inference::ModelConfig& config, bool max_batch_size_given);
 

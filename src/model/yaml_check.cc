@@ -199,7 +199,7 @@ class Checker {
       if (known == rule.keys.end())
         add(here, unknown_key_text(key, rule, name));
       else if (!seen.insert(key).second)
-        add(here, "'" + inside(name, key) + "' is written twice");
+        add(here, "'" + inside(name, key) + "' is written twice; remove one");
       else
         check(entry.second, *known->rule, inside(name, key), mark_of(entry.second, here));
     }
@@ -221,7 +221,7 @@ class Checker {
         add(here, "a key of '" + name + "' is '" + key + "', but must be a whole number of " +
                       std::to_string(rule.least) + " or more");
       else if (!seen.insert(key).second)
-        add(here, "'" + inside(name, key) + "' is written twice");
+        add(here, "'" + inside(name, key) + "' is written twice; remove one");
       else
         check(entry.second, *rule.item, inside(name, key), mark_of(entry.second, here));
     }
@@ -246,7 +246,7 @@ bool read_yaml(std::string_view text, const std::string& file, YAML::Node& into,
     into = YAML::Load(std::string(text));
     return true;
   } catch (const YAML::Exception& e) {
-    problems.push_back({Code::kInvalidArgument, yaml_place(file, e.mark), "not YAML: " + e.msg});
+    problems.push_back({Code::kInvalidArgument, yaml_place(file, e.mark), "not YAML: " + e.msg + "; correct the text"});
     return false;
   }
 }

@@ -24,6 +24,19 @@ bool check_schema_version(const YAML::Node& root, const std::string& file, std::
   return false;
 }
 
+/// The keys of an entry with which nothing is wrong by itself.
+YAML::Node without_problems(const YAML::Node& entry, const YamlRule& rule, const std::string& file) {
+  YAML::Node out(YAML::NodeType::Map);
+  for (const auto& key : entry) {
+    YAML::Node alone(YAML::NodeType::Map);
+    alone[key.first] = key.second;
+    std::vector<ConfigProblem> problems;
+    check_yaml(alone, rule, "", file, problems);
+    if (problems.empty()) out[key.first] = key.second;
+  }
+  return out;
+}
+
 YamlModel read_model(const YAML::Node& entry, const YamlRule& rule, const std::string& name, const std::string& file) {
   YamlModel model;
   model.place = yaml_place(file, entry.Mark());
@@ -35,8 +48,12 @@ YamlModel read_model(const YAML::Node& entry, const YamlRule& rule, const std::s
       model.problems.push_back({status.code(), yaml_place(file, value.Mark()), status.message()});
   }
   if (const auto value = entry["path"]; value.IsDefined() && value.IsScalar()) model.path = value.Scalar();
-  if (!model.problems.empty()) return model;
-  model.layer = layer_of_yaml(entry, file, model.problems);
+  if (model.problems.empty()) {
+    model.layer = layer_of_yaml(entry, file, model.problems);
+  } else {
+    std::vector<ConfigProblem> told;  // what is wrong is known already
+    model.layer = layer_of_yaml(without_problems(entry, rule, file), file, told);
+  }
   return model;
 }
 
@@ -89,7 +106,8 @@ YamlConfig read_yaml_config(std::string_view text, const std::string& file) {
   try {
     return read_root(root, file);
   } catch (const YAML::Exception& e) {
-    out.problems.push_back({Code::kInvalidArgument, yaml_place(file, e.mark), "can't be read: " + e.msg});
+    out.problems.push_back(
+        {Code::kInvalidArgument, yaml_place(file, e.mark), "can't be read: " + e.msg + "; correct the YAML"});
     return out;
   }
 }

@@ -19,7 +19,7 @@ struct YamlModel {
   std::string name;  // empty: that of the model's file or folder
   std::string path;  // as written; empty: its name, or in the model's own folder that folder
   std::string place;
-  /// Empty when there are problems.
+  /// When there are problems, of the keys that have none.
   ModelLayer layer;
   std::vector<ConfigProblem> problems;
 };

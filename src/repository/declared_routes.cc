@@ -46,10 +46,12 @@ Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& path
     YamlConfig config = read_yaml_config(text, file);
     if (!config.problems.empty()) return status_of(config.problems.front());
     if (!add_budgets(config.device_memory, out.device_memory))
-      return invalid_argument(file + ": 'device_memory' of a device is declared in another file too");
+      return invalid_argument(file +
+                              ": 'device_memory' of a device is declared in another file too; remove one of them");
     for (YamlRoute& route : config.routes) {
       if (!names.insert(route.route.name).second)
-        return invalid_argument(route.place + ": route '" + route.route.name + "' is declared in another file too");
+        return invalid_argument(route.place + ": route '" + route.route.name +
+                                "' is declared in another file too; remove one of them");
       out.routes.push_back(std::move(route));
     }
   }

@@ -57,11 +57,14 @@ class Finder {
     if (status.type() == fs::file_type::not_found) {
       if (const size_t equals = text.find('='); equals != std::string::npos && equals > 0)
         return look_at_named(text.substr(0, equals), text.substr(equals + 1));
-      return not_found("there is no file or folder '" + text + "'");
+      return not_found("there is no file or folder '" + text + "'; correct the path");
     }
-    if (error) return Status(Code::kPermissionDenied, "can't read '" + text + "': " + error.message());
+    if (error)
+      return Status(Code::kPermissionDenied,
+                    "can't read '" + text + "': " + error.message() + "; let this user read it");
     if (fs::is_directory(status)) return look_at_folder(path);
-    if (!fs::is_regular_file(status)) return invalid_argument("'" + text + "' is neither a file nor a folder");
+    if (!fs::is_regular_file(status))
+      return invalid_argument("'" + text + "' is neither a file nor a folder; name a model's");
     if (is_yaml_file(path)) return look_at_yaml(path.string(), folder_of(path));
     // The folder is the model; this file is a part of it.
     if (path.filename() == kSavedModelFile) return look_at_folder(folder_of(path));
@@ -96,7 +99,8 @@ class Finder {
   Result<FoundModel> look_for_one(const std::string& path, const fs::path& described) {
     constexpr int kDeepest = 4;
     if (depth_ == kDeepest)
-      return invalid_argument("the paths of modelmill.yaml lead on and on, at last to '" + path + "'");
+      return invalid_argument("the paths of modelmill.yaml lead on and on, at last to '" + path +
+                              "'; name the model itself in the first of them");
     Finder finder(formats_, options_);
     finder.depth_ = depth_ + 1;
     finder.described_ = described;
@@ -240,14 +244,9 @@ class Finder {
         return target_of(entry, file, folder.path,
                          is_remote_url(entry.path) ? fs::path(entry.path) : folder.path / entry.path)
             .value_or(std::move(model));
-      put_entry(entry, model);
+      model.describe(entry.layer, entry.problems);
     }
     return model;
-  }
-
-  static void put_entry(const YamlModel& entry, FoundModel& model) {
-    for (const ConfigProblem& problem : entry.problems) model.refuse(problem);
-    if (entry.problems.empty()) model.layers.push_back(entry.layer);
   }
 
   /// Config files of the model's own folder come before what other tools say; those of this server describe either.
@@ -268,7 +267,7 @@ class Finder {
     MM_ASSIGN_OR_RETURN(const YamlConfig config, read_yaml_file(file));
     if (!config.problems.empty()) return status_of(config.problems.front());
     if (config.lists_models && depth_ > 0)
-      return invalid_argument("'" + file + "' lists models, and is itself named as one");
+      return invalid_argument("'" + file + "' lists models, and is itself named as one; name its models instead");
     if (config.models.empty()) ++met_;  // a list of none was meant so
     for (const YamlModel& entry : config.models) {
       const std::string otherwise = config.lists_models ? entry.name : ".";
@@ -312,7 +311,7 @@ class Finder {
     if (remote) model.held.push_back(copy.held);
     model.config_files.push_back(file);
     if (!entry.name.empty()) rename(model, entry.name, entry.place);
-    put_entry(entry, model);
+    model.describe(entry.layer, entry.problems);
     return model;
   }
 
@@ -322,11 +321,13 @@ class Finder {
     if (bounds.empty() && options_.bounds) bounds = fs::path(options_.bounds(file)).lexically_normal().string();
     if (bounds.empty() || (target + '/').starts_with(bounds + '/')) return ok_status();
     return invalid_argument("path '" + entry.path + "' leaves the " +
-                            (unpacked_.empty() ? "folder that came with the file that names it" : "archive"));
+                            (unpacked_.empty() ? "folder that came with the file that names it" : "archive") +
+                            "; put the model inside");
   }
 
   LocalCopy open_url(const std::string& url, const std::string& file) const {
-    if (!options_.open_url) return {{}, {}, unimplemented("path '" + url + "' is a URL, which isn't followed here")};
+    if (!options_.open_url)
+      return {{}, {}, unimplemented("path '" + url + "' is a URL, which isn't followed here; copy it here")};
     return options_.open_url(url, file);
   }
 

@@ -84,7 +84,7 @@ TEST(FindYaml, AProblemOfAnEntryIsItsOwn) {
   EXPECT_EQ(found->models[0].problem.message(),
             file + ":3:34: unknown key 'instanses' in models[1]; did you mean 'instances'?");
   EXPECT_EQ(found->models[1].problem.message(),
-            file + ":4:5: there is no file or folder '" + (folder / "no.onnx") + "'");
+            file + ":4:5: there is no file or folder '" + (folder / "no.onnx") + "'; correct the path");
   EXPECT_TRUE(found->models[2].problem.ok());
 }
 

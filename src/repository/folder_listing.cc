@@ -36,8 +36,10 @@ Result<FolderListing> list_folder(const fs::path& folder) {
     }
   }
   if (error == std::errc::no_such_file_or_directory)
-    return not_found("folder '" + folder.string() + "' is not there any more");
-  if (error) return Status(Code::kPermissionDenied, "can't read folder '" + folder.string() + "': " + error.message());
+    return not_found("folder '" + folder.string() + "' is not there any more; correct the path");
+  if (error)
+    return Status(Code::kPermissionDenied,
+                  "can't read folder '" + folder.string() + "': " + error.message() + "; let this user read it");
   std::sort(out.files.begin(), out.files.end());
   std::sort(out.folders.begin(), out.folders.end());
   return out;

@@ -154,6 +154,15 @@ TEST(HuggingFace, AConfigurationBesideWeightsIsAModel) {
   EXPECT_EQ(only(folder / "sentences", with_python()).versions[0].file, folder / "sentences/modules.json");
 }
 
+TEST(Mlflow, EveryPathThatLeadsOutOfItsFolderIsTold) {
+  const TempFolder folder;
+  folder.write("m/MLmodel", "flavors: {python_function: {loader_module: mine, data: ../a, code: ../b}}");
+  const FoundModel model = only(folder / "m", with_python());
+  ASSERT_EQ(model.problems.size(), 2U);
+  EXPECT_THAT(status_of(model.problems[0]).message(), HasSubstr("MLmodel:1:10: file name '../a' must not leave"));
+  EXPECT_THAT(status_of(model.problems[1]).message(), HasSubstr("MLmodel:1:10: file name '../b' must not leave"));
+}
+
 TEST(Mlserver, RuntimesOfPythonAreServed) {
   const TempFolder folder;
   folder.write("m/model-settings.json", R"({"implementation": "mlserver_sklearn.SKLearnModel"})");

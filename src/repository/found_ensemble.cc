@@ -13,9 +13,9 @@ std::optional<FoundModel> found_ensemble(const YamlModel& entry, const std::stri
   model.layout = ModelLayout::kFolder;
   model.versions.push_back({1, folder, file});
   model.config_files.push_back(file);
-  for (const ConfigProblem& problem : entry.problems) model.refuse(problem);
-  if (entry.name.empty()) model.refuse({Code::kInvalidArgument, entry.place, "an ensemble in a list needs a name"});
-  if (entry.problems.empty()) model.layers.push_back(entry.layer);
+  model.describe(entry.layer, entry.problems);
+  if (entry.name.empty())
+    model.refuse({Code::kInvalidArgument, entry.place, "an ensemble in a list needs a name; give it one"});
   return model;
 }
 

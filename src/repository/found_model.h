@@ -57,12 +57,23 @@ struct FoundModel {
   std::vector<std::shared_ptr<const void>> held = {};
   /// Everything that is wrong with its files; `problem` is the first of it.
   std::vector<ConfigProblem> problems;
+  /// Of descriptions that have problems, what else they say; only of use for finding further problems.
+  std::vector<ModelLayer> doubtful_layers = {};
 
   /// Notes that the model can't be loaded; the first reason counts.
   void refuse(const ConfigProblem& why) {
     problems.push_back(why);
     if (problem.ok()) problem = status_of(why);
   }
+
+  /// Takes in a description, or notes what is wrong with it.
+  void describe(const ModelLayer& layer, const std::vector<ConfigProblem>& wrong) {
+    for (const ConfigProblem& why : wrong) refuse(why);
+    misdescribed += wrong.size();
+    (wrong.empty() ? layers : doubtful_layers).push_back(layer);
+  }
+  /// How many of `problems` are of descriptions, and not of what lies there.
+  size_t misdescribed = 0;
 };
 
 }  // namespace modelmill

@@ -17,7 +17,7 @@ Result<JsonFile> JsonFile::read(const std::string& path) {
   MM_ASSIGN_OR_RETURN(std::string json, read_file(path, kLimit));
   simdjson::dom::parser parser;
   if (const auto error = parser.parse(json).error(); error != simdjson::SUCCESS)
-    return invalid_argument(path + ": not JSON: " + simdjson::error_message(error));
+    return invalid_argument(path + ": not JSON: " + simdjson::error_message(error) + "; correct the file");
   return JsonFile(std::move(json));
 }
 

@@ -1,8 +1,10 @@
 #include "repository/lint_models.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "model/yaml_config.h"
@@ -58,11 +60,29 @@ class Linter {
     ModelConfiguration configuration = read_configuration(model);
     add(model.problems);
     add(configuration.problems);
+    const size_t notes_before = out_.notes.size();
+    std::move(configuration.notes.begin(), configuration.notes.end(), std::back_inserter(out_.notes));
+    for (size_t i = notes_before; i < out_.notes.size(); ++i)
+      if (out_.notes[i].place.empty()) out_.notes[i].place = where;
     LintedModel linted{model, std::move(configuration.layers), std::move(configuration.definition), {}};
-    if (out_.problems.size() == before) lint_files(linted, where);
+    const bool lies_well = model.problems.size() == model.misdescribed;
+    if (lies_well &&
+        std::none_of(out_.problems.begin() + static_cast<std::ptrdiff_t>(before), out_.problems.end(), hides_files))
+      lint_files(linted, where);
     for (size_t i = before; i < out_.problems.size(); ++i)
       if (out_.problems[i].place.empty()) out_.problems[i].place = where;
     if (out_.problems.size() == before) out_.models.push_back(std::move(linted));
+  }
+
+  /// Where the problem is of what says which files there should be, looking for them would find what isn't wrong.
+  static bool hides_files(const ConfigProblem& problem) {
+    constexpr std::array<std::string_view, 11> kNames{"backend'",        "platform'", "default_model_filename'",
+                                                      "version_policy'", "versions'", "specific'",
+                                                      "latest'",         "file'",     "path'",
+                                                      "runtime'",        "ensemble'"};
+    return problem.message.starts_with("version_policy") ||
+           std::any_of(kNames.begin(), kNames.end(),
+                       [&](std::string_view name) { return problem.message.find(name) != std::string::npos; });
   }
 
   /// That they lead to models; the rest is told of their file.
@@ -78,7 +98,8 @@ class Linter {
         if (!known)
           out_.problems.push_back({Code::kNotFound, route.place,
                                    "route '" + route.route.name + "' leads to '" + target.text() +
-                                       "', but there is no model named '" + target.model + "'"});
+                                       "', but there is no model named '" + target.model +
+                                       "'; add it, or correct the route"});
       }
     }
   }
@@ -95,7 +116,7 @@ class Linter {
         if (!known)
           out_.problems.push_back({Code::kNotFound, place,
                                    "ensemble '" + model.definition.name + "' has the member '" + member +
-                                       "', but there is no model of that name"});
+                                       "', but there is no model of that name; add it, or correct the name"});
       }
     }
   }

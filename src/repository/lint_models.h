@@ -22,6 +22,8 @@ struct LintedModel {
 struct LintReport {
   std::vector<LintedModel> models;
   std::vector<ConfigProblem> problems;
+  /// What is accepted and has no effect.
+  std::vector<ConfigProblem> notes;
 };
 
 /// Everything that is wrong with the models at the paths: with their files and their configurations. Loads nothing.

@@ -58,6 +58,56 @@ TEST(LintModels, AllThatIsWrongIsTold) {
   EXPECT_EQ(report.models[0].definition.name, "good");
 }
 
+TEST(LintModels, FilesAreLookedAtWhereTheConfigurationHasProblemsToo) {
+  const TempFolder folder;
+  folder.write("a/config.pbtxt", "max_batch_size: -1\ndefault_model_filename: 'gone.onnx'");
+  folder.write("a/1/model.onnx");
+  folder.write("b/config.pbtxt", "max_batchsize: 4\ndefault_model_filename: 'gone.onnx'");
+  folder.write("b/1/model.onnx");
+  folder.write("c/modelmill.yaml", "swop: resource\nfile: gone.onnx");
+  folder.write("c/1/model.onnx");
+  folder.write("d/config.pbtxt", "max_batch_size: -1\nversion_policy { specific { versions: [1, 4] } }");
+  folder.write("d/1/model.onnx");
+  EXPECT_THAT(texts(lint_models({folder.path()}, kFormats)),
+              ElementsAre(HasSubstr("'max_batch_size' must be non-negative"), HasSubstr("a/1/gone.onnx' of default_"),
+                          HasSubstr("unknown field 'max_batchsize'"), HasSubstr("b/1/gone.onnx' of default_"),
+                          HasSubstr("unknown key 'swop'"), HasSubstr("c/1/gone.onnx' of default_"),
+                          HasSubstr("'max_batch_size' must be non-negative"), HasSubstr("version 4 is not there")));
+}
+
+TEST(LintModels, WhatMayBeWrongOnlyBecauseOfAnotherProblemIsNotTold) {
+  const TempFolder folder;
+  folder.write("a/config.pbtxt", "bakend: 'identity'");
+  folder.write("a/1/other.bin");
+  folder.write("b/modelmill.yaml", "backend: [identity]");
+  folder.write("b/1/other.bin");
+  folder.write("c/config.pbtxt", "max_batchsize: 4\nbackend: 'identity'");
+  folder.write("c/1/other.bin");
+  EXPECT_THAT(texts(lint_models({folder.path()}, kFormats)),
+              ElementsAre(HasSubstr("did you mean 'backend'?"), HasSubstr("'backend' is a list"),
+                          HasSubstr("unknown field 'max_batchsize'")));
+}
+
+TEST(LintModels, WhatHasNoEffectIsNotedAndNoProblem) {
+  const TempFolder folder;
+  const std::string config = folder.write("a/config.pbtxt", R"(instance_group { count: 1 host_policy: "one"
+rate_limiter { priority: 2 } }
+cc_model_filenames { key: "7.5" value: "other.onnx" }
+model_metrics { metric_control { metric_identifier { family: "f" } histogram_options { buckets: [1, 2] } } }
+)");
+  folder.write("a/1/model.onnx");
+  const LintReport report = lint_models({folder.path()}, kFormats);
+  EXPECT_THAT(texts(report), IsEmpty());
+  EXPECT_EQ(report.models.size(), 1U);
+  std::vector<std::string> notes;
+  for (const ConfigProblem& note : report.notes) notes.push_back(status_of(note).message());
+  EXPECT_THAT(notes,
+              ElementsAre(HasSubstr(config + ":2:1: instance_group[0].rate_limiter: 'rate_limiter' has no effect"),
+                          HasSubstr(config + ":1:27: instance_group[0].host_policy: 'host_policy' has no effect"),
+                          HasSubstr(config + ":3:1: cc_model_filenames: 'cc_model_filenames' has no effect"),
+                          HasSubstr("'metric_control' has no effect")));
+}
+
 TEST(LintModels, APathThatIsSpoiltDoesNotHideTheOthers) {
   const TempFolder folder;
   folder.write("bad.yaml", "models: []\nfoo: 1\nbar: 2");

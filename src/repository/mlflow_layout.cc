@@ -98,7 +98,8 @@ void tell_python(FoundModel& model, const YAML::Node& whole, const Choice& choic
     if (data.empty()) data = text_of(map, key);
   for (const std::string& inside : {data, text_of(any, "code")})
     if (const auto path = path_inside(model.directory, inside.empty() ? "." : inside); !path.ok())
-      return model.refuse({path.status().code(), yaml_place(file, flavours.Mark()), path.status().message()});
+      model.refuse({path.status().code(), yaml_place(file, flavours.Mark()), path.status().message()});
+  if (!model.problem.ok()) return;
   tell("mlflow_data", data);
   tell("mlflow_code", text_of(any, "code"));
   tell("mlflow_predict", text_of(any, "predict_fn"));
@@ -112,12 +113,16 @@ void read_flavour(FoundModel& model, const std::string& file, std::span<const Mo
   if (!text.ok()) return model.refuse({text.status().code(), {}, text.status().message()});
   std::vector<ConfigProblem> problems;
   YAML::Node root;
-  if (!read_yaml(*text, file, root, problems)) return model.refuse(problems.front());
+  if (!read_yaml(*text, file, root, problems)) {
+    for (const ConfigProblem& problem : problems) model.refuse(problem);
+    return;
+  }
   const YAML::Node& whole = root;
   const YAML::Node flavours = whole.IsMap() ? whole["flavors"] : YAML::Node();
   if (!flavours.IsDefined() || !flavours.IsMap() || flavours.size() == 0)
     return model.refuse(
-        {Code::kInvalidArgument, file, "there are no 'flavors' in it, so nothing tells what the model is"});
+        {Code::kInvalidArgument, file,
+         "there are no 'flavors' in it, so nothing tells what the model is; save it with MLflow again"});
   Choice choice = choose(flavours);
   if (choice.backend == "tensorflow" && choice.file.empty()) find_keras_model(flavours["tensorflow"], model, choice);
   if (choice.backend == "pytorch") find_torch_script(model, choice);
@@ -145,7 +150,7 @@ std::optional<FoundModel> look_for_mlflow(const FolderListing& folder, std::span
   try {
     read_flavour(model, file, formats);
   } catch (const YAML::Exception& e) {
-    model.refuse({Code::kInvalidArgument, yaml_place(file, e.mark), "can't be read: " + e.msg});
+    model.refuse({Code::kInvalidArgument, yaml_place(file, e.mark), "can't be read: " + e.msg + "; correct the YAML"});
   }
   return model;
 }

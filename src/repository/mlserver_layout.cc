@@ -93,8 +93,8 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
   const auto path = path_of_uri(folder, uri.empty() ? "." : uri);
   if (!path.ok()) return model.refuse({path.status().code(), file, "parameters.uri: " + path.status().message()});
   if (uri.empty() && implementation.empty())
-    return model.refuse(
-        {Code::kInvalidArgument, file, "neither 'implementation' nor 'parameters.uri' tells what the model is"});
+    return model.refuse({Code::kInvalidArgument, file,
+                         "neither 'implementation' nor 'parameters.uri' tells what the model is; give one of them"});
   if (read_folder(model, *path, *settings, file, formats)) return;
   const Runtime* runtime = find_runtime(implementation);
   std::string backend = runtime != nullptr ? std::string(runtime->backend) : std::string(kForeignCode);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -51,14 +52,17 @@ Status unserved(const std::string& what, const std::string& file, const std::str
 Result<std::string> read_file(const std::string& path, uint64_t limit) {
   std::error_code error;
   const uintmax_t size = fs::file_size(path, error);
-  if (error) return not_found("can't read '" + path + "': " + error.message());
+  const auto unreadable = [&path](const std::string& why) {
+    return not_found("can't read '" + path + "': " + why + "; the file must be there, and this user able to read it");
+  };
+  if (error) return unreadable(error.message());
   if (size > limit)
     return invalid_argument("file '" + path + "' has " + std::to_string(size) + " bytes, at most " +
-                            std::to_string(limit) + " are read");
+                            std::to_string(limit) + " are read; make it smaller");
   std::ifstream in(path, std::ios::binary);
   std::string text(size, '\0');
   if (!in || (size > 0 && !in.read(text.data(), static_cast<std::streamsize>(size))))
-    return not_found("can't read '" + path + "': " + std::strerror(errno));
+    return unreadable(std::strerror(errno));
   return text;
 }
 
@@ -73,6 +77,7 @@ Result<std::string> path_inside(const std::string& folder, const std::string& na
 
 ModelConfiguration read_configuration(const FoundModel& model) {
   ModelConfiguration out;
+  std::optional<ModelLayer> in_part;  // a config.pbtxt without the fields that aren't known
   const std::string where =
       model.directory.empty() && !model.versions.empty() ? model.versions[0].file : model.directory;
   out.layers.push_back(text_layer("name", model.name, where));
@@ -82,12 +87,22 @@ ModelConfiguration read_configuration(const FoundModel& model) {
       out.problems.push_back({text.status().code(), {}, text.status().message()});
       return out;
     }
-    if (auto layer = triton_layer(*text, model.config_file, out.problems)) out.layers.push_back(*std::move(layer));
+    if (auto layer = triton_layer(*text, model.config_file, out.problems))
+      out.layers.push_back(*std::move(layer));
+    else
+      in_part = known_triton_fields(*text, model.config_file);
   }
   out.layers.insert(out.layers.end(), model.layers.begin(), model.layers.end());
   LayeredDefinition laid = lay_over(out.layers);
   std::move(laid.problems.begin(), laid.problems.end(), std::back_inserter(out.problems));
+  out.notes = std::move(laid.notes);
   out.definition = std::move(laid.definition);
+  if (in_part || !model.doubtful_layers.empty()) {
+    std::vector<ModelLayer> all = out.layers;
+    if (in_part) all.insert(all.begin() + 1, *std::move(in_part));  // above the name of its folder
+    all.insert(all.end(), model.doubtful_layers.begin(), model.doubtful_layers.end());
+    out.definition = lay_over(all).definition;
+  }
   if (!out.problems.empty()) return out;
   const std::string& name = out.definition.name;
   if (model.in_repository && name != model.name)
@@ -162,7 +177,8 @@ Result<std::string> infer_backend(const ModelDefinition& definition, const Found
     if (!format.default_file.empty()) looked_for += (looked_for.empty() ? "" : ", ") + format.default_file;
   return not_found(what + "no model file in '" + version.directory + "': looked for " +
                    (looked_for.empty() ? "nothing, since no backend is installed" : looked_for) +
-                   (names.empty() ? "; the folder is empty" : "; found " + list_text(names)));
+                   (names.empty() ? "; the folder is empty" : "; found " + list_text(names)) +
+                   "; put the model there, or name its backend");
 }
 
 Result<std::string> find_model_file(const ModelDefinition& definition, const FoundVersion& version,
@@ -172,7 +188,9 @@ Result<std::string> find_model_file(const ModelDefinition& definition, const Fou
   if (!definition.default_model_filename.empty()) {
     auto path = path_inside(version.directory, definition.default_model_filename);
     if (!path.ok()) return path.status().with_context("model '" + definition.name + "': default_model_filename");
-    if (!exists(*path)) return not_found(what + "file '" + *path + "' of default_model_filename does not exist");
+    if (!exists(*path))
+      return not_found(what + "file '" + *path +
+                       "' of default_model_filename does not exist; put it there, or correct the name");
     return *path;
   }
   if (format.default_file.empty() && format.extensions.empty()) return std::string();
@@ -188,7 +206,7 @@ Result<std::string> find_model_file(const ModelDefinition& definition, const Fou
   if (format.default_file.empty() && names.empty()) return std::string();
   if (names.empty())
     return not_found(what + "no file '" + format.default_file + "' in '" + version.directory + "', which backend '" +
-                     format.backend + "' needs");
+                     format.backend + "' needs; put it there, or name another with default_model_filename");
   return invalid_argument(what + "version folder '" + version.directory + "' has several model files (" +
                           list_text(names) + "); name one with default_model_filename");
 }

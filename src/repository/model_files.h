@@ -14,8 +14,11 @@ namespace modelmill {
 /// What is said of a model, by whom, and what is wrong with it.
 struct ModelConfiguration {
   std::vector<ModelLayer> layers;  // lowest first
-  ModelDefinition definition;      // whole only when there are no problems
+  /// Whole only when there are no problems; else of what could be read.
+  ModelDefinition definition;
   std::vector<ConfigProblem> problems;
+  /// What is said to no effect.
+  std::vector<ConfigProblem> notes;
 };
 
 /// Reads what a found model's configuration says; without one its definition has the name alone. A configuration may

@@ -90,7 +90,7 @@ std::string unserved_text(const std::string& backend, std::span<const ModelForma
     std::string served = format.default_file;
     for (const std::string& extension : format.extensions) served += (served.empty() ? "*" : ", *") + extension;
     return "backend '" + backend + "', but the one that is installed serves " +
-           (served.empty() ? "no files" : "only " + served);
+           (served.empty() ? "no files; name another backend" : "only " + served + "; export the model as such a file");
   }
   return not_installed_text(backend);
 }

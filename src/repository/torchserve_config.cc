@@ -116,13 +116,15 @@ ModelLayer read_torchserve_config(const std::string& file, std::vector<ConfigPro
   YAML::Node root;
   if (!read_yaml(*text, file, root, problems) || root.IsNull()) return nothing;
   if (!root.IsMap()) {
-    problems.push_back({Code::kInvalidArgument, file, "it has no keys, such as minWorkers or batchSize"});
+    problems.push_back({Code::kInvalidArgument, file,
+                        "it has no keys, such as minWorkers or batchSize; write some, or remove the file"});
     return nothing;
   }
   try {
     return Translation(root, file, problems).run();
   } catch (const YAML::Exception& e) {
-    problems.push_back({Code::kInvalidArgument, yaml_place(file, e.mark), "can't be read: " + e.msg});
+    problems.push_back(
+        {Code::kInvalidArgument, yaml_place(file, e.mark), "can't be read: " + e.msg + "; correct the YAML"});
     return nothing;
   }
 }

@@ -8,7 +8,7 @@ import yaml
 
 import models
 import repositories
-from servers import ROOT, run_cli
+from servers import ROOT, run_cli, serving
 
 OK, FOUND, USAGE = 0, 1, 2
 
@@ -30,7 +30,7 @@ def test_every_problem_has_its_place(tmp_path):
     expected = [
         f"{config}:1:1: error: unknown field 'max_batchsize' in ModelConfig; did you mean 'max_batch_size'?",
         f"{config}:2:9: error: unknown field 'nme' in ModelInput; did you mean 'name'?",
-        f"{tmp_path}/list.yaml:3:5: error: there is no file or folder '{tmp_path}/gone'",
+        f"{tmp_path}/list.yaml:3:5: error: there is no file or folder '{tmp_path}/gone'; correct the path",
     ]
     for line in expected:
         assert line in lines, result.stdout
@@ -38,6 +38,18 @@ def test_every_problem_has_its_place(tmp_path):
     assert f"{tmp_path}/list.yaml:2:28: error: 'models[0].swap' is 'never', but must be one of availability, resource" in (
         result.stdout
     )
+
+
+def test_what_has_no_effect_is_noted(tmp_path):
+    limits = "rate_limiter { resources { name: 'r' count: 1 } }"
+    folder = repositories.add(tmp_path / "models", "m", models.scaled(2), f"instance_group {{\n  {limits}\n}}\n")
+    result = run_cli("lint", tmp_path / "models")
+    assert result.returncode == OK
+    place = f"{folder}/config.pbtxt:2:3"
+    assert f"{place}: note: instance_group[0].rate_limiter: 'rate_limiter' has no effect: " in result.stdout
+    with serving(tmp_path, tmp_path / "models") as server:
+        assert server.log().count("configuration without effect") == 1
+        assert "'rate_limiter' has no effect" in server.log()
 
 
 def test_effective_is_a_configuration_too(tmp_path):

@@ -4,27 +4,23 @@ serves the newest version on disk, answers rightly, and finds nothing wrong with
 
 import contextlib
 import http.client
-import os
-import random
 import shutil
-import subprocess
 import threading
-import time
 
 import pytest
-import servers
 from changing_models import control, predict, served_versions, write_version
+from kill_loop import Victim, kill_again_and_again
 
-KILLS = 200
+KILLS = 70
 # Within how many seconds of its beginning each is killed; it takes less, so some moments are after its end.
 START_SECONDS, LOAD_SECONDS, STOP_SECONDS = 0.25, 0.1, 0.05
 
 
-class Victim:
-    """The models, the state, and the servers over them, one after another."""
+class Serving(Victim):
+    """Versions of a model that follow each other, and the state."""
 
     def __init__(self, folder, chance):
-        self.folder, self.chance = folder, chance
+        super().__init__(folder, chance)
         self.repository, self.state = folder / "models", folder / "state"
         self.version = 0
         self.arguments = [
@@ -37,25 +33,14 @@ class Victim:
         write_version(self.repository, "m", self.version, config="")
         shutil.rmtree(self.repository / "m" / str(self.version - 2), ignore_errors=True)
 
-    def serve(self):
-        return servers.Server(self.folder / "log", *self.arguments)
-
-    def wait_within(self, seconds):
-        time.sleep(self.chance.uniform(0, seconds))
-
     def check(self, server):
         assert served_versions(server, "m") == [str(self.version)]
         assert predict(server, "m")[1]["y"] == [self.version * x for x in (1, 2, 3, 4)]
-        assert "WARN" not in server.log() and "ERROR" not in server.log(), server.text()
+        super().check(server)
 
     def kill_starting(self, server):
         server.kill()
-        command = [str(servers.binary()), "serve", *map(str, self.arguments), "--port", "0"]
-        with open(self.folder / "killed", "wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=servers.environment())
-        self.wait_within(START_SECONDS)
-        process.kill()
-        process.wait()
+        self.start_and_kill(START_SECONDS)
 
     def kill_loading(self, server):
         def load():
@@ -74,26 +59,19 @@ class Victim:
         self.wait_within(STOP_SECONDS)
         server.kill()
 
+    kills = (kill_starting, kill_loading, kill_stopping)
+
+    def kept(self):
+        return [path for path in self.state.rglob("*") if path.is_file()]
+
+    def check_left(self):
+        assert self.kept(), "nothing was ever kept, so no kill can have met it"
+        assert all(path.stat().st_size > 0 for path in self.kept() if path.suffix != ".new")
+
+    def __str__(self):
+        return f"{self.version} versions, {len(self.kept())} files of state"
+
 
 @pytest.mark.timeout(1200)
 def test_the_next_start_is_whole_whenever_the_server_was_killed(tmp_path, capsys):
-    seed = int(os.environ.get("MODELMILL_SEED", time.time_ns() % 1_000_000))
-    with capsys.disabled():
-        print(f"\nMODELMILL_SEED={seed}")
-    chance = random.Random(seed)
-    victim = Victim(tmp_path, chance)
-    kills = [victim.kill_starting, victim.kill_loading, victim.kill_stopping]
-    for _ in range(KILLS):
-        server = victim.serve()
-        try:
-            victim.check(server)
-            chance.choice(kills)(server)
-        finally:
-            server.kill()
-    with servers.serving(tmp_path, *victim.arguments) as server:
-        victim.check(server)
-    kept = [path for path in victim.state.rglob("*") if path.is_file()]
-    assert kept, "nothing was ever kept, so no kill can have met it"
-    assert all(path.stat().st_size > 0 for path in kept if path.suffix != ".new")
-    with capsys.disabled():
-        print(f"{KILLS} kills, {victim.version} versions; {len(kept)} files of state")
+    kill_again_and_again(Serving, tmp_path, KILLS, capsys)

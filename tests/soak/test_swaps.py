@@ -1,20 +1,22 @@
-"""A hundred swaps of a model's versions under the load of 64 clients, while another model comes and goes.
+"""A hundred swaps of a model's versions under the load of 64 clients, while another model comes and goes as often: half
+by clients, half by files.
 
-No request may fail, each answer is that of the version which it names, and memory doesn't grow. The rate is bounded, so
-that what is tested is the swaps and not how much the machine can do.
+No request may fail, each answer is that of the version which it names, and memory doesn't grow. The load is a share of
+what the machine does for as many clients that ask without a pause.
 """
 
 import contextlib
 import shutil
+import time
 
 import models
 import pytest
 import servers
 from changing_models import control, replace_file, served_versions, states, write_version
 from servers import wait_until
-from swap_load import SwapLoad
+from swap_load import SwapLoad, sustained_rate
 
-CLIENTS, PAUSE = 64, 0.2  # seconds between an answer and the client's next request
+CLIENTS, SHARE, SUSTAINED_SECONDS = 64, 0.7, 3
 SWAPS, SETTLED = 50, 10  # each way; memory is held against what it was after so many
 GROWTH = 1.05
 MB = 1e6
@@ -47,12 +49,16 @@ class Memory:
 def swapping(folder, capsys, *arguments):
     """(the server, what is known of its memory, the load on model 'm'), whose every request must be answered."""
     with servers.serving(folder, *arguments) as server:
+        rate = SHARE * sustained_rate(server, "m", CLIENTS, SUSTAINED_SECONDS)
         memory = Memory(server)
-        with SwapLoad(server, "m", CLIENTS, PAUSE) as load:
+        began = time.monotonic()
+        with SwapLoad(server, "m", CLIENTS, rate) as load:
             yield server, memory, load
             memory.assert_flat()
+            seconds = time.monotonic() - began
         with capsys.disabled():
-            print(f"\n{load.requests()} requests over {SWAPS} swaps; {memory}")
+            asked = f"{load.requests()} requests, {load.requests() / seconds:.0f} a second of {rate:.0f}"
+            print(f"\n{asked}, over {SWAPS} swaps; {memory}")
         assert load.failures == []
         assert load.versions == set(range(1, SWAPS + 2))
 
@@ -88,11 +94,9 @@ def test_swaps_by_files(tmp_path, capsys):
     with swapping(tmp_path, capsys, folder, "--model-control-mode=watch") as (server, memory, load):
         for version in range(2, SWAPS + 2):
             replace_file(models.scaled(version), path)
-            comes = not other.exists()
-            if comes:
-                replace_file(models.scaled(1), other)
-            else:
-                other.unlink()
+            replace_file(models.scaled(1), other)
             wait_for(server, load, version)
-            wait_until(lambda comes=comes: bool(served_versions(server, "other")) == comes, "the other model")
+            wait_until(lambda: served_versions(server, "other"), "the other model")
+            other.unlink()
+            wait_until(lambda: not served_versions(server, "other"), "the other model to go")
             memory.note()

@@ -1,0 +1,50 @@
+#include "model/config_notes.h"
+
+#include <string>
+
+namespace modelmill {
+namespace {
+
+class Notes {
+ public:
+  void add(std::string field, const std::string& name, const std::string& why) {
+    found.push_back({Code::kUnimplemented, std::move(field), "'" + name + "' has no effect: " + why});
+  }
+  std::vector<ConfigIssue> found;
+};
+
+void look_at_groups(const inference::ModelConfig& config, Notes& notes) {
+  for (int i = 0; i < config.instance_group_size(); ++i) {
+    const auto& group = config.instance_group(i);
+    const std::string field = "instance_group[" + std::to_string(i) + "]";
+    if (group.has_rate_limiter())
+      notes.add(field + ".rate_limiter", "rate_limiter",
+                "an instance runs whenever it is free, whatever other models do; bound what runs at once by the "
+                "'count' of instances");
+    if (!group.host_policy().empty())
+      notes.add(field + ".host_policy", "host_policy",
+                "instances run on all the cores that the server may use; bind the server as a whole, with taskset or "
+                "numactl");
+  }
+}
+
+}  // namespace
+
+std::vector<ConfigIssue> fields_without_effect(const inference::ModelConfig& config) {
+  Notes notes;
+  look_at_groups(config, notes);
+  if (config.cc_model_filenames_size() > 0)
+    notes.add("cc_model_filenames", "cc_model_filenames",
+              "a version has one file for all GPUs, whatever their compute capability; name it in "
+              "'default_model_filename'");
+  if (config.ensemble_scheduling().max_inflight_requests() > 0)
+    notes.add("ensemble_scheduling.max_inflight_requests", "max_inflight_requests",
+              "a request has one request in flight at each step at most, so every limit is kept; bound those that "
+              "wait for a member by the 'max_queue_size' of its queue");
+  if (config.model_metrics().metric_control_size() > 0)
+    notes.add("model_metrics.metric_control[0]", "metric_control",
+              "histograms have the same buckets for all models; derive others from /metrics where they are read");
+  return std::move(notes.found);
+}
+
+}  // namespace modelmill
