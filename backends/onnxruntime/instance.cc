@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "model.h"
+#include "support/run_watch.h"
 #include "zipmap.h"
 
 namespace modelmill::ort {
@@ -67,12 +68,16 @@ class OrtInstance final : public backend::Instance {
     } cleaner{*this};
     for (size_t i = 0; i < model_.inputs().size(); ++i) inputs_.all.push_back(make_input(execution, i));
     execution.mark_input_end();
-    run(execution);
+    if (!run(execution)) return fail_unwanted(execution);
     execution.mark_infer_end();
     answer(execution);
   }
 
  private:
+  void terminate() const {
+    if (OrtStatus* const status = api->RunOptionsSetTerminate(run_options_.get())) api->ReleaseStatus(status);
+  }
+
   void clear() {
     inputs_.clear();
     outputs_.clear();
@@ -121,8 +126,9 @@ class OrtInstance final : public backend::Instance {
                                            ", the model takes " + backend::dtype_name(port.spec.dtype));
   }
 
-  /// Runs the session for the outputs that at least one request wants.
-  void run(const Execution& execution) {
+  /// Runs the session for the outputs that at least one request wants. False when it was terminated, because nobody
+  /// waits for the answer any more.
+  bool run(const Execution& execution) {
     for (const Port& port : model_.outputs()) {
       const bool wanted =
           std::any_of(execution.begin(), execution.end(), [&](const Request& r) { return r.wants(port.spec.name); });
@@ -132,8 +138,17 @@ class OrtInstance final : public backend::Instance {
     }
     if (output_names_.empty()) throw Error(MM_INVALID_ARGUMENT, "none of the requested outputs is the model's");
     outputs_.all.assign(output_names_.size(), nullptr);
-    check(api->Run(model_.session(), run_options_.get(), input_names_.data(), inputs_.all.data(), inputs_.all.size(),
-                   output_names_.data(), output_names_.size(), outputs_.all.data()));
+    backend::RunWatch::Run watched(watch_, execution);
+    OrtStatus* const status =
+        api->Run(model_.session(), run_options_.get(), input_names_.data(), inputs_.all.data(), inputs_.all.size(),
+                 output_names_.data(), output_names_.size(), outputs_.all.data());
+    if (watched.end()) {
+      if (status != nullptr) api->ReleaseStatus(status);
+      check(api->RunOptionsUnsetTerminate(run_options_.get()));
+      return false;
+    }
+    check(status);
+    return true;
   }
 
   Produced read_output(size_t index) const {
@@ -236,6 +251,7 @@ class OrtInstance final : public backend::Instance {
 
   const OrtModel& model_;
   const Handle<OrtRunOptions> run_options_;
+  backend::RunWatch watch_{[this] { terminate(); }};
   Handle<OrtMemoryInfo> memory_;
   std::vector<const char*> input_names_;
   std::vector<Buffer> buffers_;  // one for each input's batch

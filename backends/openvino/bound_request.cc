@@ -65,11 +65,21 @@ void BoundRequest::set_input(const ModelPort& port, const Tensor& tensor) {
         MM_INVALID_ARGUMENT);
 }
 
-void BoundRequest::infer() {
+bool BoundRequest::infer(const backend::Execution& execution) {
   mark_outputs();
-  check(api->infer_request_infer(request_.get()));
+  backend::RunWatch::Run watched(watch_, execution);
+  const Status status = api->infer_request_infer(request_.get());
+  if (watched.end()) {
+    if (status != 0) last_error();  // that it was cancelled
+    return false;
+  }
+  check(status);
   check_outputs();
+  return true;
 }
+
+/// A request that does not run yet, or no more, is not harmed.
+void BoundRequest::terminate() const { api->infer_request_cancel(request_.get()); }
 
 std::vector<Produced> BoundRequest::take_outputs() {
   std::vector<Produced> out;

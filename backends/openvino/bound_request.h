@@ -6,6 +6,7 @@
 
 #include "compiled.h"
 #include "ports.h"
+#include "support/run_watch.h"
 
 namespace modelmill::ov {
 
@@ -29,7 +30,8 @@ class BoundRequest {
   BoundRequest(Ports ports, Compiled compiled);
 
   void set_input(const ModelPort& port, const Tensor& tensor);
-  void infer();
+  /// False when it was terminated, because nobody waits for the answer any more.
+  bool infer(const backend::Execution& execution);
   /// The outputs of the last execution; those that are to be lent are replaced for the next one.
   std::vector<Produced> take_outputs();
 
@@ -42,6 +44,7 @@ class BoundRequest {
     void* data = nullptr;
   };
 
+  void terminate() const;
   void renew_output(const ModelPort& port);
   void mark_outputs();
   void check_outputs() const;
@@ -52,6 +55,7 @@ class BoundRequest {
   const Compiled compiled_;
   Handle<InferRequest> request_;
   std::vector<Output> outputs_;
+  backend::RunWatch watch_{[this] { terminate(); }};
 };
 
 }  // namespace modelmill::ov

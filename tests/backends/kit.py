@@ -92,6 +92,8 @@ class Kit:
     family: str = ""  # its Python is build/venvs/FAMILY; empty: build/venv
     default_file: str = ""  # which a broken model is made of; empty: broken() of the kit's own
     broken: typing.Callable = None  # broken(folder): writes what can't be loaded as a version's folder
+    # So many rows of the slow model run for many seconds; 0: the runtime can't end an execution that is under way.
+    long_rows: int = 0
     broken_text: str = ""  # what the error of a broken model has, beside the model's name
 
     def __hash__(self):

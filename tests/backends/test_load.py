@@ -3,9 +3,11 @@
 import concurrent.futures
 import re
 import threading
+import time
 
 import pytest
 
+from clients import InferenceServerException
 from kit import assert_close
 from servers import wait_until
 
@@ -143,3 +145,40 @@ def start(client, model):
         done.set()
 
     return client.async_infer(model.name, client.inputs(model.draw()), callback=over), done
+
+
+@pytest.mark.role("slow")
+def test_what_is_cancelled_while_it_runs_is_ended(stand, model):
+    """Where the runtime can: whoever waits behind it is served long before it would be over, and correctly."""
+    kit = stand.kit
+    if kit.long_rows == 0:
+        pytest.skip(f"{kit.runtime} can't end an execution that is under way")
+    long, short = model.draw((kit.long_rows,)), model.draw((1,), seed=1)
+    (expected,) = stand.answers(model, [short])
+    with stand.client() as client:
+        begun = time.monotonic()
+        stand.ask(client, model, model.draw((kit.long_rows // 10,)))
+        soon = 4 * (time.monotonic() - begun)  # of ten that the long one takes
+
+        def is_free():
+            begun = time.monotonic()
+            assert_close(model, stand.ask(client, model, short), expected)
+            return time.monotonic() - begun < soon
+
+        gone = cancelled(stand, model)
+        over = threading.Event()
+        call = client.async_infer(model.name, client.inputs(long), callback=lambda result, error: over.set())
+        call_behind, behind = start(client, model)
+        wait_until(lambda: pending(stand, model) == 1, "one runs and one waits behind it")
+        time.sleep(soon / 20)  # it runs, rather than begins
+        call.cancel()
+        begun = time.monotonic()
+        assert behind.wait(60) and behind.error is None, behind.error
+        assert time.monotonic() - begun < soon, "the execution went on although nobody waited for it"
+        wait_until(lambda: cancelled(stand, model) == gone + 1, "it is counted")
+        assert is_free()
+        with pytest.raises(InferenceServerException, match="Deadline Exceeded"):
+            client.infer(model.name, long, client_timeout=max(0.2, soon / 20))
+        assert is_free()
+        wait_until(lambda: cancelled(stand, model) == gone + 2, "it is counted")
+        assert over.is_set() and call_behind is not None

@@ -301,24 +301,6 @@ def test_a_torch_of_another_minor_is_named_and_passed_over(made, tmp_path):
     assert pytorch_of_doctor(environment)["available"]
 
 
-def test_every_runtime_in_one_process(made, tmp_path):
-    """PyTorch, TensorFlow and ONNX Runtime side by side: their libraries' inner symbols do not meet."""
-    import models as onnx_models
-    from kits.tensorflow import KIT as TENSORFLOW
-
-    tensorflow = make_models(TENSORFLOW)
-    onnx_models.save(onnx_models.scaled(2), tmp_path / "models/onnx/1/model.onnx")
-    shutil.copytree(tensorflow / "times/3", tmp_path / "models/tf/1")
-    put(made, "mlp", tmp_path / "models/torch")
-    put(made, "packed", tmp_path / "models/packed")
-    with servers.serving(tmp_path, tmp_path / "models", env={**KIT.environment(), **TENSORFLOW.environment()}) as server:
-        for _ in range(3):
-            assert answer(server, "onnx", {"x": [[1, 2, 3, 4]]})["y"] == [[2, 4, 6, 8]]
-            assert answer(server, "tf", {"x": [[1, 2, 3, 4]]})["y"] == [[3, 6, 9, 12]]
-            answer(server, "torch", {"input": [[0.5] * 64]})
-            answer(server, "packed", {"INPUT__0": [[0.5] * 64], "scale": [[1]]})
-
-
 def test_packages_of_clients_are_not_run(made, tmp_path):
     """Native code that came by the API is refused; TorchScript, which torch interprets, is not."""
     put(made, "cnn", tmp_path / "models/own")

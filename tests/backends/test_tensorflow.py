@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import servers
-from changing_models import control, predict, served_versions
+from changing_models import control, served_versions
 from kits.tensorflow import KIT
 from stand import make_models
 from swap_load import SwapLoad
@@ -327,15 +327,3 @@ def test_broken_savedmodels_are_told_of(made, tmp_path):
             assert re.search(f"model '{model}' version 1: folder .* can't be loaded", refusal(server, model)), model
         assert "GPU" in refusal(server, "on_gpu")
         assert len(answer(server, "good", {"x": [[0.5] * 64]})["y"][0]) == 10
-
-
-def test_every_runtime_in_one_process(made, tmp_path, request):
-    """TensorFlow and ONNX Runtime side by side: their libraries' inner symbols do not meet."""
-    import models as onnx_models
-
-    onnx_models.save(onnx_models.scaled(2), tmp_path / "models/onnx/1/model.onnx")
-    shutil.copytree(made / "times/3", tmp_path / "models/tf/1")
-    with serving(tmp_path, tmp_path / "models") as server:
-        for _ in range(3):
-            assert predict(server, "onnx")[1]["y"] == [2, 4, 6, 8]
-            assert answer(server, "tf", {"x": [[1, 2, 3, 4]]})["y"] == [[3, 6, 9, 12]]

@@ -14,6 +14,7 @@ KIT = Kit(
     install="pip install onnxruntime",
     default_file="model.onnx",
     broken_text="model.onnx",
+    long_rows=1600,
     models=(
         *(
             Model(

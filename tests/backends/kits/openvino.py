@@ -29,6 +29,7 @@ KIT = Kit(
     family="openvino",
     default_file="model.xml",
     broken_text="model.xml",
+    long_rows=160,
     models=(
         *(
             Model(
