@@ -3,10 +3,11 @@
 import inspect
 import typing
 
-from modelmill import api
+from modelmill import api, devices
 from modelmill.errors import Error
 from modelmill.types import Argument, Returns
 
+from .. import session
 from ..serving import execution
 from . import Flavour
 
@@ -32,7 +33,18 @@ def load(module, hello):
             f"the file has several models ({', '.join(marked)}); the parameter 'object' of the configuration names one"
         )
     ((name, target),) = marked.items()
+    _settle_device(name, target, hello)
     return Own(name, target)
+
+
+def _settle_device(name, target, hello):
+    assumed = hello["device"]
+    devices.settle(hello, target.__modelmill__.device)
+    if session.session.device_asked and hello["device"] != assumed:
+        raise Error(
+            f"device() is called while the file is read, before '{name}' says device={target.__modelmill__.device!r}; call "
+            "it in the model's code, in __init__ or in a function marked with @modelmill.on_start"
+        )
 
 
 class Own(Flavour):
@@ -86,7 +98,7 @@ class Own(Flavour):
             "decoupled": self.streams,
             "concurrent": self.concurrent,
             "max_batch_size": self.batch,
-            "workers": self.workers,
+            **({"workers": self.workers} if self.workers else {}),
         }
 
     def _hooks(self, which):
