@@ -31,7 +31,7 @@ class _Region:
         self.bytes = memoryview(self.map)
         self.words = self.bytes.cast("I")
         self.blocks = []  # (offset, end), ascending
-        self.held = set()  # offsets of those that somebody has an array of
+        self.held = {}  # the sizes of those that somebody has an array of, by their offsets
         self.followers = {}  # by the offset of one: [(region, offset)] of those that are free when it is
         self.dirty = False
 
@@ -72,17 +72,17 @@ class _Region:
 class _Lent:
     """A block that is an array of the model's code, to be sent without a copy, once."""
 
-    def __init__(self, region, offset, begin, address):
+    def __init__(self, region, offset, begin, size, address):
         self.region, self.offset, self.begin, self.address = region, offset, begin, address
         self.sent = False
-        region.held.add(offset)
+        region.held[offset] = size
 
     def place_of(self, array):
         return self.region.number, self.begin + array.__array_interface__["data"][0] - self.address
 
     def let_go(self):
         """Nobody has the array any more."""
-        self.region.held.discard(self.offset)
+        self.region.held.pop(self.offset, None)
         if not self.sent:  # else the server frees it
             self.region.words[self.offset >> 2] = 0
 
@@ -135,12 +135,15 @@ class OwnMemory:
     def empty(self, shape, dtype):
         """An array whose memory the server has, too; of memory as any other where there is no room."""
         size = np.dtype(dtype).itemsize * int(np.prod(shape))
+        held = sum(sum(list(region.held.values())) for region in self._regions)
         try:
+            if 2 * (held + size) > self._limit:
+                raise Full  # the rest is for what is copied
             number, offset, begin, into = self.allocate(size)
         except Full:
             return np.empty(shape, dtype)
         root = np.ndarray.__new__(_Root, (size,), np.uint8, into, begin)
-        root.lent = _Lent(self._regions[number], offset, begin, root.__array_interface__["data"][0])
+        root.lent = _Lent(self._regions[number], offset, begin, size, root.__array_interface__["data"][0])
         weakref.finalize(root, root.lent.let_go).atexit = False
         return np.ndarray(shape, dtype, root)
 

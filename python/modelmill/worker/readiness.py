@@ -8,6 +8,7 @@ import threading
 import time
 
 from . import session
+from .serving import wait
 
 _EVERY, _PATIENCE = 1, 5  # seconds
 log = logging.getLogger("modelmill")
@@ -42,13 +43,9 @@ def _doubt(is_ready):
     try:
         said = is_ready()
         if inspect.isawaitable(said):
-            said = asyncio.run(_wait(said))
+            said = asyncio.run(wait(said))
     except Exception as error:
         return f"is_ready() raised {type(error).__name__}: {error}"
     if not isinstance(said, bool):
         return f"is_ready() returned {type(said).__name__}, not bool"
     return "" if said else "is_ready() returned False"
-
-
-async def _wait(awaitable):
-    return await awaitable

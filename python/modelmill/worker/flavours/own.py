@@ -20,8 +20,7 @@ def load(module, hello):
         for name, value in vars(module).items()
         if hasattr(value, "__modelmill__") and value.__module__ == module.__name__
     }
-    wanted = (hello["config"].get("parameters") or {}).get("object")
-    wanted = wanted.get("string_value") if isinstance(wanted, dict) else wanted
+    wanted = api.parameter("object")
     if wanted:
         if wanted not in marked:
             raise Error(f"parameter 'object' names '{wanted}', which is not marked with @modelmill.model there")
