@@ -31,8 +31,8 @@ class PythonModel final : public backend::Model {
  private:
   size_t take_seat(const std::string& device);
 
-  int64_t workers_ = 0;      // the model's own wish; 0: none
-  int64_t concurrency_ = 0;  // of executions on each worker that takes several
+  int64_t workers_ = 0;              // the model's own wish; 0: none
+  int64_t concurrency_ = 0;          // of executions on each worker that takes several
   std::vector<std::string> places_;  // devices of its configuration's instances; one at least
   std::shared_ptr<const WorkerSettings> settings_;
   std::unique_ptr<Pool> pool_;
