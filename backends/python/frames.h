@@ -39,6 +39,7 @@ enum class FrameType : uint16_t {
   kLog = 39,           // control: [u8 level] text
   kCallCancel = 40,    // control: nobody wants the rest of a call; the frame's id is the call's
   kModels = 41,        // control: loads or unloads a model, or asks whether one is ready
+  kReadiness = 42,     // control: text, why the model's code says that it is not ready; empty: it is
 };
 
 struct FrameHeader {

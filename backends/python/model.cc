@@ -75,20 +75,21 @@ std::string wheels_of(const std::string& requirements, const std::string& config
   return fs::is_directory(beside, error) ? beside.string() : configured;
 }
 
-/// Where the first instance will be.
-std::string first_device_of(const backend::ModelConfig& config) {
-  for (const backend::Json& group : config.json()["instance_group"].items()) {
-    if (group["kind"].text() != "KIND_GPU") return "cpu";
-    const auto& gpus = group["gpus"].items();
-    return "cuda:" + (gpus.empty() ? std::string("0") : gpus.front().text());
-  }
-  return "cpu";
-}
+std::string device_name(int64_t gpu) { return "cuda:" + std::to_string(gpu); }
 
-int64_t configured_instances(const backend::ModelConfig& config) {
-  int64_t count = 0;
-  for (const backend::Json& group : config.json()["instance_group"].items()) count += group["count"].integer(0);
-  return count;
+/// Where the configuration's instances are, in the host's order; one at least.
+std::vector<std::string> places_of(const backend::ModelConfig& config) {
+  std::vector<std::string> out;
+  for (const backend::Json& group : config.json()["instance_group"].items()) {
+    std::vector<std::string> devices;
+    if (group["kind"].text() == "KIND_GPU")
+      for (const backend::Json& gpu : group["gpus"].items()) devices.push_back(device_name(gpu.integer()));
+    if (devices.empty()) devices.emplace_back("cpu");
+    const auto count = static_cast<size_t>(std::max<int64_t>(group["count"].integer(0), 1));
+    for (const std::string& device : devices) out.insert(out.end(), count, device);
+  }
+  if (out.empty()) out.emplace_back("cpu");
+  return out;
 }
 
 std::map<std::string, std::string> environment_of(const backend::ModelArgs& args, int64_t workers) {
@@ -107,6 +108,7 @@ std::string hello_of(const backend::ModelArgs& args, int64_t shared_memory) {
   return "\"model\":" + json_quoted(args.name) + ",\"version\":" + std::to_string(args.version) +
          ",\"directory\":" + json_quoted(args.directory) + ",\"file\":" + json_quoted(args.file) +
          ",\"parent\":" + std::to_string(::getpid()) + ",\"memory_limit\":" + std::to_string(shared_memory) +
+         ",\"gpus\":" + std::to_string(args.machine_gpus) + ",\"placed\":" + (args.placed ? "true" : "false") +
          ",\"config\":" + json_text(args.config.json());
 }
 
@@ -150,7 +152,7 @@ PythonModel::PythonModel(const backend::ModelArgs& args, const PythonSettings& s
   const backend::ModelConfig& config = args.config;
   workers_ = bounded(config, "workers", 0, 0, 1024);
   concurrency_ = bounded(config, "concurrency", kDefaultConcurrency, 1, 4096);
-  first_device_ = first_device_of(config);
+  places_ = places_of(config);
   auto made = std::make_shared<WorkerSettings>();
   made->host_model = args.host_model;
   made->model = args.name;
@@ -162,12 +164,11 @@ PythonModel::PythonModel(const backend::ModelArgs& args, const PythonSettings& s
   made->start_limit = std::chrono::seconds(bounded(config, "start_timeout_s", kDefaultStartSeconds, 1, 1 << 24));
   made->stop_limit = std::chrono::seconds(bounded(config, "stop_timeout_s", kDefaultStopSeconds, 1, 3600));
   made->process.command = {interpreter.path, package + "/worker/__main__.py"};
-  configured_ = configured_instances(config);
-  made->process.environment = environment_of(args, std::max(workers_, configured_));
+  made->process.environment = environment_of(args, std::max(workers_, static_cast<int64_t>(places_.size())));
   made->hello = hello_of(args, static_cast<int64_t>(made->shared_memory));
   settings_ = made;
   pool_ = std::make_unique<Pool>(settings_);
-  pool_->add(first_device_);
+  pool_->add(places_.front());
 }
 
 backend::ModelInfo PythonModel::info() {
@@ -183,7 +184,8 @@ backend::ModelInfo PythonModel::info() {
   out.batching = shape.max_batch_size > 0 ? MM_BATCHING_ROWS : MM_BATCHING_NONE;
   out.max_batch_size = shape.max_batch_size;
   if (workers_ == 0) workers_ = shape.workers;
-  if (shape.concurrent && configured_ > 1) workers_ = configured_;  // else the host makes so many instances
+  const auto places = static_cast<int64_t>(places_.size());
+  if (shape.concurrent && places > 1) workers_ = places;  // else the host makes so many instances
   const int64_t workers = std::max<int64_t>(workers_, 1);
   out.recommended_instances = static_cast<uint32_t>(workers);
   out.concurrency = static_cast<uint32_t>(concurrency_ * workers);
@@ -193,17 +195,18 @@ backend::ModelInfo PythonModel::info() {
 /// The first instance gets the worker that told what the model is, if it is where the instance should be.
 size_t PythonModel::take_seat(const std::string& device) {
   if (std::exchange(first_taken_, true)) return pool_->add(device);
-  if (device == first_device_) return 0;
+  if (device == places_.front()) return 0;
   const size_t seat = pool_->add(device);
   pool_->remove(0);
   return seat;
 }
 
 std::unique_ptr<backend::Instance> PythonModel::create_instance(const backend::InstanceArgs& args) {
-  const std::string device = args.kind == MM_DEVICE_GPU ? "cuda:" + std::to_string(args.device_id) : "cpu";
+  const std::string device = args.kind == MM_DEVICE_GPU ? device_name(args.device_id) : "cpu";
   const size_t seat = take_seat(device);
   if (!pool_->shape().concurrent) return std::make_unique<Seat>(*pool_, seat);
-  for (int64_t i = 1; i < workers_; ++i) pool_->add(device);
+  for (size_t i = 1; i < static_cast<size_t>(std::max<int64_t>(workers_, 1)); ++i)
+    pool_->add(places_.size() > 1 ? places_[i] : device);
   return std::make_unique<AllSeats>(*pool_);
 }
 

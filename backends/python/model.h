@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "interpreter.h"
 #include "modelmill/backend.hpp"
@@ -30,10 +31,9 @@ class PythonModel final : public backend::Model {
  private:
   size_t take_seat(const std::string& device);
 
-  int64_t workers_ = 0;      // the model's own wish; 0: none
-  int64_t configured_ = 0;   // instances of its configuration; 1 also where that says nothing
-  int64_t concurrency_ = 0;  // of executions on each worker that takes several
-  std::string first_device_;
+  int64_t workers_ = 0;              // the model's own wish; 0: none
+  int64_t concurrency_ = 0;          // of executions on each worker that takes several
+  std::vector<std::string> places_;  // devices of its configuration's instances; one at least
   std::shared_ptr<const WorkerSettings> settings_;
   std::unique_ptr<Pool> pool_;
   bool first_taken_ = false;

@@ -140,11 +140,20 @@ void Pool::start_again(size_t index) {
 
 void Pool::tell_availability() {
   const bool any = std::any_of(seats_.begin(), seats_.end(), [this](const Seat& seat) { return is_ready(seat); });
-  if ((any && available_) || closing_ || !shape_) return;
-  available_ = any;
-  if (!MM_HAS(backend::host, model_available)) return;
-  const std::string why = any ? "" : why_away();
-  backend::host->model_available(settings_->host_model, any, why.c_str());
+  const std::string why = any ? doubt() : why_away();
+  if ((why.empty() && available_) || closing_ || !shape_) return;
+  available_ = why.empty();
+  if (MM_HAS(backend::host, model_available))
+    backend::host->model_available(settings_->host_model, available_, why.c_str());
+}
+
+std::string Pool::doubt() const {
+  for (const Seat& seat : seats_) {
+    if (!is_ready(seat)) continue;
+    if (const std::string doubt = seat.worker->doubt(); !doubt.empty())
+      return "the Python worker of model '" + settings_->model + "' is not ready: " + doubt;
+  }
+  return {};
 }
 
 std::string Pool::why_away() const {

@@ -65,6 +65,8 @@ class Pool {
   bool is_ready(const Seat& seat) const;
   size_t acquire(std::unique_lock<std::mutex>& lock, size_t preferred, bool shared);
   std::string why_away() const;
+  /// Why the model's code says that it is not ready, in one worker that is; empty: none says so.
+  std::string doubt() const;
   void tell_availability();
 
   const std::shared_ptr<const WorkerSettings> settings_;

@@ -136,6 +136,7 @@ std::string reap_process(Process& process) {
   const char* name = ::sigabbrev_np(signal);
   std::string text = "was killed by signal " + std::to_string(signal);
   if (name != nullptr) text += std::string(" (SIG") + name + ")";
+  if (signal == SIGKILL) text += ", as the kernel does when memory runs out";
   return text;
 }
 

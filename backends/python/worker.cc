@@ -95,6 +95,7 @@ void Worker::on_control(uint32_t events) {
 void Worker::on_frame(const Frame& frame) {
   if (services_->take(frame)) return;
   const FrameReader body(frame.body);
+  if (frame.type == FrameType::kReadiness) return on_readiness(FrameReader(body).rest());
   if (frame.type != FrameType::kReady && frame.type != FrameType::kFailed)
     throw ProtocolError("frame " + std::to_string(static_cast<int>(frame.type)) + " on the control socket");
   if (state() != State::kStarting) throw ProtocolError("it is ready twice");
@@ -102,6 +103,14 @@ void Worker::on_frame(const Frame& frame) {
   if (frame.type == FrameType::kReady) return become_ready(json);
   const std::lock_guard lock(mutex_);
   failure_.emplace(MM_FAILED_PRECONDITION, json["error"].text("it did not say why"));
+}
+
+void Worker::on_readiness(std::string_view doubt) {
+  {
+    const std::lock_guard lock(mutex_);
+    doubt_ = doubt;
+  }
+  if (state() == State::kReady) changed_(*this);
 }
 
 void Worker::become_ready(const backend::Json& json) {
@@ -216,6 +225,11 @@ void Worker::on_exit() {
 std::string Worker::end() const {
   const std::lock_guard lock(mutex_);
   return end_;
+}
+
+std::string Worker::doubt() const {
+  const std::lock_guard lock(mutex_);
+  return doubt_;
 }
 
 std::optional<backend::Error> Worker::failure() const {

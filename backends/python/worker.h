@@ -39,8 +39,8 @@ struct WorkerSettings {
 class Worker : public std::enable_shared_from_this<Worker> {
  public:
   enum class State { kStarting, kReady, kGone };
-  /// Called on the keeper's thread when it has become ready, and once when it is gone: then nothing of it is left to be
-  /// called.
+  /// Called on the keeper's thread when it has become ready, when its doubt() has changed since, and once when it is
+  /// gone: then nothing of it is left to be called.
   using Changed = std::function<void(Worker&)>;
 
   /// `instance` counts the workers of a model from 0.
@@ -60,6 +60,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   std::chrono::steady_clock::time_point started() const { return started_; }
   /// It is gone, and none of its threads has anything left to do.
   bool over() const { return state() == State::kGone && receiver_over_.load(std::memory_order_acquire); }
+  /// Why the model's own code says that it is not ready; empty: it doesn't. Executions run all the same.
+  std::string doubt() const;
   /// It has answered something.
   bool proved() const { return executions_ && executions_->answered(); }
 
@@ -76,6 +78,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void start_now();
   void on_control(uint32_t events);
   void on_frame(const Frame& frame);
+  void on_readiness(std::string_view doubt);
   void on_output(LineLog& log, int fd);
   void on_exit();
   void become_ready(const backend::Json& json);
@@ -108,7 +111,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
   mutable std::mutex mutex_;
   std::condition_variable reaped_;
-  std::string why_, end_;                  // guarded by mutex_
+  std::string why_, end_, doubt_;          // guarded by mutex_
   std::optional<backend::Error> failure_;  // guarded by mutex_
 };
 

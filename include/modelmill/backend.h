@@ -502,6 +502,9 @@ typedef struct mm_model_load_args {
   mm_model* model;           /* out */
   const char* precision;     /* what it is to be computed in, one of mm_runtime_info.precisions; MM_FAILED_PRECONDITION
                               * where the processor can't; NULL or "": as the model and its configuration say */
+  uint32_t machine_gpus;     /* GPUs that the host knows of, numbered from 0 as CUDA does */
+  int32_t placed;            /* 1: the configuration says on what kind of device its instances run; 0: where nothing
+                              * else decides, the host puts them on the processor */
 } mm_model_load_args;
 
 typedef struct mm_model_info {

@@ -33,6 +33,8 @@ struct ModelArgs {
   ModelConfig config;
   uint32_t instance_threads = 0;  // 0: as the backend likes
   std::string precision = {};     // what it is to be computed in, of RuntimeInfo::precisions; empty: as it says itself
+  uint32_t machine_gpus = 0;      // that the host knows of
+  bool placed = false;            // its configuration says on what kind of device its instances run
 };
 
 struct InstanceArgs {
@@ -222,6 +224,8 @@ class __attribute__((visibility("hidden"))) Wall {
                    args->directory,       args->file, ModelConfig(args->config_json),
                    args->instance_threads};
       if (MM_HAS(args, precision) && args->precision != nullptr) in.precision = args->precision;
+      if (MM_HAS(args, machine_gpus)) in.machine_gpus = args->machine_gpus;
+      if (MM_HAS(args, placed)) in.placed = args->placed != 0;
       auto loaded = std::make_unique<Loaded>(reinterpret_cast<State*>(state)->backend.load(in));
       args->model = reinterpret_cast<mm_model*>(loaded.release());
     });

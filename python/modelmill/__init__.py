@@ -11,7 +11,7 @@
 _TYPES = {"Image", "Table", "Tensor"}
 __all__ = [
     "CallOptions", "Counter", "Error", "Errors", "Gauge", "Histogram", "Image", "Request", "Table", "Tensor", "call",
-    "call_async", "device", "directory", "model", "name", "on_start", "on_stop", "parameter", "stream", "submit",
+    "call_async", "device", "directory", "empty", "model", "name", "on_start", "on_stop", "parameter", "stream", "submit",
 ]  # fmt: skip
 
 

@@ -4,25 +4,32 @@ import asyncio
 import dataclasses
 import time
 
+import numpy as np
+
+from modelmill import devices
 from modelmill.errors import Error, Errors
 from modelmill.worker import session as _worker
 
 START, STOP = [], []
 
 
-def model(function=None, *, batch=0, workers=0, output="output", outputs=None):
+def model(function=None, *, batch=0, workers=0, device="cpu", output="output", outputs=None):
     """Serves a function, or a class with a method `predict`, as a model.
 
     Arguments are the model's inputs and what it returns its outputs, by their annotations. With `batch` it takes up to
     so many rows at once: arguments and results then have a value for each row. `workers` is the number of processes
-    that run it side by side, unless the server is told another. `output` names the output of a function that returns
-    one value; `outputs` is a dictionary of names and types, in place of the annotation.
+    that run it side by side, unless the server is told another. `device` is where they compute, each on the next one:
+    "cpu", "cuda" (all GPUs), "cuda:1", ["cuda:0", "cuda:2"], or "auto" (GPUs where there are any); a configuration that
+    says where instances run comes before it. `output` names the output of a function that returns one value; `outputs`
+    is a dictionary of names and types, in place of the annotation.
 
     The function stays what it was, and can be called and tested without a server.
     """
 
+    device = devices.checked(device)
+
     def mark(target):
-        target.__modelmill__ = _Options(batch, workers, output, outputs)
+        target.__modelmill__ = _Options(batch, workers, device, output, outputs)
         return target
 
     return mark if function is None else mark(function)
@@ -32,6 +39,7 @@ def model(function=None, *, batch=0, workers=0, output="output", outputs=None):
 class _Options:
     batch: int
     workers: int
+    device: object
     output: str
     outputs: object
 
@@ -159,8 +167,17 @@ def _told(key, otherwise):
 
 
 def device():
-    """Where this worker should compute: "cpu", or "cuda:1" as its instance group says."""
-    return _told("device", "cpu")
+    """Where this worker should compute: "cpu" or "cuda:1", as the configuration's instance group says, else `device=` of
+    the model, which is known when its file has been read."""
+    return _worker.session.device() if _worker.session is not None else "cpu"
+
+
+def empty(shape, dtype):
+    """An array for a large output, as numpy.empty() makes one: what is written into it is sent without a copy when it, or
+    a part of it, is returned. From then on it must not be changed."""
+    if np.dtype(dtype).hasobject:
+        raise TypeError(f"empty() makes arrays of numbers, not of {np.dtype(dtype)}")
+    return _worker.session.empty(shape, dtype) if _worker.session is not None else np.empty(shape, dtype)
 
 
 def name():
@@ -228,5 +245,5 @@ class Histogram(_Metric):
 
 __all__ = [
     "CallOptions", "Counter", "Error", "Errors", "Gauge", "Histogram", "Request", "call", "call_async", "device",
-    "directory", "model", "name", "on_start", "on_stop", "parameter", "stream", "submit",
+    "directory", "empty", "model", "name", "on_start", "on_stop", "parameter", "stream", "submit",
 ]  # fmt: skip

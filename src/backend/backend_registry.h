@@ -34,6 +34,8 @@ struct BackendLoad {
   std::string config_json;  // the model's configuration (proto3 JSON of ModelConfig)
   int instance_threads = 0;
   std::string precision;  // what it is to be computed in; empty: as it says itself
+  int machine_gpus = 0;
+  bool placed = false;  // its configuration says on what kind of device its instances run
 };
 
 /// The shared libraries of backends: found by name in the plugin folders, opened once, never closed. Thread-safe.

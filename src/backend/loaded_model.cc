@@ -78,6 +78,8 @@ Result<std::unique_ptr<BackendModel>> LoadedModel::load(std::shared_ptr<Plugin> 
   args.config_json = load.config_json.empty() ? "{}" : load.config_json.c_str();
   args.instance_threads = load.instance_threads > 0 ? static_cast<uint32_t>(load.instance_threads) : 0;
   args.precision = load.precision.c_str();
+  args.machine_gpus = static_cast<uint32_t>(load.machine_gpus);
+  args.placed = load.placed ? 1 : 0;
   const Status loaded = p.call([&] { return p.table().model_load(p.state(), &args); });
   if (!loaded.ok()) return loaded;
   if (args.model == nullptr) return internal(host.label() + ": model_load succeeded without a model");

@@ -20,6 +20,12 @@ std::vector<int> known_gpus(std::vector<int> gpus, int backend_gpus) {
 
 }  // namespace
 
+bool says_where(const ModelDefinition& given) {
+  return std::any_of(given.instance_groups.begin(), given.instance_groups.end(), [](const InstanceGroup& group) {
+    return group.kind != InstanceGroup::Kind::kAuto || !group.gpus.empty();
+  });
+}
+
 Status choose_instance_kinds(ModelDefinition& definition, std::vector<int> gpus, int backend_gpus) {
   gpus = known_gpus(std::move(gpus), backend_gpus);
   if (definition.instance_groups.empty() && backend_gpus > 0) definition.instance_groups.emplace_back();

@@ -179,6 +179,8 @@ class Loading {
     load.config_json = triton_config_json(complete_triton_config(definition_, {}));
     load.instance_threads = threads_of_instance(definition_, settings_);
     if (settings_.precision_file.empty()) load.precision = settings_.precision;
+    load.machine_gpus = static_cast<int>(settings_.gpus.size());
+    load.placed = says_where(given_);
     MM_ASSIGN_OR_RETURN(model_, backends_.load(backend_.name, load, plugin_directory()));
     if (definition_.platform.empty()) definition_.platform = model_->info().platform;
     return ok_status();

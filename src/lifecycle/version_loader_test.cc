@@ -227,6 +227,20 @@ TEST_F(VersionLoaderTest, InstanceGroups) {
   EXPECT_EQ(load("instance_group [ { kind: KIND_GPU count: 2 } ]")->instances.size(), 4U);
 }
 
+TEST_F(VersionLoaderTest, TheBackendIsToldOfGpusAndWhetherSomebodySaidWhere) {
+  settings_.gpus = {0, 1};
+  const auto told = [this](const std::string& config) {
+    EXPECT_TRUE(load(config).ok()) << config;
+    return backends_.log.load_arguments.back();
+  };
+  EXPECT_EQ(told("").machine_gpus, 2);
+  EXPECT_FALSE(told("").placed);
+  EXPECT_FALSE(told("instance_group { count: 2 }").placed);
+  EXPECT_TRUE(told("instance_group { kind: KIND_CPU }").placed);
+  EXPECT_TRUE(told("instance_group { kind: KIND_GPU gpus: [ 1 ] }").placed);
+  EXPECT_TRUE(told("instance_group { kind: KIND_MODEL }").placed);
+}
+
 TEST_F(VersionLoaderTest, InstancesGoWhereMemoryIs) {
   MetricRegistry metrics;
   settings_.gpus = {0, 1};

@@ -40,7 +40,7 @@ def main():
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server's business
     control = session.start(Link(CONTROL))
-    data = Link(DATA)
+    data = control.data = Link(DATA)
     control.receive_hello()
     die_with_the_server(control.hello["parent"])
     data.limit_memory(control.hello["memory_limit"])

@@ -124,7 +124,7 @@ class Batch:
             region, block, where, begin = writer.write(self._link.memory)
             numbers = [index for _, indices, _, _ in heads for index in indices]
             types = [number for head in heads for number in head[2] or [None] * len(head[1])]
-            records = writer.records(numbers, where, begin, self._reader, types)
+            records = writer.records(numbers, where, begin, types)
             writer.arrays = None
             parts, taken = [], 0
             for request, indices, _, parameters in heads:

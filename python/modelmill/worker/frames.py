@@ -27,6 +27,7 @@ class Frame(enum.IntEnum):
     LOG = 39
     CALL_CANCEL = 40
     MODELS = 41
+    READINESS = 42
 
 
 HEADER = struct.Struct("<IHHQ")  # size, type, whether a descriptor comes along, id

@@ -31,14 +31,14 @@ class _Region:
         self.bytes = memoryview(self.map)
         self.words = self.bytes.cast("I")
         self.blocks = []  # (offset, end), ascending
+        self.held = {}  # the sizes of those that somebody has an array of, by their offsets
+        self.followers = {}  # by the offset of one: [(region, offset)] of those that are free when it is
         self.dirty = False
 
     def allocate(self, size):
         """The offset of a block of so many bytes, its header included; None when there is no room."""
+        self.drop_free()
         blocks = self.blocks
-        if blocks:
-            words = self.words
-            blocks[:] = [block for block in blocks if words[block[0] >> 2]]
         at, place = 0, 0
         for place, (offset, end) in enumerate(blocks):  # noqa: B007
             if offset - at >= size:
@@ -53,6 +53,55 @@ class _Region:
         self.dirty = True
         return at
 
+    def drop_free(self):
+        """Forgets the blocks that are not in use any more."""
+        blocks, words, held = self.blocks, self.words, self.held
+        if not held and not self.followers:
+            blocks[:] = [block for block in blocks if words[block[0] >> 2]]
+            return
+        kept = []
+        for block in blocks:
+            if words[block[0] >> 2] or block[0] in held:
+                kept.append(block)
+                continue
+            for region, offset in self.followers.pop(block[0], ()):
+                region.words[offset >> 2] = 0
+        blocks[:] = kept
+
+
+class _Lent:
+    """A block that is an array of the model's code, to be sent without a copy, once."""
+
+    def __init__(self, region, offset, begin, size, address):
+        self.region, self.offset, self.begin, self.address = region, offset, begin, address
+        self.sent = False
+        region.held[offset] = size
+
+    def place_of(self, array):
+        return self.region.number, self.begin + array.__array_interface__["data"][0] - self.address
+
+    def let_go(self):
+        """Nobody has the array any more."""
+        self.region.held.pop(self.offset, None)
+        if not self.sent:  # else the server frees it
+            self.region.words[self.offset >> 2] = 0
+
+
+class _Root(np.ndarray):
+    """What all arrays of one block share. numpy lets them hold their base only where it is of another class."""
+
+    lent = None
+
+
+def _lent_of(array):
+    """The _Lent that a whole array or a part of it lies in, if it can be sent from there."""
+    base = array.base
+    while type(base) is np.ndarray:
+        base = base.base
+    if type(base) is not _Root or base.lent is None or base.lent.sent:
+        return None
+    return base.lent if array.flags.c_contiguous and array.flags.aligned and array.nbytes else None
+
 
 class OwnMemory:
     """Blocks that the worker writes and the server reads. One thread at a time."""
@@ -60,6 +109,9 @@ class OwnMemory:
     def __init__(self, limit, announce):
         self._limit, self._announce = limit, announce
         self._regions, self._total = [], 0
+
+    def region(self, number):
+        return self._regions[number]
 
     def allocate(self, size):
         """(region, offset of the block, where its content begins, the region's bytes)."""
@@ -80,17 +132,30 @@ class OwnMemory:
         offset = region.allocate(rounded)
         return region.number, offset, offset + _HEADER, region.bytes
 
+    def empty(self, shape, dtype):
+        """An array whose memory the server has, too; of memory as any other where there is no room."""
+        size = np.dtype(dtype).itemsize * int(np.prod(shape))
+        held = sum(sum(list(region.held.values())) for region in self._regions)
+        try:
+            if 2 * (held + size) > self._limit:
+                raise Full  # the rest is for what is copied
+            number, offset, begin, into = self.allocate(size)
+        except Full:
+            return np.empty(shape, dtype)
+        root = np.ndarray.__new__(_Root, (size,), np.uint8, into, begin)
+        root.lent = _Lent(self._regions[number], offset, begin, size, root.__array_interface__["data"][0])
+        weakref.finalize(root, root.lent.let_go).atexit = False
+        return np.ndarray(shape, dtype, root)
+
     def trim(self):
         """Gives back what large regions hold that are not in use."""
         for region in self._regions:
-            if region.dirty and region.size >= _TRIMMED and not any(region.words[b[0] >> 2] for b in region.blocks):
-                region.blocks.clear()
+            if not region.dirty or region.size < _TRIMMED:
+                continue
+            region.drop_free()
+            if not region.blocks:
                 region.map.madvise(mmap.MADV_REMOVE)
                 region.dirty = False
-
-
-class _Root(np.ndarray):
-    """What all arrays of one block share. numpy lets them hold their base only where it is of another class."""
 
 
 class ServerMemory:
@@ -141,11 +206,13 @@ class TensorReader:
         return out.reshape(shape)
 
     def place_of(self, array):
-        """The offset in the server's memory of an array that lies in this block; None for another."""
+        """(region, offset) of an array that lies in this block; None for another."""
         if self.view is None or not array.flags.c_contiguous:
             return None
         offset = array.__array_interface__["data"][0] - self.address
-        return offset if self.begin <= offset and offset + array.nbytes <= self.end and array.nbytes else None
+        if not array.nbytes or offset < self.begin or offset + array.nbytes > self.end:
+            return None
+        return self.region | frames.SERVER_MEMORY, offset
 
     def references(self):
         return sys.getrefcount(self.view)
@@ -168,27 +235,54 @@ _unkept = _count_unkept()
 
 
 class TensorWriter:
-    """Puts arrays into one block and makes records of them. `reader`: of the inputs, which need no copy."""
+    """Puts arrays into one block and makes records of them. With `reader`, that of the inputs, those that lie in the
+    inputs' memory or were made by OwnMemory.empty() stay where they are."""
 
     def __init__(self, arrays, reader=None):
         self.arrays, self.places, self.size = [], [], 0
+        lent = {}
         for array in arrays:
             place = None
             if array.dtype == object:
                 array = _encode_strings(array)
                 size = array[1].nbytes + len(array[2])
             else:
-                place = reader.place_of(array) if reader is not None else None
+                if reader is not None:
+                    place = reader.place_of(array)
+                    if place is None and (own := _lent_of(array)) is not None:
+                        place = own.place_of(array)
+                        lent[id(own)] = own
                 size = 0 if place is not None else array.nbytes
             self.arrays.append(array)
             self.places.append((place, self.size, size))
             self.size += (size + 63) & ~63
+        self.lent = list(lent.values())
+        self._mark_lent(True)
+
+    def _mark_lent(self, sent):
+        for one in self.lent:
+            one.sent = sent
+
+    def _lead(self, region, offset):
+        """The server frees one block of an answer; the others follow it."""
+        if region is None and self.lent:
+            first = self.lent.pop(0)
+            region, offset = first.region, first.offset
+        if self.lent:
+            region.followers.setdefault(offset, []).extend((one.region, one.offset) for one in self.lent)
+        return (region.number, offset) if region is not None else (frames.NO_REGION, 0)
 
     def write(self, memory):
         """(region and offset of the block, a function of its tensors' records)."""
-        if self.size == 0 and all(place is not None or not size for place, _, size in self.places):
-            return frames.NO_REGION, 0, frames.NO_REGION, 0
-        region, block, begin, into = memory.allocate(self.size)
+        if self.size == 0:
+            return *self._lead(None, 0), frames.NO_REGION, 0
+        try:
+            region, block, begin, into = memory.allocate(self.size)
+        except Full:
+            self._mark_lent(False)
+            raise
+        if self.lent:
+            self._lead(memory.region(region), block)
         for array, (place, at, size) in zip(self.arrays, self.places):
             if place is not None or not size:
                 continue
@@ -201,7 +295,7 @@ class TensorWriter:
                 np.copyto(np.ndarray(array.shape, array.dtype, into, at), array)
         return region, block, region, begin
 
-    def records(self, indices, region, begin, reader=None, types=None):
+    def records(self, indices, region, begin, types=None):
         """`types`: of the tensors, where their arrays' dtypes may not tell."""
         parts = []
         types = types or itertools.repeat(None)
@@ -211,7 +305,7 @@ class TensorWriter:
             else:
                 dtype, shape = number or frames.OF_NUMPY[array.dtype], array.shape
             if place is not None:
-                where = (reader.region | frames.SERVER_MEMORY, place, array.nbytes)
+                where = (*place, array.nbytes)
             elif region == frames.NO_REGION:
                 where = (0, 0, 0)
             else:

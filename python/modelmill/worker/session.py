@@ -71,11 +71,13 @@ class _Call:
 
 
 class Session:
-    """The control link. Thread-safe."""
+    """The control link. Thread-safe. `data`: the link of executions."""
 
     def __init__(self, link):
         self.link = link
+        self.data = None
         self.hello = {}
+        self.device_asked = False
         self._numbers = itertools.count(1)
         self._calls, self._asked, self._reader = {}, {}, None
         self._lock = threading.Lock()
@@ -89,14 +91,27 @@ class Session:
             raise SystemExit(f"the server speaks protocol {self.hello['protocol']}, this package {frames.PROTOCOL}")
         self.link.limit_memory(self.hello["memory_limit"])
 
+    def device(self):
+        self.device_asked = True
+        return self.hello["device"]
+
     def ready(self, description):
-        self.link.send(Frame.READY, 0, json.dumps(description).encode())
+        about = {"workers": self.hello.get("workers", 0), **description}
+        self.link.send(Frame.READY, 0, json.dumps(about).encode())
+
+    def doubt(self, why):
+        """Why the model's code says that it is not ready; empty: it is."""
+        self.link.send(Frame.READINESS, 0, why.encode(errors="replace")[: 1 << 16])
 
     def failed(self, message):
         self.link.send(Frame.FAILED, 0, json.dumps({"error": message}).encode())
 
     def log(self, level, text):
         self.link.send(Frame.LOG, 0, bytes([level]), text.encode(errors="replace")[: 1 << 20])
+
+    def empty(self, shape, dtype):
+        with self.data.lock:
+            return self.data.memory.empty(shape, dtype)
 
     # Calls of other models.
 
@@ -138,7 +153,7 @@ class Session:
                     code="RESOURCE_EXHAUSTED",
                 ) from None
             parts = [head.pack(*first, region, block, len(arrays), len(name), len(text)), name, text]
-            for label, record in zip(arrays, writer.records(range(len(arrays)), where, begin, None, types)):
+            for label, record in zip(arrays, writer.records(range(len(arrays)), where, begin, types)):
                 label = label.encode()
                 parts += [record, frames.LENGTH.pack(len(label)), label]
             self.link.send(kind, number, *parts)

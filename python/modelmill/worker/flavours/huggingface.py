@@ -4,7 +4,7 @@ generation for the rest. Nothing is downloaded, and code in the folder is not ru
 import json
 import os
 
-from modelmill import api
+from modelmill import api, devices
 from modelmill.errors import Error
 from modelmill.worker import frames
 
@@ -27,6 +27,7 @@ def load(hello):
     folder = os.path.dirname(hello["file"])
     require(folder, "torch", "transformers")
     require(folder, "transformers")
+    _settle_device(hello)
     task = _task_of(folder)
     if task == "embeddings":
         from .embeddings import serve
@@ -35,6 +36,12 @@ def load(hello):
     else:
         serve = _serve_classification
     return serve(folder)
+
+
+def _settle_device(hello):
+    import torch
+
+    devices.settle(hello, devices.AUTO if torch.cuda.is_available() else devices.CPU)
 
 
 def _task_of(folder):

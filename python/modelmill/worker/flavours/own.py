@@ -3,10 +3,11 @@
 import inspect
 import typing
 
-from modelmill import api
+from modelmill import api, devices
 from modelmill.errors import Error
 from modelmill.types import Argument, Returns
 
+from .. import session
 from ..serving import execution
 from . import Flavour
 
@@ -19,8 +20,7 @@ def load(module, hello):
         for name, value in vars(module).items()
         if hasattr(value, "__modelmill__") and value.__module__ == module.__name__
     }
-    wanted = (hello["config"].get("parameters") or {}).get("object")
-    wanted = wanted.get("string_value") if isinstance(wanted, dict) else wanted
+    wanted = api.parameter("object")
     if wanted:
         if wanted not in marked:
             raise Error(f"parameter 'object' names '{wanted}', which is not marked with @modelmill.model there")
@@ -32,7 +32,18 @@ def load(module, hello):
             f"the file has several models ({', '.join(marked)}); the parameter 'object' of the configuration names one"
         )
     ((name, target),) = marked.items()
+    _settle_device(name, target, hello)
     return Own(name, target)
+
+
+def _settle_device(name, target, hello):
+    assumed = hello["device"]
+    devices.settle(hello, target.__modelmill__.device)
+    if session.session.device_asked and hello["device"] != assumed:
+        raise Error(
+            f"device() is called while the file is read, before '{name}' says device={target.__modelmill__.device!r}; call "
+            "it in the model's code, in __init__ or in a function marked with @modelmill.on_start"
+        )
 
 
 class Own(Flavour):
@@ -86,7 +97,7 @@ class Own(Flavour):
             "decoupled": self.streams,
             "concurrent": self.concurrent,
             "max_batch_size": self.batch,
-            "workers": self.workers,
+            **({"workers": self.workers} if self.workers else {}),
         }
 
     def _hooks(self, which):

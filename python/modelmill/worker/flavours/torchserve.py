@@ -43,7 +43,7 @@ import uuid
 
 import numpy as np
 
-from modelmill import api
+from modelmill import api, devices
 from modelmill.errors import Error
 
 from ..serving import execution
@@ -67,6 +67,7 @@ def _code(status):
 
 def load(hello):
     """The flavour of an archive whose manifest is the model's file."""
+    devices.settle(hello, devices.AUTO)
     with open(hello["file"]) as file:
         manifest = json.load(file)
     return TorchServe(manifest, os.path.dirname(os.path.dirname(os.path.abspath(hello["file"]))), hello)
@@ -179,7 +180,6 @@ class TorchServe(Flavour):
             "decoupled": self.streams,
             "concurrent": False,
             "max_batch_size": self.batch_size,
-            "workers": 0,
         }
 
     def make(self):

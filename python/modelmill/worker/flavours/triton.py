@@ -8,13 +8,14 @@ import os
 import threading
 
 import modelmill.triton as module
+from modelmill import devices
 from modelmill.errors import Error
 from modelmill.triton import config as _config
 from modelmill.triton.calls import InferenceRequest
 from modelmill.triton.replies import InferenceResponse, Reply
 from modelmill.triton.tensors import Tensor
 
-from .. import frames
+from .. import frames, readiness
 from ..background import Background, BackgroundAsync
 from ..memory import Full
 from ..serving import OneByOne, execution
@@ -31,6 +32,7 @@ def load(code, hello):
     made = getattr(code, CLASS)
     if not callable(getattr(made, "execute", None)):
         raise Error(f"class {CLASS} has no method execute")
+    devices.settle(hello, devices.AUTO)
     config = hello["config"]
     complete = getattr(made, "auto_complete_config", None)
     if complete is not None:
@@ -59,7 +61,7 @@ class Triton(Flavour):
 
     def __init__(self, made, config, hello):
         self._made, self._config, self._hello = made, config, hello
-        self.name, self.version, self.workers = hello["model"], hello["version"], 0
+        self.name, self.version = hello["model"], hello["version"]
         self.max_batch_size = int(config.get("max_batch_size") or 0)
         self.decoupled = _config.using_decoupled_model_transaction_policy(config)
         self._inputs = _specs(config, "input", self.max_batch_size > 0)
@@ -91,7 +93,6 @@ class Triton(Flavour):
             "decoupled": self.decoupled,
             "concurrent": self.concurrent,
             "max_batch_size": self.max_batch_size,
-            "workers": self.workers,
             "ragged": any(tensor.get("allow_ragged_batch") for tensor in self._config.get("input", ())),
             "output_shapes_unsure": True,
         }
@@ -105,6 +106,8 @@ class Triton(Flavour):
         initialize = getattr(self._instance, "initialize", None)
         if initialize is not None:
             initialize(self._arguments())
+        if hasattr(self._instance, "is_ready"):
+            readiness.watch(self._instance.is_ready)
         return []
 
     def stop(self):
