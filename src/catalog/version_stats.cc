@@ -59,18 +59,6 @@ constexpr std::array<TritonFailure, 4> kTritonFailures{{
 
 }  // namespace
 
-const char* cut_reason_name(CutReason reason) {
-  switch (reason) {
-    case CutReason::kFull: return "full";
-    case CutReason::kIdleInstance: return "idle instance";
-    case CutReason::kDelayOver: return "delay over";
-    case CutReason::kDeadline: return "deadline";
-    case CutReason::kNoGain: return "no gain";
-    case CutReason::kObjective: return "objective";
-  }
-  return "";
-}
-
 /// All counters, in parts that are summed when read.
 struct VersionStats::Rep {
   struct Latency {

@@ -242,7 +242,6 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
   lane.failed.all.store(0, std::memory_order_relaxed);
   lane.failed.uncounted.store(0, std::memory_order_relaxed);
   lane.late.store(0, std::memory_order_relaxed);
-  lane.reason = reason;
   lane.turn = turn;
   lane.first_answer = {};
   lane.watched = watched;
@@ -256,7 +255,7 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
       continue;
     }
     auto& part = static_cast<SplitRequest::Part&>(*request->observer);
-    part.begin(lane.failed);
+    part.begin(lane.failed, lane.batch);
     if (!part.counted()) ++lane.uncounted;
   }
   stats().requests_dequeued(batch.size() - static_cast<size_t>(lane.uncounted));
@@ -265,6 +264,7 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
     batch.push_back(make_padding(*batch.front(), lane.padded));
     lane.rows += lane.padded;
   }
+  lane.batch = {static_cast<int32_t>(lane.rows), reason};
   if (watched) lane.usage_before = ThreadUsage::now();
   BackendInstance& instance = lane.instance;
   instance.execute(std::move(batch), [this, &lane](const ExecutionResult& result) { finished(lane, result); });
@@ -290,7 +290,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
                     .input = input_end - lane.start,
                     .infer = infer_end - input_end,
                     .output = end - infer_end},
-                   lane.reason);
+                   lane.batch.reason);
 
   if (lane.turn && here) lane.turn->charge(end - lane.start);
 
