@@ -67,11 +67,12 @@ class ModelVersion {
   virtual void drop_unwanted() {}
 
   /// Makes or takes away instances until there are so many; 0 leaves requests waiting. Blocks while an instance is
-  /// made, or what it runs is done; for the control plane, one call at a time. `reason` is for people.
+  /// made, or what it runs is done; for the control plane, one call at a time. `text` is for people.
   /// FAILED_PRECONDITION where the number is fixed; another error when an instance can't be made.
-  virtual Status set_instances(int count, const std::string& reason) {
+  virtual Status set_instances(int count, ScalingReason reason, const std::string& text) {
     (void)count;
-    return failed_precondition("the number of instances is fixed; nothing is done although " + reason);
+    (void)reason;
+    return failed_precondition("the number of instances is fixed; nothing is done although " + text);
   }
   /// How many it may have.
   virtual InstanceLimits instance_limits() const { return {}; }
@@ -129,8 +130,8 @@ class ModelVersion {
 
  protected:
   /// It has so many instances from now on.
-  void instances_are(int count) {
-    if (!description_.is_other_signature) stats_->instances_are(count);
+  void instances_are(int count, ScalingReason reason = ScalingReason::kReload) {
+    if (!description_.is_other_signature) stats_->instances_are(count, reason);
     if (signature_stats_ != nullptr) signature_stats_->instances_are(count);
   }
 

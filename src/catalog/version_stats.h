@@ -51,8 +51,8 @@ class VersionStats {
   void request_failed(const RequestTimes& times, FailureReason reason);
   void executed(const ExecutionRecord& record, CutReason reason);
 
-  /// The version has so many instances from now on.
-  void instances_are(int count);
+  /// The version has so many instances from now on; what that changes is counted by why it did.
+  void instances_are(int count, ScalingReason reason = ScalingReason::kReload);
   /// Batches and instances go by an objective, and are planned like that from now on; null: not any more.
   void planned(const InstanceOption* option);
 

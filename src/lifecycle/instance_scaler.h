@@ -23,7 +23,8 @@ class InstanceScaler {
 
   struct Decision {
     int instances = 0;
-    std::string reason;  // empty: nothing changes
+    std::string reason;  // for people; empty: nothing changes
+    ScalingReason kind = ScalingReason::kBusy;
   };
   /// `choice` is what an objective wants; null: there is none that goes by what was learned.
   Decision observe(TimePoint now, const InstanceLoad& load, const InstanceChoice* choice = nullptr);
@@ -44,7 +45,7 @@ class InstanceScaler {
   static constexpr int kQuietFor = 20;
 
   Span since_last(TimePoint now, const InstanceLoad& load) const;
-  Decision change(int instances, std::string reason);
+  Decision change(int instances, ScalingReason kind, std::string reason);
 
   const InstanceLimits limits_;
   bool seen_ = false;

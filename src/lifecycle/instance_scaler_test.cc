@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <random>
+#include <vector>
 
 namespace modelmill {
 namespace {
@@ -44,6 +45,7 @@ class World {
       if (decision.reason.empty()) continue;
       ++changes;
       last_reason_ = decision.reason;
+      kinds_.push_back(decision.kind);
       load_.instances = std::min(decision.instances, room_);
       if (load_.instances < decision.instances) scaler_.held_back(now_, load_.instances);
       most_ = std::max(most_, load_.instances);
@@ -53,6 +55,7 @@ class World {
   int instances() const { return load_.instances; }
   int most() const { return most_; }
   const std::string& reason() const { return last_reason_; }
+  const std::vector<ScalingReason>& kinds() const { return kinds_; }
   void forget_backlog() { waiting_ = 0; }
   /// More instances than so many can't be made.
   void set_room(int room) { room_ = room; }
@@ -66,6 +69,7 @@ class World {
   int most_ = 0;
   int room_ = 1'000;
   std::string last_reason_;
+  std::vector<ScalingReason> kinds_;
 };
 
 double each_100(int n) { return 100.0 * n; }
@@ -104,6 +108,7 @@ TEST(InstanceScaler, GivesBackWhatBringsNothing) {
   EXPECT_EQ(world.instances(), 2);
   EXPECT_EQ(world.most(), 3) << "it was tried";
   EXPECT_EQ(world.reason(), "one more brought nothing");
+  EXPECT_EQ(world.kinds(), (std::vector{ScalingReason::kBusy, ScalingReason::kBusy, ScalingReason::kNoGain}));
   EXPECT_EQ(world.run(800, 1'000), 0) << "and is not tried again at once";
 }
 
@@ -147,6 +152,7 @@ TEST(InstanceScaler, GoesToZeroWhenIdleAndComesBack) {
   world.run(1, 10);
   EXPECT_EQ(world.instances(), 1);
   EXPECT_EQ(world.reason(), "a request waits");
+  EXPECT_EQ(world.kinds(), (std::vector{ScalingReason::kIdle, ScalingReason::kRequest}));
   world.run(100, 10);
   EXPECT_EQ(world.instances(), 1) << "a request now and then keeps it";
 }

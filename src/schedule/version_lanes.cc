@@ -66,14 +66,14 @@ void VersionScheduler::remove_seat() {
   for (const auto& lane : seat->lanes) lane->thread.join();
 }
 
-Status VersionScheduler::set_instances(int count, const std::string& reason) {
+Status VersionScheduler::set_instances(int count, ScalingReason reason, const std::string& text) {
   if (plan_.concurrent_execute)
     return failed_precondition("model '" + name() + "' has one instance that runs everything; its number is fixed");
   if (!plan_.make_instance)
     return failed_precondition("model '" + name() + "' was loaded with a fixed number of instances");
   {
     const MutexLock lock(mutex_);
-    last_change_ = reason;
+    last_change_ = text;
   }
   while (true) {
     int have = 0;
@@ -81,7 +81,7 @@ Status VersionScheduler::set_instances(int count, const std::string& reason) {
       const MutexLock lock(mutex_);
       have = static_cast<int>(seats_.size());
     }
-    instances_are(have);
+    instances_are(have, reason);
     if (have == count) {
       const MutexLock lock(mutex_);
       held_back_.clear();

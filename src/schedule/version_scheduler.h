@@ -50,7 +50,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   Status availability() const override { return model_->availability(); }
   Explanation explain() const override;
   std::vector<LearnedCost> learned() const override;
-  Status set_instances(int count, const std::string& reason) override;
+  Status set_instances(int count, ScalingReason reason, const std::string& text) override;
   InstanceLimits instance_limits() const override { return plan_.instance_limits; }
   InstanceLoad load() const override;
   std::optional<InstanceChoice> choose_instances(const InstanceLimits& limits) override;
