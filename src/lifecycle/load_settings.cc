@@ -7,6 +7,8 @@
 #include <system_error>
 #include <thread>
 
+#include "lifecycle/gpu_models.h"
+
 namespace modelmill {
 
 LoadSettings settings_of_this_machine() {
@@ -21,6 +23,7 @@ LoadSettings settings_of_this_machine() {
       settings.gpus.push_back(std::stoi(name.substr(kPrefix.size())));
   }
   std::sort(settings.gpus.begin(), settings.gpus.end());
+  settings.gpu_models = gpu_models();
   return settings;
 }
 

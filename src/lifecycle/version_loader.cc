@@ -12,6 +12,7 @@
 #include "lifecycle/cost_measure.h"
 #include "lifecycle/cost_store.h"
 #include "lifecycle/device_claims.h"
+#include "lifecycle/gpu_models.h"
 #include "lifecycle/instance_kinds.h"
 #include "lifecycle/instance_loading.h"
 #include "lifecycle/instance_places.h"
@@ -308,12 +309,23 @@ class Loading {
     return ok_status();
   }
 
+  /// What costs on its GPUs depend on.
+  std::vector<std::string> gpu_kinds() const {
+    const std::vector<int> gpus = gpus_of(definition_, settings_.gpus, backend_.gpu_count);
+    if (gpus.empty()) return {};
+    std::vector<std::string> out = settings_.gpu_models;
+    for (const int gpu : gpus)
+      if (const auto tell = teller_of(gpu)) out.push_back(gpu_size(tell()));
+    return out;
+  }
+
   void remember_or_measure() {
     const CostStore store(settings_.cost_directory);
     if (store.keeps()) {
       CostSubject subject{
           {}, definition_.backend, backend_.runtime, plan_.max_batch_rows, threads_of_instance(definition_, settings_),
           {}};
+      subject.gpus = gpu_kinds();
       if (!file_.empty()) subject.files.push_back(file_);
       for (const auto& [name, value] : definition_.parameters) subject.config += name + '=' + value + '\n';
       if (!settings_.precision.empty()) subject.config += "precision " + settings_.precision + '\n';

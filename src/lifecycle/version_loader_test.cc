@@ -263,6 +263,29 @@ TEST_F(VersionLoaderTest, InstancesGoWhereMemoryIs) {
   EXPECT_THAT(error(group + range("4")), HasSubstr("of gpu 0, of whose budget of 100 B 100 B are held"));
 }
 
+TEST_F(VersionLoaderTest, CostsOnAGpuAreKeptByItsKind) {
+  settings_.cost_directory = folder_ / "costs";
+  settings_.gpus = {0, 1};
+  uint64_t gibibytes = 80;
+  source_.device_memory = [&](const std::string&, int gpu, const std::string&) {
+    return BackendRegistry::DeviceMemory{gibibytes << 30, 0, "GPU-" + std::to_string(gpu)};
+  };
+  const auto key = [&](const std::string& group, const std::string& model) {
+    settings_.gpu_models = {model, model};
+    const auto loaded = load("instance_group [ { " + group + " } ]");
+    return loaded.ok() ? loaded->cost_key : loaded.status().message();
+  };
+  const std::string first = key("kind: KIND_GPU gpus: [ 0 ]", "NVIDIA A100");
+  EXPECT_EQ(first.size(), 64U);
+  EXPECT_EQ(key("kind: KIND_GPU gpus: [ 1 ]", "NVIDIA A100"), first) << "its twin";
+  EXPECT_NE(key("kind: KIND_GPU gpus: [ 0 ]", "NVIDIA H200"), first);
+  const std::string cpu = key("kind: KIND_CPU", "NVIDIA A100");
+  EXPECT_NE(cpu, first);
+  EXPECT_EQ(key("kind: KIND_CPU", "NVIDIA H200"), cpu) << "it has none to do with it";
+  gibibytes = 40;
+  EXPECT_NE(key("kind: KIND_GPU gpus: [ 0 ]", "NVIDIA A100"), first);
+}
+
 TEST_F(VersionLoaderTest, InstancesWithoutAnyWish) {
   info().recommended_instances = 0;
   EXPECT_EQ(load("")->instances.size(), 2U) << "one a core";
