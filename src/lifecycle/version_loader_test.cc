@@ -263,6 +263,37 @@ TEST_F(VersionLoaderTest, InstancesGoWhereMemoryIs) {
   EXPECT_THAT(error(group + range("4")), HasSubstr("of gpu 0, of whose budget of 100 B 100 B are held"));
 }
 
+TEST_F(VersionLoaderTest, CostsAreMeasuredAlsoForOpenSizesAndOnlyAtAllowedOnes) {
+  settings_.measure_budget = std::chrono::seconds(10);
+  const auto sizes = [](const LoadedVersion& loaded) {
+    std::vector<double> out;
+    for (const CostPoint& point : loaded.plan.costs.at(0).points) out.push_back(point.rows);
+    return out;
+  };
+  const auto fixed = load("max_batch_size: 6");
+  ASSERT_TRUE(fixed.ok()) << fixed.status().to_string();
+  EXPECT_THAT(sizes(*fixed), ElementsAre(1, 2, 4, 6));
+  EXPECT_EQ(fixed->plan.costs[0].shapes, "") << "all are of one shape";
+  EXPECT_EQ(fixed->plan.costs[0].shape_class, 0U);
+
+  info().signature.inputs[0].shape = {-1, -1};
+  backends_.models["m"].compute = [](const TensorList& inputs) -> Result<TensorList> {
+    const int64_t rows = inputs[0].shape[0];
+    return TensorList{fake_floats("y", {rows}, std::vector<float>(static_cast<size_t>(rows), 1))};
+  };
+  const auto open = load("max_batch_size: 6");
+  ASSERT_TRUE(open.ok()) << open.status().to_string();
+  ASSERT_TRUE(open->open_size);
+  EXPECT_THAT(sizes(*open), ElementsAre(1, 2, 4, 6));
+  EXPECT_EQ(open->plan.costs[0].shapes, "x FP32[*," + std::to_string(*open->open_size) + "]");
+  EXPECT_NE(open->plan.costs[0].shape_class, 0U);
+
+  const auto allowed =
+      load("max_batch_size: 6 parameters { key: 'allowed_batch_sizes' value { string_value: '3,6' } }");
+  ASSERT_TRUE(allowed.ok()) << allowed.status().to_string();
+  EXPECT_THAT(sizes(*allowed), ElementsAre(3, 6));
+}
+
 TEST_F(VersionLoaderTest, CostsOnAGpuAreKeptByItsKind) {
   settings_.cost_directory = folder_ / "costs";
   settings_.gpus = {0, 1};

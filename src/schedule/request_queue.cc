@@ -4,7 +4,7 @@
 
 #include "request/background.h"
 #include "schedule/admission.h"
-#include "schedule/shape_class.h"
+#include "catalog/shape_class.h"
 
 namespace modelmill {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "request/background.h"
 #include "schedule/lane.h"
-#include "schedule/shape_class.h"
+#include "catalog/shape_class.h"
 
 namespace modelmill {
 

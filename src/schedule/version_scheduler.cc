@@ -9,7 +9,7 @@
 #include "schedule/failure_reason.h"
 #include "schedule/lane.h"
 #include "schedule/padding_request.h"
-#include "schedule/shape_class.h"
+#include "catalog/shape_class.h"
 #include "schedule/split_request.h"
 #include "schedule/turn_batch.h"
 

@@ -13,7 +13,7 @@
 #include "schedule/concurrency_meter.h"
 #include "schedule/instance_planner.h"
 #include "schedule/objective_share.h"
-#include "schedule/shape_class.h"
+#include "catalog/shape_class.h"
 
 namespace modelmill::testing {
 namespace {
