@@ -41,7 +41,7 @@ struct Explanation {
   InstanceLimits limits;
   std::string last_change;                 // why their number changed; empty: it did not
   std::optional<InstanceOutlook> outlook;  // where an objective chooses it
-  std::string held_back;                   // why another one could not be made; empty: nothing stood in the way
+  std::string held_back;                   // why there is not another one; empty: nothing stands in the way
   std::vector<DeviceUse> devices;
   int64_t pending = 0;
   std::string on_loop;  // "never", "warming", "allowed" or "suspended"

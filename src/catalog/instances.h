@@ -46,6 +46,9 @@ inline constexpr int kScalingReasons = 12;
 /// "busy", "trial", "measured", "late", "no gain", "enough", "request", "idle", "limits", "client", "unload", "reload".
 const char* scaling_reason_name(ScalingReason reason);
 
+/// An instance more is worth having for so many times the rows a second.
+inline constexpr double kInstanceWorthHaving = 1.05;
+
 /// What a version's instances have to do, and did.
 struct InstanceLoad {
   int instances = 0;

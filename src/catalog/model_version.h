@@ -87,6 +87,10 @@ class ModelVersion {
     return std::nullopt;
   }
 
+  /// How many times the rows a second one instance more would do, by what was measured of executions side by side;
+  /// nullopt: that is not known. Measured from the first call on. Thread-safe.
+  virtual std::optional<double> gain_of_another() { return std::nullopt; }
+
   /// What was learned of the cost of its executions. Thread-safe.
   virtual std::vector<LearnedCost> learned() const { return {}; }
 

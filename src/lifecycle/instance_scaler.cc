@@ -8,7 +8,6 @@ namespace {
 constexpr double kBusy = 0.9;
 /// The others must be so little busy without one that it may go.
 constexpr double kEnoughRoom = 0.6;
-constexpr double kWorthHaving = 1.05;
 constexpr Duration kTryAgainAfter = std::chrono::minutes(5);
 /// What stands in the way of an instance may soon have gone.
 constexpr Duration kHeldBackFor = std::chrono::seconds(10);
@@ -30,8 +29,8 @@ InstanceScaler::Decision InstanceScaler::change(int instances, ScalingReason kin
   return {instances, std::move(reason), kind};
 }
 
-InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLoad& load,
-                                                 const InstanceChoice* choice) {
+InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLoad& load, const InstanceChoice* choice,
+                                                 std::optional<double> gain) {
   const Span span = since_last(now, load);
   const bool first = !seen_;
   const bool active = first || load.pending > 0 || load.busy > 0 || load.rows != last_.rows;
@@ -73,14 +72,15 @@ InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLo
   const double rate = saturated_ > 0 ? rate_sum_ / saturated_ : 0;
   if (on_trial_ && saturated_ >= kJudgedOver) {
     on_trial_ = false;
-    if (rate < kWorthHaving * rate_before_) {
+    if (rate < kInstanceWorthHaving * rate_before_) {
       ceiling_ = n - 1;
       ceiling_until_ = now + kTryAgainAfter;
       if (n - 1 >= std::max(1, limits_.min)) return change(n - 1, ScalingReason::kNoGain, "one more brought nothing");
       return {n, "", {}};
     }
   }
-  if (saturated_ >= kSaturatedTwice && !on_trial_ && n < most) {
+  if (saturated_ >= kSaturatedTwice && !on_trial_ && n < most &&
+      gain.value_or(kInstanceWorthHaving) >= kInstanceWorthHaving) {
     on_trial_ = true;
     rate_before_ = rate;
     return change(n + 1, ScalingReason::kBusy, "all were busy and requests waited");

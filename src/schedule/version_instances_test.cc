@@ -131,6 +131,39 @@ TEST_F(VersionInstances, AnInstanceIsWhereItsMakerPutIt) {
   EXPECT_EQ(version_->explain().places, (std::vector<std::string>{"gpu 0", "gpu 3"}));
 }
 
+TEST_F(VersionInstances, WhatOneMoreWouldBringIsMeasured) {
+  VersionPlan plan = batched(1);
+  plan.cost_aware = true;
+  plan.instance_limits = {1, 3, {}};
+  plan.make_instance = [this](BackendModel&, int, InstancePlace&) -> Result<std::unique_ptr<BackendInstance>> {
+    return make(true);
+  };
+  Instances first;
+  first.push_back(make(true));
+  VersionTest::start(plan, std::move(first));
+  const auto run = [&](size_t together, Duration time) {
+    for (int64_t i = 0; i < ConcurrencyCosts::kEnough; ++i) {
+      std::vector<std::shared_ptr<RecordingSink>> sinks;
+      std::vector<PendingBatch> batches;
+      for (size_t k = 0; k < together; ++k) sinks.push_back(submit());
+      for (size_t k = 0; k < together; ++k) batches.push_back(stage_.take());
+      time_.advance(time);
+      for (PendingBatch& batch : batches) batch.finish();
+      for (const auto& sink : sinks) EXPECT_TRUE(sink->wait().ok());
+    }
+  };
+  EXPECT_FALSE(version_->gain_of_another());
+  run(1, 10ms);
+  EXPECT_FALSE(version_->gain_of_another()) << "nothing is known of two";
+  EXPECT_EQ(version_->explain().held_back, "");
+  ASSERT_TRUE(version_->set_instances(2, ScalingReason::kBusy, "the test").ok());
+  run(2, 20ms);
+  ASSERT_TRUE(version_->gain_of_another());
+  EXPECT_NEAR(*version_->gain_of_another(), 1, 0.01) << "they share what one had";
+  EXPECT_THAT(version_->explain().held_back, ::testing::HasSubstr("less than 5% more rows/s"));
+  EXPECT_FALSE(version_->explain().outlook) << "no objective chooses";
+}
+
 TEST_F(VersionInstances, WithNoneToBeHadRequestsFail) {
   start(false);
   ASSERT_TRUE(version_->set_instances(0, ScalingReason::kClient, "the test").ok());

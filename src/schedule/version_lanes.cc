@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "catalog/shape_class.h"
 #include "request/background.h"
 #include "schedule/lane.h"
-#include "catalog/shape_class.h"
 #include "schedule/version_scheduler.h"
 
 namespace modelmill {
@@ -142,7 +142,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     if (!next.batch.empty()) {
       lane.state = Lane::State::kExecuting;
       ++running_;
-      if (chooses_) note_begin(lane, now);
+      if (measures_) note_begin(lane, now);
       note_class(lane, *next.batch.front());
       watched = may_run_on_loop_ && governor_.watches();
       wake_for_work();
