@@ -29,6 +29,14 @@ const ExplainedCost* main_cost(const Explanation& explanation) {
   return most;
 }
 
+/// "1, 4, 16 rows"
+std::string sizes_text(const LearnedCost& cost) {
+  std::string text;
+  for (const CostPoint& point : cost.points)
+    text += (text.empty() ? "" : ", ") + std::to_string(std::llround(point.rows));
+  return text + (text == "1" ? " row" : " rows");
+}
+
 constexpr double kPays = 1.05;
 
 }  // namespace
@@ -44,6 +52,8 @@ std::string learned_line(const Explanation& explanation) {
         "batching up to " + std::to_string(cost->worth) + " rows pays " + rough(cost->gain) + "x, more is not known; ";
   line += "about " + rough(cost->rate * explanation.instances) + " rows/s on " + std::to_string(explanation.instances) +
           (explanation.instances == 1 ? " instance" : " instances");
+  if (!cost->cost.shapes.empty()) line += ", of inputs " + cost->cost.shapes;
+  if (explanation.policy == "allowed sizes") line += ", known in batches of " + sizes_text(cost->cost);
   return line;
 }
 

@@ -41,7 +41,7 @@ struct Explanation {
   InstanceLimits limits;
   std::string last_change;                 // why their number changed; empty: it did not
   std::optional<InstanceOutlook> outlook;  // where an objective chooses it
-  std::string held_back;                   // why another one could not be made; empty: nothing stood in the way
+  std::string held_back;                   // why there is not another one; empty: nothing stands in the way
   std::vector<DeviceUse> devices;
   int64_t pending = 0;
   std::string on_loop;  // "never", "warming", "allowed" or "suspended"
@@ -50,7 +50,8 @@ struct Explanation {
   std::string combination;         // how their answers become one; empty: they do not
 };
 
-/// What was learned, in a line: "batching pays 13x; about 40k rows/s on 2 instances". Empty when nothing was.
+/// What was learned, in a line: "batching pays 13x; about 40k rows/s on 2 instances". Of inputs of several shapes it is
+/// that of those seen most, and says so; with allowed sizes it tells those that it knows. Empty when nothing was.
 std::string learned_line(const Explanation& explanation);
 
 /// What limits the version and what could be changed, as sentences for people.

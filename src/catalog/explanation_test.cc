@@ -34,6 +34,17 @@ TEST(Explanation, ALineOfWhatWasLearned) {
   EXPECT_EQ(learned_line(Explanation()), "");
 }
 
+TEST(Explanation, TheLineSaysTheSizesThatItIsOf) {
+  Explanation open = explanation(13.2, 64, true);
+  open.costs[0].cost.shapes = "ids INT64[*,128]";
+  EXPECT_EQ(learned_line(open), "batching pays 13x; about 33k rows/s on 2 instances, of inputs ids INT64[*,128]");
+  Explanation allowed = explanation(4, 32, true);
+  allowed.policy = "allowed sizes";
+  allowed.costs[0].cost.points = {{4, 1ms, 1ms, 4}, {32, 2ms, 2ms, 4}};
+  EXPECT_EQ(learned_line(allowed),
+            "batching pays 4x; about 9.9k rows/s on 2 instances, known in batches of 4, 32 rows");
+}
+
 TEST(Explanation, TheLineIsOfTheInputsSeenMost) {
   Explanation two = explanation(13.2, 64, true);
   ExplainedCost seldom = two.costs[0];

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "catalog/instances.h"
 
 namespace modelmill {
 
@@ -29,6 +30,7 @@ struct InstanceOption {
 struct InstanceChoice {
   int instances = 1;
   std::string reason;  // for people; empty: nothing changes
+  ScalingReason kind = ScalingReason::kMeasured;
 };
 
 /// What a choice was made from.

@@ -10,4 +10,22 @@ std::string place_text(const InstancePlace& place) {
   return text;
 }
 
+const char* scaling_reason_name(ScalingReason reason) {
+  switch (reason) {
+    case ScalingReason::kBusy: return "busy";
+    case ScalingReason::kTrial: return "trial";
+    case ScalingReason::kMeasured: return "measured";
+    case ScalingReason::kLate: return "late";
+    case ScalingReason::kNoGain: return "no gain";
+    case ScalingReason::kEnough: return "enough";
+    case ScalingReason::kRequest: return "request";
+    case ScalingReason::kIdle: return "idle";
+    case ScalingReason::kLimits: return "limits";
+    case ScalingReason::kClient: return "client";
+    case ScalingReason::kUnload: return "unload";
+    case ScalingReason::kReload: return "reload";
+  }
+  return "";
+}
+
 }  // namespace modelmill

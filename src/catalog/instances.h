@@ -27,6 +27,28 @@ struct InstanceLimits {
   bool fixed() const { return min == max && zero_after == Duration{}; }
 };
 
+/// Why a version's number of instances changed, in a word; what people are told says more.
+enum class ScalingReason : uint8_t {
+  kBusy,      // all were busy and requests waited
+  kTrial,     // one more is tried for an objective
+  kMeasured,  // another number was measured to be better for an objective
+  kLate,      // answers came late on a trial
+  kNoGain,    // one more brought nothing, or too little
+  kEnough,    // one fewer is enough
+  kRequest,   // there was none, and a request waits
+  kIdle,      // nothing to do for the time after which the last one may go
+  kLimits,    // there were fewer than the least, or more than the most, that is configured
+  kClient,    // a client said so
+  kUnload,    // there was none, and the last requests of a version that goes wait
+  kReload,    // the version was loaded again with another number
+};
+inline constexpr int kScalingReasons = 12;
+/// "busy", "trial", "measured", "late", "no gain", "enough", "request", "idle", "limits", "client", "unload", "reload".
+const char* scaling_reason_name(ScalingReason reason);
+
+/// An instance more is worth having for so many times the rows a second.
+inline constexpr double kInstanceWorthHaving = 1.05;
+
 /// What a version's instances have to do, and did.
 struct InstanceLoad {
   int instances = 0;

@@ -67,11 +67,12 @@ class ModelVersion {
   virtual void drop_unwanted() {}
 
   /// Makes or takes away instances until there are so many; 0 leaves requests waiting. Blocks while an instance is
-  /// made, or what it runs is done; for the control plane, one call at a time. `reason` is for people.
+  /// made, or what it runs is done; for the control plane, one call at a time. `text` is for people.
   /// FAILED_PRECONDITION where the number is fixed; another error when an instance can't be made.
-  virtual Status set_instances(int count, const std::string& reason) {
+  virtual Status set_instances(int count, ScalingReason reason, const std::string& text) {
     (void)count;
-    return failed_precondition("the number of instances is fixed; nothing is done although " + reason);
+    (void)reason;
+    return failed_precondition("the number of instances is fixed; nothing is done although " + text);
   }
   /// How many it may have.
   virtual InstanceLimits instance_limits() const { return {}; }
@@ -85,6 +86,10 @@ class ModelVersion {
     (void)limits;
     return std::nullopt;
   }
+
+  /// How many times the rows a second one instance more would do, by what was measured of executions side by side;
+  /// nullopt: that is not known. Measured from the first call on. Thread-safe.
+  virtual std::optional<double> gain_of_another() { return std::nullopt; }
 
   /// What was learned of the cost of its executions. Thread-safe.
   virtual std::vector<LearnedCost> learned() const { return {}; }
@@ -129,8 +134,8 @@ class ModelVersion {
 
  protected:
   /// It has so many instances from now on.
-  void instances_are(int count) {
-    if (!description_.is_other_signature) stats_->instances_are(count);
+  void instances_are(int count, ScalingReason reason = ScalingReason::kReload) {
+    if (!description_.is_other_signature) stats_->instances_are(count, reason);
     if (signature_stats_ != nullptr) signature_stats_->instances_are(count);
   }
 

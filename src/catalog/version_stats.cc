@@ -57,19 +57,31 @@ constexpr std::array<TritonFailure, 4> kTritonFailures{{
     {"OTHER", FailureReason::kOther, FailureReason::kOther},
 }};
 
-}  // namespace
+/// The changes of the number of instances that there can be.
+struct ScalingChange {
+  ScalingReason reason;
+  bool up;
+};
+constexpr std::array<ScalingChange, 16> kScalingChanges{{
+    {ScalingReason::kBusy, true},
+    {ScalingReason::kTrial, true},
+    {ScalingReason::kMeasured, true},
+    {ScalingReason::kMeasured, false},
+    {ScalingReason::kLate, false},
+    {ScalingReason::kNoGain, false},
+    {ScalingReason::kEnough, false},
+    {ScalingReason::kRequest, true},
+    {ScalingReason::kIdle, false},
+    {ScalingReason::kLimits, true},
+    {ScalingReason::kLimits, false},
+    {ScalingReason::kClient, true},
+    {ScalingReason::kClient, false},
+    {ScalingReason::kUnload, true},
+    {ScalingReason::kReload, true},
+    {ScalingReason::kReload, false},
+}};
 
-const char* cut_reason_name(CutReason reason) {
-  switch (reason) {
-    case CutReason::kFull: return "full";
-    case CutReason::kIdleInstance: return "idle instance";
-    case CutReason::kDelayOver: return "delay over";
-    case CutReason::kDeadline: return "deadline";
-    case CutReason::kNoGain: return "no gain";
-    case CutReason::kObjective: return "objective";
-  }
-  return "";
-}
+}  // namespace
 
 /// All counters, in parts that are summed when read.
 struct VersionStats::Rep {
@@ -105,8 +117,8 @@ struct VersionStats::Rep {
 
   std::array<Part, kParts> parts;
   std::atomic<int> instances{-1};  // not known yet
-  Cell added{0};
-  Cell removed{0};
+  std::array<Cell, kScalingReasons> added{};
+  std::array<Cell, kScalingReasons> removed{};
   std::atomic<int64_t> planned_rows{0}, planned_delay_ns{0};
   std::atomic<double> planned_rate{0};
 
@@ -209,10 +221,13 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
           [](const Part& p) -> const Cell& { return p.padded; });
   out.push_back(registry.gauge_from("modelmill_instances", "Instances that a version has", labels,
                                     [self] { return static_cast<double>(std::max(0, self->instances.load())); }));
-  for (const auto& [direction, changes] : {std::pair("up", &self->added), std::pair("down", &self->removed)}) {
-    out.push_back(registry.counter_from("modelmill_instance_changes_total",
-                                        "Instances made and taken away while serving", with("direction", direction),
-                                        [self, changes = changes, number] { return number(get(*changes)); }));
+  for (const ScalingChange& change : kScalingChanges) {
+    MetricLabels more = with("direction", change.up ? "up" : "down");
+    more.emplace_back("reason", scaling_reason_name(change.reason));
+    const auto index = static_cast<size_t>(change.reason);
+    out.push_back(registry.counter_from(
+        "modelmill_instance_changes_total", "Instances made and taken away while serving, by why", more,
+        [self, index, up = change.up, number] { return number(get((up ? self->added : self->removed)[index])); }));
   }
   for (int reason = 0; reason < kCutReasons; ++reason) {
     out.push_back(registry.counter_from(
@@ -232,11 +247,12 @@ VersionStats::VersionStats(MetricRegistry& registry, const std::string& model, i
 
 VersionStats::~VersionStats() = default;
 
-void VersionStats::instances_are(int count) {
+void VersionStats::instances_are(int count, ScalingReason reason) {
   const int before = rep_->instances.exchange(count);
   if (before < 0) return;  // those that it was loaded with
-  if (count > before) add(rep_->added, static_cast<uint64_t>(count - before));
-  if (count < before) add(rep_->removed, static_cast<uint64_t>(before - count));
+  const auto index = static_cast<size_t>(reason);
+  if (count > before) add(rep_->added[index], static_cast<uint64_t>(count - before));
+  if (count < before) add(rep_->removed[index], static_cast<uint64_t>(before - count));
 }
 
 void VersionStats::planned(const InstanceOption* option) {

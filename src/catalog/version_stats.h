@@ -12,6 +12,7 @@
 #include "catalog/compute_times.h"
 #include "catalog/instance_plan.h"
 #include "catalog/signature_stats.h"
+#include "request/batch_cut.h"
 #include "request/infer_response.h"
 #include "runtime/metrics.h"
 
@@ -21,19 +22,6 @@ namespace modelmill {
 /// passed.
 enum class FailureReason { kRejected, kClientGone, kDeadline, kBackend, kOther };
 inline constexpr int kFailureReasons = 5;
-
-/// Why a batch was cut when it was.
-enum class CutReason {
-  kFull,          // it cannot have more rows
-  kIdleInstance,  // nothing else waits
-  kDelayOver,
-  kDeadline,   // a request in it could not wait for more
-  kNoGain,     // more rows together would not be faster
-  kObjective,  // more rows would endanger the latency objective
-};
-inline constexpr int kCutReasons = 6;
-/// "full", "idle instance", "delay over", "deadline", "no gain", "objective".
-const char* cut_reason_name(CutReason reason);
 
 /// One execution's numbers, as the statistics extension's batch_stats keep them.
 struct ExecutionRecord {
@@ -63,8 +51,8 @@ class VersionStats {
   void request_failed(const RequestTimes& times, FailureReason reason);
   void executed(const ExecutionRecord& record, CutReason reason);
 
-  /// The version has so many instances from now on.
-  void instances_are(int count);
+  /// The version has so many instances from now on; what that changes is counted by why it did.
+  void instances_are(int count, ScalingReason reason = ScalingReason::kReload);
   /// Batches and instances go by an objective, and are planned like that from now on; null: not any more.
   void planned(const InstanceOption* option);
 

@@ -90,6 +90,36 @@ TEST(VersionStatsTest, Failures) {
               HasSubstr("nv_inference_request_failure{model=\"m\",version=\"1\",reason=\"BACKEND\"} 1\n"));
 }
 
+TEST(VersionStatsTest, InstancesComeAndGoForReasons) {
+  MetricRegistry metrics;
+  VersionStats stats(metrics, "m", 1);
+  const auto expect = [&](const std::string& direction, const std::string& reason, int value) {
+    EXPECT_THAT(metrics.render(),
+                HasSubstr("modelmill_instance_changes_total{model=\"m\",version=\"1\",direction=\"" + direction +
+                          "\",reason=\"" + reason + "\"} " + std::to_string(value) + "\n"));
+  };
+  stats.instances_are(2);
+  expect("up", "reload", 0);
+  stats.instances_are(2, ScalingReason::kBusy);
+  expect("up", "busy", 0);
+  stats.instances_are(4, ScalingReason::kBusy);
+  stats.instances_are(3, ScalingReason::kNoGain);
+  stats.instances_are(0, ScalingReason::kIdle);
+  stats.instances_are(1, ScalingReason::kRequest);
+  expect("up", "busy", 2);
+  expect("down", "no gain", 1);
+  expect("down", "idle", 3);
+  expect("up", "request", 1);
+  expect("up", "client", 0);
+  stats.instances_are(2);
+  expect("up", "reload", 1);
+  // Every reason has a series in the direction that it can have.
+  for (int reason = 0; reason < kScalingReasons; ++reason)
+    EXPECT_THAT(
+        metrics.render(),
+        HasSubstr("\",reason=\"" + std::string(scaling_reason_name(static_cast<ScalingReason>(reason))) + "\"}"));
+}
+
 TEST(VersionStatsTest, SeriesLeaveWithTheVersion) {
   MetricRegistry metrics;
   { VersionStats stats(metrics, "m", 1); }

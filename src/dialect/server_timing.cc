@@ -26,6 +26,13 @@ std::string server_timing(const RequestTimes& times, TimePoint now) {
   std::string out;
   append(out, "queue", times.queued, times.compute_start == TimePoint{} ? now : times.compute_start);
   append(out, "compute", times.compute_start, times.compute_end == TimePoint{} ? now : times.compute_end);
+  if (times.batch.rows > 0) {
+    out += ";desc=\"";
+    out += cut_reason_name(times.batch.reason);
+    out += ", rows ";
+    out += std::to_string(times.batch.rows);
+    out += '"';
+  }
   append(out, "total", times.received, now);
   return out;
 }

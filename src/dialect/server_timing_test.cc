@@ -18,6 +18,9 @@ TEST(ServerTiming, MillisecondsOfWhatHappened) {
   times.compute_start = start + 260us;
   times.compute_end = start + 2'260us;
   EXPECT_EQ(server_timing(times, start + 1s), "queue;dur=0.250, compute;dur=2.000, total;dur=1000.000");
+  times.batch = {8, CutReason::kIdleInstance};
+  EXPECT_EQ(server_timing(times, start + 1s),
+            "queue;dur=0.250, compute;dur=2.000;desc=\"idle instance, rows 8\", total;dur=1000.000");
 }
 
 }  // namespace

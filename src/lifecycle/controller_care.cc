@@ -21,9 +21,10 @@ void ControllerCore::scale(TimePoint now) {
     if (!follows(*version, *scaler)) continue;
     const InstanceLoad load = version->load();
     const auto choice = version->choose_instances(scaler->limits());
-    const auto decision = scaler->observe(now, load, choice ? &*choice : nullptr);
+    const auto gain = choice ? std::nullopt : version->gain_of_another();
+    const auto decision = scaler->observe(now, load, choice ? &*choice : nullptr, gain);
     if (decision.reason.empty()) continue;
-    const Status status = version->set_instances(decision.instances, decision.reason);
+    const Status status = version->set_instances(decision.instances, decision.kind, decision.reason);
     if (!status.ok()) scaler->held_back(now, version->load().instances);
     const bool full = status.code() == Code::kResourceExhausted;
     Log::write(status.ok() ? LogLevel::kInfo

@@ -258,7 +258,7 @@ Status ControllerCore::scale_now(const InstanceRequest& request) {
   const std::string reason = "a client wants " + std::to_string(limits.min) + " to " + std::to_string(limits.max);
   const int have = pin->load().instances, wanted = std::clamp(have, limits.min, limits.max);
   // What has one instance that runs everything has as many as it can, but can't have another number.
-  if (have != wanted || !limits.fixed()) MM_RETURN_IF_ERROR(pin->set_instances(wanted, reason));
+  if (have != wanted || !limits.fixed()) MM_RETURN_IF_ERROR(pin->set_instances(wanted, ScalingReason::kClient, reason));
   Log::info("instances changed", {{"model", request.model}, {"version", pin->version()}, {"reason", reason}});
   const MutexLock lock(mutex_);
   const auto model = models_.find(request.model);

@@ -10,11 +10,20 @@ constexpr int kRuns = 4;
 
 }  // namespace
 
+std::vector<int64_t> sizes_to_measure(int64_t max_rows, const std::vector<int64_t>& allowed) {
+  if (!allowed.empty()) return allowed;
+  std::vector<int64_t> sizes;
+  for (int64_t rows = 1; rows < max_rows; rows *= 2) sizes.push_back(rows);
+  sizes.push_back(max_rows);
+  return sizes;
+}
+
 std::vector<CostPoint> measure_costs(BackendInstance& instance, const std::string& model, int64_t version,
-                                     const DirectRequest& row, int64_t max_rows, Duration budget, TimeSource& time) {
+                                     const DirectRequest& row, std::span<const int64_t> sizes, Duration budget,
+                                     TimeSource& time) {
   std::vector<CostPoint> points;
   const TimePoint end = time.now() + budget;
-  for (int64_t rows = 1;; rows = std::min(rows * 2, max_rows)) {
+  for (const int64_t rows : sizes) {
     const std::vector<DirectRequest> requests(static_cast<size_t>(rows), row);
     CostPoint point{static_cast<double>(rows), Duration::max(), {}, 0};
     Duration total{};
@@ -31,8 +40,9 @@ std::vector<CostPoint> measure_costs(BackendInstance& instance, const std::strin
       if (time.now() + took > end) break;
     }
     points.push_back(point);
-    if (rows >= max_rows || time.now() + 2 * kRuns * point.mean > end) return points;
+    if (time.now() + 2 * kRuns * point.mean > end) break;
   }
+  return points;
 }
 
 }  // namespace modelmill

@@ -14,6 +14,9 @@ using namespace std::chrono_literals;
 class CostMeasure : public ::testing::Test {
  protected:
   std::vector<CostPoint> measure(int64_t max_rows, Duration budget, int64_t fails_from = 1'000) {
+    return measure(sizes_to_measure(max_rows, {}), budget, fails_from);
+  }
+  std::vector<CostPoint> measure(const std::vector<int64_t>& sizes, Duration budget, int64_t fails_from = 1'000) {
     const FakeCompute compute = [this, fails_from](const TensorList& inputs) -> Result<TensorList> {
       const int64_t rows = inputs[0].shape[0];
       if (rows >= fails_from) return internal("too many");
@@ -22,7 +25,7 @@ class CostMeasure : public ::testing::Test {
       return TensorList{fake_floats("y", inputs[0].shape, floats_of(inputs[0]))};
     };
     FakeInstance instance(compute, log_);
-    return measure_costs(instance, "m", 1, {{fake_floats("x", {1, 2}, {1, 2})}, 1}, max_rows, budget, time_);
+    return measure_costs(instance, "m", 1, {{fake_floats("x", {1, 2}, {1, 2})}, 1}, sizes, budget, time_);
   }
 
   ManualTime time_;
@@ -41,6 +44,15 @@ TEST_F(CostMeasure, EverySizeUpToTheLargest) {
   EXPECT_THAT(sizes(points), ::testing::ElementsAre(1, 2, 4, 8, 12));
   EXPECT_EQ(points[2].mean, 1040us);
   EXPECT_EQ(points[2].executions, 4);
+}
+
+TEST_F(CostMeasure, OnlyTheSizesThatAreAllowed) {
+  EXPECT_THAT(sizes_to_measure(32, {4, 32}), ::testing::ElementsAre(4, 32));
+  EXPECT_THAT(sizes_to_measure(12, {}), ::testing::ElementsAre(1, 2, 4, 8, 12));
+  EXPECT_THAT(sizes_to_measure(1, {}), ::testing::ElementsAre(1));
+  const auto points = measure(sizes_to_measure(32, {4, 32}), 1s);
+  EXPECT_THAT(sizes(points), ::testing::ElementsAre(4, 32));
+  EXPECT_EQ(points[1].mean, 1320us);
 }
 
 TEST_F(CostMeasure, KeepsToItsBudget) {

@@ -144,6 +144,7 @@ std::string cost_key(const CostSubject& subject) {
       if (!add_file(digest, part)) return "";
   for (const std::string* text : {&subject.backend, &subject.runtime, &subject.config}) digest.add(*text);
   digest.add(processor());
+  for (const std::string& gpu : subject.gpus) digest.add("gpu " + gpu);
   const int64_t numbers[] = {subject.max_rows, subject.instance_threads,
                              static_cast<int64_t>(std::thread::hardware_concurrency())};
   digest.add(numbers, sizeof numbers);

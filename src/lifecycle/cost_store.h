@@ -41,6 +41,8 @@ struct CostSubject {
   int64_t max_rows = 1;
   int instance_threads = 0;
   std::string config;  // what else the model was told
+  /// The GPUs that it may run on: what they are called, and how large they are; empty where it runs on the CPU.
+  std::vector<std::string> gpus = {};
 };
 
 /// The key of a subject on this machine: a digest, in hexadecimal digits. Empty when a file can't be read. Of files

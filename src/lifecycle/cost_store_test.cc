@@ -105,6 +105,12 @@ TEST(CostKey, DependsOnWhatCostsDependOn) {
   differs([](CostSubject& s) { s.max_rows = 32; });
   differs([](CostSubject& s) { s.instance_threads = 2; });
   differs([](CostSubject& s) { s.config = "parameters"; });
+  differs([](CostSubject& s) { s.gpus = {"NVIDIA H200", "141 GiB"}; });
+  subject.gpus = {"NVIDIA H200", "141 GiB"};
+  copy.gpus = {"NVIDIA A100-SXM4-80GB", "80 GiB"};
+  EXPECT_NE(cost_key(copy), cost_key(subject)) << "the same model on another GPU";
+  copy.gpus = subject.gpus;
+  EXPECT_EQ(cost_key(copy), cost_key(subject));
   EXPECT_EQ(cost_key({{folder / "nothing"}, "", "", 1, 1, ""}), "");
 
   folder.write("net.savedmodel/saved_model.pb", "graph");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -12,21 +13,24 @@ namespace modelmill {
 /// Decides how many instances a version has, from what those it has had to do. One for each version; asked at regular
 /// intervals. Not synchronised; knows no clock.
 ///
-/// It adds an instance when all were busy and requests waited twice in a row, looks whether more rows are done with it,
-/// and takes it away again where not (then that is not tried for a while). It takes one away when the others have had
-/// little to do for long, and the last one after the idle time, where that is allowed. Between the two lies room enough
-/// that it does not swing. Where a latency objective chooses the number, it only keeps that within the limits, and sees
-/// to the first and the last.
+/// It adds an instance when all were busy and requests waited twice in a row, unless what was measured says that it
+/// would bring too little, looks whether more rows are done with it, and takes it away again where not (then that is
+/// not tried for a while). It takes one away when the others have had little to do for long, and the last one after the
+/// idle time, where that is allowed. Between the two lies room enough that it does not swing. Where a latency objective
+/// chooses the number, it only keeps that within the limits, and sees to the first and the last.
 class InstanceScaler {
  public:
   explicit InstanceScaler(const InstanceLimits& limits) : limits_(limits) {}
 
   struct Decision {
     int instances = 0;
-    std::string reason;  // empty: nothing changes
+    std::string reason;  // for people; empty: nothing changes
+    ScalingReason kind = ScalingReason::kBusy;
   };
-  /// `choice` is what an objective wants; null: there is none that goes by what was learned.
-  Decision observe(TimePoint now, const InstanceLoad& load, const InstanceChoice* choice = nullptr);
+  /// `choice` is what an objective wants; null: there is none that goes by what was learned. `gain` is how many times
+  /// the rows a second one instance more is expected to do; nullopt: nobody knows before it was tried.
+  Decision observe(TimePoint now, const InstanceLoad& load, const InstanceChoice* choice = nullptr,
+                   std::optional<double> gain = std::nullopt);
   /// What it decided on last could not be done: there are `instances`, and for a while no more.
   void held_back(TimePoint now, int instances);
 
@@ -44,7 +48,7 @@ class InstanceScaler {
   static constexpr int kQuietFor = 20;
 
   Span since_last(TimePoint now, const InstanceLoad& load) const;
-  Decision change(int instances, std::string reason);
+  Decision change(int instances, ScalingReason kind, std::string reason);
 
   const InstanceLimits limits_;
   bool seen_ = false;

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <optional>
 #include <random>
+#include <vector>
 
 namespace modelmill {
 namespace {
@@ -40,10 +42,11 @@ class World {
       const double share = able > 0 ? done / able : 0;
       load_.busy_time += std::chrono::nanoseconds(static_cast<int64_t>(share * seconds * load_.instances * 1e9));
       load_.busy = static_cast<int>(std::lround(share * load_.instances));
-      const auto decision = scaler_.observe(now_, load_);
+      const auto decision = scaler_.observe(now_, load_, nullptr, gain_(load_.instances));
       if (decision.reason.empty()) continue;
       ++changes;
       last_reason_ = decision.reason;
+      kinds_.push_back(decision.kind);
       load_.instances = std::min(decision.instances, room_);
       if (load_.instances < decision.instances) scaler_.held_back(now_, load_.instances);
       most_ = std::max(most_, load_.instances);
@@ -53,19 +56,24 @@ class World {
   int instances() const { return load_.instances; }
   int most() const { return most_; }
   const std::string& reason() const { return last_reason_; }
+  const std::vector<ScalingReason>& kinds() const { return kinds_; }
   void forget_backlog() { waiting_ = 0; }
+  /// What is known of what one more brings.
+  void set_gain(std::function<std::optional<double>(int)> gain) { gain_ = std::move(gain); }
   /// More instances than so many can't be made.
   void set_room(int room) { room_ = room; }
 
  private:
   InstanceScaler scaler_;
   std::function<double(int)> capacity_;
+  std::function<std::optional<double>(int)> gain_ = [](int) { return std::optional<double>(); };
   TimePoint now_{100s};
   InstanceLoad load_;
   double waiting_ = 0, done_ = 0;
   int most_ = 0;
   int room_ = 1'000;
   std::string last_reason_;
+  std::vector<ScalingReason> kinds_;
 };
 
 double each_100(int n) { return 100.0 * n; }
@@ -104,7 +112,44 @@ TEST(InstanceScaler, GivesBackWhatBringsNothing) {
   EXPECT_EQ(world.instances(), 2);
   EXPECT_EQ(world.most(), 3) << "it was tried";
   EXPECT_EQ(world.reason(), "one more brought nothing");
+  EXPECT_EQ(world.kinds(), (std::vector{ScalingReason::kBusy, ScalingReason::kBusy, ScalingReason::kNoGain}));
   EXPECT_EQ(world.run(800, 1'000), 0) << "and is not tried again at once";
+}
+
+TEST(InstanceScaler, AsksWhatOneMoreWouldBring) {
+  const struct {
+    std::optional<double> gain;
+    int instances;
+  } cases[] = {{std::nullopt, 2}, {2.0, 2}, {1.05, 2}, {1.04, 1}, {1.0, 1}, {0.5, 1}};
+  for (const auto& c : cases) {
+    InstanceScaler scaler({1, 4, {}});
+    TimePoint now{100s};
+    InstanceLoad load{1, 0, 0, {}, 0};
+    (void)scaler.observe(now, load);
+    for (int look = 0; look < 2; ++look) {
+      load.pending = 10;
+      load.busy = load.instances;
+      load.rows += 100;
+      load.busy_time += kTick;
+      const auto decision = scaler.observe(now += kTick, load, nullptr, c.gain);
+      EXPECT_EQ(decision.reason.empty(), look == 0 || c.instances == 1);
+      load.instances = decision.instances;
+    }
+    EXPECT_EQ(load.instances, c.instances) << c.gain.value_or(-1);
+    // Known to bring something after all, it is added at once.
+    if (c.instances > 1) continue;
+    load.rows += 100;
+    load.busy_time += kTick;
+    EXPECT_EQ(scaler.observe(now += kTick, load, nullptr, 1.5).instances, 2);
+  }
+}
+
+TEST(InstanceScaler, WhatIsKnownToBringNothingIsNeverTried) {
+  World world({1, 8, {}}, [](int n) { return 100.0 * std::min(n, 2); });
+  world.set_gain([](int n) { return n < 2 ? std::optional<double>() : 1.0; });
+  EXPECT_EQ(world.run(2'000, 1'000), 1);
+  EXPECT_EQ(world.instances(), 2);
+  EXPECT_EQ(world.most(), 2);
 }
 
 TEST(InstanceScaler, TriesAgainLater) {
@@ -147,6 +192,7 @@ TEST(InstanceScaler, GoesToZeroWhenIdleAndComesBack) {
   world.run(1, 10);
   EXPECT_EQ(world.instances(), 1);
   EXPECT_EQ(world.reason(), "a request waits");
+  EXPECT_EQ(world.kinds(), (std::vector{ScalingReason::kIdle, ScalingReason::kRequest}));
   world.run(100, 10);
   EXPECT_EQ(world.instances(), 1) << "a request now and then keeps it";
 }

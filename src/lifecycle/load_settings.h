@@ -56,9 +56,10 @@ struct LoadSettings {
   /// another file, in place of the model's own, has it so. Both empty: as it is.
   std::string precision;
   std::string precision_file;
-  /// CPU cores to share out; GPUs there are.
+  /// CPU cores to share out; GPUs there are, and what they are called by their makers.
   int cores = 1;
   std::vector<int> gpus;
+  std::vector<std::string> gpu_models;
   /// The GPUs' memory; null: it is not counted. And, for a load that others may go for, what has them go.
   std::shared_ptr<DeviceMemory> devices;
   std::function<bool(const std::string& model, int gpu, uint64_t bytes)> make_room;

@@ -25,7 +25,7 @@ OwnedVersion::~OwnedVersion() {
   version_->gate().close();
   // What waits for an instance gets one.
   if (!version_->instance_limits().fixed() && version_->load().instances == 0)
-    (void)version_->set_instances(1, "the last requests wait");
+    (void)version_->set_instances(1, ScalingReason::kUnload, "the last requests wait");
   version_->gate().wait_empty();
   share_.reset();
   const MutexLock lock(returned_->mutex);

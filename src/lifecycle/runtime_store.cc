@@ -161,6 +161,7 @@ std::string runtime_key(const RuntimeOptions& options, const ModelDefinition& de
          << (definition.instance_groups.empty() ? 0 : definition.instance_groups.front().count) << '\n';
   for (const auto& [name, value] : definition.parameters) config << name << '=' << value << '\n';
   subject.config = config.str();
+  subject.gpus = settings.gpu_models;  // which of them a runtime would take is not known before it is tried
   return cost_key(subject);
 }
 

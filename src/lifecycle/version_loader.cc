@@ -6,12 +6,14 @@
 #include <utility>
 
 #include "base/log.h"
+#include "catalog/shape_class.h"
 #include "lifecycle/batch_dims.h"
 #include "lifecycle/batching_probe.h"
 #include "lifecycle/code_trust.h"
 #include "lifecycle/cost_measure.h"
 #include "lifecycle/cost_store.h"
 #include "lifecycle/device_claims.h"
+#include "lifecycle/gpu_models.h"
 #include "lifecycle/instance_kinds.h"
 #include "lifecycle/instance_loading.h"
 #include "lifecycle/instance_places.h"
@@ -310,12 +312,23 @@ class Loading {
     return ok_status();
   }
 
+  /// What costs on its GPUs depend on.
+  std::vector<std::string> gpu_kinds() const {
+    const std::vector<int> gpus = gpus_of(definition_, settings_.gpus, backend_.gpu_count);
+    if (gpus.empty()) return {};
+    std::vector<std::string> out = settings_.gpu_models;
+    for (const int gpu : gpus)
+      if (const auto tell = teller_of(gpu)) out.push_back(gpu_size(tell()));
+    return out;
+  }
+
   void remember_or_measure() {
     const CostStore store(settings_.cost_directory);
     if (store.keeps()) {
       CostSubject subject{
           {}, definition_.backend, backend_.runtime, plan_.max_batch_rows, threads_of_instance(definition_, settings_),
           {}};
+      subject.gpus = gpu_kinds();
       if (!file_.empty()) subject.files.push_back(file_);
       for (const auto& [name, value] : definition_.parameters) subject.config += name + '=' + value + '\n';
       if (!settings_.precision.empty()) subject.config += "precision " + settings_.precision + '\n';
@@ -328,20 +341,26 @@ class Loading {
     Log::info("what executions cost is known from before", {{"model", definition_.name}});
   }
 
-  /// What batches cost, of a model whose rows all have one shape: a first guess, before there is traffic.
+  /// What batches cost, of made-up rows: a first guess, before there is traffic. Of dimensions that have any size it is
+  /// for the one that worked, and counts for that shape class.
   void measure() {
-    const bool one_shape = std::none_of(signature_.inputs.begin(), signature_.inputs.end(),
-                                        [](const TensorSpec& spec) { return spec.optional || spec.shape.empty(); }) &&
-                           !has_open_sizes(signature_, true);
-    if (plan_.max_batch_rows <= 1 || !one_shape || !open_size_ || model_->info().stateful || definition_.decoupled ||
-        !definition_.batching.allowed_sizes.empty())
-      return;
+    const bool whole = std::none_of(signature_.inputs.begin(), signature_.inputs.end(),
+                                    [](const TensorSpec& spec) { return spec.optional || spec.shape.empty(); });
+    if (plan_.max_batch_rows <= 1 || !whole || !open_size_ || model_->info().stateful || definition_.decoupled) return;
     std::mt19937_64 random(kMeasureSeed);
     auto inputs = sample_inputs(signature_, true, 1, *open_size_, ValueRange::kTame, 0, random);
     if (!inputs) return;
-    auto points = measure_costs(*instances_.front(), definition_.name, version_.version, {*std::move(inputs), 1},
-                                plan_.max_batch_rows, settings_.measure_budget, TimeSource::steady());
-    if (!points.empty()) plan_.costs.push_back({plan_.places.front().kind, 0, "", std::move(points)});
+    LearnedCost cost{plan_.places.front().kind, 0, "", {}};
+    if (!plan_.ragged && !has_one_shape_class(signature_)) {
+      InferRequest row(nullptr);
+      row.inputs.assign(inputs->begin(), inputs->end());
+      cost.shape_class = shape_class_hash(row);
+      cost.shapes = shape_class_text(row);
+    }
+    cost.points = measure_costs(*instances_.front(), definition_.name, version_.version, {*std::move(inputs), 1},
+                                sizes_to_measure(plan_.max_batch_rows, definition_.batching.allowed_sizes),
+                                settings_.measure_budget, TimeSource::steady());
+    if (!cost.points.empty()) plan_.costs.push_back(std::move(cost));
   }
 
   const FoundModel& found_;

@@ -6,12 +6,13 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "request/batch_cut.h"
 #include "request/parameters.h"
 #include "tensor/tensor.h"
 
 namespace modelmill {
 
-/// Where a request's time went; kNever-free: a default TimePoint means "did not happen".
+/// Where a request's time went, and in what company; kNever-free: a default TimePoint means "did not happen".
 struct RequestTimes {
   TimePoint received{};       // the request was complete and parsed
   TimePoint queued{};         // admitted
@@ -19,6 +20,7 @@ struct RequestTimes {
   TimePoint input_end{};      // the runtime's inputs were ready
   TimePoint infer_end{};      // the runtime had answered
   TimePoint compute_end{};    // the outputs were ready
+  BatchCut batch;             // its own, or the first of those that its parts ran in; known once it has completed
 };
 
 /// One answer to an InferRequest: outputs, or the error that took their place.

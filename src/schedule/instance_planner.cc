@@ -91,22 +91,23 @@ void InstancePlanner::choose_batches(const ConcurrencyCosts& costs, const PlanIn
   outlook_.last_change = "batches of at most " + batch_text(outlook_.current.rows) + ": " + able_text(outlook_.current);
 }
 
-InstanceChoice InstancePlanner::change(int to, std::string reason) {
+InstanceChoice InstancePlanner::change(int to, ScalingReason kind, std::string reason) {
   pressed_ = quiet_ = 0;
   outlook_.last_change = count_text(to) + ": " + reason;
-  return {to, std::move(reason)};
+  return {to, std::move(reason), kind};
 }
 
 /// Fewer at once. For more, batches and admission are held first to what executions may take beside more: what was let
 /// in before is answered until then.
-InstanceChoice InstancePlanner::move(TimePoint now, const InstanceOption& present, int to, std::string reason) {
+InstanceChoice InstancePlanner::move(TimePoint now, const InstanceOption& present, int to, ScalingReason kind,
+                                     std::string reason) {
   if (to < present.instances) {
     slower_ = 1;
-    return change(to, std::move(reason));
+    return change(to, kind, std::move(reason));
   }
   const InstanceOption* more = option(to);
-  move_ = {present.instances, to, !more->measured, std::move(reason), now + policy_.objective, false, {}};
-  return {present.instances, ""};
+  move_ = {present.instances, to, !more->measured, std::move(reason), kind, now + policy_.objective, false, {}};
+  return {present.instances, "", {}};
 }
 
 void InstancePlanner::try_one_more(TimePoint now, const InstanceOption& present, const InstanceLimits& limits) {
@@ -119,26 +120,26 @@ void InstancePlanner::try_one_more(TimePoint now, const InstanceOption& present,
   if (outlook_.current.rows > seen_rows_ && explored_++ < kExplored) return;
   explored_ = 0;
   tried_[to] = now;
-  (void)move(now, present, to,
+  (void)move(now, present, to, ScalingReason::kTrial,
              "one more is tried: " + rows_text(outlook_.arrivals) + " come, and " + able_text(present));
 }
 
 InstanceChoice InstancePlanner::go_on(TimePoint now, const InstanceOption& present) {
-  InstanceChoice stay{present.instances, ""};
+  InstanceChoice stay{present.instances, "", {}};
   if (!move_.begun) {
     if (now < move_.begins) return stay;
     const Move begins = move_;
     move_.begun = true;
     move_.before = last_;
     if (!begins.trial) move_ = {};
-    return change(begins.to, begins.reason);
+    return change(begins.to, begins.kind, begins.reason);
   }
   const Move trial = move_;
   const int64_t late = last_.late - trial.before.late;
   const int64_t answered = last_.answered - trial.before.answered;
   if (late >= kSomeLate && static_cast<double>(late) > kMayBeLate * static_cast<double>(answered)) {
     move_ = {};
-    return move(now, present, trial.from,
+    return move(now, present, trial.from, ScalingReason::kLate,
                 count_text(trial.to) + " were tried, and " + std::to_string(late) + " of " + std::to_string(answered) +
                     " answers came late");
   }
@@ -148,12 +149,13 @@ InstanceChoice InstancePlanner::go_on(TimePoint now, const InstanceOption& prese
     if (!enough_for_long(before)) return stay;
     tried_.erase(trial.to);
     move_ = {};
-    return move(now, present, trial.from,
+    return move(now, present, trial.from, ScalingReason::kEnough,
                 "the load went before more was known: " + rows_text(outlook_.arrivals) + " come");
   }
   move_ = {};
   if (!before || clearly_better(present, *before, kWorthKeeping)) return stay;
-  return move(now, present, trial.from, "measured: " + able_text(present) + ", and " + able_text(*before));
+  return move(now, present, trial.from, ScalingReason::kNoGain,
+              "measured: " + able_text(present) + ", and " + able_text(*before));
 }
 
 /// The best of those that were measured, if it is worth going there; null: none is.
@@ -192,18 +194,18 @@ InstanceChoice InstancePlanner::choose(TimePoint now, const InstanceOption& pres
       // What goes to and fro does so ever more rarely.
       patience_ = now - moved_ > kForgiven ? kFirstPatience : std::min(2 * patience_, kTryAgainAfter);
       moved_ = now;
-      return move(now, present, best->instances,
+      return move(now, present, best->instances, ScalingReason::kMeasured,
                   rows_text(arrivals) + " come: " + able_text(*best) + ", and " + able_text(present));
     }
-    return {present.instances, ""};
+    return {present.instances, "", {}};
   }
 
   const InstanceOption* fewer = option(present.instances - 1);
   const bool may = !pressed && present.instances - 1 >= std::max(1, limits.min);
   if (enough_for_long(may ? fewer : nullptr))
-    return move(now, present, fewer->instances,
+    return move(now, present, fewer->instances, ScalingReason::kEnough,
                 "one fewer is enough: " + rows_text(arrivals) + " come, and " + able_text(*fewer));
-  return {present.instances, ""};
+  return {present.instances, "", {}};
 }
 
 InstanceChoice InstancePlanner::observe(TimePoint now, const InstanceLimits& limits, const View& view,
@@ -214,7 +216,7 @@ InstanceChoice InstancePlanner::observe(TimePoint now, const InstanceLimits& lim
   if (move_.from > 0 && view.instances != (move_.begun ? move_.to : move_.from)) move_ = {};
   if (!costs.known() || view.instances < 1) {
     outlook_.options.clear();
-    return {view.instances, ""};
+    return {view.instances, "", {}};
   }
   const PlanInputs inputs{now, outlook_.arrivals, view.share};
   outlook_.options = options_for(policy_, costs, view.instances, limits, inputs);

@@ -55,6 +55,7 @@ class InstancePlanner {
     int to = 0;
     bool trial = false;
     std::string reason;
+    ScalingReason kind{};
     TimePoint begins{};  // until then batches and admission are prepared for it
     bool begun = false;
     Counts before;
@@ -69,8 +70,8 @@ class InstancePlanner {
   InstanceChoice go_on(TimePoint now, const InstanceOption& present);
   bool enough_for_long(const InstanceOption* fewer);
   void try_one_more(TimePoint now, const InstanceOption& present, const InstanceLimits& limits);
-  InstanceChoice move(TimePoint now, const InstanceOption& present, int to, std::string reason);
-  InstanceChoice change(int to, std::string reason);
+  InstanceChoice move(TimePoint now, const InstanceOption& present, int to, ScalingReason kind, std::string reason);
+  InstanceChoice change(int to, ScalingReason kind, std::string reason);
   const InstanceOption* best_measured(const InstanceOption& present, const InstanceLimits& limits) const;
   void be_careful(const ConcurrencyCosts& costs, TimePoint now);
 

@@ -140,6 +140,8 @@ TEST(InstancePlanner, SaysWhy) {
   world.run(100, 100'000);
   ASSERT_EQ(world.changes().size(), 2u);
   EXPECT_THAT(world.changes()[0].reason, HasSubstr("one more is tried: "));
+  EXPECT_EQ(world.changes()[0].kind, ScalingReason::kTrial);
+  EXPECT_EQ(world.changes()[1].kind, ScalingReason::kNoGain);
   EXPECT_THAT(world.changes()[0].reason, HasSubstr(" rows/s come, and 1 instance does up to "));
   EXPECT_THAT(world.changes()[1].reason, HasSubstr("measured: 2 instances do up to "));
   EXPECT_THAT(world.changes()[1].reason, HasSubstr(" within the objective in batches of at most "));
@@ -155,6 +157,7 @@ TEST(InstancePlanner, ATrialEndsWhenAnswersComeLate) {
   world.run(1, 100'000);
   EXPECT_EQ(world.instances(), 1);
   EXPECT_THAT(world.reason(), HasSubstr("came late"));
+  EXPECT_EQ(world.changes().back().kind, ScalingReason::kLate);
   world.answers_come_late(false);
   world.run(400, 100'000);
   EXPECT_EQ(world.changes().size(), 2u) << "not tried again for a while: " << world.reason();

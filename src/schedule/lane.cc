@@ -27,6 +27,7 @@ ThreadUsage ThreadUsage::now() {
 
 void VersionScheduler::Lane::on_completed(InferRequest& request, const Status& status) {
   // On a loop all is over in microseconds; reading the clock again would be a good part of that.
+  request.times.batch = batch;
   const bool here = turn != nullptr && began_on == std::this_thread::get_id();
   if (here && first_answer != TimePoint{}) {
     request.times.compute_end = first_answer;

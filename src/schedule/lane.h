@@ -53,7 +53,7 @@ class VersionScheduler::Lane final : public RequestObserver {
   std::string shapes;  // when the class was new
   TimePoint start{};
   ConcurrencyMeter::Mark mark;  // where an objective chooses the number of instances
-  CutReason reason = CutReason::kIdleInstance;
+  BatchCut batch;
   Turn* turn = nullptr;      // of the loop that runs it
   TimePoint first_answer{};  // on a loop: of any of its requests
   bool watched = false;

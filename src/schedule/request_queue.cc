@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "catalog/shape_class.h"
 #include "request/background.h"
 #include "schedule/admission.h"
-#include "schedule/shape_class.h"
 
 namespace modelmill {
 namespace {

@@ -5,7 +5,7 @@
 #include <map>
 #include <random>
 
-#include "schedule/shape_class.h"
+#include "catalog/shape_class.h"
 #include "schedule/testing/fakes.h"
 
 namespace modelmill {

@@ -25,6 +25,7 @@ bool same_rows(const Tensor& first, const Tensor& more) {
 
 void SplitRequest::Part::on_completed(InferRequest& request, const Status& status) {
   request.times.compute_end = whole_->time_.now();
+  if (batch_) request.times.batch = *batch_;
   if (!failed_) {
     if (counted()) whole_->stats_.requests_dequeued(1);
   } else if (!status.ok()) {
@@ -103,6 +104,7 @@ void SplitRequest::answer() {
     if (began && (times.compute_start == TimePoint{} || of.compute_start < times.compute_start)) {
       times.compute_start = of.compute_start;
       times.input_end = of.input_end;
+      times.batch = of.batch;
     }
     times.infer_end = std::max(times.infer_end, of.infer_end);
   }

@@ -28,8 +28,11 @@ class SplitRequest final {
 
     /// Stands for the whole request where requests are counted.
     bool counted() const { return index_ == 0; }
-    /// An instance gets it, in an execution that counts what fails in it.
-    void begin(FailedRequests& failed) { failed_ = &failed; }
+    /// An instance gets it, in an execution that counts what fails in it; its batch is known when the part completes.
+    void begin(FailedRequests& failed, const BatchCut& batch) {
+      failed_ = &failed;
+      batch_ = &batch;
+    }
 
     void on_completed(InferRequest& request, const Status& status) override;
     void on_response(InferResponse response, bool final, bool has_response) override;
@@ -38,6 +41,7 @@ class SplitRequest final {
     const std::shared_ptr<SplitRequest> whole_;
     const size_t index_;
     FailedRequests* failed_ = nullptr;
+    const BatchCut* batch_ = nullptr;
   };
 
   /// Takes the request apart, without copying, into requests of at most `max_rows` rows, in order. They share its

@@ -80,7 +80,7 @@ class SplitRequestTest : public ::testing::Test {
   }
   void begin(InferRequest& part) {
     part.times.compute_start = time_.now();
-    static_cast<SplitRequest::Part&>(*part.observer).begin(failed_);
+    static_cast<SplitRequest::Part&>(*part.observer).begin(failed_, batch_);
   }
   void begin_all(std::vector<InferRequestPtr>& parts) {
     for (auto& part : parts) begin(*part);
@@ -90,6 +90,7 @@ class SplitRequestTest : public ::testing::Test {
   MetricRegistry metrics_;
   VersionStats stats_{metrics_, "m", 1};
   FailedRequests failed_;
+  BatchCut batch_{4, CutReason::kNoGain};
   std::shared_ptr<KeepingSink> sink_ = std::make_shared<KeepingSink>();
   std::shared_ptr<CancelToken> cancel_ = std::make_shared<CancelToken>();
   std::string strings_;
@@ -137,6 +138,8 @@ TEST_F(SplitRequestTest, TheAnswerIsJoinedInOrder) {
   EXPECT_EQ(shape_text(dims(sink_->last.outputs[1].shape)), "[10,2]");
   EXPECT_EQ(joined(sink_->last.outputs[1]), strings_);
   EXPECT_EQ(sink_->last.times.compute_end - sink_->last.times.compute_start, 5ms);
+  EXPECT_EQ(sink_->last.times.batch.rows, 4);
+  EXPECT_EQ(sink_->last.times.batch.reason, CutReason::kNoGain);
   const auto view = stats_.view();
   EXPECT_EQ(view.success.count, 1u) << "one request";
   EXPECT_EQ(view.inference_count, 10u) << "with its rows";

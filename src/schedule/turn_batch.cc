@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "catalog/shape_class.h"
 #include "request/background.h"
 #include "schedule/lane.h"
-#include "schedule/shape_class.h"
 
 namespace modelmill {
 
@@ -100,7 +100,7 @@ VersionScheduler::Lane* VersionScheduler::begin_on_loop(TimePoint begin, int64_t
   lane->shapes.clear();
   lane->background = false;
   ++running_;
-  if (chooses_) note_begin(*lane, begin);
+  if (measures_) note_begin(*lane, begin);
   watched = governor_.watches();
   return lane;
 }

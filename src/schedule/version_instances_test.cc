@@ -49,7 +49,7 @@ TEST_F(VersionInstances, OneMoreTakesWhatWaits) {
   auto first = submit(), second = submit();
   PendingBatch one = stage_.take();
   EXPECT_EQ(stage_.size(), 0u);
-  ASSERT_TRUE(version_->set_instances(2, "the test").ok());
+  ASSERT_TRUE(version_->set_instances(2, ScalingReason::kClient, "the test").ok());
   PendingBatch two = stage_.take();
   EXPECT_EQ(version_->load().instances, 2);
   EXPECT_EQ(version_->load().busy, 2);
@@ -61,12 +61,12 @@ TEST_F(VersionInstances, OneMoreTakesWhatWaits) {
 
 TEST_F(VersionInstances, OneLeavesWhenItsWorkIsDone) {
   start(true);
-  ASSERT_TRUE(version_->set_instances(2, "the test").ok());
+  ASSERT_TRUE(version_->set_instances(2, ScalingReason::kClient, "the test").ok());
   auto first = submit(), second = submit();
   PendingBatch one = stage_.take(), two = stage_.take();
   std::atomic<bool> left{false};
   std::thread control([&] {
-    EXPECT_TRUE(version_->set_instances(1, "the test").ok());
+    EXPECT_TRUE(version_->set_instances(1, ScalingReason::kClient, "the test").ok());
     left = true;
   });
   // Either may be of the first request, and of the instance that leaves.
@@ -84,18 +84,19 @@ TEST_F(VersionInstances, OneLeavesWhenItsWorkIsDone) {
 
 TEST_F(VersionInstances, WithNoneRequestsWaitAndAskForOne) {
   start(false);
-  ASSERT_TRUE(version_->set_instances(0, "the test").ok());
+  ASSERT_TRUE(version_->set_instances(0, ScalingReason::kClient, "the test").ok());
   auto sink = submit();
+  EXPECT_THAT(metrics_.render(), ::testing::HasSubstr("direction=\"down\",reason=\"client\"} 1"));
   EXPECT_EQ(wanted_, 1);
   EXPECT_FALSE(sink->finished());
   EXPECT_EQ(version_->load().pending, 1);
-  ASSERT_TRUE(version_->set_instances(1, "the test").ok());
+  ASSERT_TRUE(version_->set_instances(1, ScalingReason::kClient, "the test").ok());
   EXPECT_TRUE(sink->wait().ok());
 }
 
 TEST_F(VersionInstances, WhatWaitsAtTheEndIsAnswered) {
   start(false);
-  ASSERT_TRUE(version_->set_instances(0, "the test").ok());
+  ASSERT_TRUE(version_->set_instances(0, ScalingReason::kClient, "the test").ok());
   auto sink = submit();
   version_->gate().close();
   version_.reset();
@@ -105,13 +106,13 @@ TEST_F(VersionInstances, WhatWaitsAtTheEndIsAnswered) {
 TEST_F(VersionInstances, AnInstanceThatCantBeMadeChangesNothing) {
   start(false);
   most_ = 2;
-  const Status status = version_->set_instances(5, "the test");
+  const Status status = version_->set_instances(5, ScalingReason::kClient, "the test");
   EXPECT_EQ(status.code(), Code::kResourceExhausted);
   EXPECT_EQ(version_->load().instances, 2);
   EXPECT_EQ(version_->explain().held_back, "no memory for another");
   EXPECT_TRUE(submit()->wait().ok());
   most_ = 8;
-  EXPECT_TRUE(version_->set_instances(3, "the test").ok());
+  EXPECT_TRUE(version_->set_instances(3, ScalingReason::kClient, "the test").ok());
   EXPECT_EQ(version_->explain().held_back, "");
 }
 
@@ -126,19 +127,52 @@ TEST_F(VersionInstances, AnInstanceIsWhereItsMakerPutIt) {
   Instances first;
   first.push_back(make(false));
   VersionTest::start(plan, std::move(first));
-  ASSERT_TRUE(version_->set_instances(2, "the test").ok());
+  ASSERT_TRUE(version_->set_instances(2, ScalingReason::kClient, "the test").ok());
   EXPECT_EQ(version_->explain().places, (std::vector<std::string>{"gpu 0", "gpu 3"}));
+}
+
+TEST_F(VersionInstances, WhatOneMoreWouldBringIsMeasured) {
+  VersionPlan plan = batched(1);
+  plan.cost_aware = true;
+  plan.instance_limits = {1, 3, {}};
+  plan.make_instance = [this](BackendModel&, int, InstancePlace&) -> Result<std::unique_ptr<BackendInstance>> {
+    return make(true);
+  };
+  Instances first;
+  first.push_back(make(true));
+  VersionTest::start(plan, std::move(first));
+  const auto run = [&](size_t together, Duration time) {
+    for (int64_t i = 0; i < ConcurrencyCosts::kEnough; ++i) {
+      std::vector<std::shared_ptr<RecordingSink>> sinks;
+      std::vector<PendingBatch> batches;
+      for (size_t k = 0; k < together; ++k) sinks.push_back(submit());
+      for (size_t k = 0; k < together; ++k) batches.push_back(stage_.take());
+      time_.advance(time);
+      for (PendingBatch& batch : batches) batch.finish();
+      for (const auto& sink : sinks) EXPECT_TRUE(sink->wait().ok());
+    }
+  };
+  EXPECT_FALSE(version_->gain_of_another());
+  run(1, 10ms);
+  EXPECT_FALSE(version_->gain_of_another()) << "nothing is known of two";
+  EXPECT_EQ(version_->explain().held_back, "");
+  ASSERT_TRUE(version_->set_instances(2, ScalingReason::kBusy, "the test").ok());
+  run(2, 20ms);
+  ASSERT_TRUE(version_->gain_of_another());
+  EXPECT_NEAR(*version_->gain_of_another(), 1, 0.01) << "they share what one had";
+  EXPECT_THAT(version_->explain().held_back, ::testing::HasSubstr("less than 5% more rows/s"));
+  EXPECT_FALSE(version_->explain().outlook) << "no objective chooses";
 }
 
 TEST_F(VersionInstances, WithNoneToBeHadRequestsFail) {
   start(false);
-  ASSERT_TRUE(version_->set_instances(0, "the test").ok());
+  ASSERT_TRUE(version_->set_instances(0, ScalingReason::kClient, "the test").ok());
   most_ = 0;
   auto sink = submit();
-  EXPECT_FALSE(version_->set_instances(1, "the test").ok());
+  EXPECT_FALSE(version_->set_instances(1, ScalingReason::kClient, "the test").ok());
   EXPECT_EQ(sink->wait().code(), Code::kUnavailable);
   most_ = 1;
-  ASSERT_TRUE(version_->set_instances(1, "the test").ok());
+  ASSERT_TRUE(version_->set_instances(1, ScalingReason::kClient, "the test").ok());
   EXPECT_TRUE(submit()->wait().ok());
 }
 
@@ -169,8 +203,9 @@ TEST_F(VersionInstances, NothingIsLostWhileTheyComeAndGo) {
       });
     }
     std::thread control([&] {
-      for (int i = 0; !stop; ++i) EXPECT_TRUE(version_->set_instances(i * 7 % 5, "the test").ok());
-      EXPECT_TRUE(version_->set_instances(1, "the test").ok());
+      for (int i = 0; !stop; ++i)
+        EXPECT_TRUE(version_->set_instances(i * 7 % 5, ScalingReason::kClient, "the test").ok());
+      EXPECT_TRUE(version_->set_instances(1, ScalingReason::kClient, "the test").ok());
     });
     for (auto& client : clients) client.join();
     stop = true;

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "catalog/shape_class.h"
 #include "request/background.h"
 #include "schedule/lane.h"
-#include "schedule/shape_class.h"
 #include "schedule/version_scheduler.h"
 
 namespace modelmill {
@@ -66,14 +66,14 @@ void VersionScheduler::remove_seat() {
   for (const auto& lane : seat->lanes) lane->thread.join();
 }
 
-Status VersionScheduler::set_instances(int count, const std::string& reason) {
+Status VersionScheduler::set_instances(int count, ScalingReason reason, const std::string& text) {
   if (plan_.concurrent_execute)
     return failed_precondition("model '" + name() + "' has one instance that runs everything; its number is fixed");
   if (!plan_.make_instance)
     return failed_precondition("model '" + name() + "' was loaded with a fixed number of instances");
   {
     const MutexLock lock(mutex_);
-    last_change_ = reason;
+    last_change_ = text;
   }
   while (true) {
     int have = 0;
@@ -81,7 +81,7 @@ Status VersionScheduler::set_instances(int count, const std::string& reason) {
       const MutexLock lock(mutex_);
       have = static_cast<int>(seats_.size());
     }
-    instances_are(have);
+    instances_are(have, reason);
     if (have == count) {
       const MutexLock lock(mutex_);
       held_back_.clear();
@@ -142,7 +142,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     if (!next.batch.empty()) {
       lane.state = Lane::State::kExecuting;
       ++running_;
-      if (chooses_) note_begin(lane, now);
+      if (measures_) note_begin(lane, now);
       note_class(lane, *next.batch.front());
       watched = may_run_on_loop_ && governor_.watches();
       wake_for_work();

@@ -1,7 +1,10 @@
 // How a version's objective chooses its batches and its instances.
+#include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/log.h"
+#include "schedule/instance_gain.h"
 #include "schedule/lane.h"
 #include "schedule/version_scheduler.h"
 
@@ -19,7 +22,7 @@ std::optional<InstanceChoice> VersionScheduler::choose_instances(const InstanceL
     const MutexLock lock(mutex_);
     if (!chooses_) {
       chooses_ = true;
-      meter_.change(running_, now);
+      measure_from(now);
       if (const CostCurve* known = costs_.find(kind_, 0)) levels_.seed(known->points(), now);
     }
     counts_.rows_done = rows_done_;
@@ -39,6 +42,27 @@ std::optional<InstanceChoice> VersionScheduler::choose_instances(const InstanceL
   outlook_ = outlook;
   plan_now_ = outlook.current;
   return choice;
+}
+
+void VersionScheduler::measure_from(TimePoint now) {
+  if (std::exchange(measures_, true)) return;
+  meter_.change(running_, now);
+}
+
+std::optional<double> VersionScheduler::gain_of_another() {
+  // One instance that runs everything, or a number that is fixed, leaves nothing to ask.
+  if (!cost_aware_ || plan_.concurrent_execute || !plan_.make_instance) return std::nullopt;
+  const TimePoint now = time_.now();
+  const MutexLock lock(mutex_);
+  measure_from(now);
+  return measured_gain(now);
+}
+
+/// With batches as large as there were lately.
+std::optional<double> VersionScheduler::measured_gain(TimePoint now) const {
+  if (!measures_) return std::nullopt;
+  return modelmill::gain_of_another(levels_, static_cast<int>(seats_.size()),
+                                    std::max<int64_t>(1, levels_.largest_seen(now)), now);
 }
 
 LoadView VersionScheduler::load_view(TimePoint now) const {

@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "base/log.h"
+#include "catalog/shape_class.h"
 #include "request/background.h"
 #include "schedule/admission.h"
 #include "schedule/failure_reason.h"
 #include "schedule/lane.h"
 #include "schedule/padding_request.h"
-#include "schedule/shape_class.h"
 #include "schedule/split_request.h"
 #include "schedule/turn_batch.h"
 
@@ -219,6 +219,10 @@ Explanation VersionScheduler::explain() const {
   out.limits = plan_.instance_limits;
   out.last_change = last_change_;
   out.held_back = held_back_;
+  const int most = plan_.instance_limits.max;
+  if (const auto gain = measured_gain(time_.now());
+      !chooses_ && out.held_back.empty() && out.instances < most && gain && *gain < kInstanceWorthHaving)
+    out.held_back = "it would bring less than 5% more rows/s, by what executions side by side were measured to take";
   out.busy = running_;
   out.pending = queue_.size();
   if (chooses_) out.outlook = outlook_;
@@ -242,7 +246,6 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
   lane.failed.all.store(0, std::memory_order_relaxed);
   lane.failed.uncounted.store(0, std::memory_order_relaxed);
   lane.late.store(0, std::memory_order_relaxed);
-  lane.reason = reason;
   lane.turn = turn;
   lane.first_answer = {};
   lane.watched = watched;
@@ -256,7 +259,7 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
       continue;
     }
     auto& part = static_cast<SplitRequest::Part&>(*request->observer);
-    part.begin(lane.failed);
+    part.begin(lane.failed, lane.batch);
     if (!part.counted()) ++lane.uncounted;
   }
   stats().requests_dequeued(batch.size() - static_cast<size_t>(lane.uncounted));
@@ -265,6 +268,7 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
     batch.push_back(make_padding(*batch.front(), lane.padded));
     lane.rows += lane.padded;
   }
+  lane.batch = {static_cast<int32_t>(lane.rows), reason};
   if (watched) lane.usage_before = ThreadUsage::now();
   BackendInstance& instance = lane.instance;
   instance.execute(std::move(batch), [this, &lane](const ExecutionResult& result) { finished(lane, result); });
@@ -290,7 +294,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
                     .input = input_end - lane.start,
                     .infer = infer_end - input_end,
                     .output = end - infer_end},
-                   lane.reason);
+                   lane.batch.reason);
 
   if (lane.turn && here) lane.turn->charge(end - lane.start);
 
@@ -299,7 +303,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
   {
     MutexLock lock(mutex_);
     learn(lane, end - lane.start);
-    if (chooses_) note_end(lane, end);
+    if (measures_) note_end(lane, end);
     if (may_run_on_loop_) {
       const Duration wall = end - lane.start;
       if (governor_.observe({lane.rows, wall, end, lane.turn != nullptr, accounted ? &account : nullptr})) {

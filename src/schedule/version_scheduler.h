@@ -50,10 +50,11 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   Status availability() const override { return model_->availability(); }
   Explanation explain() const override;
   std::vector<LearnedCost> learned() const override;
-  Status set_instances(int count, const std::string& reason) override;
+  Status set_instances(int count, ScalingReason reason, const std::string& text) override;
   InstanceLimits instance_limits() const override { return plan_.instance_limits; }
   InstanceLoad load() const override;
   std::optional<InstanceChoice> choose_instances(const InstanceLimits& limits) override;
+  std::optional<double> gain_of_another() override;
 
   /// What of it runs on loops; for tests and reports.
   InlineGovernor::State inline_state() const { return inline_state_.load(std::memory_order_relaxed); }
@@ -93,6 +94,8 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
 
   LoadView load_view(TimePoint now) const MM_REQUIRES(mutex_);
   int64_t planned_rows() const MM_REQUIRES(mutex_);
+  void measure_from(TimePoint now) MM_REQUIRES(mutex_);
+  std::optional<double> measured_gain(TimePoint now) const MM_REQUIRES(mutex_);
   void note_begin(Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
   void note_end(const Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
   void note_dropped(const std::vector<RequestQueue::Dropped>& dropped) MM_REQUIRES(mutex_);
@@ -150,6 +153,8 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
 
   /// Where an objective chooses the number of instances: from the first time that it is asked to.
   bool chooses_ MM_GUARDED_BY(mutex_) = false;
+  /// Where that, or what one more would bring, is asked: what executions cost side by side is measured.
+  bool measures_ MM_GUARDED_BY(mutex_) = false;
   ConcurrencyMeter meter_ MM_GUARDED_BY(mutex_);
   ConcurrencyCosts levels_ MM_GUARDED_BY(mutex_);
   InstancePlanner::Counts counts_ MM_GUARDED_BY(mutex_);

@@ -4,7 +4,7 @@
 #include <random>
 #include <thread>
 
-#include "schedule/shape_class.h"
+#include "catalog/shape_class.h"
 #include "schedule/testing/version_test.h"
 
 namespace modelmill {

@@ -234,7 +234,7 @@ def test_grpc_answers_carry_the_calls_identity(main_server):
     wait_until(found, "access lines with the trace's id")
 
 
-TIMING = re.compile(r"queue;dur=\d+\.\d{3}, compute;dur=\d+\.\d{3}, total;dur=(\d+\.\d{3})")
+TIMING = re.compile(r"queue;dur=\d+\.\d{3}, compute;dur=\d+\.\d{3};desc=\"[a-z ]+, rows \d+\", total;dur=(\d+\.\d{3})")
 
 
 def test_server_timing_when_the_client_asks(main_server):

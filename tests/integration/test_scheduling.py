@@ -108,6 +108,8 @@ def test_instances_follow_the_load(serve, tmp_path):
         answered = list(pool.map(lambda _: ask(server, "slow", 20_000, lambda: changes("up") > 0), range(8)))
     assert changes("up") >= 1 and sum(answered) > 0
     assert "all were busy and requests waited" in server.text()
+    why = {"direction": "up", "reason": "busy"}
+    assert of(scrape(server), "modelmill_instance_changes_total", model="slow", **why) == changes("up")
     wait_until(lambda: of(scrape(server), "modelmill_instances", model="slow") == 1, "one instance", 60)
     assert changes("down") == changes("up")
     assert explain(server, "slow")["instances"]["last_change"] in ("one fewer is enough", "one more brought nothing")
@@ -120,7 +122,7 @@ def test_to_zero_and_back(serve, tmp_path):
     none = lambda: of(scrape(server), "modelmill_instances", model="slow") == 0  # noqa: E731
     wait_until(none, "no instance", 60)
     assert ask(server, "slow", 1) == 1, "woken by a request"
-    assert of(scrape(server), "modelmill_instance_changes_total", model="slow", direction="up") == 1
+    assert of(scrape(server), "modelmill_instance_changes_total", model="slow", direction="up", reason="request") == 1
     wait_until(none, "no instance again", 60)
     server.stop()
 

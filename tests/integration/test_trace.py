@@ -26,7 +26,10 @@ def read(path):
         trace = traces.setdefault(entry["id"], {"times": [], "tensors": []})
         if "model_name" in entry:
             trace.update({key: entry[key] for key in ("model_name", "model_version", "request_id") if key in entry})
-        trace["times"] += [(stamp["ns"], stamp["name"]) for stamp in entry.get("timestamps", [])]
+        for stamp in entry.get("timestamps", []):
+            trace["times"].append((stamp["ns"], stamp["name"]))
+            if "batch_size" in stamp:
+                trace["batch"] = (stamp["name"], stamp["batch_size"], stamp["cut_reason"])
         if "tensor" in entry:
             trace["tensors"].append((entry["activity"], entry["tensor"]))
     return traces
@@ -54,6 +57,7 @@ def test_from_the_command_line(serve, repository, tmp_path):
         assert (trace["model_name"], trace["model_version"]) == ("mlp", 1)
         assert [name for _, name in trace["times"]] == ORDER
         assert sorted(trace["times"]) == trace["times"]
+        assert trace["batch"] == ("COMPUTE_START", 1, "idle instance")
         (activity, tensor), (_, answer) = trace["tensors"]
         assert activity == "TENSOR_QUEUE_INPUT"
         assert (tensor["name"], tensor["shape"], tensor["dtype"]) == ("x", "1,4", "FP32")

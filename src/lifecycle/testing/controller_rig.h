@@ -32,9 +32,9 @@ class DirectVersion final : public ModelVersion {
   ~DirectVersion() override { --alive_; }
   InstanceLimits instance_limits() const override { return limits; }
   InstanceLoad load() const override { return now; }
-  Status set_instances(int count, const std::string& reason) override {
+  Status set_instances(int count, ScalingReason /*reason*/, const std::string& text) override {
     now.instances = count;
-    reasons.push_back(reason);
+    reasons.push_back(text);
     return ok_status();
   }
 

@@ -7,13 +7,13 @@
 #include <memory>
 #include <utility>
 
+#include "catalog/shape_class.h"
 #include "schedule/admission.h"
 #include "schedule/arrival_rate.h"
 #include "schedule/concurrency_costs.h"
 #include "schedule/concurrency_meter.h"
 #include "schedule/instance_planner.h"
 #include "schedule/objective_share.h"
-#include "schedule/shape_class.h"
 
 namespace modelmill::testing {
 namespace {

@@ -76,12 +76,13 @@ TraceText::TraceText(uint64_t id, std::string_view model, int64_t version, std::
   text_ = json.take();
 }
 
-void TraceText::timestamp(std::string_view name, TimePoint at) {
+void TraceText::timestamp(std::string_view name, TimePoint at, const BatchCut& batch) {
   if (at == TimePoint{}) return;
   JsonWriter json;
   json.begin_object().field("id", id_).key("timestamps").begin_array();
-  json.begin_object().field("name", name).field("ns", to_ns(at)).end_object();
-  json.end_array().end_object();
+  json.begin_object().field("name", name).field("ns", to_ns(at));
+  if (batch.rows > 0) json.field("batch_size", batch.rows).field("cut_reason", cut_reason_name(batch.reason));
+  json.end_object().end_array().end_object();
   text_ += ',';
   text_ += json.text();
 }

@@ -40,7 +40,7 @@ class TracingSink final : public ResponseSink {
   void add_timestamps(const RequestTimes& times) {
     text_.timestamp("REQUEST_START", start_);
     text_.timestamp("QUEUE_START", times.queued);
-    text_.timestamp("COMPUTE_START", times.compute_start);
+    text_.timestamp("COMPUTE_START", times.compute_start, times.batch);
     text_.timestamp("COMPUTE_INPUT_END", times.input_end);
     text_.timestamp("COMPUTE_OUTPUT_START", times.infer_end);
     text_.timestamp("COMPUTE_END", times.compute_end);

@@ -53,6 +53,7 @@ class TracerTest : public ::testing::Test {
       catalog_.add(simple_description(model, 3), [model](InferRequestPtr request) {
         request->times.queued = TimePoint(std::chrono::seconds(20));
         request->times.compute_start = TimePoint(std::chrono::seconds(30));
+        if (model == std::string_view("b")) request->times.batch = {8, CutReason::kDelayOver};
         testing::echo(simple_description(model, 3), std::move(request));
       });
   }
@@ -90,6 +91,16 @@ TEST_F(TracerTest, WritesTheTimesOfARequest) {
   EXPECT_THAT(content(file()), HasSubstr(R"({"name":"REQUEST_END","ns":)"));
   EXPECT_TRUE(content(file()).ends_with("}]}]"));
   EXPECT_EQ(count(content(file()), "tensor"), 0);
+}
+
+TEST_F(TracerTest, WritesTheBatchThatARequestRanIn) {
+  start({kTraceTimestamps, 1, -1, 0});
+  ask("b");
+  tracer_->stop();
+  EXPECT_THAT(content(file()),
+              HasSubstr(R"({"id":1,"timestamps":[{"name":"COMPUTE_START","ns":30000000000,)"
+                        R"("batch_size":8,"cut_reason":"delay over"}]},{"id":1,"timestamps":[{"name":"COMPUTE_END")"));
+  EXPECT_EQ(count(content(file()), "batch_size"), 1);
 }
 
 TEST_F(TracerTest, WritesTensors) {

@@ -1,4 +1,4 @@
-#include "schedule/shape_class.h"
+#include "catalog/shape_class.h"
 
 #include <algorithm>
 #include <functional>

@@ -1,8 +1,10 @@
-#include "schedule/shape_class.h"
+#include "catalog/shape_class.h"
 
 #include <gtest/gtest.h>
 
-#include "schedule/testing/fakes.h"
+#include <initializer_list>
+#include <memory>
+#include <tuple>
 
 namespace modelmill {
 namespace {
@@ -10,7 +12,7 @@ namespace {
 using Input = std::tuple<const char*, DataType, std::initializer_list<int64_t>>;
 
 InferRequestPtr request_of(std::initializer_list<Input> inputs) {
-  auto request = std::make_unique<InferRequest>(std::make_shared<testing::RecordingSink>());
+  auto request = std::make_unique<InferRequest>(nullptr);
   for (const auto& [name, dtype, shape] : inputs) {
     Tensor tensor;
     tensor.name = name;
