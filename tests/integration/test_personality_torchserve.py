@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -106,14 +107,23 @@ def test_each_port_serves_its_own(start, place):
     assert status(place.metrics, "/ping")[0] == status(place.inference, "/metrics")[0] == 404
     # What TorchServe has not can't change the server.
     assert status(place.management, "/v2/repository/models/net/unload", "POST", body=b"{}")[0] == 403
-    with grpc.insecure_channel(f"127.0.0.1:{place.ports[3]}") as inference, grpc.insecure_channel(f"127.0.0.1:{place.ports[4]}") as management:
-        assert "Healthy" in Stub(inference, INFERENCE).Ping(torchserve_protos.Empty()).health
-        delete = torchserve_protos.management.UnregisterModelRequest(model_name="other")
-        with pytest.raises(grpc.RpcError) as error:
-            Stub(inference, MANAGEMENT).UnregisterModel(delete)
-        assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
-        Stub(management, MANAGEMENT).UnregisterModel(delete)
-    assert place.predict("other") == 404
+
+
+def test_each_port_of_grpc_serves_its_own(start, place):
+    start("--disable-token-auth", "--enable-model-api", models=("net.mar", "other.mar"))
+    messages = torchserve_protos.messages(place.folder)
+    channels = [grpc.insecure_channel(f"127.0.0.1:{port}") for port in place.ports[3:]]
+    answers = {"Ping": ("google.protobuf.Empty", "TorchServeHealthResponse"), "UnregisterModel": ("UnregisterModelRequest", "ManagementResponse")}
+    ask = lambda channel, service, method, **fields: Stub(channel, service, messages).call(method, *answers[method], **fields)
+    assert "Healthy" in ask(channels[0], f"{INFERENCE}.InferenceAPIsService", "Ping").health
+    for channel, refused in zip(channels, (True, False)):
+        try:
+            ask(channel, f"{MANAGEMENT}.ManagementAPIsService", "UnregisterModel", model_name="other")
+            assert not refused
+        except grpc.RpcError as error:
+            assert refused and error.code() == grpc.StatusCode.UNIMPLEMENTED, error
+        channel.close()
+    servers.wait_until(lambda: place.predict("other") == 404, "it is gone")
 
 
 def test_keys_are_asked_for_and_models_are_as_at_the_start(start, place):
@@ -131,13 +141,17 @@ def test_keys_are_asked_for_and_models_are_as_at_the_start(start, place):
     assert not (place.folder / "key_file.json").exists() and not (place.folder / ".model_server.pid").exists()
 
 
-def test_what_clients_registered_is_there_again(start, place):
+def test_the_last_snapshot_is_read(start, place):
+    file = place.folder / "logs/config/20240102000000000-shutdown.cfg"
+    file.parent.mkdir(parents=True)
     place.config("disable_token_authorization=true")
-    for known in (404, 200):
-        server = start("--enable-model-api", models=("mine=net.mar",))
-        assert (place.predict("mine"), place.predict("other")) == (200, known)
-        if known == 404:
-            assert status(place.management, "/models?url=other.mar&initial_workers=1&synchronous=true", "POST")[0] == 200
+    file.write_text((place.folder / "config.properties").read_text())
+    place.config("disable_token_authorization=true\nload_models=net.mar")
+    for options, known in ((["--ncs"], 200), ([], 404)):
+        server = start(*options, models=(), check_ready=bool(options))
+        if not options:
+            servers.wait_until(lambda: status(place.inference, "/ping")[0] == 200, "it answers")
+        assert place.predict() == known
         server.stop()
 
 
@@ -189,7 +203,6 @@ def test_wrong_command_lines_of_torchserve(place):
     ):
         answered, said = place.run(*arguments)
         assert answered == code and text in said, (arguments, said)
-    place.config("metrics_address=http://127.0.0.1:1")  # only root's
-    (place.folder / "store/net.mar").unlink()
-    place.config("metrics_address=http://no.such.host.invalid:1")
-    assert place.run("--foreground", "--model-store", "store")[0] == 1
+    with socket.create_server(("127.0.0.1", place.ports[2])):
+        code, text = place.run("--foreground", "--model-store", "store")
+    assert code == 1 and str(place.ports[2]) in text

@@ -7,7 +7,7 @@ namespace {
 using Draft = TorchServeDraft;
 
 constexpr std::string_view kNoPlugins = "there are no plugins in Java";
-constexpr std::string_view kSnapshots = "without it, and without a configuration file, as with `--state-dir`";
+constexpr std::string_view kSnapshots = "without it, and without `--ts-config`, the last snapshot is read";
 
 template <auto Member>
 Status switch_on(Draft& draft, const std::string& /*text*/) {

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kAnyUrl = "http(s)?://.*";
-constexpr std::string_view kUsualConfig = "config.properties";
+constexpr const char* kUsualConfig = "config.properties";
 
 bool is_file(const std::string& path) {
   std::error_code error;
@@ -53,29 +53,18 @@ std::string last_snapshot(const std::string& folder) {
   return last.empty() ? last : folder + "/" + last;
 }
 
-/// Where the configuration is from.
-struct Source {
-  std::string file;          // empty: there is none
-  bool told = false;         // by the operator
-  std::string state_folder;  // what clients decide is kept there; empty: nowhere
-};
-
-Result<Source> find_source(const TorchServeDraft& draft, const Environment& environment) {
-  Source source;
-  const auto said = environment("TS_CONFIG_FILE");
-  source.file = said ? *said : draft.config;
-  source.told = !source.file.empty();
-  if (source.told) {
-    if (!is_file(source.file)) return not_found("--ts-config file not found: " + source.file);
-    return source;
+/// The file of the configuration; empty: there is none.
+Result<std::string> find_source(const TorchServeDraft& draft, const Environment& environment) {
+  const std::string said = environment("TS_CONFIG_FILE").value_or(draft.config);
+  if (!said.empty()) {
+    if (!is_file(said)) return not_found("--ts-config file not found: " + said);
+    return said;
   }
   if (!draft.no_snapshots) {
-    const std::string folder = environment("LOG_LOCATION").value_or("logs") + "/config";
-    source.file = last_snapshot(folder);
-    source.state_folder = folder + "/modelmill";
+    const std::string last = last_snapshot(environment("LOG_LOCATION").value_or("logs") + "/config");
+    if (!last.empty()) return last;
   }
-  if (source.file.empty() && is_file(std::string(kUsualConfig))) source.file = kUsualConfig;
-  return source;
+  return std::string(is_file(kUsualConfig) ? kUsualConfig : "");
 }
 
 Result<Properties> read_source(const std::string& file) {
@@ -148,8 +137,8 @@ void add_warnings(const Properties& properties, bool any_url, Launch& launch) {
 
 Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment& environment) {
   MM_RETURN_IF_ERROR(check_places(draft, environment));
-  MM_ASSIGN_OR_RETURN(const Source source, find_source(draft, environment));
-  MM_ASSIGN_OR_RETURN(Properties properties, read_source(source.file));
+  MM_ASSIGN_OR_RETURN(const std::string source, find_source(draft, environment));
+  MM_ASSIGN_OR_RETURN(Properties properties, read_source(source));
   const Variables variables = [&environment](const std::string& name) { return environment(name.c_str()); };
   MM_ASSIGN_OR_RETURN(properties, lay_over(draft, std::move(properties), variables));
   const bool open = is_true(properties, "enable_model_api");
@@ -159,7 +148,7 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   // What the command line and the file say together is read as a file by who looks for models.
   MM_ASSIGN_OR_RETURN(const std::string file, keep_in_memory("config.properties", properties_text(properties)));
 
-  const std::string where = source.file.empty() ? "the command line" : "file '" + source.file + "'";
+  const std::string where = source.empty() ? "the command line" : "file '" + source + "'";
   Result<TorchServeTranslation> translated = translate_torchserve_config(file, properties, variables, /*presets=*/true);
   if (!translated.ok()) return translated.status().with_context(where);
   Launch launch;
@@ -179,13 +168,9 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   config.access.rules[static_cast<size_t>(wire::ApiGroup::kManagement)] = AccessRule();
   config.access.management_prefixes = {"/models", "/token", "/torchserve/models", "/torchserve/token",
                                        "/org.pytorch.serve.grpc.management."};
-  if (open && !source.state_folder.empty()) {
-    config.state_directory = source.state_folder;
-    config.keep_decisions = true;
-  }
   for (std::string& warning : translated->warnings)
     launch.notices.push_back(
-        {std::move(warning), source.file.empty() ? "the command line" : source.file, "see the table of its keys"});
+        {std::move(warning), source.empty() ? "the command line" : source, "see the table of its keys"});
   add_warnings(properties, any_url, launch);
   MM_RETURN_IF_ERROR(check_server_config(config));
   return launch;

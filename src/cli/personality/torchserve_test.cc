@@ -89,7 +89,6 @@ TEST_F(TorchServeTest, WithoutFlagsItIsAsTorchServeIs) {
   EXPECT_EQ(config.access.key_file, "key_file.json");
   EXPECT_EQ(config.control.mode, ControlMode::kNone);
   EXPECT_EQ(config.failed_models, FailedModels::kServeOn);
-  EXPECT_FALSE(config.keep_decisions);
   EXPECT_THAT(config.paths, SizeIs(1));
   EXPECT_THAT(taken.notices, IsEmpty());
   EXPECT_TRUE(taken.around);
@@ -106,7 +105,7 @@ TEST_F(TorchServeTest, AddressesThatAreOneServeWhatBothDo) {
 
 TEST_F(TorchServeTest, ModelsAreLaidOverTheFile) {
   const std::string config =
-      file("config.properties", "model_store=/elsewhere\nload_models=one.mar\nmodels={\\\n\"net\": {}}\n");
+      file("config.properties", "model_store=/elsewhere\nload_models=one.mar\nmodels={\\\n\"net\": {\"1.0\": {}}}\n");
   const Launch taken = launch({"--ts-config=" + config, "--models", "net.mar", "mine=other.mar", "https://h/x.mar"});
   ASSERT_THAT(taken.config.paths, SizeIs(2));
   EXPECT_EQ(taken.config.paths[1], "https://h/x.mar");
@@ -148,8 +147,6 @@ TEST_F(TorchServeTest, TheLastSnapshotCountsWithoutAFile) {
   file("logs/config/20240102000000000-shutdown.cfg", "default_workers_per_model=3\n");
   EXPECT_EQ(launch({}).config.instances, 3);
   EXPECT_EQ(launch({"--ncs"}).config.instances, 0);
-  EXPECT_EQ(launch({"--enable-model-api"}).config.state_directory, folder_ + "/logs/config/modelmill");
-  EXPECT_FALSE(launch({"--enable-model-api", "--ncs"}).config.keep_decisions);
 }
 
 TEST_F(TorchServeTest, FlagsAreWrittenAsPythonTakesThem) {
