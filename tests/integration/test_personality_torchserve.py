@@ -20,7 +20,8 @@ ROWS = flags_of("flags-torchserve.md")
 # Those that don't start a server, and the one that is given in each case.
 ALONE = {"help", "version", "stop", "foreground"}
 # Flags that mean the same are given in turn.
-CHUNKS = [[row for row in ROWS if row[0] not in ALONE | alias] for alias in ({"ncs", "ppath", "dt"}, {"no-config-snapshots", "plugins-path", "disable-token-auth"})]
+TWINS = ({"ncs", "ppath", "dt"}, {"no-config-snapshots", "plugins-path", "disable-token-auth"})
+CHUNKS = [[row for row in ROWS if row[0] not in ALONE | left_out] for left_out in TWINS]
 ONES = b"[1, 1, 1, 1]"
 KEYS = ("inference_address", "management_address", "metrics_address", "grpc_inference_port", "grpc_management_port")
 
@@ -55,7 +56,8 @@ class Place:
         """To its end, with its output in a file, since a server in the background keeps it."""
         with open(self.folder / "output", "w+") as output:
             command = [str(servers.binary()), "--as", "torchserve", *arguments]
-            done = subprocess.run(command, cwd=self.folder, env=servers.environment(self.env), stdout=output, stderr=output, timeout=60)
+            env = servers.environment(self.env)
+            done = subprocess.run(command, cwd=self.folder, env=env, stdout=output, stderr=output, timeout=60)
             output.seek(0)
             return done.returncode, output.read()
 
@@ -113,7 +115,10 @@ def test_each_port_of_grpc_serves_its_own(start, place):
     start("--disable-token-auth", "--enable-model-api", models=("net.mar", "other.mar"))
     messages = torchserve_protos.messages(place.folder)
     channels = [grpc.insecure_channel(f"127.0.0.1:{port}") for port in place.ports[3:]]
-    answers = {"Ping": ("google.protobuf.Empty", "TorchServeHealthResponse"), "UnregisterModel": ("UnregisterModelRequest", "ManagementResponse")}
+    answers = {
+        "Ping": ("google.protobuf.Empty", "TorchServeHealthResponse"),
+        "UnregisterModel": ("UnregisterModelRequest", "ManagementResponse"),
+    }
     ask = lambda channel, service, method, **fields: Stub(channel, service, messages).call(method, *answers[method], **fields)
     assert "Healthy" in ask(channels[0], f"{INFERENCE}.InferenceAPIsService", "Ping").health
     for channel, refused in zip(channels, (True, False)):
