@@ -114,4 +114,28 @@ Result<Properties> parse_properties(std::string_view text) {
   return out;
 }
 
+std::string properties_text(const Properties& properties) {
+  const auto append = [](std::string& out, std::string_view text) {
+    for (const char c : text) {
+      switch (c) {
+        case '\n': out += "\\n"; break;
+        case '\r': out += "\\r"; break;
+        case '\t': out += "\\t"; break;
+        case '\f': out += "\\f"; break;
+        default:
+          if (std::string_view("\\ =:#!").find(c) != std::string_view::npos) out += '\\';
+          out += c;
+      }
+    }
+  };
+  std::string out;
+  for (const auto& [key, value] : properties) {
+    append(out, key);
+    out += '=';
+    append(out, value);
+    out += '\n';
+  }
+  return out;
+}
+
 }  // namespace modelmill

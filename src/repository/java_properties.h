@@ -15,4 +15,7 @@ using Properties = std::map<std::string, std::string, std::less<>>;
 /// counts. INVALID_ARGUMENT for a broken \uXXXX.
 Result<Properties> parse_properties(std::string_view text);
 
+/// A text that parse_properties() reads as these; values have no '\0'.
+std::string properties_text(const Properties& properties);
+
 }  // namespace modelmill

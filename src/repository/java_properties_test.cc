@@ -31,6 +31,14 @@ TEST(JavaProperties, ReadsWhatJavaReads) {
   EXPECT_EQ(*read, expected);
 }
 
+TEST(JavaProperties, WhatIsWrittenReadsBack) {
+  const Properties properties = {
+      {"a=b c", " value "}, {"json", "{\n  \"a\": \"C:\\x\"\r\n}\t"}, {"#no", "!"}, {"empty", ""}};
+  const auto read = parse_properties(properties_text(properties));
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(*read, properties);
+}
+
 TEST(JavaProperties, RefusesABrokenEscape) {
   EXPECT_EQ(parse_properties("a=\\u12").status().code(), Code::kInvalidArgument);
   EXPECT_EQ(parse_properties("a=\\users").status().code(), Code::kInvalidArgument);

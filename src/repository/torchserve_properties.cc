@@ -123,7 +123,14 @@ Result<TorchserveStartup> read_torchserve_startup(const std::string& file, const
 
 bool is_torchserve_properties(const std::string& path) {
   std::error_code error;
-  return (path.ends_with(".properties") || path.ends_with(".cfg")) && std::filesystem::is_regular_file(path, error);
+  std::string name = path;
+  if (path.starts_with("/proc/self/fd/")) {
+    constexpr std::string_view kGone = " (deleted)";  // what the link of a file without a folder ends with
+    name = std::filesystem::read_symlink(path, error).string();
+    if (error || !name.starts_with("/memfd:")) return false;
+    if (name.ends_with(kGone)) name.resize(name.size() - kGone.size());
+  }
+  return (name.ends_with(".properties") || name.ends_with(".cfg")) && std::filesystem::is_regular_file(path, error);
 }
 
 }  // namespace modelmill

@@ -35,6 +35,7 @@ Result<TorchserveStartup> torchserve_startup(const Properties& properties);
 Result<TorchserveStartup> read_torchserve_startup(const std::string& file, const Variables& variables);
 
 /// Whether a path that models are named by is such a file: it is called *.properties, or *.cfg as its snapshots are.
+/// Of a file that is kept in memory, which has a path below /proc/self/fd, the name counts that it was made with.
 bool is_torchserve_properties(const std::string& path);
 
 /// Java's Boolean.parseBoolean().

@@ -99,16 +99,19 @@ std::string purpose(const wire::Services& serves) {
   const auto add = [&text](bool on, const char* what) {
     if (on) text += (text.empty() ? " for " : " and ") + std::string(what);
   };
-  add(serves.http, "HTTP");
-  add(serves.grpc, "gRPC");
+  const std::string kind = serves.inference == serves.management ? ""
+                           : serves.inference                    ? "inference over "
+                                                                 : "management over ";
+  add(serves.http, (kind + "HTTP").c_str());
+  add(serves.grpc, (kind + "gRPC").c_str());
   add(serves.metrics, "metrics");
   return text;
 }
 
-/// The first endpoint that serves what is meant; null when none does.
+/// The first endpoint that serves what is meant, of a protocol with inference; null when none does.
 const wire::Endpoint* first_for(const std::vector<wire::Endpoint>& endpoints, bool wire::Services::*what) {
   for (const wire::Endpoint& endpoint : endpoints)
-    if (endpoint.serves.*what) return &endpoint;
+    if (endpoint.serves.*what && (endpoint.serves.inference || what == &wire::Services::metrics)) return &endpoint;
   return nullptr;
 }
 

@@ -138,7 +138,10 @@ struct ModelServer::Rep {
                                     {server_version(), [this] { return ready(); }, http_options(), keys});
     torch.add_to(router);
     torch.add_to(grpc);
-    admin::add_to(router, engine.catalog(), engine.metrics(), server_version(), &engine.routes());
+    std::function<std::string()> more_metrics;
+    if (config.torchserve_metrics) more_metrics = [torch] { return torch.metrics_page(); };
+    admin::add_to(router, engine.catalog(), engine.metrics(), server_version(), &engine.routes(),
+                  std::move(more_metrics));
     admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
                                 engine.rollout_control(), engine.experiment_control(), &offload, &engine.routes()});
     if (config.access_log) {

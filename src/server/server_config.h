@@ -42,6 +42,8 @@ struct ServerConfig {
 
   /// Where TensorFlow Serving's metrics are; empty: at its usual path. Its first segment is no dialect's.
   std::string tf_metrics_path;
+  /// The page of metrics begins with TorchServe's.
+  bool torchserve_metrics = false;
   /// The name under which it tells of itself.
   std::string server_name = "modelmill";
   std::string host = "127.0.0.1";

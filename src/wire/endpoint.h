@@ -13,8 +13,11 @@ struct Services {
   bool http = true;  // every path but that of the metrics
   bool grpc = true;
   bool metrics = true;
+  // Of HTTP and gRPC, calls of these groups; the others are answered wherever the protocol is.
+  bool inference = true;
+  bool management = true;
 
-  bool all() const { return http && grpc && metrics; }
+  bool all() const { return http && grpc && metrics && inference && management; }
   bool operator==(const Services&) const = default;
 };
 

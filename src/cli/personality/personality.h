@@ -51,6 +51,13 @@ struct Launch {
   ServerConfig config;
   LogSetup log;
   std::vector<Notice> notices;
+  /// Has `serve`, whose exit code it gets, run where the original's server runs; empty: here and now.
+  std::function<int(const std::function<int()>& serve)> around;
+};
+
+/// Something else than a server, which gives the exit code.
+struct Errand {
+  std::function<int()> run;
 };
 
 /// The command line was answered by its parsing.
@@ -60,7 +67,7 @@ struct Answer {
   bool complaint = true;  // for standard error
 };
 
-using Outcome = std::variant<Answer, Launch>;
+using Outcome = std::variant<Answer, Launch, Errand>;
 
 /// The environment's variable of a name, or nothing.
 using Environment = std::function<std::optional<std::string>(const char* name)>;
@@ -86,5 +93,6 @@ int run_personality(const Personality& personality, const std::vector<std::strin
 
 extern const Personality kTritonServer;
 extern const Personality kTensorFlowModelServer;
+extern const Personality kTorchServe;
 
 }  // namespace modelmill::personality

@@ -14,7 +14,7 @@
 namespace modelmill::personality {
 namespace {
 
-constexpr std::array<const Personality*, 2> kPersonalities = {&kTritonServer, &kTensorFlowModelServer};
+constexpr std::array<const Personality*, 3> kPersonalities = {&kTritonServer, &kTensorFlowModelServer, &kTorchServe};
 
 void print(FILE* stream, const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stream);
@@ -48,13 +48,20 @@ int run(const Personality& /*personality*/, const Answer& answer) {
   return answer.exit_code;
 }
 
-int run(const Personality& personality, const Launch& launch) {
+int run(const Personality& /*personality*/, const Errand& errand) { return errand.run(); }
+
+int serve_as(const Personality& personality, const Launch& launch) {
   const Status status = serve(launch);
   if (status.ok()) return 0;
   const std::string prefix = personality.failure_prefix.empty() ? std::string(personality.name) + ": "
                                                                 : std::string(personality.failure_prefix);
   print(personality.failure_on_stdout ? stdout : stderr, prefix + status.message() + "\n");
   return personality.failure;
+}
+
+int run(const Personality& personality, const Launch& launch) {
+  const auto serve = [&] { return serve_as(personality, launch); };
+  return launch.around ? launch.around(serve) : serve();
 }
 
 }  // namespace

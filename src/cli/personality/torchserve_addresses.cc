@@ -10,12 +10,24 @@ namespace {
 struct Address {
   bool tls = false;
   std::string text;  // as --listen has it
+  wire::Services serves;
 };
+
+constexpr wire::Services kNothing{
+    .http = false, .grpc = false, .metrics = false, .inference = false, .management = false};
+
+wire::Services both(const wire::Services& a, const wire::Services& b) {
+  return {.http = a.http || b.http,
+          .grpc = a.grpc || b.grpc,
+          .metrics = a.metrics || b.metrics,
+          .inference = a.inference || b.inference,
+          .management = a.management || b.management};
+}
 
 /// "http://HOST[:PORT]", "https://HOST[:PORT]" or "unix:/PATH".
 Result<Address> read_address(std::string_view key, const std::string& value, int port, int tls_port) {
   static const std::regex kForm("(https?)://([^:/]+)(?::([0-9]+))?/?", std::regex::icase);
-  if (value.starts_with("unix:/")) return Address{false, value};
+  if (value.starts_with("unix:/")) return Address{false, value, {}};
   std::smatch parts;
   if (!std::regex_match(value, parts, kForm))
     return invalid_argument("'" + std::string(key) + "' is no address: '" + value +
@@ -40,8 +52,13 @@ void add_grpc(const Properties& properties, const std::string& service, const ch
   if (host == nullptr && said == nullptr) return;
   const std::string* const ssl = find(properties, "enable_grpc_ssl");
   const bool tls = ssl != nullptr && is_java_true(*ssl);
-  addresses.push_back({tls, (tls ? "https://" : "http://") + (host == nullptr ? "127.0.0.1" : *host) + ":" +
-                                (said == nullptr ? port : *said)});
+  wire::Services serves = kNothing;
+  serves.grpc = true;
+  (service == "inference" ? serves.inference : serves.management) = true;
+  addresses.push_back({tls,
+                       (tls ? "https://" : "http://") + (host == nullptr ? "127.0.0.1" : *host) + ":" +
+                           (said == nullptr ? port : *said),
+                       serves});
 }
 
 }  // namespace
@@ -50,13 +67,19 @@ Status put_addresses(const Properties& properties, TorchServeTranslation& out) {
   struct Known {
     const char* key;
     int port, tls_port;  // of an address that names none
+    wire::Services serves;
   };
+  constexpr wire::Services kInference{.http = true, .grpc = false, .metrics = false, .management = false};
+  constexpr wire::Services kManagement{.http = true, .grpc = false, .metrics = false, .inference = false};
+  constexpr wire::Services kMetrics{.http = false, .grpc = false, .inference = false, .management = false};
   std::vector<Address> addresses;
-  for (const Known& known : {Known{"inference_address", 80, 443}, Known{"management_address", 8081, 8444},
-                             Known{"metrics_address", 8082, 8445}}) {
+  for (const Known& known :
+       {Known{"inference_address", 80, 443, kInference}, Known{"management_address", 8081, 8444, kManagement},
+        Known{"metrics_address", 8082, 8445, kMetrics}}) {
     const std::string* const value = find(properties, known.key);
     if (value == nullptr) continue;
     MM_ASSIGN_OR_RETURN(Address address, read_address(known.key, *value, known.port, known.tls_port));
+    address.serves = known.serves;
     addresses.push_back(std::move(address));
   }
   add_grpc(properties, "inference", "7070", addresses);
@@ -65,8 +88,14 @@ Status put_addresses(const Properties& properties, TorchServeTranslation& out) {
   for (const Address& address : addresses) {
     const std::string argument = "--listen=" + address.text;
     tls = tls || address.tls;
-    if (std::find(out.arguments.begin(), out.arguments.end(), argument) == out.arguments.end())
+    const auto same = std::find(out.arguments.begin(), out.arguments.end(), argument);
+    if (same == out.arguments.end()) {
       out.arguments.push_back(argument);
+      out.services.push_back(address.serves);
+    } else {
+      wire::Services& serves = out.services[static_cast<size_t>(same - out.arguments.begin())];
+      serves = both(serves, address.serves);
+    }
   }
   if (!tls) return ok_status();
   const std::string* const certificate = find(properties, "certificate_file");

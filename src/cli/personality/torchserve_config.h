@@ -12,7 +12,9 @@ namespace modelmill {
 
 /// A config.properties of TorchServe's in the words of `modelmill serve`.
 struct TorchServeTranslation {
-  std::vector<std::string> arguments;
+  std::vector<std::string> arguments;  // the addresses come first
+  /// What TorchServe answers at each of the addresses.
+  std::vector<wire::Services> services;
   /// For who started the server: keys that are unknown, or say nothing here.
   std::vector<std::string> warnings;
 };

@@ -15,8 +15,9 @@ namespace {
 
 constexpr const char* kOption = "--ts-config";
 
-/// Has `config` as a command line of `serve` says.
-Status apply(std::vector<std::string> arguments, ServerConfig& config) {
+}  // namespace
+
+Status apply_serve_arguments(std::vector<std::string> arguments, ServerConfig& config) {
   CLI::App app;
   OptionSet options;
   define_serve_options(app, options, config);
@@ -29,8 +30,6 @@ Status apply(std::vector<std::string> arguments, ServerConfig& config) {
   return ok_status();
 }
 
-}  // namespace
-
 Status apply_torchserve_config(const std::string& file, const Variables& variables, ServerConfig& config) {
   constexpr uint64_t kLimit = 16 << 20;
   if (!is_torchserve_properties(file))
@@ -41,7 +40,7 @@ Status apply_torchserve_config(const std::string& file, const Variables& variabl
   Result<TorchServeTranslation> translated =
       translate_torchserve_config(file, *std::move(properties), variables, /*presets=*/false);
   if (!translated.ok()) return translated.status().with_context("file '" + file + "'");
-  const Status applied = apply(translated->arguments, config);
+  const Status applied = apply_serve_arguments(translated->arguments, config);
   if (!applied.ok()) return applied.with_context("file '" + file + "'");
   for (const std::string& warning : translated->warnings) Log::warning(file + ": " + warning);
   return ok_status();

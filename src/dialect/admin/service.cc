@@ -66,12 +66,12 @@ std::string describe(const Catalog& catalog, const std::string& server_version) 
 }  // namespace
 
 void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& metrics, std::string server_version,
-            const Routes* routes) {
+            const Routes* routes, std::function<std::string()> more_metrics) {
   router.add(
       "metrics",
-      [&metrics](std::shared_ptr<wire::HttpExchange> exchange) {
+      [&metrics, more = std::move(more_metrics)](std::shared_ptr<wire::HttpExchange> exchange) {
         if (refuse_other_methods(*exchange)) return;
-        reply_text(*exchange, kMetricsType, metrics.render());
+        reply_text(*exchange, kMetricsType, (more ? more() : std::string()) + metrics.render());
       },
       wire::ApiGroup::kMetrics);
   router.add(

@@ -157,6 +157,8 @@ void Service::add_to(HttpRouter& router) const {
   router.add_options("", handle, ApiGroup::kMetadata);
 }
 
+std::string Service::metrics_page() const { return rep_->metrics->render(rep_->inference.catalog()); }
+
 void Service::add_to(wire::GrpcMethods& methods) const {
   namespace api = org::pytorch::serve::grpc::inference;
   add_inference_methods(methods, rep_->inference, rep_->options.http.server_timing, rep_->options.http.offload,

@@ -34,6 +34,8 @@ class Service {
   void add_to(HttpRouter& router) const;
   /// Adds InferenceAPIsService and ManagementAPIsService, and describes them for reflection.
   void add_to(wire::GrpcMethods& methods) const;
+  /// Its metrics as they are now, in Prometheus' text.
+  std::string metrics_page() const;
 
  private:
   struct Rep;

@@ -154,10 +154,19 @@ AccessGate::Refusal AccessGate::hold_to_limits(ApiGroup group, const Request& re
 
 AccessGate::Refusal AccessGate::ask_endpoint(ApiGroup group, const Request& request) const {
   const wire::Services serves = request.serves();
+  const auto has = [&serves](ApiGroup asked) {
+    return asked == ApiGroup::kInference ? serves.inference : asked == ApiGroup::kManagement ? serves.management : true;
+  };
   if (request.is_grpc()) {
-    if (serves.grpc) return {};
+    if (serves.grpc && has(group)) return {};
+    if (serves.grpc)
+      return refuse(group, kEndpoint,
+                    {unimplemented("this port does not serve " + named(group) + "; ask the port that does")});
     return refuse(group, kEndpoint, {unimplemented("this port does not serve gRPC; ask the port that does")});
   }
+  if (serves.http && !has(group))
+    return refuse(group, kEndpoint,
+                  {not_found("this port does not serve " + named(group) + "; ask the port that does")});
   if (group == ApiGroup::kMetrics ? serves.metrics : serves.http) return {};
   return refuse(group, kEndpoint,
                 {not_found(group == ApiGroup::kMetrics ? "this port does not serve metrics; ask the port that does"

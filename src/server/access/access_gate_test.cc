@@ -259,6 +259,20 @@ TEST_F(Gate, AnEndpointServesWhatItIsFor) {
   EXPECT_EQ(grpc(ApiGroup::kHealth), Code::kUnimplemented);
 }
 
+TEST_F(Gate, AnEndpointMayServeOneGroupOfAProtocol) {
+  serves_ = {.http = true, .grpc = true, .metrics = false, .management = false};
+  EXPECT_EQ(status("/i"), 0);
+  EXPECT_EQ(status("/h"), 0);
+  EXPECT_EQ(status("/m"), 404);
+  EXPECT_EQ(grpc(ApiGroup::kInference), Code::kOk);
+  EXPECT_EQ(grpc(ApiGroup::kManagement), Code::kUnimplemented);
+  serves_ = {.http = true, .grpc = true, .metrics = false, .inference = false};
+  EXPECT_EQ(status("/i"), 404);
+  EXPECT_EQ(status("/m"), 0);
+  EXPECT_EQ(grpc(ApiGroup::kInference), Code::kUnimplemented);
+  EXPECT_EQ(grpc(ApiGroup::kManagement), Code::kOk);
+}
+
 TEST_F(Gate, ManagementMayBeThatOfSomePathsAlone) {
   options_.management_prefixes = {"/m/x"};
   EXPECT_EQ(status("/m"), 403);
