@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <cstdio>
+#include <string_view>
 
 namespace modelmill::ort {
 namespace {
@@ -20,6 +21,8 @@ void ORT_API_CALL log_to_host(void*, OrtLoggingLevel level, const char*, const c
   if (level >= ORT_LOGGING_LEVEL_INFO) to = MM_LOG_INFO;
   if (level >= ORT_LOGGING_LEVEL_WARNING) to = MM_LOG_WARNING;
   if (level >= ORT_LOGGING_LEVEL_ERROR) to = MM_LOG_ERROR;
+  // A run that was terminated because nobody waits for it is no error.
+  if (std::string_view(message).find("due to terminate flag") != std::string_view::npos) to = MM_LOG_DEBUG;
   backend::log(nullptr, to, std::string("ONNX Runtime: ") + id + ": " + message + " (" + where + ")");
 }
 

@@ -53,9 +53,14 @@ BoundRequest::BoundRequest(Ports ports, Compiled compiled)
     : ports_(std::move(ports)),
       open_(any_open(ports_.inputs) || any_open(ports_.outputs)),
       compiled_(std::move(compiled)) {
+  renew();
+}
+
+void BoundRequest::renew() {
   InferRequest* made = nullptr;
   check(api->infer_request_create(compiled_.get(), &made));
   request_.reset(made);
+  outputs_.clear();
   outputs_.resize(ports_.outputs.size());
   for (const ModelPort& port : ports_.outputs) renew_output(port);
 }
@@ -71,6 +76,7 @@ bool BoundRequest::infer(const backend::Execution& execution) {
   const Status status = api->infer_request_infer(request_.get());
   if (watched.end()) {
     if (status != 0) last_error();  // that it was cancelled
+    renew();
     return false;
   }
   check(status);
@@ -78,7 +84,7 @@ bool BoundRequest::infer(const backend::Execution& execution) {
   return true;
 }
 
-/// A request that does not run yet, or no more, is not harmed.
+/// On one thread OpenVINO does not look whether it was cancelled, and runs to the end.
 void BoundRequest::terminate() const { api->infer_request_cancel(request_.get()); }
 
 std::vector<Produced> BoundRequest::take_outputs() {

@@ -45,6 +45,8 @@ class BoundRequest {
   };
 
   void terminate() const;
+  /// Makes the request. Anew after one that was cancelled: OpenVINO's may give that one's answer to the next.
+  void renew();
   void renew_output(const ModelPort& port);
   void mark_outputs();
   void check_outputs() const;

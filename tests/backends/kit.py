@@ -15,6 +15,7 @@ for each that make() writes. A model's `roles` say which tests it takes part in:
     answers     compared with what the framework answers, for requests of the sizes in `sizes`
     batches     the same, and its rows are independent: the server forms batches of it under 64 clients
     slow        an execution of one request of draw() takes about 100 ms or more
+    long        an execution of as many rows as `sizes` has takes many seconds, and the runtime can end it on the way
     fails       `bad` are inputs that pass every check and fail inside the framework
     loads       small, to be loaded and unloaded a hundred times
 
@@ -33,7 +34,7 @@ import models
 import servers
 
 NUMPY_TYPES = {dtype: numpy_type for dtype, (_, numpy_type) in models.DTYPES.items()}
-ROLES = ("identity", "answers", "batches", "slow", "fails", "loads")
+ROLES = ("identity", "answers", "batches", "slow", "long", "fails", "loads")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +93,6 @@ class Kit:
     family: str = ""  # its Python is build/venvs/FAMILY; empty: build/venv
     default_file: str = ""  # which a broken model is made of; empty: broken() of the kit's own
     broken: typing.Callable = None  # broken(folder): writes what can't be loaded as a version's folder
-    # So many rows of the slow model run for many seconds; 0: the runtime can't end an execution that is under way.
-    long_rows: int = 0
     broken_text: str = ""  # what the error of a broken model has, beside the model's name
 
     def __hash__(self):

@@ -69,7 +69,7 @@ def make_models(kit):
 
 
 def config_of(kit, model):
-    more = BATCHING if "batches" in model.roles else ONE_BY_ONE if "slow" in model.roles else ""
+    more = BATCHING if "batches" in model.roles else ONE_BY_ONE if {"slow", "long"} & {*model.roles} else ""
     return f'backend: "{kit.backend}"\n{more}{model.config}\n'
 
 

@@ -1,7 +1,7 @@
 """Every runtime at once in one process, under load: their libraries' inner symbols, threads and memory do not meet.
 
-A model of each runtime is asked by all clients all the time, and each answer is compared with the framework's own, while
-a second model of one runtime after another comes and goes."""
+A model of each runtime is asked by all clients all the time, and each answer is compared with the framework's own,
+while a second model of one runtime after another comes and goes."""
 
 import concurrent.futures
 import contextlib
@@ -28,7 +28,10 @@ MODELS = {
     "python": ["mlp"],
 }
 KITS = [importlib.import_module(f"kits.{backend}").KIT for backend in MODELS]
-LIBRARIES = ("libonnxruntime.so", "libopenvino_c.so", "libtensorflow_cc.so", "libtorch_cpu.so", "libxgboost.so", "lib_lightgbm.so")
+LIBRARIES = (
+    "libonnxruntime.so", "libopenvino_c.so", "libtensorflow_cc.so",
+    "libtorch_cpu.so", "libxgboost.so", "lib_lightgbm.so",
+)  # fmt: skip
 CLIENTS = 16
 TURNS, MOST_TURNS = 40, 5000  # of each client; it goes on until every second model has come and gone
 SIZES = ((1,), (2,), (5,))
@@ -69,7 +72,8 @@ def everything(tmp_path_factory):
     """(the repository, what is in it, the environment that leads to all runtimes)"""
     kits = {kit.backend: kit for kit in KITS}
     written = {path.stem for path in (pathlib.Path(__file__).parent / "kits").glob("*.py")}
-    assert {name for name in written if not name.endswith("_side")} == set(kits), "every backend that has a kit takes part"
+    written = {name for name in written if not name.endswith("_side")}
+    assert written == set(kits), "every backend that has a kit takes part"
     for kit in KITS:
         if not kit.python.exists() or kit.runtime_path() is None:
             pytest.fail(f"{kit.runtime} is not installed in {kit.venv}: run tools/setup test")

@@ -147,38 +147,34 @@ def start(client, model):
     return client.async_infer(model.name, client.inputs(model.draw()), callback=over), done
 
 
-@pytest.mark.role("slow")
+@pytest.mark.role("long")
 def test_what_is_cancelled_while_it_runs_is_ended(stand, model):
-    """Where the runtime can: whoever waits behind it is served long before it would be over, and correctly."""
-    kit = stand.kit
-    if kit.long_rows == 0:
-        pytest.skip(f"{kit.runtime} can't end an execution that is under way")
-    long, short = model.draw((kit.long_rows,)), model.draw((1,), seed=1)
+    """Whoever waits behind it is served long before it would be over, and correctly."""
+    ((rows,),) = model.sizes
+    long, short = model.draw((rows,)), model.draw((1,), seed=1)
     (expected,) = stand.answers(model, [short])
     with stand.client() as client:
         begun = time.monotonic()
-        stand.ask(client, model, model.draw((kit.long_rows // 10,)))
-        soon = 4 * (time.monotonic() - begun)  # of ten that the long one takes
+        stand.ask(client, model, model.draw((rows // 10,)))
+        tenth = time.monotonic() - begun
 
-        def is_free():
+        def assert_free():
             begun = time.monotonic()
             assert_close(model, stand.ask(client, model, short), expected)
-            return time.monotonic() - begun < soon
+            assert time.monotonic() - begun < 4 * tenth, "the execution went on although nobody waited for it"
 
         gone = cancelled(stand, model)
-        over = threading.Event()
-        call = client.async_infer(model.name, client.inputs(long), callback=lambda result, error: over.set())
-        call_behind, behind = start(client, model)
+        call = client.async_infer(model.name, client.inputs(long), callback=lambda result, error: None)
+        _, behind = start(client, model)
         wait_until(lambda: pending(stand, model) == 1, "one runs and one waits behind it")
-        time.sleep(soon / 20)  # it runs, rather than begins
+        time.sleep(tenth / 4)  # it runs, rather than begins
         call.cancel()
         begun = time.monotonic()
         assert behind.wait(60) and behind.error is None, behind.error
-        assert time.monotonic() - begun < soon, "the execution went on although nobody waited for it"
+        assert time.monotonic() - begun < 4 * tenth, "the execution went on although nobody waited for it"
         wait_until(lambda: cancelled(stand, model) == gone + 1, "it is counted")
-        assert is_free()
-        with pytest.raises(InferenceServerException, match="Deadline Exceeded"):
-            client.infer(model.name, long, client_timeout=max(0.2, soon / 20))
-        assert is_free()
+        assert_free()
+        with pytest.raises(InferenceServerException, match="(?i)deadline.exceeded"):
+            client.infer(model.name, long, client_timeout=max(0.2, tenth / 4))
+        assert_free()
         wait_until(lambda: cancelled(stand, model) == gone + 2, "it is counted")
-        assert over.is_set() and call_behind is not None

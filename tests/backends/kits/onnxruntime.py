@@ -14,7 +14,6 @@ KIT = Kit(
     install="pip install onnxruntime",
     default_file="model.onnx",
     broken_text="model.onnx",
-    long_rows=1600,
     models=(
         *(
             Model(
@@ -34,6 +33,7 @@ KIT = Kit(
         ),
         Model("string_concat", ("batches",), {"left": ("BYTES", (-1, 2)), "right": ("BYTES", (-1, 2))}, {"joined": ("BYTES", (-1, 2))}),
         Model("slow", ("slow",), ROWS, {"y": ("FP32", (-1, 4))}),
+        Model("long", ("long",), ROWS, {"y": ("FP32", (-1, 4))}, sizes=((1600,),)),
         Model(
             "gather", ("fails",), {"index": ("INT64", (-1,))}, {"y": ("FP32", (-1,))},
             bad={"index": np.array([99], np.int64)}, fails_with="ONNX Runtime",

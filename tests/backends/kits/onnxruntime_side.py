@@ -19,6 +19,7 @@ def make(folder):
         "argmax_and_scores": models.argmax_and_scores(),
         "string_concat": models.string_concat(("batch", 2)),
         "slow": models.slow(turns=10000),
+        "long": models.slow(turns=10000),
         "gather": models.gather(),
     }
     for name, proto in made.items():

@@ -55,5 +55,5 @@ KIT = PythonKit(
             bad={"index": np.array([99], np.int64)}, fails_with="IndexError",
         ),
     ),
-    cannot={},
+    cannot={"long": "the code is told that its request is cancelled, and decides itself"},
 )  # fmt: skip
