@@ -31,8 +31,10 @@ def is_ready(server):
 
 
 def reason(server):
-    (index,) = server.post_json("/v2/repository/index", {})[1]
-    return index["reason"] if index["state"] == "UNAVAILABLE" else ""
+    status, models = server.post_json("/v2/repository/index", {})
+    if status != 200:
+        return ""
+    return "".join(model.get("reason", "") for model in models if model.get("state") == "UNAVAILABLE")
 
 
 @pytest.mark.parametrize(("method", "policy"), [("def", ""), ("async def", "model_transaction_policy { decoupled: true }")])
@@ -41,9 +43,10 @@ def test_what_it_says_counts(serve, tmp_path, method, policy):
     file.write_text("no")
     code = CODE.format(method=method, file=str(file))
     triton_repository.add(tmp_path / "models", "doubts", f"{triton_repository.FP32_4} {policy}", code)
-    server = serve(tmp_path / "models")
+    server = serve(tmp_path / "models", check_ready=False)
     # From the first moment on.
-    assert not is_ready(server) and "is_ready() returned False" in reason(server)
+    wait_until(lambda: "is_ready() returned False" in reason(server), "it is not ready")
+    assert not is_ready(server)
     for word, said in (
         ("yes", ""), ("raise", "is_ready() raised OSError: the feature store is away"), ("yes", ""),
         ("maybe", "is_ready() returned str, not bool"), ("yes", ""), ("hang", "has not returned for 5 s"), ("yes", ""),
@@ -60,9 +63,10 @@ def test_requests_are_served_all_the_same(serve, tmp_path):
     file = tmp_path / "word"
     file.write_text("no")
     triton_repository.add(tmp_path / "models", "doubts", triton_repository.FP32_4, CODE.format(method="def", file=str(file)))
-    server = serve(tmp_path / "models")
+    server = serve(tmp_path / "models", check_ready=False)
     client = clients.Client("grpc", server.address)
     row = np.arange(4, dtype=np.float32)
+    wait_until(lambda: "is_ready() returned False" in reason(server), "it is not ready")
     assert not is_ready(server)
     assert (client.infer("doubts", {"x": row}).as_numpy("y") == row).all()
     client.close()
