@@ -65,7 +65,8 @@ class Linter {
     for (size_t i = notes_before; i < out_.notes.size(); ++i)
       if (out_.notes[i].place.empty()) out_.notes[i].place = where;
     LintedModel linted{model, std::move(configuration.layers), std::move(configuration.definition), {}};
-    const bool lies_well = model.problems.size() == model.misdescribed;
+    // What is at a URL has no files here.
+    const bool lies_well = model.problems.size() == model.misdescribed && !where.empty();
     if (lies_well &&
         std::none_of(out_.problems.begin() + static_cast<std::ptrdiff_t>(before), out_.problems.end(), hides_files))
       lint_files(linted, where);
