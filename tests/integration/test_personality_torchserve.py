@@ -162,7 +162,7 @@ def test_the_last_snapshot_is_read(start, place):
 
 def test_a_model_that_cannot_be_loaded_is_left_out(start, place):
     (place.folder / "store/broken.mar").write_bytes(b"no archive")
-    start("--disable-token-auth", models=("broken.mar", "net.mar"), check_ready=False)
+    start("--disable-token-auth", models=("broken.mar", "none.mar", "net.mar"), check_ready=False)
     servers.wait_until(lambda: place.predict() == 200, "net is served")
 
 

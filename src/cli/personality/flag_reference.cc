@@ -30,16 +30,20 @@ std::string cell(std::string_view text) {
   return out;
 }
 
-}  // namespace
-
-std::string flags_markdown(const std::vector<FlagText>& flags) {
-  std::string out = "| flag | is | |\n|---|---|---|\n";
+std::string markdown(const std::vector<FlagText>& flags, const std::string& what, const std::string& dashes) {
+  std::string out = "| " + what + " | is | |\n|---|---|---|\n";
   for (const FlagText& flag : flags) {
-    out += "| `--" + std::string(flag.name) + (flag.value == FlagValue::kNone ? "" : "=" + cell(flag.example)) +
+    out += "| `" + dashes + std::string(flag.name) + (flag.value == FlagValue::kNone ? "" : "=" + cell(flag.example)) +
            "` | " + std::string(taken_text(flag.taken)) + " | " + cell(flag.note) + " |\n";
   }
   return out;
 }
+
+}  // namespace
+
+std::string flags_markdown(const std::vector<FlagText>& flags) { return markdown(flags, "flag", "--"); }
+
+std::string settings_markdown(const std::vector<FlagText>& settings) { return markdown(settings, "setting", ""); }
 
 std::string flags_usage(const std::vector<FlagText>& flags) {
   std::string out;

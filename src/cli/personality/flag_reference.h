@@ -10,6 +10,9 @@ namespace modelmill::personality {
 /// The table of a personality's flags, in Markdown: what docs/flags-*.md has.
 std::string flags_markdown(const std::vector<FlagText>& flags);
 
+/// The same of settings that have no dashes.
+std::string settings_markdown(const std::vector<FlagText>& settings);
+
 /// The flags as lines of a usage text.
 std::string flags_usage(const std::vector<FlagText>& flags);
 

@@ -94,5 +94,6 @@ int run_personality(const Personality& personality, const std::vector<std::strin
 extern const Personality kTritonServer;
 extern const Personality kTensorFlowModelServer;
 extern const Personality kTorchServe;
+extern const Personality kMlserver;
 
 }  // namespace modelmill::personality

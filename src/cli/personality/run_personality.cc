@@ -14,7 +14,8 @@
 namespace modelmill::personality {
 namespace {
 
-constexpr std::array<const Personality*, 3> kPersonalities = {&kTritonServer, &kTensorFlowModelServer, &kTorchServe};
+constexpr std::array<const Personality*, 4> kPersonalities = {&kTritonServer, &kTensorFlowModelServer, &kTorchServe,
+                                                              &kMlserver};
 
 void print(FILE* stream, const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stream);

@@ -1,3 +1,5 @@
+#include <strings.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <utility>
@@ -76,15 +78,27 @@ Result<Properties> read_source(const std::string& file) {
   return properties;
 }
 
-/// Takes the models at URLs, which are PATHs of their own, out of what is to be loaded.
-std::vector<std::string> take_urls(Properties& properties) {
+/// Of the models to load those at URLs, which are PATHs of their own, and those whose file there is not. Both are taken
+/// out of the list.
+struct TakenModels {
   std::vector<std::string> urls;
+  std::vector<std::string> missing;
+};
+
+TakenModels take_models(Properties& properties) {
+  TakenModels out;
   const auto found = properties.find("load_models");
-  if (found == properties.end()) return urls;
+  if (found == properties.end()) return out;
+  const fs::path store = properties.find("model_store")->second;
   std::string rest;
   for (const std::string& model : comma_list(found->second)) {
+    const std::string file = model.substr(model.find('=') + 1);  // all of it without a name
+    const bool word = strcasecmp(file.c_str(), "all") == 0 || strcasecmp(file.c_str(), "standalone") == 0;
+    std::error_code error;
     if (model.find("://") != std::string::npos)
-      urls.push_back(model);
+      out.urls.push_back(model);
+    else if (!word && !fs::exists(store / file, error))
+      out.missing.push_back(file);
     else
       rest += (rest.empty() ? "" : ",") + model;
   }
@@ -92,7 +106,7 @@ std::vector<std::string> take_urls(Properties& properties) {
     properties.erase(found);
   else
     found->second = rest;
-  return urls;
+  return out;
 }
 
 /// What counts of the file, the command line and the environment, each more than the one before.
@@ -144,7 +158,7 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   const bool open = is_true(properties, "enable_model_api");
   const bool any_url = open && !properties.contains("allowed_urls");
   if (any_url) properties["allowed_urls"] = kAnyUrl;
-  const std::vector<std::string> urls = take_urls(properties);
+  const TakenModels models = take_models(properties);
   // What the command line and the file say together is read as a file by who looks for models.
   MM_ASSIGN_OR_RETURN(const std::string file, keep_in_memory("config.properties", properties_text(properties)));
 
@@ -159,7 +173,7 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
     config.listen[i].serves = translated->services[i];
   launch.log.debug = config.log_level == LogLevel::kDebug;
   config.paths = {file};
-  config.paths.insert(config.paths.end(), urls.begin(), urls.end());
+  config.paths.insert(config.paths.end(), models.urls.begin(), models.urls.end());
   config.control.mode = open ? ControlMode::kExplicit : ControlMode::kNone;
   if (open) config.control.load_models = {"*"};
   config.failed_models = FailedModels::kServeOn;
@@ -168,6 +182,9 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   config.access.rules[static_cast<size_t>(wire::ApiGroup::kManagement)] = AccessRule();
   config.access.management_prefixes = {"/models", "/token", "/torchserve/models", "/torchserve/token",
                                        "/org.pytorch.serve.grpc.management."};
+  for (const std::string& missing : models.missing)
+    launch.notices.push_back(
+        {"a model is not loaded: there is no '" + missing + "' in the model store", "--models", "see --model-store"});
   for (std::string& warning : translated->warnings)
     launch.notices.push_back(
         {std::move(warning), source.empty() ? "the command line" : source, "see the table of its keys"});

@@ -106,7 +106,11 @@ TEST_F(TorchServeTest, AddressesThatAreOneServeWhatBothDo) {
 TEST_F(TorchServeTest, ModelsAreLaidOverTheFile) {
   const std::string config =
       file("config.properties", "model_store=/elsewhere\nload_models=one.mar\nmodels={\\\n\"net\": {\"1.0\": {}}}\n");
-  const Launch taken = launch({"--ts-config=" + config, "--models", "net.mar", "mine=other.mar", "https://h/x.mar"});
+  file("store/net.mar", "");
+  file("store/other.mar", "");
+  const Launch taken =
+      launch({"--ts-config=" + config, "--models", "net.mar", "mine=other.mar", "https://h/x.mar", "none.mar"});
+  EXPECT_TRUE(has_notice(taken, "--models"));
   ASSERT_THAT(taken.config.paths, SizeIs(2));
   EXPECT_EQ(taken.config.paths[1], "https://h/x.mar");
   ASSERT_TRUE(is_torchserve_properties(taken.config.paths[0]));
@@ -120,6 +124,7 @@ TEST_F(TorchServeTest, TheEnvironmentCountsAsThere) {
   const std::string config = file("config.properties", "enable_envvars_config=true\n");
   environs_["TS_CONFIG_FILE"] = config;
   environs_["TS_LOAD_MODELS"] = "two.mar";
+  file("store/two.mar", "");
   environs_["TS_DISABLE_TOKEN_AUTHORIZATION"] = "true";
   const Launch taken = launch({"--ts-config=/none", "--models=one.mar"});
   EXPECT_THAT(content(taken.config.paths.at(0)), HasSubstr("load_models=two.mar"));
