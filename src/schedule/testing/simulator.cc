@@ -84,6 +84,7 @@ class Simulator {
     std::vector<InferRequestPtr> requests;
     TimePoint started{};
     int64_t rows = 0;
+    int64_t padded = 0;  // of them: nobody's
     uint64_t shape_class = 0;
     ConcurrencyMeter::Mark mark;
   };
@@ -207,7 +208,7 @@ class Simulator {
 
   void start(RequestQueue::Next next) {
     Running running;
-    SimulatedBatch batch{now_, {}, 0, next.decision.reason};
+    SimulatedBatch batch{now_, {}, 0, 0, next.decision.reason};
     running.shape_class = class_of(*next.batch.front());
     for (const InferRequestPtr& request : next.batch) {
       SimulatedRequest& record = of(*request);
@@ -218,7 +219,9 @@ class Simulator {
     }
     running.requests = std::move(next.batch);
     running.started = now_;
-    running.rows = batch.rows;
+    batch.filled = s_.policy.filled(batch.rows);
+    running.rows = batch.filled;
+    running.padded = batch.filled - batch.rows;
     out_.batches.push_back(std::move(batch));
     const size_t beside = running_.size();
     change_speed(beside, beside + 1);
@@ -268,7 +271,7 @@ class Simulator {
       const double concurrency = meter_.mean_since(done.mark, now_);
       meter_.change(static_cast<int>(beside - 1), now_);
       change_speed(beside, beside - 1);
-      counts_.rows_done += done.rows;
+      counts_.rows_done += done.rows - done.padded;
       for (const InferRequestPtr& request : done.requests) {
         SimulatedRequest& record = of(*request);
         end(record, SimulatedEnd::kAnswered, Code::kOk);

@@ -68,6 +68,7 @@ struct SimulatedBatch {
   TimePoint started{};
   std::vector<size_t> requests;
   int64_t rows = 0;
+  int64_t filled = 0;  // with those that fill it up to an allowed size
   CutReason reason = CutReason::kIdleInstance;
 };
 
