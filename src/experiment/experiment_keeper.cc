@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/private_file.h"
 #include "base/stable_hash.h"
@@ -190,6 +191,7 @@ void ExperimentKeeper::tell_outcomes(const std::string& name, ExperimentCount wh
 Result<std::string> ExperimentKeeper::outcomes(const std::string& name, std::string_view batch) {
   const MutexLock lock(mutex_);
   MM_ASSIGN_OR_RETURN(const Record record, running(name));
+  MM_CHECK(record.document.last, "an experiment that runs has a document");
   const Experiment& experiment = *record.document.last;
   auto parsed = parse_outcomes(batch, experiment.definition, experiment.by_request);
   if (!parsed.ok()) return parsed.status().with_context("experiment '" + name + "'");

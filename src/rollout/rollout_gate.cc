@@ -80,12 +80,14 @@ Result<RolloutGate> parse_gate(std::string_view text) {
   const std::string_view metric = spaceless.substr(0, sign), limit = spaceless.substr(sign + 2);
   if (metric == "error_rate") return error_gate(gate, limit);
   if (metric == "disagreement") return disagreement_gate(gate, limit);
-  const auto percentile = metric.starts_with('p') ? number_before(metric.substr(1), "") : std::nullopt;
+  std::optional<double> percentile;
+  if (metric.starts_with('p')) percentile = number_before(metric.substr(1), "");
   if (!percentile)
     return wrong(
         text, "'" + std::string(metric) + "' is neither error_rate nor disagreement nor a percentile of latency (p99)");
-  if (!(*percentile >= 1 && *percentile <= 99.99)) return wrong(text, "percentiles are from p1 to p99.99");
-  gate.quantile = *percentile / 100;
+  const double percent = percentile.value_or(0);
+  if (!(percent >= 1 && percent <= 99.99)) return wrong(text, "percentiles are from p1 to p99.99");
+  gate.quantile = percent / 100;
   return latency_gate(gate, limit);
 }
 
