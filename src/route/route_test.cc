@@ -178,7 +178,7 @@ TEST(RouteAssignmentTest, ItsHashTellsWhetherKeysGetTheSameArms) {
   const auto hash = [](const std::string& json) { return assignment_hash(parse_route(json, "reader").value()); };
   const uint64_t half = hash(R"({"split": {"a": 50, "b": 50}, "sticky": "client"})");
   EXPECT_EQ(half, hash(R"({"split": {"a": 50, "b": 50}, "sticky": "client", "salt": "reader",
-      "fallback": {"to": "c"}})"));
+      "fallback": {"to": ["c"]}})"));
   for (const char* other : {R"({"split": {"a": 51, "b": 49}, "sticky": "client"})", R"({"split": {"a": 50, "b": 50}})",
                             R"({"split": {"a": 50, "c": 50}, "sticky": "client"})",
                             R"({"split": {"a": 50, "b": 50}, "sticky": "header:x"})",
