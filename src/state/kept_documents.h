@@ -49,7 +49,7 @@ class KeptDocuments {
 
   const OpenStore store_;
   const Kind kind_;
-  std::map<std::string, Record> read_;  // what was read or written last, or all there is
+  std::map<std::string, Record> read_;          // what was read or written last, or all there is
   std::map<std::string, uint64_t> unreadable_;  // revisions that the log has been told of
   std::map<std::string, std::unique_ptr<StoreLease>> leases_;
 };
