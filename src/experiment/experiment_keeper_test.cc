@@ -80,7 +80,8 @@ class Server {
   }
   std::string split() const {
     std::string out;
-    for (const RouteArm& arm : routes_->history("r")->route()->split)
+    const auto history = routes_->history("r");
+    for (const RouteArm& arm : history->route()->split)
       out += (out.empty() ? "" : " ") + arm.to.text() + "=" + std::to_string(std::lround(arm.percent));
     return out;
   }
@@ -218,6 +219,7 @@ TEST_P(ExperimentKeeperTest, ADecisionThatACrashHasCutOffIsDone) {
 TEST_P(ExperimentKeeperTest, AJournalThatCantBeReadKeepsNothingFromEnding) {
   if (!GetParam()) GTEST_SKIP() << "nothing is kept";
   auto server = started();
+  server->visit(1, 100, 100);
   server.reset();
   const std::string file = folder_ / "experiments/x.1.journal";
   ASSERT_TRUE(std::filesystem::exists(file));

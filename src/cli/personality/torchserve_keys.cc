@@ -83,7 +83,7 @@ constexpr std::array kKeys = {
     Key{"model_store", kMapped, "see `load_models`; clients may register what is in it"},
     Key{"models", kMapped, "as an archive's own `model-config.yaml`, and below that; `defaultVersion` too"},
     Key{"netty_client_threads", kIgnored, "workers need no threads in the server", kNumber},
-    Key{"number_of_gpu", kIgnored, "set `CUDA_VISIBLE_DEVICES`; models say where they run", kNumber},
+    Key{"number_of_gpu", kIgnored, "set `CUDA_VISIBLE_DEVICES`; workers have those GPUs in turn", kNumber},
     Key{"number_of_netty_threads", kMapped, "`--io-threads`", kNumber, "--io-threads"},
     Key{"plugins_path", kIgnored, "there are no plugins in Java"},
     Key{"prefer_direct_buffer", kIgnored, kNoJvm, kSwitch},
