@@ -128,7 +128,7 @@ Status ExperimentKeeper::finish(const std::string& name, Record& record, Experim
   MM_RETURN_IF_ERROR(records_.put(name, record).with_context(what(name)));
   Log::info("experiment: " + std::string(experiment_phase_name(phase)),
             {{"experiment", name}, {"arm", arm}, {"by", by}});
-  const Status placed = experiment.is_placed ? ok_status() : place(name, record);
+  Status placed = experiment.is_placed ? ok_status() : place(name, record);
   if (placed.ok())
     forget(name, experiment.number);
   else
