@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 
@@ -340,15 +341,20 @@ def test_the_rate_of_each_client(serve, twice, tmp_path):
 
 def test_requests_in_flight_of_each_client(serve, twice):
     server = serve(twice, "--client-concurrency", "1")
+    head = f"POST {INFER} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+    proceed = b"HTTP/1.1 100 Continue\r\n\r\n"  # once it is counted
     with server.connect() as connection:
-        connection.sendall(f"POST {INFER} HTTP/1.1\r\nHost: h\r\nContent-Length: {len(BODY)}\r\n\r\n".encode())
-        wait_until(lambda: infer(server) == 429, "a request whose head is there is not counted")
+        connection.sendall(head)
+        assert connection.recv(len(proceed), socket.MSG_WAITALL) == proceed
+        assert infer(server) == 429
         connection.sendall(BODY)
         assert connection.recv(12).endswith(b" 200")
-        assert infer(server) == 200
-        # Hanging up gives the place back.
-        connection.sendall(f"POST {INFER} HTTP/1.1\r\nHost: h\r\nContent-Length: {len(BODY)}\r\n\r\n".encode())
-        wait_until(lambda: infer(server) == 429, "not counted")
+        wait_until(lambda: infer(server) == 200, "a request that was answered is still counted")
+    with server.connect() as connection:
+        connection.sendall(head)
+        assert connection.recv(len(proceed), socket.MSG_WAITALL) == proceed
+        assert infer(server) == 429
+    # Hanging up gives the place back.
     wait_until(lambda: infer(server) == 200, "a client that is gone is still counted")
 
 
