@@ -221,16 +221,16 @@ TEST_P(ExperimentKeeperTest, AJournalThatCantBeReadKeepsNothingFromEnding) {
   auto server = started();
   server->visit(1, 100, 100);
   server.reset();
-  const std::string file = folder_ / "experiments/x.1.journal";
+  const std::string file = folder_ / "experiments/x.json.1.journal";
   ASSERT_TRUE(std::filesystem::exists(file));
-  folder_.write("experiments/x.1.journal", "something else");
+  folder_.write("experiments/x.json.1.journal", "something else");
   server = make();
   EXPECT_EQ((*server)->show("x").status().code(), Code::kDataLoss);
   EXPECT_FALSE((*server)->outcomes("x", R"({"user":"a"})").ok());
   EXPECT_TRUE((*server)->stop("x", "me").ok());
   EXPECT_FALSE(std::filesystem::exists(file));
   // One of a number that is yet to come is of a document that was lost.
-  folder_.write("experiments/x.2.journal", "something else");
+  folder_.write("experiments/x.json.2.journal", "something else");
   EXPECT_TRUE((*server)->start("x", kRequest, "me").ok());
 }
 
