@@ -53,14 +53,9 @@ BoundRequest::BoundRequest(Ports ports, Compiled compiled)
     : ports_(std::move(ports)),
       open_(any_open(ports_.inputs) || any_open(ports_.outputs)),
       compiled_(std::move(compiled)) {
-  renew();
-}
-
-void BoundRequest::renew() {
   InferRequest* made = nullptr;
   check(api->infer_request_create(compiled_.get(), &made));
   request_.reset(made);
-  outputs_.clear();
   outputs_.resize(ports_.outputs.size());
   for (const ModelPort& port : ports_.outputs) renew_output(port);
 }
@@ -70,22 +65,11 @@ void BoundRequest::set_input(const ModelPort& port, const Tensor& tensor) {
         MM_INVALID_ARGUMENT);
 }
 
-bool BoundRequest::infer(const backend::Execution& execution) {
+void BoundRequest::infer() {
   mark_outputs();
-  backend::RunWatch::Run watched(watch_, execution);
-  const Status status = api->infer_request_infer(request_.get());
-  if (watched.end()) {
-    if (status != 0) last_error();  // that it was cancelled
-    renew();
-    return false;
-  }
-  check(status);
+  check(api->infer_request_infer(request_.get()));
   check_outputs();
-  return true;
 }
-
-/// On one thread OpenVINO does not look whether it was cancelled, and runs to the end.
-void BoundRequest::terminate() const { api->infer_request_cancel(request_.get()); }
 
 std::vector<Produced> BoundRequest::take_outputs() {
   std::vector<Produced> out;

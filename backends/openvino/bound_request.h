@@ -6,7 +6,6 @@
 
 #include "compiled.h"
 #include "ports.h"
-#include "support/run_watch.h"
 
 namespace modelmill::ov {
 
@@ -30,8 +29,7 @@ class BoundRequest {
   BoundRequest(Ports ports, Compiled compiled);
 
   void set_input(const ModelPort& port, const Tensor& tensor);
-  /// False when it was terminated, because nobody waits for the answer any more.
-  bool infer(const backend::Execution& execution);
+  void infer();
   /// The outputs of the last execution; those that are to be lent are replaced for the next one.
   std::vector<Produced> take_outputs();
 
@@ -44,9 +42,6 @@ class BoundRequest {
     void* data = nullptr;
   };
 
-  void terminate() const;
-  /// Makes the request. Anew after one that was cancelled: OpenVINO's may give that one's answer to the next.
-  void renew();
   void renew_output(const ModelPort& port);
   void mark_outputs();
   void check_outputs() const;
@@ -57,7 +52,6 @@ class BoundRequest {
   const Compiled compiled_;
   Handle<InferRequest> request_;
   std::vector<Output> outputs_;
-  backend::RunWatch watch_{[this] { terminate(); }};
 };
 
 }  // namespace modelmill::ov

@@ -42,16 +42,14 @@ class OvInstance final : public backend::Instance {
 
   void execute(Execution& execution) override {
     for (size_t i = 0; i < ports_.inputs.size(); ++i) gather_input(execution, i);
-    if (!ledger_) {
-      run(execution, open_);
-      return;
-    }
+    if (!ledger_) return run(execution, open_);
     const size_t place = meet_shape();
     const std::unique_ptr<BoundRequest>& own = own_[place].request;
     BoundRequest& request = own ? *own : open_;
-    const bool measures = ledger_->measures(place);
-    const double before = measures ? thread_seconds() : 0;
-    if (run(execution, request) && measures) take_step(place, thread_seconds() - before);
+    if (!ledger_->measures(place)) return run(execution, request);
+    const double before = thread_seconds();
+    run(execution, request);
+    take_step(place, thread_seconds() - before);
   }
 
  private:
@@ -61,17 +59,12 @@ class OvInstance final : public backend::Instance {
     std::unique_ptr<BoundRequest> request;
   };
 
-  /// False when it was terminated.
-  bool run(Execution& execution, BoundRequest& request) {
+  void run(Execution& execution, BoundRequest& request) {
     for (size_t i = 0; i < ports_.inputs.size(); ++i) set_input(execution, i, request);
     execution.mark_input_end();
-    if (!request.infer(execution)) {
-      fail_unwanted(execution);
-      return false;
-    }
+    request.infer();
     execution.mark_infer_end();
     answer(execution, request.take_outputs());
-    return true;
   }
 
   void gather_input(const Execution& execution, size_t index) {

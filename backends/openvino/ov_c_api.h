@@ -98,7 +98,6 @@ struct PartialShape {
   X(infer_request_output, ov_infer_request_get_output_tensor_by_index, Status,                                    \
     (const InferRequest*, size_t, Tensor**))                                                                      \
   X(infer_request_infer, ov_infer_request_infer, Status, (InferRequest*))                                         \
-  X(infer_request_cancel, ov_infer_request_cancel, Status, (InferRequest*))                                       \
   X(tensor_create, ov_tensor_create, Status, (ElementType, Shape, Tensor**))                                      \
   X(tensor_on, ov_tensor_create_from_host_ptr, Status, (ElementType, Shape, void*, Tensor**))                     \
   X(tensor_shape, ov_tensor_get_shape, Status, (const Tensor*, Shape*))                                           \

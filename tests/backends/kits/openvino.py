@@ -48,14 +48,9 @@ KIT = Kit(
         Model("two_inputs", ("batches",), {"a": ("INT32", ANY), "b": ("INT32", ANY)}, {"sum": ("INT32", ANY), "largest": ("INT32", (-1,))}),
         Model("slow", ("slow",), {"x": ("FP32", (-1, 4))}, {"y": ("FP32", (-1, 4))}),
         Model(
-            "long", ("long",), {"x": ("FP32", (-1, 4))}, {"y": ("FP32", (-1, 4))}, sizes=((100,),),
-            # On one thread OpenVINO does not look whether it was cancelled.
-            config='parameters { key: "INFERENCE_NUM_THREADS" value { string_value: "2" } }',
-        ),
-        Model(
             "broadcast", ("fails",), {"a": ("FP32", ANY), "b": ("FP32", ANY)}, {"y": ("FP32", ANY)},
             bad={"a": np.ones((1, 2), np.float32), "b": np.ones((1, 3), np.float32)}, fails_with="OpenVINO",
         ),
     ),
-    cannot={},
+    cannot={"long": "after a run that was cancelled OpenVINO's next answer may be of that one's shape"},
 )  # fmt: skip

@@ -130,7 +130,7 @@ def outer():
 def make(folder):
     made = {f"identity_{dtype.lower()}": identity(dtype) for dtype in TYPES}
     made |= {"scalars": scalars(), "non_zero": non_zero(), "mlp": mlp(), "wide": wide(), "two_inputs": two_inputs()}
-    made |= {"slow": slow(), "long": slow(), "broadcast": broadcast()} | special()
+    made |= {"slow": slow(), "broadcast": broadcast()} | special()
     for name, proto in made.items():
         (folder / name / "1").mkdir(parents=True)
         ov.save_model(proto, folder / name / "1/model.xml", compress_to_fp16=False)
