@@ -18,7 +18,7 @@ def make(folder):
         "mlp": models.mlp(),
         "argmax_and_scores": models.argmax_and_scores(),
         "string_concat": models.string_concat(("batch", 2)),
-        "slow": models.slow(turns=10000),
+        "slow": models.slow(turns=30000),
         "long": models.slow(turns=10000),
         "gather": models.gather(),
     }
