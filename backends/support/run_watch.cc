@@ -53,6 +53,8 @@ class Watcher {
     wake_.notify_all();
   }
 
+  bool is_asleep() const { return asleep_.load(); }
+
  private:
   void work() {
     std::unique_lock lock(mutex_);
@@ -103,6 +105,8 @@ bool RunWatch::Run::end() {
   watch_.running_ = nullptr;
   return watch_.terminated_;
 }
+
+bool RunWatch::is_asleep() { return Watcher::of_plugin().is_asleep(); }
 
 bool RunWatch::look() {
   const std::lock_guard lock(mutex_);

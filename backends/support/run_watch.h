@@ -33,6 +33,9 @@ class RunWatch {
     RunWatch& watch_;
   };
 
+  /// Whether the thread sleeps until something runs.
+  static bool is_asleep();
+
   /// Looks at the run, which is terminated when it was there at the last look too and nobody waits for it. Returns
   /// whether there was one since.
   bool look();

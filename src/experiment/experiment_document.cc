@@ -2,11 +2,9 @@
 
 #include <simdjson.h>
 
-#include <algorithm>
-#include <iterator>
-
 #include "base/json_text.h"
 #include "state/kept_document.h"
+#include "state/kept_fields.h"
 
 namespace modelmill {
 namespace {
@@ -41,49 +39,8 @@ void write_experiment(JsonWriter& json, const Experiment& experiment) {
   json.end_object();
 }
 
-/// Reads fields one after the other, and remembers whether all were as they must be.
-class Fields {
- public:
-  explicit Fields(const element& object) : object_(object) {}
-
-  template <typename T>
-  void read(const char* name, T& into) {
-    ok_ = ok_ && object_[name].get(into) == simdjson::SUCCESS;
-  }
-  void read(const char* name, std::string& into) {
-    std::string_view text;
-    read(name, text);
-    into = text;
-  }
-  void read_index(const char* name, size_t below, size_t& into) {
-    uint64_t index = 0;
-    read(name, index);
-    ok_ = ok_ && index < below;
-    into = index;
-  }
-  /// The one of `all` that has that name.
-  template <typename T, size_t N>
-  void read_named(const char* name, const T (&all)[N], const char* (*name_of)(T), T& into) {
-    std::string text;
-    read(name, text);
-    const auto* const known = std::find_if(std::begin(all), std::end(all), [&](T one) { return text == name_of(one); });
-    ok_ = ok_ && known != std::end(all);
-    if (ok_) into = *known;
-  }
-  element at(const char* name) {
-    element value;
-    read(name, value);
-    return value;
-  }
-  bool ok() const { return ok_; }
-
- private:
-  const element object_;
-  bool ok_ = true;
-};
-
 Status read_experiment(const element& value, Experiment& into) {
-  Fields fields(value);
+  KeptFields fields(value);
   fields.read("number", into.number);
   fields.read("started_at", into.started_at);
   fields.read("started_by", into.started_by);
@@ -95,7 +52,7 @@ Status read_experiment(const element& value, Experiment& into) {
   if (!parsed.ok()) return failed_precondition(parsed.status().message() + " (use the release that wrote it)");
   into.definition = *std::move(parsed);
   for (const element arm : arms) {
-    Fields of_arm(arm);
+    KeptFields of_arm(arm);
     ExperimentArm& one = into.arms.emplace_back();
     of_arm.read("arm", one.name);
     of_arm.read("share", one.share);

@@ -31,28 +31,11 @@ ExperimentKeeper::ExperimentKeeper(RouteControl& routes, MetricRegistry& metrics
 ExperimentKeeper::~ExperimentKeeper() { stop(); }
 
 void ExperimentKeeper::begin_looking() {
-  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  steward_.every(kLook, [this](TimePoint) { look(); });
+  steward_.start();
 }
 
-void ExperimentKeeper::stop() {
-  {
-    const MutexLock lock(stop_mutex_);
-    stopping_ = true;
-  }
-  stop_asked_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
-
-void ExperimentKeeper::run() {
-  while (true) {
-    look();
-    const MutexLock lock(stop_mutex_);
-    const TimePoint until = Clock::now() + kLook;
-    while (!stopping_ && stop_asked_.wait_until(stop_mutex_, until) != std::cv_status::timeout) {
-    }
-    if (stopping_) return;
-  }
-}
+void ExperimentKeeper::stop() { steward_.stop(); }
 
 void ExperimentKeeper::look() {
   const MutexLock lock(mutex_);

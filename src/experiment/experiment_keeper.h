@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include "experiment/experiment_view.h"
 #include "experiment/exposed_users.h"
 #include "runtime/metrics.h"
+#include "runtime/steward.h"
 
 namespace modelmill {
 
@@ -75,7 +75,6 @@ class ExperimentKeeper final : public ExperimentControl {
     }
   };
 
-  void run();
   /// Those that run, and those whose end is yet to be put in force.
   Status find_experiments() MM_REQUIRES(mutex_);
   Status look_at(const std::string& name) MM_REQUIRES(mutex_);
@@ -111,10 +110,7 @@ class ExperimentKeeper final : public ExperimentControl {
   TimePoint listed_at_ MM_GUARDED_BY(mutex_){};
   std::map<std::pair<std::string, ExperimentCount>, std::shared_ptr<Counter>> outcomes_ MM_GUARDED_BY(mutex_);
 
-  Mutex stop_mutex_;
-  CondVar stop_asked_;
-  bool stopping_ MM_GUARDED_BY(stop_mutex_) = false;
-  std::thread thread_;
+  Steward steward_;  // last: it uses the others
 };
 
 }  // namespace modelmill

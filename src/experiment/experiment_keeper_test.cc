@@ -115,6 +115,9 @@ class ExperimentKeeperTest : public ::testing::TestWithParam<bool> {
   std::unique_ptr<FileStore> store_;
 };
 
+/// Of what is kept.
+class KeptExperimentTest : public ExperimentKeeperTest {};
+
 TEST_P(ExperimentKeeperTest, AWinnerIsFoundAndDeployedByHand) {
   auto server = started();
   EXPECT_TRUE(server->exposures().are_wanted());
@@ -180,8 +183,7 @@ TEST_P(ExperimentKeeperTest, UsersOfAChangedRouteAreNotCounted) {
   EXPECT_THAT(server->show(), HasSubstr(R"("state":"stopped")"));
 }
 
-TEST_P(ExperimentKeeperTest, ARestartLosesNothingThatWasWritten) {
-  if (!GetParam()) GTEST_SKIP() << "nothing is kept";
+TEST_P(KeptExperimentTest, ARestartLosesNothingThatWasWritten) {
   auto server = started();
   server->visit(500, 10, 20);
   server->expose("ann", "m@1", "request-1");
@@ -202,8 +204,7 @@ TEST_P(ExperimentKeeperTest, ARestartLosesNothingThatWasWritten) {
   EXPECT_THAT(server->show(), HasSubstr(R"("counted":501)"));
 }
 
-TEST_P(ExperimentKeeperTest, ADecisionThatACrashHasCutOffIsDone) {
-  if (!GetParam()) GTEST_SKIP() << "nothing is kept";
+TEST_P(KeptExperimentTest, ADecisionThatACrashHasCutOffIsDone) {
   auto server = started();
   server.reset();
   ExperimentRecords records([this](bool) -> Result<StateStore*> { return store_.get(); });
@@ -216,8 +217,7 @@ TEST_P(ExperimentKeeperTest, ADecisionThatACrashHasCutOffIsDone) {
   EXPECT_EQ(server->split(), "m@2=100");
 }
 
-TEST_P(ExperimentKeeperTest, AJournalThatCantBeReadKeepsNothingFromEnding) {
-  if (!GetParam()) GTEST_SKIP() << "nothing is kept";
+TEST_P(KeptExperimentTest, AJournalThatCantBeReadKeepsNothingFromEnding) {
   auto server = started();
   server->visit(1, 100, 100);
   server.reset();
@@ -234,8 +234,7 @@ TEST_P(ExperimentKeeperTest, AJournalThatCantBeReadKeepsNothingFromEnding) {
   EXPECT_TRUE((*server)->start("x", kRequest, "me").ok());
 }
 
-TEST_P(ExperimentKeeperTest, AnotherProcessDoesNotCountForIt) {
-  if (!GetParam()) GTEST_SKIP() << "nothing is shared";
+TEST_P(KeptExperimentTest, AnotherProcessDoesNotCountForIt) {
   auto server = started();
   auto other_store = FileStore::open(folder_ / "store").value();
   Server other(other_store.get(), folder_ / "experiments");
@@ -272,6 +271,7 @@ TEST_P(ExperimentKeeperTest, WhatCantBeStartedIsRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(WithAndWithoutStore, ExperimentKeeperTest, ::testing::Bool());
+INSTANTIATE_TEST_SUITE_P(WithStore, KeptExperimentTest, ::testing::Values(true));
 
 }  // namespace
 }  // namespace modelmill

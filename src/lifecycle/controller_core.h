@@ -25,10 +25,10 @@
 #include "lifecycle/retirement.h"
 #include "lifecycle/runtime_store.h"
 #include "lifecycle/settling.h"
-#include "lifecycle/steward.h"
 #include "lifecycle/version_loader.h"
 #include "runtime/metrics.h"
 #include "runtime/offload.h"
+#include "runtime/steward.h"
 #include "state/model_state.h"
 
 namespace modelmill {

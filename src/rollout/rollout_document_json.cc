@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "rollout/rollout_document.h"
 #include "state/kept_document.h"
+#include "state/kept_fields.h"
 
 namespace modelmill {
 namespace {
@@ -63,54 +64,14 @@ void write_rollout(JsonWriter& json, const Rollout& rollout) {
   json.end_object();
 }
 
-/// Reads fields one after the other, and remembers whether all were as they must be.
-class Fields {
- public:
-  explicit Fields(const element& object) : object_(object) {}
-
-  template <typename T>
-  void read(const char* name, T& into) {
-    ok_ = ok_ && object_[name].get(into) == simdjson::SUCCESS;
-  }
-  void read(const char* name, std::string& into) {
-    std::string_view text;
-    read(name, text);
-    into = text;
-  }
-  template <typename T, typename Parse>
-  void read(const char* name, T& into, Parse parse) {
-    std::string_view text;
-    read(name, text);
-    if (!ok_) return;
-    auto parsed = parse(text);
-    ok_ = parsed.ok();
-    if (ok_) into = *std::move(parsed);
-  }
-  void read_route(const char* name, std::optional<RouteDefinition>& into) {
-    element value;
-    read(name, value);
-    if (!ok_ || value.is_null()) return;
-    auto route = parse_route(simdjson::to_string(value));
-    ok_ = route.ok();
-    if (ok_) into = *std::move(route);
-  }
-  element at(const char* name) {
-    element value;
-    read(name, value);
-    return value;
-  }
-  /// nullopt: it is not there, as in what was written before there was such a field.
-  std::optional<element> find(const char* name) const {
-    element value;
-    return object_[name].get(value) == simdjson::SUCCESS ? std::optional(value) : std::nullopt;
-  }
-  void require(bool ok) { ok_ = ok_ && ok; }
-  bool ok() const { return ok_; }
-
- private:
-  const element object_;
-  bool ok_ = true;
-};
+/// Of a route; null: there is none.
+void read_route(KeptFields& fields, const char* name, std::optional<RouteDefinition>& into) {
+  const element value = fields.at(name);
+  if (!fields.ok() || value.is_null()) return;
+  auto route = parse_route(simdjson::to_string(value));
+  fields.require(route.ok());
+  if (route.ok()) into = *std::move(route);
+}
 
 bool read_latency(const element& value, LatencyCounts& into) {
   simdjson::dom::array pairs;
@@ -126,7 +87,7 @@ bool read_latency(const element& value, LatencyCounts& into) {
 }
 
 bool read_counts(const element& value, ArmCounts& into) {
-  Fields fields(value);
+  KeptFields fields(value);
   fields.read("requests", into.requests);
   fields.read("errors", into.errors);
   simdjson::dom::object compute;
@@ -141,7 +102,7 @@ bool read_counts(const element& value, ArmCounts& into) {
 }
 
 bool read_copies(const element& value, CopyCounts& into) {
-  Fields fields(value);
+  KeptFields fields(value);
   fields.read("compared", into.compared);
   fields.read("disagreed", into.disagreed);
   fields.read("failed", into.failed);
@@ -150,7 +111,7 @@ bool read_copies(const element& value, CopyCounts& into) {
 }
 
 Status read_plan(const element& value, RolloutPlan& into) {
-  Fields fields(value);
+  KeptFields fields(value);
   fields.read("steps", into.steps, [](std::string_view text) { return parse_steps(text, {}); });
   fields.read("min_requests", into.min_requests);
   simdjson::dom::array gates;
@@ -172,15 +133,15 @@ Status read_plan(const element& value, RolloutPlan& into) {
 }
 
 Status read_rollout(const element& value, Rollout& into) {
-  Fields fields(value);
+  KeptFields fields(value);
   fields.read("number", into.number);
   fields.read("started_at", into.started_at);
   fields.read("to", into.to, parse_route_target);
   fields.read("from", into.from, parse_route_target);
   if (!fields.ok()) return wrong_kept_field("rollout");
   MM_RETURN_IF_ERROR(read_plan(value, into.plan));
-  fields.read_route("before", into.before);
-  fields.read_route("wanted", into.wanted);
+  read_route(fields, "before", into.before);
+  read_route(fields, "wanted", into.wanted);
   fields.read("is_placed", into.is_placed);
   std::string phase;
   fields.read("phase", phase);
@@ -207,7 +168,7 @@ Status read_rollout(const element& value, Rollout& into) {
 }
 
 Status read_entry(const element& value, RolloutEntry& into) {
-  Fields fields(value);
+  KeptFields fields(value);
   fields.read("number", into.number);
   fields.read("rollout", into.rollout);
   fields.read("at", into.at);

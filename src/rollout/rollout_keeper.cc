@@ -37,28 +37,11 @@ RolloutKeeper::RolloutKeeper(const Catalog& catalog, RouteControl& routes, Metri
 RolloutKeeper::~RolloutKeeper() { stop(); }
 
 void RolloutKeeper::begin_looking() {
-  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  steward_.every(kLook, [this](TimePoint) { look(); });
+  steward_.start();
 }
 
-void RolloutKeeper::stop() {
-  {
-    const MutexLock lock(stop_mutex_);
-    stopping_ = true;
-  }
-  stop_asked_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
-
-void RolloutKeeper::run() {
-  while (true) {
-    look();
-    const MutexLock lock(stop_mutex_);
-    const TimePoint until = Clock::now() + kLook;
-    while (!stopping_ && stop_asked_.wait_until(stop_mutex_, until) != std::cv_status::timeout) {
-    }
-    if (stopping_) return;
-  }
-}
+void RolloutKeeper::stop() { steward_.stop(); }
 
 void RolloutKeeper::look() {
   const MutexLock lock(mutex_);

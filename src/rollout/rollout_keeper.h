@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "base/clock.h"
@@ -17,6 +16,7 @@
 #include "rollout/rollout_records.h"
 #include "rollout/rollout_request.h"
 #include "runtime/metrics.h"
+#include "runtime/steward.h"
 
 namespace modelmill {
 
@@ -68,7 +68,6 @@ class RolloutKeeper final : public RolloutControl {
     std::string problem;  // that was logged last
   };
 
-  void run();
   /// Those that run, and those whose end is yet to be put in force.
   Status find_rollouts() MM_REQUIRES(mutex_);
   Status look_at(const std::string& name) MM_REQUIRES(mutex_);
@@ -111,10 +110,7 @@ class RolloutKeeper final : public RolloutControl {
   std::map<std::pair<std::string, std::string>, std::shared_ptr<Counter>> ended_
       MM_GUARDED_BY(mutex_);  // by name and outcome
 
-  Mutex stop_mutex_;
-  CondVar stop_asked_;
-  bool stopping_ MM_GUARDED_BY(stop_mutex_) = false;
-  std::thread thread_;
+  Steward steward_;  // last: it uses the others
 };
 
 }  // namespace modelmill

@@ -1,4 +1,4 @@
-#include "lifecycle/steward.h"
+#include "runtime/steward.h"
 
 #include <gtest/gtest.h>
 
