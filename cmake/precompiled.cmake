@@ -1,0 +1,38 @@
+# The headers of the standard library, of Boost, protobuf and GoogleTest that many of our sources include, read once
+# instead of a thousand times: a clean build takes two thirds of the time. Sources still include what they use;
+# clang-tidy reads each without these. gcc wants the same options for the header as for its users, hence three.
+option(MODELMILL_PRECOMPILE "Precompile the headers of others (gcc only)" ON)
+
+set(mm_precompiled_headers
+  <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <deque> <filesystem>
+  <fstream> <functional> <future> <map> <memory> <mutex> <optional> <random> <set> <span> <sstream> <string>
+  <string_view> <thread> <unordered_map> <utility> <variant> <vector> <boost/container/small_vector.hpp>)
+set(mm_precompiled_protobuf <google/protobuf/generated_message_bases.h> <google/protobuf/map_entry.h>
+  <google/protobuf/map_field_inl.h> <google/protobuf/unknown_field_set.h>)
+
+function(mm_precompiled_kind kind)
+  cmake_parse_arguments(P "" "" "HEADERS;OPTIONS;DEPS" ${ARGN})
+  set(empty ${CMAKE_BINARY_DIR}/precompiled/${kind}.cc)
+  file(CONFIGURE OUTPUT ${empty} CONTENT "")
+  add_library(mm_precompiled_${kind} OBJECT EXCLUDE_FROM_ALL ${empty})
+  target_link_libraries(mm_precompiled_${kind} PRIVATE mm_options mm_protobuf ${P_DEPS})
+  target_compile_options(mm_precompiled_${kind} PRIVATE ${P_OPTIONS})
+  target_precompile_headers(mm_precompiled_${kind} PRIVATE ${P_HEADERS})
+endfunction()
+
+if(MODELMILL_PRECOMPILE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(mm_precompiles TRUE)
+  set(headers ${mm_precompiled_headers} ${mm_precompiled_protobuf})
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # ccache asks for it
+  mm_precompiled_kind(plain HEADERS ${headers})
+  mm_precompiled_kind(small HEADERS ${headers} OPTIONS $<$<CONFIG:Release>:-Os>)
+  mm_precompiled_kind(tests HEADERS ${headers} <gmock/gmock.h> <gtest/gtest.h> DEPS GTest::gmock OPTIONS -fPIE)
+  set_target_properties(mm_precompiled_tests PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+endif()
+
+# mm_precompiled(TARGET plain|small|tests)
+function(mm_precompiled target kind)
+  if(mm_precompiles)
+    target_precompile_headers(${target} REUSE_FROM mm_precompiled_${kind})
+  endif()
+endfunction()
