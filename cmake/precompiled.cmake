@@ -4,7 +4,7 @@
 option(MODELMILL_PRECOMPILE "Precompile the headers of others (gcc only)" ON)
 
 set(mm_precompiled_headers
-  <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <deque> <filesystem>
+  <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <deque>
   <fstream> <functional> <future> <map> <memory> <mutex> <optional> <random> <set> <span> <sstream> <string>
   <string_view> <thread> <unordered_map> <utility> <variant> <vector> <boost/container/small_vector.hpp>)
 set(mm_precompiled_protobuf <google/protobuf/generated_message_bases.h> <google/protobuf/map_entry.h>
