@@ -14,6 +14,7 @@
 #include "dialect/http_router.h"
 #include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
+#include "dialect/openai/service.h"
 #include "dialect/predict/service.h"
 #include "dialect/tfserving/service.h"
 #include "dialect/torchserve/service.h"
@@ -134,6 +135,7 @@ struct ModelServer::Rep {
     if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
     tfserving::add_to(router, engine.inference(), http_options(), observers);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
+    openai::add_to(router, engine.inference(), http_options());
     const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
                                     {server_version(), [this] { return ready(); }, http_options(), keys});
     torch.add_to(router);
