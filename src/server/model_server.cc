@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "dialect/admin/control.h"
 #include "dialect/admin/service.h"
+#include "dialect/description/service.h"
 #include "dialect/http_router.h"
 #include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
@@ -142,8 +143,8 @@ struct ModelServer::Rep {
     torch.add_to(grpc);
     std::function<std::string()> more_metrics;
     if (config.torchserve_metrics) more_metrics = [torch] { return torch.metrics_page(); };
-    admin::add_to(router, engine.catalog(), engine.metrics(), server_version(), &engine.routes(),
-                  std::move(more_metrics));
+    admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
+    description::add_to(router, engine.catalog(), grpc, {server_version(), config.root_reply, config.tf_metrics_path});
     admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
                                 engine.rollout_control(), engine.experiment_control(), &offload, &engine.routes()});
     if (config.access_log) {
