@@ -69,8 +69,8 @@ function read(input, field) {
   const found = shapeOf(value);
   if (found === null) throw new Error(`${input.name}: its rows are not equally long`);
   if (matches(input.shape, found)) return { shape: found, data: text };
-  if (matches(input.shape, [1, ...found])) return { shape: [1, ...found], data: text };
   if (found.length === 1 && found[0] === count(shape)) return { shape, data: text };
+  if (matches(input.shape, [1, ...found])) return { shape: [1, ...found], data: text };
   throw new Error(`${input.name} has shape ${JSON.stringify(found)}, expected ${JSON.stringify(input.shape)} (-1: any)`);
 }
 
