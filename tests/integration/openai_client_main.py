@@ -66,7 +66,7 @@ def check_async():
 
 
 def check_models():
-    for client in CLIENTS.values():
+    for prefix, client in CLIENTS.items():
         models = client.models.list().data
         assert {"lengths", "pair", "tokens"} <= {model.id for model in models}
         assert all(model.object == "model" and model.created > 1_600_000_000 for model in models)
@@ -74,7 +74,8 @@ def check_models():
         try:
             client.models.retrieve("nobody")
         except openai.NotFoundError as error:
-            assert "nobody" in str(error)
+            # At /v1 the error is TensorFlow Serving's, whose text this client doesn't look for.
+            assert prefix == "/v1" or "nobody" in str(error)
         else:
             raise AssertionError("it was found")
 

@@ -65,7 +65,7 @@ def test_every_path_of_the_document_answers(serve, tmp_path):
     values = {"model": "m", "version": "1", "label": "l", "file": "grpc_service.proto", "region": "r"}
     order = ["get", "post", "put", "delete"]  # what takes the model away comes last
     asked = sorted(((method, path) for path in paths for method in paths[path]), key=lambda one: order.index(one[0]))
-    assert len(asked) > 100
+    assert len(asked) > 90
     unload = [one for one in asked if one[1].endswith("/unload")]
     for method, path in [one for one in asked if one not in unload] + unload:
         filled = re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], "x"), path)
