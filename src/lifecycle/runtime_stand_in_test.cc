@@ -88,6 +88,7 @@ TEST_F(StandInTest, WithoutWorkersNobodyStandsIn) {
   auto core = serve("");
   EXPECT_EQ(run_by(), "pytorch");
   core->shutdown();
+  core.reset();
   core = serve(runtime("python"));
   EXPECT_THAT(reason("a"), HasSubstr("parameter 'runtime' is 'python', which can't run 'model.pytorch' here"));
   core->shutdown();
