@@ -109,7 +109,8 @@ def test_a_torch_without_a_plugin_file_serves_all_the_same(made, framework, work
         explained = server.get_json("/explain/bare")
         assert explained["backend"] == "pytorch" and explained["runtimes"]["chosen"]["backend"] == "python"
         (out,) = [one for one in explained["runtimes"]["candidates"] if one["excluded"]]
-        assert out["backend"] == "pytorch" and "torch 2.3.1+cu121" in out["excluded"] and "pip install torch==2." in out["excluded"]
+        assert out["backend"] == "pytorch"
+        assert "torch 2.3.1+cu121" in out["excluded"] and "pip install torch==2." in out["excluded"]
         text = servers.run_cli("explain", "bare", "--server", server.url).stdout
         assert "pytorch" in text and "is out: " in text and "torch 2.3.1+cu121" in text and "was chosen" in text
         assert len(python_workers.of(server)) == 2
@@ -163,7 +164,8 @@ def threads_of(pid):
 
 def test_threads_are_as_configured(made, workers, tmp_path):
     """Torch's own threads inside an operator, beside those that Python has anyway."""
-    few, many = parameter("INTRA_OP_THREAD_COUNT", 1), parameter("INTRA_OP_THREAD_COUNT", 7) + parameter("INTER_OP_THREAD_COUNT", 2)
+    few = parameter("INTRA_OP_THREAD_COUNT", 1)
+    many = parameter("INTRA_OP_THREAD_COUNT", 7) + parameter("INTER_OP_THREAD_COUNT", 2)
     for name, settings in (("few", few), ("many", many)):
         put(made, "slow", tmp_path / "models" / name, settings + config({"x": ("FP32", [1, 16])}, {}))
     counts = {}
@@ -185,7 +187,8 @@ def test_what_lies_beside_a_model_is_not_installed_for_it(made, workers, tmp_pat
         load(server, "own")
         content = base64.b64encode((made / "mlp/1/model.pt").read_bytes()).decode()
         listed = base64.b64encode(b"no-such-package-of-anybody\n").decode()
-        parameters = {"config": json.dumps({"backend": "pytorch"}), "file:1/model.pt": content, "file:1/requirements.txt": listed}
+        files = {"file:1/model.pt": content, "file:1/requirements.txt": listed}
+        parameters = {"config": json.dumps({"backend": "pytorch"}), **files}
         body = json.dumps({"parameters": parameters}).encode()
         status, reply, _ = server.request("POST", "/v2/repository/models/sent/load", body)
         assert status == 200, reply

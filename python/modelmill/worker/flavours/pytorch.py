@@ -76,9 +76,10 @@ class Torch(Rows):
         torch = self._torch
         self._inference_mode = _flag("INFERENCE_MODE", True)
         self._optimize = not _flag("DISABLE_OPTIMIZED_EXECUTION", False)
-        for name, setter in (("ENABLE_JIT_EXECUTOR", "_jit_set_profiling_executor"), ("ENABLE_JIT_PROFILING", "_jit_set_profiling_mode")):  # fmt: skip
-            if (wanted := _flag(name, None)) is not None:
-                getattr(torch._C, setter)(wanted)
+        if (wanted := _flag("ENABLE_JIT_EXECUTOR", None)) is not None:
+            torch._C._jit_set_profiling_executor(wanted)
+        if (wanted := _flag("ENABLE_JIT_PROFILING", None)) is not None:
+            torch._C._jit_set_profiling_mode(wanted)
         if (threads := _count("INTRA_OP_THREAD_COUNT")) is not None:
             torch.set_num_threads(threads)
         if (threads := _count("INTER_OP_THREAD_COUNT")) is not None:

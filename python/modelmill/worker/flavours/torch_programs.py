@@ -5,6 +5,7 @@ import dataclasses
 import io
 import pickle
 import re
+import sys
 
 import numpy as np
 
@@ -55,6 +56,12 @@ class Values:
             return self._torch.from_numpy(array)
         except TypeError:
             raise Error(f"torch {self._torch.__version__} has no tensors of type {frames.NAMES[dtype]}") from None
+        except RuntimeError as error:  # a torch that was built for an older numpy
+            raise Error(
+                f"torch {self._torch.__version__} does not go with numpy {np.__version__} ({error}); "
+                f"{sys.executable} -m pip install 'numpy<2'",
+                code="FAILED_PRECONDITION",
+            ) from None
 
     def array(self, tensor):
         tensor = tensor.detach().cpu().resolve_neg().contiguous()
