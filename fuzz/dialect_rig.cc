@@ -56,6 +56,29 @@ DialectRig::DialectRig() : inference_(catalog_.catalog()) {
       unbatched("pair", {{{"a", DataType::kInt32, {2}, {}, false}, {"b", DataType::kFp64, {1, 2}, {}, true}},
                          {{"c", DataType::kInt32, {2}, {}, false}, {"d", DataType::kFp64, {1, 2}, {}, false}}}));
   catalog_.add(testing::simple_description("batched"));
+  add_embedding_models();
+}
+
+void DialectRig::add_embedding_models() {
+  const auto zeros = [](InferRequestPtr request) {
+    const int64_t rows = request->inputs[0].shape[0];
+    InferResponse response;
+    for (const RequestedOutput& output : request->outputs) {
+      const bool counts = output.name == "token_count";
+      Tensor& tensor = response.outputs.emplace_back();
+      tensor.name = output.name;
+      tensor.dtype = counts ? DataType::kInt64 : DataType::kFp32;
+      tensor.shape = counts ? Shape{rows} : Shape{rows, 2};
+      tensor.data.push_back(Bytes::copy_of(std::string(static_cast<size_t>(rows) * 8, '\0')));
+    }
+    request->complete(std::move(response));
+  };
+  const TensorSpec vectors{"embedding", DataType::kFp32, {-1, 2}, {}, false};
+  const TensorSpec counts{"token_count", DataType::kInt64, {-1}, {}, false};
+  const TensorSpec mask{"attention_mask", DataType::kInt32, {-1, -1}, {}, false};
+  catalog_.add(unbatched("texts", {{{"text", DataType::kBytes, {-1}, {}, false}}, {vectors, counts}}), zeros);
+  catalog_.add(unbatched("tokens", {{{"ids", DataType::kInt32, {-1, -1}, {}, false}}, {vectors}}), zeros);
+  catalog_.add(unbatched("masked", {{{"ids", DataType::kInt64, {-1, -1}, {}, false}, mask}, {vectors}}), zeros);
 }
 
 std::string DialectRig::model_name(size_t choice) {

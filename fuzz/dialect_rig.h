@@ -14,7 +14,7 @@ namespace modelmill::fuzz {
 class DialectRig {
  public:
   /// One model for each type, named as the type, with input "x" and output "y" of shape [-1,-1]; "pair" with two of
-  /// fixed shapes; "batched" with a batch dimension.
+  /// fixed shapes; "batched" with a batch dimension; "texts", "tokens" and "masked" make vectors of those.
   DialectRig();
 
   Inference& inference() { return inference_; }
@@ -24,6 +24,8 @@ class DialectRig {
   static std::string model_name(size_t choice);
 
  private:
+  void add_embedding_models();
+
   testing::FakeCatalog catalog_;
   Inference inference_;
   wire::Loop loop_;

@@ -23,13 +23,14 @@ void tf_rest(std::string_view input);
 void torch_file(std::string_view input);
 void python_frames(std::string_view input);
 void torchserve_form(std::string_view input);
+void openai(std::string_view input);
 
 struct Target {
   std::string_view name;  // also of its folder in fuzz/corpus
   void (*run)(std::string_view input);
 };
 
-inline constexpr std::array<Target, 16> kTargets = {{
+inline constexpr std::array<Target, 17> kTargets = {{
     {"http1", http1},
     {"http2", http2},
     {"grpc_framing", grpc_framing},
@@ -46,6 +47,7 @@ inline constexpr std::array<Target, 16> kTargets = {{
     {"torch_file", torch_file},
     {"python_frames", python_frames},
     {"torchserve_form", torchserve_form},
+    {"openai", openai},
 }};
 
 }  // namespace modelmill::fuzz

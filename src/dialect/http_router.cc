@@ -76,8 +76,14 @@ void HttpRouter::add_options(std::string segment, wire::HttpHandler handler, wir
   MM_CHECK(added, "each first segment has one handler of OPTIONS");
 }
 
+void HttpRouter::add_path(std::string path, wire::HttpHandler handler, GroupOf group) {
+  const bool added = path_owners_.emplace(std::move(path), Owner{std::move(handler), std::move(group)}).second;
+  MM_CHECK(added, "each path has one handler");
+}
+
 const HttpRouter::Owner* HttpRouter::owner(const wire::HttpRequest& request) const {
   std::string_view path = request.path;
+  if (const auto found = path_owners_.find(path); found != path_owners_.end()) return &found->second;
   if (!path.empty() && path.front() == '/') path.remove_prefix(1);
   const std::string_view segment = path.substr(0, path.find('/'));
   if (request.method == "OPTIONS")

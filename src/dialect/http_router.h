@@ -49,6 +49,9 @@ class HttpRouter {
   /// Who answers OPTIONS of a segment that another has. Each once.
   void add_options(std::string segment, wire::HttpHandler handler, wire::ApiGroup group);
 
+  /// Who answers one path, whole as clients write it, of a segment that another has. Each once.
+  void add_path(std::string path, wire::HttpHandler handler, GroupOf group);
+
   /// The group of a request; nothing when no one owns its path, which handle() answers with no_such_path().
   std::optional<wire::ApiGroup> group(const wire::HttpRequest& request) const;
   wire::HttpReply no_such_path(const wire::HttpRequest& request) const;
@@ -74,6 +77,7 @@ class HttpRouter {
 
   Owners owners_;
   Owners options_owners_;
+  Owners path_owners_;
   AccessLog access_log_;
 };
 

@@ -11,9 +11,11 @@
 #include "base/log.h"
 #include "dialect/admin/control.h"
 #include "dialect/admin/service.h"
+#include "dialect/description/service.h"
 #include "dialect/http_router.h"
 #include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
+#include "dialect/openai/service.h"
 #include "dialect/predict/service.h"
 #include "dialect/tfserving/service.h"
 #include "dialect/torchserve/service.h"
@@ -28,6 +30,7 @@
 #include "server/malloc_tuning.h"
 #include "server/process_metrics.h"
 #include "server/protobuf_log.h"
+#include "server/root_reply.h"
 #include "server/signal_watcher.h"
 #include "server/version.h"
 #include "wire/health_watches.h"
@@ -134,14 +137,16 @@ struct ModelServer::Rep {
     if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
     tfserving::add_to(router, engine.inference(), http_options(), observers);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
+    openai::add_to(router, engine.inference(), http_options());
     const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
                                     {server_version(), [this] { return ready(); }, http_options(), keys});
     torch.add_to(router);
     torch.add_to(grpc);
     std::function<std::string()> more_metrics;
     if (config.torchserve_metrics) more_metrics = [torch] { return torch.metrics_page(); };
-    admin::add_to(router, engine.catalog(), engine.metrics(), server_version(), &engine.routes(),
-                  std::move(more_metrics));
+    admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
+    description::add_to(router, engine.catalog(), grpc,
+                        {server_version(), root_reply_of(config), config.tf_metrics_path});
     admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
                                 engine.rollout_control(), engine.experiment_control(), &offload, &engine.routes()});
     if (config.access_log) {

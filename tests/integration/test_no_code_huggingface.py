@@ -1,8 +1,10 @@
 """Folders of Hugging Face are served as they are: classification, embeddings, and texts that are streamed."""
 
+import concurrent.futures
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 import no_code_models
@@ -44,7 +46,8 @@ def test_what_a_model_takes_and_gives(server):
     assert [one["name"] for one in classifier["inputs"]] == ["text", "text_pair"]
     assert {one["name"]: one["shape"] for one in classifier["outputs"]} == {"label": [-1], "probabilities": [-1, 3]}
     assert server.get_json("/v2/models/sentences")["outputs"] == [
-        {"name": "embedding", "datatype": "FP32", "shape": [-1, 8]}
+        {"name": "embedding", "datatype": "FP32", "shape": [-1, 8]},
+        {"name": "token_count", "datatype": "INT64", "shape": [-1]},
     ]
     assert server.get_json("/v2/models/old/config")["max_batch_size"] == 32
 
@@ -52,6 +55,25 @@ def test_what_a_model_takes_and_gives(server):
 def test_a_text_longer_than_the_model_reaches_is_cut(server):
     status, reply = ask(server, "old", {"text": ["dog " * 500]})
     assert status == 200 and len(reply["embedding"][0]) == 16, reply
+
+
+def test_counts_of_tokens_are_for_those_who_ask(server):
+    """Also where requests that ask and requests that don't are run together."""
+    texts = {"name": "text", "datatype": "BYTES", "shape": [2], "data": ["the quick fox", "dog " * 500]}
+    plain = {"inputs": [texts]}
+    counted = {**plain, "outputs": [{"name": "embedding"}, {"name": "token_count"}]}
+
+    def outputs(request):
+        status, reply = server.post_json("/v2/models/old/infer", request)
+        assert status == 200, reply
+        return {one["name"]: one["data"] for one in reply["outputs"]}
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(outputs, [plain, counted] * 32))
+    assert all(list(answer) == ["embedding"] for answer in answers[::2])
+    assert all(answer["token_count"] == [3, 64] for answer in answers[1::2])
+    for answer in answers:
+        np.testing.assert_allclose(answer["embedding"], answers[0]["embedding"], rtol=2e-4, atol=2e-4)
 
 
 def test_generation_in_one_answer_and_in_pieces(server, made):

@@ -113,6 +113,7 @@ def test_ports_are_those_of_the_flags(as_triton):
             service_pb2_grpc.GRPCInferenceServiceStub(channel).ServerLive(service_pb2.ServerLiveRequest())
         assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
     assert server.get_json("/v2")["name"] == "triton"
+    assert status(http, "/") == (404, '{"error":"Not Found"}')
 
 
 def test_a_link_of_that_name_is_enough(place, serve, tmp_path):

@@ -68,6 +68,7 @@ def test_each_port_serves_its_own(serve, place):
     metrics = f"http://127.0.0.1:{chosen['metrics_port']}"
     assert status(metrics, "/metrics")[0] == 200 and status(server.url, "/metrics")[0] == 404
     assert status(metrics, "/v2")[0] == 404
+    assert status(server.url, "/") == (404, '{"detail":"Not Found"}')
     client = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{chosen['grpc_port']}")
     tensor = tritonclient.grpc.InferInput("x", [1, 4], "FP32")
     tensor.set_data_from_numpy(np.ones((1, 4), np.float32))

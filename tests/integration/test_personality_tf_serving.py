@@ -83,7 +83,7 @@ def test_ports_of_tensorflow_serving(serve, tf_place):
     started = TfServer(serve, tf_place, "--tensorflow_session_parallelism=1", "--monitoring_config_file=monitoring.config")
     started.predict()
     assert ":tensorflow:serving:request_count" in status(started.url, "/own/metrics")[1]
-    assert status(started.url, "/monitoring/prometheus/metrics")[0] == 404
+    assert status(started.url, "/monitoring/prometheus/metrics")[0] == status(started.url, "/")[0] == 404
     with grpc.insecure_channel(f"127.0.0.1:{started.port}") as channel:
         assert is_serving(channel)
     assert status(f"http://127.0.0.1:{started.port}", "/v1/models/half")[0] == 404

@@ -107,6 +107,8 @@ def test_each_port_serves_its_own(start, place):
     page = status(place.metrics, "/metrics")[1]
     assert "ts_inference_requests_total{" in page and "modelmill_" in page
     assert status(place.metrics, "/ping")[0] == status(place.inference, "/metrics")[0] == 404
+    code, text = status(place.inference, "/")
+    assert code == 405 and json.loads(text)["type"] == "MethodNotAllowedException"
     # What TorchServe has not can't change the server.
     assert status(place.management, "/v2/repository/models/net/unload", "POST", body=b"{}")[0] == 403
 

@@ -17,9 +17,10 @@ constexpr char kName[] = "tensorflow_model_server";
 constexpr int kFailure = 255;  // of a main() that returns -1
 
 /// What the paths of HTTP's other protocols begin with.
-constexpr std::array<std::string_view, 15> kSegments = {
-    "",     "v1",          "v2",           "tfserving",       "kserve", "predict",    "metrics", "admin",
-    "ping", "predictions", "explanations", "api-description", "models", "torchserve", "explain"};
+constexpr std::array<std::string_view, 18> kSegments = {
+    "",           "openai",  "openapi.json", "protos", "v1",          "v2",           "tfserving",       "kserve",
+    "predict",    "metrics", "admin",        "ping",   "predictions", "explanations", "api-description", "models",
+    "torchserve", "explain"};
 
 Answer complain(const std::string& message) {
   return {kFailure,
@@ -142,6 +143,7 @@ Status set_endpoints(TfServingDraft& draft) {
   MM_RETURN_IF_ERROR(set_monitoring(draft, metrics));
   MM_RETURN_IF_ERROR(set_tls(draft));
   ServerConfig& config = draft.launch.config;
+  config.server_name = kName;
   const wire::Services grpc{.http = false, .grpc = true, .metrics = false};
   const Scheme scheme = config.tls.enabled() ? Scheme::kHttps : Scheme::kHttp;
   if (draft.port != 0) config.listen.push_back({scheme, draft.address, static_cast<uint16_t>(draft.port), "", grpc});

@@ -10,10 +10,9 @@
 
 namespace modelmill::admin {
 
-/// Adds GET /metrics (Prometheus text) and GET / (what this server is, its models and its endpoints, as text).
-/// `routes` may be null; `more_metrics`, which may be too, is what the page of metrics begins with. All of them must
-/// outlive the wire. Thread-safe once added.
-void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& metrics, std::string server_version,
-            const Routes* routes = nullptr, std::function<std::string()> more_metrics = nullptr);
+/// Adds GET /metrics (Prometheus text) and GET /explain/MODEL (explain.h). `routes` may be null; `more_metrics`, which
+/// may be too, is what the page of metrics begins with. All of them must outlive the wire. Thread-safe once added.
+void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& metrics, const Routes* routes = nullptr,
+            std::function<std::string()> more_metrics = nullptr);
 
 }  // namespace modelmill::admin

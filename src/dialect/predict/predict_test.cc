@@ -26,7 +26,7 @@ class Predict : public ::testing::Test {
  protected:
   Predict() : inference_(catalog_.catalog()) {
     router_.add("predict", make_handler(inference_), http_api_group);
-    admin::add_to(router_, catalog_.catalog(), metrics_, "1.2.3");
+    admin::add_to(router_, catalog_.catalog(), metrics_);
   }
 
   wire::HttpReply ask(std::string method, std::string path, std::string body = "",
@@ -160,7 +160,6 @@ TEST_F(Predict, UsageAndFrontPage) {
   catalog_.add(simple_description("m"));
   EXPECT_THAT(joined(ask("GET", "/predict/m").body),
               HasSubstr("curl http://localhost:8000/predict/m -d '{\"x\": [[0.5,0.5,0.5,0.5]]}'"));
-  EXPECT_THAT(joined(ask("GET", "/").body), HasSubstr("in:  x FP32[-1,4]"));
   const auto counter = metrics_.counter("mm_test_total", "A test.", {});
   counter->add(3);
   const auto metrics = ask("GET", "/metrics");

@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "dialect/kserve_v1/handler_call.h"
 #include "dialect/model_wait.h"
+#include "dialect/openai/models.h"
 #include "dialect/route_facts.h"
 #include "dialect/tfserving/grpc_examples.h"
 #include "dialect/tfserving/grpc_predict.h"
@@ -52,17 +53,20 @@ Result<api::GetModelStatusResponse> status(const Catalog& catalog, const api::Ge
   return model_status(catalog, target_of(request.model_spec()));
 }
 
-/// KServe V1's list of models.
-std::string list_json(const Catalog& catalog) {
+/// KServe V1's list of models, with OpenAI's in the same object where both are meant.
+std::string list_json(const Catalog& catalog, Dialects dialects) {
   JsonWriter json;
   json.begin_object().key("models").begin_array();
   const auto table = catalog.table();
   for (const ModelEntry* entry : table->entries()) json.value(entry->name);
-  json.end_array().end_object();
+  json.end_array();
+  if (dialects == Dialects::kBoth) openai::write_list_members(json, *table);
+  json.end_object();
   return json.take();
 }
 
-/// KServe V1's readiness of a model, for its clients, and TensorFlow Serving's status of its versions.
+/// KServe V1's readiness of a model and OpenAI's description of it, for their clients, and TensorFlow Serving's status
+/// of its versions.
 Result<std::string> status_json(const Catalog& catalog, const RestPath& path) {
   MM_ASSIGN_OR_RETURN(const api::GetModelStatusResponse status, model_status(catalog, path.target));
   if (path.dialects == Dialects::kTfServing) return json_of(status);
@@ -70,7 +74,9 @@ Result<std::string> status_json(const Catalog& catalog, const RestPath& path) {
   if (!ready && path.dialects == Dialects::kKserveV1)
     return unavailable("Model with name " + path.target.model + " is not ready.");
   JsonWriter json;
-  json.begin_object().field("name", path.target.model).field("ready", ready).end_object();
+  json.begin_object().field("name", path.target.model).field("ready", ready);
+  if (path.dialects == Dialects::kBoth) openai::write_model_members(json, path.target.model);
+  json.end_object();
   std::string text = json.take();
   if (path.dialects == Dialects::kKserveV1) return text;
   text.back() = ',';
@@ -81,7 +87,7 @@ Result<std::string> describe(const Catalog& catalog, const RestPath& path) {
   switch (path.ask) {
     case Ask::kList:
       if (path.dialects == Dialects::kTfServing) return invalid_argument("Missing model name in request.");
-      return list_json(catalog);
+      return list_json(catalog, path.dialects);
     case Ask::kStatus: return status_json(catalog, path);
     default: break;
   }

@@ -1,12 +1,16 @@
 #include "dialect/tfserving/service.h"
 
+#include <algorithm>
+
 #include "dialect/tfserving/testing/service_rig.h"
 
 namespace modelmill::tfserving {
 namespace {
 
 namespace api = tensorflow::serving;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 TEST_F(TfServing, PredictsRowsAndColumns) {
   struct Case {
@@ -92,19 +96,24 @@ TEST_F(TfServing, LargeRowsAreReadAsSmallOnes) {
 
 TEST_F(TfServing, StatusAndWhatKserveHasAtTheSamePaths) {
   catalog_.add_unready("broken", 2, "no such file");
-  EXPECT_EQ(get("/v1/models"), R"({"models":["broken","m","scalar","text","two"]})");
-  EXPECT_EQ(get("/kserve/v1/models"), get("/v1/models"));
+  const std::string names = R"({"models":["broken","m","scalar","text","two"])";
+  EXPECT_EQ(get("/kserve/v1/models"), names + "}");
+  const std::string list = get("/v1/models");
+  EXPECT_THAT(list, StartsWith(names + R"(,"object":"list","data":[{"id":"m","object":"model","created":)"));
+  EXPECT_THAT(list, EndsWith(R"("owned_by":"modelmill"}]})"));
+  EXPECT_EQ(std::count(list.begin(), list.end(), '{'), 5);  // the one that can't be asked is none of OpenAI's
   EXPECT_EQ(get("/tfserving/v1/models", 400), R"({"error":"Missing model name in request."})");
   const std::string available =
       R"("model_version_status":[{"version":"1","state":"AVAILABLE","status":{"error_code":"OK","error_message":""}}]})";
   EXPECT_EQ(get("/tfserving/v1/models/m"), "{" + available);
   EXPECT_EQ(get("/kserve/v1/models/m"), R"({"name":"m","ready":true})");
-  EXPECT_EQ(get("/v1/models/m"), R"({"name":"m","ready":true,)" + available);
+  EXPECT_THAT(get("/v1/models/m"), StartsWith(R"({"name":"m","ready":true,"id":"m","object":"model","created":)"));
+  EXPECT_THAT(get("/v1/models/m"), EndsWith(R"("owned_by":"modelmill",)" + available));
   EXPECT_EQ(
       get("/tfserving/v1/models/broken"),
       R"({"model_version_status":[{"version":"2","state":"END","status":{"error_code":"UNKNOWN","error_message":"no such file"}}]})");
   EXPECT_EQ(get("/kserve/v1/models/broken", 503), R"({"error":"Model with name broken is not ready."})");
-  EXPECT_THAT(get("/v1/models/broken"), HasSubstr(R"({"name":"broken","ready":false,"model_version_status":)"));
+  EXPECT_THAT(get("/v1/models/broken"), StartsWith(R"({"name":"broken","ready":false,"id":"broken",)"));
   EXPECT_EQ(get("/v1/models/x", 404), R"({"error":"Could not find any versions of model x"})");
   EXPECT_EQ(get("/v1/models/m/versions/9", 404), R"({"error":"Could not find version 9 of model m"})");
 }

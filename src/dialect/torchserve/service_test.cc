@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "catalog/testing/no_model_control.h"
-#include "dialect/admin/service.h"
+#include "dialect/description/service.h"
 #include "dialect/testing/fakes.h"
 #include "dialect/torchserve/testing/handlers.h"
 #include "serve/testing/fake_version.h"
@@ -75,7 +75,7 @@ void tell(InferRequestPtr request) {
 class TorchServe : public ::testing::Test {
  protected:
   TorchServe() : inference_(catalog_.catalog()), service_(inference_, control_, {"1.2", [this] { return ready_; }}) {
-    admin::add_to(router_, catalog_.catalog(), metrics_, "1.2");
+    description::add_to(router_, catalog_.catalog(), methods_, {"1.2", {}, {}});
     service_.add_to(router_);
     service_.add_to(methods_);
     catalog_.add(simple_description("m"));

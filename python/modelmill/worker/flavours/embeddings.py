@@ -43,11 +43,11 @@ def serve(folder):
             value = model(**tokens).last_hidden_state.float()
             for step in steps:
                 value = step(value, tokens["attention_mask"])
-        return value.cpu().numpy()
+        return [value.cpu().numpy(), tokens["attention_mask"].sum(1).cpu().numpy()]
 
-    size = embed(np.array(["a"], object)).shape[1]
-    output = field("embedding", frames.NUMBERS["FP32"], size)
-    return Rows([field(TEXT, frames.STRING)], [output], lambda arrays: [embed(texts(arrays[TEXT]))], BATCH)
+    size = embed(np.array(["a"], object))[0].shape[1]
+    outputs = [field("embedding", frames.NUMBERS["FP32"], size), field("token_count", frames.NUMBERS["INT64"])]
+    return Rows([field(TEXT, frames.STRING)], outputs, lambda arrays: embed(texts(arrays[TEXT])), BATCH, extra=1)
 
 
 def _modules_of(folder):

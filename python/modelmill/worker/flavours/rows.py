@@ -36,10 +36,12 @@ def texts(array):
 
 class Rows(Flavour):
     """`predict` makes the arrays of `outputs` from {input: array}, all with as many rows. A batch that fails is tried
-    once more request by request, so that one bad request costs no other its answer."""
+    once more request by request, so that one bad request costs no other its answer. The `extra` ones of the outputs,
+    which are the last, go only to requests that name them."""
 
-    def __init__(self, inputs, outputs, predict, batch):
+    def __init__(self, inputs, outputs, predict, batch, extra=0):
         self.inputs, self.outputs, self.predict, self.batch = inputs, outputs, predict, batch
+        self.usual = range(len(outputs) - extra)
 
     def describe(self):
         return {
@@ -47,6 +49,7 @@ class Rows(Flavour):
             "outputs": [one.describe(True) for one in self.outputs],
             "gather": True,
             "max_batch_size": self.batch,
+            "wants_info": len(self.usual) < len(self.outputs),
         }
 
     def execute(self, batch, serving):
@@ -79,12 +82,28 @@ class Rows(Flavour):
     def _results(self, arrays, rows):
         return [one.write_rows(value, rows) for one, value in zip(self.outputs, self.predict(arrays))]
 
+    def _indices(self, batch, number):
+        """Of the outputs that a request gets; the server leaves out what it named not."""
+        wanted = len(self.usual) < len(self.outputs) and batch.info[number].get("outputs")
+        return range(len(self.outputs)) if wanted else self.usual
+
     def _answer(self, batch, serving, which, results):
-        indices = range(len(self.outputs))
         try:
-            if which is None:
-                batch.answer_rows(indices, results)
+            if which is not None:
+                indices = self._indices(batch, which)
+                batch.answer(which, indices, [results[i] for i in indices])
+                return
+            each = [self._indices(batch, number) for number in range(len(batch.rows))]
+            if all(indices == each[0] for indices in each):
+                batch.answer_rows(each[0], [results[i] for i in each[0]])
             else:
-                batch.answer(which, indices, results)
+                batch.answer_each(self._cut(batch, each, results))
         except Exception as error:
             serving.fail(batch, which, error)
+
+    def _cut(self, batch, each, results):
+        answers, begin = [], 0
+        for number, (rows, indices) in enumerate(zip(batch.rows, each)):
+            answers.append((number, indices, [results[i][begin : begin + rows] for i in indices], None, None))
+            begin += rows
+        return answers

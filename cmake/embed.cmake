@@ -1,0 +1,17 @@
+# mm_embed(OUTPUT HEADER FUNCTION FILE...): a source with the files' texts, each FILE written as "name in C++=path". HEADER
+# declares FUNCTION, with its namespace in front, which returns them (base/embedded_file.h).
+function(mm_embed output header function)
+  string(REGEX MATCH "^(.+)::([^:]+)$" matched ${function})
+  set(namespace ${CMAKE_MATCH_1})
+  set(text "// Made by CMake from the files that it names.\n#include \"${header}\"\n\nnamespace ${namespace} {\n\n")
+  string(APPEND text "const std::vector<EmbeddedFile>& ${CMAKE_MATCH_2}() {\n  static const std::vector<EmbeddedFile> files{\n")
+  foreach(item IN LISTS ARGN)
+    string(REGEX MATCH "^([^=]+)=(.+)$" matched "${item}")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_MATCH_2})
+    set(name ${CMAKE_MATCH_1})
+    file(READ ${CMAKE_MATCH_2} content)
+    string(APPEND text "      {\"${name}\", R\"embedded(${content})embedded\"},\n")
+  endforeach()
+  string(APPEND text "  };\n  return files;\n}\n\n}  // namespace ${namespace}\n")
+  file(CONFIGURE OUTPUT ${output} CONTENT "@text@" @ONLY)
+endfunction()

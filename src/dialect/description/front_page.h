@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "catalog/catalog.h"
+#include "wire/http.h"
+
+namespace modelmill::description {
+
+/// What GET / answers: a browser, which asks for HTML, gets a page that lists the models and lets one be tried; anybody
+/// else gets what this server is and has, as text.
+wire::HttpReply front_page(const wire::HttpRequest& request, const Catalog& catalog, const std::string& server_version);
+
+}  // namespace modelmill::description

@@ -1,0 +1,173 @@
+#include "dialect/description/open_api.h"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "base/json_text.h"
+#include "dialect/description/operations.h"
+
+namespace modelmill::description {
+namespace {
+
+constexpr std::string_view kTfMetrics = "/monitoring/prometheus/metrics";
+
+std::string_view media_type(Content content) {
+  switch (content) {
+    case Content::kJson: return "application/json";
+    case Content::kText: return "text/plain";
+    case Content::kHtml: return "text/html";
+    case Content::kEvents: return "text/event-stream";
+    default: return "*/*";
+  }
+}
+
+void write_content(JsonWriter& json, Content content) {
+  if (content == Content::kNone) return;
+  json.key("content").begin_object().key(media_type(content)).begin_object().end_object();
+  if (content == Content::kHtml) json.key("text/plain").begin_object().end_object();
+  json.end_object();
+}
+
+/// The names in braces.
+std::vector<std::string_view> parameters_of(std::string_view path) {
+  std::vector<std::string_view> names;
+  for (size_t at = path.find('{'); at != std::string_view::npos; at = path.find('{', at + 1))
+    names.push_back(path.substr(at + 1, path.find('}', at) - at - 1));
+  return names;
+}
+
+/// One that is the same for all clients of the API: "getV2ModelsModelStats".
+std::string operation_id(std::string_view method, std::string_view path) {
+  std::string id(method);
+  bool is_start = true;
+  for (const char c : path) {
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (is_letter || (c >= '0' && c <= '9')) id += is_letter && is_start && c >= 'a' ? static_cast<char>(c - 32) : c;
+    is_start = !is_letter && !(c >= '0' && c <= '9');
+  }
+  return id;
+}
+
+void write_error_reply(JsonWriter& json) {
+  json.key("default").begin_object().field("description", "An error").key("content").begin_object();
+  json.key("application/json").begin_object().end_object().end_object().end_object();
+}
+
+void write_operation(JsonWriter& json, const Operation& operation, std::string_view path) {
+  json.key(operation.method).begin_object();
+  json.field("operationId", operation_id(operation.method, path)).field("summary", operation.summary);
+  json.key("tags").begin_array().value(operation.tag).end_array();
+  const auto names = parameters_of(path);
+  if (!names.empty()) json.key("parameters").begin_array();
+  for (const std::string_view name : names) {
+    json.begin_object().field("name", name).field("in", "path").field("required", true);
+    json.key("schema").begin_object().field("type", "string").end_object().end_object();
+  }
+  if (!names.empty()) json.end_array();
+  if (operation.body != Content::kNone) {
+    json.key("requestBody").begin_object();
+    write_content(json, operation.body);
+    json.end_object();
+  }
+  json.key("responses").begin_object().key("200").begin_object().field("description", "Done");
+  write_content(json, operation.reply);
+  json.end_object();
+  write_error_reply(json);
+  json.end_object().end_object();
+}
+
+std::string_view json_type(DataType dtype) {
+  switch (dtype) {
+    case DataType::kBool: return "boolean";
+    case DataType::kBytes: return "string";
+    case DataType::kFp16:
+    case DataType::kBf16:
+    case DataType::kFp32:
+    case DataType::kFp64: return "number";
+    default: return "integer";
+  }
+}
+
+/// Nested arrays; those whose size is fixed say it.
+void write_tensor_schema(JsonWriter& json, const TensorSpec& spec, size_t dimension) {
+  if (dimension == spec.shape.size()) {
+    json.begin_object().field("type", json_type(spec.dtype)).end_object();
+    return;
+  }
+  json.begin_object().field("type", "array");
+  const int64_t size = spec.shape[dimension];
+  if (size >= 0) json.field("minItems", size).field("maxItems", size);
+  if (dimension == 0)
+    json.field("description", std::string(dtype_name(spec.dtype)) + " " + shape_text(dims(spec.shape)));
+  json.key("items");
+  write_tensor_schema(json, spec, dimension + 1);
+  json.end_object();
+}
+
+void write_tensors(JsonWriter& json, const std::vector<TensorSpec>& specs, bool inputs) {
+  json.key("content").begin_object().key("application/json").begin_object().key("schema").begin_object();
+  json.field("type", "object").key("properties").begin_object();
+  for (const TensorSpec& spec : specs) {
+    json.key(spec.name);
+    write_tensor_schema(json, spec, 0);
+  }
+  json.end_object();
+  if (inputs) {
+    json.key("required").begin_array();
+    for (const TensorSpec& spec : specs)
+      if (!spec.optional) json.value(spec.name);
+    json.end_array();
+  }
+  json.end_object().end_object().end_object();
+}
+
+/// How one model is asked by its name.
+void write_model(JsonWriter& json, const ModelVersion& version) {
+  const std::string path = "/predict/" + version.name();
+  json.key(path).begin_object().key("post").begin_object();
+  json.field("operationId", "predict:" + version.name()).field("summary", "Inference by model " + version.name());
+  json.key("tags").begin_array().value("Models").end_array();
+  json.key("requestBody").begin_object().field("required", true);
+  write_tensors(json, version.signature().inputs, true);
+  json.end_object().key("responses").begin_object().key("200").begin_object().field("description", "Its outputs");
+  write_tensors(json, version.signature().outputs, false);
+  json.end_object();
+  write_error_reply(json);
+  json.end_object().end_object().end_object();
+}
+
+/// Names that stand in a path as they are.
+bool is_plain(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
+  });
+}
+
+}  // namespace
+
+std::string open_api(const Catalog& catalog, const std::string& server_version, const std::string& tf_metrics_path) {
+  JsonWriter json;
+  json.begin_object().field("openapi", "3.1.0").key("info").begin_object();
+  json.field("title", "modelmill").field("version", server_version);
+  json.field("description",
+             "One port for several protocols of model servers. The gRPC services on it are described by /protos and by "
+             "server reflection.");
+  json.end_object().key("paths").begin_object();
+  const auto all = operations();
+  for (size_t i = 0; i < all.size(); ++i) {
+    const std::string_view path =
+        all[i].path == kTfMetrics && !tf_metrics_path.empty() ? std::string_view(tf_metrics_path) : all[i].path;
+    if (i == 0 || all[i - 1].path != all[i].path) json.key(path).begin_object();
+    write_operation(json, all[i], path);
+    if (i + 1 == all.size() || all[i + 1].path != all[i].path) json.end_object();
+  }
+  const auto table = catalog.table();
+  for (const ModelEntry* entry : table->entries())
+    if (!entry->versions.empty() && is_plain(entry->name)) write_model(json, **entry->find(0));
+  json.end_object().end_object();
+  return json.take();
+}
+
+}  // namespace modelmill::description

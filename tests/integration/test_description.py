@@ -1,0 +1,186 @@
+"""What the server says of itself: OpenAPI, the services' protos, and the page at / by which models are tried."""
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+
+import openapi_spec_validator
+import pytest
+
+import models
+import servers
+
+# How the parts of the server say that a path is none of theirs.
+UNKNOWN = re.compile(r"no such path|Malformed request|Invalid URL|Requested resource is not found|Not Found")
+HTML = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A model that gives back what it gets, for each data type, and one without rows."""
+    folder = tmp_path_factory.mktemp("description")
+    for dtype in models.DTYPES:
+        models.save(models.identity(dtype), folder / f"models/{dtype.lower()}.onnx")
+    models.save(models.scalars(), folder / "models/scalars.onnx")
+    with servers.serving(folder, folder / "models") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def document(server):
+    return server.get_json("/openapi.json")
+
+
+def test_the_document_is_openapi(document):
+    openapi_spec_validator.validate(document)
+    assert document["openapi"] == "3.1.0" and document["info"]["title"] == "modelmill"
+
+
+def test_the_document_says_what_models_take(server, document):
+    schema = document["paths"]["/predict/fp32"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["x"]["items"]["items"] == {"type": "number"} and schema["required"] == ["x"]
+    assert "/predict/scalars" in document["paths"]
+
+
+def segment(path):
+    return path.split("/")[1]
+
+
+def test_every_part_of_the_server_is_in_the_document(server, document):
+    status, body, _ = server.get("/nothing/here")
+    assert status == 404
+    known = re.findall(r"/([\w.-]*)", json.loads(body)["error"].partition("begin with")[2])
+    assert len(known) > 15
+    assert set(known) - {segment(path) for path in document["paths"]} == set()
+
+
+def test_every_path_of_the_document_answers(serve, tmp_path):
+    """Each is known, by the method that is written; what is sent is empty, so most of it is refused."""
+    models.save(models.mlp(), tmp_path / "m.onnx")
+    server = serve(tmp_path / "m.onnx", "--allow-client-shm=/mm_")
+    paths = server.get_json("/openapi.json")["paths"]
+    values = {"model": "m", "version": "1", "label": "l", "file": "grpc_service.proto", "region": "r"}
+    order = ["get", "post", "put", "delete"]  # what takes the model away comes last
+    asked = sorted(((method, path) for path in paths for method in paths[path]), key=lambda one: order.index(one[0]))
+    assert len(asked) > 100
+    unload = [one for one in asked if one[1].endswith("/unload")]
+    for method, path in [one for one in asked if one not in unload] + unload:
+        filled = re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], "x"), path)
+        body = b"{}" if "requestBody" in paths[path][method] else b"" if method in ("post", "put") else None
+        status, reply, headers = server.request(method.upper(), filled, body, {"Content-Type": "application/json"})
+        what = (method, filled, status, reply[:300])
+        assert status != 405 and not (status == 404 and UNKNOWN.search(reply.decode())), what
+        if status == 200 and method == "get":
+            types = paths[path][method]["responses"]["200"].get("content", {"": {}})
+            assert any(one == "*/*" or (headers["Content-Type"] or "").startswith(one) for one in types), what
+    assert server.get_json("/v2/health/live") == {"live": True}
+    server.stop()
+
+
+def test_the_protos_compile(server, tmp_path):
+    protoc = shutil.which("protoc")
+    assert protoc, "protoc is what the server itself is built with"
+    files = server.get_json("/protos")["files"]
+    assert {"grpc_service.proto", "tf_serving_api.proto", "torchserve_inference.proto"} <= set(files)
+    for file in files:
+        status, text, headers = server.get(f"/protos/{file}")
+        assert status == 200 and headers["Content-Type"].startswith("text/plain")
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(text)
+    command = [protoc, f"-I{tmp_path}", f"--python_out={tmp_path}", *files]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "ModelInferRequest" in (tmp_path / "grpc_service_pb2.py").read_text()
+
+
+def parts(server):
+    """(the page, its script, the headers)."""
+    status, body, headers = server.request("GET", "/", headers=HTML)
+    assert status == 200 and headers["Content-Type"] == "text/html; charset=utf-8"
+    page = body.decode()
+    return page, re.search(r"<script>(.*)</script>", page, re.DOTALL)[1], headers
+
+
+def test_the_page_needs_nothing_else(server):
+    page, script, headers = parts(server)
+    assert len(page) < 30_000
+    assert not re.search(r"https?:|//cdn|@import|url\(| src=", page)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    style = re.search(r"<style>(.*)</style>", page, re.DOTALL)[1]
+    policy = headers["Content-Security-Policy"]
+    assert f"script-src 'sha256-{digest}'" in policy and "default-src 'none'" in policy
+    assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in policy
+    # A program gets text.
+    status, text, headers = server.get("/")
+    assert status == 200 and b"openapi.json" in text and headers["Content-Type"].startswith("text/plain")
+
+
+needs_node = pytest.mark.skipif(not shutil.which("node"), reason="there is no node to run the page's script")
+
+
+@pytest.fixture(scope="module")
+def made(server, tmp_path_factory):
+    """made(cases): what the page's own script sends."""
+    script = tmp_path_factory.mktemp("page") / "page.js"
+    script.write_text(parts(server)[1])
+
+    def run(cases):
+        program = servers.ROOT / "tests/integration/page_requests.js"
+        command = [shutil.which("node"), str(program), str(script)]
+        result = subprocess.run(command, input=json.dumps(cases), capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    return run
+
+
+def case(signature, *values, shapes=None):
+    fields = [{"shape": shape, "value": value} for shape, value in zip(shapes or ["1, 2"] * len(values), values)]
+    return {"model": signature["name"], "version": "1", "signature": signature, "fields": fields or None}
+
+
+@needs_node
+@pytest.mark.parametrize("dtype", models.DTYPES)
+def test_what_the_page_sends_is_answered(server, made, dtype):
+    signature = server.get_json(f"/v2/models/{dtype.lower()}/versions/1")
+    typed = {"BYTES": '["größe", "☃"]', "BOOL": "[true, false]"}.get(dtype, "[1, 0]")
+    cases = [case(signature), case(signature, "ones"), case(signature, "random"), case(signature, typed)]
+    cases.append(case(signature, f"[{typed}, {typed}]"))
+    for i, request in enumerate(made(cases)):
+        assert "error" not in request, request
+        status, reply = server.post_json("/" + request["path"], request["body"].encode())
+        assert status == 200, (request, reply)
+        rows = reply["y"] if "y" in reply else reply["outputs"][0]["data"]
+        if i >= 3:
+            flat = [one for row in rows for one in row] if isinstance(rows[0], list) else rows
+            assert flat == json.loads(typed) * (i - 2), request
+        assert request["path"].startswith("predict/" if dtype in ("FP16", "BF16") else "v2/models/")
+
+
+@needs_node
+def test_what_stands_in_the_form_is_read_as_it_stands(server, made):
+    signature = server.get_json("/v2/models/int64/versions/1")
+    texts = server.get_json("/v2/models/bytes/versions/1")
+    scalars = server.get_json("/v2/models/scalars/versions/1")
+    large, text, flat, pair, ragged, wrong, broken, shape = made(
+        [
+            case(signature, "[9223372036854775807, -9223372036854775808]"),
+            case(texts, "just words, \"quoted\"", shapes=["1, 1"]),
+            case(signature, "[1, 2, 3, 4, 5, 6]", shapes=["2 x 3"]),
+            case(scalars, "2.5", "4", shapes=["", ""]),
+            case(signature, "[[1, 2], [3]]"),
+            case(signature, "[[[1]]]"),
+            case(signature, "[1, 2"),
+            case(signature, "zeros", shapes=["1, two"]),
+        ]
+    )
+    assert "9223372036854775807, -9223372036854775808" in large["body"]
+    answers = [server.post_json("/" + one["path"], one["body"].encode()) for one in (large, text, flat, pair)]
+    data = [reply["outputs"][0]["data"] for status, reply in answers]
+    assert data == [[2**63 - 1, -(2**63)], ['just words, "quoted"'], [1, 2, 3, 4, 5, 6], [10.0]]
+    assert answers[2][1]["outputs"][0]["shape"] == [2, 3]
+    assert "not equally long" in ragged["error"] and "expected [-1,-1]" in wrong["error"]
+    assert "x is no JSON" in broken["error"] and "the shape is 1, two" in shape["error"]
