@@ -21,7 +21,7 @@ void define_verify_options(CLI::App& app, OptionSet& options, VerifyCommand& com
   app.add_option("--tolerance", command.tolerance,
                  "By how much numbers with a fraction may differ: as such, and as a part of the right one [1e-05]")
       ->type_name("NUMBER")
-      ->check(CLI::NonNegativeNumber.description(""));
+      ->check(CLI::Range(0.0, 1.0).description(""));
   app.add_option("--ignore", command.ignored,
                  "A place in answers that may differ, such as outputs[*].parameters; may be repeated")
       ->type_name("PLACE")
