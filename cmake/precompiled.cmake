@@ -1,7 +1,8 @@
 # The headers of the standard library, of Boost, protobuf and GoogleTest that many of our sources include, read once
-# instead of a thousand times: a clean build takes two thirds of the time. Sources still include what they use;
-# clang-tidy reads each without these. gcc wants the same options for the header as for its users, hence three.
-option(MODELMILL_PRECOMPILE "Precompile the headers of others (gcc only)" ON)
+# instead of a thousand times: a build takes two thirds of the time. It is on where sanitizers are, and off for what is
+# shipped, so that a source that doesn't include what it uses is found. gcc wants the same options for such a header as for
+# its users, hence three of them.
+option(MODELMILL_PRECOMPILE "Precompile the headers of others (gcc only)" OFF)
 
 set(mm_precompiled_headers
   <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <deque>
@@ -23,7 +24,9 @@ endfunction()
 if(MODELMILL_PRECOMPILE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(mm_precompiles TRUE)
   set(headers ${mm_precompiled_headers} ${mm_precompiled_protobuf})
-  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # ccache asks for it
+  # ccache asks for the first; and gcc 12 no longer knows of what is precompiled that it comes from others, and sees in it
+  # what is not there.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess> $<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds>)
   mm_precompiled_kind(plain HEADERS ${headers})
   mm_precompiled_kind(small HEADERS ${headers} OPTIONS $<$<CONFIG:Release>:-Os>)
   mm_precompiled_kind(tests HEADERS ${headers} <gmock/gmock.h> <gtest/gtest.h> DEPS GTest::gmock OPTIONS -fPIE)

@@ -75,6 +75,36 @@ std::string wheels_of(const std::string& requirements, const std::string& config
   return fs::is_directory(beside, error) ? beside.string() : configured;
 }
 
+/// The environment whose torch the variable names, by its folder or a file in it; empty: none that has a Python.
+std::string named_environment_of_torch() {
+  const char* const variable = std::getenv("MODELMILL_PYTORCH");
+  const std::string named = variable != nullptr ? variable : "";
+  for (fs::path at = named; at.has_relative_path(); at = at.parent_path()) {
+    std::error_code error;
+    const bool is_around = at == fs::path(named) || named.starts_with((at / "lib/python3").string());
+    if (is_around && fs::exists(at / "bin/python3", error)) return at.string();
+  }
+  return {};
+}
+
+/// What runs the workers. A model that another backend would run has no code of its own, so what lies beside it is not
+/// installed for it.
+Interpreter interpreter_for(const backend::ModelArgs& args, const PythonSettings& settings,
+                            const std::string& package) {
+  if (args.config.json()["backend"].text() == "pytorch") {
+    const std::string named = named_environment_of_torch();
+    return find_interpreter(named.empty() ? settings.python : named, settings.plugin_dir);
+  }
+  Interpreter interpreter = find_interpreter(settings.python, settings.plugin_dir);
+  if (const std::string path = environment_path_of(args); !path.empty())
+    interpreter = in_environment(path, interpreter, settings.cache);
+  const std::string requirements = requirements_of(args);
+  if (requirements.empty() || has_requirements(interpreter, requirements, package)) return interpreter;
+  backend::log(args.host_model, MM_LOG_INFO, "its Python environment is made as '" + requirements + "' says");
+  return with_requirements(interpreter, requirements, wheels_of(requirements, settings.wheels), settings.cache,
+                           package);
+}
+
 std::string device_name(int64_t gpu) { return "cuda:" + std::to_string(gpu); }
 
 /// Where the configuration's instances are, in the host's order; one at least.
@@ -136,16 +166,8 @@ class AllSeats final : public backend::Instance {
 }  // namespace
 
 PythonModel::PythonModel(const backend::ModelArgs& args, const PythonSettings& settings) {
-  Interpreter interpreter = find_interpreter(settings.python, settings.plugin_dir);
   const std::string package = find_package(settings.package, settings.plugin_dir);
-  if (const std::string path = environment_path_of(args); !path.empty())
-    interpreter = in_environment(path, interpreter, settings.cache);
-  if (const std::string requirements = requirements_of(args);
-      !requirements.empty() && !has_requirements(interpreter, requirements, package)) {
-    backend::log(args.host_model, MM_LOG_INFO, "its Python environment is made as '" + requirements + "' says");
-    interpreter =
-        with_requirements(interpreter, requirements, wheels_of(requirements, settings.wheels), settings.cache, package);
-  }
+  const Interpreter interpreter = interpreter_for(args, settings, package);
   if (interpreter.numpy.empty())
     throw backend::Error(MM_FAILED_PRECONDITION, "'" + interpreter.path + "' has no numpy, which Python models need; " +
                                                      interpreter.path + " -m pip install numpy");
@@ -176,13 +198,14 @@ backend::ModelInfo PythonModel::info() {
   backend::ModelInfo out;
   out.inputs = shape.inputs;
   out.outputs = shape.outputs;
-  out.capabilities = MM_CAP_NO_TRIALS;
+  out.capabilities = shape.trials ? 0 : MM_CAP_NO_TRIALS;
   if (shape.decoupled) out.capabilities |= MM_CAP_DECOUPLED;
   if (shape.concurrent) out.capabilities |= MM_CAP_CONCURRENT_EXECUTE;
   if (shape.ragged) out.capabilities |= MM_CAP_RAGGED;
   if (shape.shapes_unsure) out.capabilities |= MM_CAP_OUTPUT_SHAPES_UNSURE;
-  out.batching = shape.max_batch_size > 0 ? MM_BATCHING_ROWS : MM_BATCHING_NONE;
+  out.batching = shape.max_batch_size > 0 ? MM_BATCHING_ROWS : shape.trials ? MM_BATCHING_UNKNOWN : MM_BATCHING_NONE;
   out.max_batch_size = shape.max_batch_size;
+  out.platform = shape.platform;
   if (workers_ == 0) workers_ = shape.workers;
   const auto places = static_cast<int64_t>(places_.size());
   if (shape.concurrent && places > 1) workers_ = places;  // else the host makes so many instances

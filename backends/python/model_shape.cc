@@ -45,7 +45,9 @@ ModelShape ModelShape::read(const Json& json) {
   out.shapes_unsure = json["output_shapes_unsure"].boolean(false);
   out.max_batch_size = json["max_batch_size"].integer(0);
   out.workers = json["workers"].integer(0);
-  if (out.max_batch_size > 0) {
+  out.trials = json["trials"].boolean(false);
+  out.platform = json["platform"].text();
+  if (out.max_batch_size > 0 || json["names_batch"].boolean(false)) {
     name_batch(out.inputs);
     name_batch(out.outputs);
   }

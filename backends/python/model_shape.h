@@ -20,8 +20,10 @@ struct ModelShape {
   bool concurrent = false;     // a worker runs several executions at once
   bool ragged = false;         // requests of a batch may differ in their shapes
   bool shapes_unsure = false;  // answers are not held to the shapes of the outputs
+  bool trials = false;         // it may be run with made-up inputs, by which the host finds out how it is batched
   int64_t max_batch_size = 0;  // 0: no batch dimension
   int64_t workers = 0;         // as many as its author thinks right; 0: did not say
+  std::string platform;        // as clients see it; empty: it has none
 
   /// The input's place in `inputs`; `hint` is tried first. -1: there is none.
   int input_index(std::string_view name, uint32_t hint) const;

@@ -174,6 +174,10 @@ Result<BackendRegistry::Description> BackendRegistry::find(const std::string& ba
   const mm_runtime_info info = runtime_of(*plugin);
   description.runtime = text_or_empty(info.runtime) + ' ' + text_or_empty(info.version);
   description.usable = info.available != 0;
+  if (!description.usable) {
+    description.problem = text_or_empty(info.problem);
+    description.remedy = text_or_empty(info.remedy);
+  }
   description.gpu_count = info.gpu_count;
   description.precisions = split_list(text_or_empty(info.precisions));
   return description;

@@ -57,10 +57,11 @@ class BackendRegistry {
     std::string default_file;
     std::vector<std::string> extensions;  // ".onnx"
     // Told by find() only:
-    std::string runtime;                  // with its version
-    bool usable = true;                   // its runtime is there
-    int gpu_count = -1;                   // GPUs that its instances can be put on; -1: those of the machine
-    std::vector<std::string> precisions;  // lower ones than models' own that it can compute them in: "bf16"
+    std::string runtime;                    // with its version
+    bool usable = true;                     // its runtime is there
+    std::string problem = {}, remedy = {};  // of one that is not usable
+    int gpu_count = -1;                     // GPUs that its instances can be put on; -1: those of the machine
+    std::vector<std::string> precisions;    // lower ones than models' own that it can compute them in: "bf16"
   };
   /// The backends whose plugin can be opened, by opening all in the folders.
   std::vector<Description> available();

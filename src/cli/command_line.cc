@@ -8,12 +8,15 @@
 
 #include "cli/command_text.h"
 #include "cli/experiment_options.h"
+#include "cli/migrate/migrate_options.h"
 #include "cli/option_set.h"
+#include "cli/predict_options.h"
 #include "cli/rollout_options.h"
 #include "cli/route_options.h"
 #include "cli/serve_options.h"
 #include "cli/server_options.h"
 #include "cli/suggestion.h"
+#include "cli/verify/verify_options.h"
 #include "server/version.h"
 
 namespace modelmill {
@@ -21,10 +24,6 @@ namespace {
 
 constexpr char kGroupHidden[] = "";
 
-const Choices<OutputFormat> kOutputFormats = {{"text", OutputFormat::kText},
-                                              {"json", OutputFormat::kJson},
-                                              {"csv", OutputFormat::kCsv},
-                                              {"npy", OutputFormat::kNpy}};
 const Choices<int> kNewKinds = {{"backend", 0}};
 const Choices<int> kShells = {{"bash", 0}, {"zsh", 1}, {"fish", 2}};
 
@@ -47,13 +46,14 @@ class Definitions {
   void define_top();
   void define_doctor();
   void define_lint();
+  void define_migrate();
+  void define_verify();
   void define_new();
   void define_completion();
   CLI::App* command(const std::string& name, const std::string& description, const std::string& examples);
   ParsedAnswer usage_error(const CLI::App& used, std::string message) const;
   const CLI::App& used_command() const;
   Command finish();
-  Command finish_predict();
 
   CLI::App app_{"Serves trained models over HTTP and gRPC on one port: batched, versioned, observed.", "modelmill"};
   OptionSet options_;
@@ -63,8 +63,8 @@ class Definitions {
   bool predict_json_ = false;
   CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *explain_app_ = nullptr,
            *route_app_ = nullptr, *rollout_app_ = nullptr, *experiment_app_ = nullptr, *top_app_ = nullptr,
-           *doctor_app_ = nullptr, *lint_app_ = nullptr, *new_app_ = nullptr, *completion_app_ = nullptr;
-  CLI::Option* format_option_ = nullptr;
+           *doctor_app_ = nullptr, *lint_app_ = nullptr, *migrate_app_ = nullptr, *verify_app_ = nullptr,
+           *new_app_ = nullptr, *completion_app_ = nullptr;
   ServeCommand serve_;
   PredictCommand predict_;
   ModelsCommand models_;
@@ -75,6 +75,8 @@ class Definitions {
   TopCommand top_;
   DoctorCommand doctor_;
   LintCommand lint_;
+  MigrateCommand migrate_;
+  VerifyCommand verify_;
   NewCommand new_;
   CompletionCommand completion_;
 };
@@ -94,6 +96,8 @@ Definitions::Definitions() {
   define_top();
   define_doctor();
   define_lint();
+  define_migrate();
+  define_verify();
   define_new();
   define_completion();
 }
@@ -120,36 +124,7 @@ void Definitions::define_predict() {
                          "  modelmill predict ocr page.png --server http://127.0.0.1:8000\n"
                          "  echo '[[1,2,3]]' | modelmill predict model.onnx - --json\n"
                          "  modelmill predict model.onnx rows.csv --output answer.npy");
-  CLI::Option* model = predict_app_->add_option(
-      "MODEL", predict_.model, "A model's file or folder, loaded in this process; with --server a model's name");
-  model->type_name("MODEL")->required();
-  options_.takes_file(model);
-  CLI::Option* input = predict_app_->add_option(
-      "INPUT", predict_.input, ".json, .npy, .csv, .png or .txt; '-' reads standard input and looks at what it is");
-  input->type_name("INPUT")->required();
-  options_.takes_file(input);
-  predict_app_
-      ->add_option("--server", predict_.server, "Ask this server: http://HOST:PORT, https://HOST:PORT or unix:PATH")
-      ->type_name("URL");
-  add_ca_option(*predict_app_, options_, predict_.ca);
-  add_token_option(*predict_app_, options_, predict_.token_file);
-  predict_app_->add_option("--version", predict_.version, "The model's version; 0 for the default one")
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber.description(""));
-  CLI::Option* output =
-      predict_app_->add_option("--output", predict_.output, "Where the answer goes; '-' is standard output [-]");
-  output->type_name("FILE");
-  options_.takes_file(output);
-  format_option_ = options_.add_choice(*predict_app_, "--format", kOutputFormats, predict_.format,
-                                       "How it is written; by --output's ending when that says it [text]");
-  predict_app_->add_flag("--json", predict_json_, "The same as --format json")->excludes(format_option_);
-  options_.add_seconds(*predict_app_, "--timeout", predict_.timeout, "How long a server may take to answer");
-  predict_app_
-      ->add_option("--instance-threads", predict_.config.instance_threads,
-                   "Threads of the model in this process; 0 chooses")
-      ->type_name("N")
-      ->check(CLI::Range(0, 1'024).description(""));
-  options_.add_backend_options(*predict_app_, predict_.config);
+  define_predict_options(*predict_app_, options_, predict_, predict_json_);
 }
 
 void Definitions::define_models() {
@@ -236,6 +211,23 @@ void Definitions::define_lint() {
   options_.add_backend_options(*lint_app_, lint_.config);
 }
 
+void Definitions::define_migrate() {
+  migrate_app_ =
+      command("migrate", "Write another server's models as folders of our own, and tell what becomes of each setting",
+              "  modelmill migrate model_repository --dry-run\n"
+              "  modelmill migrate model_repository --to models\n"
+              "  modelmill migrate model_store/config.properties --to models --copy");
+  define_migrate_options(*migrate_app_, options_, migrate_);
+}
+
+void Definitions::define_verify() {
+  verify_app_ =
+      command("verify", "Send the same requests to another server and to this one, and compare answers and speed",
+              "  modelmill verify --against http://triton:8000 --requests requests.jsonl\n"
+              "  modelmill verify --against http://old:8501 --with http://new:8501 --requests browser.har");
+  define_verify_options(*verify_app_, options_, verify_);
+}
+
 void Definitions::define_new() {
   new_app_ = command("new", "Write a folder to begin something of your own with: a backend",
                      "  modelmill new backend scale\n"
@@ -313,7 +305,10 @@ Command Definitions::finish() {
     }
     return serve_;
   }
-  if (predict_app_->parsed()) return finish_predict();
+  if (predict_app_->parsed()) {
+    settle_predict_format(*predict_app_, predict_json_, predict_);
+    return predict_;
+  }
   if (models_app_->parsed()) return models_;
   if (explain_app_->parsed()) return explain_;
   if (route_app_->parsed()) {
@@ -337,20 +332,15 @@ Command Definitions::finish() {
     if (lint_.paths.empty() && !lint_.schema) return usage_error(*lint_app_, "PATH is required");
     return lint_;
   }
+  if (migrate_app_->parsed()) {
+    if (const std::string problem = migrate_options_problem(migrate_); !problem.empty())
+      return usage_error(*migrate_app_, problem);
+    return migrate_;
+  }
+  if (verify_app_->parsed()) return verify_;
   if (new_app_->parsed()) return new_;
   if (completion_app_->parsed()) return completion_;
   return ParsedAnswer{ExitCode::kUsage, help_text(texts())};
-}
-
-Command Definitions::finish_predict() {
-  if (predict_json_) {
-    predict_.format = OutputFormat::kJson;
-  } else if (format_option_->count() == 0) {
-    for (const auto& [name, format] : kOutputFormats) {
-      if (format != OutputFormat::kText && predict_.output.ends_with("." + name)) predict_.format = format;
-    }
-  }
-  return predict_;
 }
 
 std::vector<CommandText> Definitions::texts() const {

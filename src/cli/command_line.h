@@ -138,6 +138,38 @@ struct LintCommand {
   ServerConfig config;  // backends
 };
 
+/// Whose models `modelmill migrate` takes.
+enum class MigratedSystem { kAny, kTriton, kTensorflow, kTorchserve, kMlserver, kMlflow };
+
+/// `modelmill migrate`
+struct MigrateCommand {
+  std::string path;
+  std::string to;
+  MigratedSystem from = MigratedSystem::kAny;
+  bool copy = false;  // else the files are linked
+  bool link = false;  // said by name
+  bool dry_run = false;
+  bool tune_again = false;
+  bool force = false;
+  bool json = false;
+  ServerConfig config;  // backends
+};
+
+/// `modelmill verify`
+struct VerifyCommand {
+  std::string against;
+  std::string with = "http://127.0.0.1:8000";
+  std::string requests;
+  double tolerance = 1e-5;
+  std::vector<std::string> ignored;
+  int repeat = 3;
+  int concurrency = 1;
+  std::string ca;  // authorities of https servers; empty: the system's
+  std::string token_file;
+  bool json = false;
+  std::chrono::seconds timeout{60};
+};
+
 /// `modelmill new`
 struct NewCommand {
   std::string kind;
@@ -157,8 +189,8 @@ struct ParsedAnswer {
 };
 
 using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, ExplainCommand, RouteCommand,
-                             RolloutCommand, ExperimentCommand, TopCommand, DoctorCommand, LintCommand, NewCommand,
-                             CompletionCommand>;
+                             RolloutCommand, ExperimentCommand, TopCommand, DoctorCommand, LintCommand, MigrateCommand,
+                             VerifyCommand, NewCommand, CompletionCommand>;
 
 /// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
 Command parse_command_line(const std::vector<std::string>& arguments);

@@ -186,5 +186,32 @@ TEST(Suggestion, IsMadeOnlyForWhatIsNear) {
   EXPECT_EQ(suggestion("x", {}), "");
 }
 
+TEST(CommandLine, MigrateWritesSomewhereOrNothing) {
+  const auto migrate = parsed<MigrateCommand>(
+      {"migrate", "repository", "--to", "models", "--from", "torchserve", "--copy", "--force", "--tune-again"});
+  EXPECT_EQ(migrate.path, "repository");
+  EXPECT_EQ(migrate.to, "models");
+  EXPECT_EQ(migrate.from, MigratedSystem::kTorchserve);
+  EXPECT_TRUE(migrate.copy && migrate.force && migrate.tune_again && !migrate.dry_run);
+  EXPECT_TRUE(parsed<MigrateCommand>({"migrate", "repository", "--dry-run"}).dry_run);
+  EXPECT_THAT(parsed<ParsedAnswer>({"migrate", "repository"}).text, HasSubstr("--to is required, or --dry-run"));
+  EXPECT_EQ(parsed<ParsedAnswer>({"migrate", "x", "--to", "y", "--copy", "--link"}).exit_code, ExitCode::kUsage);
+  EXPECT_EQ(parsed<ParsedAnswer>({"migrate", "x", "--to", "y", "--from", "seldon"}).exit_code, ExitCode::kUsage);
+}
+
+TEST(CommandLine, VerifyNeedsTheOtherServerAndRequests) {
+  const auto verify = parsed<VerifyCommand>({"verify", "--against", "http://a:1", "--requests", "r", "--ignore", "x.y",
+                                             "--ignore", "z", "--tolerance", "0.01"});
+  EXPECT_EQ(verify.against, "http://a:1");
+  EXPECT_EQ(verify.with, "http://127.0.0.1:8000");
+  EXPECT_THAT(verify.ignored, ElementsAre("x.y", "z"));
+  EXPECT_EQ(verify.tolerance, 0.01);
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"verify", "--requests", "r"},
+                                                {"verify", "--against", "a"},
+                                                {"verify", "--against", "a", "--requests", "r", "--tolerance", "-1"},
+                                                {"verify", "--against", "a", "--requests", "r", "--concurrency", "0"}})
+    EXPECT_EQ(parsed<ParsedAnswer>(wrong).exit_code, ExitCode::kUsage);
+}
+
 }  // namespace
 }  // namespace modelmill

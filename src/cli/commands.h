@@ -18,6 +18,8 @@ ExitCode run(const ExperimentCommand& command);
 ExitCode run(const TopCommand& command);
 ExitCode run(const DoctorCommand& command);
 ExitCode run(const LintCommand& command);
+ExitCode run(const MigrateCommand& command);
+ExitCode run(const VerifyCommand& command);
 ExitCode run(const NewCommand& command);
 
 /// Prints "modelmill COMMAND: message" on standard error and returns `exit_code`.

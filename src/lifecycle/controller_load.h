@@ -14,6 +14,7 @@ struct ControllerCore::Loaded {
   std::shared_ptr<ModelVersion> version;
   std::shared_ptr<VersionStats> stats;
   std::shared_ptr<RuntimeRecord> runtimes;
+  std::shared_ptr<const RuntimeReport> report;  // where there is no choice, but something to tell; else null
   std::string cost_key;
   int64_t instances = 0;
   std::string files_stamp;

@@ -13,13 +13,14 @@ Result<LoadedVersion> ControllerCore::load_best(const Job& job, Loaded& out) {
   const ModelTarget& target = *job.target;
   const FoundVersion& place = target.places.at(job.version.version);
   const std::vector<ModelFormat> formats = formats_of(backends_);
-  const auto load = [&](LaidOut laid) {
+  const auto load_from = [&](const BackendSource& backends, LaidOut laid) {
     laid.settings.make_room = [this](const std::string& model, int gpu, uint64_t bytes) {
       return make_room_on(model, gpu, bytes);
     };
-    return load_version(target.found, place, std::move(laid.definition), formats, backends_, laid.settings,
+    return load_version(target.found, place, std::move(laid.definition), formats, backends, laid.settings,
                         [&] { return is_abandoned(job); });
   };
+  const auto load = [&](LaidOut laid) { return load_from(backends_, std::move(laid)); };
   if (job.layout) {
     out.runtimes = job.runtimes;
     const auto& known = job.runtimes->chooser.known();
@@ -31,6 +32,19 @@ Result<LoadedVersion> ControllerCore::load_best(const Job& job, Loaded& out) {
   LaidOut plain{target.definition, settings_};
   if (!options.backends.empty()) plain.definition.backend = options.backends.front();
   if (options.pinned) lower_precision(plain.settings, *options.pinned);
+  if (options.stand_in) {
+    const StandIn& stand_in = *options.stand_in;
+    if (!stand_in.problem.empty())
+      Log::warning("another backend runs the model", {{"model", job.model},
+                                                      {"backend", stand_in.own},
+                                                      {"run_by", stand_in.backend},
+                                                      {"reason", stand_in.problem}});
+    auto loaded = load_from(with_stand_in(backends_, stand_in), std::move(plain));
+    if (!loaded.ok()) return stand_in_failure(stand_in, loaded.status());
+    const auto layout = layout_of(loaded->description.definition, settings_, loaded->instances.size());
+    out.report = stand_in_report(stand_in, layout, options.tolerance);
+    return loaded;
+  }
   if (!options.choose) return load(std::move(plain));
 
   const std::string key = runtimes_.keeps() ? runtime_key(options, target.definition, settings_) : std::string();

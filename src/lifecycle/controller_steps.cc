@@ -195,6 +195,7 @@ ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
     if (!loaded->costs_known) inherit_costs(job.model, *loaded);
     out.version = make_version(std::move(*loaded), out.stats);
     if (!out.version) out.status = internal("the version could not be started");
+    if (out.version && out.report) out.version->set_runtimes(out.report);
   }
   const uint64_t after = resident_bytes();
   if (--loads_running_ == 0 && alone && after > before) out.bytes = std::max(out.bytes, after - before);

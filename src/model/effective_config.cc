@@ -94,19 +94,26 @@ std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   return out + "}";
 }
 
+/// How much is written.
+enum class Extent {
+  kWhole,  // every key, also those that nobody speaks of
+  kSaid,   // what the layers say, and no name, path or backend that was found
+};
+
 class Writer {
  public:
-  Writer(const ModelDefinition& definition, std::span<const ModelLayer> layers)
-      : definition_(definition), layers_(layers) {}
+  Writer(const ModelDefinition& definition, std::span<const ModelLayer> layers, Extent extent)
+      : definition_(definition), layers_(layers), only_said_(extent == Extent::kSaid) {}
 
   std::string write(const std::string& path, const std::string& backend_from) {
-    out_ = "  - name: " + quoted(definition_.name) + comment(origin("name"));
-    line("path", quoted(path), "found there");
+    if (!only_said_) {
+      out_ = "  - name: " + quoted(definition_.name) + comment(origin("name"));
+      line("path", quoted(path), "found there");
+    }
+    const bool backend_said = says("backend") || says("platform");
     if (!definition_.backend.empty())
       line("backend", quoted(definition_.backend),
-           origin_of(layers_, "backend").empty() && origin_of(layers_, "platform").empty()
-               ? backend_from
-               : (origin_of(layers_, "backend").empty() ? origin("platform") : origin("backend")));
+           !backend_said ? backend_from : (says("backend") ? origin("backend") : origin("platform")));
     if (!definition_.default_model_filename.empty())
       line("file", quoted(definition_.default_model_filename), origin("default_model_filename"));
     write_versions();
@@ -133,9 +140,12 @@ class Writer {
   }
 
  private:
+  bool says(const std::string& field) const { return !origin_of(layers_, field).empty(); }
+
+  /// Empty for what nobody says, where only that is wanted which somebody does.
   std::string origin(const std::string& field, const char* otherwise = kDefault) const {
     const std::string place = origin_of(layers_, field);
-    return place.empty() ? otherwise : place;
+    return place.empty() && !only_said_ ? otherwise : place;
   }
 
   static std::string comment(const std::string& text) { return "  # " + text + "\n"; }
@@ -143,6 +153,7 @@ class Writer {
   /// A key of the model; one that is not `said` is a comment, because it is decided later.
   void line(const std::string& key, const std::string& value, const std::string& from, bool said = true,
             const char* indent = "    ") {
+    if (only_said_ && (!said || from.empty())) return;
     out_ += std::string(indent) + (said ? "" : "# ") + key + ": " + value + comment(from);
   }
 
@@ -158,7 +169,7 @@ class Writer {
   void write_instances() {
     const InstanceRange& range = definition_.instance_range;
     const auto& groups = definition_.instance_groups;
-    if (groups.size() > 1)
+    if (groups.size() > 1 && !only_said_)
       out_ += "    # " + std::to_string(groups.size()) + " groups of instances, for which there is no key; " +
               origin("instance_group") + "\n";
     const bool counted = groups.size() == 1 && groups[0].count > 0;
@@ -171,7 +182,7 @@ class Writer {
       if (range.zero_after.count() > 0)
         text += (text.empty() ? "zero_after: " : ", zero_after: ") + time_text(range.zero_after);
       line("instances", "{" + text + "}", origin("instance_range"));
-    } else {
+    } else if (!only_said_) {
       line("instances", "0", "chosen at load by the backend and the cores");
     }
     line("instance_threads", std::to_string(definition_.instance_threads),
@@ -179,6 +190,7 @@ class Writer {
     if (groups.size() != 1) return;
     using Kind = InstanceGroup::Kind;
     const Kind kind = groups[0].kind;
+    if (only_said_ && kind == Kind::kAuto && groups[0].gpus.empty()) return;
     line("device", kind == Kind::kGpu ? "gpu" : kind == Kind::kCpu ? "cpu" : "auto", origin("instance_group"));
     if (!groups[0].gpus.empty()) line("gpus", list_text(groups[0].gpus), origin("instance_group"));
   }
@@ -189,7 +201,8 @@ class Writer {
       line(key, value, from, said, "      ");
     };
     const bool sized = definition_.max_batch_size.has_value();
-    const bool any = sized || origin("dynamic_batching") != kDefault || batching.objective_p99.count() > 0;
+    const bool any = sized || says("dynamic_batching") || says("allowed_sizes") || batching.objective_p99.count() > 0;
+    if (only_said_ && !any) return;
     out_ += any ? "    batching:\n" : "    # batching:\n";
     inside("max_size", sized ? std::to_string(*definition_.max_batch_size) : "open",
            origin("max_batch_size", "decided at load by the model's signature and a probe"), sized);
@@ -207,8 +220,9 @@ class Writer {
 
   void write_queues() {
     const BatchingDefinition& batching = definition_.batching;
-    line("queue", queue_text(batching.queue), origin("dynamic_batching.default_queue_policy"),
-         origin("dynamic_batching") != kDefault);
+    const std::string queue = queue_text(batching.queue);
+    line("queue", queue, origin("dynamic_batching.default_queue_policy"),
+         says("dynamic_batching") && !(only_said_ && queue == queue_text({})));
     if (batching.priority_levels == 0) return;
     out_ += "    priorities:\n";
     line("levels", std::to_string(batching.priority_levels), origin("dynamic_batching.priority_levels"), true,
@@ -242,6 +256,7 @@ class Writer {
       line("parameters", map_text(definition_.parameters, quoted), origin("parameters"));
     if (!definition_.metric_tags.empty())
       line("metric_tags", map_text(definition_.metric_tags, quoted), origin("metric_tags"));
+    if (only_said_) return;
     for (const RequestLogging& log : definition_.request_logs)
       out_ += "    # of " + std::to_string(100 * log.sampling_rate) + "% of the requests a log, " +
               quoted(log.file_prefix) + ", for which there is no key; " + origin("request_logs") + "\n";
@@ -273,6 +288,7 @@ class Writer {
 
   const ModelDefinition& definition_;
   const std::span<const ModelLayer> layers_;
+  const bool only_said_;
   std::string out_;
 };
 
@@ -280,7 +296,19 @@ class Writer {
 
 std::string effective_yaml(const ModelDefinition& definition, std::span<const ModelLayer> layers,
                            const std::string& path, const std::string& backend_from) {
-  return Writer(definition, layers).write(path, backend_from);
+  return Writer(definition, layers, Extent::kWhole).write(path, backend_from);
+}
+
+std::string said_yaml(const ModelDefinition& definition, std::span<const ModelLayer> layers) {
+  constexpr size_t kIndent = 4;
+  const std::string entry = Writer(definition, layers, Extent::kSaid).write({}, {});
+  std::string out;
+  for (size_t at = 0; at < entry.size();) {
+    const size_t end = entry.find('\n', at);
+    out.append(entry, at + kIndent, end + 1 - at - kIndent);
+    at = end + 1;
+  }
+  return out;
 }
 
 }  // namespace modelmill

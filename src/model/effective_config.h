@@ -15,4 +15,8 @@ namespace modelmill {
 std::string effective_yaml(const ModelDefinition& definition, std::span<const ModelLayer> layers,
                            const std::string& path, const std::string& backend_from);
 
+/// The keys of a modelmill.yaml in the model's own folder that say what the layers say and nothing else, each with a
+/// comment on where that was said. Not in it: the name, and what modelmill.yaml has no key for.
+std::string said_yaml(const ModelDefinition& definition, std::span<const ModelLayer> layers);
+
 }  // namespace modelmill

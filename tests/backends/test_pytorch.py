@@ -24,13 +24,35 @@ def made():
     return make_models(KIT)
 
 
-def serving(tmp_path, *arguments):
-    return servers.serving(tmp_path, *arguments, env=KIT.environment())
+def fake_torch(folder, version):
+    """A Python environment with a torch of that version, whose library is none."""
+    package = folder / "lib/python3.11/site-packages/torch"
+    (package / "lib").mkdir(parents=True)
+    (package / "version.py").write_text(f"from typing import Optional\n__version__ = '{version}'\ncuda = '13.2'\n")
+    (package / "lib/libtorch_cpu.so").write_bytes(b"\x7fELF no library")
+    return folder
 
 
-def explicit(tmp_path, models):
+def without_plugin_file(tmp_path):
+    """The environment and options of a server that finds a torch of a minor which it has no plugin file for, and whose
+    workers have the real one."""
+    return {KIT.variable: str(fake_torch(tmp_path / "other", "2.3.1+cu121"))}, ("--python", KIT.venv)
+
+
+@pytest.fixture(params=["plugin", "workers"])
+def way(request, tmp_path):
+    """What runs the models: programs mean the same in the server's process and in workers."""
+    return (KIT.environment(), ()) if request.param == "plugin" else without_plugin_file(tmp_path)
+
+
+def serving(tmp_path, *arguments, way=None):
+    environment, options = way or (KIT.environment(), ())
+    return servers.serving(tmp_path, *arguments, *options, env=environment)
+
+
+def explicit(tmp_path, models, way=None):
     """A server that has loaded nothing yet."""
-    return serving(tmp_path, models, "--model-control-mode=explicit")
+    return serving(tmp_path, models, "--model-control-mode=explicit", way=way)
 
 
 def put(made, model, folder, text=None):
@@ -67,7 +89,7 @@ def ports(server, model, side):
     return {p["name"]: (p["datatype"], p["shape"]) for p in server.get_json(f"/v2/models/{model}")[side]}
 
 
-def test_files_are_found_as_triton_and_nobody_lay_them_out(made, tmp_path):
+def test_files_are_found_as_triton_and_nobody_lay_them_out(made, tmp_path, way):
     models = tmp_path / "models"
     put(made, "mlp", models / "bare")
     put(made, "mlp", models / "triton", 'platform: "pytorch_libtorch"\nmax_batch_size: 8\n')
@@ -75,7 +97,7 @@ def test_files_are_found_as_triton_and_nobody_lay_them_out(made, tmp_path):
     put(made, "mlp", models / "named", 'backend: "pytorch"\ndefault_model_filename: "net.torchscript"\n')
     (models / "named/1/model.pt").rename(models / "named/1/net.torchscript")
     shutil.copy(made / "mlp/1/model.pt", tmp_path / "alone.pt")
-    with serving(tmp_path, models, tmp_path / "alone.pt") as server:
+    with serving(tmp_path, models, tmp_path / "alone.pt", way=way) as server:
         x = [[0.5] * 64]
         first = answer(server, "bare", {"input": x})
         for model in ("triton", "named", "alone"):
@@ -88,8 +110,8 @@ def test_files_are_found_as_triton_and_nobody_lay_them_out(made, tmp_path):
         assert server.get_json("/v2/models/bare/config")["max_batch_size"] == 64
 
 
-def test_what_a_program_was_traced_with_is_what_it_takes(made, tmp_path):
-    with serving(tmp_path, made / "cnn", made / "scalar", made / "packed") as server:
+def test_what_a_program_was_traced_with_is_what_it_takes(made, tmp_path, way):
+    with serving(tmp_path, made / "cnn", made / "scalar", made / "packed", way=way) as server:
         assert ports(server, "cnn", "inputs") == {"input": ("FP32", [-1, 3, 32, 32])}
         assert ports(server, "cnn", "outputs") == {"OUTPUT__0": ("FP32", [-1, 10])}
         assert ports(server, "scalar", "inputs") == {"x": ("FP32", [])}
@@ -97,7 +119,7 @@ def test_what_a_program_was_traced_with_is_what_it_takes(made, tmp_path):
         assert ports(server, "packed", "outputs") == {"y": ("FP32", [-1, 10]), "total": ("FP32", [-1])}
 
 
-def test_configured_names_are_the_programs_or_tell_their_place_or_stand_in_order(made, tmp_path):
+def test_configured_names_are_the_programs_or_tell_their_place_or_stand_in_order(made, tmp_path, way):
     two = {"a": ("INT32", [16]), "b": ("INT32", [16])}
     results = {"sum": ("INT32", [16]), "difference": ("INT32", [16])}
     models = tmp_path / "models"
@@ -108,14 +130,14 @@ def test_configured_names_are_the_programs_or_tell_their_place_or_stand_in_order
     }
     for name, (inputs, outputs) in renamed.items():
         put(made, "add_sub", models / name, "max_batch_size: 4\n" + config(inputs, outputs))
-    with serving(tmp_path, models) as server:
+    with serving(tmp_path, models, way=way) as server:
         seven, two = [[7] * 16], [[2] * 16]
         assert answer(server, "own", {"a": seven, "b": two}) == {"difference": [[5] * 16]}
         assert answer(server, "indexed", {"IN__0": seven, "IN__1": two}) == {"OUT__1": [[5] * 16], "OUT__0": [[9] * 16]}
         assert answer(server, "ordered", {"left": seven, "right": two}) == {"plus": [[9] * 16], "minus": [[5] * 16]}
 
 
-def test_configurations_that_do_not_fit_are_told(made, tmp_path):
+def test_configurations_that_do_not_fit_are_told(made, tmp_path, way):
     x, y = {"x": ("FP32", [-1, 64])}, {"y": ("FP32", [-1, 10])}
     models = tmp_path / "models"
     wrong = {
@@ -134,14 +156,14 @@ def test_configurations_that_do_not_fit_are_told(made, tmp_path):
     for name, (model, text, _) in wrong.items():
         put(made, model, models / name, text)
     put(made, "mlp", models / "good")
-    with explicit(tmp_path, models) as server:
+    with explicit(tmp_path, models, way) as server:
         load(server, "good")
         for name, (_, _, told) in wrong.items():
             assert told in refusal(server, name), (name, refusal(server, name))
         assert np.shape(answer(server, "good", {"input": [[0.5] * 64]})["OUTPUT__0"]) == (1, 10)
 
 
-def test_torchscripts_executors_answer_alike(made, tmp_path):
+def test_torchscripts_executors_answer_alike(made, tmp_path, way):
     models = tmp_path / "models"
     settings = {
         "plain": "",
@@ -154,7 +176,7 @@ def test_torchscripts_executors_answer_alike(made, tmp_path):
         put(made, "mlp", models / name, text)
     put(made, "mlp", models / "wrong", parameter("ENABLE_JIT_PROFILING", "perhaps"))
     rows = {"input": np.random.default_rng(3).standard_normal((5, 64)).tolist()}
-    with explicit(tmp_path, models) as server:
+    with explicit(tmp_path, models, way) as server:
         load(server, *settings)
         assert "'perhaps' is not true or false" in refusal(server, "wrong")
         expected = answer(server, "plain", rows)["OUTPUT__0"]
@@ -163,7 +185,7 @@ def test_torchscripts_executors_answer_alike(made, tmp_path):
                 np.testing.assert_allclose(answer(server, name, rows)["OUTPUT__0"], expected, rtol=1e-4, atol=1e-6)
 
 
-def test_arguments_and_answers_of_all_kinds(made, tmp_path):
+def test_arguments_and_answers_of_all_kinds(made, tmp_path, way):
     x, pair = ("FP32", [-1]), {"left": ("FP32", [-1]), "right": ("FP32", [-1])}
     models = tmp_path / "models"
     put(made, "loose", models / "few", config({"x": x, "shift": ("INT64", [1])}, {"y": x}))
@@ -171,7 +193,7 @@ def test_arguments_and_answers_of_all_kinds(made, tmp_path):
     put(made, "keyed", models / "keyed", config(pair, {}))
     put(made, "named", models / "named", config({"x": x}, {}))
     put(made, "in_place", models / "in_place", config({"x": x}, {}))
-    with serving(tmp_path, models) as server:
+    with serving(tmp_path, models, way=way) as server:
         assert answer(server, "few", {"x": [1, 2], "shift": [3]}) == {"y": [5, 7]}
         more = {"x": [1, 2], "shift": [3], "factor": [10], "twice": [1, 1]}
         assert answer(server, "more", more) == {"OUTPUT__0": [15, 25]}
@@ -193,9 +215,9 @@ def test_state_is_the_clients(made, tmp_path):
         assert "neither batched nor warmed up" in server.log()
 
 
-def test_a_package_takes_what_it_was_compiled_for(made, tmp_path):
+def test_a_package_takes_what_it_was_compiled_for(made, tmp_path, way):
     put(made, "packed", tmp_path / "packed", "max_batch_size: 0")
-    with serving(tmp_path, tmp_path / "packed") as server:
+    with serving(tmp_path, tmp_path / "packed", way=way) as server:
         rows = lambda count: {"INPUT__0": [[0.5] * 64] * count, "scale": [[2]] * count}  # noqa: E731
         assert len(answer(server, "packed", rows(64))["total"]) == 64
         status, reply = server.post_json("/predict/packed", rows(65))
@@ -211,7 +233,7 @@ def with_code(file, code):
     return out.getvalue()
 
 
-def test_files_that_hold_no_program_are_told_of(made, tmp_path):
+def test_files_that_hold_no_program_are_told_of(made, tmp_path, way):
     models = tmp_path / "models"
 
     def put_file(name, bytes_, file="model.pt"):
@@ -234,7 +256,7 @@ def test_files_that_hold_no_program_are_told_of(made, tmp_path):
         "empty": "is no file of PyTorch's", "spoilt": "can't be loaded",
         "headless": "can't be loaded",
     }  # fmt: skip
-    with explicit(tmp_path, models) as server:
+    with explicit(tmp_path, models, way) as server:
         load(server, "good")
         for folder in models.iterdir():
             if folder.name == "good":
@@ -270,15 +292,6 @@ def test_threads_are_as_configured_for_each_model(made, tmp_path):
         assert threads(server) <= between
 
 
-def fake_torch(folder, version, library=None):
-    """A Python environment with a torch of that version; its library, unless given, is none."""
-    package = folder / "lib/python3.11/site-packages/torch"
-    (package / "lib").mkdir(parents=True)
-    (package / "version.py").write_text(f"from typing import Optional\n__version__ = '{version}'\ncuda = '13.2'\n")
-    (package / "lib/libtorch_cpu.so").write_bytes(b"\x7fELF no library")
-    return folder
-
-
 def pytorch_of_doctor(environment):
     report = json.loads(run_cli("doctor", "--json", env=environment).stdout)
     (backend,) = [backend for backend in report["backends"] if backend["name"] == "pytorch"]
@@ -293,6 +306,7 @@ def test_a_torch_of_another_minor_is_named_and_passed_over(made, tmp_path):
     assert "pip install torch==2." in backend["remedy"]
     result = run_cli("serve", made / "mlp", "--port", 0, env={KIT.variable: str(other)})
     assert result.returncode != 0 and "is torch 2.3.1+cu121" in result.stderr
+    assert "needs the package 'torch', which" in result.stderr, "nor has the workers' Python one"
     unknown = fake_torch(tmp_path / "unknown", "2.15.0")
     (unknown / "lib/python3.11/site-packages/torch/version.py").unlink()
     assert "does not tell its version" in pytorch_of_doctor({KIT.variable: str(unknown)})["problem"]
@@ -301,10 +315,10 @@ def test_a_torch_of_another_minor_is_named_and_passed_over(made, tmp_path):
     assert pytorch_of_doctor(environment)["available"]
 
 
-def test_packages_of_clients_are_not_run(made, tmp_path):
+def test_packages_of_clients_are_not_run(made, tmp_path, way):
     """Native code that came by the API is refused; TorchScript, which torch interprets, is not."""
     put(made, "cnn", tmp_path / "models/own")
-    with explicit(tmp_path, tmp_path / "models") as server:
+    with explicit(tmp_path, tmp_path / "models", way) as server:
         for model, file, expected in (("packed", "model.pt2", 403), ("packed", "model.pt", 403), ("mlp", "model.pt", 200)):
             content = base64.b64encode(next((made / model / "1").iterdir()).read_bytes()).decode()
             parameters = {"config": json.dumps({"backend": "pytorch"}), f"file:1/{file}": content}

@@ -37,7 +37,7 @@ def test_version_and_help():
     assert re.fullmatch(r"modelmill \d+\.\d+\.\d+\S*\n", result.stdout)
     result = run_cli("--help")
     assert result.returncode == OK
-    for command in ("serve", "predict", "models", "explain", "top", "doctor", "lint", "new", "completion"):
+    for command in ("serve", "predict", "models", "explain", "top", "doctor", "lint", "migrate", "verify", "new", "completion"):
         assert command in result.stdout
         help_text = run_cli(command, "--help")
         assert help_text.returncode == OK

@@ -159,15 +159,22 @@ struct FakeBackends {
   /// Those of files that the models' own are replaced by, by the file's name.
   std::map<std::string, Model> files;
   FakeLog log;
+  /// Why backends can't run, by name; the others can.
+  std::map<std::string, std::string> problems = {};
   /// Of each GPU; nullopt: none can tell.
   std::optional<BackendRegistry::DeviceMemory> memory = {};
 
   std::vector<BackendRegistry::Description> descriptions() const {
     std::vector<BackendRegistry::Description> out = {{"onnxruntime", "model.onnx", {".onnx"}}};
     for (const auto& [name, its_models] : others) out.push_back({name, "model." + name, {"." + name, ".onnx"}});
-    for (auto& description : out)
+    for (auto& description : out) {
+      if (const auto it = problems.find(description.name); it != problems.end()) {
+        description.usable = false;
+        description.problem = it->second;
+      }
       if (const auto it = lower.find(description.name); it != lower.end())
         for (const auto& precision : it->second) description.precisions.push_back(precision.first);
+    }
     return out;
   }
 

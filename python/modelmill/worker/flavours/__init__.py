@@ -62,6 +62,10 @@ _BUILT_IN = {
     ".keras": "keras",
     ".pickle": "estimator",
     ".pkl": "estimator",
+    ".pt": "pytorch",
+    ".pt2": "pytorch",
+    ".pth": "pytorch",
+    ".torchscript": "pytorch",
     "MANIFEST.json": "torchserve",
     "MLmodel": "mlflow",
     "config.json": "huggingface",
@@ -76,6 +80,8 @@ def find(hello):
     file = hello["file"]
     name = os.path.basename(file)
     built_in = _BUILT_IN.get(name) or _BUILT_IN.get(os.path.splitext(name)[1])
+    if not built_in and hello["config"].get("backend") == "pytorch":  # in the place of its plugin
+        built_in = "pytorch"
     if built_in:
         return importlib.import_module(f".{built_in}", __name__).load(hello)
     if not file.endswith(".py"):

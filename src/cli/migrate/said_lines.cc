@@ -1,0 +1,130 @@
+#include "cli/migrate/said_lines.h"
+
+#include <google/protobuf/descriptor.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace modelmill {
+namespace {
+
+constexpr std::string_view kComment = "  # ";
+
+constexpr std::array kExtras = {"labels",         "default_version",  "swap",          "allow_breaking", "pinned",
+                                "instance_range", "instance_threads", "objective_p99", "allowed_sizes",  "request_logs",
+                                "combination"};
+
+std::vector<std::string_view> split_lines(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    lines.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+std::string_view without_comment(std::string_view line) {
+  const size_t comment = line.rfind(kComment);
+  return comment == std::string_view::npos ? line : line.substr(0, comment);
+}
+
+void forget_extras(ModelLayer& layer, const std::string& but) {
+  const auto forget = [&but](const char* name, auto& member) {
+    if (but != name) member.reset();
+  };
+  forget("labels", layer.labels);
+  forget("default_version", layer.default_version);
+  forget("swap", layer.swap);
+  forget("allow_breaking", layer.allow_breaking);
+  forget("pinned", layer.pinned);
+  forget("instance_range", layer.instance_range);
+  forget("instance_threads", layer.instance_threads);
+  forget("objective_p99", layer.objective_p99);
+  forget("allowed_sizes", layer.allowed_sizes);
+  forget("request_logs", layer.request_logs);
+  forget("combination", layer.combination);
+}
+
+}  // namespace
+
+std::vector<SaidLine> lines_of(std::string_view yaml) {
+  std::vector<SaidLine> out;
+  std::vector<std::pair<size_t, std::string>> above;  // indents and keys
+  for (std::string_view line : split_lines(yaml)) {
+    line = without_comment(line);
+    const size_t indent = line.find_first_not_of(' ');
+    if (indent == std::string_view::npos || line[indent] == '#') continue;
+    line.remove_prefix(indent);
+    while (!above.empty() && above.back().first >= indent) above.pop_back();
+    std::string key;
+    for (const auto& [unused, name] : above) key += (key.empty() ? "" : ".") + name;
+    if (line.starts_with("- ")) {
+      out.push_back({key, std::string(line.substr(2))});
+    } else if (line.ends_with(':')) {
+      above.emplace_back(indent, line.substr(0, line.size() - 1));
+    } else if (const size_t colon = line.find(": "); colon != std::string_view::npos) {
+      out.push_back(
+          {key + (key.empty() ? "" : ".") + std::string(line.substr(0, colon)), std::string(line.substr(colon + 2))});
+    }
+  }
+  return out;
+}
+
+std::string without_origins(std::string_view yaml) {
+  std::string out;
+  for (const std::string_view line : split_lines(yaml)) {
+    const size_t indent = std::min(line.find_first_not_of(' '), line.size());
+    const std::string_view text = line.substr(indent);
+    if (text.starts_with('#') || text.starts_with("path: ")) continue;
+    out.append(without_comment(line)).append("\n");
+  }
+  return out;
+}
+
+ModelLayer only(const ModelLayer& layer, const std::string& field) {
+  ModelLayer out = layer;
+  std::erase_if(out.fields, [&](const std::string& name) { return name != field; });
+  forget_extras(out, field);
+  return out;
+}
+
+std::vector<ModelLayer> without(std::span<const ModelLayer> layers, const std::set<std::string>& fields) {
+  std::vector<ModelLayer> out(layers.begin(), layers.end());
+  for (ModelLayer& layer : out)
+    for (const std::string& field : fields) layer.fields.erase(field);
+  return out;
+}
+
+std::vector<ModelLayer> untuned(std::span<const ModelLayer> layers) {
+  std::vector<ModelLayer> out(layers.begin(), layers.end());
+  for (ModelLayer& layer : out) {
+    layer.instance_threads.reset();
+    layer.instance_range.reset();
+    for (auto& group : *layer.config.mutable_instance_group()) group.clear_count();
+    if (!layer.config.has_dynamic_batching()) continue;
+    layer.config.mutable_dynamic_batching()->clear_preferred_batch_size();
+    layer.config.mutable_dynamic_batching()->clear_max_queue_delay_microseconds();
+  }
+  return out;
+}
+
+bool is_tuned_key(const std::string& key) {
+  return key == "instances" || key == "instance_threads" || key == "batching.delay" ||
+         key == "batching.preferred_sizes";
+}
+
+std::vector<std::string> said_fields(std::span<const ModelLayer> layers) {
+  std::vector<std::string> out;
+  const auto add_if_said = [&](const std::string& field) {
+    if (std::any_of(layers.begin(), layers.end(), [&](const ModelLayer& layer) { return layer.says(field); }))
+      out.push_back(field);
+  };
+  const auto* type = inference::ModelConfig::descriptor();
+  for (int i = 0; i < type->field_count(); ++i) add_if_said(type->field(i)->name());
+  for (const char* extra : kExtras) add_if_said(extra);
+  return out;
+}
+
+}  // namespace modelmill
