@@ -30,7 +30,6 @@
 #include "server/malloc_tuning.h"
 #include "server/process_metrics.h"
 #include "server/protobuf_log.h"
-#include "server/root_reply.h"
 #include "server/signal_watcher.h"
 #include "server/version.h"
 #include "wire/health_watches.h"
@@ -145,8 +144,7 @@ struct ModelServer::Rep {
     std::function<std::string()> more_metrics;
     if (config.torchserve_metrics) more_metrics = [torch] { return torch.metrics_page(); };
     admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
-    description::add_to(router, engine.catalog(), grpc,
-                        {server_version(), root_reply_of(config), config.tf_metrics_path});
+    description::add_to(router, engine.catalog(), grpc, {server_version(), config.root_reply, config.tf_metrics_path});
     admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
                                 engine.rollout_control(), engine.experiment_control(), &offload, &engine.routes()});
     if (config.access_log) {

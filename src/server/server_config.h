@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "dialect/description/root_reply.h"
 #include "lifecycle/control_settings.h"
 #include "route/shadow_budget.h"
 #include "server/access/access_config.h"
@@ -44,6 +45,8 @@ struct ServerConfig {
   std::string tf_metrics_path;
   /// The page of metrics begins with TorchServe's.
   bool torchserve_metrics = false;
+  /// What GET / answers in the place of the front page.
+  std::optional<description::RootReply> root_reply;
   /// The name under which it tells of itself.
   std::string server_name = "modelmill";
   std::string host = "127.0.0.1";

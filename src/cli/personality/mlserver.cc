@@ -104,6 +104,7 @@ Outcome start(const std::vector<std::string>& arguments, const Environment& envi
   if (!fs::is_directory(folder, error)) return complain("Invalid value for 'FOLDER': '" + folder + "' is no folder");
   MlserverDraft draft;
   draft.launch.config.server_name = kName;
+  draft.launch.config.root_reply = {404, "application/json", R"({"detail":"Not Found"})"};
   std::vector<const MlserverSetting*> ignored;
   Status status = read_mlserver_settings(folder, environment, draft, ignored);
   if (status.ok()) status = finish(folder, environment, draft);

@@ -9,6 +9,7 @@
 #include "cli/personality/torchserve_draft.h"
 #include "cli/personality/torchserve_keys.h"
 #include "cli/personality/ts_config_option.h"
+#include "dialect/torchserve/answers.h"
 #include "repository/model_files.h"
 #include "repository/torchserve_properties.h"
 
@@ -179,6 +180,8 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   config.failed_models = FailedModels::kServeOn;
   config.allow_url_code = true;  // as there, what may be loaded may be run
   config.torchserve_metrics = true;
+  const torchserve::Failure refused = torchserve::failure_of(torchserve::method_not_allowed());
+  config.root_reply = {refused.status, "application/json", torchserve::failure_json(refused)};
   config.access.rules[static_cast<size_t>(wire::ApiGroup::kManagement)] = AccessRule();
   config.access.management_prefixes = {"/models", "/token", "/torchserve/models", "/torchserve/token",
                                        "/org.pytorch.serve.grpc.management."};

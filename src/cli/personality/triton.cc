@@ -186,6 +186,7 @@ TritonDraft fresh_draft() {
   TritonDraft draft;
   ServerConfig& config = draft.launch.config;
   config.server_name = "triton";
+  config.root_reply = {404, "application/json", R"({"error":"Not Found"})"};
   config.control.mode = ControlMode::kNone;
   config.limits.http_body = kMaxInputSize;
   config.http_inflated = kMaxInputSize;
