@@ -199,6 +199,7 @@ backend::ModelInfo PythonModel::info() {
   out.inputs = shape.inputs;
   out.outputs = shape.outputs;
   out.capabilities = shape.trials ? 0 : MM_CAP_NO_TRIALS;
+  if (shape.stateful) out.capabilities |= MM_CAP_STATEFUL;
   if (shape.decoupled) out.capabilities |= MM_CAP_DECOUPLED;
   if (shape.concurrent) out.capabilities |= MM_CAP_CONCURRENT_EXECUTE;
   if (shape.ragged) out.capabilities |= MM_CAP_RAGGED;
@@ -217,7 +218,14 @@ backend::ModelInfo PythonModel::info() {
 
 /// The first instance gets the worker that told what the model is, if it is where the instance should be.
 size_t PythonModel::take_seat(const std::string& device) {
-  if (std::exchange(first_taken_, true)) return pool_->add(device);
+  if (std::exchange(first_taken_, true)) {
+    if (pool_->shape().stateful)
+      throw backend::Error(
+          MM_FAILED_PRECONDITION,
+          "it keeps state, and each of several instances would be a process with a state of its own; it "
+          "can have one instance only: set 'instances' (the count of instance_group) to 1");
+    return pool_->add(device);
+  }
   if (device == places_.front()) return 0;
   const size_t seat = pool_->add(device);
   pool_->remove(0);

@@ -45,6 +45,7 @@ ModelShape ModelShape::read(const Json& json) {
   out.shapes_unsure = json["output_shapes_unsure"].boolean(false);
   out.max_batch_size = json["max_batch_size"].integer(0);
   out.workers = json["workers"].integer(0);
+  out.stateful = json["stateful"].boolean(false);
   out.trials = json["trials"].boolean(false);
   out.platform = json["platform"].text();
   if (out.max_batch_size > 0 || json["names_batch"].boolean(false)) {

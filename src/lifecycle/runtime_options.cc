@@ -154,8 +154,8 @@ Result<RuntimeOptions> runtime_options(const FoundModel& found, const FoundVersi
   out.backends = {*own};
   out.runtimes = {reference->runtime};
   const bool chosen = !definition.backend.empty() || !definition.platform.empty() || has_backend_parameters(definition);
-  const bool asked = stands_in_for(wanted.backend, *own) && (wanted.said || !chosen);
-  if (wanted.backend != *own) out.stand_in = find_stand_in(*reference, asked, find);
+  const bool asked = wanted.precision.empty() && stands_in_for(wanted.backend, *own) && (wanted.said || !chosen);
+  if (wanted.backend != *own && wanted.precision.empty()) out.stand_in = find_stand_in(*reference, asked, find);
   if (out.stand_in) return out;
   if (wanted.text == "default" || out.file.empty() || (chosen && !wanted.said)) return out;
 

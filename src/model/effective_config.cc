@@ -190,7 +190,7 @@ class Writer {
     if (groups.size() != 1) return;
     using Kind = InstanceGroup::Kind;
     const Kind kind = groups[0].kind;
-    if (only_said_ && kind == Kind::kAuto && groups[0].gpus.empty()) return;
+    if (kind == Kind::kAuto && groups[0].gpus.empty() && (only_said_ || !counted)) return;
     line("device", kind == Kind::kGpu ? "gpu" : kind == Kind::kCpu ? "cpu" : "auto", origin("instance_group"));
     if (!groups[0].gpus.empty()) line("gpus", list_text(groups[0].gpus), origin("instance_group"));
   }

@@ -75,6 +75,12 @@ std::string base64_encode(std::string_view bytes) {
   return out;
 }
 
+std::string base64_padded(std::string_view bytes) {
+  std::string out = base64_encode(bytes);
+  out.append((4 - out.size() % 4) % 4, '=');
+  return out;
+}
+
 std::optional<std::string> base64_decode(std::string_view text) {
   for (int padding = 0; padding < 2 && !text.empty() && text.back() == '='; ++padding) text.remove_suffix(1);
   if (text.size() % 4 == 1) return std::nullopt;

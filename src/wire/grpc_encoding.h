@@ -22,6 +22,8 @@ std::string percent_encode(std::string_view text);
 
 /// Base64 as "-bin" metadata has it: written without padding, read with or without.
 std::string base64_encode(std::string_view bytes);
+/// The same with the padding that others want.
+std::string base64_padded(std::string_view bytes);
 std::optional<std::string> base64_decode(std::string_view text);
 
 /// The header grpc-accept-encoding of this server.

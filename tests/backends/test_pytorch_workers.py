@@ -159,7 +159,7 @@ def test_state_is_one_workers(made, workers, tmp_path):
         load(server, "counter")
         assert [answer(server, "counter", {"x": [0]})["OUTPUT__0"] for _ in range(4)] == [[0], [1], [2], [3]]
         assert "neither batched nor warmed up" in server.log()
-        assert "set the instance_group's count to 1" in refusal(server, "many")
+        assert "can have one instance only" in refusal(server, "many")
 
 
 def threads_of(pid):

@@ -89,10 +89,10 @@ def test_json_counts_what_was_sent(tmp_path, pair):
     assert (result["same"], result["different"], result["failed"]) == (1, 1, 0)
     assert [request["differences"] for request in result["requests"]] == [0, 2]
     for side in ("against", "with"):
-        assert result[side]["requests"] == 8 and result[side]["failed"] == 0
+        assert result[side]["requests"] == 12 and result[side]["failed"] == 0
         assert 0 < result[side]["p50_ms"] <= result[side]["p99_ms"] and result[side]["requests_per_second"] > 0
     for server, count in zip(pair, before):
-        server.wait_executions(count + 5, "same")
+        server.wait_executions(count + 9, "same")
 
 
 def test_what_a_browser_has_recorded(tmp_path, pair):

@@ -102,7 +102,12 @@ std::vector<ModelLayer> untuned(std::span<const ModelLayer> layers) {
   for (ModelLayer& layer : out) {
     layer.instance_threads.reset();
     layer.instance_range.reset();
-    for (auto& group : *layer.config.mutable_instance_group()) group.clear_count();
+    auto& groups = *layer.config.mutable_instance_group();
+    for (auto& group : groups) group.clear_count();
+    if (groups.size() == 1 && groups[0].ByteSizeLong() == 0) {  // it said how many, and nothing else
+      groups.Clear();
+      layer.fields.erase("instance_group");
+    }
     if (!layer.config.has_dynamic_batching()) continue;
     layer.config.mutable_dynamic_batching()->clear_preferred_batch_size();
     layer.config.mutable_dynamic_batching()->clear_max_queue_delay_microseconds();

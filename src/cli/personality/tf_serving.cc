@@ -143,6 +143,7 @@ Status set_endpoints(TfServingDraft& draft) {
   MM_RETURN_IF_ERROR(set_monitoring(draft, metrics));
   MM_RETURN_IF_ERROR(set_tls(draft));
   ServerConfig& config = draft.launch.config;
+  config.server_name = kName;
   config.root_reply = {404, "text/html",
                        "<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"};
   const wire::Services grpc{.http = false, .grpc = true, .metrics = false};

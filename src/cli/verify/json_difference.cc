@@ -1,7 +1,7 @@
 #include "cli/verify/json_difference.h"
 
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -133,8 +133,7 @@ bool are_close(double expected, double got, double tolerance) {
 
 std::string difference_number(double number) {
   char text[40];
-  std::snprintf(text, sizeof text, "%.9g", number);
-  return text;
+  return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }
 
 void compare_json(const element& expected, const element& got, const ComparisonRules& rules, AnswerDifferences& into) {

@@ -16,9 +16,9 @@ namespace {
 using simdjson::dom::element;
 
 /// What is said of a connection or of how bytes travel; this client's own connection has its own.
-constexpr std::array<std::string_view, 11> kOfConnections = {
+constexpr std::array<std::string_view, 12> kOfConnections = {
     "host", "content-length",   "connection",          "keep-alive", "transfer-encoding", "accept-encoding", "upgrade",
-    "te",   "proxy-connection", "proxy-authorization", "expect"};
+    "te",   "proxy-connection", "proxy-authorization", "expect",     "user-agent"};
 
 void add_header(RecordedRequest& request, std::string_view name, std::string_view value) {
   std::string lower(name);

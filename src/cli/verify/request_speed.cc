@@ -27,15 +27,14 @@ double RequestSpeed::per_second() const {
   return seconds > 0 ? static_cast<double>(times.size()) / seconds : 0;
 }
 
-void measure_speed(std::span<const RecordedRequest> requests, int concurrency, const MakeClient& make_client,
+void measure_speed(std::span<const RecordedRequest> requests, std::span<const std::unique_ptr<HttpClient>> clients,
                    RequestSpeed& into) {
   std::atomic<size_t> next{0};
-  std::vector<RequestSpeed> parts(std::min(static_cast<size_t>(concurrency), requests.size()));
-  std::vector<std::unique_ptr<HttpClient>> clients;
-  for (size_t i = 0; i < parts.size(); ++i) clients.push_back(make_client());
+  const size_t calls = std::max(clients.size(), requests.size());
+  std::vector<RequestSpeed> parts(clients.size());
   const auto work = [&](HttpClient& client, RequestSpeed& part) {
-    for (size_t i = next++; i < requests.size(); i = next++) {
-      const RecordedRequest& request = requests[i];
+    for (size_t i = next++; i < calls; i = next++) {
+      const RecordedRequest& request = requests[i % requests.size()];
       const auto begin = Clock::now();
       const auto reply = client.call(request.method, request.path, request.headers, request.body);
       if (reply.ok())

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -23,12 +22,9 @@ struct RequestSpeed {
   double per_second() const;
 };
 
-/// Makes a client of one server, for one thread.
-using MakeClient = std::function<std::unique_ptr<HttpClient>()>;
-
-/// Sends all requests once, `concurrency` of them at a time, each thread over a connection of its own, and adds what
-/// that took.
-void measure_speed(std::span<const RecordedRequest> requests, int concurrency, const MakeClient& make_client,
+/// Sends all requests once, again from the first where there are more clients than requests; each client's one after
+/// another, in a thread of its own. Adds what that took.
+void measure_speed(std::span<const RecordedRequest> requests, std::span<const std::unique_ptr<HttpClient>> clients,
                    RequestSpeed& into);
 
 }  // namespace modelmill

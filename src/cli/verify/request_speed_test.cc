@@ -24,8 +24,10 @@ TEST(RequestSpeed, WhatIsNotAnsweredHasFailed) {
   // Nobody listens on a unix socket that is not there.
   const std::vector<RecordedRequest> requests(5, {"r:1", "GET", "/", {}, {}});
   RequestSpeed speed;
-  measure_speed(
-      requests, 2, [] { return std::make_unique<HttpClient>(*parse_base_url("unix:/nowhere/at/all.sock")); }, speed);
+  std::vector<std::unique_ptr<HttpClient>> clients;
+  for (int i = 0; i < 2; ++i)
+    clients.push_back(std::make_unique<HttpClient>(*parse_base_url("unix:/nowhere/at/all.sock")));
+  measure_speed(requests, clients, speed);
   EXPECT_EQ(speed.failed, 5u);
   EXPECT_TRUE(speed.times.empty());
 }

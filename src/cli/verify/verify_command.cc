@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/server_link.h"
@@ -34,8 +35,11 @@ Result<Side> side_of(const std::string& url, const VerifyCommand& command) {
   return side;
 }
 
-MakeClient maker_of(const Side& side) {
-  return [&side] { return std::make_unique<HttpClient>(side.url, side.options); };
+/// As many as call at a time.
+std::vector<std::unique_ptr<HttpClient>> clients_of(const Side& side, int concurrency) {
+  std::vector<std::unique_ptr<HttpClient>> out;
+  for (int i = 0; i < concurrency; ++i) out.push_back(std::make_unique<HttpClient>(side.url, side.options));
+  return out;
 }
 
 std::vector<RecordedRequest> with_token(std::vector<RecordedRequest> requests, const std::string& token) {
@@ -89,13 +93,13 @@ ExitCode run(const VerifyCommand& command) {
   report.against = against->url.text();
   report.with = with->url.text();
   const ComparisonRules rules{command.tolerance, {command.ignored.begin(), command.ignored.end()}};
-  const MakeClient to_against = maker_of(*against), to_with = maker_of(*with);
-  if (const Status status = compare_all(*theirs, ours, *to_against(), *to_with(), rules, report); !status.ok())
+  const auto to_against = clients_of(*against, command.concurrency), to_with = clients_of(*with, command.concurrency);
+  if (const Status status = compare_all(*theirs, ours, *to_against[0], *to_with[0], rules, report); !status.ok())
     return fail("verify", status, ExitCode::kUnreachable);
   // In turns, so that what the machine does meanwhile meets both.
   for (int i = 0; i < command.repeat; ++i) {
-    measure_speed(*theirs, command.concurrency, to_against, report.against_speed);
-    measure_speed(ours, command.concurrency, to_with, report.with_speed);
+    measure_speed(*theirs, to_against, report.against_speed);
+    measure_speed(ours, to_with, report.with_speed);
   }
   std::fputs((command.json ? verify_json(report) : verify_text(report)).c_str(), stdout);
   return report.all_same() ? ExitCode::kOk : ExitCode::kFailure;

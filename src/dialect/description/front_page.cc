@@ -65,9 +65,7 @@ std::string hash_source(std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
   MM_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1, "SHA-256");
-  std::string encoded = wire::base64_encode({reinterpret_cast<const char*>(digest.data()), size});
-  encoded.append((4 - encoded.size() % 4) % 4, '=');
-  return "'sha256-" + encoded + "'";
+  return "'sha256-" + wire::base64_padded({reinterpret_cast<const char*>(digest.data()), size}) + "'";
 }
 
 /// Puts `text` in the place of `mark`.
@@ -93,9 +91,13 @@ Page make_page() {
 
 }  // namespace
 
+bool is_browser(const wire::HttpRequest& request) {
+  return request.header("accept").find("text/html") != std::string_view::npos;
+}
+
 wire::HttpReply front_page(const wire::HttpRequest& request, const Catalog& catalog,
                            const std::string& server_version) {
-  if (request.header("accept").find("text/html") == std::string_view::npos) {
+  if (!is_browser(request)) {
     wire::HttpReply reply = wire::HttpReply::text(200, "text/plain; charset=utf-8", describe(catalog, server_version));
     reply.headers.emplace_back("Vary", "Accept");
     return reply;

@@ -64,7 +64,10 @@ void add_to(HttpRouter& router, const Catalog& catalog, const wire::GrpcMethods&
         if (!refuse_other_methods(*exchange))
           reply_compressed(*exchange, front_page(exchange->request(), catalog, shared->server_version));
       },
-      wire::ApiGroup::kMetadata);
+      // The page itself tells nothing: it asks for all that it shows, with the token that is put in there.
+      [](const wire::HttpRequest& request) {
+        return is_browser(request) ? wire::ApiGroup::kHealth : wire::ApiGroup::kMetadata;
+      });
   router.add(
       "openapi.json",
       [&catalog, shared](const Exchange& exchange) {

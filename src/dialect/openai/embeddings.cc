@@ -42,7 +42,8 @@ Status EmbeddingsCall::parse(const Bytes&, const ModelVersion& version, InferReq
   request.id = http().header("x-request-id");
   param_ = "model";
   MM_ASSIGN_OR_RETURN(const EmbeddingModel model, embedding_model(version));
-  plan_ = {model.output->name, model.counts == nullptr ? std::string() : model.counts->name, cuts_of(version)};
+  plan_ = {model.output->name, model.counts == nullptr ? std::string() : model.counts->name,
+           asked_->dimensions == 0 ? VectorCuts{} : cuts_of(version)};
   param_ = "dimensions";
   MM_RETURN_IF_ERROR(plan_.cuts.check(asked_->dimensions, model.output->shape[1]));
   param_ = "input";
@@ -113,9 +114,13 @@ void handle_embeddings(Inference& inference, const HttpOptions& options, Exchang
   const bool large = !body || (body->ok() && (*body)->size() > kLoopBytes);
   if (!large || options.offload == nullptr)
     return go_on(inference, options, exchange, read(request, std::move(body), options.inflate));
-  const Status status = run_large(*options.offload, [&inference, options, exchange, body = std::move(body)] {
+  // Until the call is on its way it is not the call that hears of a client that goes. Both on the loop.
+  const auto gone = std::make_shared<bool>(false);
+  exchange->on_abandoned([gone] { *gone = true; });
+  const Status status = run_large(*options.offload, [&inference, options, exchange, gone, body = std::move(body)] {
     Reading reading = read(exchange->request(), body, options.inflate);
-    exchange->loop().post([&inference, options, exchange, reading = std::move(reading)]() mutable {
+    exchange->loop().post([&inference, options, exchange, gone, reading = std::move(reading)]() mutable {
+      if (*gone) return;
       go_on(inference, options, exchange, std::move(reading));
     });
   });

@@ -60,10 +60,8 @@ void normalize(std::vector<float>& vector) {
 
 void append_vector(JsonWriter& json, const std::vector<float>& vector, bool base64) {
   if (base64) {
-    std::string text =
-        wire::base64_encode({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)});
-    text.append((4 - text.size() % 4) % 4, '=');
-    json.value(text);
+    const std::string_view bytes{reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)};
+    json.raw('"' + wire::base64_padded(bytes) + '"');
     return;
   }
   std::string numbers;

@@ -9,19 +9,16 @@
 namespace modelmill::openai {
 namespace {
 
-/// In seconds since 1970. That of the first call, which comes while the server is set up.
-int64_t server_start() {
-  static const int64_t start =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  return start;
-}
+/// In seconds since 1970: when the program was started.
+const int64_t kCreated =
+    std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 
 bool can_be_asked(const ModelEntry& entry) { return !entry.versions.empty() || entry.on_demand; }
 
 }  // namespace
 
 void write_model_members(JsonWriter& json, std::string_view name) {
-  json.field("id", name).field("object", "model").field("created", server_start()).field("owned_by", "modelmill");
+  json.field("id", name).field("object", "model").field("created", kCreated).field("owned_by", "modelmill");
 }
 
 void write_list_members(JsonWriter& json, const ModelTable& table) {

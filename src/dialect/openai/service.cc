@@ -43,7 +43,6 @@ wire::ApiGroup group_of(const wire::HttpRequest& request) {
 }  // namespace
 
 void add_to(HttpRouter& router, Inference& inference, const HttpOptions& options) {
-  (void)list_models(inference.catalog());  // the time at which models are created is now
   router.add(
       "openai", [&inference, options](Exchange exchange) { handle(inference, options, std::move(exchange)); },
       group_of);

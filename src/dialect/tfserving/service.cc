@@ -108,6 +108,10 @@ void handle(Inference& inference, const HttpOptions& options, const std::shared_
   const Result<RestPath> path = parse_rest_path(request.method, request.path);
   if (!path.ok()) return exchange->reply(error_reply(path.status()));
   if (request.method != "POST") {
+    // TensorFlow Serving has no routes, and OpenAI's clients take one for a model.
+    const bool of_name = path->ask == Ask::kStatus && !path->target.version && path->target.label.empty();
+    if (of_name && path->dialects == Dialects::kBoth && inference.find_route(path->target.model))
+      return exchange->reply(openai::describe_model(inference, path->target.model));
     Result<std::string> body = describe(inference.catalog(), *path);
     wire::HttpReply reply = body.ok() ? json_reply(200, std::move(body).value()) : error_reply(body.status());
     compress_reply(reply, request);

@@ -68,7 +68,6 @@ class Torch(Rows):
         self._learn(hello["config"], found.inputs)
         if self._program.keeps_state:
             log.info("it is neither batched nor warmed up with made-up inputs, because its forward() changes what it keeps")
-            _check_one_worker(hello["config"])
             self._program = open_program()  # as it was before it was tried
 
     def _settle(self):
@@ -101,7 +100,7 @@ class Torch(Rows):
                 raise
             log.debug("%s", error)  # what the author wrote down has to do: zeros may be wrong values for this model
         self.outputs = torch_ports.name_outputs(outputs, tried)
-        self._types = [port.dtype for port in self.outputs]
+        self.types = [port.dtype for port in self.outputs]
 
     def describe(self):
         out = {
@@ -111,7 +110,7 @@ class Torch(Rows):
             "output_shapes_unsure": True,
             "platform": self.platform,
         }
-        return out if self._program.keeps_state else {**out, "trials": True, "names_batch": self._named_batch}
+        return {**out, "stateful": True} if self._program.keeps_state else {**out, "trials": True, "names_batch": self._named_batch}
 
     def _call(self, arrays):
         """[(key, type, array)] of {input: array}."""
@@ -163,25 +162,3 @@ class Torch(Rows):
                 )
             out.append(np.asarray(array))
         return out
-
-    def _answer(self, batch, serving, which, results):
-        indices = range(len(self.outputs))
-        try:
-            if which is None:
-                batch.answer_rows(indices, results, self._types)
-            else:
-                batch.answer(which, indices, results, types=self._types)
-        except Exception as error:
-            serving.fail(batch, which, error)
-
-
-def _check_one_worker(config):
-    """What a program keeps is its process's own."""
-    counts = [int(group.get("count") or 1) for group in config.get("instance_group", ())]
-    workers = max(sum(counts), int(api.parameter("workers", 0) or 0))
-    if workers > 1:
-        raise Error(
-            f"its forward() changes what it keeps, and each of its {workers} instances would be a process that keeps its own; "
-            "set the instance_group's count to 1",
-            code="FAILED_PRECONDITION",
-        )

@@ -39,9 +39,11 @@ class Rows(Flavour):
     once more request by request, so that one bad request costs no other its answer. The `extra` ones of the outputs,
     which are the last, go only to requests that name them."""
 
+    types = None  # of the outputs, where they are not those of the arrays
+    extra = 0
+
     def __init__(self, inputs, outputs, predict, batch, extra=0):
-        self.inputs, self.outputs, self.predict, self.batch = inputs, outputs, predict, batch
-        self.usual = range(len(outputs) - extra)
+        self.inputs, self.outputs, self.predict, self.batch, self.extra = inputs, outputs, predict, batch, extra
 
     def describe(self):
         return {
@@ -49,7 +51,7 @@ class Rows(Flavour):
             "outputs": [one.describe(True) for one in self.outputs],
             "gather": True,
             "max_batch_size": self.batch,
-            "wants_info": len(self.usual) < len(self.outputs),
+            "wants_info": self.extra > 0,
         }
 
     def execute(self, batch, serving):
@@ -84,14 +86,17 @@ class Rows(Flavour):
 
     def _indices(self, batch, number):
         """Of the outputs that a request gets; the server leaves out what it named not."""
-        wanted = len(self.usual) < len(self.outputs) and batch.info[number].get("outputs")
-        return range(len(self.outputs)) if wanted else self.usual
+        wanted = self.extra == 0 or batch.info[number].get("outputs")
+        return range(len(self.outputs) - (0 if wanted else self.extra))
 
     def _answer(self, batch, serving, which, results):
         try:
             if which is not None:
                 indices = self._indices(batch, which)
-                batch.answer(which, indices, [results[i] for i in indices])
+                batch.answer(which, indices, [results[i] for i in indices], types=self.types)
+                return
+            if self.extra == 0:
+                batch.answer_rows(range(len(self.outputs)), results, self.types)
                 return
             each = [self._indices(batch, number) for number in range(len(batch.rows))]
             if all(indices == each[0] for indices in each):

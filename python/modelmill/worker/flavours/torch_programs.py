@@ -136,8 +136,6 @@ def translated(torch, context=""):
 class Script:
     """TorchScript: a module of torch.jit's."""
 
-    has_own_threads = False
-
     def __init__(self, torch, file, values):
         with translated(torch, f"file '{file}' can't be loaded"):
             self._module = torch.jit.load(file, map_location="cpu").eval()
@@ -252,8 +250,6 @@ def _add_examples(torch, file, arguments, values):
 
 class Package:
     """What AOTInductor compiled: native code, which torch unpacks and opens."""
-
-    keeps_state, copies_inputs, has_own_threads = False, False, True
 
     def __init__(self, torch, file, model, known):
         try:
