@@ -211,28 +211,31 @@ Status Engine::load() {
   if (!any && config_.failed_models == FailedModels::kServeOthers)
     return failed_precondition("no model could be loaded" + failed);
   route_keeper_->look_over();
-  MM_RETURN_IF_ERROR(declare_routes());
+  MM_ASSIGN_OR_RETURN(std::vector<std::string> files, declare_routes());
+  watch_routes(std::move(files));
   rollout_keeper_->begin_looking();
   experiment_keeper_->begin_looking();
   return ok_status();
 }
 
-Status Engine::declare_routes() {
+Result<std::vector<std::string>> Engine::declare_routes() {
   MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
   lifecycle_->set_device_budgets(declared.device_memory);
   for (const YamlRoute& route : declared.routes) {
     const Status status = route_keeper_->declare(route.route, route.place);
     if (!status.ok()) return status.with_context(route.place);
   }
+  return declared.files;
+}
+
+void Engine::watch_routes(std::vector<std::string> files) {
   const ControlMode mode = config_.control.mode;
-  if (route_files_ || declared.files.empty() || mode == ControlMode::kNone || mode == ControlMode::kExplicit)
-    return ok_status();
-  route_files_ = std::make_unique<FileWatcher>(declared.files, [this] {
-    if (const Status status = declare_routes(); !status.ok())
+  if (files.empty() || mode == ControlMode::kNone || mode == ControlMode::kExplicit) return;
+  route_files_ = std::make_unique<FileWatcher>(std::move(files), [this] {
+    if (const Status status = declare_routes().status(); !status.ok())
       Log::error("the routes and budgets of a changed file are not taken", {{"reason", status.message()}});
   });
   route_files_->start();
-  return ok_status();
 }
 
 void Engine::shutdown() {

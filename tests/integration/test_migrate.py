@@ -226,8 +226,14 @@ def test_nothing_is_overwritten_unasked(tmp_path):
 def test_what_cannot_be_served_is_left_out_and_told(tmp_path):
     repositories.add(tmp_path / "theirs", "good", models.scaled(2), repositories.BATCHED_CONFIG)
     bad = repositories.add(tmp_path / "theirs", "bad", models.scaled(2), "max_batch_size: -1\n")
-    result = migrate(tmp_path / "theirs", "--to", tmp_path / "ours", code=FAILED)
-    assert f"{bad}/config.pbtxt:1:" in result.stderr and "; 1 problem left models out" in result.stdout
+    # Triton lets a request wait for any time.
+    policy = "dynamic_batching { default_queue_policy { default_timeout_microseconds: 7200000000 } "
+    patient = repositories.BATCHED_CONFIG.replace("dynamic_batching {", policy)
+    repositories.add(tmp_path / "theirs", "patient", models.scaled(2), patient)
+    for arguments in (["--dry-run"], []):
+        result = migrate(tmp_path / "theirs", "--to", tmp_path / "ours", *arguments, code=FAILED)
+        assert f"{bad}/config.pbtxt:1:" in result.stderr and "; 2 problems left models out" in result.stdout
+        assert "it can't be said in modelmill.yaml" in result.stderr
     assert [p.name for p in (tmp_path / "ours").iterdir()] == ["good"]
 
 

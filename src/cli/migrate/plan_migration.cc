@@ -13,6 +13,7 @@
 #include "cli/migrate/moved_settings.h"
 #include "cli/migrate/said_lines.h"
 #include "model/effective_config.h"
+#include "model/yaml_config.h"
 #include "repository/model_files.h"
 #include "repository/torchserve_properties.h"
 
@@ -88,6 +89,7 @@ class Planner {
     // A layout that stays inside keeps its own config.pbtxt.
     if (place.path.empty()) out.leftover = leftover_config(config, leftover);
     out.yaml = yaml_of(model, place, wanted, leftover);
+    MM_RETURN_IF_ERROR(check(out.yaml));
     add_settings(model, configuration, leftover, out);
     return out;
   }
@@ -99,6 +101,14 @@ class Planner {
     leftover.insert("name");
     const std::vector<ModelLayer> with_key = without(layers, leftover);
     return out + options_.named(said_yaml(lay_over(with_key).definition, with_key));
+  }
+
+  /// Other servers have settings whose values are beyond what ours may be.
+  static Status check(const std::string& yaml) {
+    const YamlConfig read = read_yaml_config(yaml, kYamlConfigFile);
+    const std::vector<ConfigProblem>& problems = read.models.empty() ? read.problems : read.models.front().problems;
+    if (problems.empty()) return ok_status();
+    return status_of(problems.front()).with_context("it can't be said in modelmill.yaml");
   }
 
   void add_settings(const FoundModel& model, const ModelConfiguration& configuration,
