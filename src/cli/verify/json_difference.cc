@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -132,8 +133,12 @@ bool are_close(double expected, double got, double tolerance) {
 }
 
 std::string difference_number(double number) {
+  constexpr double kWhole = 1e15;  // above it the digits of a double are no longer all its own
   char text[40];
-  return {text, std::to_chars(text, text + sizeof text, number).ptr};
+  const bool whole = std::abs(number) < kWhole && number == std::trunc(number);
+  const auto end = whole ? std::to_chars(text, text + sizeof text, static_cast<int64_t>(number))
+                         : std::to_chars(text, text + sizeof text, number);
+  return {text, end.ptr};
 }
 
 void compare_json(const element& expected, const element& got, const ComparisonRules& rules, AnswerDifferences& into) {
