@@ -94,7 +94,7 @@ Status replace(const fs::path& from, const fs::path& to, const fs::path& aside) 
   if (error) return unwritable(to, error.message());
   fs::rename(from, to, error);
   if (!error) return ok_status();
-  const Status status = unwritable(to, error.message());
+  Status status = unwritable(to, error.message());
   if (there) fs::rename(aside, to, error);
   return status;
 }
