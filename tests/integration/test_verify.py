@@ -8,7 +8,7 @@ import pytest
 
 import models
 from personalities import free_ports
-from servers import run_cli, serving
+from servers import run_cli, serving, wait_until
 
 SAME, DIFFERENT, USAGE, UNREACHABLE = 0, 1, 2, 3
 
@@ -83,7 +83,7 @@ def test_differences_have_places(tmp_path, pair):
 
 
 def test_json_counts_what_was_sent(tmp_path, pair):
-    before = [server.executions("same") for server in pair]
+    before = [server.stats("same")["inference_count"] for server in pair]
     lines = [infer("same", 1, 2, 3, 4), infer("other", 1, 0, 2, 0)]
     result = json.loads(verify(tmp_path, pair, lines, "--repeat", 4, "--concurrency", 3, "--json", code=DIFFERENT).stdout)
     assert (result["same"], result["different"], result["failed"]) == (1, 1, 0)
@@ -92,7 +92,7 @@ def test_json_counts_what_was_sent(tmp_path, pair):
         assert result[side]["requests"] == 12 and result[side]["failed"] == 0
         assert 0 < result[side]["p50_ms"] <= result[side]["p99_ms"] and result[side]["requests_per_second"] > 0
     for server, count in zip(pair, before):
-        server.wait_executions(count + 9, "same")
+        wait_until(lambda server=server, sent=count + 9: server.stats("same")["inference_count"] == sent, "all are counted")
 
 
 def test_what_a_browser_has_recorded(tmp_path, pair):

@@ -85,7 +85,8 @@ void Service::Rep::handle(const Exchange& exchange) const {
 Status Service::Rep::answer(const Exchange& exchange, const std::vector<std::string>& path) const {
   const wire::HttpRequest& request = exchange->request();
   if (path.empty() || path[0] == "api-description") {
-    if (path.empty() && request.method != "OPTIONS") return method_not_allowed();
+    if (path.empty() && request.method != "OPTIONS")  // or it has escapes that are none
+      return split_path(request.path).ok() ? method_not_allowed() : no_such_resource();
     if (path.size() > 1) return no_such_resource();
     reply(exchange, plain_reply(200, describe_all(options.server_version)));
     return ok_status();

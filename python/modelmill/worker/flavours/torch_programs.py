@@ -251,6 +251,8 @@ def _add_examples(torch, file, arguments, values):
 class Package:
     """What AOTInductor compiled: native code, which torch unpacks and opens."""
 
+    keeps_state, copies_inputs = False, False
+
     def __init__(self, torch, file, model, known):
         try:
             from torch._inductor.package import load_package
