@@ -5,6 +5,7 @@ Prints how many are open. For each line on standard input all of them send one m
 printed. At the end of standard input they are closed.
 """
 
+import re
 import resource
 import selectors
 import socket
@@ -49,8 +50,9 @@ class Idle:
             return None
         self.received += data
         if not self.http2:
-            # The answer to this question has no body.
-            answered = self.received.startswith(b"HTTP/1.1 200") and self.received.endswith(b"\r\n\r\n")
+            head, _, body = self.received.partition(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head)
+            answered = head.startswith(b"HTTP/1.1 200") and length is not None and len(body) == int(length[1])
             if answered:
                 self.received.clear()
             return answered
