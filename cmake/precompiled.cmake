@@ -1,8 +1,7 @@
 # The headers of the standard library, of Boost, protobuf and GoogleTest that many of our sources include, read once
-# instead of a thousand times: a build takes two thirds of the time. It is on where sanitizers are, and off for what is
-# shipped, so that a source that doesn't include what it uses is found. gcc wants the same options for such a header as for
-# its users, hence three of them.
-option(MODELMILL_PRECOMPILE "Precompile the headers of others (gcc only)" OFF)
+# instead of a thousand times: a build takes two thirds of the time. Only builds with sanitizers do so: what is shipped is
+# compiled without, and so is a source found there that doesn't include what it uses. gcc wants the same options for such a
+# header as for its users, hence two of them.
 
 set(mm_precompiled_headers
   <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <deque>
@@ -21,19 +20,18 @@ function(mm_precompiled_kind kind)
   target_precompile_headers(mm_precompiled_${kind} PRIVATE ${P_HEADERS})
 endfunction()
 
-if(MODELMILL_PRECOMPILE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+if(MODELMILL_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(mm_precompiles TRUE)
   set(headers ${mm_precompiled_headers} ${mm_precompiled_protobuf})
   # ccache asks for the first; and gcc 12 no longer knows of what is precompiled that it comes from others, and sees in it
   # what is not there.
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess> $<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds>)
   mm_precompiled_kind(plain HEADERS ${headers})
-  mm_precompiled_kind(small HEADERS ${headers} OPTIONS $<$<CONFIG:Release>:-Os>)
   mm_precompiled_kind(tests HEADERS ${headers} <gmock/gmock.h> <gtest/gtest.h> DEPS GTest::gmock OPTIONS -fPIE)
   set_target_properties(mm_precompiled_tests PROPERTIES POSITION_INDEPENDENT_CODE OFF)
 endif()
 
-# mm_precompiled(TARGET plain|small|tests)
+# mm_precompiled(TARGET plain|tests)
 function(mm_precompiled target kind)
   if(mm_precompiles)
     target_precompile_headers(${target} REUSE_FROM mm_precompiled_${kind})

@@ -1,13 +1,11 @@
 #include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <string>
 #include <utility>
 
 #include "base/json_text.h"
 #include "cli/commands.h"
 #include "cli/experiment_text.h"
+#include "cli/input_text.h"
 #include "cli/model_info.h"
 #include "cli/server_link.h"
 
@@ -40,12 +38,7 @@ std::string request_of(const ExperimentCommand& command) {
 Result<std::string> outcomes_of(const ExperimentCommand& command) {
   const std::string& source = command.outcomes;
   if (source.starts_with('{') || source.starts_with('[')) return source;
-  if (source == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  if (!source.empty()) {
-    std::ifstream file(source, std::ios::binary);
-    if (!file) return not_found("can't read '" + source + "'; name a file that has outcomes as JSON, or give the JSON");
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  }
+  if (!source.empty()) return input_text(source, "name a file that has outcomes as JSON, or give the JSON");
   JsonWriter json;
   json.begin_object();
   for (const auto& [key, value] :

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "cli/archive_previews.h"
 #include "cli/commands.h"
+#include "cli/known_formats.h"
+#include "cli/number_text.h"
 #include "model/effective_config.h"
 #include "model/yaml_schema.h"
 #include "repository/lint_models.h"
@@ -13,12 +15,6 @@
 namespace modelmill {
 namespace {
 
-std::vector<ModelFormat> formats_of(BackendRegistry& backends) {
-  std::vector<ModelFormat> formats;
-  for (const auto& known : backends.available()) formats.push_back({known.name, known.default_file, known.extensions});
-  return formats;
-}
-
 std::string problems_text(const std::vector<ConfigProblem>& problems, const char* kind) {
   std::string out;
   for (const ConfigProblem& problem : problems) out += problem.place + ": " + kind + ": " + problem.message + "\n";
@@ -26,9 +22,6 @@ std::string problems_text(const std::vector<ConfigProblem>& problems, const char
 }
 
 std::string summary(const LintReport& report) {
-  const auto counted = [](size_t count, const char* what) {
-    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
-  };
   return counted(report.models.size(), "model") + " without a problem, " + counted(report.problems.size(), "problem") +
          "\n";
 }
@@ -60,7 +53,7 @@ ExitCode run(const LintCommand& command) {
   options.open_url = [](const std::string& url, const std::string&) {
     return LocalCopy{{}, nullptr, parse_source_url(url).status()};
   };
-  const LintReport report = lint_models(command.paths, formats_of(*registry), options);
+  const LintReport report = lint_models(command.paths, known_formats(*registry), options);
   // With the configuration on standard output, what is wrong goes beside it.
   const std::string told = problems_text(report.problems, "error") + problems_text(report.notes, "note");
   std::fputs((archives.named(told) + archives.summary() + summary(report)).c_str(),

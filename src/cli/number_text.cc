@@ -28,4 +28,8 @@ std::string time_text(const std::optional<double>& us) {
   return number_text("%.1f s", *us / 1e6);
 }
 
+std::string counted(size_t count, const char* what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 }  // namespace modelmill

@@ -1,10 +1,8 @@
 #include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/input_text.h"
 #include "cli/model_info.h"
 #include "cli/route_shadow_text.h"
 #include "cli/route_text.h"
@@ -16,10 +14,7 @@ namespace {
 /// The JSON of a route: the argument itself, a file, or standard input.
 Result<std::string> read_definition(const std::string& source) {
   if (source.starts_with('{')) return source;
-  if (source == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  std::ifstream file(source, std::ios::binary);
-  if (!file) return not_found("can't read '" + source + "'; name a file that has the route as JSON, or give the JSON");
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  return input_text(source, "name a file that has the route as JSON, or give the JSON");
 }
 
 Result<std::string> ask(const RouteCommand& command, ServerLink& link) {

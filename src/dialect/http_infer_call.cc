@@ -27,7 +27,7 @@ void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options, Ro
   pin_ = std::move(pin).value();
   version_ = pin_->version();
   request_->version = version_;
-  std::optional<Result<Bytes>> body = decode_on_loop(http(), options);
+  std::optional<Result<Bytes>> body = reads_body() ? decode_on_loop(http(), options) : Bytes();
   const bool large = !body || (body->ok() && parsed_bytes(**body) > kLoopBytes);
   if (!large || offload_ == nullptr) return read(std::move(body), options.inflate);
   const Status status = run_large(*offload_, [self = shared_from_this(), body = std::move(body),

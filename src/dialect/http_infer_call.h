@@ -33,6 +33,8 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   virtual wire::HttpReply write(InferResponse response) = 0;
   /// Gets for the parsed request what does not come in the body. May run on a thread of the offload.
   virtual Status fetch(InferRequest&) { return ok_status(); }
+  /// False: what is in the body is known already. It is not decoded, and parse() gets an empty one.
+  virtual bool reads_body() const { return true; }
   /// How much of the body parse() works through: above kLoopBytes a loop doesn't.
   virtual size_t parsed_bytes(const Bytes& body) const { return body.size(); }
   /// The same of what fetch() gets.

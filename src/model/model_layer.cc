@@ -3,13 +3,13 @@
 #include <google/protobuf/descriptor.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "base/check.h"
 #include "model/config_check.h"
 #include "model/config_notes.h"
 #include "model/ensemble_check.h"
+#include "model/layer_extras.h"
 #include "model/triton_config.h"
 
 namespace modelmill {
@@ -113,19 +113,10 @@ ConfigProblem placed(const ConfigIssue& issue, std::span<const ModelLayer> layer
 
 bool ModelLayer::says(std::string_view field) const {
   if (fields.contains(std::string(field))) return true;
-  const std::map<std::string_view, bool> extras{{"labels", labels.has_value()},
-                                                {"default_version", default_version.has_value()},
-                                                {"swap", swap.has_value()},
-                                                {"allow_breaking", allow_breaking.has_value()},
-                                                {"pinned", pinned.has_value()},
-                                                {"instance_range", instance_range.has_value()},
-                                                {"instance_threads", instance_threads.has_value()},
-                                                {"objective_p99", objective_p99.has_value()},
-                                                {"allowed_sizes", allowed_sizes.has_value()},
-                                                {"request_logs", request_logs.has_value()},
-                                                {"combination", combination.has_value()}};
-  const auto it = extras.find(field);
-  return it != extras.end() && it->second;
+  bool said = false;
+  for_each_extra(*this,
+                 [&](std::string_view name, const auto& member) { said |= name == field && member.has_value(); });
+  return said;
 }
 
 ModelLayer text_layer(const std::string& field, const std::string& value, const std::string& place) {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cli/archive_previews.h"
 #include "cli/commands.h"
+#include "cli/known_formats.h"
 #include "cli/migrate/find_foreign.h"
 #include "cli/migrate/migration_folder.h"
 #include "cli/migrate/migration_text.h"
@@ -35,12 +36,6 @@ Status check_written(const Migration& migration, const std::string& folder, std:
   return ok_status();
 }
 
-std::vector<ModelFormat> formats_of(BackendRegistry& backends) {
-  std::vector<ModelFormat> formats;
-  for (const auto& known : backends.available()) formats.push_back({known.name, known.default_file, known.extensions});
-  return formats;
-}
-
 void tell(const Migration& migration) {
   for (const ConfigProblem& problem : migration.left_out)
     std::fputs((problem.place + ": error: " + problem.message + "\n").c_str(), stderr);
@@ -52,7 +47,7 @@ void tell(const Migration& migration) {
 ExitCode run(const MigrateCommand& command) {
   Log::configure({LogLevel::kWarning, LogFormat::kText, 2});
   const auto registry = make_backend_registry(command.config, nullptr);
-  const std::vector<ModelFormat> formats = formats_of(*registry);
+  const std::vector<ModelFormat> formats = known_formats(*registry);
   ArchivePreviews archives;
   FindOptions options;
   options.open_archive = [&archives](const std::string& path) { return archives.open(path); };

@@ -5,15 +5,12 @@
 
 #include "base/json_text.h"
 #include "cli/migrate/find_foreign.h"
+#include "cli/number_text.h"
 
 namespace modelmill {
 namespace {
 
 constexpr std::array kFates = {SettingFate::kSame, SettingFate::kBetter, SettingFate::kGone};
-
-std::string counted(size_t count, const char* what) {
-  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
-}
 
 std::string setting_text(const MovedSetting& setting) {
   std::string fate = fate_name(setting.fate);

@@ -26,12 +26,6 @@ inference::ModelConfig config_of(const ModelDefinition& definition) {
   return config;
 }
 
-std::string json_text(const std::string& text) {
-  std::string out;
-  append_json_string(out, text);
-  return out;
-}
-
 /// The definition with the backend of the newest version that is served.
 Result<ModelDefinition> with_backend(const FoundModel& model, ModelDefinition definition,
                                      std::span<const ModelFormat> formats) {
@@ -97,7 +91,9 @@ class Planner {
   std::string yaml_of(const FoundModel& model, const ModelPlace& place, std::span<const ModelLayer> layers,
                       std::set<std::string> leftover) const {
     std::string out = "schema_version: 1\n";
-    if (!place.path.empty()) out += "name: " + json_text(model.name) + "\npath: " + json_text(place.path) + "\n";
+    if (!place.path.empty())
+      out +=
+          "name: " + JsonWriter().value(model.name).take() + "\npath: " + JsonWriter().value(place.path).take() + "\n";
     leftover.insert("name");
     const std::vector<ModelLayer> with_key = without(layers, leftover);
     return out + options_.named(said_yaml(lay_over(with_key).definition, with_key));

@@ -3,17 +3,14 @@
 #include <google/protobuf/descriptor.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
+
+#include "model/layer_extras.h"
 
 namespace modelmill {
 namespace {
 
 constexpr std::string_view kComment = "  # ";
-
-constexpr std::array kExtras = {"labels",         "default_version",  "swap",          "allow_breaking", "pinned",
-                                "instance_range", "instance_threads", "objective_p99", "allowed_sizes",  "request_logs",
-                                "combination"};
 
 std::vector<std::string_view> split_lines(std::string_view text) {
   std::vector<std::string_view> lines;
@@ -28,23 +25,6 @@ std::vector<std::string_view> split_lines(std::string_view text) {
 std::string_view without_comment(std::string_view line) {
   const size_t comment = line.rfind(kComment);
   return comment == std::string_view::npos ? line : line.substr(0, comment);
-}
-
-void forget_extras(ModelLayer& layer, const std::string& but) {
-  const auto forget = [&but](const char* name, auto& member) {
-    if (but != name) member.reset();
-  };
-  forget("labels", layer.labels);
-  forget("default_version", layer.default_version);
-  forget("swap", layer.swap);
-  forget("allow_breaking", layer.allow_breaking);
-  forget("pinned", layer.pinned);
-  forget("instance_range", layer.instance_range);
-  forget("instance_threads", layer.instance_threads);
-  forget("objective_p99", layer.objective_p99);
-  forget("allowed_sizes", layer.allowed_sizes);
-  forget("request_logs", layer.request_logs);
-  forget("combination", layer.combination);
 }
 
 }  // namespace
@@ -86,7 +66,9 @@ std::string without_origins(std::string_view yaml) {
 ModelLayer only(const ModelLayer& layer, const std::string& field) {
   ModelLayer out = layer;
   std::erase_if(out.fields, [&](const std::string& name) { return name != field; });
-  forget_extras(out, field);
+  for_each_extra(out, [&](std::string_view name, auto& member) {
+    if (name != field) member.reset();
+  });
   return out;
 }
 
@@ -128,7 +110,7 @@ std::vector<std::string> said_fields(std::span<const ModelLayer> layers) {
   };
   const auto* type = inference::ModelConfig::descriptor();
   for (int i = 0; i < type->field_count(); ++i) add_if_said(type->field(i)->name());
-  for (const char* extra : kExtras) add_if_said(extra);
+  if (!layers.empty()) for_each_extra(layers.front(), [&](const char* name, const auto&) { add_if_said(name); });
   return out;
 }
 

@@ -1,25 +1,16 @@
 #include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/input_text.h"
 #include "cli/server_link.h"
 #include "cli/verify/verify_report.h"
 
 namespace modelmill {
 namespace {
-
-Result<std::string> text_of_requests(const std::string& file) {
-  if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return not_found("can't read '" + file + "'; name a file with requests, or '-'");
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
 
 /// One of the two servers.
 struct Side {
@@ -83,7 +74,7 @@ ExitCode run(const VerifyCommand& command) {
   if (!with.ok()) return usage(with.status());
   const auto token = client_token(command.token_file);
   if (!token.ok()) return usage(token.status());
-  const auto text = text_of_requests(command.requests);
+  const auto text = input_text(command.requests, "name a file with requests, or '-'");
   if (!text.ok()) return usage(text.status());
   const auto theirs = read_requests(*text, command.requests == "-" ? "standard input" : command.requests);
   if (!theirs.ok()) return usage(theirs.status());

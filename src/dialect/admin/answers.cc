@@ -7,12 +7,6 @@
 
 namespace modelmill::admin {
 
-wire::HttpReply wrong_method(const char* allowed) {
-  wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
-  reply.headers.emplace_back("Allow", allowed);
-  return reply;
-}
-
 wire::HttpReply reply_of(Result<std::string> json) {
   return json.ok() ? json_reply(200, *std::move(json)) : error_reply(json.status());
 }

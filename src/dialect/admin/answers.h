@@ -10,9 +10,6 @@
 
 namespace modelmill::admin {
 
-/// 405; `allowed` as the header Allow has it, "GET, POST".
-wire::HttpReply wrong_method(const char* allowed);
-
 /// 200 with a document, or the error.
 wire::HttpReply reply_of(Result<std::string> json);
 

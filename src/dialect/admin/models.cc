@@ -6,6 +6,7 @@
 #include "dialect/admin/answers.h"
 #include "dialect/http_router.h"
 #include "dialect/json_input.h"
+#include "dialect/method_check.h"
 #include "wire/loop.h"
 
 namespace modelmill::admin {

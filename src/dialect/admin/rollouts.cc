@@ -6,6 +6,7 @@
 #include "base/client_network.h"
 #include "dialect/admin/answers.h"
 #include "dialect/http_router.h"
+#include "dialect/method_check.h"
 
 namespace modelmill::admin {
 namespace {

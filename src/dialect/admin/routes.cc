@@ -7,6 +7,7 @@
 #include "dialect/admin/answers.h"
 #include "dialect/admin/route_shadows.h"
 #include "dialect/http_router.h"
+#include "dialect/method_check.h"
 
 namespace modelmill::admin {
 namespace {

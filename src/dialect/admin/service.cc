@@ -4,20 +4,13 @@
 
 #include "dialect/admin/explain.h"
 #include "dialect/http_compression.h"
+#include "dialect/method_check.h"
 
 namespace modelmill::admin {
 namespace {
 
 /// What the metrics are served as: Prometheus' text format.
 constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
-
-bool refuse_other_methods(wire::HttpExchange& exchange) {
-  if (exchange.request().method == "GET") return false;
-  wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
-  reply.headers.emplace_back("Allow", "GET");
-  exchange.reply(std::move(reply));
-  return true;
-}
 
 void reply_text(wire::HttpExchange& exchange, std::string_view type, std::string text) {
   wire::HttpReply reply = wire::HttpReply::text(200, type, std::move(text));
@@ -32,14 +25,14 @@ void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& me
   router.add(
       "metrics",
       [&metrics, more = std::move(more_metrics)](std::shared_ptr<wire::HttpExchange> exchange) {
-        if (refuse_other_methods(*exchange)) return;
+        if (refuse_all_but_get(*exchange)) return;
         reply_text(*exchange, kMetricsType, (more ? more() : std::string()) + metrics.render());
       },
       wire::ApiGroup::kMetrics);
   router.add(
       "explain",
       [&catalog, routes](std::shared_ptr<wire::HttpExchange> exchange) {
-        if (!refuse_other_methods(*exchange)) exchange->reply(explain(catalog, routes, exchange->request()));
+        if (!refuse_all_but_get(*exchange)) exchange->reply(explain(catalog, routes, exchange->request()));
       },
       wire::ApiGroup::kMetadata);
 }

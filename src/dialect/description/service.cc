@@ -8,6 +8,7 @@
 #include "dialect/description/open_api.h"
 #include "dialect/description/protos.h"
 #include "dialect/http_compression.h"
+#include "dialect/method_check.h"
 
 namespace modelmill::description {
 namespace {
@@ -17,14 +18,6 @@ using Exchange = std::shared_ptr<wire::HttpExchange>;
 void reply_compressed(wire::HttpExchange& exchange, wire::HttpReply reply) {
   compress_reply(reply, exchange.request());
   exchange.reply(std::move(reply));
-}
-
-bool refuse_other_methods(wire::HttpExchange& exchange) {
-  if (exchange.request().method == "GET") return false;
-  wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
-  reply.headers.emplace_back("Allow", "GET");
-  exchange.reply(std::move(reply));
-  return true;
 }
 
 wire::HttpReply no_such_path(const wire::HttpRequest& request) {
@@ -61,7 +54,7 @@ void add_to(HttpRouter& router, const Catalog& catalog, const wire::GrpcMethods&
       [&catalog, shared](const Exchange& exchange) {
         if (const auto& root = shared->root)
           return exchange->reply(wire::HttpReply::text(root->status, root->content_type, root->body));
-        if (!refuse_other_methods(*exchange))
+        if (!refuse_all_but_get(*exchange))
           reply_compressed(*exchange, front_page(exchange->request(), catalog, shared->server_version));
       },
       // The page itself tells nothing: it asks for all that it shows, with the token that is put in there.
@@ -71,7 +64,7 @@ void add_to(HttpRouter& router, const Catalog& catalog, const wire::GrpcMethods&
   router.add(
       "openapi.json",
       [&catalog, shared](const Exchange& exchange) {
-        if (refuse_other_methods(*exchange)) return;
+        if (refuse_all_but_get(*exchange)) return;
         if (exchange->request().path != "/openapi.json") return exchange->reply(no_such_path(exchange->request()));
         reply_compressed(*exchange,
                          json_reply(200, open_api(catalog, shared->server_version, shared->tf_metrics_path)));
@@ -80,7 +73,7 @@ void add_to(HttpRouter& router, const Catalog& catalog, const wire::GrpcMethods&
   router.add(
       "protos",
       [&methods](const Exchange& exchange) {
-        if (!refuse_other_methods(*exchange)) reply_compressed(*exchange, protos(exchange->request(), methods));
+        if (!refuse_all_but_get(*exchange)) reply_compressed(*exchange, protos(exchange->request(), methods));
       },
       wire::ApiGroup::kMetadata);
 }

@@ -13,10 +13,4 @@ wire::HttpReply plain_error(int status, std::string_view message) {
 
 wire::HttpReply no_such_path() { return plain_error(404, "Not Found"); }
 
-wire::HttpReply wrong_method(std::string_view allowed) {
-  wire::HttpReply reply = plain_error(405, "Method Not Allowed");
-  reply.headers.emplace_back("Allow", allowed);
-  return reply;
-}
-
 }  // namespace modelmill::kserve_v2

@@ -9,7 +9,5 @@ namespace modelmill::kserve_v2 {
 /// {"error": "<message>"} with that HTTP status.
 wire::HttpReply plain_error(int status, std::string_view message);
 wire::HttpReply no_such_path();
-/// `allowed` as the header Allow has it, "GET, POST".
-wire::HttpReply wrong_method(std::string_view allowed);
 
 }  // namespace modelmill::kserve_v2

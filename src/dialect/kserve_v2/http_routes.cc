@@ -15,6 +15,7 @@
 #include "dialect/kserve_v2/model_loading.h"
 #include "dialect/kserve_v2/shared_memory_http.h"
 #include "dialect/kserve_v2/trace_settings_codec.h"
+#include "dialect/method_check.h"
 #include "dialect/model_wait.h"
 #include "dialect/route_facts.h"
 #include "dialect/version_text.h"

@@ -11,6 +11,7 @@
 #include "dialect/json_input.h"
 #include "dialect/kserve_v2/grpc_control.h"
 #include "dialect/kserve_v2/http_answers.h"
+#include "dialect/method_check.h"
 #include "dialect/unary_proto.h"
 #include "grpc_service.pb.h"
 

@@ -6,6 +6,7 @@
 #include "dialect/http_router.h"
 #include "dialect/json_input.h"
 #include "dialect/kserve_v2/http_answers.h"
+#include "dialect/method_check.h"
 
 namespace modelmill::kserve_v2 {
 namespace {

@@ -30,6 +30,7 @@ class EmbeddingsCall final : public HttpInferCall {
  private:
   Status parse(const Bytes& body, const ModelVersion& version, InferRequest& request) override;
   wire::HttpReply write(InferResponse response) override;
+  bool reads_body() const override { return false; }
   size_t parsed_bytes(const Bytes&) const override { return asked_->token_count() * sizeof(int64_t); }
   const char* many_answers() const override { return "this model gives any number of answers, and no embeddings"; }
 
@@ -100,8 +101,6 @@ Reading read(const wire::HttpRequest& request, std::optional<Result<Bytes>> body
 /// Loop thread.
 void go_on(Inference& inference, const HttpOptions& options, Exchange exchange, Reading reading) {
   if (!reading.status.ok()) return exchange->reply(failure_reply(reading.status, reading.param));
-  // The body has been read; nobody is to inflate it again.
-  std::erase_if(exchange->request().headers, [](const auto& header) { return header.first == "content-encoding"; });
   ask(inference, options, std::move(exchange), std::move(reading.asked));
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json_text.h"
+#include "dialect/json_output.h"
 #include "tensor/cast.h"
 #include "wire/grpc_encoding.h"
 
@@ -49,28 +50,27 @@ int64_t count_tokens(const EmbeddingsRequest& request, const ReplyPlan& plan, co
   return total;
 }
 
-/// Makes a vector that was cut as long as before: 1.
-void normalize(std::vector<float>& vector) {
+/// The first `size` numbers of a vector, made as long as before: 1.
+Bytes cut_vector(const Bytes& whole, int64_t size) {
+  std::vector<float> vector(static_cast<size_t>(size));
+  std::memcpy(vector.data(), whole.data(), vector.size() * sizeof(float));
   double squares = 0;
   for (const float number : vector) squares += static_cast<double>(number) * number;
-  if (squares <= 0) return;
-  const double length = std::sqrt(squares);
+  const double length = squares > 0 ? std::sqrt(squares) : 1;
   for (float& number : vector) number = static_cast<float>(number / length);
+  return Bytes::copy_of({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)});
 }
 
-void append_vector(JsonWriter& json, const std::vector<float>& vector, bool base64) {
+Status append_vector(JsonWriter& json, Bytes vector, bool base64) {
+  std::string text;
   if (base64) {
-    const std::string_view bytes{reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)};
-    json.raw('"' + wire::base64_padded(bytes) + '"');
-    return;
+    text = '"' + wire::base64_padded(vector.view()) + '"';
+  } else {
+    const auto size = static_cast<int64_t>(vector.size() / sizeof(float));
+    MM_RETURN_IF_ERROR(append_json_elements(text, Tensor{{}, DataType::kFp32, {size}, {std::move(vector)}}, false));
   }
-  std::string numbers;
-  numbers.reserve(vector.size() * 12 + 2);
-  for (const float number : vector) {
-    numbers += numbers.empty() ? '[' : ',';
-    append_json_number(numbers, number);
-  }
-  json.raw(numbers.empty() ? "[]" : numbers + ']');
+  json.raw(text);
+  return ok_status();
 }
 
 }  // namespace
@@ -85,14 +85,13 @@ Result<std::string> write_embeddings(const EmbeddingsRequest& request, const Rep
   const bool cut = request.dimensions != 0 && request.dimensions != size;
   const Bytes bytes = vectors.contiguous();
   const auto row_bytes = static_cast<size_t>(size) * sizeof(float);
-  std::vector<float> vector(static_cast<size_t>(cut ? request.dimensions : size));
   JsonWriter json;
   json.begin_object().field("object", "list").key("data").begin_array();
   for (size_t row = 0; row < request.rows; ++row) {
-    if (!vector.empty()) std::memcpy(vector.data(), bytes.data() + row * row_bytes, vector.size() * sizeof(float));
-    if (cut) normalize(vector);
+    Bytes vector = bytes.slice(row * row_bytes, row_bytes);
+    if (cut) vector = cut_vector(vector, request.dimensions);
     json.begin_object().field("object", "embedding").field("index", static_cast<uint64_t>(row)).key("embedding");
-    append_vector(json, vector, request.base64);
+    MM_RETURN_IF_ERROR(append_vector(json, std::move(vector), request.base64));
     json.end_object();
   }
   const int64_t tokens = count_tokens(request, plan, response);

@@ -5,6 +5,7 @@
 #include "base/json_text.h"
 #include "dialect/http_infer_call.h"
 #include "dialect/http_router.h"
+#include "dialect/method_check.h"
 #include "dialect/model_path.h"
 #include "dialect/model_wait.h"
 #include "dialect/predict/reply_codec.h"
@@ -121,12 +122,7 @@ wire::HttpReply PredictCall::write(InferResponse response) {
 
 void handle(Inference& inference, const HttpOptions& options, std::shared_ptr<wire::HttpExchange> exchange) {
   const wire::HttpRequest& request = exchange->request();
-  if (request.method != "GET" && request.method != "POST") {
-    wire::HttpReply reply = json_reply(405, R"({"error":"Method Not Allowed"})");
-    reply.headers.emplace_back("Allow", "GET, POST");
-    exchange->reply(std::move(reply));
-    return;
-  }
+  if (request.method != "GET" && request.method != "POST") return exchange->reply(wrong_method("GET, POST"));
   const Result<ModelPath> target = parse_model_path(request.path);
   if (!target.ok()) {
     exchange->reply(error_reply(target.status()));

@@ -94,9 +94,10 @@ def _look_at_package(path, archive, names, models):
     return out
 
 
+# By the names that torch has for them.
 _NUMBERS = "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64".split()
-_TYPES = {name: name.upper() for name in _NUMBERS}
-_TYPES.update(float16="FP16", bfloat16="BF16", float32="FP32", float64="FP64")
+TYPES = {name: name.upper() for name in _NUMBERS}
+TYPES.update(float16="FP16", bfloat16="BF16", float32="FP32", float64="FP64")
 
 
 def read_wrapper(source):
@@ -110,9 +111,9 @@ def read_wrapper(source):
         checks = source[begin:].partition("\n}")[0]
         name = re.escape(found.group(1))
         told = re.search(rf" {name}_expected_dtype = aoti_torch_dtype_(\w+)\(", checks)
-        if told is None or told.group(1) not in _TYPES:
+        if told is None or told.group(1) not in TYPES:
             return None
-        out.append((_TYPES[told.group(1)], _read_sizes(checks, name)))
+        out.append((TYPES[told.group(1)], _read_sizes(checks, name)))
     return out or None
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from modelmill.errors import Error
 from modelmill.worker import frames
 
+from .torch_files import TYPES
 from .torch_names import pytree_names
 
 TENSOR, TEXTS, NUMBER, DICTIONARY, OTHER = range(5)
@@ -33,9 +34,7 @@ class Argument:
 
 def torch_types(torch):
     """{torch's type: the number of ours}"""
-    names = {"BOOL": "bool", "FP16": "float16", "FP32": "float32", "FP64": "float64", "BF16": "bfloat16"}
-    names.update({name.upper(): name for name in "uint8 uint16 uint32 uint64 int8 int16 int32 int64".split()})
-    return {getattr(torch, name): frames.NUMBERS[ours] for ours, name in names.items() if hasattr(torch, name)}
+    return {getattr(torch, name): frames.NUMBERS[ours] for name, ours in TYPES.items() if hasattr(torch, name)}
 
 
 class Values:
