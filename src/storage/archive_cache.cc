@@ -77,6 +77,7 @@ Result<std::unique_ptr<ArchiveCache>> ArchiveCache::open(const std::string& fold
 /// What processes that died have left: each unpacks with a claim, and removes under one.
 void ArchiveCache::tidy() const {
   remove_unwanted(paths_);
+  remove_note_draft(paths_);
   std::error_code error;
   for (fs::directory_iterator it(paths_.partials(), error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();

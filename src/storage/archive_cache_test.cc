@@ -113,6 +113,7 @@ TEST_F(ArchiveCacheTest, WhatADeadProcessLeftGoes) {
     fs::create_directories(paths_.partials() + left + "/m");
     std::ofstream(paths_.partials() + left + "/m/half") << "half";
   }
+  std::ofstream(paths_.partials() + "/note") << "half";
   const auto cache = open();
   EXPECT_THAT(partials(), IsEmpty());
   EXPECT_EQ(read(*unpack(*cache, path)), "one");

@@ -1,7 +1,6 @@
 #include "storage/unpacked_trees.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -19,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLock = ".lock";
+constexpr const char* kNoteDraft = "/note";
 
 /// An entry of CACHE/archives, a line each.
 struct Note {
@@ -72,11 +72,16 @@ std::optional<std::string> find_unpacked(const CachePaths& paths, const std::str
 
 Status note_unpacked(const CachePaths& paths, const std::string& archive, const std::string& state,
                      const std::string& id) {
-  const std::string path = note_path(paths, archive);
-  // The process's own draft: two of them may have unpacked the same archive.
-  const std::string draft = paths.partials() + "/note-" + std::to_string(::getpid()) + '-' + id;
+  const std::string path = note_path(paths, archive), draft = paths.partials() + kNoteDraft;
+  MM_ASSIGN_OR_RETURN(const FileLock lock, FileLock::take(paths.lock(), FileLock::Kind::kExclusive));
   MM_RETURN_IF_ERROR(write_private_file(draft, archive + '\n' + state + '\n' + id + '\n'));
   return ::rename(draft.c_str(), path.c_str()) == 0 ? ok_status() : disk_error(path, "made", errno);
+}
+
+void remove_note_draft(const CachePaths& paths) {
+  const auto lock = FileLock::try_take(paths.lock(), FileLock::Kind::kExclusive);
+  std::error_code ignored;
+  if (lock.ok() && *lock) fs::remove(paths.partials() + kNoteDraft, ignored);
 }
 
 std::string unpacked_folder(const CachePaths& paths, const std::string& id) { return paths.unpacked() + '/' + id; }

@@ -20,9 +20,11 @@ std::string archive_state(const std::string& archive);
 
 /// The ID that this state of the archive was unpacked to; nullopt when that is not known, or gone.
 std::optional<std::string> find_unpacked(const CachePaths& paths, const std::string& archive, const std::string& state);
-/// Writes that down, in the place of what was known of the archive.
+/// Writes that down, in the place of what was known of the archive. Nobody in this process may hold the cache's lock.
 Status note_unpacked(const CachePaths& paths, const std::string& archive, const std::string& state,
                      const std::string& id);
+/// What a process that died while it wrote one has left.
+void remove_note_draft(const CachePaths& paths);
 
 bool is_unpacked(const CachePaths& paths, const std::string& id);
 std::string unpacked_folder(const CachePaths& paths, const std::string& id);
