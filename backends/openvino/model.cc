@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <mutex>
 #include <set>
@@ -15,47 +13,19 @@
 namespace modelmill::ov {
 namespace {
 
-namespace fs = std::filesystem;
 using backend::Error;
 using backend::TensorSpec;
 
 /// Up to this size a copy of the weights costs less than handing each execution to another thread and back.
 constexpr uint64_t kOwnCopyBelow = 64 << 20;
 constexpr size_t kMostProperties = 16;
+/// Of a SavedModel, what OpenVINO reads, and what TensorFlow calls its method.
+constexpr const char* kSavedSignature = "serving_default";
+constexpr const char* kSavedMethod = "tensorflow/serving/predict";
 /// A model that is compiled for a shape takes about as much beside its weights.
 constexpr uint64_t kGraphBytes = 16 << 20;
 /// Of a model, all of them together.
 constexpr uint64_t kMostFixedBytes = 512 << 20;
-
-uint64_t size_or_zero(const fs::path& file) {
-  std::error_code error;
-  if (!fs::is_directory(file, error)) {
-    const auto size = fs::file_size(file, error);
-    return error ? 0 : size;
-  }
-  uint64_t sum = 0;
-  for (auto it = fs::recursive_directory_iterator(file, error); !error && it != fs::recursive_directory_iterator();
-       it.increment(error))
-    if (it->is_regular_file(error)) sum += it->file_size(error);
-  return sum;
-}
-
-/// What the weights take, which are in the file or beside it.
-uint64_t model_bytes(const fs::path& file) {
-  uint64_t sum = size_or_zero(file);
-  if (file.extension() == ".xml") sum += size_or_zero(fs::path(file).replace_extension(".bin"));
-  for (const char* ending : {".data", "_data"}) sum += size_or_zero(file.string() + ending);
-  return sum;
-}
-
-/// Whether an IR file has a variable that outlasts an execution.
-bool keeps_state(const fs::path& file) {
-  if (file.extension() != ".xml") return false;
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line);)
-    if (line.find("type=\"ReadValue\"") != std::string::npos) return true;
-  return false;
-}
 
 const TensorSpec* find(const std::vector<TensorSpec>& specs, const std::string& name) {
   for (const TensorSpec& spec : specs)
@@ -109,7 +79,7 @@ CompiledModel* compile_with(const Core* core, const ov::Model* model, const std:
 
 OvModel::OvModel(const backend::ModelArgs& args, const Library::Opened& library)
     : label_("model '" + args.name + "' version " + std::to_string(args.version)),
-      file_(args.file),
+      source_(args.file),
       cores_(static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))),
       core_(library.core),
       host_model_(args.host_model) {
@@ -135,12 +105,15 @@ OvModel::OvModel(const backend::ModelArgs& args, const Library::Opened& library)
 }
 
 void OvModel::read(const backend::ModelConfig& config) {
-  if (keeps_state(file_))
-    throw Error(MM_UNIMPLEMENTED, "file " + file_ + " keeps state between requests (ReadValue), which would mix " +
-                                      "those of different clients; make it stateless before it is saved");
-  bytes_ = model_bytes(file_);
-  model_ = read_model(core_, file_, options_.shared || bytes_ >= kOwnCopyBelow);
+  if (source_.keeps_state())
+    throw Error(MM_UNIMPLEMENTED, "file " + source_.path() + " keeps state between requests (ReadValue), which would " +
+                                      "mix those of different clients; make it stateless before it is saved");
+  bytes_ = source_.bytes();
+  model_ = read_model(core_, source_.path(), options_.shared || bytes_ >= kOwnCopyBelow);
   ports_ = Ports::read(*model_);
+  if (ports_.outputs.empty())
+    throw Error(MM_UNIMPLEMENTED,
+                "OpenVINO finds no output in " + source_.path() + "; it can't run what the model answers with");
   fit_to(config);
   check_ranks(config);
   find_batch_dimension(*model_, ports_);
@@ -252,6 +225,10 @@ backend::ModelInfo OvModel::info() {
       for (TensorSpec& spec : *specs) spec.shape[0] = -1;
   // One stream of one thread is the calling thread.
   if (!options_.shared && options_.threads == 1) out.capabilities |= MM_CAP_INLINE_SAFE;
+  if (source_.is_saved_model()) {
+    out.signature = kSavedSignature;
+    out.signature_method = kSavedMethod;
+  }
   out.memory_bytes = bytes_;
   out.recommended_instances = static_cast<uint32_t>(instances());
   return out;

@@ -6,13 +6,14 @@
 
 #include "compiled.h"
 #include "library.h"
+#include "model_source.h"
 #include "options.h"
 #include "ports.h"
 #include "shape_compiler.h"
 
 namespace modelmill::ov {
 
-/// A model file. On the CPU each instance has a compiled model of its own with one stream, which runs on the thread
+/// A model. On the CPU each instance has a compiled model of its own with one stream, which runs on the thread
 /// that calls, unless the model is large, answers with strings, or its parameters say otherwise: then all instances
 /// share one, whose streams are threads of OpenVINO's. Instances of their own, of a model with open sizes, get models
 /// that are compiled for the shapes which come often (ShapeLedger).
@@ -36,7 +37,7 @@ class OvModel final : public backend::Model {
   int instances() const;
 
   const std::string label_;
-  const std::string file_;
+  const ModelSource source_;
   const int cores_;
   Core* const core_;
   const mm_host_model* const host_model_;

@@ -11,7 +11,7 @@ class OpenVinoBackend final : public backend::VendorBackend<Library> {
   static constexpr const char* kName = "openvino";
   static constexpr const char* kVersion = "1.0";
   static constexpr const char* kDefaultFile = "model.xml";
-  static constexpr const char* kFileExtensions = ".xml,.onnx,.tflite";
+  static constexpr const char* kFileExtensions = ".xml,.onnx,.tflite,.savedmodel";
 
   std::unique_ptr<backend::Model> load(const backend::ModelArgs& args) override {
     return std::make_unique<OvModel>(args, opened());

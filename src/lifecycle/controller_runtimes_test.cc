@@ -111,6 +111,26 @@ TEST_F(ControllerRuntimesTest, OneWithAnotherSignatureIsOut) {
   EXPECT_THAT(report->candidates.back().excluded, HasSubstr("output 'y'"));
 }
 
+TEST_F(ControllerRuntimesTest, OneWithoutAnEntryPointThatClientsMayNameIsOut) {
+  FakeModelParts& own = backends_.models["a"];
+  own.info.signature_name = "first";
+  own.info.other_signatures = {"second"};
+  own.signatures["second"] = {info_, times(3)};
+  FakeModelParts& quick = backends_.others["quick"]["a"];
+  const auto excluded = [&](const std::string& name, const std::string& method) {
+    quick.info.signature_name = name;
+    quick.info.signature_method = method;
+    const auto core = serve();
+    be_used(*core);
+    const auto report = wait_for_report();
+    core->shutdown();
+    return report->candidates.back().excluded;
+  };
+  EXPECT_EQ(excluded("first", ""), "it does not run the model's signature 'second'");
+  EXPECT_EQ(excluded("first", "predict"), "its signature's method is 'predict', not ''");
+  EXPECT_EQ(excluded("", ""), "it runs the signature '', not 'first'");
+}
+
 TEST_F(ControllerRuntimesTest, OneThatDoesNotLoadIsOut) {
   backends_.others["quick"].clear();
   const auto core = serve();

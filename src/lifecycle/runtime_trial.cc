@@ -12,8 +12,8 @@
 #include "lifecycle/answer_distance.h"
 #include "lifecycle/resident_memory.h"
 #include "lifecycle/runtime_choice.h"
+#include "lifecycle/runtime_likeness.h"
 #include "lifecycle/sample_inputs.h"
-#include "lifecycle/signature_change.h"
 #include "lifecycle/version_loader.h"
 
 namespace modelmill {
@@ -145,21 +145,12 @@ class Trial {
       batching_ = contender.loaded.batching;
       open_size_ = contender.loaded.open_size;
     } else {
-      check_alike(contender);
+      contender.candidate.excluded = visible_difference(contenders_.front().loaded, contender.loaded);
     }
     const auto instances = static_cast<int>(contender.loaded.instances.size());
     contender.lanes = contender.loaded.plan.concurrent_execute ? layout.instances : instances;
     contenders_.push_back(std::move(contender));
     return ok_status();
-  }
-
-  /// Clients must not see which runtime it is.
-  void check_alike(Contender& contender) const {
-    const LoadedVersion& reference = contenders_.front().loaded;
-    std::string& excluded = contender.candidate.excluded;
-    excluded = breaking_change(reference.description.signature, contender.loaded.description.signature);
-    if (excluded.empty() && reference.plan.max_batch_rows != contender.loaded.plan.max_batch_rows)
-      excluded = "it would be batched differently";
   }
 
   bool batched() const { return contenders_.front().loaded.plan.has_batch_dimension; }

@@ -326,11 +326,20 @@ TEST(SavedModel, SaysWhatItNeeds) {
   folder.write("half/saved_model.pb");
   EXPECT_THAT(only(folder / "half").problem.message(),
               HasSubstr("model 'half' (TensorFlow SavedModel) needs backend 'tensorflow', which is not installed"));
-  auto formats = kFormats;
-  formats.push_back({"tensorflow", "", {}});
-  const FoundModel model = only(folder / "half", formats);
-  EXPECT_TRUE(model.problem.ok());
-  EXPECT_EQ(read_definition(model)->backend, "tensorflow");
+  const auto backend = [&](const std::vector<ModelFormat>& formats) {
+    const FoundModel model = only(folder / "half", formats);
+    EXPECT_TRUE(model.problem.ok()) << model.problem.message();
+    const auto backend = infer_backend(*read_definition(model), model.versions.at(0), formats);
+    return backend.ok() ? *backend : backend.status().message();
+  };
+  const ModelFormat tensorflow{"tensorflow", "saved_model.pb", {".savedmodel"}};
+  const ModelFormat other{"openvino", "model.xml", {".xml", ".savedmodel"}};
+  EXPECT_EQ(backend({other, tensorflow}), "tensorflow") << "it is what the file stands for";
+  EXPECT_EQ(backend({other}), "openvino");
+  folder.write("half/fingerprint.pb");
+  const FoundModel model = only(folder / "half", {other});
+  const auto file = find_model_file(*read_definition(model), model.versions.at(0), other);
+  EXPECT_EQ(file.ok() ? *file : file.status().message(), folder / "half/saved_model.pb");
 }
 
 TEST(SavedModel, OtherFilesOfTensorFlowAreNot) {

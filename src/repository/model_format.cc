@@ -9,6 +9,10 @@
 namespace modelmill {
 namespace {
 
+/// A SavedModel is a folder; where that is a version's it has another name, and this file in it tells.
+constexpr const char* kSavedModelFile = "saved_model.pb";
+constexpr const char* kSavedModel = ".savedmodel";
+
 struct Ending {
   std::string_view ending;
   std::string_view backend;
@@ -42,7 +46,8 @@ constexpr Ending kEndings[] = {
 }  // namespace
 
 bool has_extension(const ModelFormat& format, const std::string& filename) {
-  const std::string extension = std::filesystem::path(filename).extension().string();
+  const std::filesystem::path path(filename);
+  const std::string extension = path.filename() == kSavedModelFile ? kSavedModel : path.extension().string();
   return std::find(format.extensions.begin(), format.extensions.end(), extension) != format.extensions.end();
 }
 

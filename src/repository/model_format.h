@@ -13,7 +13,7 @@ struct ModelFormat {
   std::vector<std::string> extensions;  // ".onnx"
 };
 
-/// The file's ending is one of the format's.
+/// The file's ending is one of the format's; that of saved_model.pb is ".savedmodel".
 bool has_extension(const ModelFormat& format, const std::string& filename);
 
 /// The installed backend whose model the file at `path` is; empty when there is none. Told by its usual name or else by

@@ -30,7 +30,7 @@ std::unique_ptr<LoggedRequest> RequestLog::draw(const ModelVersion& version) con
     if (!out) out = std::make_unique<LoggedRequest>();
     out->logs.push_back(log);
   }
-  if (out) out->of_saved_model = definition.backend == "tensorflow";
+  if (out) out->of_saved_model = !version.description().signature_name.empty();
   return out;
 }
 
