@@ -17,6 +17,8 @@ from .torch_names import pytree_names
 
 TENSOR, TEXTS, NUMBER, DICTIONARY, OTHER = range(5)
 _MOST_WORDS = 2000
+# An IndexError of torch's that went through the interpreter of TorchScript is one by its words only.
+_INDEX_ERROR = re.compile(r"index .*out of (range|bounds)|Dimension out of range")
 
 
 @dataclasses.dataclass
@@ -128,8 +130,11 @@ def translated(torch, context=""):
     except MemoryError:
         raise Error(begin + "out of memory", code="RESOURCE_EXHAUSTED") from None
     except (RuntimeError, TypeError, NotImplementedError, OSError) as error:
-        code = "RESOURCE_EXHAUSTED" if "not enough memory" in str(error) else "INTERNAL"
-        raise Error(begin + last_words(error), code=code) from None
+        words = last_words(error)
+        code = "RESOURCE_EXHAUSTED" if "not enough memory" in words else "INTERNAL"
+        if _INDEX_ERROR.match(words):
+            code = "INVALID_ARGUMENT"
+        raise Error(begin + words, code=code) from None
 
 
 class Script:
