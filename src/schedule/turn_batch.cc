@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/brief_lock.h"
 #include "catalog/shape_class.h"
 #include "request/background.h"
 #include "schedule/lane.h"
@@ -89,7 +90,7 @@ std::vector<InferRequestPtr> VersionScheduler::take_batch(std::vector<InferReque
 
 VersionScheduler::Lane* VersionScheduler::begin_on_loop(TimePoint begin, int64_t first, int64_t wanted, Duration budget,
                                                         int64_t& allowed, bool& watched) {
-  MutexLock lock(mutex_);
+  BriefLock lock(mutex_);
   if (stopping_ || !queue_.nobody_waits() || idle_.empty()) return nullptr;
   allowed = governor_.allowed_rows(wanted, budget);
   if (allowed < first) return nullptr;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/brief_lock.h"
 #include "catalog/shape_class.h"
 #include "request/background.h"
 #include "schedule/lane.h"
@@ -125,7 +126,8 @@ InstanceLoad VersionScheduler::load() const {
 
 void VersionScheduler::lane_thread(Lane& lane) {
   std::vector<RequestQueue::Dropped> dropped;
-  mutex_.lock();
+  lock_briefly(mutex_);
+  bool ran = false;  // since it last looked for more
   while (!stopping_ && !lane.leaving) {
     const TimePoint now = time_.now();
     const InstanceView instances{1 + static_cast<int>(idle_.size()), lane.kind};
@@ -135,11 +137,15 @@ void VersionScheduler::lane_thread(Lane& lane) {
     if (chooses_ && !dropped.empty()) note_dropped(dropped);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;
-      rest(lane, next.decision.until);
+      if (std::exchange(ran, false) && next.decision.until == kNever)
+        look_for_more();
+      else
+        rest(lane, next.decision.until);
       continue;
     }
     bool watched = false;
     if (!next.batch.empty()) {
+      ran = true;
       lane.state = Lane::State::kExecuting;
       ++running_;
       if (measures_) note_begin(lane, now);
@@ -150,7 +156,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     mutex_.unlock();
     fail(dropped);
     if (!next.batch.empty()) execute(lane, std::move(next.batch), next.decision.reason, now, nullptr, watched);
-    mutex_.lock();
+    lock_briefly(mutex_);
     while (lane.state == Lane::State::kExecuting) lane.wake.wait(mutex_);
   }
   lane.state = Lane::State::kGone;
@@ -160,6 +166,16 @@ void VersionScheduler::lane_thread(Lane& lane) {
     lane_gone_.notify_one();
   }
   mutex_.unlock();
+}
+
+/// A lane that has run something expects more at once: under load it saves its sleep and another thread its waking.
+void VersionScheduler::look_for_more() {
+  constexpr int kLooks = 64;
+  ++woken_;
+  mutex_.unlock();
+  for (int look = 0; look < kLooks && nobody_waits_.load(std::memory_order_relaxed); ++look) pause_briefly();
+  lock_briefly(mutex_);
+  --woken_;
 }
 
 /// What the execution that the lane begins will teach about.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/brief_lock.h"
 #include "base/log.h"
 #include "catalog/shape_class.h"
 #include "request/background.h"
@@ -136,7 +137,7 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
   Status status;
   std::vector<RequestQueue::Dropped> dropped;
   {
-    MutexLock lock(mutex_);
+    BriefLock lock(mutex_);
     const TimePoint expiry_before = queue_.next_expiry();
     status = stopping_ ? unloading() : in_time(request, rows);
     if (status.ok()) status = queue_.push(parts, queued, dropped);
@@ -301,7 +302,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
   std::string suspended;  // the name of the model that just lost its short way for long
   Duration suspension{};
   {
-    MutexLock lock(mutex_);
+    BriefLock lock(mutex_);
     learn(lane, end - lane.start);
     if (measures_) note_end(lane, end);
     if (may_run_on_loop_) {

@@ -105,6 +105,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void remove_seat();
   void fail_waiting(const Status& reason);
   void lane_thread(Lane& lane);
+  void look_for_more() MM_REQUIRES(mutex_);
   void rest(Lane& lane, TimePoint until) MM_REQUIRES(mutex_);
   void execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, TimePoint start, Turn* turn,
                bool watched);
