@@ -107,10 +107,8 @@ def test_whose_model_is_asked(server):
         assert invoke(server, {"instances": ROWS}, {TARGET: name}) == (200, {"predictions": TWICE}), name
     status, reply = invoke(server, {"instances": ROWS}, {TARGET: "none.tar.gz"})
     assert status == 404 and set(reply) == {"error", "error_code", "message"} and "none" in reply["error"]
-    # A route's answer says who served.
-    headers = server.request("POST", "/invocations", json.dumps({"instances": ROWS}).encode(), {TARGET: "way"})[2]
-    plain = server.request("POST", "/invocations", json.dumps({"instances": ROWS}).encode())[2]
-    assert {name.lower() for name in headers} - {name.lower() for name in plain}
+    _, _, headers = server.request("POST", "/invocations", json.dumps({"instances": ROWS}).encode(), {TARGET: "way"})
+    assert headers["x-served-model"] == "twice"
 
 
 def test_several_models_need_a_name(serve, files):
@@ -184,7 +182,7 @@ def test_vertex_ai(serve, files):
     [port] = free_ports(1)
     env = vertex_environment(port)
     server = serve(files / "twice.onnx", port=None, env=env)
-    assert server.port == port and server.host == "0.0.0.0"
+    assert server.port == port and "on every address of this machine" in server.stdout()
     assert server.get(env["AIP_HEALTH_ROUTE"])[0] == 200
     body = {"instances": ROWS, "parameters": {"confidence": 0.5}}
     assert invoke(server, body, path=env["AIP_PREDICT_ROUTE"]) == (200, {"predictions": TWICE})
@@ -195,7 +193,7 @@ def test_vertex_ai(serve, files):
 def test_a_port_that_was_given_counts_more(serve, files):
     [port, other] = free_ports(2)
     server = serve(files / "twice.onnx", port=other, env=vertex_environment(port))
-    assert server.port == other and server.host == "127.0.0.1"
+    assert server.port == other and "on every address of this machine" not in server.stdout()
 
 
 @pytest.fixture
