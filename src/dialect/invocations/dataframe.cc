@@ -127,8 +127,17 @@ bool has_column(const Dataframe& frame, const TensorSpec& spec) {
   return find_column(frame, spec.name) != frame.columns.size();
 }
 
+/// Whether the columns, of which there are several, are as many as a row of the input has values: then they are a row,
+/// though one should be called like the input.
+bool is_row_of(const TensorSpec& spec, const Dataframe& frame) {
+  if (frame.columns.size() < 2 || spec.shape.size() < 2) return false;
+  const auto count = element_count(dims(spec.shape).subspan(1));
+  return count && *count == static_cast<int64_t>(frame.columns.size());
+}
+
 /// Whether the columns are inputs: every input that a request needs has one, and so has one at least.
 bool names_inputs(const Dataframe& frame, const Signature& signature) {
+  if (signature.inputs.size() == 1 && is_row_of(signature.inputs[0], frame)) return false;
   bool any = false;
   for (const TensorSpec& spec : signature.inputs) {
     const bool has = has_column(frame, spec);

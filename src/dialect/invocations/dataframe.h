@@ -25,9 +25,9 @@ Result<Dataframe> read_split(simdjson::dom::element value);
 /// Reads [{COLUMN: CELL, ...}, ...]: every record has the columns of the first.
 Result<Dataframe> read_records(simdjson::dom::element value);
 
-/// Puts the columns into the inputs of their names, where every input that a request needs has one; a model with one
-/// input gets all columns, in their order, as the rows of a matrix otherwise. A cell that is null is a missing number:
-/// NaN. INVALID_ARGUMENT names the column and row of what does not fit.
+/// Puts the columns into the inputs of their names, where every input that a request needs has one. A model with one
+/// input gets all columns, in their order, as the rows of a matrix otherwise, and where they are as many as its rows
+/// have values. A cell that is null is a missing number: NaN. INVALID_ARGUMENT names the column and row of what does not fit.
 Status put_columns(const Dataframe& frame, const Signature& signature, InferRequest& request);
 
 }  // namespace modelmill::invocations

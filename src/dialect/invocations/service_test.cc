@@ -179,6 +179,12 @@ TEST_F(Invocations, RowsOfAMatrixTakeTheShapeOfTheInput) {
             R"({"predictions":[[[1.0,2.0],[3.0,4.0]]]})");
 }
 
+TEST_F(Invocations, AColumnMayBeCalledLikeTheInputOfAMatrix) {
+  start_with(testing::simple_description("m"));
+  EXPECT_EQ(post(R"({"dataframe_split":{"columns":["x","y","z","w"],"data":[[1,2,3,4]]}})"), kAnswer);
+  EXPECT_EQ(post(R"({"dataframe_split":{"columns":["note","x"],"data":[["a",[1,2,3,4]]]}})"), kAnswer);
+}
+
 TEST_F(Invocations, SaysWhatIsWrongWithATable) {
   start_with(person());
   struct Case {
