@@ -27,7 +27,8 @@ Result<Dataframe> read_records(simdjson::dom::element value);
 
 /// Puts the columns into the inputs of their names, where every input that a request needs has one. A model with one
 /// input gets all columns, in their order, as the rows of a matrix otherwise, and where they are as many as its rows
-/// have values. A cell that is null is a missing number: NaN. INVALID_ARGUMENT names the column and row of what does not fit.
+/// have values. A cell that is null is a missing number: NaN. INVALID_ARGUMENT names the column and row of what does
+/// not fit.
 Status put_columns(const Dataframe& frame, const Signature& signature, InferRequest& request);
 
 }  // namespace modelmill::invocations
