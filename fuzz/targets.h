@@ -24,13 +24,14 @@ void torch_file(std::string_view input);
 void python_frames(std::string_view input);
 void torchserve_form(std::string_view input);
 void openai(std::string_view input);
+void invocations(std::string_view input);
 
 struct Target {
   std::string_view name;  // also of its folder in fuzz/corpus
   void (*run)(std::string_view input);
 };
 
-inline constexpr std::array<Target, 17> kTargets = {{
+inline constexpr std::array<Target, 18> kTargets = {{
     {"http1", http1},
     {"http2", http2},
     {"grpc_framing", grpc_framing},
@@ -48,6 +49,7 @@ inline constexpr std::array<Target, 17> kTargets = {{
     {"python_frames", python_frames},
     {"torchserve_form", torchserve_form},
     {"openai", openai},
+    {"invocations", invocations},
 }};
 
 }  // namespace modelmill::fuzz

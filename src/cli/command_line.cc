@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cli/cloud_environment.h"
 #include "cli/command_text.h"
 #include "cli/experiment_options.h"
 #include "cli/migrate/migrate_options.h"
@@ -300,9 +301,10 @@ Command Definitions::finish() {
   if (version_) return ParsedAnswer{ExitCode::kOk, std::string("modelmill ") + server_version() + "\n"};
   if (markdown_) return ParsedAnswer{ExitCode::kOk, commands_markdown()};
   if (serve_app_->parsed()) {
-    if (const Status status = check_server_config(serve_.config); !status.ok()) {
-      return usage_error(*serve_app_, status.message());
-    }
+    Status status = apply_cloud_environment(
+        process_variables(), {serve_app_->count("--host") > 0, serve_app_->count("--port") > 0}, serve_.config);
+    if (status.ok()) status = check_server_config(serve_.config);
+    if (!status.ok()) return usage_error(*serve_app_, status.message());
     return serve_;
   }
   if (predict_app_->parsed()) {

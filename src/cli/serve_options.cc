@@ -207,6 +207,10 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
                  "Configure models that have a configs/NAME.pbtxt by that")
       ->type_name("NAME")
       ->group(kGroup);
+  app.add_option("--default-model", config.default_model,
+                 "The model or route of requests to /invocations that name none; else the only model")
+      ->type_name("MODEL")
+      ->group(kGroup);
   app.add_option("--load-threads", config.load_threads, "Models that are loaded side by side [2]")
       ->type_name("N")
       ->group(kGroup);

@@ -13,6 +13,7 @@
 #include "dialect/admin/service.h"
 #include "dialect/description/service.h"
 #include "dialect/http_router.h"
+#include "dialect/invocations/service.h"
 #include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
 #include "dialect/openai/service.h"
@@ -21,6 +22,7 @@
 #include "dialect/torchserve/service.h"
 #include "lifecycle/record_files.h"
 #include "server/access/access.h"
+#include "server/access/redirect_gate.h"
 #include "server/access/torch_key_gate.h"
 #include "server/announcement.h"
 #include "server/certificate_keeper.h"
@@ -121,12 +123,16 @@ struct ModelServer::Rep {
     const HttpRouter::AccessLog log = config.access_log ? log_access : HttpRouter::AccessLog();
     MM_ASSIGN_OR_RETURN(access, modelmill::set_up_access(config.access, config.state_directory, endpoints, router, log,
                                                          engine.metrics()));
-    if (!keys) return ok_status();
+    if (keys) ask_for_keys(log);
+    if (config.vertex_redirect)
+      access.gatekeeper = std::make_shared<RedirectGate>(config.cloud_routes.predict, access.gatekeeper);
+    return ok_status();
+  }
+  void ask_for_keys(const HttpRouter::AccessLog& log) {
     access.gatekeeper = std::make_shared<TorchKeyGate>(keys, access.gatekeeper, router, log, engine.metrics());
     access.announcement += TorchKeyGate::announcement(keys->file());
     if (access.curl_options)
       access.curl_options->append(access.curl_options->empty() ? "" : " ").append(TorchKeyGate::kCurlOption);
-    return ok_status();
   }
 
   void add_dialects() {
@@ -147,6 +153,9 @@ struct ModelServer::Rep {
     description::add_to(router, engine.catalog(), grpc, {server_version(), config.root_reply, config.tf_metrics_path});
     admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
                                 engine.rollout_control(), engine.experiment_control(), &offload, &engine.routes()});
+    invocations::add_to(router, engine.inference(),
+                        {server_version(), [this] { return ready(); }, http_options(), v2.regions(),
+                         config.default_model, config.cloud_routes});
     if (config.access_log) {
       router.set_access_log(log_access);
       grpc.set_call_log(log_call);

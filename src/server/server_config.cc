@@ -52,6 +52,19 @@ Status check_shared_memory(const std::vector<std::string>& keys) {
   return ok_status();
 }
 
+Status check_cloud_routes(const invocations::CloudRoutes& routes) {
+  const auto check = [](const char* variable, const std::string& path) {
+    if (path.empty() || path.starts_with('/')) return ok_status();
+    return invalid_argument(std::string(variable) + " in the environment is '" + path +
+                            "', and no path: it must begin with '/'");
+  };
+  MM_RETURN_IF_ERROR(check("AIP_HEALTH_ROUTE", routes.health));
+  MM_RETURN_IF_ERROR(check("AIP_PREDICT_ROUTE", routes.predict));
+  if (routes.health.empty() || routes.health != routes.predict) return ok_status();
+  return invalid_argument("AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE in the environment are both '" + routes.health +
+                          "'; they must differ");
+}
+
 Status check_tls(const ServerConfig& config) {
   const wire::TlsOptions& tls = config.tls;
   if (tls.certificate.empty() != tls.key.empty())
@@ -92,6 +105,7 @@ Status check_server_config(const ServerConfig& config) {
   MM_RETURN_IF_ERROR(check_limits(config.limits));
   MM_RETURN_IF_ERROR(check_access_config(config.access));
   MM_RETURN_IF_ERROR(check_shared_memory(config.shared_memory_keys));
+  MM_RETURN_IF_ERROR(check_cloud_routes(config.cloud_routes));
   MM_RETURN_IF_ERROR(check_trace_config(config.trace));
   MM_RETURN_IF_ERROR(check_range("--drain-delay", config.drain_delay.count(), 0, 86'400));
   return check_range("--drain-timeout", config.drain_timeout.count(), 0, 86'400);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "dialect/description/root_reply.h"
+#include "dialect/invocations/cloud_routes.h"
 #include "lifecycle/control_settings.h"
 #include "route/shadow_budget.h"
 #include "server/access/access_config.h"
@@ -47,6 +48,12 @@ struct ServerConfig {
   bool torchserve_metrics = false;
   /// What GET / answers in the place of the front page.
   std::optional<description::RootReply> root_reply;
+  /// The model or route of requests to /invocations that name none; empty: the only model.
+  std::string default_model;
+  /// Where Vertex AI asks.
+  invocations::CloudRoutes cloud_routes;
+  /// Clients may name another path in Triton's header, where they can ask at Vertex AI's path of inference alone.
+  bool vertex_redirect = false;
   /// The name under which it tells of itself.
   std::string server_name = "modelmill";
   std::string host = "127.0.0.1";

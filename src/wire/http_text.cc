@@ -114,7 +114,14 @@ void split_target(std::string_view target, HttpRequest& request) {
 }
 
 size_t bytes_before_tensors(const HttpRequest& request) {
-  const std::string_view text = request.header("inference-header-content-length");
+  constexpr std::string_view kInType = ";json-header-size=";  // of media types of Triton's
+  std::string_view text = request.header("inference-header-content-length");
+  if (text.empty()) {
+    text = request.header("content-type");
+    const size_t at = text.find(kInType);
+    if (at == std::string_view::npos) return 0;
+    text.remove_prefix(at + kInType.size());
+  }
   size_t length = 0;
   std::from_chars(text.data(), text.data() + text.size(), length);
   return length;

@@ -1,5 +1,7 @@
 """MLflow's python_function, and MLServer's runtimes, by their folders alone."""
 
+import json
+
 import pytest
 
 import no_code_models
@@ -36,6 +38,21 @@ def test_what_a_signature_says(server):
     twice = server.get_json("/v2/models/twice")
     assert twice["inputs"] == [{"name": "input-0", "datatype": "FP32", "shape": [-1, 3]}]
     assert server.get_json("/v2/models/served_pickle")["inputs"][0]["datatype"] == "FP32"
+
+
+def test_as_clients_of_mlflows_own_server_ask(server):
+    rows = [["a", 1.5, 3], ["b", 2.0, 4]]
+    status, outputs = ask(server, "words", {"word": ["a", "b"], "x": [1.5, 2.0], "n": [3, 4]})
+    assert status == 200
+    expected = [dict(zip(outputs, row)) for row in zip(*outputs.values())]
+    headers = {"X-Amzn-SageMaker-Target-Model": "words", "Content-Type": "application/json"}
+    columns = ["word", "x", "n"]
+    for body in (
+        {"dataframe_split": {"columns": columns, "data": rows}},
+        {"dataframe_records": [dict(zip(columns, row)) for row in rows]},
+    ):
+        status, reply, _ = server.request("POST", "/invocations", json.dumps(body).encode(), headers)
+        assert (status, json.loads(reply)) == (200, {"predictions": expected})
 
 
 def test_columns_that_may_be_left_out(server):

@@ -17,10 +17,10 @@ constexpr char kName[] = "tensorflow_model_server";
 constexpr int kFailure = 255;  // of a main() that returns -1
 
 /// What the paths of HTTP's other protocols begin with.
-constexpr std::array<std::string_view, 18> kSegments = {
+constexpr std::array<std::string_view, 21> kSegments = {
     "",           "openai",  "openapi.json", "protos", "v1",          "v2",           "tfserving",       "kserve",
     "predict",    "metrics", "admin",        "ping",   "predictions", "explanations", "api-description", "models",
-    "torchserve", "explain"};
+    "torchserve", "explain", "invocations",  "health", "version"};
 
 Answer complain(const std::string& message) {
   return {kFailure,

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cli/cloud_environment.h"
 #include "cli/personality/flag_reference.h"
 #include "cli/personality/personality.h"
 #include "cli/personality/triton_draft.h"
@@ -92,12 +93,27 @@ Status check_port(const char* flag, int port) {
   return invalid_argument(std::string("Bad option: \"") + flag + "\".\nthere is no port " + std::to_string(port));
 }
 
+/// SageMaker says which ports beside its own a container may use.
+Status check_safe_ports(const TritonDraft& draft, const std::vector<wire::Endpoint>& others,
+                        const std::vector<std::string>& names) {
+  if (!draft.safe_ports) return ok_status();
+  const auto [low, high] = *draft.safe_ports;
+  for (size_t i = 0; i < others.size(); ++i)
+    if (others[i].port < low || others[i].port > high)
+      return invalid_argument("The server cannot listen to " + names[i] + " requests at port " +
+                              std::to_string(others[i].port) + ", allowed port range is [" + std::to_string(low) +
+                              ", " + std::to_string(high) + "]");
+  return ok_status();
+}
+
 /// The ports that are asked for; as in Triton no two of them are one.
 Status set_endpoints(TritonDraft& draft) {
   using Scheme = wire::Endpoint::Scheme;
   MM_RETURN_IF_ERROR(check_port("--http-port", draft.http_port));
   MM_RETURN_IF_ERROR(check_port("--grpc-port", draft.grpc_port));
   MM_RETURN_IF_ERROR(check_port("--metrics-port", draft.metrics_port));
+  MM_RETURN_IF_ERROR(check_port("--sagemaker-port", draft.sagemaker_port));
+  MM_RETURN_IF_ERROR(check_port("--vertex-ai-port", draft.vertex_port));
   std::vector<wire::Endpoint>& listen = draft.launch.config.listen;
   std::vector<std::string> names;
   const std::string& metrics_address = draft.metrics_address.empty() ? draft.http_address : draft.metrics_address;
@@ -116,8 +132,21 @@ Status set_endpoints(TritonDraft& draft) {
     listen.push_back(
         endpoint(metrics_address, draft.metrics_port, Scheme::kHttp, {.http = false, .grpc = false, .metrics = true}));
   }
+  if (draft.allow_sagemaker) {
+    MM_RETURN_IF_ERROR(check_safe_ports(draft, listen, names));
+    names.emplace_back("SageMaker");
+    listen.push_back(endpoint(draft.http_address, draft.sagemaker_port, Scheme::kHttp,
+                              {.http = true, .grpc = false, .metrics = false}));
+  }
+  if (draft.allow_vertex) {
+    names.emplace_back("Vertex AI");
+    listen.push_back(
+        endpoint(draft.http_address, draft.vertex_port, Scheme::kHttp, {.http = true, .grpc = false, .metrics = true}));
+  }
   if (listen.empty())
-    return invalid_argument("nothing would be served: --allow-http, --allow-grpc and --allow-metrics are all false");
+    return invalid_argument(
+        "nothing would be served: --allow-http, --allow-grpc, --allow-metrics, --allow-sagemaker and --allow-vertex-ai "
+        "are all false");
   for (size_t i = 0; i < listen.size(); ++i)
     for (size_t j = i + 1; j < listen.size(); ++j)
       if (listen[i].port != 0 && listen[i].port == listen[j].port && listen[i].host == listen[j].host)
@@ -169,16 +198,42 @@ void set_traces(TritonDraft& draft) {
                                   "traces are written to files alone, with mode=triton"});
 }
 
-void add_general_notices(TritonDraft& draft, const Environment& environment) {
+void add_general_notices(TritonDraft& draft) {
   ServerConfig& config = draft.launch.config;
-  if (environment("AIP_MODE") == "PREDICTION")
-    draft.launch.notices.push_back({"a variable of tritonserver's environment is ignored", "AIP_MODE",
-                                    "Vertex AI's paths are not served; HTTP and gRPC are, as without it"});
   if (config.access.restrictions.empty() && listens_beyond_loopback(config.listen))
     draft.launch.notices.push_back({"whoever reaches the ports may call everything, as with tritonserver",
                                     "--http-restricted-api, --grpc-restricted-protocol",
                                     "they ask for a header; --http-address=127.0.0.1 and "
                                     "--grpc-address=127.0.0.1 keep others out"});
+}
+
+/// What SageMaker and Vertex AI ask for.
+Status set_clouds(TritonDraft& draft, const Environment& environment) {
+  ServerConfig& config = draft.launch.config;
+  if (draft.allow_sagemaker) config.default_model = environment("SAGEMAKER_TRITON_DEFAULT_MODEL_NAME").value_or("");
+  if (!draft.allow_vertex) return ok_status();
+  if (!draft.vertex_model.empty()) config.default_model = draft.vertex_model;
+  config.cloud_routes = {environment("AIP_HEALTH_ROUTE").value_or(""), environment("AIP_PREDICT_ROUTE").value_or("")};
+  config.vertex_redirect = true;
+  for (const auto& [variable, path] :
+       {std::pair("AIP_PREDICT_ROUTE", config.cloud_routes.predict), {"AIP_HEALTH_ROUTE", config.cloud_routes.health}})
+    if (path.empty())
+      return invalid_argument(std::string(variable) +
+                              " is not defined for Vertex AI endpoint; set it in the environment, or give "
+                              "--allow-vertex-ai=false");
+  return ok_status();
+}
+
+/// What Triton's defaults are by the environment that Vertex AI makes.
+Status take_vertex_defaults(TritonDraft& draft, const Environment& environment) {
+  if (environment("AIP_MODE") == "PREDICTION") {
+    draft.allow_vertex = true;
+    draft.allow_http = false;
+    draft.allow_grpc = false;
+  }
+  MM_ASSIGN_OR_RETURN(const int port, vertex_port([&](const std::string& name) { return environment(name.c_str()); }));
+  if (port != 0) draft.vertex_port = port;
+  return ok_status();
 }
 
 /// What is as in Triton where no flag says another thing.
@@ -201,8 +256,9 @@ Status finish(TritonDraft& draft, const Environment& environment) {
   MM_RETURN_IF_ERROR(set_models(draft, environment));
   MM_RETURN_IF_ERROR(set_endpoints(draft));
   MM_RETURN_IF_ERROR(set_tls(draft));
+  MM_RETURN_IF_ERROR(set_clouds(draft, environment));
   set_traces(draft);
-  add_general_notices(draft, environment);
+  add_general_notices(draft);
   return check_server_config(draft.launch.config);
 }
 
@@ -210,6 +266,7 @@ Outcome parse(const std::vector<std::string>& arguments, const Environment& envi
   if (arguments.size() == 1 && arguments.front() == "--help-markdown")
     return Answer{0, flags_markdown(texts_of(triton_flags())), false};
   TritonDraft draft = fresh_draft();
+  if (const Status status = take_vertex_defaults(draft, environment); !status.ok()) return complain(status.message());
   if (auto answer = take(arguments, draft)) return *std::move(answer);
   if (const Status status = finish(draft, environment); !status.ok()) return complain(status.message());
   return std::move(draft.launch);

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -22,6 +24,13 @@ struct TritonDraft {
   bool allow_metrics = true;
   std::string metrics_address;  // empty: that of HTTP
   int metrics_port = 8002;
+
+  bool allow_sagemaker = false;
+  int sagemaker_port = 8080;
+  std::optional<std::pair<int, int>> safe_ports;  // of the ports that are not SageMaker's
+  bool allow_vertex = false;
+  int vertex_port = 8080;
+  std::string vertex_model;  // empty: the only one
 
   bool grpc_tls = false;
   bool grpc_mutual_tls = false;

@@ -83,8 +83,49 @@ constexpr std::string_view kNoPings =
     "idle connections are closed after ten minutes, and dead ones by TCP's keepalive; clients' pings are answered "
     "unless they come in floods";
 constexpr std::string_view kNoAge = "a connection may live as long as it is used";
-constexpr std::string_view kNoSageMaker = "SageMaker's paths are not served";
-constexpr std::string_view kNoVertex = "Vertex AI's paths are not served";
+/// "8000-8100"
+Status set_safe_ports(TritonDraft& draft, const std::string& text) {
+  const size_t dash = text.find('-', 1);
+  if (dash == std::string::npos)
+    return invalid_argument("Cannot parse range '" + text + "': the form is MIN-MAX, such as 8000-8100");
+  MM_ASSIGN_OR_RETURN(const int low, read_integer(text.substr(0, dash)));
+  MM_ASSIGN_OR_RETURN(const int high, read_integer(text.substr(dash + 1)));
+  if (low < 0 || high > 65'535 || low > high)
+    return invalid_argument("'" + text + "' is no range of ports: it must go up, from 0 or more to 65535 at most");
+  draft.safe_ports = {low, high};
+  return ok_status();
+}
+
+std::vector<TritonFlag> cloud_flags() {
+  using enum FlagValue;
+  using enum Taken;
+  return {
+      {{"allow-sagemaker", kBool, kSame,
+        "`/ping` and `/invocations`, without the routes of multi-model endpoints below `/models`; "
+        "`SAGEMAKER_TRITON_DEFAULT_MODEL_NAME` in the environment names the model",
+        "false"},
+       set_bool<&TritonDraft::allow_sagemaker>},
+      {{"sagemaker-port", kInteger, kMapped, "`--listen`, another port for HTTP, with all its paths", "8080"},
+       set_integer<&TritonDraft::sagemaker_port>},
+      {{"sagemaker-safe-port-range", kText, kSame, "", "8000-8100"}, set_safe_ports},
+      {{"sagemaker-thread-count", kInteger, kIgnored, kEventLoops, "8"}, check_integer<TritonDraft>},
+      {{"allow-vertex-ai", kBool, kSame,
+        "true by itself, and `--allow-http` and `--allow-grpc` false, where the environment has `AIP_MODE=PREDICTION`, "
+        "as there",
+        "false"},
+       set_bool<&TritonDraft::allow_vertex>},
+      {{"vertex-ai-port", kInteger, kMapped,
+        "`--listen`, another port for HTTP, with all its paths and metrics; `AIP_HTTP_PORT` of the environment without "
+        "it",
+        "8080"},
+       set_integer<&TritonDraft::vertex_port>},
+      {{"vertex-ai-thread-count", kInteger, kIgnored, kEventLoops, "8"}, check_integer<TritonDraft>},
+      {{"vertex-ai-default-model", kText, kMapped,
+        "`--default-model`; without it the only model, which is looked for when a request comes and not at the start",
+        "identity"},
+       set_text<&TritonDraft::vertex_model>},
+  };
+}
 
 std::vector<TritonFlag> grpc_flags() {
   using enum FlagValue;
@@ -148,15 +189,8 @@ std::vector<TritonFlag> triton_endpoint_flags() {
   };
   const std::vector<TritonFlag> grpc = grpc_flags();
   flags.insert(flags.end(), grpc.begin(), grpc.end());
-  flags.insert(flags.end(),
-               {{{"allow-sagemaker", kBool, kIgnored, kNoSageMaker, "false"}, check_bool<TritonDraft>},
-                {{"sagemaker-port", kInteger, kIgnored, kNoSageMaker, "8080"}, check_integer<TritonDraft>},
-                {{"sagemaker-safe-port-range", kText, kIgnored, kNoSageMaker, "8000-8100"}, check_text<TritonDraft>},
-                {{"sagemaker-thread-count", kInteger, kIgnored, kNoSageMaker, "8"}, check_integer<TritonDraft>},
-                {{"allow-vertex-ai", kBool, kIgnored, kNoVertex, "false"}, check_bool<TritonDraft>},
-                {{"vertex-ai-port", kInteger, kIgnored, kNoVertex, "8080"}, check_integer<TritonDraft>},
-                {{"vertex-ai-thread-count", kInteger, kIgnored, kNoVertex, "8"}, check_integer<TritonDraft>},
-                {{"vertex-ai-default-model", kText, kIgnored, kNoVertex, "identity"}, check_text<TritonDraft>}});
+  const std::vector<TritonFlag> cloud = cloud_flags();
+  flags.insert(flags.end(), cloud.begin(), cloud.end());
   return flags;
 }
 

@@ -187,13 +187,58 @@ TEST_F(TritonTest, OpenPortsAreWarnedOfUnlessRestricted) {
 }
 
 TEST_F(TritonTest, VertexAisVariables) {
-  variables["AIP_STORAGE_URI"] = "gs://bucket/models";
-  variables["AIP_MODE"] = "PREDICTION";
-  const Outcome outcome = parse({"--http-restricted-api=health:k=v"});
+  variables = {{"AIP_STORAGE_URI", "gs://bucket/models"},
+               {"AIP_MODE", "PREDICTION"},
+               {"AIP_HTTP_PORT", "9090"},
+               {"AIP_HEALTH_ROUTE", "/alive"},
+               {"AIP_PREDICT_ROUTE", "/ask"}};
+  const Outcome outcome = parse({"--http-restricted-api=health:k=v", "--allow-metrics=false"});
   ASSERT_TRUE(std::holds_alternative<Launch>(outcome));
-  EXPECT_THAT(std::get<Launch>(outcome).config.paths, ElementsAre("gs://bucket/models"));
-  ASSERT_EQ(std::get<Launch>(outcome).notices.size(), 1U);
-  EXPECT_EQ(std::get<Launch>(outcome).notices[0].flag, "AIP_MODE");
+  const ServerConfig& taken = std::get<Launch>(outcome).config;
+  EXPECT_THAT(taken.paths, ElementsAre("gs://bucket/models"));
+  EXPECT_THAT(std::get<Launch>(outcome).notices, IsEmpty());
+  ASSERT_EQ(taken.listen.size(), 1U);
+  EXPECT_EQ(url_text(taken.listen[0]), "http://0.0.0.0:9090");
+  EXPECT_EQ(taken.listen[0].serves, (wire::Services{true, false, true}));
+  EXPECT_EQ(taken.cloud_routes, (invocations::CloudRoutes{"/alive", "/ask"}));
+  EXPECT_TRUE(taken.vertex_redirect);
+  EXPECT_EQ(taken.default_model, "");
+  // Flags count more.
+  EXPECT_EQ(config({"--vertex-ai-default-model=m"}).default_model, "m");
+  EXPECT_EQ(config({"--allow-http=true", "--vertex-ai-port=1"}).listen.size(), 3U);
+  const ServerConfig without = config({"--allow-vertex-ai=false", "--allow-grpc=true"});
+  EXPECT_EQ(without.cloud_routes, invocations::CloudRoutes());
+  EXPECT_FALSE(without.vertex_redirect);
+  variables.erase("AIP_PREDICT_ROUTE");
+  EXPECT_THAT(refusal({"--model-repository=/m"}), HasSubstr("AIP_PREDICT_ROUTE is not defined"));
+  variables["AIP_HTTP_PORT"] = "x";
+  EXPECT_THAT(refusal({"--model-repository=/m"}), HasSubstr("AIP_HTTP_PORT in the environment is 'x'"));
+}
+
+TEST_F(TritonTest, SageMakerHasAPortOfItsOwn) {
+  variables["SAGEMAKER_TRITON_DEFAULT_MODEL_NAME"] = "m";
+  EXPECT_EQ(config({}).listen.size(), 3U);
+  EXPECT_EQ(config({}).default_model, "");
+  const std::vector<std::string> alone = {"--allow-sagemaker=true", "--allow-http=false", "--allow-grpc=false",
+                                          "--allow-metrics=false"};
+  const ServerConfig taken = config(alone);
+  ASSERT_EQ(taken.listen.size(), 1U);
+  EXPECT_EQ(url_text(taken.listen[0]), "http://0.0.0.0:8080");
+  EXPECT_EQ(taken.listen[0].serves, (wire::Services{true, false, false}));
+  EXPECT_EQ(taken.default_model, "m");
+  EXPECT_FALSE(taken.vertex_redirect);
+  const auto refused = [](const std::string& flag) {
+    return refusal(
+        {"--model-repository=/m", "--allow-sagemaker=true", "--allow-grpc=false", "--allow-metrics=false", flag});
+  };
+  EXPECT_THAT(refused("--sagemaker-port=8000"), HasSubstr("HTTP requests and SageMaker requests at the same address"));
+  EXPECT_THAT(refused("--sagemaker-safe-port-range=9000-9010"),
+              HasSubstr("HTTP requests at port 8000, allowed port range is [9000, 9010]"));
+  EXPECT_EQ(refused("--sagemaker-safe-port-range=7999-8000"), "taken");
+  for (const char* range : {"9000", "9-8", "x-9", "9-", "1-70000"})
+    EXPECT_THAT(refused(std::string("--sagemaker-safe-port-range=") + range),
+                HasSubstr("Bad option: \"--sagemaker-safe-port-range\""))
+        << range;
 }
 
 TEST_F(TritonTest, EachFlagIsThereOnceAndItsExampleIsTaken) {

@@ -6,7 +6,8 @@ namespace {
 using enum Content;
 
 constexpr std::string_view kServer = "Server", kV2 = "KServe V2 and Triton", kV1 = "TensorFlow Serving and KServe V1",
-                           kTorch = "TorchServe", kOpenAi = "OpenAI", kPlain = "Plain data", kAdmin = "Administration";
+                           kTorch = "TorchServe", kOpenAi = "OpenAI", kCloud = "SageMaker and MLflow",
+                           kPlain = "Plain data", kAdmin = "Administration";
 
 constexpr Operation kOperations[] = {
     {kServer, "get", "/", "What this server is: a page for browsers, else text", kNone, kHtml},
@@ -75,6 +76,10 @@ constexpr Operation kOperations[] = {
     {kOpenAi, "get", "/openai/v1/models", "The models"},
     {kOpenAi, "get", "/openai/v1/models/{model}", "A model"},
     {kOpenAi, "post", "/openai/v1/embeddings", "Vectors of texts", kJson},
+
+    {kCloud, "post", "/invocations", "Inference, as the body's form says", kAny, kAny},
+    {kCloud, "get", "/health", "Whether every model is served", kNone, kText},
+    {kCloud, "get", "/version", "The server's version", kNone, kText},
 
     {kTorch, "get", "/ping", "Whether every model is served"},
     {kTorch, "post", "/predictions/{model}", "Inference", kAny, kAny},

@@ -55,6 +55,8 @@ wire::HttpHandler Service::http() const {
   return make_http_handler(rep_->inference, rep_->queries, rep_->settings, rep_->control, rep_->http);
 }
 
+std::shared_ptr<const SharedRegions> Service::regions() const { return rep_->settings.regions; }
+
 void Service::add_to(wire::GrpcMethods& methods) const {
   methods.add(method_path("ModelInfer"),
               model_infer_method(rep_->inference, rep_->http.server_timing, rep_->http.offload, rep_->settings.regions),

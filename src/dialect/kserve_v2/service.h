@@ -15,6 +15,8 @@
 
 namespace modelmill::kserve_v2 {
 
+class SharedRegions;
+
 /// The KServe V2 (Open Inference) protocol with Triton's extensions, over HTTP and gRPC. Made once by the composition
 /// root; what it hands out keeps what it needs alive, except `inference`, which must outlive the wire. Thread-safe.
 class Service {
@@ -41,6 +43,9 @@ class Service {
 
   /// For HttpRouter::add("v2", ...).
   wire::HttpHandler http() const;
+
+  /// The shared memory that clients have registered; lives as long as http() and this.
+  std::shared_ptr<const SharedRegions> regions() const;
 
   /// Adds inference.GRPCInferenceService and describes it for reflection.
   void add_to(wire::GrpcMethods& methods) const;

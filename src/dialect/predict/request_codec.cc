@@ -89,25 +89,6 @@ Status parse_json_inputs(const Bytes& body, const Signature& signature, InferReq
   return ok_status();
 }
 
-/// Gives a tensor read from a table or an array the shape that the input has.
-Status fit_table(const TensorSpec& spec, Tensor& tensor, bool& added) {
-  Shape& shape = tensor.shape;
-  added = false;
-  if (shape_matches(dims(spec.shape), dims(shape))) return ok_status();
-  if (spec.shape.size() == 1 && shape.size() == 2 && (shape[0] == 1 || shape[1] == 1)) {
-    shape = {shape[0] * shape[1]};
-  } else if (spec.shape.size() > 2 && shape.size() == 2) {
-    // A row holds the inner dimensions, flattened.
-    const auto inner = dims(spec.shape).subspan(1);
-    if (const auto count = element_count(inner); count && *count == shape[1]) {
-      shape.resize(1);
-      shape.insert(shape.end(), inner.begin(), inner.end());
-    }
-  }
-  if (!shape_matches(dims(spec.shape), dims(shape))) added = complete_shape(spec, shape);
-  return shape_matches(dims(spec.shape), dims(shape)) ? ok_status() : wrong_shape(spec, shape);
-}
-
 /// Columns go to the inputs that the header names.
 Status parse_csv_columns(const CsvTable& table, const Signature& signature, InferRequest& request) {
   for (const TensorSpec& spec : signature.inputs) {
@@ -156,6 +137,24 @@ Status parse_npy_input(const Bytes& body, const Signature& signature, InferReque
 }
 
 }  // namespace
+
+Status fit_table(const TensorSpec& spec, Tensor& tensor, bool& added) {
+  Shape& shape = tensor.shape;
+  added = false;
+  if (shape_matches(dims(spec.shape), dims(shape))) return ok_status();
+  if (spec.shape.size() == 1 && shape.size() == 2 && (shape[0] == 1 || shape[1] == 1)) {
+    shape = {shape[0] * shape[1]};
+  } else if (spec.shape.size() > 2 && shape.size() == 2) {
+    // A row holds the inner dimensions, flattened.
+    const auto inner = dims(spec.shape).subspan(1);
+    if (const auto count = element_count(inner); count && *count == shape[1]) {
+      shape.resize(1);
+      shape.insert(shape.end(), inner.begin(), inner.end());
+    }
+  }
+  if (!shape_matches(dims(spec.shape), dims(shape))) added = complete_shape(spec, shape);
+  return shape_matches(dims(spec.shape), dims(shape)) ? ok_status() : wrong_shape(spec, shape);
+}
 
 Format detect_format(std::string_view content_type, std::string_view body) {
   if (is_npy(body)) return Format::kNpy;

@@ -23,4 +23,8 @@ Format detect_format(std::string_view content_type, std::string_view body);
 Status parse_inputs(const Bytes& body, Format format, const Signature& signature, InferRequest& request,
                     bool& added_dimension);
 
+/// Gives a tensor read from a table or an array the shape that the input has: a row may hold the inner dimensions,
+/// flattened, and a first dimension that lacks is added, which `added` tells. INVALID_ARGUMENT where it does not fit.
+Status fit_table(const TensorSpec& spec, Tensor& tensor, bool& added);
+
 }  // namespace modelmill::predict

@@ -313,9 +313,14 @@ Result<JsonFormat> read_json_predict(const Bytes& body, const ModelVersion& vers
 }
 
 Result<std::string> write_json_predict(const InferResponse& response, JsonFormat format) {
+  return write_json_predict(response, format, format == JsonFormat::kRow ? "predictions" : "outputs");
+}
+
+Result<std::string> write_json_predict(const InferResponse& response, JsonFormat format, std::string_view member) {
   if (response.outputs.empty()) return invalid_argument("Cannot convert empty tensor map to JSON");
   const bool named = response.outputs.size() > 1;
-  std::string out = format == JsonFormat::kRow ? R"({"predictions":)" : R"({"outputs":)";
+  std::string out = "{";
+  append_key(out, /*first=*/true, member);
   if (format == JsonFormat::kRow) {
     MM_ASSIGN_OR_RETURN(const int64_t rows, common_rows(response));
     if (named) MM_RETURN_IF_ERROR(append_named_rows(out, response, rows));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -22,5 +23,7 @@ Result<JsonFormat> read_json_predict(const Bytes& body, const ModelVersion& vers
 /// The body of its answer. Strings of outputs whose names end in "_bytes" are written as {"b64": ...}. INVALID_ARGUMENT
 /// for outputs that have no rows in common, where rows are to be written.
 Result<std::string> write_json_predict(const InferResponse& response, JsonFormat format);
+/// The same in the member `member`.
+Result<std::string> write_json_predict(const InferResponse& response, JsonFormat format, std::string_view member);
 
 }  // namespace modelmill::tfserving

@@ -1,0 +1,40 @@
+#include "dialect/invocations/body_form.h"
+
+#include <vector>
+
+#include "dialect/invocations/json_members.h"
+#include "wire/http_text.h"
+
+namespace modelmill::invocations {
+namespace {
+
+/// Whether "inputs" is V2's list of tensors, by what its first item says of itself.
+bool are_tensors(std::string_view inputs) {
+  if (!inputs.starts_with('[')) return false;
+  const std::vector<JsonMember> first = json_members(after_spaces(inputs.substr(1)));
+  const auto has = [&first](std::string_view key) { return !json_member(first, key).empty(); };
+  return has("datatype") || (has("name") && has("shape"));
+}
+
+/// Such a model has named entry points, as no other kind has.
+bool is_saved_model(const ModelVersion& version) { return !version.description().signature_name.empty(); }
+
+}  // namespace
+
+BodyForm form_of(std::string_view content_type, std::string_view body, const ModelVersion& version) {
+  if (wire::equals_ignoring_case(content_type.substr(0, 8), "text/csv")) return BodyForm::kCsv;
+  const std::vector<JsonMember> members = json_members(body);
+  const auto has = [&members](std::string_view key) { return !json_member(members, key).empty(); };
+  if (are_tensors(json_member(members, "inputs"))) return BodyForm::kV2;
+  if (has("dataframe_split") || has("dataframe_records")) return BodyForm::kMlflow;
+  if (!has("instances") && !has("inputs")) return BodyForm::kUnknown;
+  if (has("signature_name")) return BodyForm::kTfServing;
+  return has("params") || !is_saved_model(version) ? BodyForm::kMlflow : BodyForm::kTfServing;
+}
+
+std::string known_forms() {
+  return "the body is none that is known here: it is JSON with 'inputs' (a list of tensors with name, datatype and "
+         "shape, or values), 'instances', 'dataframe_split' or 'dataframe_records', or CSV (Content-Type: text/csv)";
+}
+
+}  // namespace modelmill::invocations

@@ -1,0 +1,98 @@
+#include "dialect/kserve_v2/http_infer_call.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "dialect/http_router.h"
+#include "dialect/kserve_v2/binary_type.h"
+#include "dialect/kserve_v2/infer_request_codec.h"
+#include "serve/input_check.h"
+#include "wire/http_text.h"
+
+namespace modelmill::kserve_v2 {
+
+namespace {
+
+constexpr std::string_view kLengthHeader = "inference-header-content-length";
+
+/// `text`, which is no more than a body has; `what` is its name in Triton's words.
+Result<std::optional<size_t>> read_length(std::string_view text, std::string_view what, size_t body_size) {
+  int64_t parsed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
+  if (error != std::errc() || end != text.data() + text.size())
+    return invalid_argument("Unable to parse " + std::string(what) + ", got: " + std::string(text));
+  if (parsed < 0 || static_cast<uint64_t>(parsed) > body_size)
+    return invalid_argument("inference header size should be in range (0, " + std::to_string(body_size) +
+                            "), got: " + std::string(text));
+  return std::optional<size_t>(static_cast<size_t>(parsed));
+}
+
+/// Says the length of the JSON in the media type instead of a header.
+void name_binary_type(wire::HttpReply& reply, std::string_view type) {
+  const auto is_length = [](const auto& header) { return wire::equals_ignoring_case(header.first, kLengthHeader); };
+  const auto length = std::find_if(reply.headers.begin(), reply.headers.end(), is_length);
+  if (length == reply.headers.end()) return;  // there are no tensors behind the JSON
+  const std::string text = std::string(type) + length->second;
+  reply.headers.erase(length);
+  for (auto& [name, value] : reply.headers)
+    if (wire::equals_ignoring_case(name, "content-type")) value = text;
+}
+
+}  // namespace
+
+bool V2Call::tells_json_length() const {
+  return !http().header(kLengthHeader).empty() || !binary_type(http().header("content-type")).empty();
+}
+
+std::string_view V2Call::answer_type() const { return binary_type(http().header("content-type")); }
+
+/// Nothing: the body is JSON.
+Result<std::optional<size_t>> V2Call::json_length(size_t body_size) const {
+  if (const std::string_view text = http().header(kLengthHeader); !text.empty())
+    return read_length(text, "Inference-Header-Content-Length", body_size);
+  const std::string_view content_type = http().header("content-type");
+  const std::string_view type = binary_type(content_type);
+  if (type.empty()) return std::optional<size_t>();
+  return read_length(content_type.substr(type.size()), "inference header size", body_size);
+}
+
+/// How much of the body is JSON; what is behind it is not read but viewed.
+size_t V2Call::parsed_bytes(const Bytes& body) const {
+  const auto length = json_length(body.size());
+  return length.ok() ? length->value_or(body.size()) : 0;
+}
+
+Status V2Call::parse(const Bytes& body, const ModelVersion& version, InferRequest& request) {
+  MM_ASSIGN_OR_RETURN(const std::optional<size_t> length, json_length(body.size()));
+  if (length == std::optional<size_t>(0)) {
+    outputs_.default_form = HttpForm::kBinary;
+    return parse_http_raw(body, model(), version.signature(), has_batch_dimension(version.definition()), request);
+  }
+  Status status = parse_http_infer(body, length.value_or(body.size()), request, outputs_, shared_);
+  id_ = request.id;
+  return status;
+}
+
+/// Binary data is only passed on, unless it is to be compressed.
+size_t V2Call::written_bytes(const InferResponse& response) const {
+  size_t bytes = 0;
+  for (const Tensor& tensor : response.outputs) {
+    if (!encoding().empty() || outputs_.form(tensor.name) != HttpForm::kBinary) bytes += tensor.byte_size();
+  }
+  return bytes;
+}
+
+wire::HttpReply V2Call::write(InferResponse response) {
+  if (!response.status.ok()) return error_reply(response.status);
+  const Status selected = select_outputs(inference().catalog(), served_model(), outputs_.requested, response);
+  if (!selected.ok()) return error_reply(selected);
+  if (const Status written = shared_.write_outputs(response); !written.ok()) return error_reply(written);
+  if (routed()) routed()->describe(response.parameters);
+  const int64_t answered = response.version != 0 ? response.version : version();
+  wire::HttpReply reply = write_http_infer(response, model(), answered, id_, outputs_);
+  if (const std::string_view type = answer_type(); !type.empty()) name_binary_type(reply, type);
+  return reply;
+}
+
+}  // namespace modelmill::kserve_v2

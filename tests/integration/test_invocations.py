@@ -1,0 +1,257 @@
+"""What SageMaker, Vertex AI and MLflow's scoring server ask: the same bodies, answered as each of their servers does."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+import tritonclient.http
+from onnx import helper
+
+import models
+import repositories
+import servers
+from personalities import free_ports
+
+TARGET = "X-Amzn-SageMaker-Target-Model"
+CSV = {"Content-Type": "text/csv"}
+BINARY = "application/vnd.{}-triton.binary+json;json-header-size="
+ROWS = [[1, 2, 3, 4], [5, 6, 7, 8]]
+TWICE = [[2, 4, 6, 8], [10, 12, 14, 16]]
+V2 = {"inputs": [{"name": "x", "shape": [2, 4], "datatype": "FP32", "data": ROWS}]}
+
+
+def sums():
+    """Inputs a (FP32) and n (INT64), a column each; outputs sum and n2 = 2n."""
+    column = ("batch", 1)
+    return models.model(
+        "sums",
+        [
+            helper.make_node("Cast", ["n"], ["number"], to=models.FLOAT),
+            helper.make_node("Add", ["a", "number"], ["sum"]),
+            helper.make_node("Add", ["n", "n"], ["n2"]),
+        ],
+        [models.value("a", "FP32", column), models.value("n", "INT64", column)],
+        [models.value("sum", "FP32", column), models.value("n2", "INT64", column)],
+    )
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("invocations")
+    models.save(models.scaled(2), folder / "twice.onnx")
+    models.save(sums(), folder / "sums.onnx")
+    (folder / "modelmill.yaml").write_text(
+        "schema_version: 1\n"
+        f"models:\n  - {{path: {folder}/twice.onnx}}\n  - {{path: {folder}/sums.onnx}}\n"
+        "routes:\n  - {name: way, split: {twice: 100}}\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(files, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
+    with servers.serving(folder, files / "modelmill.yaml", "--default-model=twice", "--access-log") as server:
+        yield server
+
+
+def invoke(server, body, headers=None, path="/invocations"):
+    """(status, parsed reply)."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    status, reply, _ = server.request("POST", path, data, headers or {"Content-Type": "application/json"})
+    return status, json.loads(reply)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"instances": ROWS},
+        {"instances": [{"x": row} for row in ROWS]},
+        {"inputs": ROWS},
+        {"inputs": {"x": ROWS}, "params": {"a": 1}},
+        {"dataframe_split": {"columns": ["a", "b", "c", "d"], "index": [0, 1], "data": ROWS}},
+        {"dataframe_split": {"columns": ["x"], "data": [[row] for row in ROWS]}},
+        {"dataframe_records": [dict(zip("abcd", row)) for row in ROWS]},
+    ],
+    ids=["rows", "named-rows", "tensor", "named-tensor", "split", "split-by-name", "records"],
+)
+def test_predictions(server, body):
+    assert invoke(server, body) == (200, {"predictions": TWICE})
+
+
+def test_csv_with_and_without_names(server):
+    for text in (b"1,2,3,4\n5,6,7,8\n", b"a,b,c,d\n1,2,3,4\n5,6,7,8\n"):
+        assert invoke(server, text, CSV) == (200, {"predictions": TWICE})
+
+
+def test_v2_and_tensorflow_serving_answer_as_they_do(server):
+    status, reply = invoke(server, V2)
+    assert status == 200 and reply["model_name"] == "twice"
+    assert reply["outputs"] == [{"name": "y", "datatype": "FP32", "shape": [2, 4], "data": sum(TWICE, [])}]
+    assert invoke(server, {"inputs": ROWS, "signature_name": "serving_default"}) == (200, {"outputs": TWICE})
+
+
+def test_columns_by_name(server):
+    body = {"dataframe_split": {"columns": ["n", "unused", "a"], "data": [[1, "x", 0.5], [2, "y", 1.5]]}}
+    expected = [{"sum": [1.5], "n2": [2]}, {"sum": [3.5], "n2": [4]}]
+    assert invoke(server, body, {TARGET: "sums"}) == (200, {"predictions": expected})
+    csv = invoke(server, b"n,a\n1,0.5\n2,1.5\n", {TARGET: "sums", **CSV})
+    assert csv == (200, {"predictions": expected})
+    status, reply = invoke(server, {"dataframe_records": [{"a": 1}]}, {TARGET: "sums"})
+    assert status == 400 and reply["error_code"] == "BAD_REQUEST" and "'a', 'n'" in reply["message"]
+
+
+def test_whose_model_is_asked(server):
+    for name in ("twice", "twice.tar.gz", "some/twice.tar.gz", "way"):
+        assert invoke(server, {"instances": ROWS}, {TARGET: name}) == (200, {"predictions": TWICE}), name
+    status, reply = invoke(server, {"instances": ROWS}, {TARGET: "none.tar.gz"})
+    assert status == 404 and set(reply) == {"error", "error_code", "message"} and "none" in reply["error"]
+    _, _, headers = server.request("POST", "/invocations", json.dumps({"instances": ROWS}).encode(), {TARGET: "way"})
+    assert headers["x-served-model"] == "twice"
+
+
+def test_several_models_need_a_name(serve, files):
+    server = serve(files / "twice.onnx", files / "sums.onnx")
+    status, reply = invoke(server, {"instances": ROWS})
+    assert status == 400 and "'sums', 'twice'" in reply["message"] and "--default-model" in reply["message"]
+    alone = serve(files / "twice.onnx")
+    assert invoke(alone, {"instances": ROWS}) == (200, {"predictions": TWICE})
+
+
+@pytest.mark.parametrize("cloud", ["sagemaker", "vertex-ai"])
+def test_binary_tensors(server, cloud):
+    tensor = tritonclient.http.InferInput("x", [2, 4], "FP32")
+    tensor.set_data_from_numpy(np.array(ROWS, np.float32), binary_data=True)
+    wanted = tritonclient.http.InferRequestedOutput("y", binary_data=True)
+    body, length = tritonclient.http.InferenceServerClient.generate_request_body([tensor], outputs=[wanted])
+    kind = BINARY.format(cloud)
+    status, reply, headers = server.request("POST", "/invocations", body, {"Content-Type": f"{kind}{length}"})
+    assert status == 200 and headers["Content-Type"].startswith(kind), reply
+    length = int(headers["Content-Type"].removeprefix(kind))
+    answer = tritonclient.http.InferenceServerClient.parse_response_body(reply, header_length=length)
+    assert (answer.as_numpy("y") == TWICE).all()
+    assert "Inference-Header-Content-Length" not in headers
+
+
+def test_large_and_compressed_bodies(server):
+    """Read and written beside the loops."""
+    rows = np.arange(40_000, dtype=np.float32).reshape(-1, 4)
+    for body in (
+        {"dataframe_split": {"columns": ["a", "b", "c", "d"], "data": rows.tolist()}},
+        {"instances": rows.tolist()},
+    ):
+        data = json.dumps(body).encode()
+        for sent, headers in ((data, {}), (gzip.compress(data), {"Content-Encoding": "gzip"})):
+            status, reply, _ = server.request("POST", "/invocations", sent, headers)
+            assert status == 200 and (np.array(json.loads(reply)["predictions"]) == rows * 2).all()
+
+
+def test_hostile_bodies(server):
+    """Each is an error of the client's, and the server lives."""
+    pieces = [b"", b"{", b"[" * 100_000, b'{"dataframe_split":' * 5000, b'{"instances":[' + b"[" * 5000, b"\xff\xfe", b'"']
+    pieces += [b'{"dataframe_records":[{"a":' + b"1" * 100_000 + b"}]}", b'{"dataframe_split":{"data":[[1],[[1]]]}}']
+    for body in pieces:
+        status, reply = invoke(server, body)
+        assert status == 400 and reply["message"], body[:40]
+    server.assert_alive()
+
+
+def test_health_and_version(server):
+    assert server.get("/health")[0] == 200 and server.get("/ping")[0] == 200
+    assert server.get("/version")[1].decode() == server.get_json("/v2")["version"]
+    paths = server.get_json("/openapi.json")["paths"]
+    assert {"/invocations", "/health", "/version"} <= set(paths)
+
+
+def test_calls_may_be_restricted(serve, files):
+    server = serve(files / "twice.onnx", "--api", "inference=off")
+    assert server.request("POST", "/invocations", b"{}")[0] == 403
+    assert server.get("/health")[0] == 200
+
+
+def vertex_environment(port, predict="/v1/endpoints/7/deployedModels/9:predict"):
+    return {
+        "AIP_HTTP_PORT": str(port),
+        "AIP_HEALTH_ROUTE": "/v1/endpoints/7/deployedModels/9",
+        "AIP_PREDICT_ROUTE": predict,
+    }
+
+
+def test_vertex_ai(serve, files):
+    [port] = free_ports(1)
+    env = vertex_environment(port)
+    server = serve(files / "twice.onnx", port=None, env=env)
+    assert server.port == port and "on every address of this machine" in server.stdout()
+    assert server.get(env["AIP_HEALTH_ROUTE"])[0] == 200
+    body = {"instances": ROWS, "parameters": {"confidence": 0.5}}
+    assert invoke(server, body, path=env["AIP_PREDICT_ROUTE"]) == (200, {"predictions": TWICE})
+    # TensorFlow Serving's paths beside it are as ever.
+    assert server.post_json("/v1/models/twice:predict", {"instances": ROWS}) == (200, {"predictions": TWICE})
+
+
+def test_a_port_that_was_given_counts_more(serve, files):
+    [port, other] = free_ports(2)
+    server = serve(files / "twice.onnx", port=other, env=vertex_environment(port))
+    assert server.port == other and "on every address of this machine" not in server.stdout()
+
+
+@pytest.fixture
+def as_triton(serve, tmp_path):
+    repositories.add_identity(tmp_path / "models", "identity")
+
+    def start(*arguments, **options):
+        more = ["--model-repository=models", "--http-address=127.0.0.1", "--allow-metrics=false"]
+        return serve(*more, *arguments, personality="tritonserver", cwd=tmp_path, **options)
+
+    return start
+
+
+IDENTITY = {"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}
+
+
+def test_tritons_sagemaker(as_triton):
+    server = as_triton(
+        "--allow-sagemaker=true", "--allow-http=false", "--allow-grpc=false", "--sagemaker-port=0",
+        env={"SAGEMAKER_TRITON_DEFAULT_MODEL_NAME": "identity"},
+    )  # fmt: skip
+    assert len(server.urls) == 1 and server.get("/ping")[0] == 200
+    status, reply = invoke(server, IDENTITY)
+    assert status == 200 and reply["outputs"][0]["data"] == [1, 2, 3, 4]
+
+
+def redirected(server, path, to, body=b"{}", **headers):
+    return server.request("POST", path, body, {"X-Vertex-Ai-Triton-Redirect": to, **headers})
+
+
+def test_tritons_vertex_ai(as_triton):
+    [port] = free_ports(1)
+    env = {"AIP_MODE": "PREDICTION", **vertex_environment(port, predict="/predict")}
+    server = as_triton("--vertex-ai-default-model=identity", env=env)
+    assert len(server.urls) == 1 and server.port == port
+    assert server.get(env["AIP_HEALTH_ROUTE"])[0] == 200
+    status, reply = invoke(server, IDENTITY, path="/predict")
+    assert status == 200 and reply["outputs"][0]["data"] == [1, 2, 3, 4]
+    body = json.dumps(IDENTITY).encode()
+    assert json.loads(redirected(server, "/predict", "v2/models/identity/infer", body)[1])["outputs"] == reply["outputs"]
+    assert redirected(server, "/predict", "v2/models/identity/ready")[0] == 200
+    assert json.loads(redirected(server, "/predict", "v2/models/identity")[1])["name"] == "identity"
+    assert b"nv_inference_request_success" in redirected(server, "/predict", "metrics")[1]
+    assert redirected(server, "/predict", "admin/routes")[0] == 400
+    assert redirected(server, "/predict", "v2/logging", b'{"log_info": false}')[0] == 400
+
+
+def test_a_redirect_is_no_way_around_a_restriction(as_triton):
+    [port] = free_ports(1)
+    env = {"AIP_MODE": "PREDICTION", **vertex_environment(port, predict="/predict")}
+    server = as_triton(
+        "--http-restricted-api=model-config,inference:key=secret", "--vertex-ai-default-model=identity", env=env
+    )
+    body = json.dumps(IDENTITY).encode()
+    config = "v2/models/identity/config"
+    assert redirected(server, "/predict", config)[0] == 403
+    assert redirected(server, "/predict", config, key="secret")[0] == 200
+    assert redirected(server, "/predict", "v2/models/identity/ready")[0] == 200
+    for path in ("/predict", "/invocations"):
+        assert server.request("POST", path, body)[0] == 403, path
+        assert server.request("POST", path, body, {"key": "secret"})[0] == 200, path
