@@ -18,7 +18,7 @@ struct Options {
   std::function<bool()> ready;
   HttpOptions http = {};
   /// Of V2's requests.
-  std::shared_ptr<const kserve_v2::SharedRegions> regions;
+  std::shared_ptr<const kserve_v2::SharedRegions> regions = {};
   /// The model or route of requests that name none; empty: the only model.
   std::string default_model = {};
   /// Paths that the environment gives to health and inference.

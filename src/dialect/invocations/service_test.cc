@@ -59,13 +59,11 @@ class Invocations : public ::testing::Test {
   Invocations() : inference_(catalog_.catalog()) {}
 
   void start(std::string default_model = "", CloudRoutes routes = {}) {
-    add_to(router_, inference_,
-           {"1.2.3",
-            [this] { return ready_; },
-            {},
-            std::make_shared<kserve_v2::SharedRegions>(std::vector<std::string>(), 0),
-            std::move(default_model),
-            std::move(routes)});
+    Options options{.server_version = "1.2.3", .ready = [this] { return ready_; }};
+    options.regions = std::make_shared<kserve_v2::SharedRegions>(std::vector<std::string>(), 0);
+    options.default_model = std::move(default_model);
+    options.routes = std::move(routes);
+    add_to(router_, inference_, std::move(options));
   }
   /// With one model, which gives its input back.
   void start_with(ModelVersion::Description description) {
