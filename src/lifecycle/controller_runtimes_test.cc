@@ -116,6 +116,7 @@ TEST_F(ControllerRuntimesTest, OneWithoutAnEntryPointThatClientsMayNameIsOut) {
   own.info.signature_name = "first";
   own.info.other_signatures = {"second"};
   own.signatures["second"] = {info_, times(3)};
+  own.signatures["second"].info.signature_name = "second";
   FakeModelParts& quick = backends_.others["quick"]["a"];
   const auto excluded = [&](const std::string& name, const std::string& method) {
     quick.info.signature_name = name;

@@ -22,6 +22,7 @@ std::optional<FoundModel> look_for_saved_model(const FolderListing& folder, std:
   model.directory = folder.path.string();
   model.layout = ModelLayout::kFolder;
   model.versions.push_back({1, model.directory, {}});
+  model.layers.push_back(text_layer("default_model_filename", kFile, folder.inside(kFile)));
   if (backend_of_file(folder.inside(kFile), formats).empty())
     model.refuse(missing_backend(model.name, "TensorFlow SavedModel", kBackend, folder.inside(kFile)));
   return model;

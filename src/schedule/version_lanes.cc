@@ -172,9 +172,11 @@ void VersionScheduler::lane_thread(Lane& lane) {
 void VersionScheduler::look_for_more() {
   constexpr int kLooks = 64;
   ++woken_;
+  ++looking_;
   mutex_.unlock();
   for (int look = 0; look < kLooks && nobody_waits_.load(std::memory_order_relaxed); ++look) pause_briefly();
   lock_briefly(mutex_);
+  --looking_;
   --woken_;
 }
 

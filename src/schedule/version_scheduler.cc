@@ -158,8 +158,8 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
 
 /// Refuses what can't be answered in time.
 Status VersionScheduler::in_time(const InferRequest& request, int64_t rows) const {
-  if (!cost_aware_ || !idle_.empty() || (policy_.objective == Duration{} && request.deadline == kNever))
-    return ok_status();
+  if (!cost_aware_ || (policy_.objective == Duration{} && request.deadline == kNever)) return ok_status();
+  if (!idle_.empty() || (looking_ > 0 && queue_.empty())) return ok_status();
   const uint64_t shape_class = by_shape_ ? shape_class_hash(request) : 0;
   const CostCurve* cost = costs_.find(kind_, shape_class);
   // What begins such a request has the rest of its rows to wait for.

@@ -131,6 +131,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   RequestQueue queue_ MM_GUARDED_BY(mutex_);
   std::vector<Lane*> idle_ MM_GUARDED_BY(mutex_);  // the last to become so is the next to work: its caches are warm
   int woken_ MM_GUARDED_BY(mutex_) = 0;            // lanes told to look for work that did not yet
+  int looking_ MM_GUARDED_BY(mutex_) = 0;          // of them: that have just run something and will look at once
   int watching_ MM_GUARDED_BY(mutex_) = 0;         // idle lanes that will look again when a delay is over
   int running_ MM_GUARDED_BY(mutex_) = 0;
   int lanes_ MM_GUARDED_BY(mutex_) = 0;
