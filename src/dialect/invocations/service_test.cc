@@ -102,7 +102,8 @@ TEST_F(Invocations, TheOnlyModelIsAskedWhereNoneIsNamed) {
 TEST_F(Invocations, AModelThatIsNotServedYetCountsToo) {
   start();
   catalog_.add_unready("broken", 1, "its file is no model");
-  EXPECT_THAT(post(kRows, 503), AllOf(HasSubstr("broken"), HasSubstr("TEMPORARILY_UNAVAILABLE")));
+  EXPECT_THAT(post(kRows, 404), AllOf(HasSubstr("'broken' has no available versions"),
+                                      HasSubstr(R"("error_code":"RESOURCE_DOES_NOT_EXIST")")));
 }
 
 TEST_F(Invocations, SageMakersHeaderNamesAModelOrItsArchive) {
