@@ -201,7 +201,7 @@ class ControllerCore final : public ModelControl {
   /// The table, and what it means for ensembles.
   void publish(Aftermath& after) MM_REQUIRES(mutex_);
   bool loads_on_demand(const ModelRecord& model) const;
-  void inherit_costs(const std::string& model, LoadedVersion& loaded) const;
+  LearnedEntries learned_before(const std::string& model) const;
   /// The version with its other entry points; null when it could not be started.
   std::shared_ptr<ModelVersion> make_version(LoadedVersion loaded, const std::shared_ptr<VersionStats>& stats);
   std::shared_ptr<VersionStats> stats_of(const Job& job, const ModelDefinition& definition);

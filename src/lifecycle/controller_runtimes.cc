@@ -17,8 +17,10 @@ Result<LoadedVersion> ControllerCore::load_best(const Job& job, Loaded& out) {
     laid.settings.make_room = [this](const std::string& model, int gpu, uint64_t bytes) {
       return make_room_on(model, gpu, bytes);
     };
-    return load_version(target.found, place, std::move(laid.definition), formats, backends, laid.settings,
-                        [&] { return is_abandoned(job); });
+    return load_version(
+        target.found, place, std::move(laid.definition), formats, backends, laid.settings,
+        {.abandoned = [&] { return is_abandoned(job); },
+         .costs_before = [&](const auto&... entry) { return learned_before(job.model).find(entry...); }});
   };
   const auto load = [&](LaidOut laid) { return load_from(backends_, std::move(laid)); };
   if (job.layout) {

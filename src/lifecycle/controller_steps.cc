@@ -120,24 +120,19 @@ std::shared_ptr<VersionStats> ControllerCore::stats_of(const Job& job, const Mod
   return stats;
 }
 
-/// Of a version that nothing is known of, the costs of the one whose place it takes are the best guess: without them it
-/// would try batch sizes out at each swap, in the middle of the load.
-void ControllerCore::inherit_costs(const std::string& name, LoadedVersion& loaded) const {
+/// Of a version that nothing is known of, the costs of the one whose place it takes are the best guess, or of the one
+/// that served last: without them it would try batch sizes out at each swap, in the middle of the load.
+LearnedEntries ControllerCore::learned_before(const std::string& name) const {
   std::shared_ptr<ModelVersion> before;
   {
     const MutexLock lock(mutex_);
     const auto it = models_.find(name);
-    if (it == models_.end()) return;
+    if (it == models_.end()) return {};
     for (const auto& [number, version] : it->second.versions)
       if (version.serving) before = version.serving->share();
+    if (!before) return it->second.learned;
   }
-  if (!before) return;
-  const ModelDefinition &then = before->definition(), &now = loaded.description.definition;
-  if (then.max_batch_size != now.max_batch_size || then.backend != now.backend ||
-      then.instance_threads != now.instance_threads)
-    return;
-  if (!same_signature(before->signature(), loaded.description.signature)) return;
-  if (auto costs = before->learned(); !costs.empty()) loaded.plan.costs = std::move(costs);
+  return LearnedEntries(*before);
 }
 
 /// Nobody wants what is being loaded any more.
@@ -192,7 +187,6 @@ ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
     out.bytes = loaded->model->info().memory_bytes;
     loaded->plan.wants_instance = [this] { steward_.wake(); };
     out.stats = stats_of(job, loaded->description.definition);
-    if (!loaded->costs_known) inherit_costs(job.model, *loaded);
     out.version = make_version(std::move(*loaded), out.stats);
     if (!out.version) out.status = internal("the version could not be started");
     if (out.version && out.report) out.version->set_runtimes(out.report);
@@ -314,6 +308,7 @@ void ControllerCore::retire(ModelRecord& model, int64_t number, std::unique_ptr<
                             Aftermath& after) {
   ++model.versions[number].draining;
   model.leaving += bytes;
+  model.learned = LearnedEntries(*version->share());
   auto files = std::exchange(model.versions[number].files, nullptr);
   after.retire.emplace_back(std::move(version),
                             [this, name = model.name, number, bytes, files] { gone(name, number, bytes); });

@@ -30,6 +30,29 @@ TEST_F(ControllerSwapTest, AnOverwrittenFileIsTheNextVersion) {
   wait_for([&] { return alive_ == 1 && catalog_.table()->find("a")->statuses.size() == 1; });
 }
 
+TEST_F(ControllerSwapTest, WhatTheVersionBeforeHasLearnedOfCostsIsNotMeasured) {
+  const std::string file = folder_.write("a.onnx");
+  const auto core = make({}, {file});
+  const auto points = [&] { return catalog_.table()->find("a")->versions.front()->learned().at(0).points.size(); };
+  const int first = backends_.log.executions;
+  const size_t measured = points();
+  folder_.write("a.onnx", "other");
+  look(*core);
+  wait_for([&] { return served("a") == std::vector<int64_t>{2}; });
+  EXPECT_LT(backends_.log.executions - first, first);
+  EXPECT_EQ(points(), measured);
+}
+
+TEST_F(ControllerSwapTest, NorWhatAModelHadLearnedBeforeItWasUnloaded) {
+  folder_.write("a/1/model.onnx");
+  const auto core = make(mode(ControlMode::kExplicit), {folder_ / "a"});
+  ASSERT_TRUE(load(*core, {"a"}).ok());
+  const int first = backends_.log.executions;
+  ASSERT_TRUE(unload(*core, "a").ok());
+  ASSERT_TRUE(load(*core, {"a"}).ok());
+  EXPECT_LT(backends_.log.executions - first, first);
+}
+
 TEST_F(ControllerSwapTest, WhenAFileSaysItWasWrittenDoesNotMatter) {
   const std::string file = folder_.write("a.onnx");
   const auto core = make({}, {file});

@@ -10,6 +10,7 @@
 #include "catalog/model_table.h"
 #include "catalog/version_stats.h"
 #include "lifecycle/instance_scaler.h"
+#include "lifecycle/learned_entries.h"
 #include "lifecycle/owned_version.h"
 #include "lifecycle/repository_look.h"
 #include "lifecycle/runtime_chooser.h"
@@ -103,6 +104,7 @@ struct ModelRecord {
   std::shared_ptr<Counter> failures;  // of loads; null: there were none
   TimePoint failed_at{};              // when a load failed last
   uint64_t loaded_ms = 0;             // when one succeeded last, in Unix time
+  LearnedEntries learned;             // of the version that stopped serving last
   uint64_t leaving = 0;               // bytes of versions that drain
   bool woke_members = false;          // of an ensemble: they were told to load, and it loads when they have
   std::string members_key;            // of an ensemble: what its members were when it was loaded last

@@ -35,14 +35,14 @@ constexpr uint64_t kMeasureSeed = 11;
 class Loading {
  public:
   Loading(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
-          const BackendSource& backends, const LoadSettings& settings, const std::function<bool()>& abandoned)
+          const BackendSource& backends, const LoadSettings& settings, const LoadQuestions& ask)
       : found_(found),
         version_(version),
         given_(definition),
         definition_(std::move(definition)),
         backends_(backends),
         settings_(settings),
-        abandoned_(abandoned) {}
+        ask_(ask) {}
 
   Result<LoadedVersion> run(std::span<const ModelFormat> formats) {
     MM_RETURN_IF_ERROR(check_given());
@@ -91,7 +91,6 @@ class Loading {
                          std::move(model_),
                          std::move(instances_),
                          std::move(cost_key_),
-                         costs_known_,
                          std::move(batching_),
                          open_size_,
                          backend_.runtime,
@@ -102,7 +101,7 @@ class Loading {
   Result<std::vector<LoadedVersion>> load_other_signatures(BackendModel& model) {
     std::vector<LoadedVersion> out;
     for (const std::string& name : model.info().other_signatures) {
-      Loading other(found_, version_, given_, backends_, settings_, abandoned_);
+      Loading other(found_, version_, given_, backends_, settings_, ask_);
       auto loaded = other.run_signature(*this, model, name);
       MM_RETURN_IF_ERROR(check_wanted());
       if (loaded.ok())
@@ -135,7 +134,7 @@ class Loading {
   std::string what() const { return "model '" + definition_.name + "': "; }
 
   Status check_wanted() const {
-    if (!abandoned_ || !abandoned_()) return ok_status();
+    if (!ask_.abandoned || !ask_.abandoned()) return ok_status();
     return cancelled(what() + "the load was abandoned: it is not wanted any more");
   }
 
@@ -336,9 +335,15 @@ class Loading {
       cost_key_ = cost_key(subject);
       plan_.costs = store.read(cost_key_);
     }
-    costs_known_ = !plan_.costs.empty();
-    if (!costs_known_) return measure();
+    if (plan_.costs.empty()) return guess();
     Log::info("what executions cost is known from before", {{"model", definition_.name}});
+  }
+
+  /// A first guess at the costs: those of the version before, which traffic has taught, and else a measurement, which
+  /// at a swap would take the machine from that traffic.
+  void guess() {
+    if (ask_.costs_before) plan_.costs = ask_.costs_before(definition_, signature_, model_->info().signature_name);
+    if (plan_.costs.empty()) measure();
   }
 
   /// What batches cost, of made-up rows: a first guess, before there is traffic. Of dimensions that have any size it is
@@ -369,7 +374,7 @@ class Loading {
   ModelDefinition definition_;
   const BackendSource& backends_;
   const LoadSettings& settings_;
-  const std::function<bool()>& abandoned_;
+  const LoadQuestions& ask_;
 
   Signature signature_;
   VersionPlan plan_;
@@ -378,7 +383,6 @@ class Loading {
   BackendRegistry::Description backend_;
   std::string file_;
   std::string cost_key_;
-  bool costs_known_ = false;
   bool is_other_signature_ = false;
   std::shared_ptr<DeviceClaims> claims_;
   std::unique_ptr<BackendModel> model_;  // before the instances, so that it goes after them
@@ -389,8 +393,8 @@ class Loading {
 
 Result<LoadedVersion> load_version(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
                                    std::span<const ModelFormat> formats, const BackendSource& backends,
-                                   const LoadSettings& settings, const std::function<bool()>& abandoned) {
-  return Loading(found, version, std::move(definition), backends, settings, abandoned).run(formats);
+                                   const LoadSettings& settings, const LoadQuestions& ask) {
+  return Loading(found, version, std::move(definition), backends, settings, ask).run(formats);
 }
 
 }  // namespace modelmill

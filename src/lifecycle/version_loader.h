@@ -23,7 +23,6 @@ struct LoadedVersion {
   std::unique_ptr<BackendModel> model;
   std::vector<std::unique_ptr<BackendInstance>> instances;  // destroyed before the model
   std::string cost_key;                                     // of what is learned of it; see CostStore
-  bool costs_known = false;  // from a life before; else the plan has a first guess, or nothing
   /// nullopt: its configuration said whether it is batched.
   std::optional<BatchingDecision> batching;
   /// The size of open dimensions with which made-up inputs work; nullopt: none did, or none was needed.
@@ -33,12 +32,21 @@ struct LoadedVersion {
   std::vector<LoadedVersion> other_signatures;
 };
 
+/// What a load asks on its way, on its own thread. Each may be null.
+struct LoadQuestions {
+  /// Nobody wants the version any more.
+  std::function<bool()> abandoned;
+  /// What executions have cost the version whose place it takes, if that has such an entry point; empty: not known.
+  std::function<std::vector<LearnedCost>(const ModelDefinition&, const Signature&, const std::string& entry)>
+      costs_before;
+};
+
 /// Loads one version: finds its backend and file, loads it, holds its configuration against it, decides how it is
 /// batched (by a probe where nobody said), makes its instances and warms them up. Blocks; any thread.
 /// `definition` is what the model's configuration says; `formats` are those of the backends that there are. CANCELLED
-/// at the next step once `abandoned` (asked on this thread; null: never) says that nobody wants it any more.
+/// at the next step once nobody wants it any more.
 Result<LoadedVersion> load_version(const FoundModel& found, const FoundVersion& version, ModelDefinition definition,
                                    std::span<const ModelFormat> formats, const BackendSource& backends,
-                                   const LoadSettings& settings, const std::function<bool()>& abandoned = nullptr);
+                                   const LoadSettings& settings, const LoadQuestions& ask = {});
 
 }  // namespace modelmill

@@ -41,6 +41,8 @@ class DirectVersion final : public ModelVersion {
   InstanceLimits limits;
   InstanceLoad now{1, 0, 0, {}, 0};
   std::vector<std::string> reasons;
+  std::vector<LearnedCost> costs;
+  std::vector<LearnedCost> learned() const override { return costs; }
 
   void submit(InferRequestPtr request) override {
     std::vector<InferRequestPtr> batch;
@@ -72,11 +74,13 @@ class ControllerCoreTest : public testing::Test {
   ~ControllerCoreTest() override { Log::configure({}); }
 
   VersionFactory factory() {
-    return [this](ModelVersion::Description description, std::shared_ptr<VersionStats> stats, VersionPlan,
+    return [this](ModelVersion::Description description, std::shared_ptr<VersionStats> stats, VersionPlan plan,
                   std::unique_ptr<BackendModel> model,
                   std::vector<std::unique_ptr<BackendInstance>> instances) -> std::shared_ptr<ModelVersion> {
-      return std::make_shared<DirectVersion>(std::move(description), std::move(stats), std::move(model),
-                                             std::move(instances), alive_);
+      auto version = std::make_shared<DirectVersion>(std::move(description), std::move(stats), std::move(model),
+                                                     std::move(instances), alive_);
+      version->costs = std::move(plan.costs);
+      return version;
     };
   }
 
