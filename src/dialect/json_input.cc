@@ -232,21 +232,56 @@ Result<Bytes> read_floats(const Source& from, int64_t count) {
   return Bytes(std::move(memory));
 }
 
+/// As BYTES are stored: the length, then the text.
+bool append_text(dom::element value, std::string& out) {
+  std::string_view text;
+  if (value.get_string().get(text) != simdjson::SUCCESS) return false;
+  const auto length = static_cast<uint32_t>(text.size());
+  out.append(reinterpret_cast<const char*>(&length), sizeof length);
+  out += text;
+  return true;
+}
+
 Result<Bytes> read_strings(const Source& from, int64_t count) {
   std::string out;
-  Walker walker(
-      [&](dom::element value) {
-        std::string_view text;
-        if (value.get_string().get(text) != simdjson::SUCCESS) return false;
-        const auto length = static_cast<uint32_t>(text.size());
-        out.append(reinterpret_cast<const char*>(&length), sizeof length);
-        out += text;
-        return true;
-      },
-      count, from.apart);
+  Walker walker([&](dom::element value) { return append_text(value, out); }, count, from.apart);
   MM_RETURN_IF_ERROR(walker.walk(from.data));
   MM_RETURN_IF_ERROR(check_count(walker.count(), count));
   return Bytes::copy_of(out);
+}
+
+/// Appends what was converted; false where it was not.
+template <typename T>
+bool append_bytes(const std::optional<T>& element, std::string& out) {
+  if (element) out.append(reinterpret_cast<const char*>(&*element), sizeof *element);
+  return element.has_value();
+}
+
+bool append_half(dom::element value, uint16_t (*narrow)(float), std::string& out) {
+  const auto number = as_real<float>(value);
+  return number && append_bytes(std::optional(narrow(*number)), out);
+}
+
+bool append_element(dom::element value, DataType dtype, std::string& out) {
+  constexpr JsonNumbers kCast = JsonNumbers::kCast;
+  switch (dtype) {
+    case DataType::kBool: return append_bytes(as_bool(value, kCast), out);
+    case DataType::kUint8: return append_bytes(as_integer<uint8_t>(value, kCast), out);
+    case DataType::kUint16: return append_bytes(as_integer<uint16_t>(value, kCast), out);
+    case DataType::kUint32: return append_bytes(as_integer<uint32_t>(value, kCast), out);
+    case DataType::kUint64: return append_bytes(as_integer<uint64_t>(value, kCast), out);
+    case DataType::kInt8: return append_bytes(as_integer<int8_t>(value, kCast), out);
+    case DataType::kInt16: return append_bytes(as_integer<int16_t>(value, kCast), out);
+    case DataType::kInt32: return append_bytes(as_integer<int32_t>(value, kCast), out);
+    case DataType::kInt64: return append_bytes(as_integer<int64_t>(value, kCast), out);
+    case DataType::kFp32: return append_bytes(as_real<float>(value), out);
+    case DataType::kFp64: return append_bytes(as_real<double>(value), out);
+    case DataType::kFp16: return append_half(value, float_to_half, out);
+    case DataType::kBf16: return append_half(value, float_to_bfloat16, out);
+    case DataType::kBytes: return append_text(value, out);
+    case DataType::kInvalid: break;
+  }
+  return false;
 }
 
 struct CountOnly {
@@ -317,6 +352,10 @@ Result<Bytes> read_json_elements(dom::element data, DataType dtype, int64_t coun
     MM_RETURN_IF_ERROR(check_count(counter.count(), count));
   }
   return read_elements({data, apart}, dtype, count, numbers);
+}
+
+Status append_json_element(dom::element value, DataType dtype, std::string& out) {
+  return append_element(value, dtype, out) ? ok_status() : invalid_argument("the value is " + shown(value));
 }
 
 }  // namespace modelmill

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -48,5 +49,9 @@ enum class JsonNumbers {
 /// `apart`: what was set aside of the text that `data` comes from, or null.
 Result<Bytes> read_json_elements(simdjson::dom::element data, DataType dtype, int64_t count, JsonNumbers numbers,
                                  const NumberArrays* apart = nullptr);
+
+/// Appends one value, which is no array, as kCast has it: without memory of its own, for who has many. INVALID_ARGUMENT
+/// shows a value that does not fit.
+Status append_json_element(simdjson::dom::element value, DataType dtype, std::string& out);
 
 }  // namespace modelmill

@@ -125,7 +125,7 @@ struct ModelServer::Rep {
                                                          engine.metrics()));
     if (keys) ask_for_keys(log);
     if (config.vertex_redirect)
-      access.gatekeeper = std::make_shared<RedirectGate>(config.cloud_routes.predict, access.gatekeeper);
+      access.gatekeeper = std::make_shared<RedirectGate>(config.cloud_routes.predict, access.gatekeeper, log);
     return ok_status();
   }
   void ask_for_keys(const HttpRouter::AccessLog& log) {

@@ -131,7 +131,22 @@ def test_binary_tensors(server, cloud):
     length = int(headers["Content-Type"].removeprefix(kind))
     answer = tritonclient.http.InferenceServerClient.parse_response_body(reply, header_length=length)
     assert (answer.as_numpy("y") == TWICE).all()
-    assert "Inference-Header-Content-Length" not in headers
+    # What SageMaker lets through is the media type alone.
+    assert headers["Inference-Header-Content-Length"] == (None if cloud == "sagemaker" else str(length))
+
+
+def test_records_may_lack_keys(server):
+    body = {"dataframe_records": [{"a": 1, "b": 2, "c": 3, "d": 4}, {"d": 8, "b": 6, "a": 5}]}
+    status, reply = invoke(server, body)
+    assert status == 200 and np.array_equal(reply["predictions"], [TWICE[0], [10, 12, np.nan, 16]], equal_nan=True)
+    body = b'{"dataframe_records": [{"a": 1, "b": 2, "c": 3, "d": 4, "a": 5}]}'
+    status, reply = invoke(server, body)
+    assert status == 400 and "record 0 of 'dataframe_records' has 'a' twice" in reply["message"]
+
+
+def test_a_truncated_body_is_told_of(server):
+    status, reply = invoke(server, b'{"instances":[[1,2,3,4]')
+    assert status == 400 and "no valid JSON" in reply["message"]
 
 
 def test_large_and_compressed_bodies(server):
@@ -151,9 +166,15 @@ def test_hostile_bodies(server):
     """Each is an error of the client's, and the server lives."""
     pieces = [b"", b"{", b"[" * 100_000, b'{"dataframe_split":' * 5000, b'{"instances":[' + b"[" * 5000, b"\xff\xfe", b'"']
     pieces += [b'{"dataframe_records":[{"a":' + b"1" * 100_000 + b"}]}", b'{"dataframe_split":{"data":[[1],[[1]]]}}']
+    # A table of little more than names: with a column for each record it would have 10^10 cells.
+    pieces.append(json.dumps({"dataframe_records": [{f"c{i}": 1} for i in range(100_000)]}).encode())
+    # Many columns, in another order in each record.
+    names = [f"c{i}" for i in range(20_000)]
+    orders = (names, names[::-1], names[1::2] + names[::2])
+    pieces.append(json.dumps({"dataframe_records": [dict.fromkeys(order, 1) for order in orders]}).encode())
     for body in pieces:
         status, reply = invoke(server, body)
-        assert status == 400 and reply["message"], body[:40]
+        assert status == 400 and 0 < len(reply["message"]) < 2000, body[:40]
     server.assert_alive()
 
 
@@ -190,6 +211,13 @@ def test_vertex_ai(serve, files):
     assert server.post_json("/v1/models/twice:predict", {"instances": ROWS}) == (200, {"predictions": TWICE})
 
 
+def test_vertex_ai_may_ask_below_paths_of_ours(serve, files):
+    env = {"AIP_HEALTH_ROUTE": "/health/ready", "AIP_PREDICT_ROUTE": "/v2/models/twice/infer"}
+    server = serve(files / "twice.onnx", env=env)
+    assert server.get("/health/ready")[0] == 200 and server.get("/health/live")[0] == 404
+    assert "AIP_PREDICT_ROUTE" in server.log() and "AIP_HEALTH_ROUTE" not in server.log()
+
+
 def test_a_port_that_was_given_counts_more(serve, files):
     [port, other] = free_ports(2)
     server = serve(files / "twice.onnx", port=other, env=vertex_environment(port))
@@ -200,9 +228,10 @@ def test_a_port_that_was_given_counts_more(serve, files):
 def as_triton(serve, tmp_path):
     repositories.add_identity(tmp_path / "models", "identity")
 
-    def start(*arguments, **options):
+    def start(*arguments, env, **options):
         more = ["--model-repository=models", "--http-address=127.0.0.1", "--allow-metrics=false"]
-        return serve(*more, *arguments, personality="tritonserver", cwd=tmp_path, **options)
+        env = {"MODELMILL_BIND": "127.0.0.1", **env}
+        return serve(*more, *arguments, personality="tritonserver", cwd=tmp_path, env=env, **options)
 
     return start
 
@@ -213,11 +242,12 @@ IDENTITY = {"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "
 def test_tritons_sagemaker(as_triton):
     server = as_triton(
         "--allow-sagemaker=true", "--allow-http=false", "--allow-grpc=false", "--sagemaker-port=0",
-        env={"SAGEMAKER_TRITON_DEFAULT_MODEL_NAME": "identity"},
+        env={"SAGEMAKER_TRITON_DEFAULT_MODEL_NAME": "identity", "SAGEMAKER_TRITON_PING_MODE": "live"},
     )  # fmt: skip
     assert len(server.urls) == 1 and server.get("/ping")[0] == 200
     status, reply = invoke(server, IDENTITY)
     assert status == 200 and reply["outputs"][0]["data"] == [1, 2, 3, 4]
+    assert "SAGEMAKER_TRITON_PING_MODE=live" in server.log() and "SAGEMAKER_TRITON_INFERENCE_TYPE" not in server.log()
 
 
 def redirected(server, path, to, body=b"{}", **headers):

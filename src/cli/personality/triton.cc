@@ -11,6 +11,7 @@ namespace modelmill::personality {
 namespace {
 
 constexpr char kName[] = "tritonserver";
+constexpr std::string_view kSageMaker = "SageMaker";
 constexpr uint64_t kMaxInputSize = uint64_t{1} << 26;
 constexpr uint64_t kSharedMemoryBytes = uint64_t{16} << 30;
 
@@ -93,65 +94,79 @@ Status check_port(const char* flag, int port) {
   return invalid_argument(std::string("Bad option: \"") + flag + "\".\nthere is no port " + std::to_string(port));
 }
 
+/// A port, and what of.
+struct Port {
+  std::string_view name;
+  wire::Endpoint endpoint;
+};
+
 /// SageMaker says which ports beside its own a container may use.
-Status check_safe_ports(const TritonDraft& draft, const std::vector<wire::Endpoint>& others,
-                        const std::vector<std::string>& names) {
-  if (!draft.safe_ports) return ok_status();
+Status check_safe_ports(const TritonDraft& draft, const std::vector<Port>& ports) {
+  if (!draft.allow_sagemaker || !draft.safe_ports) return ok_status();
   const auto [low, high] = *draft.safe_ports;
-  for (size_t i = 0; i < others.size(); ++i)
-    if (others[i].port < low || others[i].port > high)
-      return invalid_argument("The server cannot listen to " + names[i] + " requests at port " +
-                              std::to_string(others[i].port) + ", allowed port range is [" + std::to_string(low) +
-                              ", " + std::to_string(high) + "]");
+  for (const Port& port : ports) {
+    const int number = port.endpoint.port;
+    if (port.name == kSageMaker || (number >= low && number <= high)) continue;
+    return invalid_argument("The server cannot listen to " + std::string(port.name) + " requests at port " +
+                            std::to_string(number) + ", allowed port range is [" + std::to_string(low) + ", " +
+                            std::to_string(high) + "]");
+  }
   return ok_status();
 }
 
-/// The ports that are asked for; as in Triton no two of them are one.
-Status set_endpoints(TritonDraft& draft) {
+/// As in Triton no two ports are one.
+Status check_collisions(const std::vector<Port>& ports) {
+  const auto is_any = [](const wire::Endpoint& endpoint) { return endpoint.host == "0.0.0.0"; };
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const wire::Endpoint& one = ports[i].endpoint;
+    for (size_t j = i + 1; j < ports.size(); ++j) {
+      const wire::Endpoint& other = ports[j].endpoint;
+      if (one.port == 0 || one.port != other.port) continue;
+      if (one.host != other.host && !is_any(one) && !is_any(other)) continue;
+      return invalid_argument("The server cannot listen to " + std::string(ports[i].name) + " requests and " +
+                              std::string(ports[j].name) + " requests at the same address and port " +
+                              address_text(one));
+    }
+  }
+  return ok_status();
+}
+
+/// The ports that are asked for.
+std::vector<Port> asked_ports(const TritonDraft& draft) {
   using Scheme = wire::Endpoint::Scheme;
+  const wire::Services http = {.http = true, .grpc = false, .metrics = false};
+  std::vector<Port> ports;
+  if (draft.allow_http) ports.push_back({"HTTP", endpoint(draft.http_address, draft.http_port, Scheme::kHttp, http)});
+  if (draft.allow_grpc)
+    ports.push_back(
+        {"GRPC", endpoint(draft.grpc_address, draft.grpc_port, draft.grpc_tls ? Scheme::kHttps : Scheme::kHttp,
+                          {.http = false, .grpc = true, .metrics = false})});
+  if (draft.allow_metrics)
+    ports.push_back(
+        {"metrics", endpoint(draft.metrics_address.empty() ? draft.http_address : draft.metrics_address,
+                             draft.metrics_port, Scheme::kHttp, {.http = false, .grpc = false, .metrics = true})});
+  if (draft.allow_sagemaker)
+    ports.push_back({kSageMaker, endpoint(draft.cloud_address, draft.sagemaker_port, Scheme::kHttp, http)});
+  if (draft.allow_vertex)
+    ports.push_back({"Vertex AI", endpoint(draft.cloud_address, draft.vertex_port, Scheme::kHttp,
+                                           {.http = true, .grpc = false, .metrics = true})});
+  return ports;
+}
+
+Status set_endpoints(TritonDraft& draft) {
   MM_RETURN_IF_ERROR(check_port("--http-port", draft.http_port));
   MM_RETURN_IF_ERROR(check_port("--grpc-port", draft.grpc_port));
   MM_RETURN_IF_ERROR(check_port("--metrics-port", draft.metrics_port));
   MM_RETURN_IF_ERROR(check_port("--sagemaker-port", draft.sagemaker_port));
   MM_RETURN_IF_ERROR(check_port("--vertex-ai-port", draft.vertex_port));
-  std::vector<wire::Endpoint>& listen = draft.launch.config.listen;
-  std::vector<std::string> names;
-  const std::string& metrics_address = draft.metrics_address.empty() ? draft.http_address : draft.metrics_address;
-  if (draft.allow_http) {
-    names.emplace_back("HTTP");
-    listen.push_back(
-        endpoint(draft.http_address, draft.http_port, Scheme::kHttp, {.http = true, .grpc = false, .metrics = false}));
-  }
-  if (draft.allow_grpc) {
-    names.emplace_back("GRPC");
-    listen.push_back(endpoint(draft.grpc_address, draft.grpc_port, draft.grpc_tls ? Scheme::kHttps : Scheme::kHttp,
-                              {.http = false, .grpc = true, .metrics = false}));
-  }
-  if (draft.allow_metrics) {
-    names.emplace_back("metrics");
-    listen.push_back(
-        endpoint(metrics_address, draft.metrics_port, Scheme::kHttp, {.http = false, .grpc = false, .metrics = true}));
-  }
-  if (draft.allow_sagemaker) {
-    MM_RETURN_IF_ERROR(check_safe_ports(draft, listen, names));
-    names.emplace_back("SageMaker");
-    listen.push_back(endpoint(draft.http_address, draft.sagemaker_port, Scheme::kHttp,
-                              {.http = true, .grpc = false, .metrics = false}));
-  }
-  if (draft.allow_vertex) {
-    names.emplace_back("Vertex AI");
-    listen.push_back(
-        endpoint(draft.http_address, draft.vertex_port, Scheme::kHttp, {.http = true, .grpc = false, .metrics = true}));
-  }
-  if (listen.empty())
+  std::vector<Port> ports = asked_ports(draft);
+  if (ports.empty())
     return invalid_argument(
         "nothing would be served: --allow-http, --allow-grpc, --allow-metrics, --allow-sagemaker and --allow-vertex-ai "
         "are all false");
-  for (size_t i = 0; i < listen.size(); ++i)
-    for (size_t j = i + 1; j < listen.size(); ++j)
-      if (listen[i].port != 0 && listen[i].port == listen[j].port && listen[i].host == listen[j].host)
-        return invalid_argument("The server cannot listen to " + names[i] + " requests and " + names[j] +
-                                " requests at the same address and port " + address_text(listen[i]));
+  MM_RETURN_IF_ERROR(check_collisions(ports));
+  MM_RETURN_IF_ERROR(check_safe_ports(draft, ports));
+  for (Port& port : ports) draft.launch.config.listen.push_back(std::move(port.endpoint));
   return ok_status();
 }
 
@@ -200,17 +215,43 @@ void set_traces(TritonDraft& draft) {
 
 void add_general_notices(TritonDraft& draft) {
   ServerConfig& config = draft.launch.config;
-  if (config.access.restrictions.empty() && listens_beyond_loopback(config.listen))
-    draft.launch.notices.push_back({"whoever reaches the ports may call everything, as with tritonserver",
-                                    "--http-restricted-api, --grpc-restricted-protocol",
-                                    "they ask for a header; --http-address=127.0.0.1 and "
-                                    "--grpc-address=127.0.0.1 keep others out"});
+  if (!config.access.restrictions.empty() || !listens_beyond_loopback(config.listen)) return;
+  std::string reason = "they ask for a header; --http-address=127.0.0.1 and --grpc-address=127.0.0.1 keep others out";
+  if (draft.allow_sagemaker || draft.allow_vertex)
+    reason +=
+        "; MODELMILL_BIND=ADDRESS in the environment opens the ports for SageMaker and Vertex AI on that address alone";
+  draft.launch.notices.push_back({"whoever reaches the ports may call everything, as with tritonserver",
+                                  "--http-restricted-api, --grpc-restricted-protocol", std::move(reason)});
+}
+
+/// Of what SageMaker's variables ask for and is not there.
+void add_sagemaker_notices(TritonDraft& draft, const Environment& environment) {
+  struct Variable {
+    const char* name;
+    const char* served;
+    const char* reason;
+  };
+  constexpr Variable kVariables[] = {
+      {"SAGEMAKER_TRITON_INFERENCE_TYPE", "infer",
+       "/invocations infers; generate and generate_stream are served at /v2/models/NAME alone"},
+      {"SAGEMAKER_TRITON_PING_MODE", "ready",
+       "/ping is 200 when every model is served; whether the server lives is told at /v2/health/live"},
+  };
+  for (const Variable& variable : kVariables) {
+    const std::string value = environment(variable.name).value_or("");
+    if (value.empty() || value == variable.served) continue;
+    draft.launch.notices.push_back(
+        {"a variable of tritonserver is ignored", std::string(variable.name) + "=" + value, variable.reason});
+  }
 }
 
 /// What SageMaker and Vertex AI ask for.
 Status set_clouds(TritonDraft& draft, const Environment& environment) {
   ServerConfig& config = draft.launch.config;
-  if (draft.allow_sagemaker) config.default_model = environment("SAGEMAKER_TRITON_DEFAULT_MODEL_NAME").value_or("");
+  if (draft.allow_sagemaker) {
+    config.default_model = environment("SAGEMAKER_TRITON_DEFAULT_MODEL_NAME").value_or("");
+    add_sagemaker_notices(draft, environment);
+  }
   if (!draft.allow_vertex) return ok_status();
   if (!draft.vertex_model.empty()) config.default_model = draft.vertex_model;
   config.cloud_routes = {environment("AIP_HEALTH_ROUTE").value_or(""), environment("AIP_PREDICT_ROUTE").value_or("")};
@@ -254,6 +295,7 @@ TritonDraft fresh_draft() {
 
 Status finish(TritonDraft& draft, const Environment& environment) {
   MM_RETURN_IF_ERROR(set_models(draft, environment));
+  if (const auto address = environment("MODELMILL_BIND"); address && !address->empty()) draft.cloud_address = *address;
   MM_RETURN_IF_ERROR(set_endpoints(draft));
   MM_RETURN_IF_ERROR(set_tls(draft));
   MM_RETURN_IF_ERROR(set_clouds(draft, environment));

@@ -25,6 +25,7 @@ struct TritonDraft {
   std::string metrics_address;  // empty: that of HTTP
   int metrics_port = 8002;
 
+  std::string cloud_address = "0.0.0.0";  // of the ports for SageMaker and Vertex AI, whatever HTTP's is
   bool allow_sagemaker = false;
   int sagemaker_port = 8080;
   std::optional<std::pair<int, int>> safe_ports;  // of the ports that are not SageMaker's

@@ -105,7 +105,10 @@ std::vector<TritonFlag> cloud_flags() {
         "`SAGEMAKER_TRITON_DEFAULT_MODEL_NAME` in the environment names the model",
         "false"},
        set_bool<&TritonDraft::allow_sagemaker>},
-      {{"sagemaker-port", kInteger, kMapped, "`--listen`, another port for HTTP, with all its paths", "8080"},
+      {{"sagemaker-port", kInteger, kMapped,
+        "`--listen`, another port for HTTP, with all its paths; of every address, or that of `MODELMILL_BIND` in the "
+        "environment",
+        "8080"},
        set_integer<&TritonDraft::sagemaker_port>},
       {{"sagemaker-safe-port-range", kText, kSame, "", "8000-8100"}, set_safe_ports},
       {{"sagemaker-thread-count", kInteger, kIgnored, kEventLoops, "8"}, check_integer<TritonDraft>},
@@ -115,8 +118,8 @@ std::vector<TritonFlag> cloud_flags() {
         "false"},
        set_bool<&TritonDraft::allow_vertex>},
       {{"vertex-ai-port", kInteger, kMapped,
-        "`--listen`, another port for HTTP, with all its paths and metrics; `AIP_HTTP_PORT` of the environment without "
-        "it",
+        "`--listen`, another port for HTTP, with all its paths and metrics; of every address, or that of "
+        "`MODELMILL_BIND` in the environment; without this flag at `AIP_HTTP_PORT`",
         "8080"},
        set_integer<&TritonDraft::vertex_port>},
       {{"vertex-ai-thread-count", kInteger, kIgnored, kEventLoops, "8"}, check_integer<TritonDraft>},

@@ -241,6 +241,58 @@ TEST_F(TritonTest, SageMakerHasAPortOfItsOwn) {
         << range;
 }
 
+TEST_F(TritonTest, CloudsPortsAreOfEveryAddress) {
+  variables = {{"AIP_HEALTH_ROUTE", "/alive"}, {"AIP_PREDICT_ROUTE", "/ask"}};
+  const std::vector<std::string> flags = {"--http-address=127.0.0.1", "--allow-grpc=false",
+                                          "--allow-metrics=false",    "--allow-sagemaker=true",
+                                          "--allow-vertex-ai=true",   "--vertex-ai-port=8081"};
+  const Launch taken = launch(flags);
+  ASSERT_EQ(taken.config.listen.size(), 3U);
+  EXPECT_EQ(url_text(taken.config.listen[0]), "http://127.0.0.1:8000");
+  EXPECT_EQ(url_text(taken.config.listen[1]), "http://0.0.0.0:8080");
+  EXPECT_EQ(url_text(taken.config.listen[2]), "http://0.0.0.0:8081");
+  ASSERT_EQ(taken.notices.size(), 1U);
+  EXPECT_THAT(taken.notices[0].reason, HasSubstr("MODELMILL_BIND=ADDRESS"));
+  variables["MODELMILL_BIND"] = "127.0.0.2";
+  const Launch bound = launch(flags);
+  ASSERT_EQ(bound.config.listen.size(), 3U);
+  EXPECT_EQ(url_text(bound.config.listen[0]), "http://127.0.0.1:8000");
+  EXPECT_EQ(url_text(bound.config.listen[1]), "http://127.0.0.2:8080");
+  EXPECT_EQ(url_text(bound.config.listen[2]), "http://127.0.0.2:8081");
+  EXPECT_THAT(bound.notices, IsEmpty());
+}
+
+TEST_F(TritonTest, APortOfEveryAddressIsNoOthers) {
+  const std::vector<std::string> flags = {"--model-repository=/m",  "--allow-grpc=false", "--allow-metrics=false",
+                                          "--allow-sagemaker=true", "--http-port=8080",   "--http-address=127.0.0.1"};
+  EXPECT_THAT(refusal(flags), HasSubstr("HTTP requests and SageMaker requests at the same address and port"));
+  variables["MODELMILL_BIND"] = "127.0.0.2";
+  EXPECT_EQ(refusal(flags), "taken");
+}
+
+TEST_F(TritonTest, SageMakersRangeHoldsVertexAisPortToo) {
+  variables = {{"AIP_HEALTH_ROUTE", "/alive"}, {"AIP_PREDICT_ROUTE", "/ask"}};
+  const auto refused = [](const std::string& vertex_port) {
+    return refusal({"--model-repository=/m", "--allow-http=false", "--allow-grpc=false", "--allow-metrics=false",
+                    "--allow-sagemaker=true", "--allow-vertex-ai=true", "--sagemaker-safe-port-range=9000-9010",
+                    "--vertex-ai-port=" + vertex_port});
+  };
+  EXPECT_THAT(refused("9011"), HasSubstr("Vertex AI requests at port 9011, allowed port range is [9000, 9010]"));
+  EXPECT_EQ(refused("9010"), "taken");
+}
+
+TEST_F(TritonTest, VariablesOfSageMakersThatAskForMoreAreTold) {
+  const std::vector<std::string> flags = {"--allow-sagemaker=true", "--http-restricted-api=health:k=v"};
+  variables = {{"SAGEMAKER_TRITON_INFERENCE_TYPE", "infer"}, {"SAGEMAKER_TRITON_PING_MODE", "ready"}};
+  EXPECT_THAT(launch(flags).notices, IsEmpty());
+  variables = {{"SAGEMAKER_TRITON_INFERENCE_TYPE", "generate_stream"}, {"SAGEMAKER_TRITON_PING_MODE", "live"}};
+  const Launch taken = launch(flags);
+  ASSERT_EQ(taken.notices.size(), 2U);
+  EXPECT_EQ(taken.notices[0].flag, "SAGEMAKER_TRITON_INFERENCE_TYPE=generate_stream");
+  EXPECT_EQ(taken.notices[1].flag, "SAGEMAKER_TRITON_PING_MODE=live");
+  EXPECT_THAT(launch({"--http-restricted-api=health:k=v"}).notices, IsEmpty());
+}
+
 TEST_F(TritonTest, EachFlagIsThereOnceAndItsExampleIsTaken) {
   std::set<std::string_view> names;
   for (const TritonFlag& flag : triton_flags()) {

@@ -1,17 +1,22 @@
 #include "dialect/invocations/body_form.h"
 
-#include <vector>
+#include <array>
+#include <string>
 
-#include "dialect/invocations/json_members.h"
+#include "dialect/json_input.h"
 #include "wire/http_text.h"
 
 namespace modelmill::invocations {
 namespace {
 
+constexpr std::array<std::string_view, 7> kMembers = {
+    "inputs", "instances", "dataframe_split", "dataframe_records", "signature_name", "params", "parameters"};
+constexpr std::array<std::string_view, 3> kOfTensors = {"name", "shape", "datatype"};
+
 /// Whether "inputs" is V2's list of tensors, by what its first item says of itself.
 bool are_tensors(std::string_view inputs) {
   if (!inputs.starts_with('[')) return false;
-  const std::vector<JsonMember> first = json_members(after_spaces(inputs.substr(1)));
+  const std::vector<JsonMember> first = json_members(after_spaces(inputs.substr(1)), kOfTensors);
   const auto has = [&first](std::string_view key) { return !json_member(first, key).empty(); };
   return has("datatype") || (has("name") && has("shape"));
 }
@@ -21,9 +26,10 @@ bool is_saved_model(const ModelVersion& version) { return !version.description()
 
 }  // namespace
 
-BodyForm form_of(std::string_view content_type, std::string_view body, const ModelVersion& version) {
+std::vector<JsonMember> form_members(std::string_view body) { return json_members(body, kMembers); }
+
+BodyForm form_of(std::string_view content_type, const std::vector<JsonMember>& members, const ModelVersion& version) {
   if (wire::equals_ignoring_case(content_type.substr(0, 8), "text/csv")) return BodyForm::kCsv;
-  const std::vector<JsonMember> members = json_members(body);
   const auto has = [&members](std::string_view key) { return !json_member(members, key).empty(); };
   if (are_tensors(json_member(members, "inputs"))) return BodyForm::kV2;
   if (has("dataframe_split") || has("dataframe_records")) return BodyForm::kMlflow;
@@ -32,9 +38,13 @@ BodyForm form_of(std::string_view content_type, std::string_view body, const Mod
   return has("params") || !is_saved_model(version) ? BodyForm::kMlflow : BodyForm::kTfServing;
 }
 
-std::string known_forms() {
-  return "the body is none that is known here: it is JSON with 'inputs' (a list of tensors with name, datatype and "
-         "shape, or values), 'instances', 'dataframe_split' or 'dataframe_records', or CSV (Content-Type: text/csv)";
+Status unknown_form(const Bytes& body) {
+  const std::string known =
+      "the body is none that is known here: it is JSON with 'inputs' (a list of tensors with name, datatype and "
+      "shape, or values), 'instances', 'dataframe_split' or 'dataframe_records', or CSV (Content-Type: text/csv)";
+  const ThreadJsonParser parser;
+  const auto document = parse_json(*parser, body.view(), readable_from(body));
+  return invalid_argument(document.ok() ? known : known + "; read as JSON: " + document.status().message());
 }
 
 }  // namespace modelmill::invocations

@@ -1,10 +1,12 @@
 #pragma once
 
-#include <optional>
-#include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/bytes.h"
+#include "base/status.h"
 #include "catalog/model_version.h"
+#include "dialect/invocations/json_members.h"
 
 namespace modelmill::invocations {
 
@@ -17,10 +19,13 @@ enum class BodyForm {
   kCsv,        // the same in CSV
 };
 
-/// What a body is, for a model that is asked so.
-BodyForm form_of(std::string_view content_type, std::string_view body, const ModelVersion& version);
+/// The members of a body that say whose it is, and those with parameters.
+std::vector<JsonMember> form_members(std::string_view body);
 
-/// What a body may be, for those who sent another.
-std::string known_forms();
+/// What a body with these members is, for a model that is asked so.
+BodyForm form_of(std::string_view content_type, const std::vector<JsonMember>& members, const ModelVersion& version);
+
+/// What a body may be, for those who sent another, and why it is no JSON, if it is none.
+Status unknown_form(const Bytes& body);
 
 }  // namespace modelmill::invocations

@@ -12,15 +12,20 @@
 namespace modelmill::invocations {
 
 Status InvocationsCall::parse(const Bytes& body, const ModelVersion& version, InferRequest& request) {
-  form_ = tells_json_length() ? BodyForm::kV2 : form_of(http().header("content-type"), body.view(), version);
+  std::vector<JsonMember> members;
+  if (tells_json_length()) {
+    form_ = BodyForm::kV2;
+  } else {
+    members = form_members(body.view());
+    form_ = form_of(http().header("content-type"), members, version);
+  }
   if (form_ == BodyForm::kV2) return V2Call::parse(body, version, request);
   request.id = http().header("x-request-id");
-  if (form_ == BodyForm::kUnknown) return invalid_argument(known_forms());
+  if (form_ == BodyForm::kUnknown) return unknown_form(body);
   if (form_ == BodyForm::kCsv) {
     bool added_dimension = false;
     return predict::parse_inputs(body, predict::Format::kCsv, version.signature(), request, added_dimension);
   }
-  const std::vector<JsonMember> members = json_members(body.view());
   if (form_ == BodyForm::kMlflow) {
     MM_ASSIGN_OR_RETURN(format_, read_mlflow(body, members, version, request));
   } else {

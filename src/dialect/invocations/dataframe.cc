@@ -1,14 +1,14 @@
 #include "dialect/invocations/dataframe.h"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string_view>
 #include <utility>
 
-#include "dialect/json_input.h"
-#include "dialect/json_shape.h"
-#include "dialect/predict/request_codec.h"
-#include "tensor/cast.h"
+#include "base/check.h"
+#include "dialect/invocations/quoted.h"
 
 namespace modelmill::invocations {
 namespace {
@@ -20,132 +20,9 @@ std::string text_of(dom::element value) {
   return value.get_string().get(text) == simdjson::SUCCESS ? std::string(text) : simdjson::minify(value);
 }
 
-std::string quoted_list(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "'" : ", '") + name + "'";
-  return out;
-}
-
-std::string input_names(const Signature& signature) {
-  std::vector<std::string> names;
-  for (const TensorSpec& spec : signature.inputs) names.push_back(spec.name);
-  return quoted_list(names);
-}
-
 Status no_rows(const char* member) { return invalid_argument(std::string("'") + member + "' has no rows"); }
 
-std::string shown(dom::element value) {
-  constexpr size_t kMost = 64;
-  std::string text = simdjson::minify(value);
-  return text.size() > kMost ? text.substr(0, kMost) + "..." : text;
-}
-
-/// The elements of one or more cells, as they grow.
-class Elements {
- public:
-  explicit Elements(DataType dtype) : dtype_(dtype) {}
-
-  /// A cell of that shape, which json_shape() has checked.
-  Status add(dom::element cell, const Shape& shape) {
-    if (cell.is_null()) return add_missing();
-    MM_ASSIGN_OR_RETURN(const Bytes bytes,
-                        read_json_elements(cell, dtype_, element_count(dims(shape)).value_or(-1), JsonNumbers::kCast));
-    bytes_.append(bytes.view());
-    return ok_status();
-  }
-  Bytes take() { return Bytes::from_string(std::move(bytes_)); }
-
- private:
-  bool is_float() const {
-    return dtype_ == DataType::kFp64 || dtype_ == DataType::kFp32 || dtype_ == DataType::kFp16 ||
-           dtype_ == DataType::kBf16;
-  }
-
-  Status add_missing() {
-    if (!is_float())
-      return invalid_argument("null is a missing number, which " + std::string(dtype_name(dtype_)) + " does not have");
-    if (missing_.empty()) {
-      const double nan = std::numeric_limits<double>::quiet_NaN();
-      const Tensor one{"", DataType::kFp64, {1}, {Bytes::copy_of({reinterpret_cast<const char*>(&nan), sizeof nan})}};
-      MM_ASSIGN_OR_RETURN(const Tensor cast, cast_tensor(one, dtype_));
-      missing_ = cast.contiguous().view();
-    }
-    bytes_ += missing_;
-    return ok_status();
-  }
-
-  const DataType dtype_;
-  std::string bytes_;
-  std::string missing_;  // NaN's, once it was needed
-};
-
-Status at_cell(const Status& status, const Dataframe& frame, size_t row, size_t column) {
-  return status.with_context("column '" + frame.columns[column] + "', row " + std::to_string(row));
-}
-
-/// The cells of these columns, row after row, as one tensor: [rows, columns], or where cells are arrays, which one
-/// column alone may have, [rows, shape of a cell].
-Result<Tensor> make_tensor(const Dataframe& frame, size_t first, size_t count, const TensorSpec& spec) {
-  Tensor tensor{spec.name, spec.dtype, {}, {}};
-  Elements elements(spec.dtype);
-  Shape cell_shape;
-  for (size_t row = 0; row < frame.rows(); ++row) {
-    for (size_t column = first; column < first + count; ++column) {
-      const dom::element cell = frame.cells[row * frame.columns.size() + column];
-      Shape shape;
-      if (const Status status = json_shape(cell, nullptr, shape); !status.ok())
-        return at_cell(status, frame, row, column);
-      const bool is_first = row == 0 && column == first;
-      if (!shape.empty() && count > 1)
-        return at_cell(invalid_argument("an array stands where the model takes one value for each column"), frame, row,
-                       column);
-      if (!is_first && shape != cell_shape)
-        return at_cell(invalid_argument("the cell has shape " + shape_text(dims(shape)) + ", that of the first row " +
-                                        shape_text(dims(cell_shape)) + "; all must be alike"),
-                       frame, row, column);
-      if (is_first) cell_shape = shape;
-      if (const Status status = elements.add(cell, shape); !status.ok())
-        return at_cell(status.with_context("input '" + spec.name + "' takes " + std::string(dtype_name(spec.dtype))),
-                       frame, row, column);
-    }
-  }
-  tensor.shape.push_back(static_cast<int64_t>(frame.rows()));
-  if (cell_shape.empty()) tensor.shape.push_back(static_cast<int64_t>(count));
-  tensor.shape.insert(tensor.shape.end(), cell_shape.begin(), cell_shape.end());
-  tensor.data.push_back(elements.take());
-  bool added = false;
-  MM_RETURN_IF_ERROR(predict::fit_table(spec, tensor, added));
-  return tensor;
-}
-
-/// Where the column of that name is; the number of columns: there is none.
-size_t find_column(const Dataframe& frame, const std::string& name) {
-  return static_cast<size_t>(std::find(frame.columns.begin(), frame.columns.end(), name) - frame.columns.begin());
-}
-
-bool has_column(const Dataframe& frame, const TensorSpec& spec) {
-  return find_column(frame, spec.name) != frame.columns.size();
-}
-
-/// Whether the columns, of which there are several, are as many as a row of the input has values: then they are a row,
-/// though one should be called like the input.
-bool is_row_of(const TensorSpec& spec, const Dataframe& frame) {
-  if (frame.columns.size() < 2 || spec.shape.size() < 2) return false;
-  const auto count = element_count(dims(spec.shape).subspan(1));
-  return count && *count == static_cast<int64_t>(frame.columns.size());
-}
-
-/// Whether the columns are inputs: every input that a request needs has one, and so has one at least.
-bool names_inputs(const Dataframe& frame, const Signature& signature) {
-  if (signature.inputs.size() == 1 && is_row_of(signature.inputs[0], frame)) return false;
-  bool any = false;
-  for (const TensorSpec& spec : signature.inputs) {
-    const bool has = has_column(frame, spec);
-    if (!has && !spec.optional) return false;
-    any = any || has;
-  }
-  return any;
-}
+std::string shown(dom::element value) { return shortened(simdjson::minify(value)); }
 
 Status add_row(dom::element value, Dataframe& frame, size_t row) {
   dom::array cells;
@@ -159,6 +36,65 @@ Status add_row(dom::element value, Dataframe& frame, size_t row) {
   if (count == frame.columns.size()) return ok_status();
   return invalid_argument("row " + std::to_string(row) + " of 'data' has " + std::to_string(count) +
                           " cells, and there are " + std::to_string(frame.columns.size()) + " columns");
+}
+
+/// A cell that no record has: null, of a document that is never parsed again.
+dom::element missing_cell() {
+  static const dom::element null = [] {
+    static dom::parser parser;
+    dom::element element;
+    MM_CHECK(parser.parse(std::string("null")).get(element) == simdjson::SUCCESS, "null is JSON");
+    return element;
+  }();
+  return null;
+}
+
+/// The columns of records. Most records have their names in one order, so a name is looked for behind the last one
+/// before it is looked up: in a tree, since the names of a hash table could be chosen to fall together.
+class RecordColumns {
+ public:
+  void begin_record() {
+    ++record_;
+    next_ = 0;
+  }
+
+  /// The number of that column, which may be a new one; nothing where the record had it before. `name` must live on.
+  std::optional<size_t> take(std::string_view name) {
+    size_t column = next_;
+    if (column == names_.size() || names_[column] != name) {
+      const auto [found, is_new] = numbers_.try_emplace(name, names_.size());
+      column = found->second;
+      if (is_new) {
+        names_.push_back(name);
+        last_record_.push_back(0);
+      }
+    }
+    next_ = column + 1;
+    return std::exchange(last_record_[column], record_) == record_ ? std::nullopt : std::optional(column);
+  }
+
+  std::vector<std::string> names() const { return {names_.begin(), names_.end()}; }
+
+ private:
+  std::vector<std::string_view> names_;
+  std::vector<size_t> last_record_;  // that had the column, counted from 1
+  std::map<std::string_view, size_t> numbers_;
+  size_t record_ = 0;
+  size_t next_ = 0;
+};
+
+/// The cells that lack are made, so a small body must not have many.
+Status check_missing(size_t rows, size_t columns, size_t given) {
+  constexpr size_t kMost = 100'000;
+  constexpr size_t kMostOfEachGiven = 3;
+  const size_t missing = rows * columns - given;
+  if (missing <= std::max(kMost, kMostOfEachGiven * given)) return ok_status();
+  return invalid_argument("the " + std::to_string(rows) + " records of 'dataframe_records' have " +
+                          std::to_string(columns) + " names in all, and lack " + std::to_string(missing) +
+                          " cells; they may lack " + std::to_string(kMost) + ", or " +
+                          std::to_string(kMostOfEachGiven) +
+                          " for each that they have; give every record all names, with null, or send "
+                          "'dataframe_split'");
 }
 
 }  // namespace
@@ -185,49 +121,39 @@ Result<Dataframe> read_split(dom::element value) {
 }
 
 Result<Dataframe> read_records(dom::element value) {
-  constexpr const char* kMember = "dataframe_records";
   dom::array records;
   if (value.get_array().get(records) != simdjson::SUCCESS)
     return invalid_argument("'dataframe_records' is " + shown(value) + ", and no list of objects");
-  Dataframe frame;
-  size_t row = 0;
+  RecordColumns columns;
+  std::vector<uint32_t> given;  // the columns of the cells, in the order of the text, which has less than 4 GiB
+  size_t rows = 0;
   for (const dom::element record : records) {
-    const std::string place = "record " + std::to_string(row) + " of 'dataframe_records'";
+    const auto place = [rows] { return "record " + std::to_string(rows) + " of 'dataframe_records'"; };
     dom::object object;
     if (record.get_object().get(object) != simdjson::SUCCESS)
-      return invalid_argument(place + " is " + shown(record) + ", and no object");
-    if (row == 0)
-      for (const auto& [name, cell] : object) frame.columns.emplace_back(name);
-    for (const std::string& column : frame.columns) {
-      dom::element cell;
-      if (object.at_key(column).get(cell) != simdjson::SUCCESS)
-        return invalid_argument(place + " has no '" + column + "', which record 0 has");
-      frame.cells.push_back(cell);
+      return invalid_argument(place() + " is " + shown(record) + ", and no object");
+    columns.begin_record();
+    for (const auto& [name, cell] : object) {
+      const std::optional<size_t> column = columns.take(name);
+      if (!column)
+        return invalid_argument(place() + " has " + quoted_name(name) + " twice; a row has one cell of each");
+      given.push_back(static_cast<uint32_t>(*column));
     }
-    if (object.size() != frame.columns.size())
-      return invalid_argument(place + " has other columns than record 0, which has " + quoted_list(frame.columns));
-    ++row;
+    ++rows;
   }
-  if (frame.rows() == 0) return no_rows(kMember);
+  Dataframe frame;
+  frame.columns = columns.names();
+  if (frame.columns.empty()) return no_rows("dataframe_records");
+  MM_RETURN_IF_ERROR(check_missing(rows, frame.columns.size(), given.size()));
+  frame.cells.assign(rows * frame.columns.size(), missing_cell());
+  auto column = given.begin();
+  auto row = frame.cells.begin();
+  for (const dom::element record : records) {
+    const dom::object object = record.get_object().value_unsafe();
+    for (const auto& [name, cell] : object) row[*column++] = cell;
+    row += static_cast<ptrdiff_t>(frame.columns.size());
+  }
   return frame;
-}
-
-Status put_columns(const Dataframe& frame, const Signature& signature, InferRequest& request) {
-  if (!names_inputs(frame, signature)) {
-    if (signature.inputs.size() != 1)
-      return invalid_argument("the columns " + quoted_list(frame.columns) +
-                              " are not this model's inputs, and it has several: " + input_names(signature) +
-                              "; send a column for each");
-    MM_ASSIGN_OR_RETURN(Tensor matrix, make_tensor(frame, 0, frame.columns.size(), signature.inputs[0]));
-    request.inputs.push_back(std::move(matrix));
-    return ok_status();
-  }
-  for (const TensorSpec& spec : signature.inputs) {
-    if (!has_column(frame, spec)) continue;
-    MM_ASSIGN_OR_RETURN(Tensor tensor, make_tensor(frame, find_column(frame, spec.name), 1, spec));
-    request.inputs.push_back(std::move(tensor));
-  }
-  return ok_status();
 }
 
 }  // namespace modelmill::invocations

@@ -6,8 +6,6 @@
 #include <vector>
 
 #include "base/result.h"
-#include "model/signature.h"
-#include "request/infer_request.h"
 
 namespace modelmill::invocations {
 
@@ -22,13 +20,9 @@ struct Dataframe {
 /// Reads {"columns": [...], "data": [[...], ...]}, where columns may be missing; an index is let be. INVALID_ARGUMENT
 /// says what is wrong.
 Result<Dataframe> read_split(simdjson::dom::element value);
-/// Reads [{COLUMN: CELL, ...}, ...]: every record has the columns of the first.
+/// Reads [{COLUMN: CELL, ...}, ...]: the columns are those of all records, in the order in which they come first, and
+/// null where a record lacks one. INVALID_ARGUMENT says what is wrong, such as a name that comes twice in a record, and
+/// tables of which little more is given than their names.
 Result<Dataframe> read_records(simdjson::dom::element value);
-
-/// Puts the columns into the inputs of their names, where every input that a request needs has one. A model with one
-/// input gets all columns, in their order, as the rows of a matrix otherwise, and where they are as many as its rows
-/// have values. A cell that is null is a missing number: NaN. INVALID_ARGUMENT names the column and row of what does
-/// not fit.
-Status put_columns(const Dataframe& frame, const Signature& signature, InferRequest& request);
 
 }  // namespace modelmill::invocations

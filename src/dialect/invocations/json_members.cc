@@ -81,17 +81,24 @@ std::string_view after_spaces(std::string_view text) {
   return text;
 }
 
-std::vector<JsonMember> json_members(std::string_view text) {
-  std::vector<JsonMember> members;
+void each_json_member(std::string_view text, const std::function<bool(const JsonMember&)>& take) {
   Reader reader(text);
-  if (!reader.take('{')) return members;
+  if (!reader.take('{')) return;
   do {
     const std::string_view key = reader.take_string();
-    if (key.empty() || !reader.take(':')) return members;
+    if (key.empty() || !reader.take(':')) return;
     const std::string_view value = reader.take_value();
-    if (value.empty()) return members;
-    members.push_back({key.substr(1, key.size() - 2), value});
+    if (value.empty() || !take({key.substr(1, key.size() - 2), value})) return;
   } while (reader.take(','));
+}
+
+std::vector<JsonMember> json_members(std::string_view text, std::span<const std::string_view> names) {
+  std::vector<JsonMember> members;
+  each_json_member(text, [&](const JsonMember& member) {
+    const bool wanted = std::find(names.begin(), names.end(), member.key) != names.end();
+    if (wanted && json_member(members, member.key).empty()) members.push_back(member);
+    return members.size() < names.size();
+  });
   return members;
 }
 

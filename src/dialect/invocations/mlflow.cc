@@ -4,8 +4,11 @@
 #include <utility>
 
 #include "dialect/invocations/dataframe.h"
+#include "dialect/invocations/dataframe_inputs.h"
+#include "dialect/invocations/quoted.h"
 #include "dialect/json_input.h"
 #include "dialect/kserve_v2/json_parameter.h"
+#include "serve/inference.h"
 
 namespace modelmill::invocations {
 namespace {
@@ -51,11 +54,14 @@ Status read_params_of(std::string_view member, std::string_view text, InferReque
     return invalid_argument(name + " is no object with a value for each parameter");
   for (const auto& [key, value] : object) {
     if (value.is_null()) continue;
-    auto parameter = kserve_v2::json_parameter(value);
-    if (!parameter)
-      return invalid_argument("parameter '" + std::string(key) + "' of " + name +
-                              " is an array or object; a parameter is a string, a number, true or false");
-    request.parameters.set(std::string(key), *std::move(parameter));
+    if (key == kSignatureParameter)
+      return invalid_argument("'signature_name' is no parameter of " + name +
+                              "; it stands beside the values: {\"signature_name\": NAME, \"instances\": [...]}");
+    MM_RETURN_IF_ERROR(
+        kserve_v2::apply_json_parameter(key, value,
+                                        "parameter " + quoted_name(key) + " of " + name +
+                                            " is an array or object; a parameter is a string, a number, true or false",
+                                        request));
   }
   return ok_status();
 }

@@ -22,7 +22,8 @@ Result<tfserving::JsonFormat> read_mlflow(const Bytes& body, const std::vector<J
 /// {"predictions": ...}: the only output, or of several an object for each row, or one of tensors.
 Result<std::string> write_mlflow(const InferResponse& response, tfserving::JsonFormat format);
 
-/// Makes what stands beside the values in "params" (MLflow) or "parameters" (Vertex AI) parameters of the request.
+/// Makes what stands beside the values in "params" (MLflow) or "parameters" (Vertex AI) parameters of the request, with
+/// the meaning that V2's have. INVALID_ARGUMENT names what can't be one.
 Status read_params(const std::vector<JsonMember>& members, InferRequest& request);
 
 }  // namespace modelmill::invocations

@@ -1,8 +1,10 @@
 #include "dialect/invocations/service.h"
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
+#include "base/log.h"
 #include "dialect/invocations/call.h"
 #include "dialect/invocations/errors.h"
 #include "dialect/invocations/target.h"
@@ -60,13 +62,40 @@ wire::HttpHandler only_at(std::string path, wire::HttpHandler handler) {
   };
 }
 
-/// Whether a path that Vertex AI was told of is served already. Its own, by default, begin as TensorFlow Serving's do.
-bool is_served(const HttpRouter& router, const std::string& path) {
-  if (path == "/" || path == "/predict" || path.starts_with("/v1/endpoints/")) return false;
+/// Who serves a path that Vertex AI was told of already. Its own, by default, begin as TensorFlow Serving's do.
+std::optional<ApiGroup> served_as(const HttpRouter& router, const std::string& path) {
+  if (path == "/" || path == "/predict" || path.starts_with("/v1/endpoints/")) return std::nullopt;
   wire::HttpRequest request;
   request.method = "POST";
   request.path = path;
-  return router.group(request).has_value();
+  return router.group(request);
+}
+
+bool may_add(const HttpRouter& router, const char* variable, const std::string& path) {
+  if (path.empty()) return false;
+  const std::optional<ApiGroup> group = served_as(router, path);
+  if (!group) return true;
+  Log::warning("a path of Vertex AI's is another's already, and stays that",
+               {{"variable", variable}, {"path", path}, {"served_as", wire::api_group_name(*group)}});
+  return false;
+}
+
+/// The paths that the environment names. They may be one, which then goes by the method.
+void add_routes(HttpRouter& router, const CloudRoutes& routes, wire::HttpHandler predict, wire::HttpHandler health) {
+  const bool one = routes.predict == routes.health;
+  if (!one && may_add(router, "AIP_HEALTH_ROUTE", routes.health))
+    router.add_path(routes.health, health, [](const wire::HttpRequest&) { return ApiGroup::kHealth; });
+  if (!may_add(router, "AIP_PREDICT_ROUTE", routes.predict)) return;
+  const auto is_health = [one](const wire::HttpRequest& request) { return one && request.method == "GET"; };
+  router.add_path(
+      routes.predict,
+      [is_health, predict = std::move(predict), health = std::move(health)](Exchange exchange) {
+        const wire::HttpHandler& handler = is_health(exchange->request()) ? health : predict;
+        handler(std::move(exchange));
+      },
+      [is_health](const wire::HttpRequest& request) {
+        return is_health(request) ? ApiGroup::kHealth : ApiGroup::kInference;
+      });
 }
 
 }  // namespace
@@ -74,6 +103,8 @@ bool is_served(const HttpRouter& router, const std::string& path) {
 void add_to(HttpRouter& router, Inference& inference, Options options) {
   const auto shared = std::make_shared<const Options>(std::move(options));
   const auto health = [shared](const Exchange& exchange) { reply_health(*shared, *exchange); };
+  // Before this API's own paths, which answer below their first segment that there is nothing.
+  add_routes(router, shared->routes, Handler{inference, shared, kserve_v2::kVertexBinary}, health);
   router.add("invocations", only_at("/invocations", Handler{inference, shared, kserve_v2::kSageMakerBinary}),
              ApiGroup::kInference);
   router.add("health", only_at("/health", health), ApiGroup::kHealth);
@@ -84,12 +115,6 @@ void add_to(HttpRouter& router, Inference& inference, Options options) {
                        exchange->reply(wire::HttpReply::text(200, "text/plain", shared->server_version));
                      }),
              ApiGroup::kMetadata);
-  const CloudRoutes& routes = shared->routes;
-  if (!routes.predict.empty() && !is_served(router, routes.predict))
-    router.add_path(routes.predict, Handler{inference, shared, kserve_v2::kVertexBinary},
-                    [](const wire::HttpRequest&) { return ApiGroup::kInference; });
-  if (!routes.health.empty() && !is_served(router, routes.health))
-    router.add_path(routes.health, health, [](const wire::HttpRequest&) { return ApiGroup::kHealth; });
 }
 
 }  // namespace modelmill::invocations

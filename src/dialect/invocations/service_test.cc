@@ -2,12 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdio.h>
 
-#include <cstring>
+#include <cstdint>
+#include <cstdio>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "dialect/kserve_v2/binary_type.h"
 #include "dialect/testing/fakes.h"
 #include "dialect/torchserve/testing/handlers.h"
@@ -164,6 +167,8 @@ TEST_F(Invocations, ColumnsGoToTheInputsOfTheirNames) {
             R"({"out_age":[2.0],"out_id":8,"out_word":["é"]}]})");
   EXPECT_EQ(post(R"({"dataframe_split":{"columns":["age","id"],"data":[[null,1]]}})"),
             R"({"predictions":[{"out_age":[NaN],"out_id":1}]})");
+  EXPECT_EQ(post(R"({"dataframe_records":[{"id":1},{"more":2,"age":3,"id":4}]})"),
+            R"({"predictions":[{"out_age":[NaN],"out_id":1},{"out_age":[3.0],"out_id":4}]})");
   EXPECT_EQ(post(R"({"inputs":{"age":[[1]],"id":[2]}})"), R"({"predictions":{"out_age":[[1.0]],"out_id":[2]}})");
   EXPECT_EQ(post("age,id,word\n1,2,a\n", 200, {{"content-type", "text/csv"}}),
             R"({"predictions":[{"out_age":[1.0],"out_id":2,"out_word":["a"]}]})");
@@ -204,11 +209,14 @@ TEST_F(Invocations, SaysWhatIsWrongWithATable) {
       {R"({"dataframe_records":{}})", "and no list of objects"},
       {R"({"dataframe_records":[]})", "'dataframe_records' has no rows"},
       {R"({"dataframe_records":[{"age":1,"id":2},7]})", "record 1 of 'dataframe_records' is 7, and no object"},
-      {R"({"dataframe_records":[{"age":1,"id":2},{"age":1}]})", "has no 'id', which record 0 has"},
-      {R"({"dataframe_records":[{"age":1,"id":2},{"age":1,"id":2,"c":3}]})", "has other columns than record 0"},
+      {R"({"dataframe_records":[{"age":1,"id":2},{"age":1}]})", "column 'id', row 1: input 'id' takes INT64: null"},
+      {R"({"dataframe_records":[{"age":1,"id":2},{"age":1,"id":2,"id":3}]})", "'dataframe_records' has 'id' twice"},
       {R"({"dataframe_records":[{"age":1,"id":2}],"instances":[1]})", "'dataframe_records' and 'instances'"},
       {R"({"dataframe_records":[{"age":1,"id":2}],"params":[1]})", "'params' is no object"},
       {R"({"dataframe_records":[{"age":1,"id":2}],"params":{"stop":["a"]}})", "parameter 'stop' of 'params'"},
+      {R"({"dataframe_records":[{"age":1,"id":2}],"params":{"triton_x":1}})", "reserved for Triton"},
+      {R"({"dataframe_records":[{"age":1,"id":2}],"params":{"priority":"x"}})", "'priority' parameter"},
+      {R"({"instances":[{"age":[1],"id":2}],"parameters":{"signature_name":"a"}})", "it stands beside the values"},
       {R"({"dataframe_records":[{"age":1,"id":2}])", "no valid JSON"},
   };
   for (const Case& one : table)
@@ -226,16 +234,40 @@ TEST_F(Invocations, WhatIsNoneOfThemIsToldOfAll) {
         << body;
 }
 
+TEST_F(Invocations, WhatIsNoJsonIsToldWhy) {
+  start_with(testing::simple_description("m"));
+  for (const char* body : {"", "nothing", "{", R"({"instances":[[1,2,3,4])"})
+    EXPECT_THAT(post(body, 400), HasSubstr("; read as JSON: the ")) << body;
+  EXPECT_THAT(post(R"({"input":"hello"})", 400), Not(HasSubstr("read as JSON")));
+}
+
+TEST_F(Invocations, AnErrorIsNotAsLargeAsTheRequest) {
+  start_with(person());
+  std::string record = R"({"dataframe_records":[{"x":1)";
+  for (int i = 0; i < 1000; ++i) record += R"(,")" + std::to_string(i) + std::string(100, 'n') + R"(":1)";
+  for (const std::string& body :
+       {record + "}]}", record + R"(,"x":2}]})",
+        R"({"dataframe_records":[{"age":1,"id":2}],"params":{")" + std::string(100'000, 'p') + R"(":[]}})"})
+    EXPECT_LT(post(body, 400).size(), 2000U);
+}
+
 TEST_F(Invocations, ParametersReachTheModel) {
   std::map<std::string, ParameterValue> seen;
   auto d = testing::simple_description("m");
-  catalog_.add(d, [&seen, d](InferRequestPtr request) {
+  uint64_t priority = 0;
+  SequenceControl sequence;
+  catalog_.add(d, [&, d](InferRequestPtr request) {
+    priority = request->priority;
+    sequence = request->sequence;
     for (const auto& [name, value] : request->parameters) seen[name] = value;
     testing::echo(d, std::move(request));
   });
   start();
   post(R"({"instances":[[1,2,3,4]],"params":{"a":1,"b":"x","c":null}})");
-  post(R"({"instances":[[1,2,3,4]],"parameters":{"d":true,"e":0.5}})");
+  EXPECT_EQ(priority, 0U);
+  post(R"({"instances":[[1,2,3,4]],"parameters":{"d":true,"e":0.5,"priority":2,"sequence_id":7}})");
+  EXPECT_EQ(priority, 2U);
+  EXPECT_EQ(std::get<uint64_t>(sequence.id), 7U);
   EXPECT_EQ(seen, (std::map<std::string, ParameterValue>{
                       {"a", int64_t{1}}, {"b", std::string("x")}, {"d", true}, {"e", 0.5}}));
 }
@@ -253,8 +285,9 @@ TEST_F(Invocations, BinaryTensorsHaveTheMediaTypesOfTriton) {
     const std::string content_type = header_of(reply, "Content-Type");
     ASSERT_THAT(content_type, StartsWith(std::string(type)));
     const std::string body = joined(reply.body);
-    EXPECT_EQ(body.substr(std::stoul(content_type.substr(type.size()))), data);
-    EXPECT_EQ(header_of(reply, "Inference-Header-Content-Length"), "");
+    const std::string length = content_type.substr(type.size());
+    EXPECT_EQ(body.substr(std::stoul(length)), data);
+    EXPECT_EQ(header_of(reply, "Inference-Header-Content-Length"), type == kserve_v2::kVertexBinary ? length : "");
   };
   for (const std::string_view type : {kserve_v2::kSageMakerBinary, kserve_v2::kVertexBinary})
     check(ask("POST", "/invocations", head + data, {{"content-type", std::string(type) + std::to_string(head.size())}}),
@@ -305,13 +338,50 @@ TEST_F(Invocations, PathsAreThoseAndNoOthers) {
     EXPECT_EQ(ask("POST", path).status, 404) << path;
 }
 
-TEST_F(Invocations, APathThatIsServedAlreadyStaysAsItIs) {
+TEST_F(Invocations, PathsBelowItsOwnMayBeVertexAis) {
+  catalog_.add(testing::simple_description("m"));
+  start("", {"/health/ready", "/invocations/m"});
+  EXPECT_EQ(ask("GET", "/health/ready").status, 200);
+  EXPECT_EQ(joined(ask("POST", "/invocations/m", kRows).body), kAnswer);
+  EXPECT_EQ(ask("GET", "/health").status, 200);
+  EXPECT_EQ(ask("GET", "/health/live").status, 404);
+  EXPECT_EQ(joined(ask("POST", "/invocations", kRows).body), kAnswer);
+}
+
+TEST_F(Invocations, ItsOwnPathsMayBeVertexAis) {
+  catalog_.add(testing::simple_description("m"));
+  start("", {"/version", "/health"});
+  EXPECT_EQ(joined(ask("GET", "/version").body), "\n");
+  EXPECT_EQ(joined(ask("POST", "/health", kRows).body), kAnswer);
+}
+
+TEST_F(Invocations, BothPathsOfVertexAisMayBeOne) {
+  catalog_.add(testing::simple_description("m"));
+  start("", {"/one", "/one"});
+  EXPECT_EQ(joined(ask("GET", "/one").body), "\n");
+  EXPECT_EQ(joined(ask("POST", "/one", kRows).body), kAnswer);
+  EXPECT_EQ(ask("PUT", "/one").status, 405);
+  EXPECT_EQ(router_.group(http_request("GET", "/one")), wire::ApiGroup::kHealth);
+  EXPECT_EQ(router_.group(http_request("POST", "/one")), wire::ApiGroup::kInference);
+}
+
+TEST_F(Invocations, APathThatIsServedAlreadyStaysAsItIsAndTheLogTells) {
   router_.add(
       "v2", [](const std::shared_ptr<wire::HttpExchange>& exchange) { exchange->reply(json_reply(200, "v2")); },
-      wire::ApiGroup::kInference);
-  start("", {"/v2/health/ready", "/v2/models/m/infer"});
-  EXPECT_EQ(joined(ask("GET", "/v2/health/ready").body), "v2");
+      wire::ApiGroup::kMetadata);
+  std::FILE* const file = std::tmpfile();
+  ASSERT_NE(file, nullptr);
+  Log::configure({LogLevel::kInfo, LogFormat::kText, fileno(file)});
+  start("", {"/alive", "/v2/models/m/infer"});
+  Log::configure({});
   EXPECT_EQ(joined(ask("POST", "/v2/models/m/infer").body), "v2");
+  EXPECT_EQ(ask("GET", "/alive").status, 200);
+  std::rewind(file);
+  std::string text(4096, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  std::fclose(file);
+  EXPECT_THAT(text, AllOf(HasSubstr("AIP_PREDICT_ROUTE"), HasSubstr("/v2/models/m/infer"), HasSubstr("metadata"),
+                          Not(HasSubstr("AIP_HEALTH_ROUTE"))));
 }
 
 TEST_F(Invocations, EachPathHasAGroup) {

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "dialect/invocations/quoted.h"
+
 namespace modelmill::invocations {
 namespace {
-
-/// Names in an error.
-constexpr size_t kMostNamed = 10;
 
 bool is_known(const Inference& inference, std::string_view name) {
   return inference.find_route(name) != nullptr || inference.catalog().table()->find(name) != nullptr;
@@ -18,12 +17,6 @@ bool may_be_meant(const ModelEntry& entry) {
   return !entry.versions.empty() || entry.on_demand ||
          std::any_of(entry.statuses.begin(), entry.statuses.end(),
                      [](const VersionStatus& status) { return status.state == VersionState::kLoading; });
-}
-
-std::string quoted_list(const std::vector<std::string>& names) {
-  std::string out;
-  for (size_t i = 0; i < names.size() && i < kMostNamed; ++i) out += (i == 0 ? "'" : ", '") + names[i] + "'";
-  return names.size() > kMostNamed ? out + ", ..." : out;
 }
 
 Result<std::string> only_model(const Catalog& catalog) {

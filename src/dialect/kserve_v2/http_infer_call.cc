@@ -28,13 +28,14 @@ Result<std::optional<size_t>> read_length(std::string_view text, std::string_vie
   return std::optional<size_t>(static_cast<size_t>(parsed));
 }
 
-/// Says the length of the JSON in the media type instead of a header.
+/// Says the length of the JSON in the media type: for SageMaker, which passes no other header on, instead of its
+/// header.
 void name_binary_type(wire::HttpReply& reply, std::string_view type) {
   const auto is_length = [](const auto& header) { return wire::equals_ignoring_case(header.first, kLengthHeader); };
   const auto length = std::find_if(reply.headers.begin(), reply.headers.end(), is_length);
   if (length == reply.headers.end()) return;  // there are no tensors behind the JSON
   const std::string text = std::string(type) + length->second;
-  reply.headers.erase(length);
+  if (type == kSageMakerBinary) reply.headers.erase(length);
   for (auto& [name, value] : reply.headers)
     if (wire::equals_ignoring_case(name, "content-type")) value = text;
 }

@@ -1,8 +1,8 @@
 #include "server/access/redirect_gate.h"
 
+#include <cstdint>
 #include <vector>
 
-#include "dialect/http_router.h"
 #include "dialect/method_check.h"
 
 namespace modelmill {
@@ -30,19 +30,28 @@ const char* method_of(const std::vector<std::string>& path) {
 std::optional<wire::HttpReply> RedirectGate::admit(wire::HttpRequest& request, std::unique_ptr<wire::Ticket>& ticket) {
   std::string_view to = request.header(kHeader);
   if (request.path == route_ && !to.empty()) {
-    if (request.method != "POST") return wrong_method("POST");
+    if (request.method != "POST") return refuse(request, wrong_method("POST"));
     while (to.starts_with('/')) to.remove_prefix(1);
     const std::string path = "/" + std::string(to);
     const auto segments = split_path(path);
     const char* const method = segments.ok() ? method_of(*segments) : nullptr;
     if (method == nullptr)
-      return error_reply(invalid_argument("the header X-Vertex-Ai-Triton-Redirect names '" + std::string(to) +
-                                          "'; it may name metrics, v2, or what is below v2/health, v2/models, "
-                                          "v2/repository and v2/systemsharedmemory"));
+      return refuse(request, error_reply(invalid_argument(
+                                 "the header X-Vertex-Ai-Triton-Redirect names '" + std::string(to) +
+                                 "'; it may name metrics, v2, or what is below v2/health, v2/models, v2/repository and "
+                                 "v2/systemsharedmemory")));
     request.path = path;
     request.method = method;
   }
   return inner_ ? inner_->admit(request, ticket) : std::nullopt;
+}
+
+wire::HttpReply RedirectGate::refuse(const wire::HttpRequest& request, wire::HttpReply reply) const {
+  if (!log_) return reply;
+  uint64_t size = 0;
+  for (const Bytes& bytes : reply.body) size += bytes.size();
+  log_(access_record(request, reply.status, size));
+  return reply;
 }
 
 Status RedirectGate::admit(const wire::GrpcCallHead& call, std::unique_ptr<wire::Ticket>& ticket,

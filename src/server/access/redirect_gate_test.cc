@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "dialect/testing/fakes.h"
 
 namespace modelmill {
 namespace {
 
-using ::testing::HasSubstr;
+using ::testing::ElementsAre;
 
 /// Keeps what it is asked, and lets it in.
 class Inner final : public wire::Gatekeeper {
@@ -42,7 +45,12 @@ class RedirectGateTest : public ::testing::Test {
   }
 
   const std::shared_ptr<Inner> inner_ = std::make_shared<Inner>();
-  RedirectGate gate_{"/predict", inner_};
+  std::vector<std::string> logged_;
+  RedirectGate gate_{"/predict", inner_, [this](const AccessRecord& record) {
+                       EXPECT_GT(record.bytes, 0U);
+                       logged_.push_back(std::string(record.method) + " " + std::string(record.path) + " " +
+                                         std::to_string(record.status));
+                     }};
 };
 
 TEST_F(RedirectGateTest, ThePathThatIsMeantIsDecidedAbout) {
@@ -66,6 +74,20 @@ TEST_F(RedirectGateTest, OtherPathsAreNotReached) {
   EXPECT_EQ(admit(request)->status, 405);
 }
 
+TEST_F(RedirectGateTest, WhatItRefusesIsInTheAccessLog) {
+  EXPECT_EQ(asked("admin/routes"), "");
+  auto request = testing::http_request("GET", "/predict", "", {{"x-vertex-ai-triton-redirect", "v2"}});
+  EXPECT_TRUE(admit(request));
+  EXPECT_THAT(logged_, ElementsAre("POST /predict 400", "GET /predict 405"));
+  // What is let in is answered, or refused, by others, who log it.
+  inner_->refusal = wire::HttpReply::text(403, "text/plain", "no");
+  auto refused = testing::http_request("POST", "/predict", "", {{"x-vertex-ai-triton-redirect", "metrics"}});
+  EXPECT_TRUE(admit(refused));
+  inner_->refusal.reset();
+  EXPECT_EQ(asked("v2"), "GET /v2");
+  EXPECT_EQ(logged_.size(), 2U);
+}
+
 TEST_F(RedirectGateTest, OthersRequestsStayAsTheyAre) {
   auto plain = testing::http_request("POST", "/predict");
   EXPECT_FALSE(admit(plain));
@@ -79,7 +101,7 @@ TEST_F(RedirectGateTest, TheOtherGateHasTheLastWord) {
   inner_->refusal = wire::HttpReply::text(403, "text/plain", "no");
   auto request = testing::http_request("POST", "/predict", "", {{"x-vertex-ai-triton-redirect", "metrics"}});
   EXPECT_EQ(admit(request)->status, 403);
-  RedirectGate alone("/predict", nullptr);
+  RedirectGate alone("/predict", nullptr, {});
   std::unique_ptr<wire::Ticket> ticket;
   auto again = testing::http_request("POST", "/predict", "", {{"x-vertex-ai-triton-redirect", "metrics"}});
   EXPECT_FALSE(alone.admit(again, ticket));
