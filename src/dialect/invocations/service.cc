@@ -71,10 +71,11 @@ std::optional<ApiGroup> served_as(const HttpRouter& router, const std::string& p
   return router.group(request);
 }
 
-bool may_add(const HttpRouter& router, const char* variable, const std::string& path) {
+bool may_add(const HttpRouter& router, const char* variable, const std::string& path, ApiGroup wanted) {
   if (path.empty()) return false;
   const std::optional<ApiGroup> group = served_as(router, path);
   if (!group) return true;
+  if (*group == wanted) return false;  // /ping and the like answer the same question
   Log::warning("a path of Vertex AI's is another's already, and stays that",
                {{"variable", variable}, {"path", path}, {"served_as", wire::api_group_name(*group)}});
   return false;
@@ -83,9 +84,9 @@ bool may_add(const HttpRouter& router, const char* variable, const std::string& 
 /// The paths that the environment names. They may be one, which then goes by the method.
 void add_routes(HttpRouter& router, const CloudRoutes& routes, wire::HttpHandler predict, wire::HttpHandler health) {
   const bool one = routes.predict == routes.health;
-  if (!one && may_add(router, "AIP_HEALTH_ROUTE", routes.health))
+  if (!one && may_add(router, "AIP_HEALTH_ROUTE", routes.health, ApiGroup::kHealth))
     router.add_path(routes.health, health, [](const wire::HttpRequest&) { return ApiGroup::kHealth; });
-  if (!may_add(router, "AIP_PREDICT_ROUTE", routes.predict)) return;
+  if (!may_add(router, "AIP_PREDICT_ROUTE", routes.predict, ApiGroup::kInference)) return;
   const auto is_health = [one](const wire::HttpRequest& request) { return one && request.method == "GET"; };
   router.add_path(
       routes.predict,
