@@ -211,11 +211,19 @@ def test_vertex_ai(serve, files):
     assert server.post_json("/v1/models/twice:predict", {"instances": ROWS}) == (200, {"predictions": TWICE})
 
 
-def test_vertex_ai_may_ask_below_paths_of_ours(serve, files):
-    env = {"AIP_HEALTH_ROUTE": "/health/ready", "AIP_PREDICT_ROUTE": "/v2/models/twice/infer"}
-    server = serve(files / "twice.onnx", env=env)
-    assert server.get("/health/ready")[0] == 200 and server.get("/health/live")[0] == 404
-    assert "AIP_PREDICT_ROUTE" in server.log() and "AIP_HEALTH_ROUTE" not in server.log()
+@pytest.mark.parametrize(
+    "health, predict, told",
+    [
+        ("/health/ready", "/ping", {"AIP_PREDICT_ROUTE"}),
+        ("/v2/repository/index", "/predict", {"AIP_HEALTH_ROUTE"}),
+        ("/ping", "/v2/models/twice/infer", set()),  # they answer what is asked
+    ],
+)
+def test_vertex_ai_may_name_paths_of_ours(serve, files, health, predict, told):
+    server = serve(files / "twice.onnx", env={"AIP_HEALTH_ROUTE": health, "AIP_PREDICT_ROUTE": predict})
+    if health.startswith("/health/"):
+        assert server.get(health)[0] == 200 and server.get("/health/live")[0] == 404
+    assert {name for name in ("AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE") if name in server.log()} == told
 
 
 def test_a_port_that_was_given_counts_more(serve, files):
