@@ -14,6 +14,7 @@
 #include "repository/foreign_layouts.h"
 #include "repository/found_ensemble.h"
 #include "repository/model_files.h"
+#include "repository/saved_model.h"
 #include "repository/version_folders.h"
 #include "storage/source_url.h"
 
@@ -23,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kYamlLimit = 16 << 20;
-constexpr const char* kSavedModelFile = "saved_model.pb";
 
 /// Folders that belong to a model, or to the disk, and are never models of their own.
 bool is_side_folder(const std::string& name) {

@@ -10,6 +10,7 @@
 #include "model/yaml_check.h"
 #include "repository/foreign_layouts.h"
 #include "repository/model_files.h"
+#include "repository/saved_model.h"
 
 namespace modelmill {
 namespace {
@@ -65,7 +66,7 @@ void find_keras_model(const YAML::Node& flavour, const FoundModel& model, Choice
   const std::string folder = (data.empty() ? "data" : data) + "/model";
   const auto path = path_inside(model.directory, folder);
   std::error_code ignored;
-  if (path.ok() && std::filesystem::exists(*path + "/saved_model.pb", ignored))
+  if (path.ok() && std::filesystem::exists(*path + '/' + kSavedModelFile, ignored))
     choice.file = folder;
   else
     choice.backend = kPython;

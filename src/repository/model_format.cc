@@ -5,12 +5,12 @@
 #include <string_view>
 
 #include "repository/model_content.h"
+#include "repository/saved_model.h"
 
 namespace modelmill {
 namespace {
 
-/// A SavedModel is a folder; where that is a version's it has another name, and this file in it tells.
-constexpr const char* kSavedModelFile = "saved_model.pb";
+/// The ending of a SavedModel's folder; where that is a version's it has another name, and the file in it tells.
 constexpr const char* kSavedModel = ".savedmodel";
 
 struct Ending {
@@ -20,7 +20,7 @@ struct Ending {
 
 /// Endings that mean one thing only. What a folder of models may hold beside them (.json, .txt, .py) is none.
 constexpr Ending kEndings[] = {
-    {"saved_model.pb", "tensorflow"},
+    {kSavedModelFile, "tensorflow"},
     {"model.savedmodel", "tensorflow"},
     {"model.graphdef", "tensorflow"},
     {"model.py", "python"},

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "model/yaml_config.h"
+#include "repository/saved_model.h"
 #include "repository/version_text.h"
 
 namespace modelmill {
@@ -14,7 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kConfigFile = "config.pbtxt";
-constexpr const char* kSavedModel = "saved_model.pb";
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
@@ -33,7 +33,7 @@ VersionNames version_names_of(const FolderListing& folder) {
   bool any = false;
   for (const std::string& name : folder.folders) {
     if (!version_number(name, true)) continue;
-    if (!is_there(folder.path / name / kSavedModel)) return VersionNames::kTriton;
+    if (!is_there(folder.path / name / kSavedModelFile)) return VersionNames::kTriton;
     any = true;
   }
   return any ? VersionNames::kTfServing : VersionNames::kTriton;

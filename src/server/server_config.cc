@@ -59,10 +59,7 @@ Status check_cloud_routes(const invocations::CloudRoutes& routes) {
                             "', and no path: it must begin with '/'");
   };
   MM_RETURN_IF_ERROR(check("AIP_HEALTH_ROUTE", routes.health));
-  MM_RETURN_IF_ERROR(check("AIP_PREDICT_ROUTE", routes.predict));
-  if (routes.health.empty() || routes.health != routes.predict) return ok_status();
-  return invalid_argument("AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE in the environment are both '" + routes.health +
-                          "'; they must differ");
+  return check("AIP_PREDICT_ROUTE", routes.predict);
 }
 
 Status check_tls(const ServerConfig& config) {

@@ -39,7 +39,7 @@ TEST(CheckServerConfig, NamesTheSettingOutOfRange) {
   EXPECT_THAT(message([](ServerConfig& c) { c.drain_timeout = std::chrono::hours(25); }), HasSubstr("--drain-timeout"));
   EXPECT_THAT(message([](ServerConfig& c) { c.cloud_routes.health = "alive"; }), HasSubstr("AIP_HEALTH_ROUTE"));
   EXPECT_THAT(message([](ServerConfig& c) { c.cloud_routes.predict = "ask"; }), HasSubstr("it must begin with '/'"));
-  EXPECT_THAT(message([](ServerConfig& c) { c.cloud_routes = {"/a", "/a"}; }), HasSubstr("they must differ"));
+  EXPECT_EQ(message([](ServerConfig& c) { c.cloud_routes = {"/a", "/a"}; }), "") << "they go by the method";
   EXPECT_THAT(message([](ServerConfig& c) { c.limits.connections = 0; }), HasSubstr("--max-connections is 0"));
   EXPECT_THAT(message([](ServerConfig& c) { c.limits.streams_per_connection = 0; }), HasSubstr("--max-streams"));
   EXPECT_THAT(message([](ServerConfig& c) { c.limits.header_bytes = 10; }), HasSubstr("--max-header-bytes"));

@@ -226,6 +226,12 @@ def test_vertex_ai_may_name_paths_of_ours(serve, files, health, predict, told):
     assert {name for name in ("AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE") if name in server.log()} == told
 
 
+def test_vertex_ais_two_routes_may_be_one(serve, files):
+    server = serve(files / "twice.onnx", env={"AIP_HEALTH_ROUTE": "/model", "AIP_PREDICT_ROUTE": "/model"})
+    assert server.get("/model")[0] == 200
+    assert server.post_json("/model", {})[0] == 400
+
+
 def test_a_port_that_was_given_counts_more(serve, files):
     [port, other] = free_ports(2)
     server = serve(files / "twice.onnx", port=other, env=vertex_environment(port))

@@ -11,6 +11,7 @@
 #include "model/yaml_config.h"
 #include "repository/find_config_file.h"
 #include "repository/folder_listing.h"
+#include "repository/saved_model.h"
 #include "repository/torchserve_models.h"
 #include "repository/torchserve_properties.h"
 #include "repository/version_folders.h"
@@ -113,7 +114,7 @@ MigratedSystem system_of(const FoundModel& model) {
   // A list of TensorFlow Serving's names the folder, and nothing else names one that has no configuration.
   const bool saved = !model.versions.empty() &&
                      std::all_of(model.versions.begin(), model.versions.end(), [](const FoundVersion& version) {
-                       return is_file(fs::path(version.directory) / "saved_model.pb");
+                       return is_file(fs::path(version.directory) / kSavedModelFile);
                      });
   return saved || !model.config_files.empty() ? MigratedSystem::kTensorflow : MigratedSystem::kTriton;
 }

@@ -8,6 +8,7 @@
 
 #include "model/yaml_config.h"
 #include "repository/folder_listing.h"
+#include "repository/saved_model.h"
 #include "repository/version_files.h"
 #include "repository/version_text.h"
 
@@ -59,7 +60,7 @@ Result<ModelPlace> place_in_versions(const FoundModel& model) {
   ModelPlace out;
   bool loose = false;  // the model's files lie beside its configuration
   for (const FoundVersion& version : model.versions) {
-    const bool saved_model = fs::exists(fs::path(version.directory) / "saved_model.pb");
+    const bool saved_model = fs::exists(fs::path(version.directory) / kSavedModelFile);
     if (!version.file.empty() && fs::is_regular_file(version.file)) {
       MM_RETURN_IF_ERROR(add_single_file(model, version, out.files));
     } else if (model.layout == ModelLayout::kFolder && version.directory == model.directory && !saved_model) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "dialect/json_input.h"
+#include "dialect/tfserving/saved_model.h"
 #include "wire/http_text.h"
 
 namespace modelmill::invocations {
@@ -21,9 +22,6 @@ bool are_tensors(std::string_view inputs) {
   return has("datatype") || (has("name") && has("shape"));
 }
 
-/// Such a model has named entry points, as no other kind has.
-bool is_saved_model(const ModelVersion& version) { return !version.description().signature_name.empty(); }
-
 }  // namespace
 
 std::vector<JsonMember> form_members(std::string_view body) { return json_members(body, kMembers); }
@@ -35,7 +33,7 @@ BodyForm form_of(std::string_view content_type, const std::vector<JsonMember>& m
   if (has("dataframe_split") || has("dataframe_records")) return BodyForm::kMlflow;
   if (!has("instances") && !has("inputs")) return BodyForm::kUnknown;
   if (has("signature_name")) return BodyForm::kTfServing;
-  return has("params") || !is_saved_model(version) ? BodyForm::kMlflow : BodyForm::kTfServing;
+  return has("params") || !tfserving::is_saved_model(version) ? BodyForm::kMlflow : BodyForm::kTfServing;
 }
 
 Status unknown_form(const Bytes& body) {

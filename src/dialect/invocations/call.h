@@ -17,16 +17,14 @@ class InvocationsCall final : public kserve_v2::V2Call {
   /// `binary`: the media type (kserve_v2/binary_type.h) of answers with binary tensors, where the request does not say.
   InvocationsCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model,
                   const kserve_v2::SharedRegions& regions, std::string_view binary)
-      : V2Call(inference, std::move(exchange), std::move(model), regions), binary_(binary) {}
+      : V2Call(inference, std::move(exchange), std::move(model), regions, binary) {}
 
  private:
   Status parse(const Bytes& body, const ModelVersion& version, InferRequest& request) override;
   wire::HttpReply write(InferResponse response) override;
-  std::string_view answer_type() const override { return tells_json_length() ? V2Call::answer_type() : binary_; }
   Result<std::string> write_values(const InferResponse& response) const;
   wire::HttpReply failure(const Status& status) const;
 
-  const std::string_view binary_;
   BodyForm form_ = BodyForm::kUnknown;
   tfserving::JsonFormat format_ = tfserving::JsonFormat::kRow;
 };

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "dialect/http_router.h"
-#include "dialect/kserve_v2/binary_type.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "serve/input_check.h"
 #include "wire/http_text.h"
@@ -42,20 +41,18 @@ void name_binary_type(wire::HttpReply& reply, std::string_view type) {
 
 }  // namespace
 
-bool V2Call::tells_json_length() const {
-  return !http().header(kLengthHeader).empty() || !binary_type(http().header("content-type")).empty();
-}
+bool V2Call::tells_json_length() const { return !sent_type_.empty() || !http().header(kLengthHeader).empty(); }
 
-std::string_view V2Call::answer_type() const { return binary_type(http().header("content-type")); }
+std::string_view V2Call::answer_type() const {
+  return unsaid_type_.empty() || tells_json_length() ? sent_type_ : unsaid_type_;
+}
 
 /// Nothing: the body is JSON.
 Result<std::optional<size_t>> V2Call::json_length(size_t body_size) const {
   if (const std::string_view text = http().header(kLengthHeader); !text.empty())
     return read_length(text, "Inference-Header-Content-Length", body_size);
-  const std::string_view content_type = http().header("content-type");
-  const std::string_view type = binary_type(content_type);
-  if (type.empty()) return std::optional<size_t>();
-  return read_length(content_type.substr(type.size()), "inference header size", body_size);
+  if (sent_type_.empty()) return std::optional<size_t>();
+  return read_length(http().header("content-type").substr(sent_type_.size()), "inference header size", body_size);
 }
 
 /// How much of the body is JSON; what is behind it is not read but viewed.

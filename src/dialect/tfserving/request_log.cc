@@ -4,6 +4,7 @@
 
 #include "base/chance.h"
 #include "dialect/proto_text.h"
+#include "dialect/tfserving/saved_model.h"
 
 namespace modelmill::tfserving {
 namespace {
@@ -30,7 +31,7 @@ std::unique_ptr<LoggedRequest> RequestLog::draw(const ModelVersion& version) con
     if (!out) out = std::make_unique<LoggedRequest>();
     out->logs.push_back(log);
   }
-  if (out) out->of_saved_model = !version.description().signature_name.empty();
+  if (out) out->of_saved_model = is_saved_model(version);
   return out;
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/access/refusal_log.h"
+
 namespace modelmill {
 namespace {
 
@@ -255,10 +257,7 @@ std::optional<wire::HttpReply> AccessGate::answer(wire::HttpRequest& request, st
 std::optional<wire::HttpReply> AccessGate::admit(wire::HttpRequest& request, std::unique_ptr<wire::Ticket>& ticket) {
   cors_.mark(request);
   std::optional<wire::HttpReply> reply = answer(request, ticket);
-  if (!reply || !log_) return reply;
-  uint64_t size = 0;
-  for (const Bytes& bytes : reply->body) size += bytes.size();
-  log_(access_record(request, reply->status, size));
+  if (reply) log_refusal(log_, request, *reply);
   return reply;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "dialect/method_check.h"
+#include "server/access/refusal_log.h"
 
 namespace modelmill {
 namespace {
@@ -47,10 +48,7 @@ std::optional<wire::HttpReply> RedirectGate::admit(wire::HttpRequest& request, s
 }
 
 wire::HttpReply RedirectGate::refuse(const wire::HttpRequest& request, wire::HttpReply reply) const {
-  if (!log_) return reply;
-  uint64_t size = 0;
-  for (const Bytes& bytes : reply.body) size += bytes.size();
-  log_(access_record(request, reply.status, size));
+  log_refusal(log_, request, reply);
   return reply;
 }
 

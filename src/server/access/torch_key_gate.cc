@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "dialect/torchserve/key_service.h"
+#include "server/access/refusal_log.h"
 
 namespace modelmill {
 namespace {
@@ -91,11 +92,7 @@ std::optional<wire::HttpReply> TorchKeyGate::admit(wire::HttpRequest& request, s
   if (allows(rule.need, *group, request.header("authorization"))) return std::nullopt;
   ticket.reset();
   wire::HttpReply reply = rule.is_torch ? torchserve::key_refusal() : error_reply(refusal_of_others(*group));
-  if (log_) {
-    uint64_t size = 0;
-    for (const Bytes& bytes : reply.body) size += bytes.size();
-    log_(access_record(request, reply.status, size));
-  }
+  log_refusal(log_, request, reply);
   return reply;
 }
 
