@@ -14,8 +14,8 @@ namespace {
 using simdjson::dom::element;
 
 constexpr size_t kMostGuardrails = 8;
-const std::vector<std::string> kKeys{"route", "control",   "goal",  "guardrails", "margin",
-                                     "alpha", "min_users", "users", "window",     "deploy_winner"};
+const std::vector<std::string> kDefinitionKeys{"route", "control",   "goal",  "guardrails", "margin",
+                                               "alpha", "min_users", "users", "window",     "deploy_winner"};
 
 Status wrong(std::string_view key, const std::string& what) {
   return invalid_argument("'" + std::string(key) + "' must be " + what);
@@ -82,7 +82,7 @@ Status read_field(std::string_view key, const element& value, ExperimentDefiniti
   }
   if (key == "deploy_winner")
     return value.get(into.deploys_winner) == simdjson::SUCCESS ? ok_status() : wrong(key, "true or false");
-  const std::string meant = nearest(key, kKeys);
+  const std::string meant = nearest(key, kDefinitionKeys);
   return invalid_argument("unknown key '" + std::string(key) + "'" +
                           (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
 }

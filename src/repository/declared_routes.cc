@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kYamlLimit = 16 << 20;
+constexpr uint64_t kRoutesLimit = 16 << 20;
 
 /// False: one of them is there already.
 bool add_budgets(const DeviceBudgets& more, DeviceBudgets& into) {
@@ -42,7 +42,7 @@ Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& path
     const std::string file = yaml_file_of(path);
     if (file.empty()) continue;
     out.files.push_back(file);
-    MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kYamlLimit));
+    MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kRoutesLimit));
     YamlConfig config = read_yaml_config(text, file);
     if (!config.problems.empty()) return status_of(config.problems.front());
     if (!add_budgets(config.device_memory, out.device_memory))

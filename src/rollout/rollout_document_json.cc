@@ -15,7 +15,7 @@ namespace {
 
 using simdjson::dom::element;
 
-constexpr int64_t kFormat = 1;
+constexpr int64_t kDocumentFormat = 1;
 constexpr RolloutPhase kPhases[] = {RolloutPhase::kRunning, RolloutPhase::kPaused, RolloutPhase::kPromoted,
                                     RolloutPhase::kRolledBack, RolloutPhase::kAborted};
 
@@ -196,7 +196,7 @@ Status read_field(std::string_view key, const element& value, RolloutDocument& i
 
 std::string rollout_document_text(const RolloutDocument& document) {
   JsonWriter json;
-  json.begin_object().field("format", kFormat);
+  json.begin_object().field("format", kDocumentFormat);
   if (document.last) write_rollout(json.key("rollout"), *document.last);
   json.key("history").begin_array();
   for (const RolloutEntry& entry : document.entries) {
@@ -210,7 +210,7 @@ std::string rollout_document_text(const RolloutDocument& document) {
 
 Result<RolloutDocument> parse_rollout_document(const std::string& text) {
   simdjson::dom::parser parser;
-  MM_ASSIGN_OR_RETURN(const simdjson::dom::object object, open_kept_document(parser, text, kFormat));
+  MM_ASSIGN_OR_RETURN(const simdjson::dom::object object, open_kept_document(parser, text, kDocumentFormat));
   RolloutDocument document;
   for (const auto& [key, value] : object) MM_RETURN_IF_ERROR(read_field(key, value, document));
   return document;
