@@ -37,7 +37,8 @@ Status no_such_path(const wire::HttpRequest& request, std::span<const std::strin
   std::string_view last, last_begin;
   for (const Action& action : actions()) {
     const std::string_view begin = segments_of(action)[1];
-    if (begin != std::exchange(last_begin, begin)) begins.append(begins.empty() ? "/admin/" : ", /admin/").append(begin);
+    if (begin != std::exchange(last_begin, begin))
+      begins.append(begins.empty() ? "/admin/" : ", /admin/").append(begin);
     const bool is_like = path.size() > 1 && path[1] == begin;
     if (action.path != std::exchange(last, action.path) && is_like)
       known.append(known.empty() ? "" : ", ").append(action.path);
@@ -71,8 +72,8 @@ wire::ApiGroup group_of(const wire::HttpRequest& request) {
 
 void add_control(HttpRouter& router, Controls controls) {
   router.add(
-      "admin",
-      [controls](const std::shared_ptr<wire::HttpExchange>& exchange) { handle(controls, exchange); }, group_of);
+      "admin", [controls](const std::shared_ptr<wire::HttpExchange>& exchange) { handle(controls, exchange); },
+      group_of);
 }
 
 }  // namespace modelmill::admin

@@ -18,11 +18,11 @@
 namespace modelmill::admin {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using modelmill::testing::header_of;
 using modelmill::testing::http_request;
 using modelmill::testing::joined;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class AdminTest : public ::testing::TestWithParam<bool> {
  protected:
@@ -41,8 +41,8 @@ class AdminTest : public ::testing::TestWithParam<bool> {
   /// What the call answers, or its error.
   template <typename Response>
   Result<Response> call(const std::string& method, const google::protobuf::Message& request) {
-    const auto call = modelmill::testing::call_unary(thread_, methods_, "/modelmill.admin.v1." + method,
-                                                     request.SerializeAsString());
+    const auto call =
+        modelmill::testing::call_unary(thread_, methods_, "/modelmill.admin.v1." + method, request.SerializeAsString());
     if (!call->status->ok()) return *call->status;
     Response response;
     EXPECT_TRUE(response.ParseFromString(call->sent.at(0)));
@@ -61,8 +61,8 @@ class AdminTest : public ::testing::TestWithParam<bool> {
   testing::FakeRollouts rollouts_{script_};
   testing::FakeExperiments experiments_{script_};
   Offload offload_{1, 16};
-  const Controls controls_{catalog_.catalog(),         models_, routes_, rollouts_, experiments_,
-                           GetParam() ? &offload_ : nullptr, nullptr};
+  const Controls controls_{
+      catalog_.catalog(), models_, routes_, rollouts_, experiments_, GetParam() ? &offload_ : nullptr, nullptr};
   HttpRouter router_;
   wire::GrpcMethods methods_;
   std::vector<ActionMethod> bound_;

@@ -22,9 +22,8 @@ using Read = Result<ActionCall> (*)(const Message&);
 
 const Action& action_of(std::string_view method, std::string_view path) {
   const auto all = actions();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const Action& action) {
-    return action.method == method && action.path == path;
-  });
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const Action& action) { return action.method == method && action.path == path; });
   MM_CHECK(found != all.end(), "each gRPC method of the administration has an action");
   return *found;
 }
@@ -183,9 +182,8 @@ void add_rollouts(Binder& to) {
   to.add<ListRolloutsRequest, ListRolloutsResponse>("Rollouts/ListRollouts", "GET", "/admin/rollouts", nothing);
   to.add<GetRolloutRequest, Rollout>("Rollouts/GetRollout", "GET", kRollout, by_name<GetRolloutRequest>);
   to.add<StartRolloutRequest, Rollout>("Rollouts/StartRollout", "POST", kRollout, with_plan<StartRolloutRequest>);
-  to.add<GetRolloutHistoryRequest, RolloutHistory>("Rollouts/GetRolloutHistory", "GET",
-                                                   "/admin/rollouts/{rollout}/history",
-                                                   by_name<GetRolloutHistoryRequest>);
+  to.add<GetRolloutHistoryRequest, RolloutHistory>(
+      "Rollouts/GetRolloutHistory", "GET", "/admin/rollouts/{rollout}/history", by_name<GetRolloutHistoryRequest>);
   to.add<PauseRolloutRequest, Rollout>("Rollouts/PauseRollout", "POST", "/admin/rollouts/{rollout}/pause",
                                        by_name<PauseRolloutRequest>);
   to.add<ResumeRolloutRequest, Rollout>("Rollouts/ResumeRollout", "POST", "/admin/rollouts/{rollout}/resume",
@@ -205,9 +203,8 @@ void add_experiments(Binder& to) {
                                            by_name<GetExperimentRequest>);
   to.add<StartExperimentRequest, Experiment>("Experiments/StartExperiment", "POST", kExperiment,
                                              with_plan<StartExperimentRequest>);
-  to.add<SendOutcomesRequest, OutcomeCounts>("Experiments/SendOutcomes", "POST",
-                                             "/admin/experiments/{experiment}/outcomes",
-                                             with_rest<SendOutcomesRequest>);
+  to.add<SendOutcomesRequest, OutcomeCounts>(
+      "Experiments/SendOutcomes", "POST", "/admin/experiments/{experiment}/outcomes", with_rest<SendOutcomesRequest>);
   to.add<DeployExperimentRequest, Experiment>("Experiments/DeployExperiment", "POST",
                                               "/admin/experiments/{experiment}/deploy",
                                               with_rest<DeployExperimentRequest>);

@@ -51,7 +51,8 @@ class FakeRoutes final : public RouteControl {
 
  private:
   static RouteHistory history_of(const std::string& name) {
-    return {name, {{1, "2026-01-31T12:00:00Z", "set", "me", 0, parse_route(R"({"split": {"m@1": 100}})", name).value()}}};
+    return {name,
+            {{1, "2026-01-31T12:00:00Z", "set", "me", 0, parse_route(R"({"split": {"m@1": 100}})", name).value()}}};
   }
   Result<RouteHistory> told(std::string what, const std::string& name) const {
     script_.asked.push_back(std::move(what));
