@@ -113,6 +113,19 @@ Result<ExperimentDefinition> parse_experiment_request(std::string_view json) {
   return definition;
 }
 
+Result<std::string> experiment_plan_text(std::string_view json) {
+  MM_RETURN_IF_ERROR(parse_experiment_request(json).status());
+  simdjson::dom::parser parser;
+  const simdjson::dom::object object = parser.parse(json.data(), json.size());
+  JsonWriter out;
+  out.begin_object();
+  for (const std::string& key : kKeys) {
+    element value;
+    if (object[key].get(value) == simdjson::SUCCESS) out.key(key).raw(simdjson::to_string(value));
+  }
+  return out.end_object().take();
+}
+
 std::string experiment_request_json(const ExperimentDefinition& definition) {
   JsonWriter json;
   json.begin_object().field("route", definition.route);

@@ -197,6 +197,24 @@ TEST(YamlConfig, EveryProblemOfAModelIsTold) {
           "most an hour"));
 }
 
+TEST(YamlConfig, WishesAreTheJsonThatStartsThem) {
+  const YamlConfig config = read_yaml_config(
+      "models: []\n"
+      "rollouts:\n"
+      "  - {name: r, to: 7, steps: [shadow:10@30m, 5, 100], gates: [p99<=1.1x], compare: {y: {kind: top_k, k: 5}}}\n"
+      "experiments:\n"
+      "  - {name: x, route: r, goal: 'revenue:mean', margin: 0.01, deploy_winner: true}\n",
+      "m.yaml");
+  ASSERT_TRUE(config.problems.empty()) << config.problems[0].message;
+  ASSERT_EQ(config.rollouts.size(), 1U);
+  EXPECT_EQ(config.rollouts[0].name, "r");
+  EXPECT_EQ(config.rollouts[0].place, "m.yaml:3:5");
+  EXPECT_EQ(config.rollouts[0].plan,
+            R"({"to":7,"steps":["shadow:10@30m",5,100],"gates":["p99<=1.1x"],"compare":{"y":{"kind":"top_k","k":5}}})");
+  ASSERT_EQ(config.experiments.size(), 1U);
+  EXPECT_EQ(config.experiments[0].plan, R"({"route":"r","goal":"revenue:mean","margin":0.01,"deploy_winner":true})");
+}
+
 struct BadYaml {
   const char* text;
   const char* message;
@@ -228,6 +246,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "m.yaml:2:10: route 'r': split: the shares sum to 50; they are percents and must sum to 100"},
         BadYaml{"models: []\nroutes: [{name: r, spilt: {m: 50}}]",
                 "m.yaml:2:20: unknown key 'spilt' in routes[0]; did you mean 'split'?"},
+        BadYaml{"models: []\nrollouts: [{name: r, to: 7}, {name: r, to: 8}]",
+                "m.yaml:2:30: rollout 'r' is declared twice; keep one"},
+        BadYaml{"models: []\nrollouts: [{name: r}]", "'rollouts[0].to' is missing"},
+        BadYaml{"models: []\nexperiments: [{name: x, route: r, goal: g, gaol: h}]",
+                "m.yaml:2:44: unknown key 'gaol' in experiments[0]; did you mean 'goal'?"},
+        BadYaml{"rollouts: []", "unknown key 'rollouts'; it stands beside 'models', in a file that lists models"},
         BadYaml{"models: []\ndevice_memory: {0: lots}",
                 "m.yaml:2:20: 'device_memory.0' is 'lots', but must be a size in bytes or with its unit, such as 8GiB"},
         BadYaml{"device_memory: 8GiB",

@@ -23,6 +23,17 @@ bool add_budgets(const DeviceBudgets& more, DeviceBudgets& into) {
   return true;
 }
 
+Status add_wishes(std::vector<YamlWish> more, const char* what, std::vector<YamlWish>& into) {
+  for (YamlWish& wish : more) {
+    for (const YamlWish& other : into)
+      if (other.name == wish.name)
+        return invalid_argument(wish.place + ": " + what + " '" + wish.name +
+                                "' is declared in another file too; remove one of them");
+    into.push_back(std::move(wish));
+  }
+  return ok_status();
+}
+
 }  // namespace
 
 std::string yaml_file_of(const std::string& path) {
@@ -54,6 +65,9 @@ Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& path
                                 "' is declared in another file too; remove one of them");
       out.routes.push_back(std::move(route));
     }
+    MM_RETURN_IF_ERROR(add_wishes(std::move(config.rollouts), "rollout", out.rollouts));
+    MM_RETURN_IF_ERROR(add_wishes(std::move(config.experiments), "experiment", out.experiments));
+    if (config.lists_models) out.listing_files.push_back(file);
   }
   return out;
 }

@@ -19,6 +19,10 @@ constexpr int64_t kDocumentFormat = 1;
 constexpr RolloutPhase kPhases[] = {RolloutPhase::kRunning, RolloutPhase::kPaused, RolloutPhase::kPromoted,
                                     RolloutPhase::kRolledBack, RolloutPhase::kAborted};
 
+constexpr RolloutWishState kWishStates[] = {RolloutWishState::kWaiting,    RolloutWishState::kRunning,
+                                            RolloutWishState::kReached,    RolloutWishState::kPromoted,
+                                            RolloutWishState::kRolledBack, RolloutWishState::kAborted};
+
 /// Pairs of a bucket and its count, one after the other.
 void write_latency(JsonWriter& json, const LatencyCounts& counts) {
   json.begin_array();
@@ -182,8 +186,20 @@ Status read_entry(const element& value, RolloutEntry& into) {
   return ok_status();
 }
 
+Status read_wish(const element& value, RolloutWish& into) {
+  KeptFields fields(value);
+  fields.read("plan", into.plan);
+  fields.read("file", into.file);
+  fields.read("place", into.place);
+  fields.read_named("state", kWishStates, rollout_wish_state_name, into.state);
+  fields.read("rollout", into.rollout);
+  fields.read("why", into.why);
+  return fields.ok() ? ok_status() : wrong_kept_field("wish");
+}
+
 Status read_field(std::string_view key, const element& value, RolloutDocument& into) {
   if (key == "format") return ok_status();
+  if (key == "wish") return read_wish(value, into.wish.emplace());
   if (key == "rollout") return read_rollout(value, into.last.emplace());
   if (key != "history") return unknown_kept_field(key);
   simdjson::dom::array entries;
@@ -198,6 +214,11 @@ std::string rollout_document_text(const RolloutDocument& document) {
   JsonWriter json;
   json.begin_object().field("format", kDocumentFormat);
   if (document.last) write_rollout(json.key("rollout"), *document.last);
+  if (document.wish) {
+    json.key("wish").begin_object().field("plan", document.wish->plan).field("file", document.wish->file);
+    json.field("place", document.wish->place).field("state", rollout_wish_state_name(document.wish->state));
+    json.field("rollout", document.wish->rollout).field("why", document.wish->why).end_object();
+  }
   json.key("history").begin_array();
   for (const RolloutEntry& entry : document.entries) {
     json.begin_object().field("number", entry.number).field("rollout", entry.rollout).field("at", entry.at);

@@ -30,6 +30,11 @@ const char* outcome_of(RolloutPhase phase) {
   return phase == RolloutPhase::kAborted ? "abort" : "roll back";
 }
 
+RolloutWishState wish_state_of(RolloutPhase phase) {
+  if (phase == RolloutPhase::kPromoted) return RolloutWishState::kPromoted;
+  return phase == RolloutPhase::kAborted ? RolloutWishState::kAborted : RolloutWishState::kRolledBack;
+}
+
 }  // namespace
 
 std::optional<RouteDefinition> RolloutKeeper::route_of(const std::string& name) const {
@@ -131,6 +136,7 @@ Status RolloutKeeper::finish(const std::string& name, Record& record, RolloutPha
   rollout.phase = phase;
   rollout.is_held = false;
   rollout.why = entry.why;
+  if (auto& wish = record.document.wish; wish && wish->rollout == rollout.number) wish->state = wish_state_of(phase);
   MM_RETURN_IF_ERROR(carry_out(name, record, std::move(entry)));
   std::shared_ptr<Counter>& ended = ended_[{name, outcome_of(phase)}];
   if (!ended)
@@ -192,7 +198,7 @@ Result<std::string> RolloutKeeper::act(const std::string& name, RolloutAction ac
 }
 
 Status RolloutKeeper::begin(const std::string& name, const RolloutRequest& request, Record& record,
-                            const std::string& by) {
+                            const std::string& by, bool wished) {
   RolloutDocument& document = record.document;
   if (document.last && document.last->is_active())
     return failed_precondition("a " + rollout_text(name) + " to '" + document.last->to.text() +
@@ -214,8 +220,14 @@ Status RolloutKeeper::begin(const std::string& name, const RolloutRequest& reque
   document.last = std::move(rollout);
   if (!records_.hold(name))
     return failed_precondition("another process that shares the state decides for '" + name + "'; ask it");
+  if (wished) {
+    document.wish->state = RolloutWishState::kRunning;
+    document.wish->rollout = document.last->number;
+    document.wish->why.clear();
+  }
+  const std::string why = wished ? "the file wants it" : "by hand";
   MM_RETURN_IF_ERROR(
-      carry_out(name, record, entry_of(*document.last, "start", by, cost.empty() ? "by hand" : "by hand; " + cost)));
+      carry_out(name, record, entry_of(*document.last, "start", by, cost.empty() ? why : why + "; " + cost)));
   watch_of(name, *document.last);
   return ok_status();
 }
@@ -227,7 +239,7 @@ Result<std::string> RolloutKeeper::start(const std::string& name, std::string_vi
     Status status;
     for (int attempt = 0; attempt < kMoveAttempts; ++attempt) {
       MM_ASSIGN_OR_RETURN(Record record, records_.get(name));
-      status = begin(name, parsed, record, by);
+      status = begin(name, parsed, record, by, /*wished=*/false);
       if (status.code() != Code::kAborted) break;
     }
     MM_RETURN_IF_ERROR(status);
