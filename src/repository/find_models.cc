@@ -10,6 +10,7 @@
 #include "model/triton_config.h"
 #include "model/yaml_config.h"
 #include "repository/archive_name.h"
+#include "repository/declared_graphs.h"
 #include "repository/folder_listing.h"
 #include "repository/foreign_layouts.h"
 #include "repository/found_ensemble.h"
@@ -384,7 +385,8 @@ Result<FoundModels> find_models(const std::vector<std::string>& paths, std::span
   if (!options.config_name.empty()) MM_RETURN_IF_ERROR(check_model_name(options.config_name));
   try {
     Finder finder(formats, options);
-    for (const std::string& path : paths) MM_RETURN_IF_ERROR(finder.look_at(path));
+    for (const std::string& path : paths)
+      if (!is_graph_file(path)) MM_RETURN_IF_ERROR(finder.look_at(path));
     FoundModels found = finder.take();
     for (FoundModel& model : found.models)
       if (const Status status = check_model_name(model.name); !status.ok())

@@ -6,13 +6,16 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
+#include "base/chance.h"
 #include "base/log.h"
 #include "dialect/admin/control.h"
 #include "dialect/admin/grpc_control.h"
 #include "dialect/admin/service.h"
 #include "dialect/description/service.h"
+#include "dialect/graphs/service.h"
 #include "dialect/http_router.h"
 #include "dialect/invocations/service.h"
 #include "dialect/kserve_v2/http_api_group.h"
@@ -103,6 +106,7 @@ struct ModelServer::Rep {
   wire::LoopPool loops;
   Offload offload{usable_cores(), kMostLargeRequests};
   kserve_v2::Service v2;
+  HttpRouter services;  // what graphs ask, by the paths of V1 and V2
   HttpRouter router;
   wire::GrpcMethods grpc;
   std::unique_ptr<CertificateKeeper> certificate;  // null without TLS
@@ -143,6 +147,7 @@ struct ModelServer::Rep {
     if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
     tfserving::add_to(router, engine.inference(), http_options(), observers);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
+    add_graphs(observers);
     openai::add_to(router, engine.inference(), http_options());
     const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
                                     {server_version(), [this] { return ready(); }, http_options(), keys});
@@ -169,6 +174,16 @@ struct ModelServer::Rep {
     health_watches = wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
     wire::add_reflection_service(grpc);
     add_process_metrics(engine.metrics());
+  }
+
+  void add_graphs(const std::shared_ptr<tfserving::Observers>& observers) {
+    services.add("v2", v2.http(), kserve_v2::http_api_group);
+    tfserving::add_to(services, engine.inference(), http_options(), observers);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread changes the environment
+    const char* const propagated = std::getenv("PROPAGATE_HEADERS");
+    graphs::add_to(router, engine.graphs(),
+                   {services.handler(), http_options(), graphs::HeaderPatterns(propagated == nullptr ? "" : propagated),
+                    [] { return static_cast<int>(chance() * 100); }});
   }
 
   /// Tells everyone, and goes on serving while load balancers turn away.
