@@ -197,8 +197,10 @@ Status Engine::load() {
   MM_RETURN_IF_ERROR(route_keeper_->restore());
   MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
   lifecycle_->set_device_budgets(declared.device_memory);
-  MM_RETURN_IF_ERROR(lifecycle_->load(
-      {config_.paths, config_.model_config_name, config_.model_config_file, config_.batching_parameters_file}));
+  ModelSources sources{config_.paths, config_.model_config_name, config_.model_config_file,
+                       config_.batching_parameters_file};
+  sources.parameters = config_.model_parameters;
+  MM_RETURN_IF_ERROR(lifecycle_->load(sources));
   const auto table = catalog_.table();
   const auto entries = table->entries();
   // What is yet to be asked for may still be good.

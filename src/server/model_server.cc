@@ -14,6 +14,7 @@
 #include "dialect/description/service.h"
 #include "dialect/http_router.h"
 #include "dialect/invocations/service.h"
+#include "dialect/kserve_v1/runtime_metrics.h"
 #include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
 #include "dialect/openai/service.h"
@@ -82,14 +83,21 @@ struct ModelServer::Rep {
       : config(std::move(c)),
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
+        kserve(config.kserve_runtime ? std::make_shared<kserve_v1::RuntimeMetrics>() : nullptr),
         v2(engine.inference(),
-           {config.server_name, server_version(), [this] { return ready(); }, http_options(),
+           {config.server_name, server_version(), [this] { return ready(); }, observed_options(),
             &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
             config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body}) {}
 
   HttpOptions http_options() {
     const size_t inflated = config.http_inflated > 0 ? config.http_inflated : config.limits.inflated;
     return {{inflated, wire::refused_counter(engine.metrics(), "inflated")}, config.server_timing, &offload};
+  }
+  /// Of the protocols whose inferences KServe's metrics count.
+  HttpOptions observed_options() {
+    HttpOptions options = http_options();
+    options.observer = kserve;
+    return options;
   }
   bool ready() { return started && !stopping && (config.ready_without_models || engine.lifecycle().all_ready()); }
 
@@ -101,6 +109,7 @@ struct ModelServer::Rep {
   RecordFiles record_files{engine.metrics()};
   wire::LoopPool loops;
   Offload offload{usable_cores(), kMostLargeRequests};
+  const std::shared_ptr<kserve_v1::RuntimeMetrics> kserve;  // null: nobody asks for them
   kserve_v2::Service v2;
   HttpRouter router;
   wire::GrpcMethods grpc;
@@ -140,7 +149,8 @@ struct ModelServer::Rep {
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     const auto observers = std::make_shared<tfserving::Observers>(record_files);
     if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
-    tfserving::add_to(router, engine.inference(), http_options(), observers);
+    tfserving::add_to(router, engine.inference(), observed_options(), observers,
+                      kserve ? tfserving::Dialects::kKserveV1 : tfserving::Dialects::kBoth);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     openai::add_to(router, engine.inference(), http_options());
     const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
@@ -149,8 +159,10 @@ struct ModelServer::Rep {
     torch.add_to(grpc);
     std::function<std::string()> more_metrics;
     if (config.torchserve_metrics) more_metrics = [torch] { return torch.metrics_page(); };
+    if (kserve) more_metrics = [this] { return kserve->render(engine.catalog()); };
     admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
-    description::add_to(router, engine.catalog(), grpc, {server_version(), config.root_reply, config.tf_metrics_path});
+    description::add_to(router, engine.catalog(), grpc,
+                        {server_version(), config.root_reply, config.tf_metrics_path, config.docs_page});
     admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
                                 engine.rollout_control(), engine.experiment_control(), &offload, &engine.routes()});
     invocations::add_to(router, engine.inference(),
@@ -217,7 +229,7 @@ Status ModelServer::start() {
   rep_->listener =
       std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc, rep_->engine.metrics());
   rep_->loops.start();
-  return rep_->listener->listen();
+  return rep_->config.listen_when_loaded ? ok_status() : rep_->listener->listen();
 }
 
 Status ModelServer::run_until_signal() {
@@ -240,11 +252,13 @@ Status ModelServer::run_until_signal() {
     ::_exit(0);
   }
   loader.join();
+  rep.started = loaded.ok();
+  if (loaded.ok() && rep.config.listen_when_loaded) loaded = rep.listener->listen();
   if (!loaded.ok()) {
+    rep.started = false;
     rep.stop();
     return loaded;
   }
-  rep.started = true;
   const wire::TlsOptions& tls = rep.config.tls;
   const CurlOptions curl{
       rep.access.curl_options,
