@@ -17,6 +17,7 @@
 #include "dialect/kserve_v1/runtime_metrics.h"
 #include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
+#include "dialect/mlserver/metrics.h"
 #include "dialect/openai/service.h"
 #include "dialect/predict/service.h"
 #include "dialect/tfserving/service.h"
@@ -110,6 +111,7 @@ struct ModelServer::Rep {
   wire::LoopPool loops;
   Offload offload{usable_cores(), kMostLargeRequests};
   const std::shared_ptr<kserve_v1::RuntimeMetrics> kserve;  // null: nobody asks for them
+  std::unique_ptr<mlserver::ServerMetrics> mlserver;        // likewise
   kserve_v2::Service v2;
   HttpRouter router;
   wire::GrpcMethods grpc;
@@ -144,6 +146,8 @@ struct ModelServer::Rep {
       access.curl_options->append(access.curl_options->empty() ? "" : " ").append(TorchKeyGate::kCurlOption);
   }
 
+  wire::HttpHandler handler() { return mlserver ? mlserver->counted(router.handler()) : router.handler(); }
+
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
@@ -160,6 +164,10 @@ struct ModelServer::Rep {
     std::function<std::string()> more_metrics;
     if (config.torchserve_metrics) more_metrics = [torch] { return torch.metrics_page(); };
     if (kserve) more_metrics = [this] { return kserve->render(engine.catalog()); };
+    if (!config.mlserver_metrics_prefix.empty()) {
+      mlserver = std::make_unique<mlserver::ServerMetrics>(config.mlserver_metrics_prefix);
+      more_metrics = [this] { return mlserver->render(engine.catalog()); };
+    }
     admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
     description::add_to(router, engine.catalog(), grpc,
                         {server_version(), config.root_reply, config.tf_metrics_path, config.docs_page});
@@ -168,10 +176,12 @@ struct ModelServer::Rep {
     invocations::add_to(router, engine.inference(),
                         {server_version(), [this] { return ready(); }, http_options(), v2.regions(),
                          config.default_model, config.cloud_routes});
-    if (config.access_log) {
-      router.set_access_log(log_access);
-      grpc.set_call_log(log_call);
-    }
+    if (config.access_log) router.set_access_log(log_access);
+    if (config.access_log || mlserver)
+      grpc.set_call_log([this](const wire::GrpcCallRecord& call) {
+        if (config.access_log) log_call(call);
+        if (mlserver) mlserver->ended(call);
+      });
     grpc.set_compression(config.grpc_compression);
     v2.add_to(grpc);
     health_watches = wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
@@ -227,7 +237,7 @@ Status ModelServer::start() {
       log_access(access_record(request, status, bytes));
     };
   rep_->listener =
-      std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc, rep_->engine.metrics());
+      std::make_unique<wire::Server>(rep_->loops, options, rep_->handler(), rep_->grpc, rep_->engine.metrics());
   rep_->loops.start();
   return rep_->config.listen_when_loaded ? ok_status() : rep_->listener->listen();
 }

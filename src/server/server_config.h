@@ -53,6 +53,8 @@ struct ServerConfig {
   bool torchserve_metrics = false;
   /// It begins with those of KServe's runtimes, and the paths that begin with /v1 are KServe's alone.
   bool kserve_runtime = false;
+  /// It begins with MLServer's, of which those of HTTP begin with this; empty: it doesn't.
+  std::string mlserver_metrics_prefix;
   /// What GET / answers in the place of the front page.
   std::optional<description::RootReply> root_reply;
   /// The front page is at /docs, too.
