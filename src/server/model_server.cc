@@ -157,8 +157,11 @@ struct ModelServer::Rep {
                       kserve ? tfserving::Dialects::kKserveV1 : tfserving::Dialects::kBoth);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     openai::add_to(router, engine.inference(), http_options());
+    // A model of a multi-model endpoint that can't be loaded is no reason to end the others.
+    const bool multi_model = !config.multi_model_folders.empty();
+    const auto healthy = [this, multi_model] { return multi_model ? started && !stopping : ready(); };
     const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
-                                    {server_version(), [this] { return ready(); }, http_options(), keys});
+                                    {server_version(), healthy, http_options(), keys, multi_model});
     torch.add_to(router);
     torch.add_to(grpc);
     std::function<std::string()> more_metrics;
@@ -173,9 +176,10 @@ struct ModelServer::Rep {
                         {server_version(), config.root_reply, config.tf_metrics_path, config.docs_page});
     admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
                                 engine.rollout_control(), engine.experiment_control(), &offload, &engine.routes()});
-    invocations::add_to(router, engine.inference(),
-                        {server_version(), [this] { return ready(); }, http_options(), v2.regions(),
-                         config.default_model, config.cloud_routes});
+    invocations::add_to(
+        router, engine.inference(),
+        {server_version(), [this] { return ready(); }, http_options(), v2.regions(), config.default_model,
+         config.cloud_routes, config.multi_model_folders, &engine.lifecycle().control()});
     if (config.access_log) router.set_access_log(log_access);
     if (config.access_log || mlserver)
       grpc.set_call_log([this](const wire::GrpcCallRecord& call) {

@@ -63,6 +63,9 @@ struct ServerConfig {
   std::string default_model;
   /// Where Vertex AI asks.
   invocations::CloudRoutes cloud_routes;
+  /// Where the models of a multi-model endpoint of SageMaker's may lie; it needs none at the start. None: it is no such
+  /// endpoint.
+  std::vector<std::string> multi_model_folders;
   /// Clients may name another path in Triton's header, where they can ask at Vertex AI's path of inference alone.
   bool vertex_redirect = false;
   /// The name under which it tells of itself.
