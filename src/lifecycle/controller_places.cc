@@ -135,7 +135,10 @@ Result<SeenModel> ControllerCore::look_at_places(const std::vector<std::string>&
 Result<std::shared_ptr<const ModelTarget>> ControllerCore::target_with(const ModelAddition& addition, AddedModel& added,
                                                                        const std::atomic<bool>& cancelled) {
   if (!addition.model.empty()) MM_RETURN_IF_ERROR(check_model_name(addition.model));
-  MM_ASSIGN_OR_RETURN(const LocalCopy copy, find_place(addition.place, cancelled));
+  LocalCopy copy{addition.folder};
+  if (addition.folder.empty()) {
+    MM_ASSIGN_OR_RETURN(copy, find_place(addition.place, cancelled));
+  }
   const std::string& path = copy.path;
   MM_ASSIGN_OR_RETURN(SeenModel seen,
                       look_at_places({addition.model.empty() ? path : addition.model + '=' + path}, cancelled));
@@ -200,7 +203,8 @@ void ControllerCore::add_now(const ModelAddition& addition, const Added& done) {
   const Bringing bringing(*this, addition.model, false);
   AddedModel added;
   auto target = target_with(addition, added, bringing.cancelled);
-  if (bringing.cancelled) return done(cancelled("'" + addition.place + "' was given up: the server stops"));
+  if (bringing.cancelled)
+    return done(cancelled("'" + addition.place + addition.folder + "' was given up: the server stops"));
   if (!target.ok()) return done(target.status());
   const Done reached = [this, added, done](const Status& outcome) {
     if (outcome.ok()) return done(added);

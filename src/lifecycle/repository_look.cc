@@ -176,6 +176,9 @@ Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, 
       std::move(listed->notes.begin(), listed->notes.end(), std::back_inserter(found.notes));
     }
   }
+  for (const auto& [name, value] : sources.parameters)
+    for (FoundModel& model : found.models)
+      model.layers.insert(model.layers.begin(), parameter_layer(name, value, "the command line"));
   seen.notes = std::move(found.notes);
   std::set<std::string> names;
   for (FoundModel& model : found.models) {

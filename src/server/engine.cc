@@ -203,8 +203,10 @@ Status Engine::load() {
   if (const DeclaredGraphs graphs = read_declared_graphs(config_.paths); !graphs.problems.empty())
     return status_of(graphs.problems.front());
   lifecycle_->set_device_budgets(declared.device_memory);
-  MM_RETURN_IF_ERROR(lifecycle_->load(
-      {config_.paths, config_.model_config_name, config_.model_config_file, config_.batching_parameters_file}));
+  ModelSources sources{config_.paths, config_.model_config_name, config_.model_config_file,
+                       config_.batching_parameters_file};
+  sources.parameters = config_.model_parameters;
+  MM_RETURN_IF_ERROR(lifecycle_->load(sources));
   const auto table = catalog_.table();
   const auto entries = table->entries();
   // What is yet to be asked for may still be good.

@@ -153,8 +153,9 @@ Service::Service(Inference& inference, ModelControl& control, Options options)
 
 void Service::add_to(HttpRouter& router) const {
   const auto handle = [rep = rep_](const Exchange& exchange) { rep->handle(exchange); };
-  for (const char* segment : {"ping", "predictions", "explanations", "api-description", "models", kPrefix})
+  for (const char* segment : {"ping", "predictions", "explanations", "api-description", kPrefix})
     router.add(segment, handle, group_of);
+  if (!rep_->options.without_models) router.add("models", handle, group_of);
   if (rep_->options.keys) router.add("token", handle, group_of);
   router.add_options("", handle, ApiGroup::kMetadata);
 }

@@ -26,6 +26,8 @@ class Service {
     HttpOptions http = {};
     /// Of token authorization; null: it is off, and there is no /token.
     std::shared_ptr<Keys> keys = nullptr;
+    /// The paths that begin with /models are another's; then its management is below /torchserve alone.
+    bool without_models = false;
   };
 
   Service(Inference& inference, ModelControl& control, Options options);
