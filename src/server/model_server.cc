@@ -144,7 +144,8 @@ struct ModelServer::Rep {
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     openai::add_to(router, engine.inference(), http_options());
     const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
-                                    {server_version(), [this] { return ready(); }, http_options(), keys});
+                                    {server_version(), [this] { return ready(); }, http_options(), keys,
+                                     &engine.lifecycle().workflows()});
     torch.add_to(router);
     torch.add_to(grpc);
     std::function<std::string()> more_metrics;

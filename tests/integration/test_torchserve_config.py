@@ -8,6 +8,7 @@ import pytest
 
 import archives
 import servers
+import storage
 from servers import run_cli
 
 ONES = b"[1, 1, 1, 1]"
@@ -134,6 +135,23 @@ def test_a_snapshot_is_served_again(tmp_path, store):
         assert factor(server, "net") == 2 and factor(server, "net/2.0") == 3
         assert factor(server, "other") == "ModelNotFoundException"
         assert [one["maxWorkers"] for one in describe(server, "net").values()] == [2, 2]
+
+
+def test_archives_at_urls_are_loaded(tmp_path, store):
+    web = storage.WebServer()
+    try:
+        for name in ("net_v1.mar", "net_v2.mar"):
+            web.files[f"/{name}"] = storage.File((store / name).read_bytes())
+        models = f"load_models={web.url}/net_v1.mar,mine={web.url}/net_v2.mar,other.mar"
+        rest = ["--model-cache", tmp_path / "cache"]
+        file = write(tmp_path, f"model_store={store}\n{models}\nallowed_urls={web.url}/.*\n")
+        with servers.serving(tmp_path, "--ts-config", file, *rest) as server:
+            assert (factor(server, "net"), factor(server, "mine"), factor(server, "other")) == (2, 3, 5)
+        file = write(tmp_path, f"model_store={store}\n{models}\nallowed_urls=https://elsewhere/.*\n")
+        refused = run_cli("serve", "--ts-config", file, "--port", 0, *rest)
+        assert refused.returncode != 0 and f"'load_models' names '{web.url}/net_v1.mar', which no expression" in refused.stderr
+    finally:
+        web.close()
 
 
 def test_variables_count_where_the_file_says_so(tmp_path, store):

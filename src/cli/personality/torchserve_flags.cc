@@ -33,7 +33,7 @@ const std::vector<TorchServeFlag>& torchserve_flags() {
       {{"ts-config", kText, kMapped, "by [the table of its keys](torchserve-config.md)", "config.properties"},
        set_text<&Draft::config>},
       {{"model-store", kText, kSame, "", "store"}, set_text<&Draft::model_store>},
-      {{"workflow-store", kText, kIgnored, "there are no workflows", "store"}, set_text<&Draft::workflow_store>},
+      {{"workflow-store", kText, kSame, "", "store"}, set_text<&Draft::workflow_store>},
       {{"models", kText, kSame, "any number of words: `FILE`, `NAME=FILE`, a URL, or `all`", "net.mar"},
        add_model,
        0,

@@ -101,7 +101,7 @@ constexpr std::array kKeys = {
     Key{"use_native_io", kIgnored, kNoJvm, kSwitch},
     Key{"version", kIgnored, "snapshots note what wrote them"},
     Key{"vmargs", kIgnored, kNoJvm},
-    Key{"workflow_store", kIgnored, "there are no workflows"},
+    Key{"workflow_store", kMapped, "where clients register workflows from; without it `model_store`"},
 };
 
 }  // namespace

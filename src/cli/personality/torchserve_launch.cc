@@ -114,6 +114,7 @@ TakenModels take_models(Properties& properties) {
 Result<Properties> lay_over(const TorchServeDraft& draft, Properties properties, const Variables& variables) {
   MM_ASSIGN_OR_RETURN(properties, resolve_properties(std::move(properties), {}, variables));
   if (!draft.model_store.empty()) properties["model_store"] = draft.model_store;
+  if (!draft.workflow_store.empty()) properties["workflow_store"] = draft.workflow_store;
   std::string list;
   for (const std::string& model : draft.models) list += (list.empty() ? "" : ",") + model;
   if (!list.empty()) properties["load_models"] = list;
@@ -183,7 +184,12 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   const torchserve::Failure refused = torchserve::failure_of(torchserve::method_not_allowed());
   config.root_reply = {refused.status, "application/json", torchserve::failure_json(refused)};
   config.access.rules[static_cast<size_t>(wire::ApiGroup::kManagement)] = AccessRule();
-  config.access.management_prefixes = {"/models", "/token", "/torchserve/models", "/torchserve/token",
+  config.access.management_prefixes = {"/models",
+                                       "/workflows",
+                                       "/token",
+                                       "/torchserve/models",
+                                       "/torchserve/workflows",
+                                       "/torchserve/token",
                                        "/org.pytorch.serve.grpc.management."};
   for (const std::string& missing : models.missing)
     launch.notices.push_back(

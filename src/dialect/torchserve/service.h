@@ -5,6 +5,7 @@
 #include <string>
 
 #include "catalog/model_control.h"
+#include "catalog/workflow_control.h"
 #include "dialect/http_options.h"
 #include "dialect/http_router.h"
 #include "dialect/torchserve/keys.h"
@@ -26,6 +27,8 @@ class Service {
     HttpOptions http = {};
     /// Of token authorization; null: it is off, and there is no /token.
     std::shared_ptr<Keys> keys = nullptr;
+    /// Null: there are no workflows, nor their paths. Outlives the wire.
+    WorkflowControl* workflows = nullptr;
   };
 
   Service(Inference& inference, ModelControl& control, Options options);
