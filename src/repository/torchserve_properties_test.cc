@@ -40,6 +40,16 @@ TEST(TorchserveStartup, LoadsFromUrlsThatAreAllowed) {
   EXPECT_TRUE(refusal("load_models=file:///b.mar").ends_with("name it as a PATH on the command line"));
 }
 
+TEST(TorchserveStartup, ABatchOfOneInASnapshotSaysNothing) {
+  const std::string models =
+      R"({"m": {"1.0": {"marName": "a.mar", "batchSize": 1, "minWorkers": 2, "maxWorkers": 2}}})";
+  const auto layer = [](const TorchserveStartup& said) { return said.models.models.at("m").at("1.0").layer; };
+  const auto taken = layer(startup("model_store=s\nmodel_snapshot={\"models\": " + models + "}"));
+  EXPECT_FALSE(taken.says("max_batch_size"));
+  EXPECT_TRUE(taken.says("instance_group"));
+  EXPECT_TRUE(layer(startup("model_store=s\nmodels=" + models)).says("max_batch_size"));
+}
+
 TEST(TorchserveStartup, LooksForWorkflowsInTheirStore) {
   EXPECT_EQ(startup("model_store=s\nworkflow_store=w").workflow_store, "w");
   EXPECT_EQ(startup("model_store=s").workflow_store, "s");

@@ -143,7 +143,7 @@ Result<TorchserveStartup> torchserve_startup(const Properties& properties) {
   if (snapshot != nullptr || models != nullptr) {
     MM_ASSIGN_OR_RETURN(const Said said,
                         read_models(key, snapshot != nullptr ? *snapshot : *models, snapshot != nullptr));
-    json.raw(said.models);
+    json.raw(said.models).field("snapshot", snapshot != nullptr);
     if (snapshot != nullptr) names = said.archives;
   } else {
     json.begin_object().end_object();

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
 #include "base/log.h"
@@ -33,6 +34,7 @@
 #include "server/process_metrics.h"
 #include "server/protobuf_log.h"
 #include "server/signal_watcher.h"
+#include "server/torchserve_snapshots.h"
 #include "server/version.h"
 #include "wire/health_watches.h"
 
@@ -97,6 +99,9 @@ struct ModelServer::Rep {
   SignalWatcher signals;  // before any other thread, so that all inherit the mask
   std::atomic<bool> started{false};
   std::atomic<bool> stopping{false};
+  // Of TorchServe; nullopt: it has none. They outlive what the engine runs.
+  std::optional<TorchserveSnapshots> snapshots;
+  std::optional<SnapshottingControl> snapshotting;
   Engine engine;
   RecordFiles record_files{engine.metrics()};
   wire::LoopPool loops;
@@ -135,6 +140,14 @@ struct ModelServer::Rep {
       access.curl_options->append(access.curl_options->empty() ? "" : " ").append(TorchKeyGate::kCurlOption);
   }
 
+  /// What TorchServe's management changes is in its snapshots.
+  ModelControl& torchserve_control() {
+    ModelControl& control = engine.lifecycle().control();
+    if (config.torchserve_snapshots.folder.empty()) return control;
+    snapshots.emplace(config.torchserve_snapshots, engine.catalog(), control, engine.lifecycle().workflows());
+    return snapshotting.emplace(control, *snapshots);
+  }
+
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
@@ -143,9 +156,9 @@ struct ModelServer::Rep {
     tfserving::add_to(router, engine.inference(), http_options(), observers);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     openai::add_to(router, engine.inference(), http_options());
-    const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
-                                    {server_version(), [this] { return ready(); }, http_options(), keys,
-                                     &engine.lifecycle().workflows()});
+    const torchserve::Service torch(
+        engine.inference(), torchserve_control(),
+        {server_version(), [this] { return ready(); }, http_options(), keys, &engine.lifecycle().workflows()});
     torch.add_to(router);
     torch.add_to(grpc);
     std::function<std::string()> more_metrics;
@@ -177,6 +190,7 @@ struct ModelServer::Rep {
   }
 
   void stop() {
+    if (snapshots && started) snapshots->save("shutdown");
     stopping = true;
     if (keys) keys->remove_file();
     health_watches->look_again();
@@ -246,6 +260,7 @@ Status ModelServer::run_until_signal() {
     return loaded;
   }
   rep.started = true;
+  if (rep.snapshots) rep.snapshots->save("startup");
   const wire::TlsOptions& tls = rep.config.tls;
   const CurlOptions curl{
       rep.access.curl_options,

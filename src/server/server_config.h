@@ -15,6 +15,7 @@
 #include "route/shadow_budget.h"
 #include "server/access/access_config.h"
 #include "server/state_directory.h"
+#include "server/torchserve_snapshot_config.h"
 #include "server/trace_config.h"
 #include "wire/server.h"
 
@@ -46,6 +47,7 @@ struct ServerConfig {
   std::string tf_metrics_path;
   /// The page of metrics begins with TorchServe's.
   bool torchserve_metrics = false;
+  TorchserveSnapshotConfig torchserve_snapshots;
   /// What GET / answers in the place of the front page.
   std::optional<description::RootReply> root_reply;
   /// The model or route of requests to /invocations that name none; empty: the only model.

@@ -7,7 +7,8 @@ namespace {
 using Draft = TorchServeDraft;
 
 constexpr std::string_view kNoPlugins = "there are no plugins in Java";
-constexpr std::string_view kSnapshots = "without it, and without `--ts-config`, the last snapshot is read";
+constexpr std::string_view kSnapshots =
+    "without it snapshots are written, and without `--ts-config` the last one is read";
 
 template <auto Member>
 Status switch_on(Draft& draft, const std::string& /*text*/) {

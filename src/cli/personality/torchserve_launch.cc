@@ -47,6 +47,10 @@ Status check_places(const TorchServeDraft& draft, const Environment& environment
   return ok_status();
 }
 
+std::string snapshot_folder(const Environment& environment) {
+  return environment("LOG_LOCATION").value_or("logs") + "/config";
+}
+
 /// The newest snapshot that a TorchServe has written; they are named for their time. Empty: there is none.
 std::string last_snapshot(const std::string& folder) {
   std::string last;
@@ -64,7 +68,7 @@ Result<std::string> find_source(const TorchServeDraft& draft, const Environment&
     return said;
   }
   if (!draft.no_snapshots) {
-    const std::string last = last_snapshot(environment("LOG_LOCATION").value_or("logs") + "/config");
+    const std::string last = last_snapshot(snapshot_folder(environment));
     if (!last.empty()) return last;
   }
   return std::string(is_file(kUsualConfig) ? kUsualConfig : "");
@@ -157,6 +161,9 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   MM_ASSIGN_OR_RETURN(Properties properties, read_source(source));
   const Variables variables = [&environment](const std::string& name) { return environment(name.c_str()); };
   MM_ASSIGN_OR_RETURN(properties, lay_over(draft, std::move(properties), variables));
+  TorchserveSnapshotConfig snapshots;
+  if (!draft.no_snapshots) snapshots = {snapshot_folder(environment), properties["model_store"], properties};
+  if (!source.empty()) snapshots.properties["tsConfigFile"] = source;
   const bool open = is_true(properties, "enable_model_api");
   const bool any_url = open && !properties.contains("allowed_urls");
   if (any_url) properties["allowed_urls"] = kAnyUrl;
@@ -181,6 +188,7 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   config.failed_models = FailedModels::kServeOn;
   config.allow_url_code = true;  // as there, what may be loaded may be run
   config.torchserve_metrics = true;
+  config.torchserve_snapshots = std::move(snapshots);
   const torchserve::Failure refused = torchserve::failure_of(torchserve::method_not_allowed());
   config.root_reply = {refused.status, "application/json", torchserve::failure_json(refused)};
   config.access.rules[static_cast<size_t>(wire::ApiGroup::kManagement)] = AccessRule();
