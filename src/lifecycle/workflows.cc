@@ -74,8 +74,8 @@ void Workflows::add_now(const WorkflowAddition& addition, Added done) {
   if (!archive.ok() && !remote) return done(not_found("Workflow not found in workflow store: " + addition.place));
   if (archive.status().code() == Code::kPermissionDenied) return done(archive.status());
   if (!archive.ok())
-    return done(invalid_argument("Failed to download archive from: " + addition.place + "; " +
-                                 archive.status().message()));
+    return done(
+        invalid_argument("Failed to download archive from: " + addition.place + "; " + archive.status().message()));
   begin(addition, *std::move(archive), std::move(done));
 }
 

@@ -2,11 +2,13 @@
 
 import json
 import socket
+import subprocess
 import urllib.request
 
 import pytest
 
 import archives
+import certificates
 import servers
 import storage
 from servers import run_cli
@@ -172,3 +174,19 @@ def test_errors_name_the_file_and_the_key(tmp_path, store, text, said):
     file = write(tmp_path, f"model_store={store}\nload_models=net_v1.mar\n{text}\n")
     done = run_cli("serve", "--port=0", "--ts-config", file)
     assert done.returncode != 0 and str(file) in done.stderr and said in done.stderr, done.stderr
+
+
+def test_a_keystore_stands_for_the_files_of_tls(tmp_path, store):
+    authority = certificates.Authority(tmp_path / "tls")
+    certificate, key = authority.sign("server")
+    keystore = tmp_path / "keystore.p12"
+    command = ["openssl", "pkcs12", "-export", "-in", certificate, "-inkey", key, "-certfile", authority.certificate]
+    subprocess.run([*command, "-out", keystore, "-passout", "pass:secret"], check=True, capture_output=True, timeout=60)
+    (port,) = free_ports(1)
+    text = f"inference_address=https://127.0.0.1:{port}\nmodel_store={store}\nload_models=net_v1.mar\nkeystore={keystore}\n"
+    file = write(tmp_path, text + "keystore_pass=secret\nkeystore_type=PKCS12\n")
+    with servers.serving(tmp_path, "--ts-config", file, port=None, tls=authority.trust()) as server:
+        assert server.url.startswith("https") and factor(server, "net") == 2
+    file = write(tmp_path, text)
+    refused = run_cli("serve", "--ts-config", file)
+    assert refused.returncode != 0 and "its password is another one; say it as 'keystore_pass'" in refused.stderr

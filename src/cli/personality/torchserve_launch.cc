@@ -8,6 +8,7 @@
 #include "cli/personality/torchserve_config.h"
 #include "cli/personality/torchserve_draft.h"
 #include "cli/personality/torchserve_keys.h"
+#include "cli/personality/torchserve_keystore.h"
 #include "cli/personality/ts_config_option.h"
 #include "dialect/torchserve/answers.h"
 #include "repository/model_files.h"
@@ -168,10 +169,13 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   const bool any_url = open && !properties.contains("allowed_urls");
   if (any_url) properties["allowed_urls"] = kAnyUrl;
   const TakenModels models = take_models(properties);
+  const std::string where = source.empty() ? "the command line" : "file '" + source + "'";
+  Result<Properties> with_tls = with_keystore(std::move(properties), variables);
+  if (!with_tls.ok()) return with_tls.status().with_context(where);
+  properties = *std::move(with_tls);
   // What the command line and the file say together is read as a file by who looks for models.
   MM_ASSIGN_OR_RETURN(const std::string file, keep_in_memory("config.properties", properties_text(properties)));
 
-  const std::string where = source.empty() ? "the command line" : "file '" + source + "'";
   Result<TorchServeTranslation> translated = translate_torchserve_config(file, properties, variables, /*presets=*/true);
   if (!translated.ok()) return translated.status().with_context(where);
   Launch launch;
