@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "base/chance.h"
@@ -39,6 +40,7 @@
 #include "server/process_metrics.h"
 #include "server/protobuf_log.h"
 #include "server/signal_watcher.h"
+#include "server/torchserve_snapshots.h"
 #include "server/version.h"
 #include "wire/health_watches.h"
 
@@ -110,6 +112,9 @@ struct ModelServer::Rep {
   SignalWatcher signals;  // before any other thread, so that all inherit the mask
   std::atomic<bool> started{false};
   std::atomic<bool> stopping{false};
+  // Of TorchServe; nullopt: it has none. They outlive what the engine runs.
+  std::optional<TorchserveSnapshots> snapshots;
+  std::optional<SnapshottingControl> snapshotting;
   Engine engine;
   RecordFiles record_files{engine.metrics()};
   wire::LoopPool loops;
@@ -153,6 +158,14 @@ struct ModelServer::Rep {
 
   wire::HttpHandler handler() { return mlserver ? mlserver->counted(router.handler()) : router.handler(); }
 
+  /// What TorchServe's management changes is in its snapshots.
+  ModelControl& torchserve_control() {
+    ModelControl& control = engine.lifecycle().control();
+    if (config.torchserve_snapshots.folder.empty()) return control;
+    snapshots.emplace(config.torchserve_snapshots, engine.catalog(), control, engine.lifecycle().workflows());
+    return snapshotting.emplace(control, *snapshots);
+  }
+
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
@@ -166,8 +179,9 @@ struct ModelServer::Rep {
     // A model of a multi-model endpoint that can't be loaded is no reason to end the others.
     const bool multi_model = !config.multi_model_folders.empty();
     const auto healthy = [this, multi_model] { return multi_model ? started && !stopping : ready(); };
-    const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
-                                    {server_version(), healthy, http_options(), keys, multi_model});
+    const torchserve::Service torch(
+        engine.inference(), torchserve_control(),
+        {server_version(), healthy, http_options(), keys, multi_model, &engine.lifecycle().workflows()});
     torch.add_to(router);
     torch.add_to(grpc);
     std::function<std::string()> more_metrics;
@@ -221,6 +235,7 @@ struct ModelServer::Rep {
   }
 
   void stop() {
+    if (snapshots && started) snapshots->save("shutdown");
     stopping = true;
     if (keys) keys->remove_file();
     health_watches->look_again();
@@ -292,6 +307,7 @@ Status ModelServer::run_until_signal() {
     rep.stop();
     return loaded;
   }
+  if (rep.snapshots) rep.snapshots->save("startup");
   const wire::TlsOptions& tls = rep.config.tls;
   const CurlOptions curl{
       rep.access.curl_options,

@@ -97,6 +97,11 @@ constexpr Operation kOperations[] = {
     {kTorch, "put", "/models/{model}", "Changes the number of workers; the query has min_worker"},
     {kTorch, "delete", "/models/{model}", "Takes a model away"},
     {kTorch, "put", "/models/{model}/{version}/set-default", "The version of requests that name none"},
+    {kTorch, "post", "/wfpredict/{workflow}", "Inference by a workflow", kAny, kJson},
+    {kTorch, "get", "/workflows", "The workflows"},
+    {kTorch, "post", "/workflows", "Registers a workflow; the query has its url"},
+    {kTorch, "get", "/workflows/{workflow}", "A workflow and its graph"},
+    {kTorch, "delete", "/workflows/{workflow}", "Takes a workflow and its nodes away"},
     {kTorch, "get", "/torchserve/metrics", "TorchServe's metrics: /torchserve stands before all of its paths", kNone,
      kText},
 
