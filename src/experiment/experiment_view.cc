@@ -78,7 +78,7 @@ void write_document(JsonWriter& json, const std::string& name, const ExperimentD
     json.field("state", experiment_wish_state_name(wish->state)).field("why", wish->why);
   }
   json.key("wish");
-  if (wish) {
+  if (wish && !wish->file.empty()) {
     json.begin_object().field("place", wish->place).key("plan").raw(wish->plan);
     json.field("state", experiment_wish_state_name(wish->state)).field("why", wish->why);
     json.field("experiment", wish->experiment).end_object();

@@ -70,7 +70,7 @@ void write_document(JsonWriter& json, const std::string& name, const RolloutDocu
     json.field("to", request.ok() ? request->to : std::string()).field("from", request.ok() ? request->from : "");
   }
   json.key("wish");
-  if (wish) {
+  if (wish && !wish->file.empty()) {
     json.begin_object().field("place", wish->place).key("plan").raw(wish->plan);
     json.field("state", rollout_wish_state_name(wish->state)).field("why", wish->why);
     json.field("rollout", wish->rollout).end_object();

@@ -236,8 +236,8 @@ Result<std::vector<std::string>> Engine::declare_routes() {
     const Status status = route_keeper_->declare(route.route, route.place);
     if (!status.ok()) return status.with_context(route.place);
   }
-  MM_RETURN_IF_ERROR(rollout_keeper_->declare(rollouts_of(declared), declared.listing_files));
-  MM_RETURN_IF_ERROR(experiment_keeper_->declare(experiments_of(declared), declared.listing_files));
+  MM_RETURN_IF_ERROR(rollout_keeper_->declare(declared.rollouts, declared.listing_files));
+  MM_RETURN_IF_ERROR(experiment_keeper_->declare(declared.experiments, declared.listing_files));
   return declared.files;
 }
 

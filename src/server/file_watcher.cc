@@ -50,6 +50,11 @@ bool FileWatcher::look() {
   return any;
 }
 
+bool FileWatcher::look_settled() {
+  const bool had_changed = std::exchange(has_changed_, look());
+  return had_changed && !has_changed_;
+}
+
 void FileWatcher::add(std::vector<std::string> files) {
   for (std::string& file : files) {
     if (std::find(files_.begin(), files_.end(), file) != files_.end()) continue;
@@ -67,7 +72,7 @@ void FileWatcher::watch() {
       }
       if (stopping_) return;
     }
-    if (!look()) continue;
+    if (!look_settled()) continue;
     changed_();
     if (more_) add(more_());
   }

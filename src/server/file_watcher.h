@@ -20,9 +20,10 @@ namespace modelmill {
 /// Make it before the files are read for the first time, and start it after: then no change in between is missed.
 class FileWatcher {
  public:
-  /// `changed` runs on the watcher's thread, once for each look that finds a difference in any of the files. A file
-  /// that goes, and one that comes, is a difference too. `more` is asked after each `changed` for files that are looked
-  /// at from then on too; a new one is a difference. Null: there are none.
+  /// `changed` runs on the watcher's thread, once any of the files has changed and a further look finds no difference:
+  /// one that is still being written is not read. A file that goes, and one that comes, is a difference too. `more` is
+  /// asked after each `changed` for files that are looked at from then on too; a new one is a difference. Null: there
+  /// are none.
   FileWatcher(std::vector<std::string> files, std::function<void()> changed,
               Duration interval = std::chrono::seconds(1), std::function<std::vector<std::string>()> more = nullptr);
   /// Waits for a callback that is running; none begins any more.
@@ -33,8 +34,10 @@ class FileWatcher {
   /// Begins to look, each interval.
   void start();
 
-  /// One look: true when something has changed since the last one. What the thread does; for others before start().
+  /// One look: true when something has changed since the last one. For others than the thread before start().
   bool look();
+  /// What the thread does: true when something had changed at the last look, and is still the same.
+  bool look_settled();
 
  private:
   /// What a file is known by. All zero when it is not there.
@@ -53,6 +56,7 @@ class FileWatcher {
   const std::function<void()> changed_;
   const Duration interval_;
   const std::function<std::vector<std::string>()> more_;
+  bool has_changed_ = false;  // at the last look; the thread's
   std::vector<Stamp> stamps_;
 
   Mutex mutex_;

@@ -53,6 +53,18 @@ TEST_F(FileWatcherTest, SeesEveryWayInWhichAFileChanges) {
   EXPECT_FALSE(watcher.look());
 }
 
+TEST_F(FileWatcherTest, WhatIsStillBeingWrittenIsWaitedFor) {
+  write("a", "one");
+  FileWatcher watcher({path("a")}, [] {});
+  EXPECT_FALSE(watcher.look_settled());
+  write("a", "a half");
+  EXPECT_FALSE(watcher.look_settled());
+  write("a", "a half, and the other");
+  EXPECT_FALSE(watcher.look_settled());
+  EXPECT_TRUE(watcher.look_settled());
+  EXPECT_FALSE(watcher.look_settled());
+}
+
 /// Kubernetes: tls.crt -> ..data/tls.crt, and ..data is set to another folder.
 TEST_F(FileWatcherTest, LooksThroughLinksOfFolders) {
   for (const char* version : {"v1", "v2"}) {

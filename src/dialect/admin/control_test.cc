@@ -240,6 +240,9 @@ TEST_P(AdminTest, ExperimentsByBothDoors) {
   EXPECT_EQ(call<v1::OutcomeCounts>("Experiments/SendOutcomes", outcomes)->accepted(), 1);
   EXPECT_EQ(asked().at(0).size(), std::string(R"(outcomes of x {"outcomes":[{"user":"ann","value":0}]})").size() +
                                       5'000 * std::string(R"(,{"user":"a user whose name is long"})").size());
+  for (int i = 0; i < 600'000; ++i) outcomes.add_outcomes()->set_user("a user whose name is long");
+  EXPECT_THAT(call<v1::OutcomeCounts>("Experiments/SendOutcomes", outcomes).status().message(),
+              HasSubstr("16777216 are the most of administration"));
   script_.document =
       R"({"name":"x","definition":{"route":"r","goal":"g","margin":0,"users":10000,"window":"1h"},"arm":null,)"
       R"("results":{"arms":[{"arm":"m@1","rate":0.5,"difference":null},{"arm":"m@2","mean":2,)"
