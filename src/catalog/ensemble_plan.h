@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,9 @@ struct EnsemblePlan {
     std::string label_output;     // of a soft vote: the class
     size_t quorum = 1;
     std::chrono::microseconds deadline{0};  // 0: none
+    /// nullopt: weights change only where somebody sets them.
+    std::optional<WeightLearning> learning;
+    size_t learned_output = 0;  // of `outputs`: that labels are for
   };
 
   std::string name;

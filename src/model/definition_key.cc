@@ -34,7 +34,13 @@ void write_combination(JsonWriter& json, const CombinationDefinition& combinatio
   }
   json.end_array().key("outputs").begin_array();
   for (const std::string& output : combination.outputs) json.value(output);
-  json.end_array().end_object();
+  json.end_array();
+  if (const auto& learning = combination.learning) {
+    json.key("learning").begin_object().field("rate", learning->rate).field("floor", learning->floor);
+    json.field("loss", loss_name(learning->loss.value_or(default_loss(combination.combiner))));
+    json.field("range", learning->range).field("output", learning->output).end_object();
+  }
+  json.end_object();
 }
 
 }  // namespace

@@ -67,6 +67,21 @@ std::string queue_text(const QueuePolicy& queue) {
   return out + ", allow_timeout_override: " + switch_text(queue.allow_timeout_override) + "}";
 }
 
+std::string float_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
+
+/// `weights: {...}` of an ensemble.
+std::string weights_yaml(const WeightLearning& learning) {
+  std::string out = "{learn: feedback, rate: " + float_text(learning.rate) + ", floor: " + float_text(learning.floor);
+  if (learning.loss) out += ", loss: " + std::string(loss_name(*learning.loss));
+  if (learning.range != 1) out += ", range: " + float_text(learning.range);
+  if (!learning.output.empty()) out += ", output: " + quoted(learning.output);
+  return out + "}";
+}
+
 /// `ensemble: {...}`, in a line.
 std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   std::string list;
@@ -80,9 +95,7 @@ std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   const CombinationDefinition& combination = *ensemble.combination;
   for (const auto& member : combination.members) {
     const std::string model = quoted(EnsembleStep{member.model, member.version, member.label, {}, {}}.text());
-    char weight[32];
-    std::snprintf(weight, sizeof weight, "%g", member.weight);
-    add(member.weight == 1 ? model : "{model: " + model + ", weight: " + weight + "}");
+    add(member.weight == 1 ? model : "{model: " + model + ", weight: " + float_text(member.weight) + "}");
   }
   std::string out =
       "    ensemble: {combine: " + std::string(combiner_name(combination.combiner)) + ", members: [" + list;
@@ -91,6 +104,7 @@ std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   out += list.empty() ? "]" : "], outputs: [" + list + "]";
   if (combination.quorum > 0) out += ", quorum: " + std::to_string(combination.quorum);
   if (combination.deadline.count() > 0) out += ", deadline: " + time_text(combination.deadline);
+  if (combination.learning) out += ", weights: " + weights_yaml(*combination.learning);
   return out + "}";
 }
 

@@ -22,7 +22,7 @@ class Reading {
     } else if (members) {
       out.combination = combination_of(ensemble);
     } else {
-      for (const char* key : {"combine", "outputs", "quorum", "deadline"})
+      for (const char* key : {"combine", "outputs", "quorum", "deadline", "weights"})
         if (const YAML::Node value = ensemble[key]; value.IsDefined())
           add(value, "'" + std::string(key) + "' is for an ensemble with members; remove it, or the steps");
       out.scheduling = scheduling_of(ensemble["steps"]);
@@ -50,7 +50,27 @@ class Reading {
     if (const YAML::Node quorum = ensemble["quorum"]; quorum.IsDefined()) out.quorum = yaml_number(quorum).value_or(0);
     if (const YAML::Node deadline = ensemble["deadline"]; deadline.IsDefined())
       out.deadline = parse_duration(deadline.Scalar()).value();
+    if (const YAML::Node weights = ensemble["weights"]; weights.IsDefined()) out.learning = learning_of(weights);
     return out;
+  }
+
+  WeightLearning learning_of(const YAML::Node& weights) {
+    WeightLearning out;
+    read_number(weights, "rate", out.rate);
+    read_number(weights, "floor", out.floor);
+    read_number(weights, "range", out.range);
+    if (const YAML::Node loss = weights["loss"]; loss.IsDefined()) out.loss = parse_loss(loss.Scalar());
+    if (const YAML::Node output = weights["output"]; output.IsDefined()) out.output = output.Scalar();
+    return out;
+  }
+
+  void read_number(const YAML::Node& group, const char* key, double& into) {
+    const YAML::Node value = group[key];
+    if (!value.IsDefined()) return;
+    const std::string& text = value.Scalar();
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+    if (error != std::errc() || end != text.data() + text.size())
+      add(value, std::string(key) + " '" + text + "' is not a number, such as 0.5");
   }
 
   CombinationDefinition::Member member_of(const YAML::Node& entry) {
@@ -66,13 +86,7 @@ class Reading {
         out.label.clear();
       }
     }
-    if (!entry.IsMap()) return out;
-    const YAML::Node weight = entry["weight"];
-    if (!weight.IsDefined()) return out;
-    const std::string& text = weight.Scalar();
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out.weight);
-    if (error != std::errc() || end != text.data() + text.size())
-      add(weight, "weight '" + text + "' is not a number, such as 0.5");
+    if (entry.IsMap()) read_number(entry, "weight", out.weight);
     return out;
   }
 

@@ -11,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "catalog/version_factory.h"
 #include "experiment/experiment_keeper.h"
+#include "learning/weight_keeper.h"
 #include "lifecycle/controller.h"
 #include "rollout/rollout_keeper.h"
 #include "rollout/route_keeper.h"
@@ -50,6 +51,7 @@ class Engine {
   RouteControl& route_control() { return *route_keeper_; }
   RolloutControl& rollout_control() { return *rollout_keeper_; }
   ExperimentControl& experiment_control() { return *experiment_keeper_; }
+  WeightControl& weight_control() { return *weight_keeper_; }
   const Routes& routes() const { return routes_; }
 
  private:
@@ -82,6 +84,7 @@ class Engine {
   Mutex store_mutex_;
   std::unique_ptr<FileStore> store_ MM_GUARDED_BY(store_mutex_);
   std::unique_ptr<ModelStates> states_ MM_GUARDED_BY(store_mutex_);
+  std::unique_ptr<WeightKeeper> weight_keeper_;
   std::unique_ptr<RouteKeeper> route_keeper_;
   std::unique_ptr<CodeControl> code_control_;
   // Models hold on to their backends' libraries, which are never closed; the lifecycle goes first all the same.

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "dialect/admin/ensembles.h"
 #include "dialect/admin/experiments.h"
 #include "dialect/admin/models.h"
 #include "dialect/admin/rollouts.h"
@@ -23,6 +24,8 @@ void handle(const Controls& controls, std::shared_ptr<wire::HttpExchange> exchan
     return handle_rollouts(controls.rollouts, controls.offload, std::move(exchange), rest.subspan(1));
   if (!rest.empty() && rest[0] == "experiments")
     return handle_experiments(controls.experiments, controls.offload, std::move(exchange), rest.subspan(1));
+  if (!rest.empty() && rest[0] == "ensembles")
+    return handle_ensembles(controls.weights, controls.offload, std::move(exchange), rest.subspan(1));
   handle_models(controls.catalog, controls.models, std::move(exchange), rest);
 }
 
