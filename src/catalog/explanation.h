@@ -47,8 +47,8 @@ struct Explanation {
   int64_t pending = 0;
   std::string on_loop;  // "never", "warming", "allowed" or "suspended"
   std::vector<ExplainedCost> costs;
-  std::vector<std::string> steps;  // of an ensemble: "ocr@3 (image: crop) -> (text: words)"
-  std::string combination;         // how their answers become one; empty: they do not
+  std::vector<std::string> steps;                       // of an ensemble: "ocr@3 (image: crop) -> (text: words)"
+  std::string combination;                              // how their answers become one; empty: they do not
   std::vector<std::pair<std::string, double>> weights;  // of its members, where they have any
 };
 

@@ -66,8 +66,8 @@ class Definitions {
   bool predict_json_ = false;
   CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *explain_app_ = nullptr,
            *route_app_ = nullptr, *rollout_app_ = nullptr, *experiment_app_ = nullptr, *ensemble_app_ = nullptr,
-           *top_app_ = nullptr, *doctor_app_ = nullptr, *lint_app_ = nullptr, *migrate_app_ = nullptr, *verify_app_ = nullptr,
-           *new_app_ = nullptr, *completion_app_ = nullptr;
+           *top_app_ = nullptr, *doctor_app_ = nullptr, *lint_app_ = nullptr, *migrate_app_ = nullptr,
+           *verify_app_ = nullptr, *new_app_ = nullptr, *completion_app_ = nullptr;
   ServeCommand serve_;
   PredictCommand predict_;
   ModelsCommand models_;

@@ -21,8 +21,7 @@ Result<std::string> sent(const std::string& source) {
 }
 
 Result<std::string> ask(const EnsembleCommand& command, ServerLink& link) {
-  const std::string path =
-      command.name.empty() ? "/admin/ensembles" : model_path("/admin/ensembles", command.name, "");
+  const std::string path = command.name.empty() ? "/admin/ensembles" : model_path("/admin/ensembles", command.name, "");
   const auto post = [&](const char* action, std::string body) {
     return body_of(link.call("POST", path + action, {{"Content-Type", "application/json"}}, std::move(body)));
   };

@@ -92,10 +92,10 @@ Result<Label> ask_member(ServerLink& link, const Member& member, const simdjson:
   for (const auto& [name, value] : inputs)
     if (member.signature.input(name) != nullptr) body.key(name).raw(std::string(simdjson::minify(value)));
   body.end_object();
-  MM_ASSIGN_OR_RETURN(const std::string answer,
-                      body_of(link.call("POST", model_path("/predict", member.model, member.version),
-                                        {{"content-type", "application/json"}, {"accept", "application/json"}},
-                                        body.take())));
+  MM_ASSIGN_OR_RETURN(
+      const std::string answer,
+      body_of(link.call("POST", model_path("/predict", member.model, member.version),
+                        {{"content-type", "application/json"}, {"accept", "application/json"}}, body.take())));
   simdjson::dom::parser parser;
   element document, value;
   Label out;
@@ -167,8 +167,8 @@ std::string fit_text(const Ensemble& ensemble, const FittedWeights& fitted, cons
   const auto number = [](double value) { return number_text("%.4g", value); };
   std::vector<TextRow> rows{{"MEMBER", "BEFORE", "WEIGHT", "LOSS"}};
   for (size_t i = 0; i < ensemble.members.size(); ++i)
-    rows.push_back({clipped(ensemble.members[i].name, 0), number(ensemble.members[i].weight),
-                    number(fitted.weights[i]), number(fitted.alone[i])});
+    rows.push_back({clipped(ensemble.members[i].name, 0), number(ensemble.members[i].weight), number(fitted.weights[i]),
+                    number(fitted.alone[i])});
   return text_table(rows, 1, 0) + loss + " of " + counted(fitted.rows, "row") + ": " + number(fitted.before) +
          " before, " + number(fitted.after) + " after\n" +
          (applied ? "the weights are in force\n" : "add --apply to put the weights in force\n");
@@ -184,10 +184,10 @@ Result<std::string> fit_ensemble(const EnsembleCommand& command, ServerLink& lin
   for (const Member& member : ensemble.members) before.push_back(member.weight);
   const FittedWeights fitted = labelled.fit(before);
   if (command.apply)
-    MM_RETURN_IF_ERROR(body_of(link.call("POST", model_path("/admin/ensembles", command.name, "") + "/weights",
-                                         {{"Content-Type", "application/json"}},
-                                         weights_json(ensemble, fitted.weights)))
-                           .status());
+    MM_RETURN_IF_ERROR(
+        body_of(link.call("POST", model_path("/admin/ensembles", command.name, "") + "/weights",
+                          {{"Content-Type", "application/json"}}, weights_json(ensemble, fitted.weights)))
+            .status());
   return command.json ? fit_json(ensemble, fitted, labelled.loss_text(), command.apply)
                       : fit_text(ensemble, fitted, labelled.loss_text(), command.apply);
 }

@@ -8,8 +8,8 @@
 
 namespace modelmill {
 
-/// `modelmill ensemble fit`: asks every member for the inputs of a labelled file, finds the weights that suit the labels
-/// best, and puts them in force where that is wanted. What is to be printed.
+/// `modelmill ensemble fit`: asks every member for the inputs of a labelled file, finds the weights that suit the
+/// labels best, and puts them in force where that is wanted. What is to be printed.
 Result<std::string> fit_ensemble(const EnsembleCommand& command, ServerLink& link);
 
 }  // namespace modelmill

@@ -5,10 +5,9 @@ namespace {
 
 using Action = EnsembleAction;
 
-const Choices<Action> kActions = {{"status", Action::kStatus},     {"feedback", Action::kFeedback},
-                                  {"fit", Action::kFit},           {"set", Action::kSet},
-                                  {"freeze", Action::kFreeze},     {"unfreeze", Action::kUnfreeze},
-                                  {"reset", Action::kReset},       {"list", Action::kList}};
+const Choices<Action> kActions = {
+    {"status", Action::kStatus}, {"feedback", Action::kFeedback}, {"fit", Action::kFit},     {"set", Action::kSet},
+    {"freeze", Action::kFreeze}, {"unfreeze", Action::kUnfreeze}, {"reset", Action::kReset}, {"list", Action::kList}};
 
 bool takes_source(Action action) {
   return action == Action::kFeedback || action == Action::kFit || action == Action::kSet;
@@ -28,9 +27,10 @@ void define_ensemble_arguments(CLI::App& app, OptionSet& options, EnsembleComman
   options.restrict(action, kActions);
   app.add_option("NAME", command.name, "The ensemble; list needs none")->type_name("NAME");
   options
-      .takes_file(app.add_option("FILE", command.source,
-                                 "For feedback and set: a file that has it as JSON, '-' for standard input, or the JSON "
-                                 "itself; for fit: a file with {\"inputs\": ..., \"label\": ...} a line"))
+      .takes_file(
+          app.add_option("FILE", command.source,
+                         "For feedback and set: a file that has it as JSON, '-' for standard input, or the JSON "
+                         "itself; for fit: a file with {\"inputs\": ..., \"label\": ...} a line"))
       ->type_name("FILE");
   app.add_flag("--apply", command.apply, "For fit: put the weights in force that were found");
 }

@@ -65,7 +65,8 @@ Result<std::string> ensemble_weights_text(std::string_view json) {
     std::string out = clipped(text_of(one, "name"), 0) + ": " + text_of(one, "combine") + " of '" +
                       clipped(text_of(one, "output"), 0) + "', weights " + state(one) + "\n";
     if (flag_of(one, "learns"))
-      out += "rate " + number(one, "rate") + ", floor " + number(one, "floor") + ", loss " + text_of(one, "loss") + "\n";
+      out +=
+          "rate " + number(one, "rate") + ", floor " + number(one, "floor") + ", loss " + text_of(one, "loss") + "\n";
     if (const std::string by = text_of(one, "changed_by"); !by.empty())
       out += "changed at " + text_of(one, "changed_at") + " by " + clipped(by, 0) + "\n";
     std::vector<TextRow> rows{{"MEMBER", "WEIGHT", "CONFIGURED", "LOSS"}};

@@ -21,8 +21,8 @@ struct Feedback {
   Label label;
 };
 
-/// From JSON: one, a list of them, or {"feedback": [...]}. Each has "id", a text or whole number, and "label": a number,
-/// a text, true or false, or lists of any depth of them. INVALID_ARGUMENT says which one is wrong.
+/// From JSON: one, a list of them, or {"feedback": [...]}. Each has "id", a text or whole number, and "label": a
+/// number, a text, true or false, or lists of any depth of them. INVALID_ARGUMENT says which one is wrong.
 Result<std::vector<Feedback>> parse_feedback(std::string_view json);
 
 /// {"weights": {"forest": 0.6, "net": 0.4}}: one for each of `members`, from 0 on and not all 0. They come by the order

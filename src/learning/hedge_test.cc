@@ -73,8 +73,8 @@ TEST(HedgeTest, ItsRegretIsWithinTheBound) {
     for (const size_t rounds : {100U, 3'000U}) {
       const double n = std::log(static_cast<double>(members)), t = static_cast<double>(rounds);
       const HedgeSettings settings{std::sqrt(8 * n / t), 0};
-      for (const Losses& losses : {random_losses(1, 1), random_losses(2, 0.5), Losses(against_the_leader),
-                                   Losses(in_phases)}) {
+      for (const Losses& losses :
+           {random_losses(1, 1), random_losses(2, 0.5), Losses(against_the_leader), Losses(in_phases)}) {
         const Played played = play(members, rounds, settings, losses);
         const double best = *std::min_element(played.members.begin(), played.members.end());
         EXPECT_LE(played.own - best, std::sqrt(t * n / 2) + 1e-6) << members << " members, " << rounds << " rounds";
@@ -114,12 +114,12 @@ TEST(HedgeTest, WithAFloorItFollowsWhoIsBestNow) {
   const Played played = play(kMembers, kRounds, settings, losses);
   const double n = kMembers, t = kRounds, k = kPhases - 1, alpha = n * settings.floor;
   // The prior of a path with k switches, under the fixed share, bounds the regret against it.
-  const double bound = (std::log(n) + k * std::log(n / alpha) - (t - 1) * std::log(1 - alpha)) / settings.rate +
-                       settings.rate * t / 8;
+  const double bound =
+      (std::log(n) + k * std::log(n / alpha) - (t - 1) * std::log(1 - alpha)) / settings.rate + settings.rate * t / 8;
   EXPECT_LE(played.own, best_with_switches(played.rounds, kPhases - 1) + bound);
-  const double plain = play(kMembers, kRounds, {settings.rate, 0},
-                            [&](size_t round, const std::vector<double>&) { return played.rounds[round]; })
-                           .own;
+  const double plain = play(kMembers, kRounds, {settings.rate, 0}, [&](size_t round, const std::vector<double>&) {
+                         return played.rounds[round];
+                       }).own;
   EXPECT_LT(played.own, plain) << "without a floor it clings to who was best";
 }
 

@@ -58,9 +58,9 @@ TEST(MemberLossTest, LabelsOfEveryTypeAreCompared) {
               ElementsAre(0, 1));
   EXPECT_THAT(*member_losses(answers_of<int16_t>(DataType::kInt16, {1}, {{-5}, {5}}), {-5.0}, rule), ElementsAre(0, 1));
   const uint64_t large = ~uint64_t{0};
-  EXPECT_THAT(*member_losses(answers_of<uint64_t>(DataType::kUint64, {1}, {{large}, {1}}),
-                             {static_cast<int64_t>(large)}, rule),
-              ElementsAre(0, 1));
+  EXPECT_THAT(
+      *member_losses(answers_of<uint64_t>(DataType::kUint64, {1}, {{large}, {1}}), {static_cast<int64_t>(large)}, rule),
+      ElementsAre(0, 1));
   MemberAnswers texts;
   texts.dtype = DataType::kBytes;
   texts.shape = {2};

@@ -179,8 +179,8 @@ double LabelledAnswers::loss(const std::vector<double>& weights) const {
   double sum = 0;
   if (combiner_ == Combiner::kSoftVote) {
     for (size_t row = 0; row < rows_; ++row)
-      sum -= std::log(std::max(mixed(std::span(likelihoods_).subspan(row * members_, members_), weights),
-                               kLeastLikelihood));
+      sum -= std::log(
+          std::max(mixed(std::span(likelihoods_).subspan(row * members_, members_), weights), kLeastLikelihood));
   } else {
     for (size_t i = 0; i < members_; ++i)
       sum += weights[i] * mixed(std::span(products_).subspan(i * members_, members_), weights);

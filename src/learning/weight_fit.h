@@ -16,15 +16,15 @@ namespace modelmill {
 /// after 5,000 rounds. `likelihoods` has, row by row, one for each of `members`, above 0.
 std::vector<double> fit_mixture(std::span<const double> likelihoods, size_t members);
 
-/// The weights, from 0 and 1 together, of the least squared error: pairwise Frank-Wolfe with exact steps (Lacoste-Julien
-/// and Jaggi, *On the global linear convergence of Frank-Wolfe optimization variants*, 2015). `gram` has the mean
-/// products of the members' errors.
+/// The weights, from 0 and 1 together, of the least squared error: pairwise Frank-Wolfe with exact steps
+/// (Lacoste-Julien and Jaggi, *On the global linear convergence of Frank-Wolfe optimization variants*, 2015). `gram`
+/// has the mean products of the members' errors.
 std::vector<double> fit_mean(std::span<const double> gram, size_t members);
 
 /// The log odds of being right, against guessing among `classes`, which are the best weights of voters who err
 /// independently (Nitzan and Paroush, *Optimal decision rules in uncertain dichotomous choice situations*, 1982);
-/// accuracies are shrunk as if each had been right once and wrong once more. Who is no better than guessing gets 0; where
-/// all are, all get the same. They sum to 1.
+/// accuracies are shrunk as if each had been right once and wrong once more. Who is no better than guessing gets 0;
+/// where all are, all get the same. They sum to 1.
 std::vector<double> vote_weights(std::span<const size_t> right, size_t rows, size_t classes);
 
 /// What was found to be best.

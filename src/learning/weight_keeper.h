@@ -34,11 +34,11 @@ struct LearnedCombination {
   bool is_dirty = false;  // the record lacks what was learned since
   std::array<uint64_t, kFeedbackCounts> counts{};
   /// Of the feedback that this process has counted.
-  std::vector<double> losses;        // sums, by member
-  std::vector<uint64_t> took_part;   // how often, by member
-  double own_loss = 0;               // of the mean of the losses by the weights that there were
+  std::vector<double> losses;       // sums, by member
+  std::vector<uint64_t> took_part;  // how often, by member
+  double own_loss = 0;              // of the mean of the losses by the weights that there were
   std::shared_ptr<CombinationWeights> shared;
-  std::vector<std::shared_ptr<Gauge>> gauges;                            // by member
+  std::vector<std::shared_ptr<Gauge>> gauges;  // by member
   std::array<std::shared_ptr<Counter>, kFeedbackCounts> counters;
 
   bool learns() const { return plan->combination.learning.has_value(); }

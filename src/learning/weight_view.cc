@@ -35,8 +35,7 @@ void write_combination_weights(JsonWriter& json, const std::string& name, const 
   json.field("output", combination.outputs[combination.learned_output].name);
   json.field("learns", one.learns()).field("frozen", document.frozen);
   json.field("loss", loss_name(rule.loss)).field("range", rule.range);
-  if (combination.learning)
-    json.field("rate", combination.learning->rate).field("floor", combination.learning->floor);
+  if (combination.learning) json.field("rate", combination.learning->rate).field("floor", combination.learning->floor);
   json.key("members").begin_array();
   double configured = 0;
   for (const double weight : combination.weights) configured += weight;

@@ -56,6 +56,24 @@ TEST(YamlEnsemble, ReadsACombination) {
   EXPECT_NE(making_key(other), making_key(definition)) << "it is made anew when its combination changes";
 }
 
+TEST(YamlEnsemble, ReadsHowWeightsAreLearned) {
+  const LayeredDefinition read_in = read(
+      "    ensemble:\n"
+      "      combine: weighted\n"
+      "      members: [a, b]\n"
+      "      outputs: [p, q]\n"
+      "      weights: {learn: feedback, rate: 0.5, floor: 0.05, loss: absolute, range: 20, output: q}\n");
+  ASSERT_TRUE(read_in.problems.empty()) << read_in.problems[0].message;
+  const auto& learning = read_in.definition.ensemble->combination->learning;
+  ASSERT_TRUE(learning);
+  EXPECT_EQ(*learning, (WeightLearning{0.5, 0.05, MemberLoss::kAbsolute, 20, "q"}));
+  EXPECT_THAT(effective_yaml(read_in.definition, {}, "there", ""),
+              HasSubstr("weights: {learn: feedback, rate: 0.5, floor: 0.05, loss: absolute, range: 20, output: q}"));
+  ModelDefinition other = read_in.definition;
+  other.ensemble->combination->learning->rate = 0.6;
+  EXPECT_NE(making_key(other), making_key(read_in.definition));
+}
+
 TEST(YamlEnsemble, ReadsSteps) {
   const LayeredDefinition read_in = read(
       "    ensemble:\n"
@@ -93,6 +111,17 @@ TEST(YamlEnsemble, TellsWhatIsWrong) {
        "'quorum' is for an ensemble with members"},
       {"{steps: [{model: a@b, inputs: {x: in}, outputs: {y: out}}]}", "by its number, not 'a@b'"},
       {"{steps: [{model: a, inputs: {x: in}, outputs: {y: in}}]}", "wait for each other in a circle"},
+      {"{combine: average, members: [a, b], weights: {learn: feedback}}", "'average' takes no weights"},
+      {"{combine: majority, members: [a, b], weights: {learn: luck}}", "luck"},
+      {"{combine: majority, members: [a, b], weights: {learn: feedback, rate: 0}}", "above 0 and at most 10"},
+      {"{combine: majority, members: [a, b], weights: {learn: feedback, rate: x}}", "rate 'x' is not a number"},
+      {"{combine: majority, members: [a, b], weights: {learn: feedback, floor: 0.5}}", "from 0 to below 1 / 2"},
+      {"{combine: majority, members: [a, b], weights: {learn: feedback, loss: brier}}", "brier is not for majority"},
+      {"{combine: majority, members: [a, b], weights: {learn: feedback, range: 2}}", "not of zero_one"},
+      {"{combine: weighted, members: [a, b], weights: {learn: feedback, range: -2}}", "a number above 0"},
+      {"{combine: weighted, members: [a, b], outputs: [p], weights: {learn: feedback, output: q}}", "'q'"},
+      {"{steps: [{model: a, inputs: {x: in}, outputs: {y: out}}], weights: {learn: feedback}}",
+       "'weights' is for an ensemble with members"},
       {"{combine: average, members: [a, b]}\n    instances: 2", "it has no instances"},
       {"{combine: average, members: [a, b]}\n    backend: x", "no backend runs it"},
       {"{combine: average, members: [a, b]}\n    path: x", "an ensemble has no path"},

@@ -151,9 +151,9 @@ struct ModelServer::Rep {
     if (config.torchserve_metrics) more_metrics = [torch] { return torch.metrics_page(); };
     admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
     description::add_to(router, engine.catalog(), grpc, {server_version(), config.root_reply, config.tf_metrics_path});
-    admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
-                                engine.rollout_control(), engine.experiment_control(), engine.weight_control(), &offload,
-                                &engine.routes()});
+    admin::add_control(
+        router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(), engine.rollout_control(),
+                 engine.experiment_control(), engine.weight_control(), &offload, &engine.routes()});
     invocations::add_to(router, engine.inference(),
                         {server_version(), [this] { return ready(); }, http_options(), v2.regions(),
                          config.default_model, config.cloud_routes});

@@ -20,8 +20,8 @@ Answer answer_to(WeightControl& control, const wire::HttpRequest& request, std::
   }
   const std::string& name = path[0];
   const std::string action = path.size() == 2 ? path[1] : std::string();
-  const bool is_known = action == "feedback" || action == "weights" || action == "freeze" || action == "unfreeze" ||
-                        action == "reset";
+  const bool is_known =
+      action == "feedback" || action == "weights" || action == "freeze" || action == "unfreeze" || action == "reset";
   if (!is_known)
     return [path = request.path] {
       return error_reply(not_found("no such path: '" + path +
