@@ -66,37 +66,6 @@ void EnsembleRun::start() {
   drive();
 }
 
-/// Those that the outputs hang on which the client wants; of a combination all.
-void EnsembleRun::choose_steps() {
-  std::vector<size_t> tensors;
-  for (const EnsemblePlan::Input& output : plan_->outputs)
-    if (is_wanted(*request_, output.name)) {
-      tensors.push_back(output.tensor);
-      ++uses_[output.tensor];
-    }
-  for (const EnsemblePlan::Combined& output : plan_->combination.outputs)
-    for (const size_t tensor : output.tensors) {
-      tensors.push_back(tensor);
-      ++uses_[tensor];
-    }
-  std::vector<bool> needed(steps_.size(), false);
-  while (!tensors.empty()) {
-    const size_t writer = plan_->writers[tensors.back()];
-    tensors.pop_back();
-    if (writer == steps_.size() || needed[writer]) continue;
-    needed[writer] = true;
-    ++needed_;
-    for (const EnsemblePlan::Input& input : plan_->steps[writer].inputs) {
-      tensors.push_back(input.tensor);
-      ++uses_[input.tensor];
-    }
-  }
-  for (size_t step = 0; step < steps_.size(); ++step)
-    if (!needed[step]) steps_[step].state = StepState::kNotNeeded;
-  for (const auto& readers : plan_->readers)
-    for (const size_t step : readers) ++steps_[step].missing;
-}
-
 /// What can't be asked has failed; an error where that ends the request.
 Status EnsembleRun::pin_members() {
   for (size_t step = 0; step < steps_.size(); ++step) {
@@ -141,6 +110,7 @@ void EnsembleRun::drive() {
   while (true) {
     InferRequestPtr request;
     VersionPin pin;
+    std::optional<Ending> ending;
     {
       const MutexLock lock(mutex_);
       if (ready_.empty() || !request_) {
@@ -149,11 +119,16 @@ void EnsembleRun::drive() {
       }
       const size_t step = ready_.front();
       ready_.pop_front();
-      request = request_for(step);
-      pin = std::move(steps_[step].pin);
-      steps_[step].state = StepState::kRuns;
+      if (plan_->conditional) ending = decide_on(step);
+      if (steps_[step].state == StepState::kWaits && !ending) {
+        request = request_for(step);
+        pin = std::move(steps_[step].pin);
+        steps_[step].state = StepState::kRuns;
+      }
+      if (ending) driving_ = false;
     }
-    members_.submit(std::move(pin), std::move(request));
+    if (ending) return finish(*std::move(ending));
+    if (request) members_.submit(std::move(pin), std::move(request));
   }
 }
 
@@ -262,7 +237,7 @@ std::optional<EnsembleRun::Ending> EnsembleRun::step_failed(size_t step, const S
 }
 
 std::optional<EnsembleRun::Ending> EnsembleRun::look_for_end() {
-  const size_t done = plan_->combines ? answered_ + failed_ : answered_;
+  const size_t done = plan_->combines ? answered_ + failed_ : answered_ + left_out_;
   if (done < needed_) return std::nullopt;
   return end(ok_status());
 }

@@ -54,7 +54,7 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
     StepRun(EnsembleRun& run, size_t step) : sink(run, step) {}
     StepSink sink;
     StepState state = StepState::kWaits;
-    size_t missing = 0;  // tensors
+    size_t missing = 0;  // tensors, and steps that are decided on before it
     VersionPin pin;
     std::optional<InferResponse> response;  // one that is not the last
   };
@@ -70,10 +70,13 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
 
   void start();
   void choose_steps() MM_REQUIRES(mutex_);
+  void need(size_t step, std::vector<bool>& needed, std::vector<size_t>& tensors) MM_REQUIRES(mutex_);
   Status pin_members() MM_REQUIRES(mutex_);
   void put_inputs() MM_REQUIRES(mutex_);
   void set_tensor(size_t tensor, std::optional<Tensor> value) MM_REQUIRES(mutex_);
   void drive();
+  /// Of one whose tensors are there. nullopt: the request is not at its end.
+  std::optional<Ending> decide_on(size_t step) MM_REQUIRES(mutex_);
   InferRequestPtr request_for(size_t step) MM_REQUIRES(mutex_);
   void answered(size_t step, InferResponse response, bool final, bool has_response);
   void take_outputs(size_t step, InferResponse& response) MM_REQUIRES(mutex_);
@@ -105,6 +108,7 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   bool driving_ MM_GUARDED_BY(mutex_) = false;
   size_t answered_ MM_GUARDED_BY(mutex_) = 0;
   size_t failed_ MM_GUARDED_BY(mutex_) = 0;
+  size_t left_out_ MM_GUARDED_BY(mutex_) = 0;
   size_t needed_ MM_GUARDED_BY(mutex_) = 0;
   // Of all steps together.
   Duration queued_ MM_GUARDED_BY(mutex_){};

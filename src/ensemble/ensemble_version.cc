@@ -24,7 +24,10 @@ std::string list(const std::vector<EnsemblePlan::Port>& ports, const EnsemblePla
 /// "ocr@3 (image: crop) -> (text: words)"
 std::string step_line(const EnsemblePlan::Step& step, const EnsemblePlan& plan) {
   const std::vector<EnsemblePlan::Port> inputs(step.inputs.begin(), step.inputs.end());
-  return step.text() + " (" + list(inputs, plan) + ") -> (" + list(step.outputs, plan) + ")";
+  std::string out = step.text() + " (" + list(inputs, plan) + ") -> (" + list(step.outputs, plan) + ")";
+  if (step.when) return out + " when " + step.when->to_string();
+  // Of alternatives one without a condition takes what the others leave.
+  return step.alternatives.empty() ? out : out + " otherwise";
 }
 
 }  // namespace

@@ -43,6 +43,23 @@ void write_combination(JsonWriter& json, const CombinationDefinition& combinatio
   json.end_object();
 }
 
+void write_pipeline(JsonWriter& json, const std::vector<EnsembleStep>& steps) {
+  const auto write_map = [&json](const char* key, const std::map<std::string, std::string>& map) {
+    json.key(key).begin_object();
+    for (const auto& [name, tensor] : map) json.field(name, tensor);
+    json.end_object();
+  };
+  json.key("pipeline").begin_array();
+  for (const EnsembleStep& step : steps) {
+    json.begin_object().field("model", step.text()).field("otherwise", step.otherwise);
+    write_map("inputs", step.inputs);
+    write_map("outputs", step.outputs);
+    if (step.when) json.field("when", step.when->to_string());
+    json.end_object();
+  }
+  json.end_array();
+}
+
 }  // namespace
 
 std::string making_key(const ModelDefinition& definition) {
@@ -64,6 +81,7 @@ std::string making_key(const ModelDefinition& definition) {
   }
   if (definition.ensemble && definition.ensemble->combination)
     write_combination(json, *definition.ensemble->combination);
+  if (definition.ensemble && definition.ensemble->has_conditions()) write_pipeline(json, definition.ensemble->steps);
   json.end_object();
   return json.take() + ordered_config(definition.triton_config);
 }

@@ -73,6 +73,13 @@ std::string float_text(double value) {
   return text;
 }
 
+/// The shortest that reads back as the same number.
+std::string exact_text(double value) {
+  std::string text;
+  append_json_number(text, value);
+  return text;
+}
+
 /// `weights: {...}` of an ensemble.
 std::string weights_yaml(const WeightLearning& learning) {
   std::string out = "{learn: feedback, rate: " + float_text(learning.rate) + ", floor: " + float_text(learning.floor);
@@ -82,6 +89,19 @@ std::string weights_yaml(const WeightLearning& learning) {
   return out + "}";
 }
 
+/// `when: ...` of a step; empty: it has none.
+std::string when_yaml(const EnsembleStep& step) {
+  if (step.otherwise) return ", when: otherwise";
+  if (!step.when) return "";
+  const StepCondition& when = *step.when;
+  // A text that reads as a number or switch stays a text by its quotes.
+  std::string text;
+  append_json_string(text, when.text);
+  return ", when: {tensor: " + quoted(when.tensor) + ", " + std::string(test_name(when.test)) + ": " +
+         (when.is_text ? text : exact_text(when.number)) +
+         (when.reduction == StepCondition::Reduction::kAny ? ", of: any}" : "}");
+}
+
 /// `ensemble: {...}`, in a line.
 std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   std::string list;
@@ -89,7 +109,7 @@ std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   if (!ensemble.combination) {
     for (const EnsembleStep& step : ensemble.steps)
       add("{model: " + quoted(step.text()) + ", inputs: " + map_text(step.inputs, quoted) +
-          ", outputs: " + map_text(step.outputs, quoted) + "}");
+          ", outputs: " + map_text(step.outputs, quoted) + when_yaml(step) + "}");
     return "    ensemble: {steps: [" + list + "]}";
   }
   const CombinationDefinition& combination = *ensemble.combination;
@@ -145,8 +165,7 @@ class Writer {
     write_tensors("outputs", "output", definition_.outputs);
     write_maps();
     if (definition_.ensemble) {
-      out_ += ensemble_yaml(*definition_.ensemble) +
-              comment(origin(definition_.ensemble->combination ? "combination" : "ensemble_scheduling"));
+      out_ += ensemble_yaml(*definition_.ensemble) + comment(origin(ensemble_field(*definition_.ensemble)));
       return std::move(out_);
     }
     write_warmup();

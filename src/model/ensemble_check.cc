@@ -178,6 +178,7 @@ EnsembleGraph graph_of(const std::vector<EnsembleStep>& steps) {
   for (const EnsembleStep& step : steps) {
     for (const auto& [input, tensor] : step.inputs) read.insert(tensor);
     for (const auto& [output, tensor] : step.outputs) written.insert(tensor);
+    if (step.when) read.insert(step.when->tensor);
   }
   EnsembleGraph out;
   std::set_difference(read.begin(), read.end(), written.begin(), written.end(), std::back_inserter(out.unwritten));

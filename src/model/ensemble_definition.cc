@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <utility>
 
 namespace modelmill {
@@ -51,6 +52,13 @@ std::optional<MemberLoss> parse_loss(std::string_view name) { return value_in(kL
 std::string_view test_name(StepCondition::Test test) { return name_in(kTests, test); }
 std::optional<StepCondition::Test> parse_test(std::string_view name) { return value_in(kTests, name); }
 
+std::string StepCondition::to_string() const {
+  char value[32];
+  std::snprintf(value, sizeof value, "%.17g", number);
+  return (reduction == Reduction::kAny ? "any of " : "") + tensor + ' ' + std::string(test_name(test)) + ' ' +
+         (is_text ? "'" + text + "'" : std::string(value));
+}
+
 MemberLoss default_loss(Combiner combiner) {
   if (combiner == Combiner::kMajority) return MemberLoss::kZeroOne;
   return combiner == Combiner::kSoftVote ? MemberLoss::kBrier : MemberLoss::kSquared;
@@ -72,6 +80,11 @@ std::vector<std::string> EnsembleDefinition::members() const {
 bool EnsembleDefinition::has_conditions() const {
   return std::any_of(steps.begin(), steps.end(),
                      [](const EnsembleStep& step) { return step.when.has_value() || step.otherwise; });
+}
+
+const char* ensemble_field(const EnsembleDefinition& ensemble) {
+  if (ensemble.combination) return "combination";
+  return ensemble.has_conditions() ? "pipeline" : "ensemble_scheduling";
 }
 
 }  // namespace modelmill

@@ -27,6 +27,8 @@ struct StepCondition {
   bool is_text = false;
   Reduction reduction = Reduction::kAll;
 
+  /// "score above 0.5", "any of language equals 'de'".
+  std::string to_string() const;
   bool operator==(const StepCondition&) const = default;
 };
 /// "above", "at_least", "below", "at_most", "equals", "differs".
@@ -121,5 +123,8 @@ struct EnsembleDefinition {
   /// Whether steps depend on what tensors are.
   bool has_conditions() const;
 };
+
+/// The field of a layer that says it: "combination", "pipeline" or "ensemble_scheduling".
+const char* ensemble_field(const EnsembleDefinition& ensemble);
 
 }  // namespace modelmill

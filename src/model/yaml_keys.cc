@@ -148,10 +148,28 @@ constexpr std::array kMemberKeys{
 constexpr YamlRule kMember{.form = Form::kGroup, .keys = kMemberKeys, .other = &kText};
 constexpr YamlRule kMembers{.form = Form::kList, .least = 2, .item = &kMember};
 constexpr YamlRule kNames{.form = Form::kList, .least = 1, .item = &kText};
+constexpr std::array<std::string_view, 2> kReductionChoices{"all", "any"};
+constexpr YamlRule kReduction{.form = Form::kChoice, .choices = kReductionChoices};
+constexpr std::array kWhenKeys{
+    YamlKey{"tensor", &kText, "The tensor that is looked at: an input of the ensemble, or what a step writes.", true},
+    YamlKey{"above", &kText, "It is larger than this number."},
+    YamlKey{"at_least", &kText, "It is this number or larger."},
+    YamlKey{"below", &kText, "It is smaller than this number."},
+    YamlKey{"at_most", &kText, "It is this number or smaller."},
+    YamlKey{"equals", &kText, "It is this number, or this text."},
+    YamlKey{"differs", &kText, "It is another number, or another text."},
+    YamlKey{"of", &kReduction, "Which of its elements that must be true of; all when absent."},
+};
+constexpr std::array<std::string_view, 1> kOtherwiseChoice{"otherwise"};
+constexpr YamlRule kOtherwise{.form = Form::kChoice, .choices = kOtherwiseChoice};
+constexpr YamlRule kWhen{.form = Form::kGroup, .keys = kWhenKeys, .other = &kOtherwise};
 constexpr std::array kStepKeys{
     YamlKey{"model", &kText, "The member: MODEL, MODEL@VERSION.", true},
     YamlKey{"inputs", &kTexts, "Tensors of the ensemble, by the member's inputs that they are for.", true},
     YamlKey{"outputs", &kTexts, "Names of the member's outputs as tensors of the ensemble.", true},
+    YamlKey{"when", &kWhen,
+            "It runs only where this is true of the request; otherwise: where no step before it ran that writes the "
+            "same tensors."},
 };
 constexpr YamlRule kStep{.form = Form::kGroup, .keys = kStepKeys};
 constexpr YamlRule kSteps{.form = Form::kList, .least = 1, .item = &kStep};

@@ -199,7 +199,7 @@ def test_weights_outlast_a_restart_and_freezing_holds_them(tmp_path, repository)
 
 
 def test_weights_stay_when_a_member_is_swapped(tmp_path, repository):
-    with servers.serving(tmp_path, repository, "--repository-poll-secs=1") as server:
+    with servers.serving(tmp_path, repository) as server:
         teach(server, "soft", some_labels(30), 31, "a")
         learned = weights(server, "soft")
         client = clients.Client("http", server.address)
