@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMostInstances = 1024;
+constexpr int kMostForced = 1024;
 
 /// One name, which leaves no folder.
 bool is_plain_name(const std::string& place) {
@@ -248,10 +248,10 @@ void ControllerCore::scale(InstanceRequest request, Done done) {
 }
 
 Status ControllerCore::scale_now(const InstanceRequest& request) {
-  if (request.min < 0 || request.max < 1 || request.max < request.min || request.max > kMostInstances)
+  if (request.min < 0 || request.max < 1 || request.max < request.min || request.max > kMostForced)
     return invalid_argument("model '" + request.model + "' can't have " + std::to_string(request.min) + " to " +
                             std::to_string(request.max) + " instances; it is at least one, at most " +
-                            std::to_string(kMostInstances) + ", and unloading takes the last one");
+                            std::to_string(kMostForced) + ", and unloading takes the last one");
   const InstanceLimits limits{std::max(request.min, 1), request.max, {}};
   MM_ASSIGN_OR_RETURN(const VersionPin pin, catalog_.pin(request.model, request.version));
   const MutexLock one_at_a_time(scaling_mutex_);

@@ -8,11 +8,11 @@
 namespace modelmill {
 namespace {
 
-constexpr std::array<std::pair<Combiner, std::string_view>, 5> kNames{{{Combiner::kAverage, "average"},
-                                                                       {Combiner::kWeighted, "weighted"},
-                                                                       {Combiner::kMax, "max"},
-                                                                       {Combiner::kMajority, "majority"},
-                                                                       {Combiner::kSoftVote, "soft_vote"}}};
+constexpr std::array<std::pair<Combiner, std::string_view>, 5> kCombinerNames{{{Combiner::kAverage, "average"},
+                                                                               {Combiner::kWeighted, "weighted"},
+                                                                               {Combiner::kMax, "max"},
+                                                                               {Combiner::kMajority, "majority"},
+                                                                               {Combiner::kSoftVote, "soft_vote"}}};
 
 constexpr std::array<std::pair<MemberLoss, std::string_view>, 4> kLosses{{{MemberLoss::kZeroOne, "zero_one"},
                                                                           {MemberLoss::kBrier, "brier"},
@@ -43,8 +43,8 @@ std::optional<T> value_in(const std::array<std::pair<T, std::string_view>, N>& n
 
 }  // namespace
 
-std::string_view combiner_name(Combiner combiner) { return name_in(kNames, combiner); }
-std::optional<Combiner> parse_combiner(std::string_view name) { return value_in(kNames, name); }
+std::string_view combiner_name(Combiner combiner) { return name_in(kCombinerNames, combiner); }
+std::optional<Combiner> parse_combiner(std::string_view name) { return value_in(kCombinerNames, name); }
 
 std::string_view loss_name(MemberLoss loss) { return name_in(kLosses, loss); }
 std::optional<MemberLoss> parse_loss(std::string_view name) { return value_in(kLosses, name); }

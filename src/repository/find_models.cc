@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kYamlLimit = 16 << 20;
+constexpr uint64_t kYamlFileLimit = 16 << 20;
 
 /// Folders that belong to a model, or to the disk, and are never models of their own.
 bool is_side_folder(const std::string& name) {
@@ -42,7 +42,7 @@ fs::path real_path(const fs::path& path) {
 fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
 
 Result<YamlConfig> read_yaml_file(const std::string& file) {
-  MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kYamlLimit));
+  MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kYamlFileLimit));
   return read_yaml_config(text, file);
 }
 

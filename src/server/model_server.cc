@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "dialect/admin/control.h"
+#include "dialect/admin/grpc_control.h"
 #include "dialect/admin/service.h"
 #include "dialect/description/service.h"
 #include "dialect/http_router.h"
@@ -151,9 +152,11 @@ struct ModelServer::Rep {
     if (config.torchserve_metrics) more_metrics = [torch] { return torch.metrics_page(); };
     admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
     description::add_to(router, engine.catalog(), grpc, {server_version(), config.root_reply, config.tf_metrics_path});
-    admin::add_control(
-        router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(), engine.rollout_control(),
-                 engine.experiment_control(), engine.weight_control(), &offload, &engine.routes()});
+    const admin::Controls controls{engine.catalog(),         engine.lifecycle().control(), engine.route_control(),
+                                   engine.rollout_control(), engine.experiment_control(),  engine.weight_control(),
+                                   &offload,                 &engine.routes()};
+    admin::add_control(router, controls);
+    admin::add_control(grpc, controls);
     invocations::add_to(router, engine.inference(),
                         {server_version(), [this] { return ready(); }, http_options(), v2.regions(),
                          config.default_model, config.cloud_routes});
