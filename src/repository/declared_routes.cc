@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/yaml_config.h"
+#include "repository/declared_graphs.h"
 #include "repository/model_files.h"
 
 namespace modelmill {
@@ -43,7 +44,8 @@ std::string yaml_file_of(const std::string& path) {
     return fs::is_regular_file(file, error) ? file.string() : std::string();
   }
   const std::string ending = fs::path(path).extension().string();
-  return (ending == ".yaml" || ending == ".yml") && fs::is_regular_file(path, error) ? path : std::string();
+  const bool yaml = (ending == ".yaml" || ending == ".yml") && fs::is_regular_file(path, error);
+  return yaml && !is_graph_file(path) ? path : std::string();
 }
 
 Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& paths) {
