@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,12 @@ struct EnsemblePlan {
     std::vector<Port> outputs;
     /// The member's own inputs and outputs when it was held against the ensemble.
     Signature signature;
+    /// It runs only where this is true of a tensor.
+    std::optional<StepCondition> when = std::nullopt;
+    size_t when_tensor = 0;
+    /// All that write what it writes, in their order, itself among them: the first whose condition is true runs, and
+    /// whose inputs are there. None where nobody else does.
+    std::vector<size_t> alternatives = {};
 
     std::string text() const { return EnsembleStep{model, version, label, {}, {}}.text(); }
   };
@@ -51,6 +58,9 @@ struct EnsemblePlan {
     std::string label_output;     // of a soft vote: the class
     size_t quorum = 1;
     std::chrono::microseconds deadline{0};  // 0: none
+    /// nullopt: weights change only where somebody sets them.
+    std::optional<WeightLearning> learning;
+    size_t learned_output = 0;  // of `outputs`: that labels are for
   };
 
   std::string name;
@@ -60,7 +70,8 @@ struct EnsemblePlan {
   std::vector<Input> outputs;  // in the signature's order; none of a combination
   std::vector<Step> steps;
   std::vector<std::vector<size_t>> readers;  // steps, by the tensor that they read
-  std::vector<size_t> writers;               // the step that writes a tensor; steps.size(): the request has it
+  std::vector<size_t> writers;               // the (last) step that writes a tensor; steps.size(): the request has it
+  bool conditional = false;                  // steps may be left out
   bool combines = false;
   Combination combination;
 };

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -46,8 +47,9 @@ struct Explanation {
   int64_t pending = 0;
   std::string on_loop;  // "never", "warming", "allowed" or "suspended"
   std::vector<ExplainedCost> costs;
-  std::vector<std::string> steps;  // of an ensemble: "ocr@3 (image: crop) -> (text: words)"
-  std::string combination;         // how their answers become one; empty: they do not
+  std::vector<std::string> steps;                       // of an ensemble: "ocr@3 (image: crop) -> (text: words)"
+  std::string combination;                              // how their answers become one; empty: they do not
+  std::vector<std::pair<std::string, double>> weights;  // of its members, where they have any
 };
 
 /// What was learned, in a line: "batching pays 13x; about 40k rows/s on 2 instances". Of inputs of several shapes it is

@@ -8,6 +8,7 @@
 
 #include "cli/cloud_environment.h"
 #include "cli/command_text.h"
+#include "cli/ensemble_options.h"
 #include "cli/experiment_options.h"
 #include "cli/migrate/migrate_options.h"
 #include "cli/option_set.h"
@@ -44,6 +45,7 @@ class Definitions {
   void define_route();
   void define_rollout();
   void define_experiment();
+  void define_ensemble();
   void define_top();
   void define_doctor();
   void define_lint();
@@ -63,9 +65,9 @@ class Definitions {
   bool version_ = false;
   bool predict_json_ = false;
   CLI::App *serve_app_ = nullptr, *predict_app_ = nullptr, *models_app_ = nullptr, *explain_app_ = nullptr,
-           *route_app_ = nullptr, *rollout_app_ = nullptr, *experiment_app_ = nullptr, *top_app_ = nullptr,
-           *doctor_app_ = nullptr, *lint_app_ = nullptr, *migrate_app_ = nullptr, *verify_app_ = nullptr,
-           *new_app_ = nullptr, *completion_app_ = nullptr;
+           *route_app_ = nullptr, *rollout_app_ = nullptr, *experiment_app_ = nullptr, *ensemble_app_ = nullptr,
+           *top_app_ = nullptr, *doctor_app_ = nullptr, *lint_app_ = nullptr, *migrate_app_ = nullptr,
+           *verify_app_ = nullptr, *new_app_ = nullptr, *completion_app_ = nullptr;
   ServeCommand serve_;
   PredictCommand predict_;
   ModelsCommand models_;
@@ -73,6 +75,7 @@ class Definitions {
   RouteCommand route_;
   RolloutCommand rollout_;
   ExperimentCommand experiment_;
+  EnsembleCommand ensemble_;
   TopCommand top_;
   DoctorCommand doctor_;
   LintCommand lint_;
@@ -94,6 +97,7 @@ Definitions::Definitions() {
   define_route();
   define_rollout();
   define_experiment();
+  define_ensemble();
   define_top();
   define_doctor();
   define_lint();
@@ -172,6 +176,16 @@ void Definitions::define_experiment() {
                             "  modelmill experiment status checkout");
   define_experiment_arguments(*experiment_app_, options_, experiment_);
   add_server_options(*experiment_app_, options_, experiment_);
+}
+
+void Definitions::define_ensemble() {
+  ensemble_app_ = command("ensemble", "See, learn and set how much each member of a combination counts",
+                          "  modelmill ensemble status digits\n"
+                          "  modelmill ensemble feedback digits '{\"id\": \"r-17\", \"label\": 3}'\n"
+                          "  modelmill ensemble fit digits labelled.jsonl --apply\n"
+                          "  modelmill ensemble freeze digits");
+  define_ensemble_arguments(*ensemble_app_, options_, ensemble_);
+  add_server_options(*ensemble_app_, options_, ensemble_);
 }
 
 void Definitions::define_top() {
@@ -327,6 +341,11 @@ Command Definitions::finish() {
     if (const std::string problem = experiment_arguments_problem(experiment_); !problem.empty())
       return usage_error(*experiment_app_, problem);
     return experiment_;
+  }
+  if (ensemble_app_->parsed()) {
+    if (const std::string problem = ensemble_arguments_problem(ensemble_); !problem.empty())
+      return usage_error(*ensemble_app_, problem);
+    return ensemble_;
   }
   if (top_app_->parsed()) return top_;
   if (doctor_app_->parsed()) return doctor_;

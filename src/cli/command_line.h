@@ -113,6 +113,22 @@ struct ExperimentCommand {
   std::chrono::seconds timeout{60};
 };
 
+/// What `modelmill ensemble` does.
+enum class EnsembleAction { kStatus, kFeedback, kFit, kSet, kFreeze, kUnfreeze, kReset, kList };
+
+/// `modelmill ensemble`
+struct EnsembleCommand {
+  EnsembleAction action = EnsembleAction::kList;
+  std::string name;
+  std::string source;  // of feedback, fit and set: a file ("-": standard input), or JSON
+  bool apply = false;  // of fit
+  std::string server = "http://127.0.0.1:8000";
+  std::string ca;  // authorities of https servers; empty: the system's
+  std::string token_file;
+  bool json = false;
+  std::chrono::seconds timeout{60};
+};
+
 /// `modelmill top`
 struct TopCommand {
   std::string server = "http://127.0.0.1:8000";
@@ -189,8 +205,8 @@ struct ParsedAnswer {
 };
 
 using Command = std::variant<ParsedAnswer, ServeCommand, PredictCommand, ModelsCommand, ExplainCommand, RouteCommand,
-                             RolloutCommand, ExperimentCommand, TopCommand, DoctorCommand, LintCommand, MigrateCommand,
-                             VerifyCommand, NewCommand, CompletionCommand>;
+                             RolloutCommand, ExperimentCommand, EnsembleCommand, TopCommand, DoctorCommand, LintCommand,
+                             MigrateCommand, VerifyCommand, NewCommand, CompletionCommand>;
 
 /// Reads the arguments after the program's name. Pure: prints nothing, touches no file.
 Command parse_command_line(const std::vector<std::string>& arguments);

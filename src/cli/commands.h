@@ -15,6 +15,7 @@ ExitCode run(const ExplainCommand& command);
 ExitCode run(const RouteCommand& command);
 ExitCode run(const RolloutCommand& command);
 ExitCode run(const ExperimentCommand& command);
+ExitCode run(const EnsembleCommand& command);
 ExitCode run(const TopCommand& command);
 ExitCode run(const DoctorCommand& command);
 ExitCode run(const LintCommand& command);

@@ -223,6 +223,19 @@ std::string texts_of(const element& document, const char* name, const char* labe
   return out;
 }
 
+/// "forest 0.62, net 0.38"
+std::string weights_text(const element& ensemble) {
+  simdjson::dom::object weights;
+  if (ensemble["weights"].get(weights) != simdjson::SUCCESS) return "";
+  std::string out;
+  for (const auto& [member, value] : weights) {
+    double weight = 0;
+    if (value.get(weight) == simdjson::SUCCESS)
+      out += (out.empty() ? "" : ", ") + clipped(std::string(member), 0) + " " + number_text("%.4g", weight);
+  }
+  return out;
+}
+
 /// An ensemble has neither a queue nor instances; what it has are its members.
 std::string ensemble_text(const element& document, const element& ensemble) {
   std::string out = clipped(text_of(document, "model"), 0) + " version " +
@@ -230,6 +243,7 @@ std::string ensemble_text(const element& document, const element& ensemble) {
   if (const std::string combination = text_of(ensemble, "combination"); !combination.empty())
     append_line(out, "combines", combination);
   out += texts_of(ensemble, "steps", "member");
+  if (const std::string weights = weights_text(ensemble); !weights.empty()) append_line(out, "weights", weights);
   if (const std::string routes = routes_text(document); !routes.empty()) append_line(out, "routes", routes);
   return out + texts_of(document, "advice", "advice");
 }

@@ -5,8 +5,10 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/stable_hash.h"
 #include "ensemble/testing/ensemble_test.h"
 
 namespace modelmill {
@@ -148,6 +150,45 @@ TEST_F(EnsembleRunTest, ASoftVoteTellsTheClass) {
   const Asked only = ask("x", {{"label"}});
   ASSERT_EQ(only.answer().outputs.size(), 1U);
   EXPECT_EQ(only.answer().outputs[0].name, "label");
+}
+
+TEST_F(EnsembleRunTest, WeightsThatWereLearnedCount) {
+  const auto weights = std::make_shared<CombinationWeights>();
+  make(combination(2, {}, Combiner::kWeighted), weights);
+  members_.add("a", gives(1));
+  members_.add("b", gives(3));
+  members_.add("c", gives(8));
+  EXPECT_THAT(floats_of(ask("x").answer().outputs.at(0)), ElementsAre(5)) << "nobody has said anything";
+  weights->publish(std::make_shared<WeightTable>(WeightTable{{{"a", 0.75}, {"b", 0.25}, {"c", 0}}}));
+  EXPECT_THAT(floats_of(ask("x").answer().outputs.at(0)), ElementsAre(1.5));
+  EXPECT_EQ(version_->explain().weights.at(0), (std::pair<std::string, double>("a", 0.75)));
+  members_.add("a", fails(internal("broken")));
+  EXPECT_THAT(floats_of(ask("x").answer().outputs.at(0)), ElementsAre(3)) << "the others share its weight";
+  weights->publish(std::make_shared<WeightTable>(WeightTable{{{"a", 0.75}, {"z", 0.25}}}));
+  EXPECT_THAT(floats_of(ask("x").answer().outputs.at(0)), ElementsAre((3 + 2 * 8) / 3.F)) << "of other members";
+  weights->publish(std::make_shared<WeightTable>(WeightTable{{{"a", 1}, {"b", 0}, {"c", 0}}}));
+  EXPECT_THAT(floats_of(ask("x").answer().outputs.at(0)), ElementsAre((3 + 2 * 8) / 3.F)) << "nobody left has any";
+}
+
+TEST_F(EnsembleRunTest, WhatMembersSaidIsRememberedWhereItIsWanted) {
+  const auto weights = std::make_shared<CombinationWeights>();
+  make(combination(2, {}, Combiner::kWeighted), weights);
+  members_.add("a", gives(1));
+  members_.add("b", fails(internal("broken")));
+  members_.add("c", gives(8));
+  const uint64_t id = stable_hash("the id");
+  (void)ask("x");
+  EXPECT_EQ(weights->answers().find(id).known, AnswerMemory::Known::kUnknown);
+  weights->remember(true);
+  (void)ask("x");
+  const auto found = weights->answers().find(id);
+  ASSERT_EQ(found.known, AnswerMemory::Known::kWaits);
+  EXPECT_THAT(*found.answers->members, ElementsAre("a", "b", "c"));
+  EXPECT_THAT(found.answers->took_part, ElementsAre(0U, 2U));
+  EXPECT_EQ(found.answers->dtype, DataType::kFp32);
+  EXPECT_EQ(found.answers->shape, Shape{1});
+  const float eight = 8;
+  EXPECT_EQ(found.answers->data.at(1), std::string(reinterpret_cast<const char*>(&eight), sizeof eight));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "ensemble/combine.h"
+#include "base/stable_hash.h"
 #include "schedule/failure_reason.h"
 
 namespace modelmill {
@@ -18,24 +18,24 @@ void fit_batch(Shape& shape, const Shape& wanted, bool to_batched) {
     shape.erase(shape.begin());
 }
 
-bool is_wanted(const InferRequest& request, const std::string& output) {
-  return request.outputs.empty() || std::any_of(request.outputs.begin(), request.outputs.end(),
-                                                [&](const RequestedOutput& asked) { return asked.name == output; });
-}
-
 }  // namespace
 
 void EnsembleRun::begin(std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
-                        std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request) {
-  std::make_shared<EnsembleRun>(std::move(plan), members, std::move(stats), version, std::move(request))->start();
+                        std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request,
+                        EnsembleWeights weights) {
+  std::make_shared<EnsembleRun>(std::move(plan), members, std::move(stats), version, std::move(request),
+                                std::move(weights))
+      ->start();
 }
 
 EnsembleRun::EnsembleRun(std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
-                         std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request)
+                         std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request,
+                         EnsembleWeights weights)
     : plan_(std::move(plan)),
       members_(members),
       stats_(std::move(stats)),
       version_(version),
+      weights_(std::move(weights)),
       began_(request->times.queued),
       cancel_(std::make_shared<CancelToken>(request->cancel)),
       request_(std::move(request)),
@@ -64,37 +64,6 @@ void EnsembleRun::start() {
       if (const auto self = weak.lock()) self->deadline_passed();
     });
   drive();
-}
-
-/// Those that the outputs hang on which the client wants; of a combination all.
-void EnsembleRun::choose_steps() {
-  std::vector<size_t> tensors;
-  for (const EnsemblePlan::Input& output : plan_->outputs)
-    if (is_wanted(*request_, output.name)) {
-      tensors.push_back(output.tensor);
-      ++uses_[output.tensor];
-    }
-  for (const EnsemblePlan::Combined& output : plan_->combination.outputs)
-    for (const size_t tensor : output.tensors) {
-      tensors.push_back(tensor);
-      ++uses_[tensor];
-    }
-  std::vector<bool> needed(steps_.size(), false);
-  while (!tensors.empty()) {
-    const size_t writer = plan_->writers[tensors.back()];
-    tensors.pop_back();
-    if (writer == steps_.size() || needed[writer]) continue;
-    needed[writer] = true;
-    ++needed_;
-    for (const EnsemblePlan::Input& input : plan_->steps[writer].inputs) {
-      tensors.push_back(input.tensor);
-      ++uses_[input.tensor];
-    }
-  }
-  for (size_t step = 0; step < steps_.size(); ++step)
-    if (!needed[step]) steps_[step].state = StepState::kNotNeeded;
-  for (const auto& readers : plan_->readers)
-    for (const size_t step : readers) ++steps_[step].missing;
 }
 
 /// What can't be asked has failed; an error where that ends the request.
@@ -141,6 +110,7 @@ void EnsembleRun::drive() {
   while (true) {
     InferRequestPtr request;
     VersionPin pin;
+    std::optional<Ending> ending;
     {
       const MutexLock lock(mutex_);
       if (ready_.empty() || !request_) {
@@ -149,11 +119,16 @@ void EnsembleRun::drive() {
       }
       const size_t step = ready_.front();
       ready_.pop_front();
-      request = request_for(step);
-      pin = std::move(steps_[step].pin);
-      steps_[step].state = StepState::kRuns;
+      if (plan_->conditional) ending = decide_on(step);
+      if (steps_[step].state == StepState::kWaits && !ending) {
+        request = request_for(step);
+        pin = std::move(steps_[step].pin);
+        steps_[step].state = StepState::kRuns;
+      }
+      if (ending) driving_ = false;
     }
-    members_.submit(std::move(pin), std::move(request));
+    if (ending) return finish(*std::move(ending));
+    if (request) members_.submit(std::move(pin), std::move(request));
   }
 }
 
@@ -250,7 +225,7 @@ bool EnsembleRun::can_do_without() const {
 
 /// What the client is told where the step's failure is one too many.
 Status EnsembleRun::failed_by(const Status& why, size_t step) const {
-  Status error = in_ensemble(why, step);
+  Status error = in_ensemble(*plan_, why, step);
   if (!plan_->combines || plan_->combination.quorum == steps_.size()) return error;
   return {error.code(), error.message() + "; " + std::to_string(failed_) + " of " + std::to_string(steps_.size()) +
                             " members have failed, and the quorum is " + std::to_string(plan_->combination.quorum)};
@@ -262,7 +237,7 @@ std::optional<EnsembleRun::Ending> EnsembleRun::step_failed(size_t step, const S
 }
 
 std::optional<EnsembleRun::Ending> EnsembleRun::look_for_end() {
-  const size_t done = plan_->combines ? answered_ + failed_ : answered_;
+  const size_t done = plan_->combines ? answered_ + failed_ : answered_ + left_out_;
   if (done < needed_) return std::nullopt;
   return end(ok_status());
 }
@@ -293,12 +268,12 @@ EnsembleRun::Ending EnsembleRun::end(Status error) {
   Ending out;
   out.request = std::move(request_);
   out.error = std::move(error);
-  out.tensors = std::move(tensors_);
+  out.steps.tensors = std::move(tensors_);
   out.queued = queued_;
   out.record = record_;
   for (size_t step = 0; step < steps_.size(); ++step) {
     StepRun& run = steps_[step];
-    if (run.state == StepState::kAnswered) out.took_part.push_back(step);
+    if (run.state == StepState::kAnswered) out.steps.took_part.push_back(step);
     if (run.state == StepState::kRuns) out.unwanted.push_back(step);
     run.pin = VersionPin();  // of one that has not begun
   }
@@ -318,6 +293,9 @@ void EnsembleRun::finish(Ending ending) {
     RequestTimes times = request.times;
     times.compute_start = times.queued + ending.queued;  // the time in queues is that of its members, as in Triton
     stats_->request_succeeded(times, request.batch_rows);
+    if (weights_.shared && weights_.shared->remembers() && !request.id.empty())
+      weights_.shared->answers().put(stable_hash(request.id),
+                                     answers_to_remember(*plan_, weights_.names, ending.steps));
     request.complete(std::move(response).value());
   } else {
     stats_->request_failed(request.times, reason_before_running(response.status().code()));
@@ -333,12 +311,13 @@ Result<InferResponse> EnsembleRun::response_of(Ending& ending) const {
   InferResponse response;
   response.version = version_;
   if (plan_->combines) {
-    MM_RETURN_IF_ERROR(combine_outputs(ending, response));
+    const auto table = weights_.shared ? weights_.shared->table() : nullptr;
+    MM_RETURN_IF_ERROR(combine_answers(*plan_, *ending.request, ending.steps, table.get(), response));
     return response;
   }
   for (const EnsemblePlan::Input& output : plan_->outputs) {
     if (!is_wanted(*ending.request, output.name)) continue;
-    std::optional<Tensor>& from = ending.tensors[output.tensor];
+    std::optional<Tensor>& from = ending.steps.tensors[output.tensor];
     if (!from) continue;  // as in Triton, what its model has left out
     Tensor tensor = *from;
     tensor.name = output.name;
@@ -346,44 +325,6 @@ Result<InferResponse> EnsembleRun::response_of(Ending& ending) const {
     response.outputs.push_back(std::move(tensor));
   }
   return response;
-}
-
-Status EnsembleRun::combine_outputs(const Ending& ending, InferResponse& response) const {
-  const EnsemblePlan::Combination& combination = plan_->combination;
-  std::vector<double> weights;
-  std::string members, missing;
-  for (size_t step = 0; step < plan_->steps.size(); ++step) {
-    const bool took_part = std::find(ending.took_part.begin(), ending.took_part.end(), step) != ending.took_part.end();
-    std::string& names = took_part ? members : missing;
-    names += (names.empty() ? "" : ",") + plan_->steps[step].text();
-    if (took_part) weights.push_back(combination.weights[step]);
-  }
-  response.parameters.set("ensemble_members", members);
-  if (!missing.empty()) response.parameters.set("ensemble_missing", missing);
-  for (const EnsemblePlan::Combined& output : combination.outputs) {
-    const bool labelled = !combination.label_output.empty() && is_wanted(*ending.request, combination.label_output);
-    if (!labelled && !is_wanted(*ending.request, output.name)) continue;
-    std::vector<const Tensor*> tensors;
-    for (const size_t step : ending.took_part) {
-      const std::optional<Tensor>& tensor = ending.tensors[output.tensors[step]];
-      if (!tensor) return in_ensemble(internal("it has left out output '" + output.name + "'"), step);
-      tensors.push_back(&*tensor);
-    }
-    auto combined = combine(combination.combiner, output.name, tensors, weights);
-    if (!combined.ok()) return combined.status().with_context("in ensemble '" + plan_->name + "'");
-    if (labelled && combined->shape.empty())
-      return internal("in ensemble '" + plan_->name + "': output '" + output.name + "' has no dimension of classes");
-    std::optional<Tensor> label;
-    if (labelled) label = largest_class(combination.label_output, *combined);
-    if (is_wanted(*ending.request, output.name)) response.outputs.push_back(*std::move(combined));
-    if (label) response.outputs.push_back(*std::move(label));
-  }
-  return ok_status();
-}
-
-Status EnsembleRun::in_ensemble(const Status& status, size_t step) const {
-  return {status.code(),
-          "in ensemble '" + plan_->name + "', model '" + plan_->steps[step].text() + "': " + status.message()};
 }
 
 }  // namespace modelmill

@@ -9,10 +9,17 @@
 #include "base/mutex.h"
 #include "catalog/ensemble_plan.h"
 #include "catalog/version_stats.h"
+#include "ensemble/combined_answer.h"
 #include "ensemble/members.h"
 #include "request/infer_request.h"
 
 namespace modelmill {
+
+/// What requests share of a combination's weights.
+struct EnsembleWeights {
+  std::shared_ptr<CombinationWeights> shared;             // null: it takes none
+  std::shared_ptr<const std::vector<std::string>> names;  // of the steps
+};
 
 /// One request to an ensemble, as requests to its members. A step begins when its tensors are there, and steps run side
 /// by side; tensors are views that the steps share. All members are pinned from the beginning, so that one which is
@@ -22,10 +29,11 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
  public:
   /// Takes over a request whose inputs have been checked. `members` outlives the run.
   static void begin(std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
-                    std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request);
+                    std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request,
+                    EnsembleWeights weights = {});
 
   EnsembleRun(std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members, std::shared_ptr<VersionStats> stats,
-              int64_t version, InferRequestPtr request);
+              int64_t version, InferRequestPtr request, EnsembleWeights weights);
 
  private:
   /// Of one step: gets its answers.
@@ -46,7 +54,7 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
     StepRun(EnsembleRun& run, size_t step) : sink(run, step) {}
     StepSink sink;
     StepState state = StepState::kWaits;
-    size_t missing = 0;  // tensors
+    size_t missing = 0;  // tensors, and steps that are decided on before it
     VersionPin pin;
     std::optional<InferResponse> response;  // one that is not the last
   };
@@ -54,19 +62,21 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   struct Ending {
     InferRequestPtr request;
     Status error;
-    std::vector<std::optional<Tensor>> tensors;
-    std::vector<size_t> took_part;  // steps that answered
-    std::vector<size_t> unwanted;   // steps that still run
-    Duration queued{};              // of all steps together
+    EndedSteps steps;
+    std::vector<size_t> unwanted;  // steps that still run
+    Duration queued{};             // of all steps together
     ExecutionRecord record;
   };
 
   void start();
   void choose_steps() MM_REQUIRES(mutex_);
+  void need(size_t step, std::vector<bool>& needed, std::vector<size_t>& tensors) MM_REQUIRES(mutex_);
   Status pin_members() MM_REQUIRES(mutex_);
   void put_inputs() MM_REQUIRES(mutex_);
   void set_tensor(size_t tensor, std::optional<Tensor> value) MM_REQUIRES(mutex_);
   void drive();
+  /// Of one whose tensors are there. nullopt: the request is not at its end.
+  std::optional<Ending> decide_on(size_t step) MM_REQUIRES(mutex_);
   InferRequestPtr request_for(size_t step) MM_REQUIRES(mutex_);
   void answered(size_t step, InferResponse response, bool final, bool has_response);
   void take_outputs(size_t step, InferResponse& response) MM_REQUIRES(mutex_);
@@ -80,13 +90,12 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   Ending end(Status error) MM_REQUIRES(mutex_);
   void finish(Ending ending);
   Result<InferResponse> response_of(Ending& ending) const;
-  Status combine_outputs(const Ending& ending, InferResponse& response) const;
-  Status in_ensemble(const Status& status, size_t step) const;
 
   const std::shared_ptr<const EnsemblePlan> plan_;
   EnsembleMembers& members_;
   const std::shared_ptr<VersionStats> stats_;
   const int64_t version_;
+  const EnsembleWeights weights_;
   const TimePoint began_;
   std::shared_ptr<CancelToken> cancel_;  // of all steps
 
@@ -99,6 +108,7 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   bool driving_ MM_GUARDED_BY(mutex_) = false;
   size_t answered_ MM_GUARDED_BY(mutex_) = 0;
   size_t failed_ MM_GUARDED_BY(mutex_) = 0;
+  size_t left_out_ MM_GUARDED_BY(mutex_) = 0;
   size_t needed_ MM_GUARDED_BY(mutex_) = 0;
   // Of all steps together.
   Duration queued_ MM_GUARDED_BY(mutex_){};

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "ensemble/ensemble_run.h"
-
 namespace modelmill {
 namespace {
 
@@ -26,21 +24,30 @@ std::string list(const std::vector<EnsemblePlan::Port>& ports, const EnsemblePla
 /// "ocr@3 (image: crop) -> (text: words)"
 std::string step_line(const EnsemblePlan::Step& step, const EnsemblePlan& plan) {
   const std::vector<EnsemblePlan::Port> inputs(step.inputs.begin(), step.inputs.end());
-  return step.text() + " (" + list(inputs, plan) + ") -> (" + list(step.outputs, plan) + ")";
+  std::string out = step.text() + " (" + list(inputs, plan) + ") -> (" + list(step.outputs, plan) + ")";
+  if (step.when) return out + " when " + step.when->to_string();
+  // Of alternatives one without a condition takes what the others leave.
+  return step.alternatives.empty() ? out : out + " otherwise";
 }
 
 }  // namespace
 
 EnsembleVersion::EnsembleVersion(Description description, std::shared_ptr<VersionStats> stats,
-                                 std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members)
+                                 std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
+                                 std::shared_ptr<CombinationWeights> weights)
     : ModelVersion(std::move(description), stats),
       counters_(std::move(stats)),
       plan_(std::move(plan)),
-      members_(members) {}
+      members_(members) {
+  if (!weights) return;
+  std::vector<std::string> names;
+  for (const EnsemblePlan::Step& step : plan_->steps) names.push_back(step.text());
+  weights_ = {std::move(weights), std::make_shared<const std::vector<std::string>>(std::move(names))};
+}
 
 void EnsembleVersion::submit(InferRequestPtr request) {
   request->times.queued = Clock::now();
-  EnsembleRun::begin(plan_, members_, counters_, version(), std::move(request));
+  EnsembleRun::begin(plan_, members_, counters_, version(), std::move(request), weights_);
 }
 
 Status EnsembleVersion::availability() const {
@@ -85,6 +92,13 @@ Explanation EnsembleVersion::explain() const {
                     " members, a quorum of " + std::to_string(combination.quorum);
   if (combination.deadline.count() > 0)
     out.combination += " after " + std::to_string(combination.deadline.count()) + " us at most";
+  if (!takes_weights(combination.combiner)) return out;
+  const auto table = weights_.shared ? weights_.shared->table() : nullptr;
+  for (size_t i = 0; i < plan_->steps.size(); ++i) {
+    const std::string name = plan_->steps[i].text();
+    const std::optional<double> weight = table ? table->of(name) : std::nullopt;
+    out.weights.push_back({name, weight.value_or(combination.weights[i])});
+  }
   return out;
 }
 

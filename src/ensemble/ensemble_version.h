@@ -4,6 +4,7 @@
 
 #include "catalog/ensemble_plan.h"
 #include "catalog/model_version.h"
+#include "ensemble/ensemble_run.h"
 #include "ensemble/members.h"
 
 namespace modelmill {
@@ -12,9 +13,10 @@ namespace modelmill {
 /// and batches what it is asked together with everybody else's requests.
 class EnsembleVersion final : public ModelVersion {
  public:
-  /// `members` outlives it.
+  /// `members` outlives it. `weights` may be null: those of the plan count.
   EnsembleVersion(Description description, std::shared_ptr<VersionStats> stats,
-                  std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members);
+                  std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
+                  std::shared_ptr<CombinationWeights> weights = nullptr);
 
   void submit(InferRequestPtr request) override;
   /// UNAVAILABLE while a member can't be asked, or has other inputs or outputs than those it was held against; of a
@@ -29,6 +31,7 @@ class EnsembleVersion final : public ModelVersion {
   const std::shared_ptr<VersionStats> counters_;
   const std::shared_ptr<const EnsemblePlan> plan_;
   EnsembleMembers& members_;
+  EnsembleWeights weights_;
 };
 
 }  // namespace modelmill

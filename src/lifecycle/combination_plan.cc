@@ -48,6 +48,7 @@ class CombinationPlanning {
     to.combiner = combination_.combiner;
     to.quorum = combination_.quorum == 0 ? members_.size() : static_cast<size_t>(combination_.quorum);
     to.deadline = combination_.deadline;
+    MM_RETURN_IF_ERROR(settle_learning());
     plan_->combines = true;
     plan_->batched = definition_.max_batch_size.value_or(0) > 0;
     return PlannedEnsemble{plan_, std::move(signature_)};
@@ -172,6 +173,18 @@ class CombinationPlanning {
     spec.symbols.clear();
     plan_->combination.outputs.push_back({name, spec.dtype, std::move(tensors)});
     signature_.outputs.push_back(std::move(spec));
+    return ok_status();
+  }
+
+  Status settle_learning() {
+    EnsemblePlan::Combination& to = plan_->combination;
+    to.learning = combination_.learning;
+    if (!to.learning || to.learning->output.empty()) return ok_status();
+    const auto at = std::find(outputs_.begin(), outputs_.end(), to.learning->output);
+    if (at == outputs_.end())
+      return invalid_argument(what() + "output '" + to.learning->output +
+                              "', which its weights are learned of, is not combined; name it in ensemble.outputs");
+    to.learned_output = static_cast<size_t>(at - outputs_.begin());
     return ok_status();
   }
 

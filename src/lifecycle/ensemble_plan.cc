@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
+#include "lifecycle/pipeline_conditions.h"
 #include "model/ensemble_check.h"
 
 namespace modelmill {
@@ -52,6 +54,7 @@ class Planning {
     put_signature();
     for (const TensorSpec& spec : signature_.inputs) plan_->inputs.push_back({spec.name, tensor(spec.name)});
     for (const TensorSpec& spec : signature_.outputs) MM_RETURN_IF_ERROR(add_output(spec));
+    if (definition_.ensemble->has_conditions()) MM_RETURN_IF_ERROR(add_conditions());
     plan_->batched = is_batched(definition_);
     return PlannedEnsemble{plan_, std::move(signature_)};
   }
@@ -180,6 +183,19 @@ class Planning {
       for (size_t d = 0; d < here.dims.size(); ++d)
         if (there.dims[d] == -1 && there.from != definition_.name) there.dims[d] = here.dims[d];
     return ok_status();
+  }
+
+  Status add_conditions() {
+    const auto type_of = [this](const std::string& name) {
+      const auto it = known_.find(name);
+      return it == known_.end() ? DataType::kInvalid : it->second.dtype;
+    };
+    for (const EnsembleStep& step : steps())
+      if (step.when) (void)tensor(step.when->tensor);  // maybe an input that nobody else reads
+    std::set<size_t> optional;
+    for (const TensorSpec& spec : signature_.inputs)
+      if (spec.optional) optional.insert(tensor(spec.name));
+    return plan_conditions(definition_, type_of, optional, *plan_);
   }
 
   bool all_readers_can_do_without(const std::string& name) {

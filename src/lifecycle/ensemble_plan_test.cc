@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/triton_config.h"
@@ -252,6 +254,72 @@ TEST_F(EnsemblePlanTest, RefusesWhatCantBeCombined) {
               HasSubstr("member 'net' has no output that 'majority' can combine; it takes labels"));
   EXPECT_THAT(message({.outputs = {"label"}}, {"labels", "net"}),
               HasSubstr("output 'label' of member 'labels' is INT64, but 'average' takes FP32 or FP64"));
+}
+
+/// A pipeline with conditions: pre makes image of raw, and then what `rest` says.
+class ConditionPlanTest : public EnsemblePlanTest {
+ protected:
+  Result<PlannedEnsemble> plan_steps(std::vector<EnsembleStep> rest) {
+    definition_ = {};
+    definition_.name = "e";
+    EnsembleDefinition ensemble;
+    ensemble.steps.push_back({"pre", 0, "", {{"raw", "raw"}}, {{"image", "image"}}, std::nullopt, false});
+    for (EnsembleStep& step : rest) ensemble.steps.push_back(std::move(step));
+    definition_.ensemble = std::move(ensemble);
+    return plan_ensemble(definition_, find());
+  }
+  static EnsembleStep net(const std::string& model, std::optional<StepCondition> when, bool otherwise = false) {
+    return {model, 0, "", {{"x", "image"}}, {{"p", "p"}}, std::move(when), otherwise};
+  }
+  static StepCondition above(const std::string& tensor) {
+    return {tensor, StepCondition::Test::kAbove, 0.5, "", false, StepCondition::Reduction::kAll};
+  }
+};
+
+TEST_F(ConditionPlanTest, AlternativesAreKnown) {
+  const auto planned = plan_steps({net("net", above("image")), net("labels", std::nullopt, true)});
+  ASSERT_TRUE(planned.ok()) << planned.status().message();
+  const EnsemblePlan& plan = *planned->plan;
+  EXPECT_TRUE(plan.conditional);
+  EXPECT_EQ(plan.tensors[plan.steps[1].when_tensor], "image");
+  EXPECT_THAT(plan.steps[0].alternatives, ElementsAre());
+  EXPECT_THAT(plan.steps[1].alternatives, ElementsAre(1U, 2U));
+  EXPECT_THAT(plan.steps[2].alternatives, ElementsAre(1U, 2U));
+  EXPECT_THAT(plan.readers[plan.steps[1].when_tensor], ElementsAre(1U, 2U));
+  ASSERT_EQ(planned->signature.outputs.size(), 1U);
+  EXPECT_EQ(planned->signature.outputs[0].name, "p");
+}
+
+TEST_F(ConditionPlanTest, AnOutputThatNobodyMightWriteIsRefused) {
+  EXPECT_THAT(plan_steps({net("net", above("image"))}).status().message(),
+              HasSubstr("output 'p' may be written by nobody: all steps that write it have conditions"));
+  EXPECT_THAT(plan_steps({net("net", above("image")), net("labels", above("raw"))}).status().message(),
+              HasSubstr("output 'p' may be written by nobody"));
+  // What follows in a branch may be missing too.
+  EnsembleStep follows{"net", 0, "", {{"x", "inner"}}, {{"p", "q"}}, std::nullopt, false};
+  EnsembleStep branch{"pre", 0, "", {{"raw", "raw"}}, {{"image", "inner"}}, above("image"), false};
+  EXPECT_THAT(plan_steps({branch, follows, net("net", std::nullopt)}).status().message(),
+              HasSubstr("output 'q' may be written by nobody"));
+  EnsembleStep last{"labels", 0, "", {{"x", "image"}}, {{"p", "q"}}, std::nullopt, true};
+  EXPECT_TRUE(plan_steps({branch, follows, last}).ok());
+}
+
+TEST_F(ConditionPlanTest, AnOptionalInputMayBeMissing) {
+  add("maker", 8, {spec("x", kF, {-1, 4})}, {spec("b", kF, {-1, 1})});
+  EnsembleStep maker{"maker", 0, "", {{"x", "image"}}, {{"b", "bias"}}, above("image"), false};
+  EnsembleStep user{"net", 0, "", {{"x", "image"}, {"bias", "bias"}}, {{"p", "p"}}, std::nullopt, false};
+  EXPECT_TRUE(plan_steps({maker, user}).ok());
+}
+
+TEST_F(ConditionPlanTest, TypesAndBatchesMustSuit) {
+  StepCondition text = above("image");
+  text.test = StepCondition::Test::kEquals;
+  text.is_text = true;
+  text.text = "cat";
+  EXPECT_THAT(plan_steps({net("net", text), net("labels", std::nullopt, true)}).status().message(),
+              HasSubstr("tensor 'image' is FP32, and its condition is of the text 'cat'"));
+  EXPECT_THAT(plan_steps({net("net", above("image")), net("whole", std::nullopt, true)}).status().message(),
+              HasSubstr("models net and whole write the same tensors, and only one of them has a batch dimension"));
 }
 
 }  // namespace

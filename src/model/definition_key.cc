@@ -34,7 +34,30 @@ void write_combination(JsonWriter& json, const CombinationDefinition& combinatio
   }
   json.end_array().key("outputs").begin_array();
   for (const std::string& output : combination.outputs) json.value(output);
-  json.end_array().end_object();
+  json.end_array();
+  if (const auto& learning = combination.learning) {
+    json.key("learning").begin_object().field("rate", learning->rate).field("floor", learning->floor);
+    json.field("loss", loss_name(learning->loss.value_or(default_loss(combination.combiner))));
+    json.field("range", learning->range).field("output", learning->output).end_object();
+  }
+  json.end_object();
+}
+
+void write_pipeline(JsonWriter& json, const std::vector<EnsembleStep>& steps) {
+  const auto write_map = [&json](const char* key, const std::map<std::string, std::string>& map) {
+    json.key(key).begin_object();
+    for (const auto& [name, tensor] : map) json.field(name, tensor);
+    json.end_object();
+  };
+  json.key("pipeline").begin_array();
+  for (const EnsembleStep& step : steps) {
+    json.begin_object().field("model", step.text()).field("otherwise", step.otherwise);
+    write_map("inputs", step.inputs);
+    write_map("outputs", step.outputs);
+    if (step.when) json.field("when", step.when->to_string());
+    json.end_object();
+  }
+  json.end_array();
 }
 
 }  // namespace
@@ -58,6 +81,7 @@ std::string making_key(const ModelDefinition& definition) {
   }
   if (definition.ensemble && definition.ensemble->combination)
     write_combination(json, *definition.ensemble->combination);
+  if (definition.ensemble && definition.ensemble->has_conditions()) write_pipeline(json, definition.ensemble->steps);
   json.end_object();
   return json.take() + ordered_config(definition.triton_config);
 }

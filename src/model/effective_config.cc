@@ -67,6 +67,41 @@ std::string queue_text(const QueuePolicy& queue) {
   return out + ", allow_timeout_override: " + switch_text(queue.allow_timeout_override) + "}";
 }
 
+std::string float_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
+
+/// The shortest that reads back as the same number.
+std::string exact_text(double value) {
+  std::string text;
+  append_json_number(text, value);
+  return text;
+}
+
+/// `weights: {...}` of an ensemble.
+std::string weights_yaml(const WeightLearning& learning) {
+  std::string out = "{learn: feedback, rate: " + float_text(learning.rate) + ", floor: " + float_text(learning.floor);
+  if (learning.loss) out += ", loss: " + std::string(loss_name(*learning.loss));
+  if (learning.range != 1) out += ", range: " + float_text(learning.range);
+  if (!learning.output.empty()) out += ", output: " + in_quotes(learning.output);
+  return out + "}";
+}
+
+/// `when: ...` of a step; empty: it has none.
+std::string when_yaml(const EnsembleStep& step) {
+  if (step.otherwise) return ", when: otherwise";
+  if (!step.when) return "";
+  const StepCondition& when = *step.when;
+  // A text that reads as a number or switch stays a text by its quotes.
+  std::string text;
+  append_json_string(text, when.text);
+  return ", when: {tensor: " + in_quotes(when.tensor) + ", " + std::string(test_name(when.test)) + ": " +
+         (when.is_text ? text : exact_text(when.number)) +
+         (when.reduction == StepCondition::Reduction::kAny ? ", of: any}" : "}");
+}
+
 /// `ensemble: {...}`, in a line.
 std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   std::string list;
@@ -74,15 +109,13 @@ std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   if (!ensemble.combination) {
     for (const EnsembleStep& step : ensemble.steps)
       add("{model: " + in_quotes(step.text()) + ", inputs: " + map_text(step.inputs, in_quotes) +
-          ", outputs: " + map_text(step.outputs, in_quotes) + "}");
+          ", outputs: " + map_text(step.outputs, in_quotes) + when_yaml(step) + "}");
     return "    ensemble: {steps: [" + list + "]}";
   }
   const CombinationDefinition& combination = *ensemble.combination;
   for (const auto& member : combination.members) {
     const std::string model = in_quotes(EnsembleStep{member.model, member.version, member.label, {}, {}}.text());
-    char weight[32];
-    std::snprintf(weight, sizeof weight, "%g", member.weight);
-    add(member.weight == 1 ? model : "{model: " + model + ", weight: " + weight + "}");
+    add(member.weight == 1 ? model : "{model: " + model + ", weight: " + float_text(member.weight) + "}");
   }
   std::string out =
       "    ensemble: {combine: " + std::string(combiner_name(combination.combiner)) + ", members: [" + list;
@@ -91,6 +124,7 @@ std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   out += list.empty() ? "]" : "], outputs: [" + list + "]";
   if (combination.quorum > 0) out += ", quorum: " + std::to_string(combination.quorum);
   if (combination.deadline.count() > 0) out += ", deadline: " + time_text(combination.deadline);
+  if (combination.learning) out += ", weights: " + weights_yaml(*combination.learning);
   return out + "}";
 }
 
@@ -131,8 +165,7 @@ class Writer {
     write_tensors("outputs", "output", definition_.outputs);
     write_maps();
     if (definition_.ensemble) {
-      out_ += ensemble_yaml(*definition_.ensemble) +
-              comment(origin(definition_.ensemble->combination ? "combination" : "ensemble_scheduling"));
+      out_ += ensemble_yaml(*definition_.ensemble) + comment(origin(ensemble_field(*definition_.ensemble)));
       return std::move(out_);
     }
     write_warmup();

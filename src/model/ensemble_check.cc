@@ -178,6 +178,7 @@ EnsembleGraph graph_of(const std::vector<EnsembleStep>& steps) {
   for (const EnsembleStep& step : steps) {
     for (const auto& [input, tensor] : step.inputs) read.insert(tensor);
     for (const auto& [output, tensor] : step.outputs) written.insert(tensor);
+    if (step.when) read.insert(step.when->tensor);
   }
   EnsembleGraph out;
   std::set_difference(read.begin(), read.end(), written.begin(), written.end(), std::back_inserter(out.unwritten));
@@ -189,6 +190,40 @@ std::vector<ConfigIssue> check_ensemble(const ModelConfig& config) {
   if (config.platform() != kEnsemblePlatform && !config.has_ensemble_scheduling()) return {};
   return GraphCheck(config).run();
 }
+
+namespace {
+
+/// What is wrong with how weights are to be learned; empty: nothing.
+std::string learning_problem(const CombinationDefinition& combination) {
+  const WeightLearning& learning = *combination.learning;
+  const std::string combiner(combiner_name(combination.combiner));
+  if (!takes_weights(combination.combiner))
+    return "'" + combiner + "' takes no weights, so none can be learned; remove weights, or choose weighted";
+  if (!(learning.rate > 0 && learning.rate <= 10)) return "the rate of its weights must be above 0 and at most 10";
+  const auto count = static_cast<double>(combination.members.size());
+  if (!(learning.floor >= 0 && learning.floor * count < 1))
+    return "the floor of its weights must be from 0 to below 1 / " + std::to_string(combination.members.size()) +
+           ", the share of each of its members";
+  if (!std::isfinite(learning.range) || learning.range <= 0) return "the range of its losses must be a number above 0";
+  const MemberLoss loss = learning.loss.value_or(default_loss(combination.combiner));
+  const bool by_distance = loss == MemberLoss::kSquared || loss == MemberLoss::kAbsolute;
+  if (learning.range != 1 && !by_distance)
+    return "a range is of the losses squared and absolute, not of " + std::string(loss_name(loss)) + "; remove it";
+  const bool fits = combination.combiner == Combiner::kWeighted ? by_distance
+                    : combination.combiner == Combiner::kMajority
+                        ? loss == MemberLoss::kZeroOne
+                        : loss == MemberLoss::kZeroOne || loss == MemberLoss::kBrier;
+  if (!fits)
+    return "the loss " + std::string(loss_name(loss)) + " is not for " + combiner + "; leave it out, for " +
+           std::string(loss_name(default_loss(combination.combiner)));
+  const auto& outputs = combination.outputs;
+  if (!learning.output.empty() && !outputs.empty() &&
+      std::find(outputs.begin(), outputs.end(), learning.output) == outputs.end())
+    return "output '" + learning.output + "', which its weights are learned of, is not among its outputs";
+  return "";
+}
+
+}  // namespace
 
 std::vector<ConfigIssue> check_combination(const std::string& model, const CombinationDefinition& combination) {
   std::vector<ConfigIssue> issues;
@@ -211,6 +246,8 @@ std::vector<ConfigIssue> check_combination(const std::string& model, const Combi
   const auto count = static_cast<int64_t>(combination.members.size());
   if (combination.quorum < 0 || combination.quorum > count)
     add("its quorum of " + std::to_string(combination.quorum) + " is more than its members, " + std::to_string(count));
+  if (combination.learning)
+    if (const std::string problem = learning_problem(combination); !problem.empty()) add(problem);
   return issues;
 }
 

@@ -17,6 +17,7 @@ void for_each_extra(Layer& layer, const Visit& visit) {
   visit("allowed_sizes", layer.allowed_sizes);
   visit("request_logs", layer.request_logs);
   visit("combination", layer.combination);
+  visit("pipeline", layer.pipeline);
 }
 
 }  // namespace modelmill

@@ -10,6 +10,7 @@
 #include "model/config_notes.h"
 #include "model/ensemble_check.h"
 #include "model/layer_extras.h"
+#include "model/pipeline_check.h"
 #include "model/triton_config.h"
 
 namespace modelmill {
@@ -49,6 +50,10 @@ void put_extras(const ModelLayer& layer, ModelDefinition& definition) {
     definition.ensemble = EnsembleDefinition{{}, layer.combination};
     definition.platform = kEnsemblePlatform;
   }
+  if (layer.pipeline) {
+    definition.ensemble = EnsembleDefinition{*layer.pipeline, std::nullopt};
+    definition.platform = kEnsemblePlatform;
+  }
 }
 
 /// What has no meaning for a model that is made of others.
@@ -66,6 +71,10 @@ void check_ensemble_extras(const ModelDefinition& definition, std::vector<Config
   refuse(batching.objective_p99.count() > 0, "objective_p99", "its members make the batches; set objectives for them");
   refuse(!batching.allowed_sizes.empty(), "allowed_sizes", "its members make the batches; set allowed_sizes for them");
   refuse(!definition.default_model_filename.empty(), "default_model_filename", "it has no file; remove the key");
+  if (definition.ensemble->has_conditions()) {
+    refuse(!definition.backend.empty(), "backend", "no backend runs it; remove the key");
+    for (ConfigIssue& issue : check_pipeline(definition)) issues.push_back(std::move(issue));
+  }
   if (!combined) return;
   refuse(!definition.backend.empty(), "backend", "no backend runs it; remove the key");
   refuse(!definition.inputs.empty(), "input", "its inputs are those of its members; remove the key");

@@ -37,6 +37,7 @@ struct ModelLayer {
   std::optional<std::vector<int64_t>> allowed_sizes;
   std::optional<std::vector<RequestLogging>> request_logs;
   std::optional<CombinationDefinition> combination;
+  std::optional<std::vector<EnsembleStep>> pipeline;  // steps that have conditions
 
   /// Where the source says a field: "file:line:column" for a path such as "input[1].dims" or the name of a member
   /// above.

@@ -12,9 +12,11 @@
 
 namespace modelmill {
 
-/// What the key `ensemble` says: one of the two, or neither where there are problems.
+/// What the key `ensemble` says: one of the three, or none where there are problems.
 struct YamlEnsemble {
   std::optional<CombinationDefinition> combination;
+  /// Steps that have conditions, for which Triton's configuration has no field.
+  std::optional<std::vector<EnsembleStep>> pipeline;
   std::optional<inference::ModelEnsembling> scheduling;
 };
 

@@ -148,19 +148,53 @@ constexpr std::array kMemberKeys{
 constexpr YamlRule kMember{.form = Form::kGroup, .keys = kMemberKeys, .other = &kText};
 constexpr YamlRule kMembers{.form = Form::kList, .least = 2, .item = &kMember};
 constexpr YamlRule kNames{.form = Form::kList, .least = 1, .item = &kText};
+constexpr std::array<std::string_view, 2> kReductionChoices{"all", "any"};
+constexpr YamlRule kReduction{.form = Form::kChoice, .choices = kReductionChoices};
+constexpr std::array kWhenKeys{
+    YamlKey{"tensor", &kText, "The tensor that is looked at: an input of the ensemble, or what a step writes.", true},
+    YamlKey{"above", &kText, "It is larger than this number."},
+    YamlKey{"at_least", &kText, "It is this number or larger."},
+    YamlKey{"below", &kText, "It is smaller than this number."},
+    YamlKey{"at_most", &kText, "It is this number or smaller."},
+    YamlKey{"equals", &kText, "It is this number, or this text."},
+    YamlKey{"differs", &kText, "It is another number, or another text."},
+    YamlKey{"of", &kReduction, "Which of its elements that must be true of; all when absent."},
+};
+constexpr std::array<std::string_view, 1> kOtherwiseChoice{"otherwise"};
+constexpr YamlRule kOtherwise{.form = Form::kChoice, .choices = kOtherwiseChoice};
+constexpr YamlRule kWhen{.form = Form::kGroup, .keys = kWhenKeys, .other = &kOtherwise};
 constexpr std::array kStepKeys{
     YamlKey{"model", &kText, "The member: MODEL, MODEL@VERSION.", true},
     YamlKey{"inputs", &kTexts, "Tensors of the ensemble, by the member's inputs that they are for.", true},
     YamlKey{"outputs", &kTexts, "Names of the member's outputs as tensors of the ensemble.", true},
+    YamlKey{"when", &kWhen,
+            "It runs only where this is true of the request; otherwise: where no step before it ran that writes the "
+            "same tensors."},
 };
 constexpr YamlRule kStep{.form = Form::kGroup, .keys = kStepKeys};
 constexpr YamlRule kSteps{.form = Form::kList, .least = 1, .item = &kStep};
+constexpr std::array<std::string_view, 1> kLearnChoices{"feedback"};
+constexpr YamlRule kLearn{.form = Form::kChoice, .choices = kLearnChoices};
+constexpr std::array<std::string_view, 4> kLossChoices{"zero_one", "brier", "squared", "absolute"};
+constexpr YamlRule kLoss{.form = Form::kChoice, .choices = kLossChoices};
+constexpr std::array kWeightsKeys{
+    YamlKey{"learn", &kLearn, "What they are learned of: feedback by the ids of requests.", true},
+    YamlKey{"rate", &kText, "How strongly one loss counts, above 0 and up to 10; 0.1 when absent."},
+    YamlKey{"floor", &kText, "The least that a member's weight can be, of all together 1; 0.01 when absent."},
+    YamlKey{"loss", &kLoss,
+            "What a member's answer costs it; zero_one of majority, brier of soft_vote, squared of weighted when "
+            "absent."},
+    YamlKey{"range", &kText, "Of squared and absolute: an error that costs all; 1 when absent."},
+    YamlKey{"output", &kText, "The output that labels are for; the first that is combined when absent."},
+};
+constexpr YamlRule kWeights{.form = Form::kGroup, .keys = kWeightsKeys};
 constexpr std::array kEnsembleKeys{
     YamlKey{"combine", &kCombiner, "How the answers of the members become one."},
     YamlKey{"members", &kMembers, "Models that all get the request."},
     YamlKey{"outputs", &kNames, "The members' outputs that are combined; all that can be when absent."},
     YamlKey{"quorum", &kAtLeastOne, "How many members are enough; all when absent."},
     YamlKey{"deadline", &kTime, "How long members are waited for."},
+    YamlKey{"weights", &kWeights, "How the members' weights are learned; they stay as they are set when absent."},
     YamlKey{"steps", &kSteps, "Instead of members: requests whose tensors lead from one model to the next."},
 };
 constexpr YamlRule kEnsemble{.form = Form::kGroup, .keys = kEnsembleKeys};

@@ -299,6 +299,9 @@ class Translation {
     if (read.combination) {
       places_->add("combination", ensemble.Mark());
       layer_.combination = std::move(read.combination);
+    } else if (read.pipeline) {
+      places_->add("pipeline", ensemble.Mark());
+      layer_.pipeline = std::move(read.pipeline);
     } else if (read.scheduling) {
       set("platform", ensemble);
       set("ensemble_scheduling", ensemble);

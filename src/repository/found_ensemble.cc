@@ -3,7 +3,8 @@
 namespace modelmill {
 
 bool is_ensemble(const YamlModel& entry) {
-  return entry.layer.combination.has_value() || entry.layer.config.platform() == kEnsemblePlatform;
+  return entry.layer.combination.has_value() || entry.layer.pipeline.has_value() ||
+         entry.layer.config.platform() == kEnsemblePlatform;
 }
 
 std::optional<FoundModel> found_ensemble(const YamlModel& entry, const std::string& file, const std::string& folder) {

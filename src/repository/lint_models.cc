@@ -124,8 +124,7 @@ class Linter {
   void lint_members(const std::vector<FoundModel>& models) {
     for (const LintedModel& model : out_.models) {
       if (!model.definition.ensemble) continue;
-      const std::string place =
-          origin_of(model.layers, model.definition.ensemble->combination ? "combination" : "ensemble_scheduling");
+      const std::string place = origin_of(model.layers, ensemble_field(*model.definition.ensemble));
       for (const std::string& member : model.definition.ensemble->members()) {
         const bool known =
             std::any_of(models.begin(), models.end(), [&](const FoundModel& one) { return one.name == member; });

@@ -85,9 +85,12 @@ Engine::Engine(const ServerConfig& config)
     options.control.remote.cache_directory = default_cache_directory();
   options.load.cache_directory = options.control.remote.cache_directory;
   options.control.remote.progress = ProgressBar::for_stderr();
+  weight_keeper_ = std::make_unique<WeightKeeper>(metrics_, WeightKeeper::Options{store_of_decisions(), utc_now});
   const EnsembleFactory ensembles = [this](ModelVersion::Description description, std::shared_ptr<VersionStats> stats,
                                            std::shared_ptr<const EnsemblePlan> plan) {
-    return std::make_shared<EnsembleVersion>(std::move(description), std::move(stats), std::move(plan), members_);
+    auto weights = weight_keeper_->attach(plan);
+    return std::make_shared<EnsembleVersion>(std::move(description), std::move(stats), std::move(plan), members_,
+                                             std::move(weights));
   };
   lifecycle_ = std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), ensembles,
                                                      std::move(options));
@@ -225,6 +228,7 @@ Status Engine::load() {
   watch_routes(std::move(files));
   rollout_keeper_->begin_looking();
   experiment_keeper_->begin_looking();
+  weight_keeper_->begin_looking();
   return ok_status();
 }
 
@@ -274,6 +278,7 @@ void Engine::shutdown() {
   experiment_keeper_->stop();
   inference_.stop_shadows();
   lifecycle_->shutdown();
+  weight_keeper_->stop();
   tracer_.stop();
 }
 

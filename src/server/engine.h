@@ -12,6 +12,7 @@
 #include "catalog/version_factory.h"
 #include "dialect/graphs/graph_table.h"
 #include "experiment/experiment_keeper.h"
+#include "learning/weight_keeper.h"
 #include "lifecycle/controller.h"
 #include "rollout/rollout_keeper.h"
 #include "rollout/route_keeper.h"
@@ -51,6 +52,7 @@ class Engine {
   RouteControl& route_control() { return *route_keeper_; }
   RolloutControl& rollout_control() { return *rollout_keeper_; }
   ExperimentControl& experiment_control() { return *experiment_keeper_; }
+  WeightControl& weight_control() { return *weight_keeper_; }
   const Routes& routes() const { return routes_; }
   const graphs::GraphTable& graphs() const { return graphs_; }
 
@@ -88,6 +90,7 @@ class Engine {
   Mutex store_mutex_;
   std::unique_ptr<FileStore> store_ MM_GUARDED_BY(store_mutex_);
   std::unique_ptr<ModelStates> states_ MM_GUARDED_BY(store_mutex_);
+  std::unique_ptr<WeightKeeper> weight_keeper_;
   std::unique_ptr<RouteKeeper> route_keeper_;
   std::unique_ptr<CodeControl> code_control_;
   // Models hold on to their backends' libraries, which are never closed; the lifecycle goes first all the same.

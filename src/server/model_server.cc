@@ -195,8 +195,8 @@ struct ModelServer::Rep {
     description::add_to(router, engine.catalog(), grpc,
                         {server_version(), config.root_reply, config.tf_metrics_path, config.docs_page});
     const admin::Controls controls{engine.catalog(),         engine.lifecycle().control(), engine.route_control(),
-                                   engine.rollout_control(), engine.experiment_control(),  &offload,
-                                   &engine.routes()};
+                                   engine.rollout_control(), engine.experiment_control(),  engine.weight_control(),
+                                   &offload,                 &engine.routes()};
     admin::add_control(router, controls);
     admin::add_control(grpc, controls);
     invocations::add_to(

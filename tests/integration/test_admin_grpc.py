@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from servers import wait_until
 
 PACKAGE = "modelmill.admin.v1"
-SERVICES = {f"{PACKAGE}.{name}" for name in ("Models", "Routes", "Rollouts", "Experiments")}
+SERVICES = {f"{PACKAGE}.{name}" for name in ("Models", "Routes", "Rollouts", "Experiments", "Ensembles")}
 ROUTE = {
     "split": {"m@1": 75.5, "m@2": 24.5},
     "rules": [{"when": "header:x-tier", "is": "gold", "to": "m@2"}, {"when": "cookie:beta", "to": "m@2"}],
@@ -47,7 +47,7 @@ def server(tmp_path, repository):
 
 
 class Admin:
-    """The four services, made from the file that the server publishes."""
+    """The services, made from the file that the server publishes."""
 
     def __init__(self, server, folder, channel, metadata=()):
         self.server = server

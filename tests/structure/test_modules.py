@@ -13,7 +13,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
 MODULE = re.compile(r"^\s*mm_module\((\w+)([^)]*)\)", re.MULTILINE)
 CODE = (".h", ".hpp", ".c", ".cc")
 DATA_PLANE = {"schedule", "route", "ensemble", "serve"}
-CONTROL_PLANE = {"state", "storage", "repository", "lifecycle", "rollout", "experiment"}
+CONTROL_PLANE = {"state", "storage", "repository", "lifecycle", "rollout", "experiment", "learning"}
 
 
 def module_order():

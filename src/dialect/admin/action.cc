@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dialect/admin/ensembles.h"
 #include "dialect/admin/experiments.h"
 #include "dialect/admin/models.h"
 #include "dialect/admin/rollouts.h"
@@ -14,7 +15,8 @@ namespace modelmill::admin {
 std::span<const Action> actions() {
   static const std::vector<Action> kAll = [] {
     std::vector<Action> all;
-    for (const auto part : {model_actions(), route_actions(), rollout_actions(), experiment_actions()})
+    for (const auto part :
+         {model_actions(), route_actions(), rollout_actions(), experiment_actions(), ensemble_actions()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

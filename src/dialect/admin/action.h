@@ -14,6 +14,7 @@
 #include "catalog/model_control.h"
 #include "catalog/rollout_control.h"
 #include "catalog/route_control.h"
+#include "catalog/weight_control.h"
 #include "route/routes.h"
 #include "runtime/offload.h"
 #include "wire/api_group.h"
@@ -27,6 +28,7 @@ struct Controls {
   RouteControl& routes;
   RolloutControl& rollouts;
   ExperimentControl& experiments;
+  WeightControl& weights;
   Offload* offload = nullptr;               // null: the loop does it
   const Routes* routes_in_force = nullptr;  // where the shadows of routes count; null: they are not told of
 };

@@ -60,9 +60,16 @@ class AdminTest : public ::testing::TestWithParam<bool> {
   testing::FakeRoutes routes_{script_};
   testing::FakeRollouts rollouts_{script_};
   testing::FakeExperiments experiments_{script_};
+  testing::FakeWeights weights_{script_};
   Offload offload_{1, 16};
-  const Controls controls_{
-      catalog_.catalog(), models_, routes_, rollouts_, experiments_, GetParam() ? &offload_ : nullptr, nullptr};
+  const Controls controls_{catalog_.catalog(),
+                           models_,
+                           routes_,
+                           rollouts_,
+                           experiments_,
+                           weights_,
+                           GetParam() ? &offload_ : nullptr,
+                           nullptr};
   HttpRouter router_;
   wire::GrpcMethods methods_;
   std::vector<ActionMethod> bound_;
@@ -269,6 +276,46 @@ TEST_P(AdminTest, ExperimentsByBothDoors) {
               ElementsAre(R"(start x {"route":"r","goal":"g","margin":0.01,"min_users":50,"deploy_winner":true} by )"
                           "127.0.0.1",
                           "deploy x {} by 127.0.0.1", R"(deploy x {"arm":"m@1"} by 127.0.0.1)"));
+}
+
+TEST_P(AdminTest, EnsemblesByBothDoors) {
+  v1::SendFeedbackRequest feedback;
+  feedback.set_name("e");
+  feedback.add_feedback()->set_id("r-1");
+  feedback.mutable_feedback(0)->mutable_label()->set_number_value(3);
+  v1::Feedback& rows = *feedback.add_feedback();
+  rows.set_id("r-2");
+  rows.mutable_label()->mutable_list_value()->add_values()->set_string_value("cat");
+  rows.mutable_label()->mutable_list_value()->add_values()->set_bool_value(true);
+  script_.document = R"({"counted":1,"duplicate":0,"unknown":1,"frozen":0,"unknown_ids":["r-2"]})";
+  const auto counts = call<v1::FeedbackCounts>("Ensembles/SendFeedback", feedback);
+  ASSERT_TRUE(counts.ok()) << counts.status().message();
+  EXPECT_EQ(counts->unknown_ids(0), "r-2");
+  EXPECT_THAT(asked(), ElementsAre(R"(feedback for e {"feedback":[{"id":"r-1","label":3},)"
+                                   R"({"id":"r-2","label":["cat",true]}]})"));
+  script_.document =
+      R"({"name":"e","combine":"majority","learns":true,"rate":0.1,"members":[{"member":"a","weight":0.75,)"
+      R"("configured":0.5,"mean_loss":null}],"mean_loss":0.25,"feedback":{"counted":7},"counted_ever":9})";
+  v1::GetEnsembleRequest get;
+  get.set_name("e");
+  const auto ensemble = call<v1::Ensemble>("Ensembles/GetEnsemble", get);
+  ASSERT_TRUE(ensemble.ok()) << ensemble.status().message();
+  EXPECT_EQ(ensemble->members(0).weight(), 0.75);
+  EXPECT_FALSE(ensemble->members(0).has_mean_loss() || ensemble->has_floor());
+  EXPECT_EQ(ensemble->mean_loss(), 0.25);
+  EXPECT_EQ(ensemble->counted_ever(), 9);
+  EXPECT_EQ(ensemble->feedback().counted(), 7);
+  v1::SetWeightsRequest set;
+  set.set_name("e");
+  (*set.mutable_weights())["a"] = 0;
+  EXPECT_TRUE(call<v1::Ensemble>("Ensembles/SetWeights", set).ok());
+  v1::UnfreezeWeightsRequest unfreeze;
+  unfreeze.set_name("e");
+  EXPECT_TRUE(call<v1::Ensemble>("Ensembles/UnfreezeWeights", unfreeze).ok());
+  EXPECT_EQ(ask("POST", "/ensembles/e/freeze").status, 200);
+  EXPECT_EQ(ask("POST", "/ensembles/e/reset").status, 200);
+  EXPECT_THAT(asked(), ElementsAre("show e", R"(set e {"weights":{"a":0}} by 127.0.0.1)", "unfreeze e by 127.0.0.1",
+                                   "freeze e by 127.0.0.1", "reset e by 127.0.0.1"));
 }
 
 INSTANTIATE_TEST_SUITE_P(OnLoopAndOffload, AdminTest, ::testing::Bool());

@@ -85,7 +85,13 @@ void write_runtimes(JsonWriter& json, const RuntimeReport& report) {
 void write_ensemble(JsonWriter& json, const Explanation& explanation) {
   json.key("ensemble").begin_object().field("combination", explanation.combination).key("steps").begin_array();
   for (const std::string& step : explanation.steps) json.value(step);
-  json.end_array().end_object();
+  json.end_array();
+  if (!explanation.weights.empty()) {
+    json.key("weights").begin_object();
+    for (const auto& [member, weight] : explanation.weights) json.field(member, weight);
+    json.end_object();
+  }
+  json.end_object();
 }
 
 void write_devices(JsonWriter& json, const std::vector<DeviceUse>& devices) {

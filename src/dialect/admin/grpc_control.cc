@@ -226,6 +226,23 @@ void add_experiments(Binder& to) {
                                             "/admin/experiments/{experiment}/stop", by_name<StopExperimentRequest>);
 }
 
+void add_ensembles(Binder& to) {
+  using namespace v1;
+  constexpr const char* kEnsemble = "/admin/ensembles/{ensemble}";
+  to.add<ListEnsemblesRequest, ListEnsemblesResponse>("Ensembles/ListEnsembles", "GET", "/admin/ensembles", nothing);
+  to.add<GetEnsembleRequest, Ensemble>("Ensembles/GetEnsemble", "GET", kEnsemble, by_name<GetEnsembleRequest>);
+  to.add<SendFeedbackRequest, FeedbackCounts>("Ensembles/SendFeedback", "POST", "/admin/ensembles/{ensemble}/feedback",
+                                              with_rest<SendFeedbackRequest>);
+  to.add<SetWeightsRequest, Ensemble>("Ensembles/SetWeights", "POST", "/admin/ensembles/{ensemble}/weights",
+                                      with_rest<SetWeightsRequest>);
+  to.add<FreezeWeightsRequest, Ensemble>("Ensembles/FreezeWeights", "POST", "/admin/ensembles/{ensemble}/freeze",
+                                         by_name<FreezeWeightsRequest>);
+  to.add<UnfreezeWeightsRequest, Ensemble>("Ensembles/UnfreezeWeights", "POST", "/admin/ensembles/{ensemble}/unfreeze",
+                                           by_name<UnfreezeWeightsRequest>);
+  to.add<ResetWeightsRequest, Ensemble>("Ensembles/ResetWeights", "POST", "/admin/ensembles/{ensemble}/reset",
+                                        by_name<ResetWeightsRequest>);
+}
+
 }  // namespace
 
 std::vector<ActionMethod> add_control(wire::GrpcMethods& methods, const Controls& controls) {
@@ -234,6 +251,7 @@ std::vector<ActionMethod> add_control(wire::GrpcMethods& methods, const Controls
   add_routes(binder);
   add_rollouts(binder);
   add_experiments(binder);
+  add_ensembles(binder);
   const google::protobuf::FileDescriptor* const file = v1::Model::descriptor()->file();
   for (int i = 0; i < file->service_count(); ++i) methods.describe(file->service(i));
   return binder.bound();

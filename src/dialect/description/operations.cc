@@ -131,6 +131,13 @@ constexpr Operation kOperations[] = {
     {kAdmin, "post", "/admin/experiments/{experiment}/outcomes", "What users did", kJson},
     {kAdmin, "post", "/admin/experiments/{experiment}/deploy", "Gives all to the winner", kJson},
     {kAdmin, "post", "/admin/experiments/{experiment}/stop", "Ends it"},
+    {kAdmin, "get", "/admin/ensembles", "The ensembles whose members have weights"},
+    {kAdmin, "get", "/admin/ensembles/{ensemble}", "The weights, and what they were learned of"},
+    {kAdmin, "post", "/admin/ensembles/{ensemble}/feedback", "What would have been right for requests", kJson},
+    {kAdmin, "post", "/admin/ensembles/{ensemble}/weights", "Sets the weights", kJson},
+    {kAdmin, "post", "/admin/ensembles/{ensemble}/freeze", "Feedback doesn't move them any more"},
+    {kAdmin, "post", "/admin/ensembles/{ensemble}/unfreeze", "It does again"},
+    {kAdmin, "post", "/admin/ensembles/{ensemble}/reset", "What the configuration says again"},
 };
 
 }  // namespace

@@ -87,14 +87,14 @@ class EnsembleRunTest : public ::testing::Test {
     return plan;
   }
 
-  void make(std::shared_ptr<const EnsemblePlan> plan) {
+  void make(std::shared_ptr<const EnsemblePlan> plan, std::shared_ptr<CombinationWeights> weights = nullptr) {
     ModelVersion::Description description;
     description.definition.name = "e";
     description.version = 7;
     version_.reset();
     stats_.reset();
     stats_ = std::make_shared<VersionStats>(metrics_, "e", 7);
-    version_ = std::make_unique<EnsembleVersion>(description, stats_, std::move(plan), members_);
+    version_ = std::make_unique<EnsembleVersion>(description, stats_, std::move(plan), members_, std::move(weights));
   }
 
   struct Asked {

@@ -102,4 +102,26 @@ class FakeExperiments final : public ExperimentControl {
   Script& script_;
 };
 
+class FakeWeights final : public WeightControl {
+ public:
+  explicit FakeWeights(Script& script) : script_(script) {}
+  Result<std::string> list() override { return script_.answer("list ensembles"); }
+  Result<std::string> show(const std::string& name) override { return script_.answer("show " + name); }
+  Result<std::string> feedback(const std::string& name, std::string_view batch) override {
+    return script_.answer("feedback for " + name + " " + std::string(batch));
+  }
+  Result<std::string> set(const std::string& name, std::string_view request, const std::string& by) override {
+    return script_.answer("set " + name + " " + std::string(request) + " by " + by);
+  }
+  Result<std::string> freeze(const std::string& name, bool frozen, const std::string& by) override {
+    return script_.answer((frozen ? "freeze " : "unfreeze ") + name + " by " + by);
+  }
+  Result<std::string> reset(const std::string& name, const std::string& by) override {
+    return script_.answer("reset " + name + " by " + by);
+  }
+
+ private:
+  Script& script_;
+};
+
 }  // namespace modelmill::admin::testing
