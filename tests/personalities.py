@@ -28,8 +28,8 @@ def free_ports(count):
     return ports
 
 
-def run_as(name, *arguments, env=None):
-    return servers.run_cli("--as", name, *arguments, env=env)
+def run_as(name, *arguments, env=None, **options):
+    return servers.run_cli("--as", name, *arguments, env=env, **options)
 
 
 def status(url, path, method="GET", headers=None, body=None):

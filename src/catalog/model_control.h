@@ -52,12 +52,14 @@ struct VersionAssignment {
 /// A model that somebody asks to be served from a place.
 struct ModelAddition {
   /// The name of a file or folder in a folder that the server was started with, or a URL that is allowed.
-  std::string place;
+  std::string place = {};
   /// What it is called; empty: as it calls itself.
   std::string model = {};
   /// Rows of an execution, at most, and how long one waits for more; nullopt: as it says itself.
   std::optional<int64_t> batch_size = {};
   std::optional<std::chrono::milliseconds> batch_delay = {};
+  /// A folder of this machine that whoever asks answers for, instead of the place; empty: the place.
+  std::string folder = {};
 };
 
 /// The version that was found there.

@@ -74,7 +74,7 @@ std::string help_text(const std::vector<CommandText>& commands) {
   out += "\nOptions:\n" + entry("-h, --help", "Print this help") + entry("--version", "Print the version") +
          entry("--as SERVER ARGUMENTS...",
                "Take another server's arguments and stand in for it: "
-               "tritonserver, tensorflow_model_server, torchserve or mlserver");
+               "tritonserver, tensorflow_model_server, torchserve, mlserver or kserve");
   return out +
          "\nExamples:\n"
          "  modelmill serve model.onnx                  serve one file\n"

@@ -25,7 +25,7 @@ std::string commands_markdown() {
   }
   out +=
       "| `modelmill --as SERVER ARGUMENTS...` | Take another server's arguments and stand in for it: "
-      "tritonserver, tensorflow_model_server, torchserve or mlserver |\n"
+      "tritonserver, tensorflow_model_server, torchserve, mlserver or kserve |\n"
       "| `modelmill --version` | Print the version |\n";
   for (const CommandText& command : commands) {
     out += "\n### modelmill " + command.name + "\n\n    " + command.usage + "\n\n| option | meaning |\n|---|---|\n";

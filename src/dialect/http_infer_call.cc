@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "dialect/infer_observer.h"
 #include "dialect/large_work.h"
 #include "dialect/route_facts.h"
 #include "dialect/server_timing.h"
@@ -12,6 +13,7 @@ void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options, Ro
   routed_ = std::move(routed);
   timed_ = options.server_timing || asks_timing(http());
   offload_ = options.offload;
+  observer_ = options.observer;
   encoding_ = choose_encoding(http().header("accept-encoding"));
   exchange_->on_abandoned([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->abandon();
@@ -100,6 +102,7 @@ void HttpInferCall::answer() {
 wire::HttpReply HttpInferCall::make_reply() {
   if (responses_ != 1) response_.status = internal("expected a single response, got " + std::to_string(responses_));
   const RequestTimes times = response_.times;
+  if (observer_) observer_->answered(served_model(), explains(), response_.status, times);
   wire::HttpReply reply = write(std::move(response_));
   compress_reply(reply, encoding_);
   add_route_headers(reply, routed_);

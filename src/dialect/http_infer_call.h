@@ -44,6 +44,8 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   /// What clients are told who ask a model that gives any number of answers; null: they get them all, and on_response()
   /// is the dialect's.
   virtual const char* many_answers() const;
+  /// It asks for an explanation, and not for a prediction.
+  virtual bool explains() const { return false; }
   /// The client has gone away. Loop thread.
   virtual void abandoned() {}
 
@@ -74,6 +76,7 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   int64_t version_ = 0;
   bool timed_ = false;
   Offload* offload_ = nullptr;
+  std::shared_ptr<InferObserver> observer_;  // null: nobody looks
   RoutedRequestPtr routed_;
   CancelToken cancel_;
   VersionPin pin_;           // until it is read

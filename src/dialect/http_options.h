@@ -1,9 +1,13 @@
 #pragma once
 
+#include <memory>
+
 #include "dialect/http_compression.h"
 #include "runtime/offload.h"
 
 namespace modelmill {
+
+class InferObserver;
 
 /// What whoever sets the server up tells the dialects of HTTP.
 struct HttpOptions {
@@ -13,6 +17,8 @@ struct HttpOptions {
   bool server_timing = false;
   /// Where large bodies are parsed and large answers written; null: on the loop. Outlives the wire.
   Offload* offload = nullptr;
+  /// Who is told of the inferences that come by the dialect; null: nobody.
+  std::shared_ptr<InferObserver> observer = nullptr;
 };
 
 }  // namespace modelmill

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -37,6 +38,8 @@ struct ModelSources {
   std::shared_ptr<const TfServingConfig> listed = {};
   /// Models of that list that are in none of these folders are the client's own: see FoundModel::untrusted.
   std::set<std::string> trusted = {};
+  /// What models have as parameters, by name, unless their files say another thing.
+  std::map<std::string, std::string> parameters = {};
 };
 
 /// How models come and go.

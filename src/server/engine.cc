@@ -14,6 +14,7 @@
 #include "repository/declared_graphs.h"
 #include "repository/declared_routes.h"
 #include "schedule/scheduled_version.h"
+#include "server/declared_wishes.h"
 #include "server/malloc_tuning.h"
 #include "storage/progress_bar.h"
 
@@ -197,12 +198,15 @@ Status Engine::load() {
   if (config_.keep_decisions) MM_RETURN_IF_ERROR(open_states(false).status());
   MM_RETURN_IF_ERROR(route_keeper_->restore());
   MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  if (const auto problems = check_wishes(declared); !problems.empty()) return status_of(problems.front());
   // Models take their time, and this is known at once.
   if (const DeclaredGraphs graphs = read_declared_graphs(config_.paths); !graphs.problems.empty())
     return status_of(graphs.problems.front());
   lifecycle_->set_device_budgets(declared.device_memory);
-  MM_RETURN_IF_ERROR(lifecycle_->load(
-      {config_.paths, config_.model_config_name, config_.model_config_file, config_.batching_parameters_file}));
+  ModelSources sources{config_.paths, config_.model_config_name, config_.model_config_file,
+                       config_.batching_parameters_file};
+  sources.parameters = config_.model_parameters;
+  MM_RETURN_IF_ERROR(lifecycle_->load(sources));
   const auto table = catalog_.table();
   const auto entries = table->entries();
   // What is yet to be asked for may still be good.
@@ -226,11 +230,14 @@ Status Engine::load() {
 
 Result<std::vector<std::string>> Engine::declare_routes() {
   MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  if (const auto problems = check_wishes(declared); !problems.empty()) return status_of(problems.front());
   lifecycle_->set_device_budgets(declared.device_memory);
   for (const YamlRoute& route : declared.routes) {
     const Status status = route_keeper_->declare(route.route, route.place);
     if (!status.ok()) return status.with_context(route.place);
   }
+  MM_RETURN_IF_ERROR(rollout_keeper_->declare(rollouts_of(declared), declared.listing_files));
+  MM_RETURN_IF_ERROR(experiment_keeper_->declare(experiments_of(declared), declared.listing_files));
   return declared.files;
 }
 
@@ -251,7 +258,7 @@ void Engine::watch_routes(std::vector<std::string> files) {
   if (files.empty() || mode == ControlMode::kNone || mode == ControlMode::kExplicit) return;
   const auto declare_again = [this] {
     if (const Status status = declare_routes().status(); !status.ok())
-      Log::error("the routes and budgets of a changed file are not taken", {{"reason", status.message()}});
+      Log::error("what a changed file declares beside models is not taken", {{"reason", status.message()}});
     if (const Status status = declare_graphs(); !status.ok())
       Log::error("inference graphs of changed files are not taken; those from before are served on",
                  {{"reason", status.message()}});

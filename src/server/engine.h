@@ -67,7 +67,8 @@ class Engine {
   std::unique_ptr<ExperimentKeeper> make_experiment_keeper();
   /// Where those keep what they decide; null: nowhere.
   std::function<Result<StateStore*>(bool make)> store_of_decisions();
-  /// Puts in force what the files of the command line declare: routes, and the budgets of devices. The files.
+  /// Puts in force what the files of the command line declare: routes, rollouts, experiments, and the budgets of devices.
+  /// The files.
   Result<std::vector<std::string>> declare_routes();
   /// The same of inference graphs, which lead to models and routes. All or none.
   Status declare_graphs();

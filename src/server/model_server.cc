@@ -7,18 +7,22 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "base/chance.h"
 #include "base/log.h"
 #include "dialect/admin/control.h"
+#include "dialect/admin/grpc_control.h"
 #include "dialect/admin/service.h"
 #include "dialect/description/service.h"
 #include "dialect/graphs/service.h"
 #include "dialect/http_router.h"
 #include "dialect/invocations/service.h"
+#include "dialect/kserve_v1/runtime_metrics.h"
 #include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
+#include "dialect/mlserver/metrics.h"
 #include "dialect/openai/service.h"
 #include "dialect/predict/service.h"
 #include "dialect/tfserving/service.h"
@@ -36,6 +40,7 @@
 #include "server/process_metrics.h"
 #include "server/protobuf_log.h"
 #include "server/signal_watcher.h"
+#include "server/torchserve_snapshots.h"
 #include "server/version.h"
 #include "wire/health_watches.h"
 
@@ -85,8 +90,9 @@ struct ModelServer::Rep {
       : config(std::move(c)),
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
+        kserve(config.kserve_runtime ? std::make_shared<kserve_v1::RuntimeMetrics>() : nullptr),
         v2(engine.inference(),
-           {config.server_name, server_version(), [this] { return ready(); }, http_options(),
+           {config.server_name, server_version(), [this] { return ready(); }, observed_options(),
             &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
             config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body}) {}
 
@@ -94,16 +100,27 @@ struct ModelServer::Rep {
     const size_t inflated = config.http_inflated > 0 ? config.http_inflated : config.limits.inflated;
     return {{inflated, wire::refused_counter(engine.metrics(), "inflated")}, config.server_timing, &offload};
   }
+  /// Of the protocols whose inferences KServe's metrics count.
+  HttpOptions observed_options() {
+    HttpOptions options = http_options();
+    options.observer = kserve;
+    return options;
+  }
   bool ready() { return started && !stopping && (config.ready_without_models || engine.lifecycle().all_ready()); }
 
   ServerConfig config;
   SignalWatcher signals;  // before any other thread, so that all inherit the mask
   std::atomic<bool> started{false};
   std::atomic<bool> stopping{false};
+  // Of TorchServe; nullopt: it has none. They outlive what the engine runs.
+  std::optional<TorchserveSnapshots> snapshots;
+  std::optional<SnapshottingControl> snapshotting;
   Engine engine;
   RecordFiles record_files{engine.metrics()};
   wire::LoopPool loops;
   Offload offload{usable_cores(), kMostLargeRequests};
+  const std::shared_ptr<kserve_v1::RuntimeMetrics> kserve;  // null: nobody asks for them
+  std::unique_ptr<mlserver::ServerMetrics> mlserver;        // likewise
   kserve_v2::Service v2;
   HttpRouter services;  // what graphs ask, by the paths of V1 and V2
   HttpRouter router;
@@ -139,32 +156,59 @@ struct ModelServer::Rep {
       access.curl_options->append(access.curl_options->empty() ? "" : " ").append(TorchKeyGate::kCurlOption);
   }
 
+  wire::HttpHandler handler() { return mlserver ? mlserver->counted(router.handler()) : router.handler(); }
+
+  /// What TorchServe's management changes is in its snapshots.
+  ModelControl& torchserve_control() {
+    ModelControl& control = engine.lifecycle().control();
+    if (config.torchserve_snapshots.folder.empty()) return control;
+    snapshots.emplace(config.torchserve_snapshots, engine.catalog(), control, engine.lifecycle().workflows());
+    return snapshotting.emplace(control, *snapshots);
+  }
+
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     const auto observers = std::make_shared<tfserving::Observers>(record_files);
     if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
-    tfserving::add_to(router, engine.inference(), http_options(), observers);
+    tfserving::add_to(router, engine.inference(), observed_options(), observers,
+                      kserve ? tfserving::Dialects::kKserveV1 : tfserving::Dialects::kBoth);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     add_graphs(observers);
     openai::add_to(router, engine.inference(), http_options());
-    const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
-                                    {server_version(), [this] { return ready(); }, http_options(), keys});
+    // A model of a multi-model endpoint that can't be loaded is no reason to end the others.
+    const bool multi_model = !config.multi_model_folders.empty();
+    const auto healthy = [this, multi_model] { return multi_model ? started && !stopping : ready(); };
+    const torchserve::Service torch(
+        engine.inference(), torchserve_control(),
+        {server_version(), healthy, http_options(), keys, multi_model, &engine.lifecycle().workflows()});
     torch.add_to(router);
     torch.add_to(grpc);
     std::function<std::string()> more_metrics;
     if (config.torchserve_metrics) more_metrics = [torch] { return torch.metrics_page(); };
-    admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
-    description::add_to(router, engine.catalog(), grpc, {server_version(), config.root_reply, config.tf_metrics_path});
-    admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
-                                engine.rollout_control(), engine.experiment_control(), &offload, &engine.routes()});
-    invocations::add_to(router, engine.inference(),
-                        {server_version(), [this] { return ready(); }, http_options(), v2.regions(),
-                         config.default_model, config.cloud_routes});
-    if (config.access_log) {
-      router.set_access_log(log_access);
-      grpc.set_call_log(log_call);
+    if (kserve) more_metrics = [this] { return kserve->render(engine.catalog()); };
+    if (!config.mlserver_metrics_prefix.empty()) {
+      mlserver = std::make_unique<mlserver::ServerMetrics>(config.mlserver_metrics_prefix);
+      more_metrics = [this] { return mlserver->render(engine.catalog()); };
     }
+    admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
+    description::add_to(router, engine.catalog(), grpc,
+                        {server_version(), config.root_reply, config.tf_metrics_path, config.docs_page});
+    const admin::Controls controls{engine.catalog(),         engine.lifecycle().control(), engine.route_control(),
+                                   engine.rollout_control(), engine.experiment_control(),  &offload,
+                                   &engine.routes()};
+    admin::add_control(router, controls);
+    admin::add_control(grpc, controls);
+    invocations::add_to(
+        router, engine.inference(),
+        {server_version(), [this] { return ready(); }, http_options(), v2.regions(), config.default_model,
+         config.cloud_routes, config.multi_model_folders, &engine.lifecycle().control()});
+    if (config.access_log) router.set_access_log(log_access);
+    if (config.access_log || mlserver)
+      grpc.set_call_log([this](const wire::GrpcCallRecord& call) {
+        if (config.access_log) log_call(call);
+        if (mlserver) mlserver->ended(call);
+      });
     grpc.set_compression(config.grpc_compression);
     v2.add_to(grpc);
     health_watches = wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
@@ -191,6 +235,7 @@ struct ModelServer::Rep {
   }
 
   void stop() {
+    if (snapshots && started) snapshots->save("shutdown");
     stopping = true;
     if (keys) keys->remove_file();
     health_watches->look_again();
@@ -230,9 +275,9 @@ Status ModelServer::start() {
       log_access(access_record(request, status, bytes));
     };
   rep_->listener =
-      std::make_unique<wire::Server>(rep_->loops, options, rep_->router.handler(), rep_->grpc, rep_->engine.metrics());
+      std::make_unique<wire::Server>(rep_->loops, options, rep_->handler(), rep_->grpc, rep_->engine.metrics());
   rep_->loops.start();
-  return rep_->listener->listen();
+  return rep_->config.listen_when_loaded ? ok_status() : rep_->listener->listen();
 }
 
 Status ModelServer::run_until_signal() {
@@ -255,11 +300,14 @@ Status ModelServer::run_until_signal() {
     ::_exit(0);
   }
   loader.join();
+  rep.started = loaded.ok();
+  if (loaded.ok() && rep.config.listen_when_loaded) loaded = rep.listener->listen();
   if (!loaded.ok()) {
+    rep.started = false;
     rep.stop();
     return loaded;
   }
-  rep.started = true;
+  if (rep.snapshots) rep.snapshots->save("startup");
   const wire::TlsOptions& tls = rep.config.tls;
   const CurlOptions curl{
       rep.access.curl_options,

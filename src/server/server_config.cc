@@ -82,7 +82,7 @@ std::vector<wire::Endpoint> endpoints_of(const ServerConfig& config) {
 }
 
 Status check_server_config(const ServerConfig& config) {
-  if (config.paths.empty() && config.model_config_file.empty())
+  if (config.paths.empty() && config.model_config_file.empty() && config.multi_model_folders.empty())
     return invalid_argument("PATH is required: no model is named; give a model file or a folder of models");
   if (config.host.empty()) return invalid_argument("--host is empty; it must be an address or a name");
   MM_RETURN_IF_ERROR(check_range("--port", config.port, 0, 65'535));

@@ -15,6 +15,7 @@
 #include "route/shadow_budget.h"
 #include "server/access/access_config.h"
 #include "server/state_directory.h"
+#include "server/torchserve_snapshot_config.h"
 #include "server/trace_config.h"
 #include "wire/server.h"
 
@@ -36,7 +37,12 @@ struct ServerConfig {
   std::string model_config_file;
   std::string batching_parameters_file;
 
+  /// What models have as parameters, by name, unless their files say another thing.
+  std::map<std::string, std::string> model_parameters;
+
   FailedModels failed_models = FailedModels::kServeOthers;
+  /// Nobody listens before the start is over: for who takes an open port for a sign that the models are there.
+  bool listen_when_loaded = false;
   /// It says that it is ready once its start is over, whether its models are or not.
   bool ready_without_models = false;
   /// What models' configurations leave out is found out; else a model whose configuration lacks something fails.
@@ -46,12 +52,22 @@ struct ServerConfig {
   std::string tf_metrics_path;
   /// The page of metrics begins with TorchServe's.
   bool torchserve_metrics = false;
+  /// It begins with those of KServe's runtimes, and the paths that begin with /v1 are KServe's alone.
+  bool kserve_runtime = false;
+  /// It begins with MLServer's, of which those of HTTP begin with this; empty: it doesn't.
+  std::string mlserver_metrics_prefix;
+  TorchserveSnapshotConfig torchserve_snapshots;
   /// What GET / answers in the place of the front page.
   std::optional<description::RootReply> root_reply;
+  /// The front page is at /docs, too.
+  bool docs_page = false;
   /// The model or route of requests to /invocations that name none; empty: the only model.
   std::string default_model;
   /// Where Vertex AI asks.
   invocations::CloudRoutes cloud_routes;
+  /// Where the models of a multi-model endpoint of SageMaker's may lie; it needs none at the start. None: it is no such
+  /// endpoint.
+  std::vector<std::string> multi_model_folders;
   /// Clients may name another path in Triton's header, where they can ask at Vertex AI's path of inference alone.
   bool vertex_redirect = false;
   /// The name under which it tells of itself.

@@ -1,4 +1,4 @@
-"""KServe's own clients, unmodified: kserve_client_main.py ADDRESS asks a server with the models of test_kserve.py."""
+"""KServe's own clients, unmodified: kserve_client_main.py ADDRESS [GRPC_ADDRESS] asks a server with the models of test_kserve.py."""
 
 import asyncio
 import sys
@@ -11,6 +11,7 @@ from kserve.inference_client import InferenceGRPCClient, InferenceRESTClient, RE
 import checks_main
 
 ADDRESS = sys.argv[1]
+GRPC = sys.argv[2] if len(sys.argv) > 2 else ADDRESS
 URL = f"http://{ADDRESS}"
 ROWS = np.random.default_rng(3).random((2, 64), np.float32)
 
@@ -27,7 +28,7 @@ def rest(call, protocol="v1"):
 
 def grpc(call):
     async def ask():
-        async with InferenceGRPCClient(ADDRESS) as client:
+        async with InferenceGRPCClient(GRPC) as client:
             return await call(client)
 
     return asyncio.run(ask())

@@ -264,6 +264,59 @@ def test_tritons_sagemaker(as_triton):
     assert "SAGEMAKER_TRITON_PING_MODE=live" in server.log() and "SAGEMAKER_TRITON_INFERENCE_TYPE" not in server.log()
 
 
+def test_tritons_multi_model_endpoint(serve, tmp_path):
+    """As SageMaker does it: nothing at the start, then archives that it has unpacked, one by one."""
+    for name, factor in (("aaa", 2), ("bbb", 3)):
+        folder = tmp_path / "repository" / name / "model"
+        folder.mkdir(parents=True)
+        models.save(models.scaled(factor), folder / "model.onnx")
+    broken = tmp_path / "repository/ccc/model"
+    broken.mkdir(parents=True)
+    (broken / "model.onnx").write_bytes(b"no model")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    models.save(models.scaled(5), elsewhere / "model.onnx")
+    (tmp_path / "dummy").mkdir()
+    server = serve(
+        "--model-repository=dummy", f"--model-repository={tmp_path / 'repository'}", "--model-control-mode=explicit",
+        "--allow-sagemaker=true", "--allow-http=false", "--allow-grpc=false", "--allow-metrics=false", "--sagemaker-port=0",
+        personality="tritonserver", cwd=tmp_path, check_ready=False,
+        env={"MODELMILL_BIND": "127.0.0.1", "SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_TRITON_PING_MODE": "live"},
+    )  # fmt: skip
+
+    def url(name):
+        return str(tmp_path / "repository" / name / "model")
+
+    def load(name, folder=None):
+        return server.post_json("/models", {"model_name": name, "url": folder or url(name)})
+
+    def ask(name):
+        path = f"/models/{name}/invoke"
+        return invoke(server, {"instances": ROWS}, {TARGET: "some/archive.tar.gz"}, path)
+
+    servers.wait_until(lambda: server.get("/ping")[0] == 200, "it lives")
+    assert server.get_json("/models") == {"models": []} and ask("aaa")[0] == 404
+    assert load("aaa") == (200, {}) and load("bbb") == (200, {})
+    assert ask("aaa") == (200, {"predictions": TWICE})
+    assert ask("bbb")[1]["predictions"][0] == [3, 6, 9, 12]
+    assert server.get_json("/models")["models"] == [{"modelName": name, "modelUrl": url(name)} for name in ("aaa", "bbb")]
+    assert server.get_json("/models/bbb") == {"modelName": "bbb", "modelUrl": url("bbb")}
+    status, reply = load("aaa")
+    assert status == 409 and "loaded already" in reply["error"]
+    status, reply = load("ccc")
+    assert status == 400 and "ccc" in reply["error"]
+    assert server.get("/models/ccc")[0] == 404 and server.get("/ping")[0] == 200
+    status, reply = load("ddd", str(elsewhere))
+    assert status == 400 and "is not below" in reply["error"]
+    assert server.request("DELETE", "/models/aaa")[0] == 200 and server.request("DELETE", "/models/aaa")[0] == 404
+    assert ask("aaa")[0] == 404 and ask("bbb")[0] == 200
+    assert load("aaa") == (200, {}) and ask("aaa")[0] == 200
+    assert "SAGEMAKER_TRITON_PING_MODE" not in server.log()
+    # What TorchServe has at these paths is below its prefix.
+    assert {one["modelName"] for one in server.get_json("/torchserve/models")["models"]} == {"aaa", "bbb"}
+    assert server.request("POST", "/torchserve/models?url=aaa", b"")[0] == 403
+
+
 def redirected(server, path, to, body=b"{}", **headers):
     return server.request("POST", path, body, {"X-Vertex-Ai-Triton-Redirect": to, **headers})
 

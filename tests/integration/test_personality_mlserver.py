@@ -84,6 +84,43 @@ def test_each_port_serves_its_own(serve, place):
     assert status(server.url, "/models?url=twice", "POST")[0] == 403
 
 
+def test_metrics_have_mlservers_names(serve, place):
+    chosen = ports()
+    server = start(serve, place, {"host": "127.0.0.1", **chosen})
+    infer(server.url)
+    infer(server.url)
+    assert status(server.url, "/v2/models/nobody")[0] == 404
+    client = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{chosen['grpc_port']}")
+    assert client.is_server_live()
+    client.close()
+    page = status(f"http://127.0.0.1:{chosen['metrics_port']}", "/metrics")[1]
+    for line in (
+        'model_infer_request_success_total{model="twice",version="1"} 2',
+        'model_infer_request_failure_total{model="twice",version="1"} 0',
+        'model_infer_request_duration_count{model="twice",version="1"} 2',
+        'rest_server_requests_total{method="POST",path="/v2/models/{model_name}/infer",status_code="200",app_name="mlserver"} 2',
+        'rest_server_requests_total{method="GET",path="/v2/models/{model_name}",status_code="404",app_name="mlserver"} 1',
+        'rest_server_requests_in_progress{method="POST",app_name="mlserver"} 0',
+        'grpc_server_handled_total{grpc_type="UNARY",grpc_service="inference.GRPCInferenceService",grpc_method="ServerLive",code="OK"} 1',
+    ):
+        assert line + "\n" in page, line
+    assert "nv_inference_request_success" in page and 'path="/v2/health' not in page
+
+
+def test_a_dotenv_file_counts_least(serve, place, tmp_path):
+    chosen = ports()
+    (place / "settings.json").unlink(missing_ok=True)
+    lines = [f"export MLSERVER_{name.upper()}='{port}'" for name, port in chosen.items()]
+    (tmp_path / ".env").write_text("\n".join([*lines, "MLSERVER_HOST=127.0.0.1  # here", "MLSERVER_SERVER_NAME=file"]))
+    server = start(serve, place, env={"MLSERVER_SERVER_NAME": "environment"}, cwd=tmp_path)
+    infer(server.url)
+    assert server.port == chosen["http_port"] and server.get_json("/v2")["name"] == "environment"
+    server.stop()
+    (tmp_path / ".env").write_text("MLSERVER_HOST='open")
+    result = run_as("mlserver", "start", str(place), cwd=tmp_path)
+    assert result.returncode == 1 and ".env:1: the quotation of MLSERVER_HOST does not end" in result.stderr
+
+
 def test_the_model_of_the_environment(serve, place, tmp_path):
     (tmp_path / "empty").mkdir()
     model = {"MLSERVER_MODEL_NAME": "mine", "MLSERVER_MODEL_URI": str(place / "twice/model.onnx")}

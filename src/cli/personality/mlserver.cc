@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "cli/personality/dotenv.h"
 #include "cli/personality/flag_reference.h"
 #include "cli/personality/mlserver_draft.h"
 #include "cli/suggestion.h"
@@ -78,6 +79,7 @@ Status finish(const std::string& folder, const Environment& environment, Mlserve
   if (draft.parallel_workers > 1) config.instances = draft.parallel_workers;
   if (draft.stop_seconds >= 0) config.drain_timeout = std::chrono::seconds(draft.stop_seconds);
   if (draft.message_bytes > 0) config.limits.grpc_message = static_cast<size_t>(draft.message_bytes);
+  if (draft.metrics) config.mlserver_metrics_prefix = draft.metrics_prefix;
   if (draft.structured_log) config.log_format = LogFormat::kJson;
   draft.launch.log.debug = draft.debug;
   if (draft.grpc_port == draft.http_port && draft.http_port != 0)
@@ -106,8 +108,10 @@ Outcome start(const std::vector<std::string>& arguments, const Environment& envi
   draft.launch.config.server_name = kName;
   draft.launch.config.root_reply = {404, "application/json", R"({"detail":"Not Found"})"};
   std::vector<const MlserverSetting*> ignored;
-  Status status = read_mlserver_settings(folder, environment, draft, ignored);
-  if (status.ok()) status = finish(folder, environment, draft);
+  const auto whole = with_dotenv(".env", environment);
+  Status status = whole.status();
+  if (status.ok()) status = read_mlserver_settings(folder, *whole, draft, ignored);
+  if (status.ok()) status = finish(folder, *whole, draft);
   if (!status.ok()) return Answer{1, std::string(kName) + ": " + status.message() + "\n"};
   for (const MlserverSetting* setting : ignored)
     draft.launch.notices.push_back(

@@ -22,6 +22,7 @@ struct MlserverDraft {
   int metrics_port = 8082;
   int64_t message_bytes = 0;  // 0: not said
   bool metrics = true;
+  std::string metrics_prefix = "rest_server";
   bool structured_log = false;
 };
 

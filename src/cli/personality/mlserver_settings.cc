@@ -74,6 +74,15 @@ Status take_metrics(Draft& draft, const std::string& value) {
   return invalid_argument("must be /metrics, or null for none, not '" + value + "'");
 }
 
+Status take_metrics_prefix(Draft& draft, const std::string& value) {
+  const auto may_be = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == ':'; };
+  if (value.empty() || std::isdigit(static_cast<unsigned char>(value.front())) != 0 ||
+      !std::all_of(value.begin(), value.end(), may_be))
+    return invalid_argument("must be the begin of a metric's name, of letters, digits and '_', not '" + value + "'");
+  draft.metrics_prefix = value;
+  return ok_status();
+}
+
 Status take_message_bytes(Draft& draft, const std::string& value) {
   if (value == "null" || value == "-1") return ok_status();
   const auto number = read_long(value);
@@ -142,8 +151,9 @@ std::vector<MlserverSetting> watching_settings() {
   return {
       {{"metrics_endpoint", kText, kSame, "null: none; another path is refused", "/metrics"}, take_metrics},
       {{"metrics_port", kInteger, kMapped, "`--listen`, for metrics alone", "8082"}, take_port<&Draft::metrics_port>},
-      {{"metrics_rest_server_prefix", kText, kIgnored, "[metrics](metrics.md) have their own names", "rest_server"},
-       check_text<Draft>},
+      {{"metrics_rest_server_prefix", kText, kSame,
+        "what the names of [metrics](metrics.md#of-mlserver) of HTTP begin with", "rest_server"},
+       take_metrics_prefix},
       {{"metrics_dir", kText, kIgnored, "nothing of metrics is in files", ".metrics"}, check_text<Draft>},
       {{"use_structured_logging", kBool, kMapped, "`--log-format json`", "true"}, take_switch<&Draft::structured_log>},
       {{"logging_settings", kText, kIgnored, "the log goes to standard error, and Python's logging is not asked",

@@ -65,6 +65,7 @@ TEST_F(MlserverTest, WithoutSettingsItIsAsMlserverIs) {
   EXPECT_THAT(config.control.load_models, ElementsAre("*"));
   EXPECT_EQ(config.failed_models, FailedModels::kEnd);
   EXPECT_EQ(config.server_name, "mlserver");
+  EXPECT_EQ(config.mlserver_metrics_prefix, "rest_server");
   ASSERT_THAT(taken.notices, SizeIs(1));
   EXPECT_EQ(taken.notices[0].flag, "host");
 }
@@ -77,13 +78,14 @@ TEST_F(MlserverTest, TheFileCountsMoreThanTheEnvironment) {
   EXPECT_EQ(url_text(taken.config.listen[0]), "http://127.0.0.1:9000");
   EXPECT_EQ(url_text(taken.config.listen[1]), "http://127.0.0.1:9002");
   EXPECT_THAT(taken.notices, IsEmpty());
+  EXPECT_EQ(taken.config.mlserver_metrics_prefix, "");
 }
 
 TEST_F(MlserverTest, SettingsAreMapped) {
   write("settings.json", R"({"debug": true, "parallel_workers": 3, "parallel_workers_timeout": 7,
     "load_models_at_startup": false, "server_name": "mine", "grpc_max_message_length": 1000,
     "cors_settings": {"allow_origins": ["https://a.example"]}, "use_structured_logging": true, "metrics_port": 8080,
-    "cache_enabled": true})");
+    "metrics_rest_server_prefix": "own", "cache_enabled": true})");
   const Launch taken = launch();
   const ServerConfig& config = taken.config;
   EXPECT_TRUE(taken.log.debug);
@@ -95,6 +97,7 @@ TEST_F(MlserverTest, SettingsAreMapped) {
   EXPECT_EQ(config.limits.grpc_message, 1000U);
   EXPECT_THAT(config.access.cors_origins, ElementsAre("https://a.example"));
   EXPECT_EQ(config.log_format, LogFormat::kJson);
+  EXPECT_EQ(config.mlserver_metrics_prefix, "own");
   ASSERT_THAT(config.listen, SizeIs(2));
   EXPECT_EQ(config.listen[0].serves, (wire::Services{true, false, true}));
   ASSERT_THAT(taken.notices, SizeIs(2));
@@ -120,6 +123,8 @@ TEST_F(MlserverTest, WhatIsWrongIsNamed) {
   EXPECT_THAT(refused(R"({"kafka_enabled": true})"), HasSubstr("Kafka is not spoken"));
   EXPECT_THAT(refused(R"({"model_repository_implementation": "mine.Repository"})"), HasSubstr("must be null"));
   EXPECT_THAT(refused(R"({"metrics_endpoint": "/own"})"), HasSubstr("must be /metrics"));
+  EXPECT_THAT(refused(R"({"metrics_rest_server_prefix": "no-name"})"),
+              HasSubstr("must be the begin of a metric's name"));
   EXPECT_THAT(refused(R"({"grpc_port": 8080})"), HasSubstr("'http_port' and 'grpc_port' must differ"));
   write("settings.json", "{}");
   environs_ = {{"MLSERVER_GRPC_PORT", "many"}};

@@ -84,7 +84,7 @@ struct Personality {
   bool failure_on_stdout = false;
 };
 
-/// Null: there is none of that name.
+/// That of a name, or of one of the names that a server of several has. Null: there is none.
 const Personality* find_personality(std::string_view name);
 std::vector<std::string> personality_names();
 
@@ -95,5 +95,6 @@ extern const Personality kTritonServer;
 extern const Personality kTensorFlowModelServer;
 extern const Personality kTorchServe;
 extern const Personality kMlserver;
+extern const Personality kKserve;
 
 }  // namespace modelmill::personality

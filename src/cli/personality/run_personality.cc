@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -14,8 +15,12 @@
 namespace modelmill::personality {
 namespace {
 
-constexpr std::array<const Personality*, 4> kPersonalities = {&kTritonServer, &kTensorFlowModelServer, &kTorchServe,
-                                                              &kMlserver};
+constexpr std::array<const Personality*, 5> kPersonalities = {&kTritonServer, &kTensorFlowModelServer, &kTorchServe,
+                                                              &kMlserver, &kKserve};
+
+/// KServe's runtimes, which share their command line, by the names of their programs.
+constexpr std::array<std::string_view, 4> kKserveRuntimes = {"sklearnserver", "xgbserver", "lgbserver",
+                                                             "predictiveserver"};
 
 void print(FILE* stream, const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stream);
@@ -70,6 +75,7 @@ int run(const Personality& personality, const Launch& launch) {
 const Personality* find_personality(std::string_view name) {
   for (const Personality* personality : kPersonalities)
     if (personality->name == name) return personality;
+  if (std::find(kKserveRuntimes.begin(), kKserveRuntimes.end(), name) != kKserveRuntimes.end()) return &kKserve;
   return nullptr;
 }
 

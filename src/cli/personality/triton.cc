@@ -184,6 +184,20 @@ Status set_tls(TritonDraft& draft) {
   return ok_status();
 }
 
+bool is_multi_model(const TritonDraft& draft, const Environment& environment) {
+  return draft.allow_sagemaker && environment("SAGEMAKER_MULTI_MODEL") == "true";
+}
+
+/// A multi-model endpoint: models come one by one, and a repository that is named is a place where they may lie.
+void set_multi_model(ServerConfig& config) {
+  constexpr const char* kUnpacked = "/opt/ml/models";
+  config.multi_model_folders = {kUnpacked};
+  for (const std::string& path : config.paths)
+    if (path != kUnpacked) config.multi_model_folders.push_back(path);
+  if (config.control.load_models.empty()) config.paths.clear();
+  config.access.management_prefixes.emplace_back("/models");
+}
+
 Status set_models(TritonDraft& draft, const Environment& environment) {
   ServerConfig& config = draft.launch.config;
   const std::vector<std::string>& models = config.control.load_models;
@@ -194,6 +208,12 @@ Status set_models(TritonDraft& draft, const Environment& environment) {
   if (config.paths.empty())
     if (const auto uri = environment("AIP_STORAGE_URI"); uri && !uri->empty()) config.paths.push_back(*uri);
   if (config.paths.empty()) return invalid_argument("--model-repository must be specified");
+  if (is_multi_model(draft, environment)) {
+    if (config.control.mode != ControlMode::kExplicit)
+      return invalid_argument(
+          "SAGEMAKER_MULTI_MODEL=true needs --model-control-mode=explicit: SageMaker loads the models");
+    set_multi_model(config);
+  }
   config.failed_models = draft.exit_on_error ? FailedModels::kEnd : FailedModels::kServeOn;
   config.ready_without_models = !draft.strict_readiness;
   config.auto_complete_config = draft.auto_complete && !draft.strict_model_config;
@@ -226,20 +246,23 @@ void add_general_notices(TritonDraft& draft) {
 
 /// Of what SageMaker's variables ask for and is not there.
 void add_sagemaker_notices(TritonDraft& draft, const Environment& environment) {
+  constexpr std::string_view kReady = "ready";
   struct Variable {
     const char* name;
-    const char* served;
+    std::string_view served;
     const char* reason;
   };
   constexpr Variable kVariables[] = {
       {"SAGEMAKER_TRITON_INFERENCE_TYPE", "infer",
        "/invocations infers; generate and generate_stream are served at /v2/models/NAME alone"},
-      {"SAGEMAKER_TRITON_PING_MODE", "ready",
+      {"SAGEMAKER_TRITON_PING_MODE", kReady,
        "/ping is 200 when every model is served; whether the server lives is told at /v2/health/live"},
   };
   for (const Variable& variable : kVariables) {
     const std::string value = environment(variable.name).value_or("");
-    if (value.empty() || value == variable.served) continue;
+    const bool lives = variable.served == kReady && is_multi_model(draft, environment);
+    const std::string_view served = lives ? "live" : variable.served;
+    if (value.empty() || value == served) continue;
     draft.launch.notices.push_back(
         {"a variable of tritonserver is ignored", std::string(variable.name) + "=" + value, variable.reason});
   }

@@ -10,6 +10,7 @@ namespace modelmill::personality {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -291,6 +292,23 @@ TEST_F(TritonTest, VariablesOfSageMakersThatAskForMoreAreTold) {
   EXPECT_EQ(taken.notices[0].flag, "SAGEMAKER_TRITON_INFERENCE_TYPE=generate_stream");
   EXPECT_EQ(taken.notices[1].flag, "SAGEMAKER_TRITON_PING_MODE=live");
   EXPECT_THAT(launch({"--http-restricted-api=health:k=v"}).notices, IsEmpty());
+}
+
+TEST_F(TritonTest, AMultiModelEndpointOfSageMakers) {
+  const std::string dummy = "/tmp/sagemaker";
+  const auto flags = [&](const std::string& mode) {
+    return std::vector<std::string>{"--model-repository=" + dummy, "--allow-sagemaker=true",
+                                    "--model-control-mode=" + mode, "--http-restricted-api=health:k=v"};
+  };
+  EXPECT_THAT(launch(flags("explicit")).config.multi_model_folders, IsEmpty());
+  variables = {{"SAGEMAKER_MULTI_MODEL", "true"}, {"SAGEMAKER_TRITON_PING_MODE", "live"}};
+  const Launch taken = launch(flags("explicit"));
+  EXPECT_THAT(taken.config.multi_model_folders, ElementsAre("/opt/ml/models", dummy, "/models"));
+  EXPECT_THAT(taken.config.paths, IsEmpty());
+  EXPECT_THAT(taken.config.access.management_prefixes, Contains("/models"));
+  EXPECT_THAT(taken.notices, IsEmpty());
+  EXPECT_THAT(refusal(flags("none")), HasSubstr("SAGEMAKER_MULTI_MODEL=true needs --model-control-mode=explicit"));
+  EXPECT_THAT(launch({"--model-repository=/m", "--model-control-mode=none"}).config.multi_model_folders, IsEmpty());
 }
 
 TEST_F(TritonTest, EachFlagIsThereOnceAndItsExampleIsTaken) {

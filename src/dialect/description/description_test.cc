@@ -70,6 +70,17 @@ TEST_F(Description, AnotherServersRootTakesItsPlace) {
   EXPECT_EQ(joined(reply.body), R"({"error":"Not Found"})");
 }
 
+TEST_F(Description, ThePageMayBeElsewhereToo) {
+  Options options{"1.2.3", RootReply{200, "application/json", R"({"status":"alive"})"}, {}};
+  options.docs = true;
+  start(std::move(options));
+  EXPECT_EQ(joined(ask("GET", "/").body), R"({"status":"alive"})");
+  EXPECT_THAT(joined(ask("GET", "/docs").body), HasSubstr("in:  x FP32[-1,4]"));
+  EXPECT_THAT(joined(ask("GET", "/docs", {{"accept", "text/html"}}).body), HasSubstr("makeRequest"));
+  EXPECT_EQ(ask("GET", "/docs/more").status, 404);
+  EXPECT_EQ(ask("POST", "/docs").status, 405);
+}
+
 TEST_F(Description, OpenApiHasEachPathOnceAndWhatModelsTake) {
   auto d = testing::simple_description("odd name");
   catalog_.add(d);

@@ -49,18 +49,30 @@ wire::HttpReply protos(const wire::HttpRequest& request, const wire::GrpcMethods
 
 void add_to(HttpRouter& router, const Catalog& catalog, const wire::GrpcMethods& methods, Options options) {
   const auto shared = std::make_shared<const Options>(std::move(options));
+  const auto reply_page = [&catalog, shared](const Exchange& exchange) {
+    if (!refuse_all_but_get(*exchange))
+      reply_compressed(*exchange, front_page(exchange->request(), catalog, shared->server_version));
+  };
+  // The page itself tells nothing: it asks for all that it shows, with the token that is put in there.
+  const auto group_of_page = [](const wire::HttpRequest& request) {
+    return is_browser(request) ? wire::ApiGroup::kHealth : wire::ApiGroup::kMetadata;
+  };
   router.add(
       "",
-      [&catalog, shared](const Exchange& exchange) {
-        if (const auto& root = shared->root)
-          return exchange->reply(wire::HttpReply::text(root->status, root->content_type, root->body));
-        if (!refuse_all_but_get(*exchange))
-          reply_compressed(*exchange, front_page(exchange->request(), catalog, shared->server_version));
+      [shared, reply_page](const Exchange& exchange) {
+        const auto& root = shared->root;
+        if (!root) return reply_page(exchange);
+        exchange->reply(wire::HttpReply::text(root->status, root->content_type, root->body));
       },
-      // The page itself tells nothing: it asks for all that it shows, with the token that is put in there.
-      [](const wire::HttpRequest& request) {
-        return is_browser(request) ? wire::ApiGroup::kHealth : wire::ApiGroup::kMetadata;
-      });
+      group_of_page);
+  if (shared->docs)
+    router.add(
+        "docs",
+        [reply_page](const Exchange& exchange) {
+          if (exchange->request().path != "/docs") return exchange->reply(no_such_path(exchange->request()));
+          reply_page(exchange);
+        },
+        group_of_page);
   router.add(
       "openapi.json",
       [&catalog, shared](const Exchange& exchange) {

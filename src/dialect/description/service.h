@@ -16,10 +16,12 @@ struct Options {
   std::optional<RootReply> root;
   /// Where TensorFlow Serving's metrics are; empty: at their usual path.
   std::string tf_metrics_path;
+  /// The front page is at /docs, too.
+  bool docs = false;
 };
 
-/// Adds what tells of the server itself: GET / (front_page.h), GET /openapi.json (open_api.h), and GET /protos and
-/// /protos/FILE, the files of the gRPC services. `catalog` and `methods` must outlive the wire.
+/// Adds what tells of the server itself: GET / (front_page.h) and perhaps /docs, GET /openapi.json (open_api.h), and
+/// GET /protos and /protos/FILE, the files of the gRPC services. `catalog` and `methods` must outlive the wire.
 void add_to(HttpRouter& router, const Catalog& catalog, const wire::GrpcMethods& methods, Options options);
 
 }  // namespace modelmill::description

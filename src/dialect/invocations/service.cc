@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "dialect/invocations/call.h"
 #include "dialect/invocations/errors.h"
+#include "dialect/invocations/multi_model.h"
 #include "dialect/invocations/target.h"
 #include "dialect/kserve_v1/handler_call.h"
 #include "dialect/kserve_v2/binary_type.h"
@@ -34,15 +35,21 @@ struct Handler {
     if (request.method != "POST") return exchange->reply(wrong_method("POST"));
     const Result<std::string> model = asked_model(inference, request, options->default_model);
     if (!model.ok()) return exchange->reply(any_failure(model.status()));
-    RoutedRequestPtr routed = inference.route(*model, facts_of(request));
-    Result<VersionPin> pin = pin_path_version(inference.catalog(), *model, "", routed);
+    ask(std::move(exchange), *model);
+  }
+
+  void ask(Exchange exchange, const std::string& model) const {
+    RoutedRequestPtr routed = inference.route(model, facts_of(exchange->request()));
+    Result<VersionPin> pin = pin_path_version(inference.catalog(), model, "", routed);
     if (pin.ok() && torchserve::takes_bodies(**pin))
-      return kserve_v1::handle_by_handler(inference, std::move(exchange), *model, std::move(pin).value(),
+      return kserve_v1::handle_by_handler(inference, std::move(exchange), model, std::move(pin).value(),
                                           /*explain=*/false, options->http, std::move(routed));
-    const std::string& asked = routed ? routed->target().model : *model;
+    const std::string& asked = routed ? routed->target().model : model;
     if (!pin.ok() && inference.loads_on_demand(asked))
-      return wait_for_model(inference, exchange, asked, *this, any_failure);
-    std::make_shared<InvocationsCall>(inference, std::move(exchange), *model, *options->regions, binary)
+      return wait_for_model(
+          inference, exchange, asked, [self = *this, model](Exchange again) { self.ask(std::move(again), model); },
+          any_failure);
+    std::make_shared<InvocationsCall>(inference, std::move(exchange), model, *options->regions, binary)
         ->start(std::move(pin), options->http, std::move(routed));
   }
 };
@@ -99,6 +106,20 @@ void add_routes(HttpRouter& router, const CloudRoutes& routes, wire::HttpHandler
       });
 }
 
+ApiGroup group_of_models(const wire::HttpRequest& request) {
+  if (request.method == "GET") return ApiGroup::kMetadata;
+  return request.path.ends_with("/invoke") ? ApiGroup::kInference : ApiGroup::kManagement;
+}
+
+void add_multi_model(HttpRouter& router, const Options& options, const Handler& handler) {
+  if (options.multi_model_folders.empty() || options.control == nullptr) return;
+  const auto endpoint = std::make_shared<MultiModel>(
+      *options.control, handler.inference.catalog(), options.multi_model_folders,
+      [handler](Exchange exchange, const std::string& model) { handler.ask(std::move(exchange), model); });
+  router.add(
+      "models", [endpoint](const Exchange& exchange) { endpoint->handle(exchange); }, group_of_models);
+}
+
 }  // namespace
 
 void add_to(HttpRouter& router, Inference& inference, Options options) {
@@ -106,8 +127,9 @@ void add_to(HttpRouter& router, Inference& inference, Options options) {
   const auto health = [shared](const Exchange& exchange) { reply_health(*shared, *exchange); };
   // Before this API's own paths, which answer below their first segment that there is nothing.
   add_routes(router, shared->routes, Handler{inference, shared, kserve_v2::kVertexBinary}, health);
-  router.add("invocations", only_at("/invocations", Handler{inference, shared, kserve_v2::kSageMakerBinary}),
-             ApiGroup::kInference);
+  const Handler of_sagemaker{inference, shared, kserve_v2::kSageMakerBinary};
+  router.add("invocations", only_at("/invocations", of_sagemaker), ApiGroup::kInference);
+  add_multi_model(router, *shared, of_sagemaker);
   router.add("health", only_at("/health", health), ApiGroup::kHealth);
   router.add("version",
              only_at("/version",

@@ -3,7 +3,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "catalog/model_control.h"
 #include "dialect/http_options.h"
 #include "dialect/http_router.h"
 #include "dialect/invocations/cloud_routes.h"
@@ -23,11 +25,15 @@ struct Options {
   std::string default_model = {};
   /// Paths that the environment gives to health and inference.
   CloudRoutes routes = {};
+  /// Where the models of a multi-model endpoint of SageMaker's may lie, and who loads them; none: it is no such
+  /// endpoint, and the paths that begin with /models are another's.
+  std::vector<std::string> multi_model_folders = {};
+  ModelControl* control = nullptr;
 };
 
 /// Adds what SageMaker, Vertex AI and MLflow's scoring server have (docs/cloud-platforms.md): POST /invocations, GET
-/// /health and /version, and the paths of `options.routes`. The last to be added, so that it is known which of these
-/// are others'. `inference` must outlive the wire.
+/// /health and /version, the paths of `options.routes`, and those of a multi-model endpoint (multi_model.h). The last
+/// to be added, so that it is known which of these are others'. `inference` must outlive the wire.
 void add_to(HttpRouter& router, Inference& inference, Options options);
 
 }  // namespace modelmill::invocations

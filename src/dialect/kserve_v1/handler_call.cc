@@ -20,6 +20,7 @@ class HandlerCall final : public HttpInferCall {
   Status parse(const Bytes& body, const ModelVersion& version, InferRequest& request) override;
   wire::HttpReply write(InferResponse response) override;
   size_t written_bytes(const InferResponse&) const override { return 0; }  // a handler's answer is passed on
+  bool explains() const override { return explain_; }
 
   const bool explain_;
   torchserve::AnswerForm form_;

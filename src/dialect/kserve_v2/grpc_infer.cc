@@ -4,6 +4,7 @@
 
 #include "dialect/call_handler.h"
 #include "dialect/grpc_infer_call.h"
+#include "dialect/infer_observer.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"
@@ -15,9 +16,11 @@ namespace {
 /// One ModelInfer call.
 class InferCall final : public GrpcInferCall {
  public:
-  InferCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, bool timed, Offload* offload,
+  InferCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, const HttpOptions& options,
             const SharedRegions& regions)
-      : GrpcInferCall(inference, std::move(call), timed, offload), shared_(&regions) {}
+      : GrpcInferCall(inference, std::move(call), options.server_timing, options.offload),
+        observer_(options.observer),
+        shared_(&regions) {}
 
   void begin(size_t length) {
     if (!received()) scanner_.begin(length);
@@ -39,7 +42,17 @@ class InferCall final : public GrpcInferCall {
   void submit(InferRequestPtr request) override;
   void abandoned() override { inference().cancelled(routed(), model_, version_); }
   Result<Chunks> encode(InferResponse& response) override;
+  Result<Chunks> write(InferResponse& response);
+  Status refusal(const InferResponse& response) const override {
+    tell(response);
+    return response.status;
+  }
+  void tell(const InferResponse& response) const {
+    if (observer_) observer_->answered(served_model(), /*explained=*/false, response.status, response.times);
+  }
+  const std::string& served_model() const { return routed() ? routed()->target().model : model_; }
 
+  const std::shared_ptr<InferObserver> observer_;  // null: nobody looks
   InferScanner scanner_;
   // What the answer needs of the request.
   std::string model_;
@@ -60,8 +73,13 @@ void InferCall::submit(InferRequestPtr request) {
 }
 
 Result<Chunks> InferCall::encode(InferResponse& response) {
-  const std::string& served = routed() ? routed()->target().model : model_;
-  MM_RETURN_IF_ERROR(select_outputs(inference().catalog(), served, requested_, response));
+  Result<Chunks> written = write(response);
+  if (written.ok()) tell(response);
+  return written;
+}
+
+Result<Chunks> InferCall::write(InferResponse& response) {
+  MM_RETURN_IF_ERROR(select_outputs(inference().catalog(), served_model(), requested_, response));
   MM_RETURN_IF_ERROR(shared_.write_outputs(response));
   if (routed()) routed()->describe(response.parameters);
   const int64_t version = response.version != 0 ? response.version : version_;
@@ -70,12 +88,12 @@ Result<Chunks> InferCall::encode(InferResponse& response) {
 
 }  // namespace
 
-wire::GrpcMethodFactory model_infer_method(Inference& inference, bool server_timing, Offload* offload,
+wire::GrpcMethodFactory model_infer_method(Inference& inference, const HttpOptions& options,
                                            std::shared_ptr<const SharedRegions> regions) {
-  return [&inference, server_timing, offload, regions = std::move(regions)](
+  return [&inference, options, regions = std::move(regions)](
              std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
     return std::make_unique<CallHandler<InferCall>>(
-        std::make_shared<InferCall>(inference, std::move(call), server_timing, offload, *regions));
+        std::make_shared<InferCall>(inference, std::move(call), options, *regions));
   };
 }
 

@@ -26,10 +26,20 @@ namespace {
 
 using Path = std::span<const std::string>;
 
-wire::HttpReply empty_reply(int status) {
-  wire::HttpReply reply;
-  reply.status = status;
-  return reply;
+/// What KServe's clients read, as that of the server's health.
+std::string models_json(const std::vector<std::string>& names) {
+  JsonWriter json;
+  json.begin_object().key("models").begin_array();
+  for (const std::string& name : names) json.value(name);
+  json.end_array().end_object();
+  return json.take();
+}
+
+/// The same; Triton's clients look at the status alone.
+std::string ready_json(const std::string& model) {
+  JsonWriter json;
+  json.begin_object().field("name", model).field("ready", true).end_object();
+  return json.take();
 }
 
 template <typename T, typename Write>
@@ -76,9 +86,9 @@ class Routes {
     });
   }
 
-  /// MODEL[/versions/V][/KIND], or stats.
+  /// MODEL[/versions/V][/KIND], or stats; nothing is KServe's list.
   wire::HttpReply models(Path path) const {
-    if (path.empty()) return no_such_path();
+    if (path.empty()) return get([&] { return json_reply(200, models_json(queries_.model_names())); });
     if (path.size() == 1 && path[0] == "stats") return statistics("", "");
     const std::string& model = path[0];
     std::string version;
@@ -115,7 +125,7 @@ class Routes {
   wire::HttpReply model_ready(const std::string& model, const std::string& version) const {
     const Result<bool> ready = queries_.model_ready(model, version);
     if (!ready.ok()) return error_reply(ready.status());
-    return *ready ? empty_reply(200) : plain_error(400, "Model version not ready");
+    return *ready ? json_reply(200, ready_json(model)) : plain_error(400, "Model version not ready");
   }
 
   wire::HttpReply statistics(const std::string& model, const std::string& version) const {

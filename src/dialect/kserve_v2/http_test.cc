@@ -287,6 +287,8 @@ TEST_F(HttpDialect, Questions) {
       body("/v2/models/m"),
       R"({"name":"m","versions":["1","2"],"platform":"fake_platform","inputs":[{"name":"x","datatype":"FP32","shape":[-1,4]}],"outputs":[{"name":"y","datatype":"FP32","shape":[-1,4]}]})");
   EXPECT_THAT(body("/v2/models/m/versions/2"), HasSubstr(R"("versions":["2"])"));
+  EXPECT_EQ(body("/v2/models"), R"({"models":["broken","m"]})");
+  EXPECT_EQ(body("/v2/models/m/ready"), R"({"name":"m","ready":true})");
   EXPECT_THAT(body("/v2/models/m/config"), HasSubstr(R"("max_batch_size":8)"));
   EXPECT_THAT(body("/v2/models/m/stats"), HasSubstr(R"({"model_stats":[{"name":"m","version":"1","last_inference":0)"));
   EXPECT_THAT(body("/v2/models/stats"), HasSubstr(R"("version":"2")"));
@@ -306,6 +308,7 @@ TEST_F(HttpDialect, StatusCodes) {
       {"GET", "/v2/health/ready", 200},
       {"POST", "/v2/health/live", 405},
       {"GET", "/v2/health/other", 404},
+      {"POST", "/v2/models", 405},
       {"GET", "/v2/models/m/ready", 200},
       {"GET", "/v2/models/m/versions/1/ready", 200},
       {"GET", "/v2/models/m/versions/2/ready", 404},

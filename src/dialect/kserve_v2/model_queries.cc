@@ -88,6 +88,13 @@ inference::ServerMetadataResponse ModelQueries::server_metadata() const {
   return out;
 }
 
+std::vector<std::string> ModelQueries::model_names() const {
+  std::vector<std::string> names;
+  const auto table = catalog_.table();
+  for (const ModelEntry* entry : table->entries()) names.push_back(entry->name);
+  return names;
+}
+
 Result<bool> ModelQueries::model_ready(std::string_view name, std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelReady request");
   const Result<VersionPin> found = pin(name, version);

@@ -26,6 +26,7 @@ class ModelQueries {
   bool server_ready() const { return ready_(); }
   inference::ServerMetadataResponse server_metadata() const;
 
+  std::vector<std::string> model_names() const;
   /// Whether a version (the default one) takes requests. NOT_FOUND for an unknown one.
   Result<bool> model_ready(std::string_view name, std::string_view version) const;
   Result<inference::ModelMetadataResponse> model_metadata(std::string_view name, std::string_view version) const;

@@ -58,8 +58,7 @@ wire::HttpHandler Service::http() const {
 std::shared_ptr<const SharedRegions> Service::regions() const { return rep_->settings.regions; }
 
 void Service::add_to(wire::GrpcMethods& methods) const {
-  methods.add(method_path("ModelInfer"),
-              model_infer_method(rep_->inference, rep_->http.server_timing, rep_->http.offload, rep_->settings.regions),
+  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference, rep_->http, rep_->settings.regions),
               wire::ApiGroup::kInference);
   methods.add(method_path("ModelStreamInfer"),
               model_stream_infer_method(rep_->inference, rep_->http.offload, rep_->settings.regions),

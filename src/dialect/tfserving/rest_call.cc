@@ -28,7 +28,8 @@ class RestCall final : public HttpInferCall {
            std::shared_ptr<Observers> observers)
       : HttpInferCall(inference, std::move(exchange), path.target.model),
         observers_(std::move(observers)),
-        ask_(path.ask) {}
+        ask_(path.ask),
+        kserve_(path.dialects == Dialects::kKserveV1) {}
 
  private:
   Status parse(const Bytes& body, const ModelVersion& version, InferRequest& request) override;
@@ -42,6 +43,7 @@ class RestCall final : public HttpInferCall {
   const std::shared_ptr<Observers> observers_;
   const TimePoint start_ = Clock::now();
   const Ask ask_;
+  const bool kserve_;  // it is KServe's alone
   JsonFormat format_ = JsonFormat::kRow;
   size_t examples_ = 0;
   std::unique_ptr<LoggedRequest> logged_;  // null: it is not
@@ -53,6 +55,7 @@ Status RestCall::parse(const Bytes& body, const ModelVersion& version, InferRequ
   request.id = http().header("x-request-id");
   if (ask_ == Ask::kPredict) {
     MM_ASSIGN_OR_RETURN(format_, read_json_predict(body, version, request));
+    if (kserve_) format_ = JsonFormat::kRow;  // KServe answers `inputs` as it does `instances`
     if (draw(version, request)) logged_->request = write_predict_request(request, spec());
     return ok_status();
   }

@@ -103,10 +103,11 @@ bool is_for_handler(const RestPath& path, const ModelVersion& version) {
 }
 
 void handle(Inference& inference, const HttpOptions& options, const std::shared_ptr<Observers>& observers,
-            std::shared_ptr<wire::HttpExchange> exchange) {
+            Dialects at_v1, std::shared_ptr<wire::HttpExchange> exchange) {
   const wire::HttpRequest& request = exchange->request();
-  const Result<RestPath> path = parse_rest_path(request.method, request.path);
+  Result<RestPath> path = parse_rest_path(request.method, request.path);
   if (!path.ok()) return exchange->reply(error_reply(path.status()));
+  if (path->dialects == Dialects::kBoth) path->dialects = at_v1;
   if (request.method != "POST") {
     // TensorFlow Serving has no routes, and OpenAI's clients take one for a model.
     const bool of_name = path->ask == Ask::kStatus && !path->target.version && path->target.label.empty();
@@ -127,8 +128,8 @@ void handle(Inference& inference, const HttpOptions& options, const std::shared_
   if (pin.ok() || (routed && !waits && path->ask != Ask::kExplain))  // the route may have an answer of its own
     return handle_rest_inference(inference, exchange, *path, std::move(pin), options, observers, std::move(routed));
   if (!waits) return exchange->reply(error_reply(pin.status()));
-  wait_for_model(inference, exchange, asked, [&inference, options, observers](auto again) {
-    handle(inference, options, observers, std::move(again));
+  wait_for_model(inference, exchange, asked, [&inference, options, observers, at_v1](auto again) {
+    handle(inference, options, observers, at_v1, std::move(again));
   });
 }
 
@@ -175,12 +176,12 @@ void add_to(wire::GrpcMethods& methods, Inference& inference, ModelControl& cont
 }
 
 void add_to(HttpRouter& router, Inference& inference, const HttpOptions& options,
-            const std::shared_ptr<Observers>& observers) {
+            const std::shared_ptr<Observers>& observers, Dialects at_v1) {
   for (const char* segment : {"v1", "tfserving", "kserve"})
     router.add(
         segment,
-        [&inference, options, observers](std::shared_ptr<wire::HttpExchange> exchange) {
-          handle(inference, options, observers, std::move(exchange));
+        [&inference, options, observers, at_v1](std::shared_ptr<wire::HttpExchange> exchange) {
+          handle(inference, options, observers, at_v1, std::move(exchange));
         },
         group_of);
   const std::string& path = observers->metrics_path;

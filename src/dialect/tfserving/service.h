@@ -6,6 +6,7 @@
 #include "dialect/http_options.h"
 #include "dialect/http_router.h"
 #include "dialect/tfserving/observers.h"
+#include "dialect/tfserving/rest_path.h"
 #include "serve/inference.h"
 #include "wire/grpc.h"
 
@@ -18,8 +19,9 @@ void add_to(wire::GrpcMethods& methods, Inference& inference, ModelControl& cont
 
 /// Adds TensorFlow Serving's REST interface at /v1, together with what KServe V1 has at the same paths, and each by
 /// itself at /tfserving/v1 and /kserve/v1 (docs/tensorflow-serving.md has the rules), and the metrics of `observers` at
-/// their path, whose first segment must be nobody else's. `inference` must outlive the wire.
+/// their path, whose first segment must be nobody else's. `at_v1`: who of the two is meant by the paths that begin with
+/// /v1. `inference` must outlive the wire.
 void add_to(HttpRouter& router, Inference& inference, const HttpOptions& options,
-            const std::shared_ptr<Observers>& observers);
+            const std::shared_ptr<Observers>& observers, Dialects at_v1 = Dialects::kBoth);
 
 }  // namespace modelmill::tfserving

@@ -118,6 +118,25 @@ TEST_F(TfServing, StatusAndWhatKserveHasAtTheSamePaths) {
   EXPECT_EQ(get("/v1/models/m/versions/9", 404), R"({"error":"Could not find version 9 of model m"})");
 }
 
+TEST_F(TfServing, ThePathsMayBeKservesAlone) {
+  catalog_.add_unready("broken", 2, "no such file");
+  HttpRouter router;
+  add_to(router, inference_, {}, observers_, Dialects::kKserveV1);
+  const auto ask = [&](const char* method, const char* path, const char* body = "") {
+    const auto reply = testing::ask(thread_, router.handler(), testing::http_request(method, path, body));
+    return std::to_string(reply.status) + " " + testing::joined(reply.body);
+  };
+  EXPECT_EQ(ask("GET", "/v1/models"), R"(200 {"models":["broken","m","scalar","text","two"]})");
+  EXPECT_EQ(ask("GET", "/v1/models/m"), R"(200 {"name":"m","ready":true})");
+  EXPECT_EQ(ask("GET", "/v1/models/broken"), R"(503 {"error":"Model with name broken is not ready."})");
+  EXPECT_THAT(ask("GET", "/tfserving/v1/models/m"), StartsWith(R"(200 {"model_version_status":)"));
+  for (const char* key : {"instances", "inputs"}) {
+    const std::string body = "{\"" + std::string(key) + R"(":[[1,2,3,4]]})";
+    EXPECT_THAT(ask("POST", "/v1/models/m:predict", body.c_str()), StartsWith(R"(200 {"predictions":[[1)")) << key;
+  }
+  EXPECT_THAT(ask("POST", "/tfserving/v1/models/m:predict", R"({"inputs":[[1,2,3,4]]})"), HasSubstr("\"outputs\""));
+}
+
 TEST_F(TfServing, Metadata) {
   EXPECT_EQ(
       get("/v1/models/scalar/metadata"),
