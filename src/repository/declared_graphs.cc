@@ -16,14 +16,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kYamlLimit = 16 << 20;
+constexpr uint64_t kGraphFileLimit = 16 << 20;
 
 /// The text of a file that declares graphs.
 std::optional<std::string> graph_text(const fs::path& path) {
   const std::string ending = path.extension().string();
   std::error_code error;
   if ((ending != ".yaml" && ending != ".yml") || !fs::is_regular_file(path, error)) return std::nullopt;
-  auto text = read_file(path.string(), kYamlLimit);
+  auto text = read_file(path.string(), kGraphFileLimit);
   return text.ok() && has_graphs(*text) ? std::optional(*std::move(text)) : std::nullopt;
 }
 
