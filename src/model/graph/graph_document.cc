@@ -118,7 +118,7 @@ class Reader {
   void read_name(const YAML::Node& root) {
     const YAML::Node metadata = root["metadata"];
     const YAML::Node name = metadata.IsDefined() && metadata.IsMap() ? metadata["name"] : YAML::Node();
-    graph_.name = name.IsScalar() ? name.Scalar() : "";
+    graph_.name = text_of(name);
     if (graph_.name.empty())
       wrong(root, "'metadata.name' is missing; the graph is asked for by it");
     else if (!is_graph_name(graph_.name))
@@ -173,9 +173,10 @@ class Reader {
     int weights = 0;
     for (const auto& entry : steps) {
       GraphStep step = read_step(entry, numbers, node);
-      if (!step.name.empty() && !names.insert(step.name).second)
-        wrong(entry,
-              in_graph() + "node '" + node.name + "' has two steps named '" + step.name + "'; rename one of them");
+      // In an ensemble's answer a step without a name goes by its number.
+      const std::string key = node.router == GraphRouter::kEnsemble ? answer_key(step, node.steps.size()) : step.name;
+      if (!key.empty() && !names.insert(key).second)
+        wrong(entry, in_graph() + "node '" + node.name + "' has two steps named '" + key + "'; rename one of them");
       if (node.router == GraphRouter::kSplitter && !entry["weight"].IsDefined())
         wrong(entry, in_graph() + "a step of the splitter '" + node.name + "' has no 'weight'; it is its percentage");
       weights += step.weight;
