@@ -218,7 +218,8 @@ struct ModelServer::Rep {
 
   void add_graphs(const std::shared_ptr<tfserving::Observers>& observers) {
     services.add("v2", v2.http(), kserve_v2::http_api_group);
-    tfserving::add_to(services, engine.inference(), http_options(), observers);
+    // Graphs are KServe's, and so is what their steps speak.
+    tfserving::add_to(services, engine.inference(), observed_options(), observers, tfserving::Dialects::kKserveV1);
     // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread changes the environment
     const char* const propagated = std::getenv("PROPAGATE_HEADERS");
     graphs::add_to(router, engine.graphs(),
