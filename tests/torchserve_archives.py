@@ -1,7 +1,9 @@
 """Archives as torch-model-archiver packs them, of handlers written as for TorchServe."""
 
+import json
 import subprocess
 import textwrap
+import zipfile
 
 import servers
 
@@ -28,6 +30,19 @@ def pack(folder, store, name, handler, *, files=(), version="1.0", **options):
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return store / (f"{name}.tar.gz" if options.get("archive_format") == "tgz" else f"{name}.mar")
+
+
+def pack_workflow(store, name, spec, handler, file=None):
+    """store/FILE (NAME.war), as torch-workflow-archiver packs it: the spec and the handler, and the manifest behind them."""
+    store.mkdir(parents=True, exist_ok=True)
+    workflow = {"workflowName": name, "specFile": f"{name}.yaml", "handler": f"{name}_handler.py"}
+    manifest = {"createdOn": "01/01/2024 00:00:00", "workflow": workflow, "archiverVersion": "0.2.15"}
+    path = store / (file or f"{name}.war")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(workflow["specFile"], textwrap.dedent(spec))
+        archive.writestr(workflow["handler"], textwrap.dedent(handler))
+        archive.writestr("WAR-INF/MANIFEST.json", json.dumps(manifest, indent=2))
+    return path
 
 
 def run(folder, code, *arguments):

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "support/quiet_load.h"
 #include "zipmap.h"
 
 namespace modelmill::ort {
@@ -126,10 +127,16 @@ OrtModel::OrtModel(const backend::ModelArgs& args, const Library::Opened& librar
   try {
     options_ = Options::read(args.config, args.instance_threads, cores_);
     const Handle<OrtSessionOptions> session_options = options_.session_options(args.name, library.providers);
-    OrtSession* made = nullptr;
-    check(api->CreateSession(library.env, file_.c_str(), session_options.get(), &made),
-          "file " + file_ + " can't be loaded");
-    session_.reset(made);
+    const auto create = [&] {
+      OrtSession* made = nullptr;
+      check(api->CreateSession(library.env, file_.c_str(), session_options.get(), &made),
+            "file " + file_ + " can't be loaded");
+      session_.reset(made);
+    };
+    if (runs_on_callers_thread())
+      backend::load_quietly(create);
+    else
+      create();
     read_inputs(args.config);
     read_outputs(args);
   } catch (const Error& e) {
@@ -185,14 +192,16 @@ void OrtModel::read_outputs(const backend::ModelArgs& args) {
     throw Error(MM_UNIMPLEMENTED, "it has no output that can be served" + (hidden.empty() ? "" : ": " + hidden));
 }
 
+bool OrtModel::runs_on_callers_thread() const {
+  return options_.intra_op_threads == 1 && !options_.parallel && options_.providers.empty();
+}
+
 backend::ModelInfo OrtModel::info() {
   backend::ModelInfo out;
   for (const Port& port : inputs_) out.inputs.push_back(port.spec);
   for (const Port& port : outputs_) out.outputs.push_back(port.spec);
   out.capabilities = MM_CAP_OUTPUT_SHAPES_UNSURE;
-  // With a single thread and no device Run does all its work on the caller's thread.
-  if (options_.intra_op_threads == 1 && !options_.parallel && options_.providers.empty())
-    out.capabilities |= MM_CAP_INLINE_SAFE;
+  if (runs_on_callers_thread()) out.capabilities |= MM_CAP_INLINE_SAFE;
   // The weights come from the file and, in large models, from data beside it.
   out.memory_bytes = size_or_zero(file_) + size_or_zero(file_ + ".data") + size_or_zero(file_ + "_data");
   out.recommended_instances = static_cast<uint32_t>(std::max(1, cores_ / options_.intra_op_threads));

@@ -30,6 +30,8 @@ class OrtModel final : public backend::Model {
   const std::vector<Port>& outputs() const { return outputs_; }
 
  private:
+  /// Whether runs do all their work on the thread that asks for them: with a single thread, and no device.
+  bool runs_on_callers_thread() const;
   void read_inputs(const backend::ModelConfig& config);
   void read_outputs(const backend::ModelArgs& args);
 

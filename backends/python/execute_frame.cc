@@ -12,7 +12,7 @@ namespace {
 using backend::Execution;
 using backend::Request;
 
-constexpr uint64_t kAlign = 64;
+constexpr uint64_t kFrameAlign = 64;
 
 /// A tensor of the frame: the tensors of requests that it is made of, and its place.
 struct Piece {
@@ -131,7 +131,7 @@ std::shared_ptr<Arena::Block> place(std::vector<Piece>& pieces, Arena& arena) {
   uint64_t total = 0;
   for (Piece& piece : pieces) {
     piece.offset = total;
-    total += (piece.size() + kAlign - 1) / kAlign * kAlign;
+    total += (piece.size() + kFrameAlign - 1) / kFrameAlign * kFrameAlign;
   }
   auto block = arena.allocate(total);
   for (const Piece& piece : pieces) fill(piece, block->data() + piece.offset);

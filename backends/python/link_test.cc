@@ -16,13 +16,13 @@ using testing::frame_of;
 using testing::WorkerEnd;
 using testing::WorkerMemory;
 
-constexpr uint64_t kLimit = uint64_t{1} << 20;
+constexpr uint64_t kLinkLimit = uint64_t{1} << 20;
 
 class LinkTest : public ::testing::Test {
  protected:
   WorkerEnd worker_;
   int unsent_ = 0;
-  Link link_{worker_.take_server_end(), kLimit, [this] { ++unsent_; }};
+  Link link_{worker_.take_server_end(), kLinkLimit, [this] { ++unsent_; }};
 };
 
 TEST_F(LinkTest, FramesComeWholeHoweverTheyAreCut) {
@@ -90,7 +90,7 @@ TEST_F(LinkTest, WhatItMayNotSend) {
   };
   const UniqueFd file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   const int file_fd = file.get();
-  WorkerMemory small(4096), unsealed(4096, false), large(2 * kLimit);
+  WorkerMemory small(4096), unsealed(4096, false), large(2 * kLinkLimit);
   const Case cases[] = {
       {"a frame of 3 bytes", [](auto& w) { w.send(std::string("\3\0\0\0", 4) + std::string(12, '\0')); }},
       {"a frame of 4294967295 bytes", [](auto& w) { w.send(std::string(16, '\xff')); }},
@@ -113,7 +113,7 @@ TEST_F(LinkTest, WhatItMayNotSend) {
   };
   for (const Case& one : cases) {
     WorkerEnd worker;
-    Link link(worker.take_server_end(), kLimit, [] {});
+    Link link(worker.take_server_end(), kLinkLimit, [] {});
     one.say(worker);
     worker.finish();
     try {

@@ -8,7 +8,7 @@ namespace modelmill::python {
 namespace {
 
 constexpr size_t kMostMetrics = 1000;
-constexpr uint64_t kAlign = 64;
+constexpr uint64_t kTensorAlign = 64;
 
 uint64_t shared_size(const mm_tensor& tensor) {
   return tensor.dtype == MM_STRING
@@ -191,7 +191,8 @@ void Services::answer(uint64_t call, const mm_call_answer& given) {
   }
   FrameWriter writer(FrameType::kCallResult, call);
   uint64_t total = 0;
-  for (uint32_t i = 0; i < count; ++i) total += (shared_size(outputs[i]) + kAlign - 1) / kAlign * kAlign;
+  for (uint32_t i = 0; i < count; ++i)
+    total += (shared_size(outputs[i]) + kTensorAlign - 1) / kTensorAlign * kTensorAlign;
   std::shared_ptr<Arena::Block> block;
   uint64_t kept = 0;
   if (count > 0) {
@@ -220,7 +221,7 @@ void Services::answer(uint64_t call, const mm_call_answer& given) {
     const std::string_view name = tensor.name;
     writer.put(static_cast<uint16_t>(name.size()));
     writer.text(name);
-    offset += (shared_size(tensor) + kAlign - 1) / kAlign * kAlign;
+    offset += (shared_size(tensor) + kTensorAlign - 1) / kTensorAlign * kTensorAlign;
   }
   writer.text(parameters);
   control_->send(writer.take());

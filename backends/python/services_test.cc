@@ -18,7 +18,7 @@ using ::testing::IsEmpty;
 using testing::WorkerEnd;
 using testing::WorkerMemory;
 
-constexpr uint64_t kLimit = uint64_t{1} << 20;
+constexpr uint64_t kServicesLimit = uint64_t{1} << 20;
 
 class ServicesTest : public ::testing::Test {
  protected:
@@ -60,7 +60,7 @@ class ServicesTest : public ::testing::Test {
   WorkerEnd worker_;
   WorkerMemory memory_{4096};
   FakeRequest request_;
-  std::shared_ptr<Link> link_ = std::make_shared<Link>(worker_.take_server_end(), kLimit, [] {});
+  std::shared_ptr<Link> link_ = std::make_shared<Link>(worker_.take_server_end(), kServicesLimit, [] {});
   std::shared_ptr<Services> services_ = std::make_shared<Services>(link_, nullptr, [this](uint64_t execution) {
     return execution == 1 ? Caller{reinterpret_cast<mm_request*>(&request_), 77} : Caller{};
   });

@@ -52,7 +52,19 @@ std::string decision(const element& experiment) {
   return text_of(experiment, "decision") + (arm.empty() ? "" : " " + arm);
 }
 
+/// "the wish of m.yaml:7:5: waiting: ..."; empty where no file wants any.
+std::string wish_text(const element& experiment) {
+  element wish;
+  if (experiment["wish"].get(wish) != simdjson::SUCCESS || !wish.is_object()) return "";
+  const std::string why = text_of(wish, "why");
+  return "the wish of " + text_of(wish, "place") + ": " + text_of(wish, "state") + (why.empty() ? "" : ": " + why) +
+         "\n";
+}
+
 std::string head_text(const element& experiment) {
+  if (number_of<uint64_t>(experiment, "number") == 0)
+    return "no experiment " + text_of(experiment, "name") + " on the route " + text_of(experiment, "route") + " yet\n" +
+           wish_text(experiment);
   const std::string unit = text_of(experiment, "unit");
   std::string out = "experiment " + text_of(experiment, "name") + " on the route " + text_of(experiment, "route") +
                     ": " + text_of(experiment, "state") + ", " + decision(experiment) + "\n";
@@ -61,6 +73,7 @@ std::string head_text(const element& experiment) {
     out +=
         arm + " was deployed at " + text_of(experiment, "ended_at") + " by " + text_of(experiment, "ended_by") + "\n";
   if (const std::string note = text_of(experiment, "note"); !note.empty()) out += note + "\n";
+  out += wish_text(experiment);
   element definition;
   if (!experiment["definition"].get(definition))
     out += "goal " + text_of(definition, "goal") + ", by " + unit + ", window " + text_of(definition, "window") + "\n";

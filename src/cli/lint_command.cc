@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "base/log.h"
 #include "cli/archive_previews.h"
@@ -8,7 +9,9 @@
 #include "cli/number_text.h"
 #include "model/effective_config.h"
 #include "model/yaml_schema.h"
+#include "repository/declared_routes.h"
 #include "repository/lint_models.h"
+#include "server/declared_wishes.h"
 #include "server/engine.h"
 #include "storage/source_url.h"
 
@@ -53,7 +56,9 @@ ExitCode run(const LintCommand& command) {
   options.open_url = [](const std::string& url, const std::string&) {
     return LocalCopy{{}, nullptr, parse_source_url(url).status()};
   };
-  const LintReport report = lint_models(command.paths, known_formats(*registry), options);
+  LintReport report = lint_models(command.paths, known_formats(*registry), options);
+  if (const auto declared = read_declared_routes(command.paths); declared.ok())  // else that is a problem already
+    for (ConfigProblem& problem : check_wishes(*declared)) report.problems.push_back(std::move(problem));
   // With the configuration on standard output, what is wrong goes beside it.
   const std::string told = problems_text(report.problems, "error") + problems_text(report.notes, "note");
   std::fputs((archives.named(told) + archives.summary() + summary(report)).c_str(),

@@ -37,6 +37,12 @@ std::optional<RolloutStatus::Copies> copies_in(const element& object) {
                                number_of<uint64_t>(copies, "shed")};
 }
 
+std::optional<RolloutStatus::Wish> wish_in(const element& object) {
+  element wish;
+  if (object["wish"].get(wish) != simdjson::SUCCESS || wish.is_null()) return std::nullopt;
+  return RolloutStatus::Wish{text_of(wish, "place"), text_of(wish, "state"), text_of(wish, "why")};
+}
+
 RolloutStatus status_in(const element& object) {
   RolloutStatus out;
   out.name = text_of(object, "name");
@@ -51,6 +57,7 @@ RolloutStatus status_in(const element& object) {
   out.held = flag_of(object, "held");
   out.shadow = flag_of(object, "shadow");
   out.copies = copies_in(object);
+  out.wish = wish_in(object);
   out.percent = number_of<double>(object, "percent");
   out.watched_seconds = number_of<double>(object, "watched_seconds");
   out.canary = arm_in(object, "canary");
@@ -79,7 +86,16 @@ std::string share_at_step(const RolloutStatus& rollout) {
   return "shadow " + percent_text(rollout.copies ? rollout.copies->percent : 0);
 }
 
-std::string share_of_traffic(const RolloutStatus& rollout) { return rollout.is_over() ? "-" : share_at_step(rollout); }
+std::string share_of_traffic(const RolloutStatus& rollout) {
+  return rollout.is_over() || !rollout.has_begun() ? "-" : share_at_step(rollout);
+}
+
+/// Of a wish with its end: "the wish of m.yaml:7:5: waiting: ...".
+std::string wish_text(const RolloutStatus& rollout) {
+  if (!rollout.wish) return "";
+  const RolloutStatus::Wish& wish = *rollout.wish;
+  return "the wish of " + wish.place + ": " + wish.state + (wish.why.empty() ? "" : ": " + wish.why) + "\n";
+}
 
 std::string disagreement_text(const RolloutStatus::Copies& copies) {
   std::string out = count(copies.compared) + " answers compared, " + count(copies.disagreed) + " disagree";
@@ -113,20 +129,22 @@ Result<std::string> rollout_list_text(std::string_view json) {
     std::vector<TextRow> rows{{"name", "rollout", "to", "from", "state", "share", "why"}};
     for (const element& item : list_of(document, "rollouts")) {
       const RolloutStatus one = status_in(item);
-      rows.push_back({one.name, "#" + std::to_string(one.number), one.to, one.from, state_text(one),
-                      share_of_traffic(one), one.why});
+      rows.push_back({one.name, one.has_begun() ? "#" + std::to_string(one.number) : "-", one.to, one.from,
+                      state_text(one), share_of_traffic(one), one.why});
     }
     return rows.size() == 1 ? std::string("the server has had no rollouts\n") : text_table(rows, rows[0].size(), 0);
   });
 }
 
 std::string rollout_text(const RolloutStatus& rollout) {
+  if (!rollout.has_begun())
+    return "no rollout of " + rollout.name + " to " + rollout.to + " yet\n" + wish_text(rollout);
   std::string out = "rollout #" + std::to_string(rollout.number) + " of " + rollout.name + ", from " + rollout.from +
                     " to " + rollout.to + ": " + state_text(rollout) + "\n";
   if (!rollout.is_over())
     out += "step " + std::to_string(rollout.step) + " (" + share_at_step(rollout) + ") of " + rollout.steps + ", " +
            count_text(rollout.watched_seconds) + " s of " + rollout.hold + "\n";
-  out += rollout.why + "\n\n";
+  out += rollout.why + "\n" + wish_text(rollout) + "\n";
   std::vector<TextRow> rows{{"", "arm", "requests", "errors", "error rate", "p50", "p99"}};
   for (const auto& [name, arm] : {std::pair("canary", &rollout.canary), std::pair("baseline", &rollout.baseline)})
     rows.push_back({name, arm->name, count(arm->requests), count(arm->errors), error_rate(*arm), latency(arm->p50_us),
@@ -156,6 +174,7 @@ Result<std::string> rollout_history_text(std::string_view json) {
 }
 
 std::string rollout_line(const RolloutStatus& rollout) {
+  if (!rollout.has_begun()) return rollout.name + " " + rollout.state + ": " + rollout.why + "\n";
   const auto arm = [](const RolloutStatus::Arm& one) {
     return one.name + " " + count(one.requests) + " requests, " + error_rate(one) + " errors, p99 " +
            latency(one.p99_us);

@@ -27,6 +27,10 @@ struct RolloutStatus {
     double percent = 0;
     uint64_t compared = 0, disagreed = 0, failed = 0, shed = 0;
   };
+  /// What a file wants of the name.
+  struct Wish {
+    std::string place, state, why;
+  };
   std::string name, state, why, to, from, hold, steps;
   uint64_t number = 0, step = 0;
   bool held = false;
@@ -35,8 +39,13 @@ struct RolloutStatus {
   Arm canary, baseline;
   std::optional<Copies> copies;
   std::vector<Gate> gates;
+  std::optional<Wish> wish;
 
-  bool is_over() const { return state != "running" && state != "paused"; }
+  /// A file wants the first one of the name.
+  bool has_begun() const { return number > 0; }
+  bool is_over() const { return state != "running" && state != "paused" && state != "waiting"; }
+  /// The canary is what serves.
+  bool is_good() const { return state == "promoted" || state == "reached"; }
 };
 
 /// INTERNAL where an answer is of a server that this program does not understand.

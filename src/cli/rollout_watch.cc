@@ -115,11 +115,11 @@ Result<bool> watch_rollout(const RolloutCommand& command, const std::function<Re
         return json.status();
       }
     }
-    if (!screen.whole_terminal()) return rollout.state == "promoted";
+    if (!screen.whole_terminal()) return rollout.is_good();
   }
   // The terminal is as it was; what came of it stays there.
   std::fputs(rollout_text(rollout).c_str(), stdout);
-  return rollout.state == "promoted";
+  return rollout.is_good();
 }
 
 }  // namespace modelmill

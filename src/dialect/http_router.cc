@@ -81,7 +81,15 @@ void HttpRouter::add_path(std::string path, wire::HttpHandler handler, GroupOf g
   MM_CHECK(added, "each path has one handler");
 }
 
+void HttpRouter::set_front(std::function<bool(const wire::HttpRequest&)> takes, wire::HttpHandler handler,
+                           GroupOf group) {
+  MM_CHECK(!front_takes_, "there is one front");
+  front_takes_ = std::move(takes);
+  front_ = Owner{std::move(handler), std::move(group)};
+}
+
 const HttpRouter::Owner* HttpRouter::owner(const wire::HttpRequest& request) const {
+  if (front_takes_ && front_takes_(request)) return &front_;
   std::string_view path = request.path;
   if (const auto found = path_owners_.find(path); found != path_owners_.end()) return &found->second;
   if (!path.empty() && path.front() == '/') path.remove_prefix(1);

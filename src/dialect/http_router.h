@@ -52,6 +52,9 @@ class HttpRouter {
   /// Who answers one path, whole as clients write it, of a segment that another has. Each once.
   void add_path(std::string path, wire::HttpHandler handler, GroupOf group);
 
+  /// Who is asked before all others whether a request is its own, whatever its path. Once.
+  void set_front(std::function<bool(const wire::HttpRequest&)> takes, wire::HttpHandler handler, GroupOf group);
+
   /// The group of a request; nothing when no one owns its path, which handle() answers with no_such_path().
   std::optional<wire::ApiGroup> group(const wire::HttpRequest& request) const;
   wire::HttpReply no_such_path(const wire::HttpRequest& request) const;
@@ -78,6 +81,8 @@ class HttpRouter {
   Owners owners_;
   Owners options_owners_;
   Owners path_owners_;
+  std::function<bool(const wire::HttpRequest&)> front_takes_;  // null: there is no front
+  Owner front_;
   AccessLog access_log_;
 };
 

@@ -14,8 +14,8 @@ namespace {
 using simdjson::dom::element;
 
 constexpr size_t kMostGuardrails = 8;
-const std::vector<std::string> kKeys{"route", "control",   "goal",  "guardrails", "margin",
-                                     "alpha", "min_users", "users", "window",     "deploy_winner"};
+const std::vector<std::string> kDefinitionKeys{"route", "control",   "goal",  "guardrails", "margin",
+                                               "alpha", "min_users", "users", "window",     "deploy_winner"};
 
 Status wrong(std::string_view key, const std::string& what) {
   return invalid_argument("'" + std::string(key) + "' must be " + what);
@@ -82,7 +82,7 @@ Status read_field(std::string_view key, const element& value, ExperimentDefiniti
   }
   if (key == "deploy_winner")
     return value.get(into.deploys_winner) == simdjson::SUCCESS ? ok_status() : wrong(key, "true or false");
-  const std::string meant = nearest(key, kKeys);
+  const std::string meant = nearest(key, kDefinitionKeys);
   return invalid_argument("unknown key '" + std::string(key) + "'" +
                           (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
 }
@@ -111,6 +111,19 @@ Result<ExperimentDefinition> parse_experiment_request(std::string_view json) {
   for (const auto& [key, value] : object) MM_RETURN_IF_ERROR(read_field(key, value, definition));
   MM_RETURN_IF_ERROR(check(definition));
   return definition;
+}
+
+Result<std::string> experiment_plan_text(std::string_view json) {
+  MM_RETURN_IF_ERROR(parse_experiment_request(json).status());
+  simdjson::dom::parser parser;
+  const simdjson::dom::object object = parser.parse(json.data(), json.size());
+  JsonWriter out;
+  out.begin_object();
+  for (const std::string& key : kKeys) {
+    element value;
+    if (object[key].get(value) == simdjson::SUCCESS) out.key(key).raw(simdjson::to_string(value));
+  }
+  return out.end_object().take();
 }
 
 std::string experiment_request_json(const ExperimentDefinition& definition) {

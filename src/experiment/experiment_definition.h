@@ -37,6 +37,8 @@ struct ExperimentDefinition {
 /// From JSON: "route" and "goal", and if wanted "control", "guardrails", "margin", "alpha", "min_users", "users",
 /// "window" and "deploy_winner". INVALID_ARGUMENT.
 Result<ExperimentDefinition> parse_experiment_request(std::string_view json);
+/// The same request in one form, whatever the order of its keys: what is equal is the same wish. INVALID_ARGUMENT.
+Result<std::string> experiment_plan_text(std::string_view json);
 /// What parse_experiment_request() reads as the same.
 std::string experiment_request_json(const ExperimentDefinition& definition);
 

@@ -76,7 +76,37 @@ Status read_experiment(const element& value, Experiment& into) {
   return ok_status();
 }
 
+constexpr ExperimentWishState kWishStates[] = {ExperimentWishState::kWaiting, ExperimentWishState::kRunning,
+                                               ExperimentWishState::kDeployed, ExperimentWishState::kStopped};
+
+void write_wish(JsonWriter& json, const ExperimentWish& wish) {
+  json.begin_object().field("plan", wish.plan).field("file", wish.file).field("place", wish.place);
+  json.field("state", experiment_wish_state_name(wish.state)).field("experiment", wish.experiment);
+  json.field("why", wish.why).end_object();
+}
+
+Status read_wish(const element& value, ExperimentWish& into) {
+  KeptFields fields(value);
+  fields.read("plan", into.plan);
+  fields.read("file", into.file);
+  fields.read("place", into.place);
+  fields.read_named("state", kWishStates, experiment_wish_state_name, into.state);
+  fields.read("experiment", into.experiment);
+  fields.read("why", into.why);
+  return fields.ok() ? ok_status() : wrong_kept_field("wish");
+}
+
 }  // namespace
+
+const char* experiment_wish_state_name(ExperimentWishState state) {
+  switch (state) {
+    case ExperimentWishState::kWaiting: return "waiting";
+    case ExperimentWishState::kRunning: return "running";
+    case ExperimentWishState::kDeployed: return "deployed";
+    case ExperimentWishState::kStopped: return "stopped";
+  }
+  return "";
+}
 
 const char* experiment_phase_name(ExperimentPhase phase) {
   switch (phase) {
@@ -91,6 +121,7 @@ std::string experiment_document_text(const ExperimentDocument& document) {
   JsonWriter json;
   json.begin_object().field("format", kFormat);
   if (document.last) write_experiment(json.key("experiment"), *document.last);
+  if (document.wish) write_wish(json.key("wish"), *document.wish);
   json.end_object();
   return json.take();
 }
@@ -101,8 +132,12 @@ Result<ExperimentDocument> parse_experiment_document(const std::string& text) {
   ExperimentDocument document;
   for (const auto& [key, value] : object) {
     if (key == "format") continue;
-    if (key != "experiment") return unknown_kept_field(key);
-    MM_RETURN_IF_ERROR(read_experiment(value, document.last.emplace()));
+    if (key == "wish")
+      MM_RETURN_IF_ERROR(read_wish(value, document.wish.emplace()));
+    else if (key == "experiment")
+      MM_RETURN_IF_ERROR(read_experiment(value, document.last.emplace()));
+    else
+      return unknown_kept_field(key);
   }
   return document;
 }

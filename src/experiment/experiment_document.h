@@ -41,9 +41,26 @@ struct Experiment {
   bool operator==(const Experiment&) const = default;
 };
 
-/// What is kept of a name: its last experiment.
+/// What has become of what a file wants.
+enum class ExperimentWishState { kWaiting, kRunning, kDeployed, kStopped };
+/// "waiting", "running", "deployed", "stopped".
+const char* experiment_wish_state_name(ExperimentWishState state);
+
+/// The experiment that a file wants of a name. Each is begun once: when it has ended it is not begun again as long as
+/// the file says the same.
+struct ExperimentWish {
+  std::string plan;  // JSON, as experiment_plan_text() makes it
+  std::string file, place;
+  ExperimentWishState state = ExperimentWishState::kWaiting;
+  uint64_t experiment = 0;  // the number of the one that it began; 0: none
+  std::string why;          // it waits
+  bool operator==(const ExperimentWish&) const = default;
+};
+
+/// What is kept of a name: its last experiment, and what a file wants of it.
 struct ExperimentDocument {
   std::optional<Experiment> last;
+  std::optional<ExperimentWish> wish;
   bool operator==(const ExperimentDocument&) const = default;
 };
 

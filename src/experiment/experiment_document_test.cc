@@ -27,11 +27,14 @@ Experiment whole() {
 }
 
 TEST(ExperimentDocumentTest, ItIsReadAsItWasWritten) {
-  const ExperimentDocument document{whole()};
+  const ExperimentDocument document{
+      whole(), ExperimentWish{R"({"route":"r"})", "a.yaml", "a.yaml:7:5", ExperimentWishState::kStopped, 7, "so"}};
   const auto read = parse_experiment_document(experiment_document_text(document));
   ASSERT_TRUE(read.ok()) << read.status().message();
   EXPECT_EQ(*read, document);
   EXPECT_EQ(*parse_experiment_document(experiment_document_text({})), ExperimentDocument());
+  const ExperimentDocument wished{{}, ExperimentWish{"{}", "a.yaml", "a.yaml:7:5"}};
+  EXPECT_EQ(*parse_experiment_document(experiment_document_text(wished)), wished);
 }
 
 TEST(ExperimentDocumentTest, WhatALaterReleaseWroteIsLeftToIt) {

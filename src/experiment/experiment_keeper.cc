@@ -64,6 +64,14 @@ Status ExperimentKeeper::find_experiments() {
   for (const auto& [name, record] : all)
     if (record.document.last && (record.document.last->is_active() || !record.document.last->is_placed))
       watched_.try_emplace(name);
+  for (const auto& [name, kept] : all) {
+    if (!kept.document.wish || kept.document.wish->state != ExperimentWishState::kWaiting) continue;
+    Record record = kept;
+    const Status status = try_wish(name, record);
+    if (!status.ok() && status.code() != Code::kAborted)
+      Log::error("an experiment that a file wants can't be tried",
+                 {{"experiment", name}, {"reason", status.message()}});
+  }
   return ok_status();
 }
 
@@ -210,7 +218,8 @@ std::string ExperimentKeeper::note_of(const Experiment& experiment) const {
 
 Result<std::string> ExperimentKeeper::shown(const std::string& name) {
   MM_ASSIGN_OR_RETURN(const Record record, records_.get(name));
-  if (!record.document.last) return not_found("there has been no experiment '" + name + "'");
+  if (!record.document.last && !record.document.wish) return not_found("there has been no experiment '" + name + "'");
+  if (!record.document.last) return experiment_json(name, record.document, "", "");
   const Experiment& experiment = *record.document.last;
   std::string results, note = note_of(experiment);
   if (experiment.is_active()) {
@@ -222,7 +231,7 @@ Result<std::string> ExperimentKeeper::shown(const std::string& name) {
       note = "another process that shares the state counts for it; ask that one for the numbers";
     }
   }
-  return experiment_json(name, experiment, results, note);
+  return experiment_json(name, record.document, results, note);
 }
 
 Result<std::string> ExperimentKeeper::show(const std::string& name) {

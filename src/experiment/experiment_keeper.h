@@ -21,6 +21,13 @@
 
 namespace modelmill {
 
+/// What a file wants of a name.
+struct ExperimentDeclaration {
+  std::string name;
+  std::string plan;         // JSON, as ExperimentKeeper::start() takes it
+  std::string file, place;  // the place is in the file
+};
+
 /// Runs experiments: notes who got which arm of their routes and what was said of them since, reads what that means,
 /// and puts a winner in force as a change of the route where it is told to. What is decided is written before it is
 /// done, and done again after a crash in between. Of the processes that share a store, one at a time counts for a name:
@@ -47,6 +54,9 @@ class ExperimentKeeper final : public ExperimentControl {
   /// Goes on with the experiments that were kept, and looks at them from now on, on a thread of its own.
   void begin_looking();
   void stop();
+  /// What files want: `wishes` is all that `files` say. Each is begun once, when nothing else runs in its way, and
+  /// tried again until then. What has begun is ended by hand or by its rule alone, whatever files say.
+  Status declare(const std::vector<ExperimentDeclaration>& wishes, const std::vector<std::string>& files);
   /// One look at all experiments that run. What the thread does each 200 ms.
   void look();
 
@@ -86,8 +96,13 @@ class ExperimentKeeper final : public ExperimentControl {
   Status write_down(const std::string& name, Run& run, const ExposedUsers::Log& log) MM_REQUIRES(mutex_);
   Status keep_safe(Run& run) const MM_REQUIRES(mutex_);
   Status decide_for(const std::string& name, Record& record, Run& run) MM_REQUIRES(mutex_);
-  Status begin(const std::string& name, const ExperimentDefinition& definition, Record& record, const std::string& by)
-      MM_REQUIRES(mutex_);
+  /// `wished`: it is the document's wish that begins; else somebody does.
+  Status begin(const std::string& name, const ExperimentDefinition& definition, Record& record, const std::string& by,
+               bool wished) MM_REQUIRES(mutex_);
+  Status declare_once(const ExperimentDeclaration& wanted) MM_REQUIRES(mutex_);
+  /// Begins the experiment that is wished, if it waits and can begin; else notes why not.
+  Status try_wish(const std::string& name, Record& record) MM_REQUIRES(mutex_);
+  Status withdraw(const std::string& name) MM_REQUIRES(mutex_);
   Status finish(const std::string& name, Record& record, ExperimentPhase phase, const std::string& arm,
                 const std::string& by) MM_REQUIRES(mutex_);
   Status place(const std::string& name, Record& record) MM_REQUIRES(mutex_);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/stable_hash.h"
 #include "base/testing/temp_folder.h"
@@ -268,6 +269,42 @@ TEST_P(ExperimentKeeperTest, WhatCantBeStartedIsRefused) {
   EXPECT_TRUE(start("x", kRequest).ok()) << "again, from nothing";
   EXPECT_THAT(server->show(), HasSubstr(R"("number":2)"));
   EXPECT_THAT((*server)->list().value(), Not(HasSubstr("results")));
+}
+
+/// All that the file a.yaml says: one wish, or with an empty plan none.
+Status declare(Server& server, const std::string& plan) {
+  std::vector<ExperimentDeclaration> wishes;
+  if (!plan.empty()) wishes.push_back({"x", plan, "a.yaml", "a.yaml:7:5"});
+  return server->declare(wishes, {"a.yaml"});
+}
+
+TEST_P(ExperimentKeeperTest, WhatAFileWantsBeginsOnceWhenItsRouteIsThere) {
+  const auto server = make();
+  ASSERT_TRUE(declare(*server, kRequest).ok());
+  EXPECT_THAT(server->show(), HasSubstr(R"("number":0,"route":"r","state":"waiting","why":"there is no route 'r')"));
+  EXPECT_THAT((*server)->list().value(), HasSubstr(R"("state":"waiting")"));
+  server->set_route(kSplit);
+  server->look(std::chrono::seconds(2));
+  EXPECT_THAT(server->show(), HasSubstr(R"("state":"running")"));
+  EXPECT_THAT(server->show(), HasSubstr(R"("started_by":"a.yaml:7:5")"));
+  EXPECT_THAT(server->show(), HasSubstr(R"("state":"running","why":"","experiment":1})"));
+  // What the file says else, or not at all, ends nothing.
+  ASSERT_TRUE(declare(*server, R"({"route": "r", "goal": "click"})").ok());
+  EXPECT_THAT(server->show(), HasSubstr(R"("state":"waiting","why":"the experiment 'x' runs already)"));
+  ASSERT_TRUE(declare(*server, "").ok());
+  EXPECT_THAT(server->show(), HasSubstr(R"("wish":null)"));
+  server->look(std::chrono::seconds(2));
+  EXPECT_THAT(server->show(), HasSubstr(R"("number":1,"route":"r","state":"running")"));
+  ASSERT_TRUE(declare(*server, R"({"goal": "click", "route": "r"})").ok());
+  ASSERT_TRUE((*server)->stop("x", "me").ok());
+  server->look(std::chrono::seconds(2));
+  EXPECT_THAT(server->show(), HasSubstr(R"("number":2,"route":"r","state":"running")"));
+  ASSERT_TRUE((*server)->stop("x", "me").ok());
+  EXPECT_THAT(server->show(), HasSubstr(R"("state":"stopped","why":"","experiment":2})"));
+  ASSERT_TRUE(declare(*server, R"({"route": "r", "goal": "click"})").ok());  // the same
+  server->look(std::chrono::seconds(5));
+  EXPECT_THAT(server->show(), HasSubstr(R"("number":2,"route":"r","state":"stopped")"));
+  EXPECT_EQ(declare(*server, R"({"route": "r"})").code(), Code::kInvalidArgument);
 }
 
 INSTANTIATE_TEST_SUITE_P(WithAndWithoutStore, ExperimentKeeperTest, ::testing::Bool());

@@ -125,6 +125,8 @@ Status ExperimentKeeper::finish(const std::string& name, Record& record, Experim
   experiment.ended_by = by;
   experiment.deployed = arm;
   experiment.is_placed = arm.empty();
+  if (auto& wish = record.document.wish; wish && wish->experiment == experiment.number)
+    wish->state = phase == ExperimentPhase::kDeployed ? ExperimentWishState::kDeployed : ExperimentWishState::kStopped;
   MM_RETURN_IF_ERROR(records_.put(name, record).with_context(what(name)));
   Log::info("experiment: " + std::string(experiment_phase_name(phase)),
             {{"experiment", name}, {"arm", arm}, {"by", by}});
@@ -161,7 +163,7 @@ Status ExperimentKeeper::check_free(const std::string& name, const std::string& 
 }
 
 Status ExperimentKeeper::begin(const std::string& name, const ExperimentDefinition& definition, Record& record,
-                               const std::string& by) {
+                               const std::string& by, bool wished) {
   ExperimentDocument& document = record.document;
   if (document.last && document.last->is_active())
     return failed_precondition("the " + what(name) + " runs already; stop it, or take another name");
@@ -191,6 +193,11 @@ Status ExperimentKeeper::begin(const std::string& name, const ExperimentDefiniti
   document.last = std::move(experiment);
   if (!records_.hold(name))
     return failed_precondition("another process that shares the state counts for the " + what(name) + "; ask it");
+  if (wished) {
+    document.wish->state = ExperimentWishState::kRunning;
+    document.wish->experiment = document.last->number;
+    document.wish->why.clear();
+  }
   MM_RETURN_IF_ERROR(records_.put(name, record).with_context(what(name)));
   Log::info("experiment: start", {{"experiment", name}, {"route", definition.route}, {"by", by}});
   watched_.try_emplace(name);
@@ -206,7 +213,7 @@ Result<std::string> ExperimentKeeper::start(const std::string& name, std::string
   Status status;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     MM_ASSIGN_OR_RETURN(Record record, records_.get(name));
-    status = begin(name, definition, record, by);
+    status = begin(name, definition, record, by, /*wished=*/false);
     if (status.code() != Code::kAborted) break;
   }
   MM_RETURN_IF_ERROR(status);

@@ -49,10 +49,10 @@ void write_guardrails(JsonWriter& json, const Experiment& experiment, const Expo
   json.end_array();
 }
 
-void write_experiment(JsonWriter& json, const std::string& name, const Experiment& experiment) {
+void write_experiment(JsonWriter& json, const Experiment& experiment) {
   const bool has_arm =
       experiment.verdict == ExperimentVerdict::kWinner || experiment.verdict == ExperimentVerdict::kGuardrailBreach;
-  json.begin_object().field("name", name).field("number", experiment.number);
+  json.field("number", experiment.number);
   json.field("route", experiment.definition.route).field("state", experiment_phase_name(experiment.phase));
   json.field("decision", experiment_verdict_name(experiment.verdict)).key("arm");
   if (has_arm)
@@ -64,6 +64,27 @@ void write_experiment(JsonWriter& json, const std::string& name, const Experimen
   json.field("ended_at", experiment.ended_at).field("ended_by", experiment.ended_by);
   json.field("deployed", experiment.deployed).field("unit", experiment.by_request ? "request" : "user");
   json.key("definition").raw(experiment_request_json(experiment.definition));
+}
+
+/// Where a wish is all there is, it stands for the experiment.
+void write_document(JsonWriter& json, const std::string& name, const ExperimentDocument& document) {
+  const auto& wish = document.wish;
+  json.begin_object().field("name", name);
+  if (document.last) {
+    write_experiment(json, *document.last);
+  } else if (wish) {
+    const auto definition = parse_experiment_request(wish->plan);
+    json.field("number", 0).field("route", definition.ok() ? definition->route : std::string());
+    json.field("state", experiment_wish_state_name(wish->state)).field("why", wish->why);
+  }
+  json.key("wish");
+  if (wish) {
+    json.begin_object().field("place", wish->place).key("plan").raw(wish->plan);
+    json.field("state", experiment_wish_state_name(wish->state)).field("why", wish->why);
+    json.field("experiment", wish->experiment).end_object();
+  } else {
+    json.null();
+  }
 }
 
 }  // namespace
@@ -103,12 +124,13 @@ std::string experiment_results_json(const Experiment& experiment, const ExposedU
   return json.take();
 }
 
-std::string experiment_json(const std::string& name, const Experiment& experiment, const std::string& results,
+std::string experiment_json(const std::string& name, const ExperimentDocument& document, const std::string& results,
                             const std::string& note) {
   JsonWriter json;
-  write_experiment(json, name, experiment);
+  write_document(json, name, document);
+  const bool is_old = results.empty() && document.last;
   json.field("note", note).key("results");
-  if (const std::string& last = results.empty() ? experiment.results : results; !last.empty())
+  if (const std::string& last = is_old ? document.last->results : results; !last.empty())
     json.raw(last);
   else
     json.null();
@@ -119,8 +141,8 @@ std::string experiment_list_json(const std::map<std::string, ExperimentRecords::
   JsonWriter json;
   json.begin_object().key("experiments").begin_array();
   for (const auto& [name, record] : all) {
-    if (!record.document.last) continue;
-    write_experiment(json, name, *record.document.last);
+    if (!record.document.last && !record.document.wish) continue;
+    write_document(json, name, record.document);
     json.end_object();
   }
   json.end_array().end_object();

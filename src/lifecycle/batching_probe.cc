@@ -12,7 +12,7 @@
 namespace modelmill {
 namespace {
 
-constexpr uint64_t kSeed = 20'240'601;
+constexpr uint64_t kProbeSeed = 20'240'601;
 constexpr int kRows = 3;
 /// Rows of one execution where nobody set a bound, and the memory that such a batch may take.
 constexpr int64_t kDefaultMaxBatch = 64;
@@ -96,7 +96,7 @@ struct Round {
 
 Round run_round(const Signature& signature, const BatchRunner& run, int64_t open_size, ValueRange range) {
   Round round;
-  std::mt19937_64 random(kSeed);
+  std::mt19937_64 random(kProbeSeed);
   std::vector<DirectRequest> rows;
   std::vector<TensorList> alone;
   for (int i = 0; i < kRows; ++i) {
@@ -219,7 +219,7 @@ std::optional<int64_t> find_working_size(const Signature& signature, bool batche
   constexpr size_t kTries = 4;
   const auto sizes = sizes_to_try(signature, batched);
   for (const int64_t size : sizes.first(std::min(kTries, sizes.size()))) {
-    std::mt19937_64 random(kSeed);
+    std::mt19937_64 random(kProbeSeed);
     auto inputs = sample_inputs(signature, batched, 1, size, ValueRange::kTame, 0, random);
     if (inputs && run({{*std::move(inputs), 1}}).front().ok()) return size;
   }

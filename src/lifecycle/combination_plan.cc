@@ -30,9 +30,9 @@ bool is_label(DataType dtype) {
   }
 }
 
-class Planning {
+class CombinationPlanning {
  public:
-  Planning(ModelDefinition& definition, const FindMember& find)
+  CombinationPlanning(ModelDefinition& definition, const FindMember& find)
       : definition_(definition), combination_(*definition.ensemble->combination), find_(find) {}
 
   Result<PlannedEnsemble> run() {
@@ -205,7 +205,7 @@ class Planning {
 }  // namespace
 
 Result<PlannedEnsemble> plan_combination(ModelDefinition& definition, const FindMember& find) {
-  return Planning(definition, find).run();
+  return CombinationPlanning(definition, find).run();
 }
 
 }  // namespace modelmill

@@ -4,6 +4,7 @@
 
 #include "lifecycle/controller_core.h"
 #include "lifecycle/repository_watcher.h"
+#include "lifecycle/workflows.h"
 
 namespace modelmill {
 namespace {
@@ -28,6 +29,7 @@ struct LifecycleController::Rep {
 
   const ControlSettings control;
   ControllerCore core;
+  Workflows workflows{core};
   std::unique_ptr<RepositoryWatcher> watcher;  // null: files don't decide
 };
 
@@ -44,6 +46,7 @@ LifecycleController::~LifecycleController() { shutdown(); }
 
 Status LifecycleController::load(const ModelSources& sources) {
   MM_RETURN_IF_ERROR(rep_->core.load_sources(sources));
+  if (rep_->control.mode != ControlMode::kExplicit) rep_->workflows.serve_found();
   if (rep_->core.looks())
     rep_->watcher = std::make_unique<RepositoryWatcher>(
         rep_->control, RepositoryWatcher::Work{[this](TimePoint now) { return rep_->core.look(now); },
@@ -51,8 +54,9 @@ Status LifecycleController::load(const ModelSources& sources) {
   return ok_status();
 }
 
-bool LifecycleController::all_ready() const { return rep_->core.all_ready(); }
+bool LifecycleController::all_ready() const { return rep_->core.all_ready() && rep_->workflows.all_ready(); }
 ModelControl& LifecycleController::control() { return rep_->core; }
+WorkflowControl& LifecycleController::workflows() { return rep_->workflows; }
 
 void LifecycleController::set_device_budgets(const DeviceBudgets& declared) { rep_->core.set_device_budgets(declared); }
 

@@ -10,6 +10,7 @@
 #include "catalog/demand.h"
 #include "catalog/model_control.h"
 #include "catalog/version_factory.h"
+#include "catalog/workflow_control.h"
 #include "lifecycle/control_settings.h"
 #include "lifecycle/load_settings.h"
 #include "runtime/metrics.h"
@@ -45,6 +46,7 @@ class LifecycleController {
 
   /// What clients may ask for.
   ModelControl& control();
+  WorkflowControl& workflows();
 
   /// What the files of the command line say of GPUs' memory, under what the options say; also while models are served:
   /// what is loaded stays.

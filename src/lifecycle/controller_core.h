@@ -38,6 +38,8 @@ namespace modelmill {
 /// the other under a lock, while loading and draining go on outside it: loads on a pool, each drain on a thread of its
 /// own. Owns every loaded version. Thread-safe.
 class ControllerCore final : public ModelControl {
+  friend class Workflows;  // which serves its nodes by the same steps
+
  public:
   struct Parts {
     Catalog& catalog;
@@ -159,8 +161,9 @@ class ControllerCore final : public ModelControl {
   /// The files at a place that a client names.
   Result<LocalCopy> find_place(const std::string& place, const std::atomic<bool>& cancelled);
   Result<SeenModel> look_at_places(const std::vector<std::string>& paths, const std::atomic<bool>& cancelled);
-  Result<std::shared_ptr<const ModelTarget>> target_with(const ModelAddition& addition, AddedModel& added,
-                                                         const std::atomic<bool>& cancelled);
+  Result<std::shared_ptr<const ModelTarget>> target_with(const ModelAddition& addition, const LocalCopy& copy,
+                                                         AddedModel& added, const std::atomic<bool>& cancelled);
+  void serve_added(const AddedModel& added, std::shared_ptr<const ModelTarget> target, const Added& done);
   void add_now(const ModelAddition& addition, const Added& done);
   void withdraw_now(const std::string& model, int64_t version, const Done& done);
   Status scale_now(const InstanceRequest& request);

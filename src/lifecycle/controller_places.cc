@@ -10,6 +10,7 @@
 #include "model/triton_config.h"
 #include "repository/archive_name.h"
 #include "repository/torchserve_properties.h"
+#include "repository/workflow_archive.h"
 #include "storage/source_url.h"
 
 namespace modelmill {
@@ -17,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMostInstances = 1024;
+constexpr int kMostForced = 1024;
 
 /// One name, which leaves no folder.
 bool is_plain_name(const std::string& place) {
@@ -95,9 +96,11 @@ Result<LocalCopy> ControllerCore::find_place(const std::string& place, const std
   }
   for (const std::string& path : paths) {
     std::error_code error;
-    if (const auto startup = startup_of(path); startup && !startup->store.empty())
-      if (const fs::path inside = fs::path(startup->store) / place; fs::exists(inside, error))
+    if (const auto startup = startup_of(path)) {
+      const std::string& store = is_workflow_archive_name(place) ? startup->workflow_store : startup->store;
+      if (const fs::path inside = fs::path(store) / place; !store.empty() && fs::exists(inside, error))
         return LocalCopy{inside.string()};
+    }
     const fs::path source(path);
     const std::string name =
         source.has_filename() ? source.filename().string() : source.parent_path().filename().string();
@@ -132,13 +135,9 @@ Result<SeenModel> ControllerCore::look_at_places(const std::vector<std::string>&
   return model;
 }
 
-Result<std::shared_ptr<const ModelTarget>> ControllerCore::target_with(const ModelAddition& addition, AddedModel& added,
+Result<std::shared_ptr<const ModelTarget>> ControllerCore::target_with(const ModelAddition& addition,
+                                                                       const LocalCopy& copy, AddedModel& added,
                                                                        const std::atomic<bool>& cancelled) {
-  if (!addition.model.empty()) MM_RETURN_IF_ERROR(check_model_name(addition.model));
-  LocalCopy copy{addition.folder};
-  if (addition.folder.empty()) {
-    MM_ASSIGN_OR_RETURN(copy, find_place(addition.place, cancelled));
-  }
   const std::string& path = copy.path;
   MM_ASSIGN_OR_RETURN(SeenModel seen,
                       look_at_places({addition.model.empty() ? path : addition.model + '=' + path}, cancelled));
@@ -202,17 +201,30 @@ void ControllerCore::add(ModelAddition addition, Added done) {
 void ControllerCore::add_now(const ModelAddition& addition, const Added& done) {
   const Bringing bringing(*this, addition.model, false);
   AddedModel added;
-  auto target = target_with(addition, added, bringing.cancelled);
+  const auto find = [&]() -> Result<std::shared_ptr<const ModelTarget>> {
+    if (!addition.model.empty()) MM_RETURN_IF_ERROR(check_model_name(addition.model));
+    LocalCopy copy{addition.folder};
+    if (addition.folder.empty()) {
+      MM_ASSIGN_OR_RETURN(copy, find_place(addition.place, bringing.cancelled));
+    }
+    return target_with(addition, copy, added, bringing.cancelled);
+  };
+  auto target = find();
   if (bringing.cancelled)
     return done(cancelled("'" + addition.place + addition.folder + "' was given up: the server stops"));
   if (!target.ok()) return done(target.status());
+  serve_added(added, *std::move(target), done);
+}
+
+void ControllerCore::serve_added(const AddedModel& added, std::shared_ptr<const ModelTarget> target,
+                                 const Added& done) {
   const Done reached = [this, added, done](const Status& outcome) {
     if (outcome.ok()) return done(added);
     // What else is served of the model is served on, without what could not be loaded.
     (void)pool_.run([this, added] { withdraw_now(added.model, added.version, [](const Status&) {}); });
     done(outcome);
   };
-  if (!serve_target(added.model, *std::move(target), reached)) done(unavailable("the server is stopping"));
+  if (!serve_target(added.model, std::move(target), reached)) done(unavailable("the server is stopping"));
 }
 
 void ControllerCore::withdraw(const std::string& name, int64_t version, Done done) {
@@ -252,10 +264,10 @@ void ControllerCore::scale(InstanceRequest request, Done done) {
 }
 
 Status ControllerCore::scale_now(const InstanceRequest& request) {
-  if (request.min < 0 || request.max < 1 || request.max < request.min || request.max > kMostInstances)
+  if (request.min < 0 || request.max < 1 || request.max < request.min || request.max > kMostForced)
     return invalid_argument("model '" + request.model + "' can't have " + std::to_string(request.min) + " to " +
                             std::to_string(request.max) + " instances; it is at least one, at most " +
-                            std::to_string(kMostInstances) + ", and unloading takes the last one");
+                            std::to_string(kMostForced) + ", and unloading takes the last one");
   const InstanceLimits limits{std::max(request.min, 1), request.max, {}};
   MM_ASSIGN_OR_RETURN(const VersionPin pin, catalog_.pin(request.model, request.version));
   const MutexLock one_at_a_time(scaling_mutex_);

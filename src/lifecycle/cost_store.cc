@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kHeader[] = "modelmill costs 1";
+constexpr char kCostsHeader[] = "modelmill costs 1";
 constexpr size_t kMostCurves = 64;
 constexpr size_t kMostPoints = 64;
 constexpr int64_t kHourNs = 3'600'000'000'000;
@@ -89,7 +89,7 @@ bool read_point(std::istringstream& line, CostPoint& point) {
 
 std::string costs_text(std::span<const LearnedCost> costs) {
   std::ostringstream text;
-  text << kHeader << '\n';
+  text << kCostsHeader << '\n';
   for (const LearnedCost& cost : costs) {
     text << "curve " << kind_word(cost.kind) << ' ' << cost.shape_class << ' ' << cost.shapes << '\n';
     for (const CostPoint& point : cost.points)
@@ -103,7 +103,7 @@ std::string costs_text(std::span<const LearnedCost> costs) {
 std::vector<LearnedCost> parse_costs(const std::string& text) {
   std::istringstream lines(text);
   std::string line;
-  if (!std::getline(lines, line) || line != kHeader) return {};
+  if (!std::getline(lines, line) || line != kCostsHeader) return {};
   std::vector<LearnedCost> costs;
   while (std::getline(lines, line)) {
     if (line == "end") return costs;

@@ -8,7 +8,7 @@ namespace {
 constexpr double kBusy = 0.9;
 /// The others must be so little busy without one that it may go.
 constexpr double kEnoughRoom = 0.6;
-constexpr Duration kTryAgainAfter = std::chrono::minutes(5);
+constexpr Duration kTryMoreAgainAfter = std::chrono::minutes(5);
 /// What stands in the way of an instance may soon have gone.
 constexpr Duration kHeldBackFor = std::chrono::seconds(10);
 
@@ -74,7 +74,7 @@ InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLo
     on_trial_ = false;
     if (rate < kInstanceWorthHaving * rate_before_) {
       ceiling_ = n - 1;
-      ceiling_until_ = now + kTryAgainAfter;
+      ceiling_until_ = now + kTryMoreAgainAfter;
       if (n - 1 >= std::max(1, limits_.min)) return change(n - 1, ScalingReason::kNoGain, "one more brought nothing");
       return {n, "", {}};
     }

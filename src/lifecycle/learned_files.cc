@@ -20,13 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMostBytes = uint64_t{1} << 20;
+constexpr uint64_t kMostOfLearnedFile = uint64_t{1} << 20;
 
 }  // namespace
 
 std::optional<std::string> LearnedFiles::read(const std::string& key) const {
   if (!keeps() || key.empty()) return std::nullopt;
-  Result<std::string> text = read_file(path_of(key), kMostBytes);
+  Result<std::string> text = read_file(path_of(key), kMostOfLearnedFile);
   if (!text.ok()) return std::nullopt;
   return *std::move(text);
 }

@@ -13,7 +13,7 @@
 namespace modelmill {
 namespace {
 
-constexpr int kMostInstances = 1'024;
+constexpr int kMostOfCount = 1'024;
 
 const std::string* parameter(const ModelDefinition& definition, const char* name) {
   const auto it = definition.parameters.find(name);
@@ -29,9 +29,9 @@ Status read_count(const ModelDefinition& definition, const char* name, int& into
   const std::string* text = parameter(definition, name);
   if (!text) return ok_status();
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), into);
-  if (error == std::errc() && end == text->data() + text->size() && into >= 0 && into <= kMostInstances)
+  if (error == std::errc() && end == text->data() + text->size() && into >= 0 && into <= kMostOfCount)
     return ok_status();
-  return wrong(definition, name, *text, "a number from 0 to " + std::to_string(kMostInstances));
+  return wrong(definition, name, *text, "a number from 0 to " + std::to_string(kMostOfCount));
 }
 
 /// "0-2,5".

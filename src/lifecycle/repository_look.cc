@@ -10,6 +10,7 @@
 #include "lifecycle/lies_in.h"
 #include "model/definition_key.h"
 #include "model/tf_serving_config.h"
+#include "repository/archive_name.h"
 #include "repository/find_config_file.h"
 #include "repository/model_files.h"
 #include "repository/torchserve_properties.h"
@@ -81,13 +82,51 @@ SeenModel look_at(FoundModel found, const LookOptions& options) {
 
 namespace {
 
+/// The copy of what is at a URL that such a file names, by the name that the file gives it.
+LocalCopy copy_of_entry(const std::string& entry, const std::string& file, const FindOptions& options) {
+  const std::string url = url_of_entry(entry);
+  if (!options.open_url) return {{}, {}, unimplemented("'" + url + "' is a URL, which isn't followed here")};
+  LocalCopy copy = options.open_url(url, file);
+  if (!copy.path.empty()) copy.path.insert(0, entry, 0, entry.size() - url.size());
+  return copy;
+}
+
+/// A model that can't be brought here.
+FoundModel unreachable(const std::string& entry, const Status& why) {
+  const std::string url = url_of_entry(entry);
+  FoundModel model;
+  model.name = entry.size() > url.size() ? entry.substr(0, entry.size() - url.size() - 1)
+                                         : archive_stem(url.substr(url.rfind('/') + 1));
+  model.refuse({why.code(), url, why.message()});
+  return model;
+}
+
 /// The models that a config.properties of TorchServe's names, with what it says of them.
 Result<FoundModels> find_in_properties(const std::string& file, std::span<const ModelFormat> formats,
                                        const FindOptions& options) {
   MM_ASSIGN_OR_RETURN(const TorchserveStartup startup, read_torchserve_startup(file, process_variables()));
-  if (startup.paths.empty()) return FoundModels();
-  MM_ASSIGN_OR_RETURN(FoundModels found, find_models(startup.paths, formats, options));
+  std::vector<std::string> paths;
+  std::vector<LocalCopy> copies;
+  FoundModels found;
+  for (const std::string& path : startup.paths) {
+    if (!is_url_entry(path)) {
+      paths.push_back(path);
+      continue;
+    }
+    LocalCopy copy = copy_of_entry(path, file, options);
+    if (!copy.problem.ok())
+      found.models.push_back(unreachable(path, copy.problem));
+    else if (!copy.path.empty())
+      copies.push_back(std::move(copy));
+  }
+  for (const LocalCopy& copy : copies) paths.push_back(copy.path);
+  if (!paths.empty()) {
+    MM_ASSIGN_OR_RETURN(FoundModels here, find_models(paths, formats, options));
+    std::move(here.models.begin(), here.models.end(), std::back_inserter(found.models));
+    found.notes = std::move(here.notes);
+  }
   for (FoundModel& model : found.models) {
+    for (const LocalCopy& copy : copies) model.held.push_back(copy.held);
     lay_below(model, startup.models);
     model.config_files.push_back(file);
   }

@@ -74,6 +74,7 @@ RuntimeChooser::Step RuntimeChooser::observe(TimePoint now, const VersionStats::
     return {Step::Kind::kCompare};
   }
   if (looks_ < kWindow) return {};
+  if (taken_back_) return look_back(now);
   return probation_ ? judge(now) : look_for_better(now);
 }
 
@@ -101,7 +102,10 @@ RuntimeChooser::Step RuntimeChooser::judge(TimePoint now) {
   const std::string before = layout_text(probation.before);
   if (const auto gain = seen_gain(probation.served_before, window_)) {
     ++probation.windows;
-    probation.best = std::max(probation.best, *gain);
+    if (*gain > probation.best) {
+      probation.best = *gain;
+      probation.served = window_;
+    }
   } else {
     ++probation.unlike;
   }
@@ -111,11 +115,12 @@ RuntimeChooser::Step RuntimeChooser::judge(TimePoint now) {
   const std::string times =
       "clients got " + decimal("%.2f", probation.best) + " times of what " + before + " gave them";
   if (kept || probation.windows < kWindows) {
-    note(kept ? times : "the traffic has changed, so it can't be told what it brought over " + before);
+    note(current_, kept ? times : "the traffic has changed, so it can't be told what it brought over " + before);
     probation_.reset();
     return {Step::Kind::kJudged};
   }
-  note(times + ", so it was taken back");
+  note(current_, times + ", so it was taken back");
+  taken_back_ = TakenBack{current_, probation.served};
   rejected_.emplace_back(current_, now + kTryAgainAfter);
   changed_ = now;
   const RuntimeLayout back = probation.before;
@@ -124,11 +129,24 @@ RuntimeChooser::Step RuntimeChooser::judge(TimePoint now) {
   return {Step::Kind::kSwap, back, reason};
 }
 
-/// Has the report tell what clients saw of the layout that runs.
-void RuntimeChooser::note(const std::string& seen) {
+/// What was taken back was held to what clients got before it. Now there is also what they get after it.
+RuntimeChooser::Step RuntimeChooser::look_back(TimePoint now) {
+  const TakenBack back = *std::exchange(taken_back_, std::nullopt);
+  const auto gain = seen_gain(window_, back.served);
+  if (!gain || *gain < kWorthKeeping) return {};
+  const std::string times =
+      "clients got " + decimal("%.2f", *gain) + " times of what " + layout_text(current_) + " gives them since";
+  note(back.layout, times);
+  std::erase_if(rejected_, [&](const auto& rejected) { return rejected.first == back.layout; });
+  changed_ = now;
+  return {Step::Kind::kSwap, back.layout, times};
+}
+
+/// Has the report tell what clients saw of a layout.
+void RuntimeChooser::note(const RuntimeLayout& layout, const std::string& seen) {
   auto known = std::make_shared<RuntimeKnowledge>(*known_);
   for (RuntimeCandidate& candidate : known->report.candidates)
-    if (candidate.layout == current_) candidate.seen = seen;
+    if (candidate.layout == layout) candidate.seen = seen;
   known_ = std::move(known);
 }
 
@@ -150,6 +168,7 @@ void RuntimeChooser::not_swapped(const RuntimeLayout& layout, const std::string&
     if (candidate.layout == layout) candidate.excluded = why;
   known_ = std::move(known);
   swapping_from_.reset();
+  taken_back_.reset();
 }
 
 RuntimeReport with_choice(RuntimeReport report, const RuntimeLayout& chosen, std::string reason) {

@@ -26,7 +26,8 @@ struct RuntimeKnowledge {
 ///
 /// They are compared once the version has answered some requests. Then the best one for the rows in flight takes over
 /// if it promises something; later, when the traffic has changed, only if it promises much, and not often. What clients
-/// get then is held to what they got before: where that is no better, the one before takes over again.
+/// get then is held to what they got before: where that is no better, the one before takes over again. If it then gives
+/// them less than the other did, the machine was only quieter before, and the other one is taken for good.
 class RuntimeChooser {
  public:
   /// What runs now. With `known`, from a life before, nothing is compared again.
@@ -60,16 +61,24 @@ class RuntimeChooser {
   struct Probation {
     RuntimeLayout before;
     ServedTraffic served_before;
-    double best = 0;  // gain of the windows so far
-    int windows = 0;  // that could be judged
-    int unlike = 0;   // that could not
+    double best = 0;            // gain of the windows so far
+    ServedTraffic served = {};  // in the best of them
+    int windows = 0;            // that could be judged
+    int unlike = 0;             // that could not
+  };
+
+  /// A layout that was taken back, and what clients got of it.
+  struct TakenBack {
+    RuntimeLayout layout;
+    ServedTraffic served;
   };
 
   void meet(TimePoint now, const VersionStats::View& served);
   void begin_window(int skip);
   Step judge(TimePoint now);
+  Step look_back(TimePoint now);
   Step look_for_better(TimePoint now);
-  void note(const std::string& seen);
+  void note(const RuntimeLayout& layout, const std::string& seen);
 
   RuntimeLayout current_;
   std::shared_ptr<const RuntimeKnowledge> known_;
@@ -85,6 +94,7 @@ class RuntimeChooser {
   int looks_ = 0;         // that window_ has
   int skip_ = 1;          // looks that do not count: something else was going on
   std::optional<Probation> probation_;
+  std::optional<TakenBack> taken_back_;
   std::optional<RuntimeLayout> swapping_from_;
   std::vector<std::pair<RuntimeLayout, TimePoint>> rejected_;  // not tried again until then
 };

@@ -112,6 +112,25 @@ TEST_F(RuntimeChooserTest, WhatDoesNotIsTakenBack) {
   }
 }
 
+TEST_F(RuntimeChooserTest, WhatWasTakenBackReturnsWhereTheMachineWasOnlyQuieterBefore) {
+  RuntimeChooser chooser = changed();
+  ASSERT_EQ(step(chooser, 64, 100).layout, kReference);
+  chooser.swapped(kReference);
+  const auto again = step(chooser, 64, 70);
+  EXPECT_EQ(again.kind, Kind::kSwap);
+  EXPECT_EQ(again.layout, kOther);
+  EXPECT_EQ(seen(chooser), "clients got 1.43 times of what a, 2 instances of 1 thread gives them since");
+  chooser.swapped(kOther);
+  EXPECT_EQ(step(chooser, 64, 70, 200).kind, Kind::kNothing) << "it is taken for good";
+}
+
+TEST_F(RuntimeChooserTest, WhatWasTakenBackStaysAwayWhereTheTrafficBecameAnother) {
+  RuntimeChooser chooser = changed();
+  ASSERT_EQ(step(chooser, 64, 100).layout, kReference);
+  chooser.swapped(kReference);
+  EXPECT_EQ(step(chooser, 8, 50, 400).kind, Kind::kNothing);
+}
+
 TEST_F(RuntimeChooserTest, OneBadWindowIsNotEnough) {
   RuntimeChooser chooser = changed();
   for (int i = 0; i < 5; ++i) ASSERT_EQ(kind(chooser, 64, 80), Kind::kNothing) << i;

@@ -13,12 +13,12 @@ namespace {
 
 constexpr char kRuntime[] = "runtime";
 constexpr char kTolerance[] = "runtime_tolerance";
-constexpr char kPrecisions[] = "runtime_precisions";
+constexpr char kPrecisionsParameter[] = "runtime_precisions";
 
 /// Parameters that the server reads itself: they say nothing about a runtime.
 bool has_backend_parameters(const ModelDefinition& definition) {
   static const std::set<std::string> own = {
-      kRuntime,        kTolerance,      kPrecisions,           "objective_p99_us", "allowed_batch_sizes",
+      kRuntime,        kTolerance,      kPrecisionsParameter,  "objective_p99_us", "allowed_batch_sizes",
       "min_instances", "max_instances", "scale_to_zero_after", "cpu_affinity",     "instance_memory"};
   return std::any_of(definition.parameters.begin(), definition.parameters.end(),
                      [](const auto& parameter) { return !own.contains(parameter.first); });
@@ -30,35 +30,36 @@ bool on_gpus(const ModelDefinition& definition) {
   });
 }
 
-const std::string* parameter(const ModelDefinition& definition, const char* name) {
+const std::string* parameter_of(const ModelDefinition& definition, const char* name) {
   const auto it = definition.parameters.find(name);
   return it == definition.parameters.end() ? nullptr : &it->second;
 }
 
-Status wrong(const ModelDefinition& definition, const char* name, const std::string& text, const std::string& why) {
+Status wrong_runtime(const ModelDefinition& definition, const char* name, const std::string& text,
+                     const std::string& why) {
   return invalid_argument("model '" + definition.name + "': parameter '" + name + "' is '" + text + "', " + why);
 }
 
 Result<std::optional<double>> tolerance_of(const ModelDefinition& definition, const LoadSettings& settings) {
-  const std::string* text = parameter(definition, kTolerance);
+  const std::string* text = parameter_of(definition, kTolerance);
   if (text == nullptr) return settings.runtime_tolerance;
   char* end = nullptr;
   const double tolerance = std::strtod(text->c_str(), &end);
   if (text->empty() || *end != '\0' || !std::isfinite(tolerance) || tolerance < 0 || tolerance > 1)
-    return wrong(definition, kTolerance, *text, "but must be a number from 0 to 1, such as 1e-4");
+    return wrong_runtime(definition, kTolerance, *text, "but must be a number from 0 to 1, such as 1e-4");
   return std::optional<double>(tolerance);
 }
 
 /// The precisions that may be chosen.
 Result<std::vector<std::string>> precisions_of(const ModelDefinition& definition, const LoadSettings& settings,
                                                bool has_tolerance) {
-  const std::string* text = parameter(definition, kPrecisions);
+  const std::string* text = parameter_of(definition, kPrecisionsParameter);
   if (text == nullptr) return settings.runtime_precisions;
   auto out = parse_precisions(*text);
-  if (!out.ok()) return wrong(definition, kPrecisions, *text, "but " + out.status().message());
+  if (!out.ok()) return wrong_runtime(definition, kPrecisionsParameter, *text, "but " + out.status().message());
   if (!out->empty() && !has_tolerance)
-    return wrong(definition, kPrecisions, *text,
-                 "but nothing says by how much answers may differ; set runtime_tolerance too, such as 0.01");
+    return wrong_runtime(definition, kPrecisionsParameter, *text,
+                         "but nothing says by how much answers may differ; set runtime_tolerance too, such as 0.01");
   return out;
 }
 
@@ -71,17 +72,18 @@ struct Wanted {
 };
 
 Result<Wanted> wanted_of(const ModelDefinition& definition, const LoadSettings& settings) {
-  const std::string* own = parameter(definition, kRuntime);
+  const std::string* own = parameter_of(definition, kRuntime);
   Wanted out{own != nullptr ? *own : settings.runtime, {}, {}, own != nullptr};
-  if (own == nullptr && parameter(definition, kPrecisions) != nullptr) out = {"auto", {}, {}, true};
+  if (own == nullptr && parameter_of(definition, kPrecisionsParameter) != nullptr) out = {"auto", {}, {}, true};
   const size_t colon = out.text.find(':');
   out.backend = out.text.substr(0, colon);
   if (colon == std::string::npos) return out;
   out.precision = out.text.substr(colon + 1);
   const auto precisions = parse_precisions(out.precision);
-  if (!precisions.ok()) return wrong(definition, kRuntime, out.text, "but " + precisions.status().message());
+  if (!precisions.ok()) return wrong_runtime(definition, kRuntime, out.text, "but " + precisions.status().message());
   if (precisions->size() != 1)
-    return wrong(definition, kRuntime, out.text, "but must name one precision after the colon, such as openvino:bf16");
+    return wrong_runtime(definition, kRuntime, out.text,
+                         "but must name one precision after the colon, such as openvino:bf16");
   return out;
 }
 

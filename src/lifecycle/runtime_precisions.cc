@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kPrecisions = {"bf16", "fp16", "int8"};
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_spaces(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
   return text;
@@ -19,10 +19,10 @@ std::string_view trimmed(std::string_view text) {
 
 Result<std::vector<std::string>> parse_precisions(std::string_view text) {
   std::vector<std::string> out;
-  if (trimmed(text).empty()) return out;
+  if (without_spaces(text).empty()) return out;
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(',', begin), text.size());
-    const std::string one(trimmed(text.substr(begin, end - begin)));
+    const std::string one(without_spaces(text.substr(begin, end - begin)));
     if (std::find(kPrecisions.begin(), kPrecisions.end(), one) == kPrecisions.end())
       return invalid_argument("'" + one + "' is no precision; there are bf16, fp16 and int8");
     if (std::find(out.begin(), out.end(), one) == out.end()) out.push_back(one);

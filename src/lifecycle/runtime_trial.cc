@@ -19,7 +19,7 @@
 namespace modelmill {
 namespace {
 
-constexpr uint64_t kSeed = 47;
+constexpr uint64_t kTrialSeed = 47;
 /// Rows that are asked alone, and then together, of each runtime.
 constexpr int kComparedRows = 3;
 /// Larger batches aren't measured once a size does less than this part of the best rate.
@@ -197,7 +197,7 @@ class Trial {
   Status ask_reference() {
     for (const TensorList& sample : subject_.samples) add_request(sample);
     real_ = requests_.size();
-    std::mt19937_64 random(kSeed);
+    std::mt19937_64 random(kTrialSeed);
     for (const ValueRange range : {ValueRange::kTame, ValueRange::kWide})
       for (int row = 0; row < kComparedRows; ++row)
         if (auto inputs = made_up(range, row, random)) add_request(*std::move(inputs));

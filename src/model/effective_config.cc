@@ -16,7 +16,7 @@ namespace {
 constexpr const char* kDefault = "default";
 
 /// A scalar of YAML that reads back as this text.
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   static const std::set<std::string> kWords{"true", "false", "null", "yes", "no", "on", "off", "~"};
   const auto plain = [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '/' || c == '-';
@@ -47,7 +47,7 @@ std::string list_text(const Range& numbers) {
 template <typename Map, typename Text>
 std::string map_text(const Map& map, Text text) {
   std::string out;
-  for (const auto& [key, value] : map) out += (out.empty() ? "" : ", ") + quoted(key) + ": " + text(value);
+  for (const auto& [key, value] : map) out += (out.empty() ? "" : ", ") + in_quotes(key) + ": " + text(value);
   return "{" + out + "}";
 }
 
@@ -73,13 +73,13 @@ std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   const auto add = [&list](const std::string& entry) { list += (list.empty() ? "" : ", ") + entry; };
   if (!ensemble.combination) {
     for (const EnsembleStep& step : ensemble.steps)
-      add("{model: " + quoted(step.text()) + ", inputs: " + map_text(step.inputs, quoted) +
-          ", outputs: " + map_text(step.outputs, quoted) + "}");
+      add("{model: " + in_quotes(step.text()) + ", inputs: " + map_text(step.inputs, in_quotes) +
+          ", outputs: " + map_text(step.outputs, in_quotes) + "}");
     return "    ensemble: {steps: [" + list + "]}";
   }
   const CombinationDefinition& combination = *ensemble.combination;
   for (const auto& member : combination.members) {
-    const std::string model = quoted(EnsembleStep{member.model, member.version, member.label, {}, {}}.text());
+    const std::string model = in_quotes(EnsembleStep{member.model, member.version, member.label, {}, {}}.text());
     char weight[32];
     std::snprintf(weight, sizeof weight, "%g", member.weight);
     add(member.weight == 1 ? model : "{model: " + model + ", weight: " + weight + "}");
@@ -87,7 +87,7 @@ std::string ensemble_yaml(const EnsembleDefinition& ensemble) {
   std::string out =
       "    ensemble: {combine: " + std::string(combiner_name(combination.combiner)) + ", members: [" + list;
   list.clear();
-  for (const std::string& output : combination.outputs) add(quoted(output));
+  for (const std::string& output : combination.outputs) add(in_quotes(output));
   out += list.empty() ? "]" : "], outputs: [" + list + "]";
   if (combination.quorum > 0) out += ", quorum: " + std::to_string(combination.quorum);
   if (combination.deadline.count() > 0) out += ", deadline: " + time_text(combination.deadline);
@@ -107,15 +107,15 @@ class Writer {
 
   std::string write(const std::string& path, const std::string& backend_from) {
     if (!only_said_) {
-      out_ = "  - name: " + quoted(definition_.name) + comment(origin("name"));
-      line("path", quoted(path), "found there");
+      out_ = "  - name: " + in_quotes(definition_.name) + comment(origin("name"));
+      line("path", in_quotes(path), "found there");
     }
     const bool backend_said = says("backend") || says("platform");
     if (!definition_.backend.empty())
-      line("backend", quoted(definition_.backend),
+      line("backend", in_quotes(definition_.backend),
            !backend_said ? backend_from : (says("backend") ? origin("backend") : origin("platform")));
     if (!definition_.default_model_filename.empty())
-      line("file", quoted(definition_.default_model_filename), origin("default_model_filename"));
+      line("file", in_quotes(definition_.default_model_filename), origin("default_model_filename"));
     write_versions();
     if (!definition_.ensemble) {
       write_instances();
@@ -241,25 +241,25 @@ class Writer {
     out_ += std::string("    ") + key + ":\n";
     for (size_t i = 0; i < tensors.size(); ++i) {
       const ConfiguredTensor& tensor = tensors[i];
-      std::string text = "      - {name: " + quoted(tensor.name) + ", type: " + std::string(dtype_name(tensor.dtype)) +
-                         ", dims: " + list_text(tensor.dims);
+      std::string text = "      - {name: " + in_quotes(tensor.name) +
+                         ", type: " + std::string(dtype_name(tensor.dtype)) + ", dims: " + list_text(tensor.dims);
       if (tensor.reshape) text += ", reshape: " + list_text(*tensor.reshape);
       if (tensor.optional) text += ", optional: true";
       if (tensor.allow_ragged) text += ", ragged: true";
-      if (!tensor.label_filename.empty()) text += ", labels: " + quoted(tensor.label_filename);
+      if (!tensor.label_filename.empty()) text += ", labels: " + in_quotes(tensor.label_filename);
       out_ += text + "}" + comment(origin(field + "[" + std::to_string(i) + "]"));
     }
   }
 
   void write_maps() {
     if (!definition_.parameters.empty())
-      line("parameters", map_text(definition_.parameters, quoted), origin("parameters"));
+      line("parameters", map_text(definition_.parameters, in_quotes), origin("parameters"));
     if (!definition_.metric_tags.empty())
-      line("metric_tags", map_text(definition_.metric_tags, quoted), origin("metric_tags"));
+      line("metric_tags", map_text(definition_.metric_tags, in_quotes), origin("metric_tags"));
     if (only_said_) return;
     for (const RequestLogging& log : definition_.request_logs)
       out_ += "    # of " + std::to_string(100 * log.sampling_rate) + "% of the requests a log, " +
-              quoted(log.file_prefix) + ", for which there is no key; " + origin("request_logs") + "\n";
+              in_quotes(log.file_prefix) + ", for which there is no key; " + origin("request_logs") + "\n";
   }
 
   void write_warmup() {
@@ -272,14 +272,14 @@ class Writer {
       std::string inputs;
       for (const auto& [name, input] : std::map(sample.inputs().begin(), sample.inputs().end())) {
         const std::string fill = input.input_data_type_case() == inference::ModelWarmup::Input::kInputDataFile
-                                     ? "file: " + quoted(input.input_data_file())
+                                     ? "file: " + in_quotes(input.input_data_file())
                                  : input.random_data() ? "fill: random"
                                                        : "fill: zero";
-        inputs += (inputs.empty() ? "" : ", ") + quoted(name) +
+        inputs += (inputs.empty() ? "" : ", ") + in_quotes(name) +
                   ": {type: " + std::string(dtype_name(static_cast<DataType>(input.data_type()))) +
                   ", dims: " + list_text(input.dims()) + ", " + fill + "}";
       }
-      out_ += "      - {name: " + quoted(sample.name().empty() ? "sample" : sample.name()) +
+      out_ += "      - {name: " + in_quotes(sample.name().empty() ? "sample" : sample.name()) +
               ", batch_size: " + std::to_string(std::max(sample.batch_size(), 1U)) +
               ", count: " + std::to_string(std::max(sample.count(), 1U)) + ", inputs: {" + inputs + "}}" +
               comment(origin("model_warmup[" + std::to_string(i) + "]"));

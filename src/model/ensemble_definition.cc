@@ -7,22 +7,22 @@
 namespace modelmill {
 namespace {
 
-constexpr std::array<std::pair<Combiner, std::string_view>, 5> kNames{{{Combiner::kAverage, "average"},
-                                                                       {Combiner::kWeighted, "weighted"},
-                                                                       {Combiner::kMax, "max"},
-                                                                       {Combiner::kMajority, "majority"},
-                                                                       {Combiner::kSoftVote, "soft_vote"}}};
+constexpr std::array<std::pair<Combiner, std::string_view>, 5> kCombinerNames{{{Combiner::kAverage, "average"},
+                                                                               {Combiner::kWeighted, "weighted"},
+                                                                               {Combiner::kMax, "max"},
+                                                                               {Combiner::kMajority, "majority"},
+                                                                               {Combiner::kSoftVote, "soft_vote"}}};
 
 }  // namespace
 
 std::string_view combiner_name(Combiner combiner) {
-  for (const auto& [one, name] : kNames)
+  for (const auto& [one, name] : kCombinerNames)
     if (one == combiner) return name;
   return "";
 }
 
 std::optional<Combiner> parse_combiner(std::string_view name) {
-  for (const auto& [combiner, known] : kNames)
+  for (const auto& [combiner, known] : kCombinerNames)
     if (known == name) return combiner;
   return std::nullopt;
 }

@@ -19,8 +19,8 @@ namespace {
 
 using google::protobuf::TextFormat;
 
-constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-constexpr int64_t kMostInstances = 1'024;
+constexpr int64_t kMostOfField = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMostBatchThreads = 1'024;
 constexpr const char* kFileCollector = "tfrecord";
 constexpr int64_t kDefaultMaxBatch = 1'000;  // TensorFlow Serving's own
 
@@ -127,12 +127,12 @@ std::optional<ConfigIssue> check_batching(const tf_serving::BatchingParameters& 
     int64_t value, least, most;
   };
   const Bound bounds[] = {
-      {"max_batch_size", true, parameters.max_batch_size().value(), 1, kMost},
-      {"batch_timeout_micros", true, parameters.batch_timeout_micros().value(), 0, kMost},
+      {"max_batch_size", true, parameters.max_batch_size().value(), 1, kMostOfField},
+      {"batch_timeout_micros", true, parameters.batch_timeout_micros().value(), 0, kMostOfField},
       {"max_enqueued_batches", parameters.has_max_enqueued_batches(), parameters.max_enqueued_batches().value(), 1,
-       kMost},
+       kMostOfField},
       {"num_batch_threads", parameters.has_num_batch_threads(), parameters.num_batch_threads().value(), 1,
-       kMostInstances},
+       kMostBatchThreads},
   };
   for (const Bound& bound : bounds)
     if (bound.given && (bound.value < bound.least || bound.value > bound.most))
@@ -154,7 +154,7 @@ ModelLayer to_layer(const tf_serving::BatchingParameters& parameters) {
   batching->set_max_queue_delay_microseconds(static_cast<uint64_t>(parameters.batch_timeout_micros().value()));
   if (parameters.has_max_enqueued_batches())
     batching->mutable_default_queue_policy()->set_max_queue_size(
-        static_cast<uint32_t>(std::min(parameters.max_enqueued_batches().value() * rows, kMost)));
+        static_cast<uint32_t>(std::min(parameters.max_enqueued_batches().value() * rows, kMostOfField)));
   if (parameters.has_num_batch_threads()) {
     const int threads = static_cast<int>(parameters.num_batch_threads().value());
     layer.config.add_instance_group()->set_count(threads);

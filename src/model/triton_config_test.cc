@@ -138,101 +138,106 @@ TEST(TritonConfig, MapsPlatforms) {
   EXPECT_EQ(parse("platform: 'onnxruntime_onnx' backend: 'other'")->backend, "other");
 }
 
-struct BadText {
+struct RefusedText {
   const char* text;
   const char* message;
 };
 
-class BadTexts : public testing::TestWithParam<BadText> {};
+class BadTexts : public testing::TestWithParam<RefusedText> {};
 
 TEST_P(BadTexts, SayWhereAndWhat) { EXPECT_THAT(error_of(GetParam().text), HasSubstr(GetParam().message)); }
 
 INSTANTIATE_TEST_SUITE_P(
     Syntax, BadTexts,
     testing::Values(
-        BadText{"\n  max_batchsize: 3",
-                "m/config.pbtxt:2:3: unknown field 'max_batchsize' in ModelConfig; did you mean 'max_batch_size'?"},
-        BadText{"inputs [ { name: 'x' } ]", "did you mean 'input'?"},
-        BadText{"input [ { name: 'x' shape: [1] } ]", "unknown field 'shape' in ModelInput; did you mean 'dims'?"},
-        BadText{"input [ { name: 'x' dtype: TYPE_FP32 } ]", "did you mean 'data_type'?"},
-        BadText{"input [ { name: 'x' data_type: TYPE_FLOAT } ]",
-                "unknown value 'TYPE_FLOAT' for field 'data_type'; did you mean TYPE_FP32?"},
-        BadText{"input [ { name: 'x' data_type: INT64 } ]", "did you mean TYPE_INT64?"},
-        BadText{"input [ { name: 'x' data_type: BANANA } ]", "it can be TYPE_BOOL, TYPE_UINT8"},
-        BadText{"instance_group [ { kind: KIND_CUP } ]", "did you mean KIND_CPU?"},
-        BadText{"max_queue_delay_microseconds: 5",
-                "unknown field 'max_queue_delay_microseconds' in ModelConfig; it belongs in dynamic_batching"},
-        BadText{"dynamic_batching { max_batch_size: 8 }", "it belongs at the top of the file"},
-        BadText{"zzzzzz: 1", "unknown field 'zzzzzz' in ModelConfig"},
-        BadText{"max_batch_size: \"8\"", "m/config.pbtxt:1:17: "},
-        BadText{"max_batch_size: 99999999999", "m/config.pbtxt:1:"}, BadText{"input [ {", "m/config.pbtxt:1:"},
-        BadText{"name: 'a' name: 'b'", "name"},
-        BadText{"name: 'x'\nplatform: '\xff'", "m/config.pbtxt:2:12: not UTF-8 text"}));
+        RefusedText{"\n  max_batchsize: 3",
+                    "m/config.pbtxt:2:3: unknown field 'max_batchsize' in ModelConfig; did you mean 'max_batch_size'?"},
+        RefusedText{"inputs [ { name: 'x' } ]", "did you mean 'input'?"},
+        RefusedText{"input [ { name: 'x' shape: [1] } ]", "unknown field 'shape' in ModelInput; did you mean 'dims'?"},
+        RefusedText{"input [ { name: 'x' dtype: TYPE_FP32 } ]", "did you mean 'data_type'?"},
+        RefusedText{"input [ { name: 'x' data_type: TYPE_FLOAT } ]",
+                    "unknown value 'TYPE_FLOAT' for field 'data_type'; did you mean TYPE_FP32?"},
+        RefusedText{"input [ { name: 'x' data_type: INT64 } ]", "did you mean TYPE_INT64?"},
+        RefusedText{"input [ { name: 'x' data_type: BANANA } ]", "it can be TYPE_BOOL, TYPE_UINT8"},
+        RefusedText{"instance_group [ { kind: KIND_CUP } ]", "did you mean KIND_CPU?"},
+        RefusedText{"max_queue_delay_microseconds: 5",
+                    "unknown field 'max_queue_delay_microseconds' in ModelConfig; it belongs in dynamic_batching"},
+        RefusedText{"dynamic_batching { max_batch_size: 8 }", "it belongs at the top of the file"},
+        RefusedText{"zzzzzz: 1", "unknown field 'zzzzzz' in ModelConfig"},
+        RefusedText{"max_batch_size: \"8\"", "m/config.pbtxt:1:17: "},
+        RefusedText{"max_batch_size: 99999999999", "m/config.pbtxt:1:"}, RefusedText{"input [ {", "m/config.pbtxt:1:"},
+        RefusedText{"name: 'a' name: 'b'", "name"},
+        RefusedText{"name: 'x'\nplatform: '\xff'", "m/config.pbtxt:2:12: not UTF-8 text"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Rules, BadTexts,
     testing::Values(
-        BadText{"max_batch_size: -1",
-                "m/config.pbtxt:1:1: max_batch_size: 'max_batch_size' must be non-negative value"},
-        BadText{"input { data_type: TYPE_FP32 dims: [1] }", "model input must specify 'name'"},
-        BadText{"input { name: 'x' dims: [1] }", "model input 'x' must specify 'data_type'"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 }", "model input 'x' must specify 'dims'"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32\n dims: [0] }",
-                "m/config.pbtxt:2:2: input[0].dims: model input 'x' dimension must be integer >= 1, or -1"},
-        BadText{"output { name: 'y' data_type: TYPE_FP32 dims: [-2] }",
-                "model output 'y' dimension must be integer >= 1"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] reshape { shape: [3] } }",
-                "has different size for dims and reshape"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4, -1] reshape { shape: [4] } }",
-                "has different number of variable-size dimensions for dims and reshape"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4, -1] reshape { shape: [-1, 4] } }",
-                "has different size"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [1, 1] reshape { } }", "empty reshape"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [9000000000000000000, 9000000000000000000] reshape { "
-                "shape: [1] } }",
-                "2^63"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] format: FORMAT_NHWC }", "NHWC/NCHW require 3 dims"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] is_shape_tensor: true }",
-                "shape tensors are only supported for TensorRT"},
-        BadText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] } input { name: 'x' data_type: TYPE_FP32 dims: [4] }",
-                "two inputs named 'x'"},
-        BadText{"max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 0 ] }",
-                "preferred size must be positive"},
-        BadText{"max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 8 ] }",
-                "preferred size must be <= max batch size"},
-        BadText{"max_batch_size: 4 dynamic_batching { preserve_ordering: true default_queue_policy { timeout_action: "
-                "DELAY default_timeout_microseconds: 1 } }",
-                "DELAY"},
-        BadText{"max_batch_size: 4 dynamic_batching { preserve_ordering: true priority_levels: 1 "
-                "default_priority_level: 1 priority_queue_policy { key: 1 value { timeout_action: DELAY "
-                "default_timeout_microseconds: 1 } } }",
-                "dynamic_batching.priority_queue_policy: Queue policy can not have DELAY"},
-        BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 }",
-                "default priority level must be in range [1, 2] for "},
-        BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2\n default_priority_level: 3 }",
-                "m/config.pbtxt:2:2: dynamic_batching.default_priority_level: default priority level must be in range "
-                "[1, 2]"},
-        BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 default_priority_level: 1 "
-                "priority_queue_policy { key: 3 value { } } }",
-                "priority queue policy must have priority level in range [1, 2]"},
-        BadText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 default_priority_level: 1 "
-                "preserve_ordering: true }",
-                "Only one priority level is allowed when 'preserve_ordering' is true"},
-        BadText{"instance_group { kind: KIND_CPU gpus: [0] }", "has kind KIND_CPU but specifies one or more GPUs"},
-        BadText{"instance_group { kind: KIND_MODEL gpus: [0] }", "has kind KIND_MODEL but specifies one or more GPUs"},
-        BadText{"instance_group { count: -1 }", "negative count"},
-        BadText{"version_policy { latest { num_versions: 0 } }", "num_versions"},
-        BadText{"version_policy { specific { } }", "at least one of 'versions'"},
-        BadText{
+        RefusedText{"max_batch_size: -1",
+                    "m/config.pbtxt:1:1: max_batch_size: 'max_batch_size' must be non-negative value"},
+        RefusedText{"input { data_type: TYPE_FP32 dims: [1] }", "model input must specify 'name'"},
+        RefusedText{"input { name: 'x' dims: [1] }", "model input 'x' must specify 'data_type'"},
+        RefusedText{"input { name: 'x' data_type: TYPE_FP32 }", "model input 'x' must specify 'dims'"},
+        RefusedText{"input { name: 'x' data_type: TYPE_FP32\n dims: [0] }",
+                    "m/config.pbtxt:2:2: input[0].dims: model input 'x' dimension must be integer >= 1, or -1"},
+        RefusedText{"output { name: 'y' data_type: TYPE_FP32 dims: [-2] }",
+                    "model output 'y' dimension must be integer >= 1"},
+        RefusedText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] reshape { shape: [3] } }",
+                    "has different size for dims and reshape"},
+        RefusedText{"input { name: 'x' data_type: TYPE_FP32 dims: [4, -1] reshape { shape: [4] } }",
+                    "has different number of variable-size dimensions for dims and reshape"},
+        RefusedText{"input { name: 'x' data_type: TYPE_FP32 dims: [4, -1] reshape { shape: [-1, 4] } }",
+                    "has different size"},
+        RefusedText{"input { name: 'x' data_type: TYPE_FP32 dims: [1, 1] reshape { } }", "empty reshape"},
+        RefusedText{"input { name: 'x' data_type: TYPE_FP32 dims: [9000000000000000000, 9000000000000000000] reshape { "
+                    "shape: [1] } }",
+                    "2^63"},
+        RefusedText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] format: FORMAT_NHWC }",
+                    "NHWC/NCHW require 3 dims"},
+        RefusedText{"input { name: 'x' data_type: TYPE_FP32 dims: [4] is_shape_tensor: true }",
+                    "shape tensors are only supported for TensorRT"},
+        RefusedText{
+            "input { name: 'x' data_type: TYPE_FP32 dims: [4] } input { name: 'x' data_type: TYPE_FP32 dims: [4] }",
+            "two inputs named 'x'"},
+        RefusedText{"max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 0 ] }",
+                    "preferred size must be positive"},
+        RefusedText{"max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 8 ] }",
+                    "preferred size must be <= max batch size"},
+        RefusedText{
+            "max_batch_size: 4 dynamic_batching { preserve_ordering: true default_queue_policy { timeout_action: "
+            "DELAY default_timeout_microseconds: 1 } }",
+            "DELAY"},
+        RefusedText{"max_batch_size: 4 dynamic_batching { preserve_ordering: true priority_levels: 1 "
+                    "default_priority_level: 1 priority_queue_policy { key: 1 value { timeout_action: DELAY "
+                    "default_timeout_microseconds: 1 } } }",
+                    "dynamic_batching.priority_queue_policy: Queue policy can not have DELAY"},
+        RefusedText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 }",
+                    "default priority level must be in range [1, 2] for "},
+        RefusedText{
+            "max_batch_size: 4 dynamic_batching { priority_levels: 2\n default_priority_level: 3 }",
+            "m/config.pbtxt:2:2: dynamic_batching.default_priority_level: default priority level must be in range "
+            "[1, 2]"},
+        RefusedText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 default_priority_level: 1 "
+                    "priority_queue_policy { key: 3 value { } } }",
+                    "priority queue policy must have priority level in range [1, 2]"},
+        RefusedText{"max_batch_size: 4 dynamic_batching { priority_levels: 2 default_priority_level: 1 "
+                    "preserve_ordering: true }",
+                    "Only one priority level is allowed when 'preserve_ordering' is true"},
+        RefusedText{"instance_group { kind: KIND_CPU gpus: [0] }", "has kind KIND_CPU but specifies one or more GPUs"},
+        RefusedText{"instance_group { kind: KIND_MODEL gpus: [0] }",
+                    "has kind KIND_MODEL but specifies one or more GPUs"},
+        RefusedText{"instance_group { count: -1 }", "negative count"},
+        RefusedText{"version_policy { latest { num_versions: 0 } }", "num_versions"},
+        RefusedText{"version_policy { specific { } }", "at least one of 'versions'"},
+        RefusedText{
             "model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [-1] zero_data: true } } }",
             "-1 can't be made"},
-        BadText{"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [1] } } }",
-                "zero_data, random_data or input_data_file"},
-        BadText{"model_metrics { metric_control { } }", "non-empty 'family'"},
-        BadText{"ensemble_scheduling { }", "ensemble_scheduling: ensemble scheduling cannot be set"},
-        BadText{"platform: 'ensemble'", "platform: must specify 'step'"}));
+        RefusedText{"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [1] } } }",
+                    "zero_data, random_data or input_data_file"},
+        RefusedText{"model_metrics { metric_control { } }", "non-empty 'family'"},
+        RefusedText{"ensemble_scheduling { }", "ensemble_scheduling: ensemble scheduling cannot be set"},
+        RefusedText{"platform: 'ensemble'", "platform: must specify 'step'"}));
 
-class Unsupported : public testing::TestWithParam<BadText> {};
+class Unsupported : public testing::TestWithParam<RefusedText> {};
 
 TEST_P(Unsupported, IsRefusedWithItsNameAndARemedy) {
   const auto definition = parse(GetParam().text);
@@ -245,14 +250,14 @@ TEST_P(Unsupported, IsRefusedWithItsNameAndARemedy) {
 
 INSTANTIATE_TEST_SUITE_P(
     Features, Unsupported,
-    testing::Values(BadText{"sequence_batching { }", "sequence_batching: "},
-                    BadText{"batch_input { target_name: 'b' }", "batch_input[0]: "},
-                    BadText{"batch_output { target_name: 'b' }", "batch_output[0]: "},
-                    BadText{"model_operations { op_library_filename: 'x.so' }", "model_operations: "},
-                    BadText{"response_cache { enable: true }", "response_cache: "},
-                    BadText{"model_repository_agents { agents { name: 'checksum' } }", "model_repository_agents: "},
-                    BadText{"instance_group { passive: true }", "instance_group[0].passive: "},
-                    BadText{"runtime: 'mine.so'", "runtime: "}));
+    testing::Values(RefusedText{"sequence_batching { }", "sequence_batching: "},
+                    RefusedText{"batch_input { target_name: 'b' }", "batch_input[0]: "},
+                    RefusedText{"batch_output { target_name: 'b' }", "batch_output[0]: "},
+                    RefusedText{"model_operations { op_library_filename: 'x.so' }", "model_operations: "},
+                    RefusedText{"response_cache { enable: true }", "response_cache: "},
+                    RefusedText{"model_repository_agents { agents { name: 'checksum' } }", "model_repository_agents: "},
+                    RefusedText{"instance_group { passive: true }", "instance_group[0].passive: "},
+                    RefusedText{"runtime: 'mine.so'", "runtime: "}));
 
 TEST(TritonConfig, AcceptsHints) {
   for (const char* text :

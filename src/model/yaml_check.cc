@@ -103,6 +103,8 @@ std::string other_advice(const std::string& key) {
   static const std::vector<std::pair<std::string, std::string>> kAdvice{
       {"listen", "not read from this file yet; use the option --listen"},
       {"routes", "it stands beside 'models', in a file that lists models"},
+      {"rollouts", "it stands beside 'models', in a file that lists models"},
+      {"experiments", "it stands beside 'models', in a file that lists models"},
       {"device_memory", "it stands beside 'models', in a file that lists models; a model has instance_memory"},
       {"max_batch_size", "write it as batching: {max_size: N}"},
       {"dynamic_batching", "did you mean 'batching'?"},

@@ -90,6 +90,8 @@ YamlConfig read_root(const YAML::Node& root, const std::string& file) {
   if (!out.problems.empty()) return out;
   out.device_memory = budgets_of(root["device_memory"]);
   out.routes = routes_of_yaml(root["routes"], file, out.problems);
+  out.rollouts = wishes_of_yaml(root["rollouts"], "rollout", file, out.problems);
+  out.experiments = wishes_of_yaml(root["experiments"], "experiment", file, out.problems);
   if (!out.problems.empty()) return out;
   const YAML::Node models = root["models"];
   for (size_t i = 0; i < models.size(); ++i)

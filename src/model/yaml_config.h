@@ -8,6 +8,7 @@
 #include "model/device_budgets.h"
 #include "model/model_layer.h"
 #include "model/yaml_routes.h"
+#include "model/yaml_wishes.h"
 
 namespace modelmill {
 
@@ -30,6 +31,7 @@ struct YamlConfig {
   bool lists_models = false;
   std::vector<YamlModel> models;
   std::vector<YamlRoute> routes;
+  std::vector<YamlWish> rollouts, experiments;
   DeviceBudgets device_memory;
   /// Of the file as a whole; then there are no models.
   std::vector<ConfigProblem> problems;

@@ -21,7 +21,7 @@ std::vector<std::string> texts(const std::vector<ConfigProblem>& problems) {
 }
 
 /// The definition of a file that describes one model, or the first thing wrong with it.
-Result<ModelDefinition> parse(const std::string& text) {
+Result<ModelDefinition> parsed(const std::string& text) {
   const YamlConfig config = read_yaml_config(text, "m.yaml");
   if (!config.problems.empty()) return status_of(config.problems.front());
   if (!config.models.front().problems.empty()) return status_of(config.models.front().problems.front());
@@ -69,18 +69,18 @@ warmup:
 )";
 
 TEST(YamlConfig, TheChoiceOfARuntimeIsAParameter) {
-  const auto d = parse("name: a\nruntime: auto\nruntime_tolerance: 1e-3\nparameters: {other: 1}\n");
+  const auto d = parsed("name: a\nruntime: auto\nruntime_tolerance: 1e-3\nparameters: {other: 1}\n");
   ASSERT_TRUE(d.ok()) << d.status().to_string();
   EXPECT_EQ(d->parameters,
             (std::map<std::string, std::string>{{"runtime", "auto"}, {"runtime_tolerance", "1e-3"}, {"other", "1"}}));
-  const auto lower = parse("name: a\nruntime_precisions: [bf16, int8]\nruntime_tolerance: 0.01\n");
+  const auto lower = parsed("name: a\nruntime_precisions: [bf16, int8]\nruntime_tolerance: 0.01\n");
   ASSERT_TRUE(lower.ok()) << lower.status().to_string();
   EXPECT_EQ(lower->parameters.at("runtime_precisions"), "bf16,int8");
-  EXPECT_FALSE(parse("name: a\nruntime_precisions: [int4]\n").ok());
+  EXPECT_FALSE(parsed("name: a\nruntime_precisions: [int4]\n").ok());
 }
 
 TEST(YamlConfig, MemoryOfDevices) {
-  EXPECT_EQ(parse("instance_memory: 2GiB")->parameters.at("instance_memory"), "2GiB");
+  EXPECT_EQ(parsed("instance_memory: 2GiB")->parameters.at("instance_memory"), "2GiB");
   const YamlConfig each = read_yaml_config("models: []\ndevice_memory: 20GiB", "m.yaml");
   EXPECT_THAT(each.problems, IsEmpty());
   EXPECT_EQ(each.device_memory.find(3), uint64_t{20} << 30);
@@ -94,7 +94,7 @@ TEST(YamlConfig, MemoryOfDevices) {
 }
 
 TEST(YamlConfig, SaysEverythingThatADefinitionHolds) {
-  const auto d = parse(kWhole);
+  const auto d = parsed(kWhole);
   ASSERT_TRUE(d.ok()) << d.status().to_string();
   EXPECT_EQ(d->name, "ocr");
   EXPECT_EQ(d->backend, "onnxruntime");
@@ -145,7 +145,7 @@ TEST(YamlConfig, SaysEverythingThatADefinitionHolds) {
 
 TEST(YamlConfig, WhatItDoesNotSayIsLeftOpen) {
   for (const char* text : {"schema_version: 1", "# nothing\nname: m"}) {
-    const auto d = parse(text);
+    const auto d = parsed(text);
     ASSERT_TRUE(d.ok()) << d.status().to_string();
     EXPECT_EQ(d->max_batch_size, std::nullopt);
     EXPECT_EQ(d->batching.mode, BatchingDefinition::Mode::kAuto);
@@ -157,15 +157,15 @@ TEST(YamlConfig, WhatItDoesNotSayIsLeftOpen) {
 }
 
 TEST(YamlConfig, ValuesThatHaveSeveralForms) {
-  EXPECT_EQ(parse("versions: all")->version_policy.kind, VersionPolicy::Kind::kAll);
-  EXPECT_EQ(parse("versions: {latest: 2}")->version_policy.latest, 2);
-  EXPECT_EQ(parse("instances: 3")->instance_groups.at(0).count, 3);
-  EXPECT_EQ(parse("instances: 3")->instance_range.max, 3);
-  EXPECT_THAT(parse("instances: 0")->instance_groups, IsEmpty());
-  EXPECT_EQ(parse("gpus: [1, 2]")->instance_groups.at(0).kind, InstanceGroup::Kind::kGpu);
-  EXPECT_EQ(parse("batching: off")->batching.mode, BatchingDefinition::Mode::kDisabled);
-  EXPECT_EQ(parse("batching: {max_size: 0}")->max_batch_size, 0);
-  EXPECT_EQ(parse("batching: {delay: 5ms}")->max_batch_size, std::nullopt);
+  EXPECT_EQ(parsed("versions: all")->version_policy.kind, VersionPolicy::Kind::kAll);
+  EXPECT_EQ(parsed("versions: {latest: 2}")->version_policy.latest, 2);
+  EXPECT_EQ(parsed("instances: 3")->instance_groups.at(0).count, 3);
+  EXPECT_EQ(parsed("instances: 3")->instance_range.max, 3);
+  EXPECT_THAT(parsed("instances: 0")->instance_groups, IsEmpty());
+  EXPECT_EQ(parsed("gpus: [1, 2]")->instance_groups.at(0).kind, InstanceGroup::Kind::kGpu);
+  EXPECT_EQ(parsed("batching: off")->batching.mode, BatchingDefinition::Mode::kDisabled);
+  EXPECT_EQ(parsed("batching: {max_size: 0}")->max_batch_size, 0);
+  EXPECT_EQ(parsed("batching: {delay: 5ms}")->max_batch_size, std::nullopt);
 }
 
 TEST(YamlConfig, AListingKeepsItsModelsApart) {
@@ -197,6 +197,24 @@ TEST(YamlConfig, EveryProblemOfAModelIsTold) {
           "most an hour"));
 }
 
+TEST(YamlConfig, WishesAreTheJsonThatStartsThem) {
+  const YamlConfig config = read_yaml_config(
+      "models: []\n"
+      "rollouts:\n"
+      "  - {name: r, to: 7, steps: [shadow:10@30m, 5, 100], gates: [p99<=1.1x], compare: {y: {kind: top_k, k: 5}}}\n"
+      "experiments:\n"
+      "  - {name: x, route: r, goal: 'revenue:mean', margin: 0.01, deploy_winner: true}\n",
+      "m.yaml");
+  ASSERT_TRUE(config.problems.empty()) << config.problems[0].message;
+  ASSERT_EQ(config.rollouts.size(), 1U);
+  EXPECT_EQ(config.rollouts[0].name, "r");
+  EXPECT_EQ(config.rollouts[0].place, "m.yaml:3:5");
+  EXPECT_EQ(config.rollouts[0].plan,
+            R"({"to":7,"steps":["shadow:10@30m",5,100],"gates":["p99<=1.1x"],"compare":{"y":{"kind":"top_k","k":5}}})");
+  ASSERT_EQ(config.experiments.size(), 1U);
+  EXPECT_EQ(config.experiments[0].plan, R"({"route":"r","goal":"revenue:mean","margin":0.01,"deploy_winner":true})");
+}
+
 struct BadYaml {
   const char* text;
   const char* message;
@@ -205,7 +223,7 @@ struct BadYaml {
 class BadYamls : public testing::TestWithParam<BadYaml> {};
 
 TEST_P(BadYamls, SayWhereAndWhat) {
-  const auto d = parse(GetParam().text);
+  const auto d = parsed(GetParam().text);
   ASSERT_FALSE(d.ok()) << GetParam().text;
   EXPECT_THAT(d.status().message(), HasSubstr(GetParam().message));
 }
@@ -228,6 +246,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "m.yaml:2:10: route 'r': split: the shares sum to 50; they are percents and must sum to 100"},
         BadYaml{"models: []\nroutes: [{name: r, spilt: {m: 50}}]",
                 "m.yaml:2:20: unknown key 'spilt' in routes[0]; did you mean 'split'?"},
+        BadYaml{"models: []\nrollouts: [{name: r, to: 7}, {name: r, to: 8}]",
+                "m.yaml:2:30: rollout 'r' is declared twice; keep one"},
+        BadYaml{"models: []\nrollouts: [{name: r}]", "'rollouts[0].to' is missing"},
+        BadYaml{"models: []\nexperiments: [{name: x, route: r, goal: g, gaol: h}]",
+                "m.yaml:2:44: unknown key 'gaol' in experiments[0]; did you mean 'goal'?"},
+        BadYaml{"rollouts: []", "unknown key 'rollouts'; it stands beside 'models', in a file that lists models"},
         BadYaml{"models: []\ndevice_memory: {0: lots}",
                 "m.yaml:2:20: 'device_memory.0' is 'lots', but must be a size in bytes or with its unit, such as 8GiB"},
         BadYaml{"device_memory: 8GiB",

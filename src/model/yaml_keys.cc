@@ -239,6 +239,38 @@ constexpr std::array kRouteKeys{
 constexpr YamlRule kRoute{.form = Form::kGroup, .keys = kRouteKeys};
 constexpr YamlRule kRoutes{.form = Form::kList, .item = &kRoute};
 
+constexpr YamlRule kTextList{.form = Form::kList, .item = &kText};
+constexpr YamlRule kRolloutSteps{.form = Form::kText, .other = &kTextList};
+constexpr std::array kRolloutKeys{
+    YamlKey{"name", &kText, "The route or model that is moved.", true},
+    YamlKey{"to", &kText, "The version or target that it is to have, such as 7 or '@canary'.", true},
+    YamlKey{"from", &kText, "What is moved from; what serves when absent."},
+    YamlKey{"steps", &kRolloutSteps,
+            "Percents that grow to 100, such as [5, 25, 50, 100]; before them such as shadow:10@30m."},
+    YamlKey{"hold", &kText, "How long each step is, at least: 10m, 2h."},
+    YamlKey{"gates", &kTextList, "What the new one must keep to, such as p99<=1.1x."},
+    YamlKey{"compare", &kComparisons, "How answers are compared, by outputs' names; '*' stands for all others."},
+    YamlKey{"min_requests", &kAtLeastOne, "What each arm must have answered before a step is left; 100 when absent."},
+    YamlKey{"sticky", &kText, "Of a model: requests of one value of this key stay together."},
+};
+constexpr YamlRule kRollout{.form = Form::kGroup, .keys = kRolloutKeys};
+constexpr YamlRule kRollouts{.form = Form::kList, .item = &kRollout};
+constexpr std::array kExperimentKeys{
+    YamlKey{"name", &kText, "The experiment's name.", true},
+    YamlKey{"route", &kText, "The route whose arms are compared.", true},
+    YamlKey{"goal", &kText, "The metric that decides, such as purchase or revenue:mean.", true},
+    YamlKey{"guardrails", &kTextList, "What must not get worse, such as refund<=+0.5pp."},
+    YamlKey{"control", &kText, "The arm that the others are compared with; the largest share when absent."},
+    YamlKey{"window", &kText, "How long after its first request what a user does counts; 1h when absent."},
+    YamlKey{"margin", &kText, "A difference that doesn't matter; 0 when absent."},
+    YamlKey{"alpha", &kText, "The chance of finding a winner where there is none; 0.05 when absent."},
+    YamlKey{"min_users", &kAtLeastOne, "What each arm must have counted before anything is decided."},
+    YamlKey{"users", &kAtLeastOne, "How many users of all arms are expected."},
+    YamlKey{"deploy_winner", &kSwitch, "A winner gets all of the route by itself."},
+};
+constexpr YamlRule kExperiment{.form = Form::kGroup, .keys = kExperimentKeys};
+constexpr YamlRule kExperiments{.form = Form::kList, .item = &kExperiment};
+
 constexpr YamlKey kSchemaVersion{"schema_version", &kAtLeastOne, "The version of this format, 1."};
 constexpr std::array kModelKeys{
     YamlKey{"name", &kText, "The name that clients use; that of the file or folder when absent."},
@@ -289,13 +321,18 @@ constexpr auto with_schema_version() {
 constexpr auto kSingleKeys = with_schema_version();
 constexpr YamlRule kSingle{.form = Form::kGroup, .keys = kSingleKeys};
 constexpr YamlKey kRoutesKey{"routes", &kRoutes, "Names over versions and models."};
+constexpr YamlKey kRolloutsKey{"rollouts", &kRollouts, "Where routes and models are to be moved, step by step."};
+constexpr YamlKey kExperimentsKey{"experiments", &kExperiments, "What is to be found out about routes' arms."};
 constexpr YamlKey kDeviceMemoryKey{"device_memory", &kDeviceMemory,
                                    "What models may take of each GPU's memory, or of single ones by their numbers."};
-constexpr std::array kListingKeys{kSchemaVersion, YamlKey{"models", &kModels, "The models that are served.", true},
-                                  kRoutesKey, kDeviceMemoryKey};
+constexpr std::array kListingKeys{kSchemaVersion,  YamlKey{"models", &kModels, "The models that are served.", true},
+                                  kRoutesKey,      kRolloutsKey,
+                                  kExperimentsKey, kDeviceMemoryKey};
 constexpr YamlRule kListing{.form = Form::kGroup, .keys = kListingKeys};
 constexpr YamlRule kAnyModels{.form = Form::kList};
-constexpr std::array kFrameKeys{kSchemaVersion, YamlKey{"models", &kAnyModels, {}, true}, kRoutesKey, kDeviceMemoryKey};
+constexpr std::array kFrameKeys{kSchemaVersion,  YamlKey{"models", &kAnyModels, {}, true},
+                                kRoutesKey,      kRolloutsKey,
+                                kExperimentsKey, kDeviceMemoryKey};
 constexpr YamlRule kFrame{.form = Form::kGroup, .keys = kFrameKeys};
 
 }  // namespace

@@ -8,10 +8,10 @@ namespace modelmill {
 namespace {
 
 constexpr std::string_view kModelArchive = ".mar";
-constexpr std::array<std::string_view, 5> kEndings = {kModelArchive, ".zip", ".tar.gz", ".tgz", ".tar"};
+constexpr std::array<std::string_view, 5> kArchiveEndings = {kModelArchive, ".zip", ".tar.gz", ".tgz", ".tar"};
 
 std::string_view ending_of(std::string_view filename) {
-  for (const std::string_view ending : kEndings)
+  for (const std::string_view ending : kArchiveEndings)
     if (filename.size() > ending.size() && filename.ends_with(ending)) return ending;
   return {};
 }

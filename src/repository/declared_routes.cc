@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/yaml_config.h"
+#include "repository/declared_graphs.h"
 #include "repository/model_files.h"
 
 namespace modelmill {
@@ -12,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kYamlLimit = 16 << 20;
+constexpr uint64_t kRoutesLimit = 16 << 20;
 
 /// False: one of them is there already.
 bool add_budgets(const DeviceBudgets& more, DeviceBudgets& into) {
@@ -21,6 +22,17 @@ bool add_budgets(const DeviceBudgets& more, DeviceBudgets& into) {
   for (const auto& [gpu, bytes] : more.of)
     if (!into.of.emplace(gpu, bytes).second) return false;
   return true;
+}
+
+Status add_wishes(std::vector<YamlWish> more, const char* what, std::vector<YamlWish>& into) {
+  for (YamlWish& wish : more) {
+    for (const YamlWish& other : into)
+      if (other.name == wish.name)
+        return invalid_argument(wish.place + ": " + what + " '" + wish.name +
+                                "' is declared in another file too; remove one of them");
+    into.push_back(std::move(wish));
+  }
+  return ok_status();
 }
 
 }  // namespace
@@ -32,7 +44,8 @@ std::string yaml_file_of(const std::string& path) {
     return fs::is_regular_file(file, error) ? file.string() : std::string();
   }
   const std::string ending = fs::path(path).extension().string();
-  return (ending == ".yaml" || ending == ".yml") && fs::is_regular_file(path, error) ? path : std::string();
+  const bool yaml = (ending == ".yaml" || ending == ".yml") && fs::is_regular_file(path, error);
+  return yaml && !is_graph_file(path) ? path : std::string();
 }
 
 Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& paths) {
@@ -42,7 +55,7 @@ Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& path
     const std::string file = yaml_file_of(path);
     if (file.empty()) continue;
     out.files.push_back(file);
-    MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kYamlLimit));
+    MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kRoutesLimit));
     YamlConfig config = read_yaml_config(text, file);
     if (!config.problems.empty()) return status_of(config.problems.front());
     if (!add_budgets(config.device_memory, out.device_memory))
@@ -54,6 +67,9 @@ Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& path
                                 "' is declared in another file too; remove one of them");
       out.routes.push_back(std::move(route));
     }
+    MM_RETURN_IF_ERROR(add_wishes(std::move(config.rollouts), "rollout", out.rollouts));
+    MM_RETURN_IF_ERROR(add_wishes(std::move(config.experiments), "experiment", out.experiments));
+    if (config.lists_models) out.listing_files.push_back(file);
   }
   return out;
 }

@@ -17,7 +17,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const std::vector<ModelFormat> kFormats{{"onnxruntime", "model.onnx", {".onnx"}}};
+const std::vector<ModelFormat> kOnnxAlone{{"onnxruntime", "model.onnx", {".onnx"}}};
 
 class FindArchivesTest : public testing::Test {
  protected:
@@ -37,7 +37,7 @@ class FindArchivesTest : public testing::Test {
     return path;
   }
   FoundModels find(const std::string& path) {
-    auto found = find_models({path}, kFormats, options_);
+    auto found = find_models({path}, kOnnxAlone, options_);
     EXPECT_TRUE(found.ok()) << found.status().to_string();
     return found.ok() ? *std::move(found) : FoundModels();
   }
@@ -79,7 +79,7 @@ TEST_F(FindArchivesTest, AFolderOfOneArchiveIsThatArchive) {
 
 TEST_F(FindArchivesTest, AreNoModelsWhereTheyAreNotOpened) {
   const std::string path = archive("a.mar", {"net.onnx"});
-  EXPECT_THAT(find_models({path}, kFormats).status().message(), HasSubstr("not a model file"));
+  EXPECT_THAT(find_models({path}, kOnnxAlone).status().message(), HasSubstr("not a model file"));
 }
 
 TEST_F(FindArchivesTest, AProblemIsThatOfTheModelsThatWereInIt) {

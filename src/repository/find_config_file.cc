@@ -14,7 +14,7 @@
 namespace modelmill {
 namespace {
 
-constexpr uint64_t kLimit = 16 << 20;
+constexpr uint64_t kMostOfConfigFile = 16 << 20;
 
 /// Where the base path can be looked at here; a problem of the model otherwise. False: not yet.
 bool open_base_path(const TfServingModel& entry, const std::string& file, const FindOptions& options,
@@ -59,7 +59,7 @@ std::optional<FoundModel> find_model(TfServingModel& entry, const std::string& f
 
 Result<FoundModels> find_models_of_config_file(const std::string& path, std::span<const ModelFormat> formats,
                                                const ModelLayer* batching, const FindOptions& options) {
-  MM_ASSIGN_OR_RETURN(const std::string text, read_file(path, kLimit));
+  MM_ASSIGN_OR_RETURN(const std::string text, read_file(path, kMostOfConfigFile));
   TfServingConfig config = read_tf_serving_config(text, path);
   if (!config.problems.empty()) return status_of(config.problems.front());
   return find_listed_models(std::move(config), path, formats, batching, options);

@@ -10,12 +10,14 @@
 #include "model/triton_config.h"
 #include "model/yaml_config.h"
 #include "repository/archive_name.h"
+#include "repository/declared_graphs.h"
 #include "repository/folder_listing.h"
 #include "repository/foreign_layouts.h"
 #include "repository/found_ensemble.h"
 #include "repository/model_files.h"
 #include "repository/saved_model.h"
 #include "repository/version_folders.h"
+#include "repository/workflow_archive.h"
 #include "storage/source_url.h"
 
 namespace modelmill {
@@ -23,12 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kYamlLimit = 16 << 20;
-
-/// Folders that belong to a model, or to the disk, and are never models of their own.
-bool is_side_folder(const std::string& name) {
-  return name == "warmup" || name == "initial_state" || name == "configs" || name == "lost+found";
-}
+constexpr uint64_t kYamlFileLimit = 16 << 20;
 
 bool is_yaml_file(const fs::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
 
@@ -42,7 +39,7 @@ fs::path real_path(const fs::path& path) {
 fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
 
 Result<YamlConfig> read_yaml_file(const std::string& file) {
-  MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kYamlLimit));
+  MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kYamlFileLimit));
   return read_yaml_config(text, file);
 }
 
@@ -69,6 +66,10 @@ class Finder {
     // The folder is the model; this file is a part of it.
     if (path.filename() == kSavedModelFile) return look_at_folder(folder_of(path));
     if (is_archive(path.filename().string())) return look_at_archive(path);
+    if (is_workflow_archive_name(path.filename().string())) {
+      ++met_;  // its models are those that it names
+      return ok_status();
+    }
     if (!backend_of_file(path.string(), formats_).empty()) return add(file_model(path), path);
     if (const std::string backend = needed_backend(path.string()); !backend.empty())
       return status_of(
@@ -126,6 +127,7 @@ class Finder {
     std::vector<fs::path> unserved;
     for (const std::string& name : folder.files) {
       if (name.starts_with('.')) continue;
+      if (is_workflow_archive_name(name)) ++met_;
       if (is_archive(name) && is_model_archive_name(name))
         MM_RETURN_IF_ERROR(look_at_archive(path / name));
       else if (!backend_of_file((path / name).string(), formats_).empty())
@@ -384,7 +386,8 @@ Result<FoundModels> find_models(const std::vector<std::string>& paths, std::span
   if (!options.config_name.empty()) MM_RETURN_IF_ERROR(check_model_name(options.config_name));
   try {
     Finder finder(formats, options);
-    for (const std::string& path : paths) MM_RETURN_IF_ERROR(finder.look_at(path));
+    for (const std::string& path : paths)
+      if (!is_graph_file(path)) MM_RETURN_IF_ERROR(finder.look_at(path));
     FoundModels found = finder.take();
     for (FoundModel& model : found.models)
       if (const Status status = check_model_name(model.name); !status.ok())

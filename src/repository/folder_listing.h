@@ -25,4 +25,9 @@ struct FolderListing {
 /// NOT_FOUND when there is no such folder (any more), PERMISSION_DENIED when it can't be read.
 Result<FolderListing> list_folder(const std::filesystem::path& folder);
 
+/// Folders that belong to a model, or to the disk, and are never models of their own.
+inline bool is_side_folder(const std::string& name) {
+  return name == "warmup" || name == "initial_state" || name == "configs" || name == "lost+found";
+}
+
 }  // namespace modelmill

@@ -14,9 +14,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 
-const std::vector<ModelFormat> kFormats{{"onnxruntime", "model.onnx", {".onnx"}}, {"identity", "", {}}};
+const std::vector<ModelFormat> kForeignFormats{{"onnxruntime", "model.onnx", {".onnx"}}, {"identity", "", {}}};
 
-FoundModel only(const std::string& path, const std::vector<ModelFormat>& formats = kFormats) {
+FoundModel only(const std::string& path, const std::vector<ModelFormat>& formats = kForeignFormats) {
   const auto found = find_models({path}, formats);
   EXPECT_TRUE(found.ok()) << found.status().to_string();
   if (!found.ok() || found->models.size() != 1) {
@@ -29,8 +29,8 @@ FoundModel only(const std::string& path, const std::vector<ModelFormat>& formats
 std::string model_file(const FoundModel& model) {
   const auto definition = read_definition(model);
   EXPECT_TRUE(definition.ok()) << definition.status().to_string();
-  EXPECT_EQ(*infer_backend(*definition, model.versions.at(0), kFormats), "onnxruntime");
-  return *find_model_file(*definition, model.versions.at(0), kFormats[0]);
+  EXPECT_EQ(*infer_backend(*definition, model.versions.at(0), kForeignFormats), "onnxruntime");
+  return *find_model_file(*definition, model.versions.at(0), kForeignFormats[0]);
 }
 
 TEST(Mlflow, TheOnnxFlavourIsServed) {
@@ -93,7 +93,7 @@ TEST(Mlflow, TheTensorflowFlavourIsServedWhereItIsASavedModel) {
 
 /// Formats with those of Python, which serves what needs no code of the user's.
 std::vector<ModelFormat> with_python() {
-  auto formats = kFormats;
+  auto formats = kForeignFormats;
   formats.push_back({"python", "model.py", {".joblib", ".pkl"}});
   return formats;
 }
@@ -192,7 +192,7 @@ TEST(Mlflow, AFileOutsideTheFolderIsRefused) {
   folder.write("m/MLmodel", "flavors: {onnx: {data: ../secret.onnx}}");
   folder.write("secret.onnx");
   const FoundModel model = only(folder / "m");
-  EXPECT_THAT(find_model_file(*read_definition(model), model.versions[0], kFormats[0]).status().message(),
+  EXPECT_THAT(find_model_file(*read_definition(model), model.versions[0], kForeignFormats[0]).status().message(),
               HasSubstr("must not leave folder"));
 }
 
@@ -275,7 +275,7 @@ TEST(Torchserve, WhatIsWrongIsTold) {
 
 TEST(Torchserve, HandlersArePythons) {
   const TempFolder folder;
-  auto formats = kFormats;
+  auto formats = kForeignFormats;
   formats.push_back({"python", "model.py", {".py"}});
   const auto write = [&](const std::string& version, const std::string& config) {
     folder.write("store/v" + version + "/MAR-INF/MANIFEST.json",

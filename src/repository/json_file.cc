@@ -9,12 +9,12 @@
 namespace modelmill {
 namespace {
 
-constexpr uint64_t kLimit = 16 << 20;
+constexpr uint64_t kMostBytes = 16 << 20;
 
 }  // namespace
 
 Result<JsonFile> JsonFile::read(const std::string& path) {
-  MM_ASSIGN_OR_RETURN(std::string json, read_file(path, kLimit));
+  MM_ASSIGN_OR_RETURN(std::string json, read_file(path, kMostBytes));
   simdjson::dom::parser parser;
   if (const auto error = parser.parse(json).error(); error != simdjson::SUCCESS)
     return invalid_argument(path + ": not JSON: " + simdjson::error_message(error) + "; correct the file");

@@ -4,10 +4,12 @@
 #include <array>
 #include <filesystem>
 #include <iterator>
+#include <set>
 #include <string_view>
 #include <utility>
 
 #include "model/yaml_config.h"
+#include "repository/declared_graphs.h"
 #include "repository/declared_routes.h"
 #include "repository/fil_backend.h"
 #include "repository/model_files.h"
@@ -25,10 +27,12 @@ class Linter {
 
   /// Paths are looked at together, because models of one name are a problem, unless one of them spoils the look.
   LintReport lint(const std::vector<std::string>& paths) {
+    DeclaredGraphs graphs = read_declared_graphs(paths);
     if (const auto found = find_models(paths, formats_, options_); found.ok()) {
       for (const FoundModel& model : found->models) lint(model);
       lint_members(found->models);
-      lint_routes(paths, found->models);
+      lint_routes(paths, found->models, graphs);
+      add(graphs);
       return std::move(out_);
     }
     for (const std::string& path : paths) {
@@ -36,6 +40,7 @@ class Linter {
       if (!found.ok()) add_unusable(path, found.status());
       for (size_t i = 0; found.ok() && i < found->models.size(); ++i) lint(found->models[i]);
     }
+    add(graphs);
     return std::move(out_);
   }
 
@@ -47,6 +52,11 @@ class Linter {
       if (!config.problems.empty()) return add(config.problems);
     }
     out_.problems.push_back({status.code(), path, status.message()});
+  }
+
+  void add(const DeclaredGraphs& graphs) {
+    add(graphs.problems);
+    out_.notes.insert(out_.notes.end(), graphs.notes.begin(), graphs.notes.end());
   }
 
   void add(const std::vector<ConfigProblem>& problems) {
@@ -86,10 +96,15 @@ class Linter {
                        [&](std::string_view name) { return problem.message.find(name) != std::string::npos; });
   }
 
-  /// That they lead to models; the rest is told of their file.
-  void lint_routes(const std::vector<std::string>& paths, const std::vector<FoundModel>& models) {
+  /// That they lead to models; the rest is told of their file. Of graphs too, which may lead to routes.
+  void lint_routes(const std::vector<std::string>& paths, const std::vector<FoundModel>& models,
+                   DeclaredGraphs& graphs) {
     const auto declared = read_declared_routes(paths);
     if (!declared.ok()) return out_.problems.push_back({declared.status().code(), {}, declared.status().message()});
+    std::set<std::string> names;
+    for (const FoundModel& model : models) names.insert(model.name);
+    for (const YamlRoute& route : declared->routes) names.insert(route.route.name);
+    check_graphs(graphs, [&names](const std::string& name) { return names.contains(name); });
     for (const YamlRoute& route : declared->routes) {
       std::vector<RouteTarget> targets = targets_of(route.route);
       for (const RouteShadow& shadow : route.route.shadows) targets.push_back(shadow.to);

@@ -12,7 +12,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const std::vector<ModelFormat> kFormats{{"onnxruntime", "model.onnx", {".onnx"}}, {"identity", "", {}}};
+const std::vector<ModelFormat> kLintFormats{{"onnxruntime", "model.onnx", {".onnx"}}, {"identity", "", {}}};
 
 std::vector<std::string> texts(const LintReport& report) {
   std::vector<std::string> out;
@@ -24,7 +24,7 @@ TEST(LintModels, NothingIsWrongWithGoodOnes) {
   const TempFolder folder;
   folder.write("a.onnx");
   folder.write("b/1/net.onnx");
-  const LintReport report = lint_models({folder.path()}, kFormats);
+  const LintReport report = lint_models({folder.path()}, kLintFormats);
   EXPECT_THAT(texts(report), IsEmpty());
   ASSERT_EQ(report.models.size(), 2U);
   EXPECT_EQ(report.models[0].definition.backend, "onnxruntime");
@@ -43,7 +43,7 @@ TEST(LintModels, AllThatIsWrongIsTold) {
   folder.write("d/1/other.bin");
   folder.write("e/config.pbtxt", "");
   folder.write("good/1/model.onnx");
-  const LintReport report = lint_models({folder.path()}, kFormats);
+  const LintReport report = lint_models({folder.path()}, kLintFormats);
   EXPECT_THAT(texts(report),
               ElementsAre(HasSubstr("a/config.pbtxt:1:1: unknown field 'max_batchsize'"),
                           HasSubstr("a/config.pbtxt:3:9: unknown field 'nme' in ModelInput; did you mean 'name'?"),
@@ -68,7 +68,7 @@ TEST(LintModels, FilesAreLookedAtWhereTheConfigurationHasProblemsToo) {
   folder.write("c/1/model.onnx");
   folder.write("d/config.pbtxt", "max_batch_size: -1\nversion_policy { specific { versions: [1, 4] } }");
   folder.write("d/1/model.onnx");
-  EXPECT_THAT(texts(lint_models({folder.path()}, kFormats)),
+  EXPECT_THAT(texts(lint_models({folder.path()}, kLintFormats)),
               ElementsAre(HasSubstr("'max_batch_size' must be non-negative"), HasSubstr("a/1/gone.onnx' of default_"),
                           HasSubstr("unknown field 'max_batchsize'"), HasSubstr("b/1/gone.onnx' of default_"),
                           HasSubstr("unknown key 'swop'"), HasSubstr("c/1/gone.onnx' of default_"),
@@ -83,7 +83,7 @@ TEST(LintModels, WhatMayBeWrongOnlyBecauseOfAnotherProblemIsNotTold) {
   folder.write("b/1/other.bin");
   folder.write("c/config.pbtxt", "max_batchsize: 4\nbackend: 'identity'");
   folder.write("c/1/other.bin");
-  EXPECT_THAT(texts(lint_models({folder.path()}, kFormats)),
+  EXPECT_THAT(texts(lint_models({folder.path()}, kLintFormats)),
               ElementsAre(HasSubstr("did you mean 'backend'?"), HasSubstr("'backend' is a list"),
                           HasSubstr("unknown field 'max_batchsize'")));
 }
@@ -96,7 +96,7 @@ cc_model_filenames { key: "7.5" value: "other.onnx" }
 model_metrics { metric_control { metric_identifier { family: "f" } histogram_options { buckets: [1, 2] } } }
 )");
   folder.write("a/1/model.onnx");
-  const LintReport report = lint_models({folder.path()}, kFormats);
+  const LintReport report = lint_models({folder.path()}, kLintFormats);
   EXPECT_THAT(texts(report), IsEmpty());
   EXPECT_EQ(report.models.size(), 1U);
   std::vector<std::string> notes;
@@ -113,7 +113,7 @@ TEST(LintModels, APathThatIsSpoiltDoesNotHideTheOthers) {
   folder.write("bad.yaml", "models: []\nfoo: 1\nbar: 2");
   folder.write("m/config.pbtxt", "max_batch_size: -1");
   folder.write("m/1/model.onnx");
-  EXPECT_THAT(texts(lint_models({folder / "bad.yaml", folder / "nowhere", folder / "m"}, kFormats)),
+  EXPECT_THAT(texts(lint_models({folder / "bad.yaml", folder / "nowhere", folder / "m"}, kLintFormats)),
               ElementsAre(HasSubstr("bad.yaml:2:1: unknown key 'foo'"), HasSubstr("bad.yaml:3:1: unknown key 'bar'"),
                           HasSubstr("nowhere: there is no file or folder"), HasSubstr("m/config.pbtxt:1:1: ")));
 }

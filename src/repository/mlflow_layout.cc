@@ -15,8 +15,8 @@
 namespace modelmill {
 namespace {
 
-constexpr const char* kFile = "MLmodel";
-constexpr uint64_t kLimit = 16 << 20;
+constexpr const char* kMlflowFile = "MLmodel";
+constexpr uint64_t kMlflowLimit = 16 << 20;
 
 struct Flavour {
   std::string_view name;
@@ -30,12 +30,12 @@ constexpr Flavour kFlavours[] = {
     {"xgboost", "xgboost", "data"},       {"lightgbm", "lightgbm", "data"},
     {"pytorch", "pytorch", "model_data"},
 };
-constexpr const char* kPython = "python";
+constexpr const char* kMlflowPython = "python";
 constexpr const char* kAnyPython = "python_function";
 
 struct Choice {
   std::string flavour;
-  std::string backend{kPython};
+  std::string backend{kMlflowPython};
   std::string file;
 };
 
@@ -51,7 +51,7 @@ Choice choose(const YAML::Node& flavours) {
     Choice choice{std::string(known.name), std::string(known.backend), {}};
     choice.file = text_of(flavour, std::string(known.file_key));
     // An estimator of scikit-learn's kind is a pickle, whatever library it comes from.
-    if (needed_backend(choice.file) == kPython) choice.backend = kPython;
+    if (needed_backend(choice.file) == kMlflowPython) choice.backend = kMlflowPython;
     return choice;
   }
   Choice choice;
@@ -69,7 +69,7 @@ void find_keras_model(const YAML::Node& flavour, const FoundModel& model, Choice
   if (path.ok() && std::filesystem::exists(*path + '/' + kSavedModelFile, ignored))
     choice.file = folder;
   else
-    choice.backend = kPython;
+    choice.backend = kMlflowPython;
 }
 
 /// A file of torch.save() is a script of TorchScript's where it has constants; else it is a pickle.
@@ -82,7 +82,7 @@ void find_torch_script(const FoundModel& model, Choice& choice) {
   std::string end(static_cast<size_t>(std::min(size, kEnd)), '\0');
   file.seekg(size - static_cast<std::streamoff>(end.size()));
   file.read(end.data(), static_cast<std::streamsize>(end.size()));
-  if (end.find("/constants.pkl") == std::string::npos) choice.backend = kPython;
+  if (end.find("/constants.pkl") == std::string::npos) choice.backend = kMlflowPython;
 }
 
 /// What the Python backend reads of an MLmodel, as parameters: it may have no YAML.
@@ -110,7 +110,7 @@ void tell_python(FoundModel& model, const YAML::Node& whole, const Choice& choic
 }
 
 void read_flavour(FoundModel& model, const std::string& file, std::span<const ModelFormat> formats) {
-  const auto text = read_file(file, kLimit);
+  const auto text = read_file(file, kMlflowLimit);
   if (!text.ok()) return model.refuse({text.status().code(), {}, text.status().message()});
   std::vector<ConfigProblem> problems;
   YAML::Node root;
@@ -131,7 +131,7 @@ void read_flavour(FoundModel& model, const std::string& file, std::span<const Mo
   if (!is_installed(choice.backend, formats))
     return model.refuse(missing_backend(model.name, "MLflow flavour " + choice.flavour, choice.backend, place));
   model.layers.push_back(text_layer("backend", choice.backend, place));
-  if (choice.backend == kPython) return tell_python(model, whole, choice, file);
+  if (choice.backend == kMlflowPython) return tell_python(model, whole, choice, file);
   if (!choice.file.empty()) model.layers.push_back(text_layer("default_model_filename", choice.file, place));
   // MLflow answers with what predict() of the saved class gives.
   if (choice.backend == "xgboost") model.layers.push_back(parameter_layer("output", "predict", place));
@@ -140,13 +140,13 @@ void read_flavour(FoundModel& model, const std::string& file, std::span<const Mo
 }  // namespace
 
 std::optional<FoundModel> look_for_mlflow(const FolderListing& folder, std::span<const ModelFormat> formats) {
-  if (!folder.has_file(kFile)) return std::nullopt;
+  if (!folder.has_file(kMlflowFile)) return std::nullopt;
   FoundModel model;
   model.name = folder.name();
   model.directory = folder.path.string();
   model.layout = ModelLayout::kMlflow;
   model.versions.push_back({1, model.directory, {}});
-  const std::string file = folder.inside(kFile);
+  const std::string file = folder.inside(kMlflowFile);
   model.config_files.push_back(file);
   try {
     read_flavour(model, file, formats);

@@ -14,9 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFile = "model-settings.json";
+constexpr const char* kSettingsFile = "model-settings.json";
 
-constexpr const char* kPython = "python";
+constexpr const char* kPythonBackend = "python";
 
 struct Runtime {
   std::string_view package;  // that `implementation` begins with
@@ -27,8 +27,8 @@ struct Runtime {
 /// Implementations that are not here are Python code of their own kind.
 constexpr Runtime kRuntimes[] = {{"mlserver_xgboost.", "xgboost", "model.bst model.json model.ubj"},
                                  {"mlserver_lightgbm.", "lightgbm", "model.bst"},
-                                 {"mlserver_sklearn.", kPython, "model.joblib model.pickle model.pkl"},
-                                 {"mlserver_catboost.", kPython, "model.cbm"}};
+                                 {"mlserver_sklearn.", kPythonBackend, "model.joblib model.pickle model.pkl"},
+                                 {"mlserver_catboost.", kPythonBackend, "model.cbm"}};
 
 const Runtime* find_runtime(const std::string& implementation) {
   const auto found = std::find_if(std::begin(kRuntimes), std::end(kRuntimes),
@@ -83,7 +83,7 @@ bool read_folder(FoundModel& model, const std::string& path, const JsonFile& set
 }
 
 void read_settings(FoundModel& model, const FolderListing& folder, std::span<const ModelFormat> formats) {
-  const std::string file = folder.inside(kFile);
+  const std::string file = folder.inside(kSettingsFile);
   const auto settings = JsonFile::read(file);
   if (!settings.ok()) return model.refuse({settings.status().code(), {}, settings.status().message()});
   if (const auto name = settings->text("/name"); name && !name->empty()) model.name = *name;
@@ -110,7 +110,7 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
   if (foreign || !is_installed(backend, formats))
     return model.refuse(
         missing_backend(model.name, "MLServer implementation " + implementation, backend, file, formats));
-  if (backend == kPython && model.versions.front().file.empty())
+  if (backend == kPythonBackend && model.versions.front().file.empty())
     return model.refuse({Code::kNotFound, file,
                          "there is no model for " + implementation + ": 'parameters.uri' names a file such as " +
                              std::string(runtime->files.substr(0, runtime->files.find(' ')))});
@@ -119,7 +119,7 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
   if (backend == "xgboost" && implementation.starts_with("mlserver_xgboost."))
     model.layers.push_back(parameter_layer("output", "predict", file));
   // Its clients send FP32 and read `predict`.
-  if (backend == kPython && runtime != nullptr) {
+  if (backend == kPythonBackend && runtime != nullptr) {
     model.layers.push_back(parameter_layer("outputs", "predict", file));
     model.layers.push_back(parameter_layer("input_type", "FP32", file));
   }
@@ -128,13 +128,13 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
 }  // namespace
 
 std::optional<FoundModel> look_for_mlserver(const FolderListing& folder, std::span<const ModelFormat> formats) {
-  if (!folder.has_file(kFile)) return std::nullopt;
+  if (!folder.has_file(kSettingsFile)) return std::nullopt;
   FoundModel model;
   model.name = folder.name();
   model.directory = folder.path.string();
   model.layout = ModelLayout::kMlserver;
   model.versions.push_back({1, model.directory, {}});
-  model.config_files.push_back(folder.inside(kFile));
+  model.config_files.push_back(folder.inside(kSettingsFile));
   read_settings(model, folder, formats);
   return model;
 }

@@ -7,7 +7,7 @@
 namespace modelmill {
 namespace {
 
-constexpr std::string_view kEndings[] = {".json", ".txt", ".model", ".bst"};
+constexpr std::string_view kTextEndings[] = {".json", ".txt", ".model", ".bst"};
 constexpr std::string_view kXml = ".xml";
 /// What tells a model stands within so many bytes; in XML after remarks, in Python after the imports.
 constexpr size_t kRead = 512;
@@ -97,7 +97,7 @@ std::string backend_of_content(const std::string& path) {
   const std::string ending = std::filesystem::path(path).extension().string();
   if (ending == ".py") return is_python_model(read_first(path, kReadPython)) ? "python" : "";
   if (ending == kXml) return is_openvino_ir(read_first(path, kReadXml)) ? "openvino" : "";
-  if (std::find(std::begin(kEndings), std::end(kEndings), ending) == std::end(kEndings)) return {};
+  if (std::find(std::begin(kTextEndings), std::end(kTextEndings), ending) == std::end(kTextEndings)) return {};
   return backend_of_first_bytes(read_first(path, kRead));
 }
 

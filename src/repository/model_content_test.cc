@@ -16,9 +16,9 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const std::vector<ModelFormat> kFormats{{"lightgbm", "model.lgb", {".lgb"}},
-                                        {"onnxruntime", "model.onnx", {".onnx"}},
-                                        {"xgboost", "model.ubj", {".ubj", ".bst"}}};
+const std::vector<ModelFormat> kContentFormats{{"lightgbm", "model.lgb", {".lgb"}},
+                                               {"onnxruntime", "model.onnx", {".onnx"}},
+                                               {"xgboost", "model.ubj", {".ubj", ".bst"}}};
 
 constexpr std::string_view kXgboost = R"({"learner":{"attributes":{},"feature_names":[]}},"version":[3,2,0]})";
 constexpr std::string_view kLightgbm = "tree\nversion=v4\nnum_class=1\n";
@@ -90,21 +90,22 @@ TEST(ModelContent, AFoldersOtherFilesAreNoModels) {
   folder.write("models/package.json", R"({"version": "1.0", "learner": {}})");
   folder.write("models/labels.txt", "tree\ncat\n");
   folder.write("models/spm.model", "\x0a\x0e");
-  const auto found = find_models({folder / "models"}, kFormats);
+  const auto found = find_models({folder / "models"}, kContentFormats);
   ASSERT_TRUE(found.ok()) << found.status().to_string();
   ASSERT_EQ(found->models.size(), 3U);
   for (size_t i = 0; i < 3; ++i) {
     const FoundModel& model = found->models[i];
-    const auto backend = infer_backend(*read_definition(model), model.versions.at(0), kFormats);
+    const auto backend = infer_backend(*read_definition(model), model.versions.at(0), kContentFormats);
     EXPECT_EQ(model.name + " " + *backend, (std::array{"churn lightgbm", "net onnxruntime", "price xgboost"})[i]);
   }
 }
 
 TEST(ModelContent, AFileByItselfThatIsNoneSaysWhatCanBeServed) {
   const TempFolder folder;
-  EXPECT_TRUE(find_models({folder.write("price.json", std::string(kXgboost))}, kFormats).ok());
-  EXPECT_THAT(find_models({folder.write("other.json", "{}")}, kFormats).status().message(), HasSubstr("known endings"));
-  const auto uninstalled = find_models({folder / "price.json"}, std::span(kFormats).subspan(1, 1));
+  EXPECT_TRUE(find_models({folder.write("price.json", std::string(kXgboost))}, kContentFormats).ok());
+  EXPECT_THAT(find_models({folder.write("other.json", "{}")}, kContentFormats).status().message(),
+              HasSubstr("known endings"));
+  const auto uninstalled = find_models({folder / "price.json"}, std::span(kContentFormats).subspan(1, 1));
   EXPECT_THAT(uninstalled.status().message(), HasSubstr("needs backend 'xgboost', which is not installed"));
 }
 
@@ -115,12 +116,13 @@ TEST(ModelContent, VersionFolders) {
   const FoundVersion version{1, folder / "m/1", {}};
   ModelDefinition definition;
   definition.name = "m";
-  EXPECT_EQ(*infer_backend(definition, version, kFormats), "xgboost");
-  EXPECT_EQ(*find_model_file(definition, version, kFormats[2]), folder / "m/1/model.json");
+  EXPECT_EQ(*infer_backend(definition, version, kContentFormats), "xgboost");
+  EXPECT_EQ(*find_model_file(definition, version, kContentFormats[2]), folder / "m/1/model.json");
   folder.write("m/1/other.json", std::string(kXgboost));
-  EXPECT_THAT(find_model_file(definition, version, kFormats[2]).status().message(), HasSubstr("several model files"));
+  EXPECT_THAT(find_model_file(definition, version, kContentFormats[2]).status().message(),
+              HasSubstr("several model files"));
   definition.default_model_filename = "model.json";
-  EXPECT_EQ(*infer_backend(definition, version, kFormats), "xgboost");
+  EXPECT_EQ(*infer_backend(definition, version, kContentFormats), "xgboost");
 }
 
 struct Fil {
@@ -138,13 +140,13 @@ TEST(FilBackend, TheModelTypeTellsWhoseTreesTheyAre) {
                                             {"xgboost_ubj", "xgboost", "xgboost.ubj"},
                                             {"lightgbm", "lightgbm", "model.txt"}}) {
     definition.parameters["model_type"] = type;
-    const auto plugin = plugin_of(definition, {}, kFormats);
+    const auto plugin = plugin_of(definition, {}, kContentFormats);
     ASSERT_TRUE(plugin.ok()) << type;
     EXPECT_EQ(plugin->backend, backend);
     EXPECT_EQ(plugin->default_file, file);
   }
   definition.parameters["model_type"] = "treelite_checkpoint";
-  EXPECT_THAT(plugin_of(definition, {}, kFormats).status().message(),
+  EXPECT_THAT(plugin_of(definition, {}, kContentFormats).status().message(),
               testing::AllOf(HasSubstr("model 'm'"), HasSubstr("treelite_checkpoint"), HasSubstr("ONNX")));
 }
 
@@ -155,11 +157,11 @@ TEST(FilBackend, WithoutAModelTypeTheFileTells) {
   definition.name = "m";
   definition.backend = "fil";
   const FoundVersion version{1, folder / "1", {}};
-  EXPECT_EQ(plugin_of(definition, version, kFormats)->backend, "lightgbm");
+  EXPECT_EQ(plugin_of(definition, version, kContentFormats)->backend, "lightgbm");
   folder.write("1/model.onnx");
-  EXPECT_THAT(plugin_of(definition, version, kFormats).status().message(), HasSubstr("leave the backend out"));
+  EXPECT_THAT(plugin_of(definition, version, kContentFormats).status().message(), HasSubstr("leave the backend out"));
   definition.backend = "onnxruntime";
-  EXPECT_EQ(plugin_of(definition, version, kFormats)->backend, "onnxruntime");
+  EXPECT_EQ(plugin_of(definition, version, kContentFormats)->backend, "onnxruntime");
 }
 
 TEST(TreesOfOthers, MlflowAndMlserver) {
@@ -175,7 +177,7 @@ TEST(TreesOfOthers, MlflowAndMlserver) {
       "bst/model-settings.json",
       R"({"name": "b", "implementation": "mlserver_lightgbm.LightGBMModel", "parameters": {"uri": "model.bst"}})");
   folder.write("bst/model.bst", std::string(kLightgbm));
-  const auto found = find_models({folder.path()}, kFormats);
+  const auto found = find_models({folder.path()}, kContentFormats);
   ASSERT_TRUE(found.ok()) << found.status().to_string();
   std::vector<std::string> told;
   for (const FoundModel& model : found->models) {

@@ -20,12 +20,17 @@ Result<TorchserveModels> read(const YAML::Node& root, const std::string& place) 
     (*out.all.config.mutable_parameters())["service_envelope"].set_string_value(envelope.Scalar());
     out.all.fields.insert("parameters");
   }
+  const YAML::Node snapshot = root["snapshot"];
+  const bool is_snapshot = snapshot.IsDefined() && yaml_switch(snapshot).value_or(false);
   for (const auto& model : root["models"]) {
     for (const auto& version : model.second) {
       const std::string of = place + ": model '" + model.first.Scalar() + "', version '" + version.first.Scalar() + "'";
       TorchserveModels::Version& said = out.models[model.first.Scalar()][version.first.Scalar()];
-      said.layer = torchserve_layer(version.second, of, problems);
-      const YAML::Node is_default = version.second["defaultVersion"];
+      YAML::Node keys = YAML::Clone(version.second);
+      if (const YAML::Node size = keys["batchSize"]; is_snapshot && size.IsDefined() && yaml_number(size) == 1)
+        keys.remove("batchSize");
+      said.layer = torchserve_layer(keys, of, problems);
+      const YAML::Node is_default = keys["defaultVersion"];
       said.is_default = is_default.IsDefined() && yaml_switch(is_default).value_or(false);
     }
   }

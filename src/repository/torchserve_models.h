@@ -21,8 +21,9 @@ struct TorchserveModels {
 };
 
 /// Reads {"defaults": {"responseTimeout": 120}, "models": {"NAME": {"VERSION": {"minWorkers": 1}}}}, with the keys of a
-/// model-config.yaml, "serviceEnvelope" and "defaultVersion". INVALID_ARGUMENT names what is wrong; `place` is where it
-/// comes from.
+/// model-config.yaml, "serviceEnvelope" and "defaultVersion"; with "snapshot": true a batchSize of 1 says nothing, as
+/// in a registration, since every version of a snapshot has one. INVALID_ARGUMENT names what is wrong; `place` is where
+/// it comes from.
 Result<TorchserveModels> read_torchserve_models(const std::string& json, const std::string& place);
 
 /// Lays what is said of an archive's model below what that says itself.

@@ -15,14 +15,16 @@
 namespace modelmill {
 namespace {
 
-constexpr std::array<std::string_view, 8> kStartupKeys = {"default_response_timeout",
-                                                          "default_startup_timeout",
-                                                          "enable_envvars_config",
-                                                          "load_models",
-                                                          "model_snapshot",
-                                                          "model_store",
-                                                          "models",
-                                                          "service_envelope"};
+constexpr std::array<std::string_view, 10> kStartupKeys = {"allowed_urls",
+                                                           "default_response_timeout",
+                                                           "default_startup_timeout",
+                                                           "enable_envvars_config",
+                                                           "load_models",
+                                                           "model_snapshot",
+                                                           "model_store",
+                                                           "models",
+                                                           "service_envelope",
+                                                           "workflow_store"};
 
 /// "$$NAME$$" anywhere in a value.
 Result<std::string> with_variables(std::string_view key, const std::string& value, const Variables& variables) {

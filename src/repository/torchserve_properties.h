@@ -25,10 +25,14 @@ Result<Properties> resolve_properties(Properties properties, std::span<const std
 
 /// Which models a config.properties of TorchServe's has served at the start.
 struct TorchserveStartup {
-  std::vector<std::string> paths;  // PATH or NAME=PATH; none: no model
+  std::vector<std::string> paths;  // PATH or NAME=PATH, or the same of a URL; none: no model
   std::string store;               // its model_store; empty: it has none
+  std::string workflow_store;      // its workflow_store; without one the model_store
   TorchserveModels models;
 };
+/// Whether one of the paths is a URL, and that without its name.
+bool is_url_entry(const std::string& entry);
+std::string url_of_entry(const std::string& entry);
 /// INVALID_ARGUMENT names the key that is wrong.
 Result<TorchserveStartup> torchserve_startup(const Properties& properties);
 /// Of a file, as it is now. The error names it.

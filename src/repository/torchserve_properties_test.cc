@@ -25,6 +25,36 @@ TEST(TorchserveStartup, NamesWhatIsLoaded) {
       (Paths{"m=s/a.mar", "m=s/b.mar"}));
 }
 
+TEST(TorchserveStartup, LoadsFromUrlsThatAreAllowed) {
+  const std::string list = "model_store=s\nload_models=a.mar,https://h/b.mar,m=http://h/c.mar?v=1\n";
+  EXPECT_EQ(startup(list).paths, (Paths{"s/a.mar", "https://h/b.mar", "m=http://h/c.mar?v=1"}));
+  EXPECT_EQ(startup(list + "allowed_urls=https://x/.*,https?://h/.*").paths.size(), 3U);
+  EXPECT_EQ(url_of_entry("m=http://h/c.mar?v=1"), "http://h/c.mar?v=1");
+  EXPECT_EQ(url_of_entry("http://h/c.mar?v=1"), "http://h/c.mar?v=1");
+  const auto refusal = [](const std::string& text) {
+    return torchserve_startup(*parse_properties(text)).status().message();
+  };
+  EXPECT_EQ(refusal(list + "allowed_urls=https://h/.*"),
+            "'load_models' names 'http://h/c.mar?v=1', which no expression of 'allowed_urls' allows");
+  EXPECT_TRUE(refusal(list + "allowed_urls=(").starts_with("'allowed_urls' has '(', which is no expression"));
+  EXPECT_TRUE(refusal("load_models=file:///b.mar").ends_with("name it as a PATH on the command line"));
+}
+
+TEST(TorchserveStartup, ABatchOfOneInASnapshotSaysNothing) {
+  const std::string models =
+      R"({"m": {"1.0": {"marName": "a.mar", "batchSize": 1, "minWorkers": 2, "maxWorkers": 2}}})";
+  const auto layer = [](const TorchserveStartup& said) { return said.models.models.at("m").at("1.0").layer; };
+  const auto taken = layer(startup("model_store=s\nmodel_snapshot={\"models\": " + models + "}"));
+  EXPECT_FALSE(taken.says("max_batch_size"));
+  EXPECT_TRUE(taken.says("instance_group"));
+  EXPECT_TRUE(layer(startup("model_store=s\nmodels=" + models)).says("max_batch_size"));
+}
+
+TEST(TorchserveStartup, LooksForWorkflowsInTheirStore) {
+  EXPECT_EQ(startup("model_store=s\nworkflow_store=w").workflow_store, "w");
+  EXPECT_EQ(startup("model_store=s").workflow_store, "s");
+}
+
 TEST(TorchserveStartup, SettingsLieBelowWhatAnArchiveSays) {
   const auto said = startup(
       "default_response_timeout=30\nservice_envelope=body\n"

@@ -1,6 +1,8 @@
 #include <simdjson.h>
 #include <strings.h>
 
+#include <algorithm>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -49,28 +51,53 @@ Result<Said> read_models(const std::string& key, const std::string& text, bool s
   return out;
 }
 
-/// "FILE" or "NAME=FILE", in the store.
-Result<std::string> path_of(const std::string& text, const std::string& store) {
+/// Whether one of the expressions is all of the URL, as TorchServe asks; without any it may be any.
+Result<bool> is_allowed(const std::string& url, const std::string* expressions) {
+  if (expressions == nullptr) return true;
+  for (const std::string& expression : comma_list(*expressions)) {
+    try {
+      if (std::regex_match(url, std::regex(expression))) return true;
+    } catch (const std::regex_error& error) {
+      return invalid_argument("'allowed_urls' has '" + expression + "', which is no expression: " + error.what());
+    }
+  }
+  return false;
+}
+
+/// "URL" or "NAME=URL".
+Status check_url(const std::string& text, const std::string& url, const std::string* allowed) {
+  if (url.starts_with("file:"))
+    return invalid_argument("'" + text + "' is to be loaded from a file:// URL; name it as a PATH on the command line");
+  MM_ASSIGN_OR_RETURN(const bool permitted, is_allowed(url, allowed));
+  if (permitted) return ok_status();
+  return invalid_argument("'load_models' names '" + url + "', which no expression of 'allowed_urls' allows");
+}
+
+/// "FILE" or "NAME=FILE", in the store, or the same of a URL.
+Result<std::string> path_of(const std::string& text, const std::string& store, const std::string* allowed) {
+  if (is_url_entry(text)) {
+    MM_RETURN_IF_ERROR(check_url(text, url_of_entry(text), allowed));
+    return text;
+  }
   const size_t equals = text.find('=');
   const bool named = equals != std::string::npos;
   const std::string name = named ? text.substr(0, equals) + "=" : "";
   const std::string file = named ? text.substr(equals + 1) : text;
-  if (file.find("://") != std::string::npos)
-    return invalid_argument("'" + text + "' is to be loaded from elsewhere; name it as a PATH on the command line");
   if (store.empty()) return invalid_argument("'" + file + "' is to be loaded, and 'model_store' is not given");
   if (file.empty() || file == ".." || file.find('/') != std::string::npos)
     return invalid_argument("'" + file + "' is to be loaded, which is no name of a file in 'model_store'");
   return name + store + (store.ends_with('/') ? "" : "/") + file;
 }
 
-Result<std::vector<std::string>> paths_of(const std::vector<std::string>& names, const std::string& store) {
+Result<std::vector<std::string>> paths_of(const std::vector<std::string>& names, const std::string& store,
+                                          const std::string* allowed) {
   std::vector<std::string> paths;
   if (names.size() == 1 && is_word(names[0], "all")) {
     if (store.empty()) return invalid_argument("'load_models' is 'all', and 'model_store' is not given");
     return std::vector<std::string>{store};
   }
   for (const std::string& name : names) {
-    MM_ASSIGN_OR_RETURN(paths.emplace_back(), path_of(name, store));
+    MM_ASSIGN_OR_RETURN(paths.emplace_back(), path_of(name, store, allowed));
   }
   return paths;
 }
@@ -87,9 +114,19 @@ Status put_number(const Properties& properties, const char* key, const char* as,
 
 }  // namespace
 
+std::string url_of_entry(const std::string& entry) {
+  const size_t equals = entry.find('=');
+  // A URL's query may have one too.
+  return equals != std::string::npos && equals < entry.find("://") ? entry.substr(equals + 1) : entry;
+}
+
+bool is_url_entry(const std::string& entry) { return entry.find("://") != std::string::npos; }
+
 Result<TorchserveStartup> torchserve_startup(const Properties& properties) {
   TorchserveStartup out;
   if (const std::string* const store = find(properties, "model_store")) out.store = *store;
+  const std::string* const workflows = find(properties, "workflow_store");
+  out.workflow_store = workflows != nullptr ? *workflows : out.store;
   JsonWriter json;
   json.begin_object().key("defaults").begin_object();
   MM_RETURN_IF_ERROR(put_number(properties, "default_response_timeout", "responseTimeout", json));
@@ -106,13 +143,13 @@ Result<TorchserveStartup> torchserve_startup(const Properties& properties) {
   if (snapshot != nullptr || models != nullptr) {
     MM_ASSIGN_OR_RETURN(const Said said,
                         read_models(key, snapshot != nullptr ? *snapshot : *models, snapshot != nullptr));
-    json.raw(said.models);
+    json.raw(said.models).field("snapshot", snapshot != nullptr);
     if (snapshot != nullptr) names = said.archives;
   } else {
     json.begin_object().end_object();
   }
   json.end_object();
-  MM_ASSIGN_OR_RETURN(out.paths, paths_of(names, out.store));
+  MM_ASSIGN_OR_RETURN(out.paths, paths_of(names, out.store, find(properties, "allowed_urls")));
   MM_ASSIGN_OR_RETURN(out.models, read_torchserve_models(json.take(), "'" + key + "'"));
   return out;
 }

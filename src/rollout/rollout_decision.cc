@@ -9,7 +9,7 @@
 namespace modelmill {
 namespace {
 
-std::string percent_text(double share) {
+std::string rate_text(double share) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2f%%", share * 100);
   return text;
@@ -57,7 +57,7 @@ void read_disagreement(const RolloutGate& gate, const RolloutWindow& window, con
   if (pairs.trials > 0) into.canary = static_cast<double>(pairs.hits) / static_cast<double>(pairs.trials);
   into.breached = evidence_share_is_above(pairs, gate.limit) > thresholds.breach;
   into.proven = evidence_share_is_below(pairs, gate.limit) > thresholds.proof;
-  into.text = percent_text(into.canary) + " of " + std::to_string(pairs.trials) + " answers that were compared";
+  into.text = rate_text(into.canary) + " of " + std::to_string(pairs.trials) + " answers that were compared";
 }
 
 void read_error_gate(const RolloutGate& gate, const RolloutWindow& window, const Thresholds& thresholds,
@@ -67,13 +67,13 @@ void read_error_gate(const RolloutGate& gate, const RolloutWindow& window, const
   if (gate.kind == RolloutGate::Kind::kErrorLimit) {
     into.breached = evidence_share_is_above(canary, gate.limit) > thresholds.breach;
     into.proven = evidence_share_is_below(canary, gate.limit) > thresholds.proof;
-    into.text = "canary " + percent_text(into.canary);
+    into.text = "canary " + rate_text(into.canary);
     return;
   }
   into.baseline = share(window.baseline);
   into.breached = evidence_share_is_above(canary, baseline, gate.limit) > thresholds.breach;
   into.proven = evidence_share_is_below(canary, baseline, gate.limit) > thresholds.proof;
-  into.text = versus(into, percent_text);
+  into.text = versus(into, rate_text);
 }
 
 /// A small arm forms other batches than a large one, so that its latencies differ though it computes as fast: what is

@@ -16,6 +16,18 @@ const char* rollout_phase_name(RolloutPhase phase) {
   return "";
 }
 
+const char* rollout_wish_state_name(RolloutWishState state) {
+  switch (state) {
+    case RolloutWishState::kWaiting: return "waiting";
+    case RolloutWishState::kRunning: return "running";
+    case RolloutWishState::kReached: return "reached";
+    case RolloutWishState::kPromoted: return "promoted";
+    case RolloutWishState::kRolledBack: return "rolled back";
+    case RolloutWishState::kAborted: return "aborted";
+  }
+  return "";
+}
+
 void RolloutDocument::add(RolloutEntry entry) {
   entry.number = entries.empty() ? 1 : entries.back().number + 1;
   entries.push_back(std::move(entry));

@@ -40,6 +40,22 @@ struct Rollout {
   bool operator==(const Rollout&) const = default;
 };
 
+/// What has become of what a file wants.
+enum class RolloutWishState { kWaiting, kRunning, kReached, kPromoted, kRolledBack, kAborted };
+/// "waiting", "running", "reached" (it served already), "promoted", "rolled back", "aborted".
+const char* rollout_wish_state_name(RolloutWishState state);
+
+/// The rollout that a file wants of a name. Each is begun once: when it has ended it is not begun again as long as the
+/// file says the same.
+struct RolloutWish {
+  std::string plan;  // JSON, as rollout_plan_text() makes it
+  std::string file, place;
+  RolloutWishState state = RolloutWishState::kWaiting;
+  uint64_t rollout = 0;  // the number of the one that it began; 0: none
+  std::string why;       // it waits, or is reached
+  bool operator==(const RolloutWish&) const = default;
+};
+
 /// One decision, of the rollout itself or of somebody.
 struct RolloutEntry {
   uint64_t number = 0;  // from 1 on, of this name
@@ -53,12 +69,14 @@ struct RolloutEntry {
   bool operator==(const RolloutEntry&) const = default;
 };
 
-/// What is kept of a name: its last rollout, and the decisions of all, of which the oldest are forgotten.
+/// What is kept of a name: its last rollout, the decisions of all, of which the oldest are forgotten, and what a file
+/// wants of it.
 struct RolloutDocument {
   static constexpr size_t kMostEntries = 100;
 
   std::optional<Rollout> last;
   std::vector<RolloutEntry> entries;
+  std::optional<RolloutWish> wish;
 
   void add(RolloutEntry entry);
   bool operator==(const RolloutDocument&) const = default;

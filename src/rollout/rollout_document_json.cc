@@ -15,9 +15,13 @@ namespace {
 
 using simdjson::dom::element;
 
-constexpr int64_t kFormat = 1;
+constexpr int64_t kDocumentFormat = 1;
 constexpr RolloutPhase kPhases[] = {RolloutPhase::kRunning, RolloutPhase::kPaused, RolloutPhase::kPromoted,
                                     RolloutPhase::kRolledBack, RolloutPhase::kAborted};
+
+constexpr RolloutWishState kWishStates[] = {RolloutWishState::kWaiting,    RolloutWishState::kRunning,
+                                            RolloutWishState::kReached,    RolloutWishState::kPromoted,
+                                            RolloutWishState::kRolledBack, RolloutWishState::kAborted};
 
 /// Pairs of a bucket and its count, one after the other.
 void write_latency(JsonWriter& json, const LatencyCounts& counts) {
@@ -182,8 +186,20 @@ Status read_entry(const element& value, RolloutEntry& into) {
   return ok_status();
 }
 
+Status read_wish(const element& value, RolloutWish& into) {
+  KeptFields fields(value);
+  fields.read("plan", into.plan);
+  fields.read("file", into.file);
+  fields.read("place", into.place);
+  fields.read_named("state", kWishStates, rollout_wish_state_name, into.state);
+  fields.read("rollout", into.rollout);
+  fields.read("why", into.why);
+  return fields.ok() ? ok_status() : wrong_kept_field("wish");
+}
+
 Status read_field(std::string_view key, const element& value, RolloutDocument& into) {
   if (key == "format") return ok_status();
+  if (key == "wish") return read_wish(value, into.wish.emplace());
   if (key == "rollout") return read_rollout(value, into.last.emplace());
   if (key != "history") return unknown_kept_field(key);
   simdjson::dom::array entries;
@@ -196,8 +212,13 @@ Status read_field(std::string_view key, const element& value, RolloutDocument& i
 
 std::string rollout_document_text(const RolloutDocument& document) {
   JsonWriter json;
-  json.begin_object().field("format", kFormat);
+  json.begin_object().field("format", kDocumentFormat);
   if (document.last) write_rollout(json.key("rollout"), *document.last);
+  if (document.wish) {
+    json.key("wish").begin_object().field("plan", document.wish->plan).field("file", document.wish->file);
+    json.field("place", document.wish->place).field("state", rollout_wish_state_name(document.wish->state));
+    json.field("rollout", document.wish->rollout).field("why", document.wish->why).end_object();
+  }
   json.key("history").begin_array();
   for (const RolloutEntry& entry : document.entries) {
     json.begin_object().field("number", entry.number).field("rollout", entry.rollout).field("at", entry.at);
@@ -210,7 +231,7 @@ std::string rollout_document_text(const RolloutDocument& document) {
 
 Result<RolloutDocument> parse_rollout_document(const std::string& text) {
   simdjson::dom::parser parser;
-  MM_ASSIGN_OR_RETURN(const simdjson::dom::object object, open_kept_document(parser, text, kFormat));
+  MM_ASSIGN_OR_RETURN(const simdjson::dom::object object, open_kept_document(parser, text, kDocumentFormat));
   RolloutDocument document;
   for (const auto& [key, value] : object) MM_RETURN_IF_ERROR(read_field(key, value, document));
   return document;

@@ -32,10 +32,14 @@ TEST(RolloutDocumentTest, ReadsWhatItWrites) {
   rollout.plan.compare["y"].kind = ComparisonKind::kTolerance;
   rollout.plan.compare["y"].absolute = 0.5;
   document.add({0, 3, "2026-01-31T12:00:00Z", "start", "me", "by hand", 2.5, R"({"canary":{"requests":1}})"});
+  document.wish = RolloutWish{R"({"to":"7"})", "a.yaml", "a.yaml:7:5", RolloutWishState::kRolledBack, 3, "so"};
   const std::string text = rollout_document_text(document);
   const auto read = parse_rollout_document(text);
   ASSERT_TRUE(read.ok()) << read.status().message();
   EXPECT_EQ(*read, document);
+  RolloutDocument wished;
+  wished.wish = RolloutWish{"{}", "a.yaml", "a.yaml:7:5"};
+  EXPECT_EQ(parse_rollout_document(rollout_document_text(wished)).value(), wished);
   // What was written before there were copies is read.
   std::string earlier = text;
   for (const auto& [field, end] : {std::pair(R"("compare":)", "}},"), {R"(,"copies":)", "}"}}) {

@@ -20,7 +20,7 @@ std::optional<double> number_before(std::string_view text, std::string_view unit
   return number;
 }
 
-Status wrong(std::string_view text, const std::string& why) {
+Status wrong_gate(std::string_view text, const std::string& why) {
   return invalid_argument(
       "gate '" + std::string(text) + "': " + why +
       "; gates are such as error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x, p99<=50ms or disagreement<=2%");
@@ -30,14 +30,16 @@ Result<RolloutGate> error_gate(RolloutGate gate, std::string_view limit) {
   if (limit.starts_with('+')) {
     const auto points = number_before(limit.substr(1), "pp");
     if (!points || !(*points >= 0 && *points < 100))
-      return wrong(gate.text, "'" + std::string(limit) + "' is not a number of percentage points from +0pp to +100pp");
+      return wrong_gate(gate.text,
+                        "'" + std::string(limit) + "' is not a number of percentage points from +0pp to +100pp");
     gate.kind = RolloutGate::Kind::kErrorDifference;
     gate.limit = *points / 100;
     return gate;
   }
   const auto percent = number_before(limit, "%");
   if (!percent || !(*percent >= 0 && *percent < 100))
-    return wrong(gate.text, "'" + std::string(limit) + "' is neither percentage points (+0.5pp) nor a percentage (1%)");
+    return wrong_gate(gate.text,
+                      "'" + std::string(limit) + "' is neither percentage points (+0.5pp) nor a percentage (1%)");
   gate.kind = RolloutGate::Kind::kErrorLimit;
   gate.limit = *percent / 100;
   return gate;
@@ -47,13 +49,14 @@ Result<RolloutGate> latency_gate(RolloutGate gate, std::string_view limit) {
   if (limit.ends_with('x')) {
     const auto ratio = number_before(limit, "x");
     if (!ratio || !(*ratio >= 1 && *ratio <= 100))
-      return wrong(gate.text, "'" + std::string(limit) + "' is not a factor from 1x to 100x");
+      return wrong_gate(gate.text, "'" + std::string(limit) + "' is not a factor from 1x to 100x");
     gate.kind = RolloutGate::Kind::kLatencyRatio;
     gate.limit = *ratio;
     return gate;
   }
   const auto time = parse_duration(limit);
-  if (!time.ok()) return wrong(gate.text, "'" + std::string(limit) + "' is neither a factor (1.1x) nor a time (50ms)");
+  if (!time.ok())
+    return wrong_gate(gate.text, "'" + std::string(limit) + "' is neither a factor (1.1x) nor a time (50ms)");
   gate.kind = RolloutGate::Kind::kLatencyLimit;
   gate.limit = static_cast<double>(time->count());
   return gate;
@@ -63,7 +66,7 @@ Result<RolloutGate> latency_gate(RolloutGate gate, std::string_view limit) {
 Result<RolloutGate> disagreement_gate(RolloutGate gate, std::string_view limit) {
   const auto percent = number_before(limit, "%");
   if (!percent || !(*percent > 0 && *percent < 100))
-    return wrong(gate.text, "'" + std::string(limit) + "' is not a percentage above 0% and below 100%");
+    return wrong_gate(gate.text, "'" + std::string(limit) + "' is not a percentage above 0% and below 100%");
   gate.kind = RolloutGate::Kind::kDisagreement;
   gate.limit = *percent / 100;
   return gate;
@@ -76,17 +79,17 @@ Result<RolloutGate> parse_gate(std::string_view text) {
   std::copy_if(text.begin(), text.end(), std::back_inserter(gate.text), [](char c) { return c != ' '; });
   const std::string_view spaceless = gate.text;
   const size_t sign = spaceless.find("<=");
-  if (sign == std::string_view::npos) return wrong(text, "it has no '<='");
+  if (sign == std::string_view::npos) return wrong_gate(text, "it has no '<='");
   const std::string_view metric = spaceless.substr(0, sign), limit = spaceless.substr(sign + 2);
   if (metric == "error_rate") return error_gate(gate, limit);
   if (metric == "disagreement") return disagreement_gate(gate, limit);
   std::optional<double> percentile;
   if (metric.starts_with('p')) percentile = number_before(metric.substr(1), "");
   if (!percentile)
-    return wrong(
+    return wrong_gate(
         text, "'" + std::string(metric) + "' is neither error_rate nor disagreement nor a percentile of latency (p99)");
   const double percent = percentile.value_or(0);
-  if (!(percent >= 1 && percent <= 99.99)) return wrong(text, "percentiles are from p1 to p99.99");
+  if (!(percent >= 1 && percent <= 99.99)) return wrong_gate(text, "percentiles are from p1 to p99.99");
   gate.quantile = percent / 100;
   return latency_gate(gate, limit);
 }

@@ -70,6 +70,13 @@ Status RolloutKeeper::find_rollouts() {
   for (const auto& [name, record] : all)
     if (record.document.last && (record.document.last->is_active() || !record.document.last->is_placed))
       watches_.try_emplace(name);
+  for (const auto& [name, kept] : all) {
+    if (!kept.document.wish || kept.document.wish->state != RolloutWishState::kWaiting) continue;
+    Record record = kept;
+    const Status status = try_wish(name, record);
+    if (!status.ok() && status.code() != Code::kAborted)
+      Log::error("a rollout that a file wants can't be tried", {{"route", name}, {"reason", status.message()}});
+  }
   return ok_status();
 }
 
@@ -203,8 +210,8 @@ Result<std::string> RolloutKeeper::list() {
 Result<std::string> RolloutKeeper::show(const std::string& name) {
   const MutexLock lock(mutex_);
   MM_ASSIGN_OR_RETURN(const Record record, records_.get(name));
-  if (!record.document.last) return not_found("there has been no rollout of '" + name + "'");
-  return rollout_json(name, *record.document.last);
+  if (!record.document.last && !record.document.wish) return not_found("there has been no rollout of '" + name + "'");
+  return rollout_json(name, record.document);
 }
 
 Result<std::string> RolloutKeeper::history(const std::string& name) {

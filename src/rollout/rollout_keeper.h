@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -19,6 +20,13 @@
 #include "runtime/steward.h"
 
 namespace modelmill {
+
+/// What a file wants of a name.
+struct RolloutDeclaration {
+  std::string name;
+  std::string plan;         // JSON, as RolloutKeeper::start() takes it
+  std::string file, place;  // the place is in the file
+};
 
 /// Runs rollouts: counts what the arms of their routes do, asks decide() what that means, and puts that in force as
 /// changes of the routes. What it decides is written before it is done, and done again after a crash in between. Of the
@@ -46,6 +54,10 @@ class RolloutKeeper final : public RolloutControl {
   /// models are loaded.
   void begin_looking();
   void stop();
+  /// What files want: `wishes` is all that `files` say. Each is begun once, when nothing else runs for its name and its
+  /// canary is there, and tried again until then. One that the file has changed or taken away ends the rollout that it
+  /// began.
+  Status declare(const std::vector<RolloutDeclaration>& wishes, const std::vector<std::string>& files);
   /// One look at all rollouts that run. What the thread does each 200 ms.
   void look();
 
@@ -90,8 +102,15 @@ class RolloutKeeper final : public RolloutControl {
   Status do_once(const std::string& name, RolloutAction action, const std::string& by) MM_REQUIRES(mutex_);
   /// The winner serves a model's own name, so that no route is needed; an error where that can't be.
   Status make_default(const std::string& name, const RouteTarget& winner) const;
-  Status begin(const std::string& name, const RolloutRequest& request, Record& record, const std::string& by)
-      MM_REQUIRES(mutex_);
+  /// `wished`: it is the document's wish that begins; else somebody does.
+  Status begin(const std::string& name, const RolloutRequest& request, Record& record, const std::string& by,
+               bool wished) MM_REQUIRES(mutex_);
+  Status declare_once(const RolloutDeclaration& wanted) MM_REQUIRES(mutex_);
+  /// Begins the rollout that is wished, if it waits and can begin; else notes why not.
+  Status try_wish(const std::string& name, Record& record) MM_REQUIRES(mutex_);
+  /// Ends what the wish has begun, if it runs still, and forgets the wish.
+  Status end_wish(const std::string& name, Record& record, const std::string& why) MM_REQUIRES(mutex_);
+  Status withdraw(const std::string& name) MM_REQUIRES(mutex_);
   /// A decision about the rollout as it stands.
   RolloutEntry entry_of(const Rollout& rollout, const char* what, const std::string& by, const std::string& why) const;
   /// Writes the rollout with the decision, and puts what it wants in force.

@@ -13,13 +13,13 @@ namespace modelmill {
 namespace {
 
 /// Of a change that other processes are faster than, again and again.
-constexpr int kAttempts = 16;
+constexpr int kMoveAttempts = 16;
 
-constexpr const char* kItself = "modelmill";
+constexpr const char* kDoneByServer = "modelmill";
 
-std::string what(const std::string& name) { return "rollout of '" + name + "'"; }
+std::string rollout_text(const std::string& name) { return "rollout of '" + name + "'"; }
 
-std::string percent_text(double percent) {
+std::string step_percent_text(double percent) {
   char text[32];
   std::snprintf(text, sizeof text, "%g", percent);
   return text;
@@ -28,6 +28,11 @@ std::string percent_text(double percent) {
 const char* outcome_of(RolloutPhase phase) {
   if (phase == RolloutPhase::kPromoted) return "promote";
   return phase == RolloutPhase::kAborted ? "abort" : "roll back";
+}
+
+RolloutWishState wish_state_of(RolloutPhase phase) {
+  if (phase == RolloutPhase::kPromoted) return RolloutWishState::kPromoted;
+  return phase == RolloutPhase::kAborted ? RolloutWishState::kAborted : RolloutWishState::kRolledBack;
 }
 
 }  // namespace
@@ -45,12 +50,12 @@ RolloutEntry RolloutKeeper::entry_of(const Rollout& rollout, const char* what, c
 Status RolloutKeeper::carry_out(const std::string& name, Record& record, RolloutEntry entry) {
   Log::info("rollout: " + entry.what, {{"route", name},
                                        {"to", record.document.last->to.text()},
-                                       {"percent", percent_text(entry.percent)},
+                                       {"percent", step_percent_text(entry.percent)},
                                        {"by", entry.by},
                                        {"reason", entry.why}});
   record.document.add(std::move(entry));
   record.document.last->is_placed = false;
-  MM_RETURN_IF_ERROR(records_.put(name, record).with_context(what(name)));
+  MM_RETURN_IF_ERROR(records_.put(name, record).with_context(rollout_text(name)));
   // From here on it is decided: what can't be placed now is placed when the rollout is looked at next.
   if (const Status status = place(name, record); !status.ok() && status.code() != Code::kAborted)
     Log::error("the route of a rollout is yet to be changed", {{"route", name}, {"reason", status.message()}});
@@ -63,23 +68,23 @@ Status RolloutKeeper::place(const std::string& name, Record& record) {
     const std::string by = "rollout " + std::to_string(rollout.number);
     const Status status =
         rollout.wanted ? routes_.set(*rollout.wanted, by).status() : routes_.remove(name, by).status();
-    MM_RETURN_IF_ERROR(status.with_context(what(name)));
+    MM_RETURN_IF_ERROR(status.with_context(rollout_text(name)));
   }
   rollout.is_placed = true;
-  return records_.put(name, record).with_context(what(name));
+  return records_.put(name, record).with_context(rollout_text(name));
 }
 
 Status RolloutKeeper::hold(const std::string& name, Record& record, const std::string& why) {
   Rollout& rollout = *record.document.last;
   rollout.why = why;
   if (std::exchange(rollout.is_held, true)) return ok_status();
-  record.document.add(entry_of(rollout, "hold", kItself, why));
+  record.document.add(entry_of(rollout, "hold", kDoneByServer, why));
   return records_.put(name, record);
 }
 
 Status RolloutKeeper::enter_step(const std::string& name, Record& record, const std::string& why) {
   Rollout& rollout = *record.document.last;
-  RolloutEntry entry = entry_of(rollout, "step", kItself, why);
+  RolloutEntry entry = entry_of(rollout, "step", kDoneByServer, why);
   ++rollout.step;
   entry.percent = rollout.percent();
   rollout.wanted = route_at(rollout, base_route(rollout), rollout.step);
@@ -131,6 +136,7 @@ Status RolloutKeeper::finish(const std::string& name, Record& record, RolloutPha
   rollout.phase = phase;
   rollout.is_held = false;
   rollout.why = entry.why;
+  if (auto& wish = record.document.wish; wish && wish->rollout == rollout.number) wish->state = wish_state_of(phase);
   MM_RETURN_IF_ERROR(carry_out(name, record, std::move(entry)));
   std::shared_ptr<Counter>& ended = ended_[{name, outcome_of(phase)}];
   if (!ended)
@@ -148,7 +154,7 @@ Status RolloutKeeper::pause(const std::string& name, Record& record, const std::
   rollout.why = why;
   rollout.is_held = false;
   record.document.add(entry_of(rollout, "pause", by, why));
-  return records_.put(name, record).with_context(what(name));
+  return records_.put(name, record).with_context(rollout_text(name));
 }
 
 Status RolloutKeeper::resume(const std::string& name, Record& record, const std::string& by) {
@@ -163,13 +169,14 @@ Status RolloutKeeper::do_once(const std::string& name, RolloutAction action, con
   if (!record.document.last) return not_found("there has been no rollout of '" + name + "'");
   const RolloutPhase phase = record.document.last->phase;
   if (!record.document.last->is_active())
-    return failed_precondition("the " + what(name) + " is " + rollout_phase_name(phase) + " already");
+    return failed_precondition("the " + rollout_text(name) + " is " + rollout_phase_name(phase) + " already");
   switch (action) {
     case RolloutAction::kPause:
-      if (phase == RolloutPhase::kPaused) return failed_precondition("the " + what(name) + " is paused already");
+      if (phase == RolloutPhase::kPaused)
+        return failed_precondition("the " + rollout_text(name) + " is paused already");
       return pause(name, record, by, "by hand");
     case RolloutAction::kResume:
-      if (phase != RolloutPhase::kPaused) return failed_precondition("the " + what(name) + " is not paused");
+      if (phase != RolloutPhase::kPaused) return failed_precondition("the " + rollout_text(name) + " is not paused");
       return resume(name, record, by);
     case RolloutAction::kAbort: return finish(name, record, RolloutPhase::kAborted, by, "by hand");
     case RolloutAction::kPromote: return finish(name, record, RolloutPhase::kPromoted, by, "by hand");
@@ -181,7 +188,7 @@ Result<std::string> RolloutKeeper::act(const std::string& name, RolloutAction ac
   {
     const MutexLock lock(mutex_);
     Status status;
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    for (int attempt = 0; attempt < kMoveAttempts; ++attempt) {
       status = do_once(name, action, by);
       if (status.code() != Code::kAborted) break;
     }
@@ -191,10 +198,10 @@ Result<std::string> RolloutKeeper::act(const std::string& name, RolloutAction ac
 }
 
 Status RolloutKeeper::begin(const std::string& name, const RolloutRequest& request, Record& record,
-                            const std::string& by) {
+                            const std::string& by, bool wished) {
   RolloutDocument& document = record.document;
   if (document.last && document.last->is_active())
-    return failed_precondition("a " + what(name) + " to '" + document.last->to.text() +
+    return failed_precondition("a " + rollout_text(name) + " to '" + document.last->to.text() +
                                "' runs already; abort it, or wait for its end");
   const std::optional<RouteDefinition> route = route_of(name);
   const auto table = catalog_.table();
@@ -213,8 +220,14 @@ Status RolloutKeeper::begin(const std::string& name, const RolloutRequest& reque
   document.last = std::move(rollout);
   if (!records_.hold(name))
     return failed_precondition("another process that shares the state decides for '" + name + "'; ask it");
+  if (wished) {
+    document.wish->state = RolloutWishState::kRunning;
+    document.wish->rollout = document.last->number;
+    document.wish->why.clear();
+  }
+  const std::string why = wished ? "the file wants it" : "by hand";
   MM_RETURN_IF_ERROR(
-      carry_out(name, record, entry_of(*document.last, "start", by, cost.empty() ? "by hand" : "by hand; " + cost)));
+      carry_out(name, record, entry_of(*document.last, "start", by, cost.empty() ? why : why + "; " + cost)));
   watch_of(name, *document.last);
   return ok_status();
 }
@@ -224,9 +237,9 @@ Result<std::string> RolloutKeeper::start(const std::string& name, std::string_vi
   {
     const MutexLock lock(mutex_);
     Status status;
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    for (int attempt = 0; attempt < kMoveAttempts; ++attempt) {
       MM_ASSIGN_OR_RETURN(Record record, records_.get(name));
-      status = begin(name, parsed, record, by);
+      status = begin(name, parsed, record, by, /*wished=*/false);
       if (status.code() != Code::kAborted) break;
     }
     MM_RETURN_IF_ERROR(status);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/json_text.h"
 #include "model/spelling.h"
 #include "rollout/rollout_copies.h"
 #include "rollout/route_targets.h"
@@ -93,10 +94,17 @@ Result<RouteTarget> target_in(const std::string& text, const std::string& model)
   return parse_route_target(text.starts_with('@') ? model + text : text);
 }
 
+Status serves_already(const std::string& name, const RouteTarget& to) {
+  return already_exists("'" + to.text() + "' is what serves '" + name +
+                        "' already; where the newest version serves at once, name the one before with 'from'");
+}
+
 Result<RouteTarget> baseline_of(const RouteDefinition& route, const RolloutRequest& request) {
   const RouteArm* largest = nullptr;
   for (const RouteArm& arm : route.split)
     if (largest == nullptr || arm.percent > largest->percent) largest = &arm;
+  MM_ASSIGN_OR_RETURN(const RouteTarget to, target_in(request.to, largest->to.model));
+  if (to == largest->to && largest->percent >= 100) return serves_already(route.name, to);
   if (request.from.empty()) return largest->to;
   MM_ASSIGN_OR_RETURN(RouteTarget from, target_in(request.from, largest->to.model));
   for (const RouteArm& arm : route.split)
@@ -151,6 +159,27 @@ Result<RolloutRequest> parse_rollout_request(std::string_view json) {
   return request;
 }
 
+Result<std::string> rollout_plan_text(std::string_view json) {
+  MM_RETURN_IF_ERROR(parse_rollout_request(json).status());
+  simdjson::dom::parser parser;
+  const simdjson::padded_string text(json);
+  const simdjson::dom::object object = parser.parse(text);
+  JsonWriter out;
+  out.begin_object();
+  for (const std::string& key : kKeys) {
+    element value;
+    if (object[key].get(value) != simdjson::SUCCESS) continue;
+    out.key(key);
+    if (key == "gates" || key == "compare" || key == "min_requests") {
+      out.raw(simdjson::to_string(value));
+      continue;
+    }
+    MM_ASSIGN_OR_RETURN(const std::string words, list_in(key, value, "a text"));
+    out.value(words);
+  }
+  return out.end_object().take();
+}
+
 Result<Rollout> plan_rollout(const std::string& name, const RolloutRequest& request, const RouteDefinition* route,
                              const ModelTable& models) {
   Rollout rollout;
@@ -164,9 +193,7 @@ Result<Rollout> plan_rollout(const std::string& name, const RolloutRequest& requ
   }
   MM_ASSIGN_OR_RETURN(rollout.from, baseline_of(base, request));
   MM_ASSIGN_OR_RETURN(rollout.to, target_in(request.to, rollout.from.model));
-  if (rollout.to == rollout.from)
-    return invalid_argument("'" + rollout.to.text() + "' is what serves '" + name +
-                            "' already; where the newest version serves at once, name the one before with 'from'");
+  if (rollout.to == rollout.from) return serves_already(name, rollout.to);
   rollout.plan = request.plan;
   for (size_t step = 0; step < rollout.plan.steps.size(); ++step) {
     const RouteDefinition wanted = route_at(rollout, base, step);

@@ -2,6 +2,7 @@
 
 #include "base/json_text.h"
 #include "rollout/rollout_copies.h"
+#include "rollout/rollout_request.h"
 
 namespace modelmill {
 namespace {
@@ -43,8 +44,8 @@ void write_numbers(JsonWriter& json, const Rollout& rollout) {
   json.end_array();
 }
 
-void write_rollout(JsonWriter& json, const std::string& name, const Rollout& rollout) {
-  json.begin_object().field("name", name).field("number", rollout.number);
+void write_rollout(JsonWriter& json, const Rollout& rollout) {
+  json.field("number", rollout.number);
   json.field("state", rollout_phase_name(rollout.phase)).field("held", rollout.is_held).field("why", rollout.why);
   json.field("to", rollout.to.text()).field("from", rollout.from.text());
   json.field("started_at", rollout.started_at).field("steps", steps_text(rollout.plan.steps));
@@ -55,6 +56,27 @@ void write_rollout(JsonWriter& json, const std::string& name, const Rollout& rol
   json.field("min_requests", rollout.plan.min_requests);
   json.key("compare").raw(comparisons_json(rollout.plan.compare));
   write_numbers(json, rollout);
+}
+
+/// Where a wish is all there is, it stands for the rollout.
+void write_document(JsonWriter& json, const std::string& name, const RolloutDocument& document) {
+  const auto& wish = document.wish;
+  json.begin_object().field("name", name);
+  if (document.last) {
+    write_rollout(json, *document.last);
+  } else if (wish) {
+    const auto request = parse_rollout_request(wish->plan);
+    json.field("number", 0).field("state", rollout_wish_state_name(wish->state)).field("why", wish->why);
+    json.field("to", request.ok() ? request->to : std::string()).field("from", request.ok() ? request->from : "");
+  }
+  json.key("wish");
+  if (wish) {
+    json.begin_object().field("place", wish->place).key("plan").raw(wish->plan);
+    json.field("state", rollout_wish_state_name(wish->state)).field("why", wish->why);
+    json.field("rollout", wish->rollout).end_object();
+  } else {
+    json.null();
+  }
   json.end_object();
 }
 
@@ -68,9 +90,9 @@ std::string rollout_numbers_json(const Rollout& rollout) {
   return json.take();
 }
 
-std::string rollout_json(const std::string& name, const Rollout& rollout) {
+std::string rollout_json(const std::string& name, const RolloutDocument& document) {
   JsonWriter json;
-  write_rollout(json, name, rollout);
+  write_document(json, name, document);
   return json.take();
 }
 
@@ -78,7 +100,7 @@ std::string rollout_list_json(const std::map<std::string, RolloutRecords::Record
   JsonWriter json;
   json.begin_object().key("rollouts").begin_array();
   for (const auto& [name, record] : all)
-    if (record.document.last) write_rollout(json, name, *record.document.last);
+    if (record.document.last || record.document.wish) write_document(json, name, record.document);
   json.end_array().end_object();
   return json.take();
 }

@@ -3,13 +3,13 @@
 namespace modelmill {
 namespace {
 
-MetricLabels labels(const std::string& route, const std::string& arm) { return {{"route", route}, {"arm", arm}}; }
+MetricLabels labels_of(const std::string& route, const std::string& arm) { return {{"route", route}, {"arm", arm}}; }
 
 }  // namespace
 
 ArmStats::ArmStats(MetricRegistry& metrics, const std::string& route, const std::string& arm)
     : metrics_(metrics),
-      labels_(labels(route, arm)),
+      labels_(labels_of(route, arm)),
       requests_(
           metrics.counter("modelmill_route_requests_total", "Requests that an arm of a route was asked", labels_)),
       failures_(metrics.counter("modelmill_route_failures_total", "Requests of them that failed", labels_)),

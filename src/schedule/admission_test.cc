@@ -18,7 +18,7 @@ CostCurve one_ms_a_row(int64_t max_rows) {
   return curve;
 }
 
-struct Case {
+struct AdmissionCase {
   const char* what;
   Duration objective;
   WorkAhead ahead;
@@ -26,7 +26,7 @@ struct Case {
   Verdict verdict;
 };
 
-const Case kCases[] = {
+const AdmissionCase kAdmissionCases[] = {
     {"nothing asked for", 0ms, {1'000, 1, 0}, 0ms, Verdict::kAdmitted},
     {"an idle lane", 10ms, {0, 1, 1}, 0ms, Verdict::kAdmitted},
     {"few in front", 10ms, {2, 1, 0}, 0ms, Verdict::kAdmitted},
@@ -42,7 +42,7 @@ const Case kCases[] = {
 
 TEST(Admission, Table) {
   const CostCurve cost = one_ms_a_row(4);
-  for (const Case& c : kCases) {
+  for (const AdmissionCase& c : kAdmissionCases) {
     const BatchPolicy policy{.max_rows = 4, .objective = c.objective};
     const TimePoint deadline = c.deadline > 0ms ? kT0 + c.deadline : kNever;
     const Admission admission = admit(policy, c.ahead, &cost, kT0, deadline, 0.9);

@@ -14,9 +14,9 @@ namespace {
 using namespace std::chrono_literals;
 using Action = BatchDecision::Action;
 
-const TimePoint kT0{std::chrono::seconds(100)};
+const TimePoint kBegin{std::chrono::seconds(100)};
 
-struct Case {
+struct PolicyCase {
   const char* what;
   BatchPolicy policy;
   std::vector<int64_t> rows;
@@ -36,7 +36,7 @@ const BatchPolicy kPreferredNoDelay{.max_rows = 8, .preferred = {4}};
 constexpr auto kIdle = CutReason::kIdleInstance;
 constexpr auto kFull = CutReason::kFull;
 
-const Case kCases[] = {
+const PolicyCase kPolicyCases[] = {
     {"nothing waits", kEager, {}, 0us, kNever, 1, Action::kNothing, 0, kIdle, 0us},
     {"no instance is idle", kEager, {1, 1}, 1s, kNever, 0, Action::kNothing, 0, kIdle, 0us},
     {"an idle instance takes one", kEager, {1}, 0us, kNever, 1, Action::kCut, 1, kIdle, 0us},
@@ -49,8 +49,8 @@ const Case kCases[] = {
     {"held back long enough", kDelay, {1, 2}, 100us, kNever, 1, Action::kCut, 2, CutReason::kDelayOver, 0us},
     {"full before the delay is over", kDelay, {4, 4}, 0us, kNever, 1, Action::kCut, 2, kFull, 0us},
     {"cannot grow before the delay is over", kDelay, {7, 2}, 0us, kNever, 1, Action::kCut, 1, kFull, 0us},
-    {"a deadline inside the delay", kDelay, {1}, 10us, kT0 + 90us, 1, Action::kCut, 1, CutReason::kDeadline, 0us},
-    {"a deadline after the delay", kDelay, {1}, 10us, kT0 + 101us, 1, Action::kWait, 0, kIdle, 100us},
+    {"a deadline inside the delay", kDelay, {1}, 10us, kBegin + 90us, 1, Action::kCut, 1, CutReason::kDeadline, 0us},
+    {"a deadline after the delay", kDelay, {1}, 10us, kBegin + 101us, 1, Action::kWait, 0, kIdle, 100us},
     {"below every preferred size", kPreferred, {1}, 10us, kNever, 1, Action::kWait, 0, kIdle, 100us},
     {"a preferred size", kPreferred, {1, 1}, 10us, kNever, 1, Action::kCut, 2, kFull, 0us},
     {"the larger preferred size", kPreferred, {1, 1, 1, 1}, 10us, kNever, 1, Action::kCut, 4, kFull, 0us},
@@ -63,17 +63,17 @@ const Case kCases[] = {
 };
 
 TEST(BatchPolicyTest, Table) {
-  for (const Case& c : kCases) {
+  for (const PolicyCase& c : kPolicyCases) {
     SCOPED_TRACE(c.what);
-    const QueueView view{c.rows, kT0, c.deadline};
-    const BatchDecision d = decide(c.policy, kT0 + c.waited, view, {c.idle});
+    const QueueView view{c.rows, kBegin, c.deadline};
+    const BatchDecision d = decide(c.policy, kBegin + c.waited, view, {c.idle});
     EXPECT_EQ(static_cast<int>(d.action), static_cast<int>(c.action));
     EXPECT_EQ(d.requests, c.requests);
     if (d.action == Action::kCut) {
       EXPECT_STREQ(cut_reason_name(d.reason), cut_reason_name(c.reason));
     }
     if (d.action == Action::kWait) {
-      EXPECT_EQ(d.until, kT0 + c.until);
+      EXPECT_EQ(d.until, kBegin + c.until);
     }
   }
 }
@@ -105,7 +105,7 @@ Duration no_gain(int64_t rows) { return rows * 1ms; }
 
 BatchDecision decide_by(const CostCurve& cost, const BatchPolicy& policy, std::vector<int64_t> rows,
                         InstanceView instances = {.idle = 1}, Duration waited = 0us, double arrivals = 0) {
-  return decide(policy, kT0 + waited, {rows, kT0, kNever}, instances, &cost, {.arrivals = arrivals});
+  return decide(policy, kBegin + waited, {rows, kBegin, kNever}, instances, &cost, {.arrivals = arrivals});
 }
 
 TEST(BatchPolicyTest, RunsNoMoreTogetherThanPays) {
@@ -153,10 +153,10 @@ TEST(BatchPolicyTest, AnObjectiveLeavesTimeToWaitForMore) {
   EXPECT_EQ(decide_by(cost, policy, {1}, {.idle = 1}, 0us, 50).action, Action::kCut) << "they come too seldom";
   const BatchDecision d = decide_by(cost, policy, {1}, {.idle = 1}, 0us, 5'000);
   ASSERT_EQ(d.action, Action::kWait);
-  EXPECT_GT(d.until, kT0);
-  EXPECT_LE(d.until + cost.p99(64), kT0 + policy.objective) << "the oldest still makes it";
+  EXPECT_GT(d.until, kBegin);
+  EXPECT_LE(d.until + cost.p99(64), kBegin + policy.objective) << "the oldest still makes it";
   EXPECT_EQ(d.goal, 64);
-  const BatchDecision over = decide_by(cost, policy, {1, 1}, {.idle = 1}, d.until - kT0, 5'000);
+  const BatchDecision over = decide_by(cost, policy, {1, 1}, {.idle = 1}, d.until - kBegin, 5'000);
   EXPECT_EQ(over.action, Action::kCut);
   EXPECT_EQ(over.reason, CutReason::kDelayOver);
   EXPECT_EQ(decide_by(learned(no_gain, 64), policy, {1}, {.idle = 1}, 0us, 5'000).action, Action::kCut)
@@ -167,7 +167,7 @@ TEST(BatchPolicyTest, ADeadlineIsNotGambledWith) {
   const BatchPolicy policy{.max_rows = 64, .objective = 20ms};
   const CostCurve cost = learned(cheap_together, 64);
   const std::vector<int64_t> rows{1};
-  const BatchDecision d = decide(policy, kT0, {rows, kT0, kT0 + 1ms}, {.idle = 1}, &cost, {.arrivals = 5'000});
+  const BatchDecision d = decide(policy, kBegin, {rows, kBegin, kBegin + 1ms}, {.idle = 1}, &cost, {.arrivals = 5'000});
   EXPECT_EQ(d.action, Action::kCut);
   EXPECT_EQ(d.reason, CutReason::kDeadline);
 }
@@ -212,7 +212,7 @@ TEST(BatchPolicyTest, BatchesCostWhatTheyAreFilledUpTo) {
     EXPECT_STREQ(cut_reason_name(d.reason), cut_reason_name(c.reason));
   }
   const std::vector<int64_t> five(5, 1);
-  EXPECT_EQ(decide(with_allowed({1, 4, 8}), kT0, {five, kT0, kNever}, {1}).requests, 5u) << "nothing is known";
+  EXPECT_EQ(decide(with_allowed({1, 4, 8}), kBegin, {five, kBegin, kNever}, {1}).requests, 5u) << "nothing is known";
 }
 
 TEST(BatchPolicyTest, TheDelayOfAllowedSizesIsKept) {
@@ -268,8 +268,8 @@ TEST(BatchPolicyTest, RandomQueues) {
     const BatchPolicy policy = BatchPolicy::from(batching, pick(1, 16));
     std::vector<int64_t> rows;
     for (int i = pick(0, 12); i > 0; --i) rows.push_back(pick(1, 6));
-    const TimePoint deadline = pick(0, 1) ? kNever : kT0 + std::chrono::microseconds(pick(0, 200));
-    check_invariants(policy, kT0 + std::chrono::microseconds(pick(0, 150)), {rows, kT0, deadline});
+    const TimePoint deadline = pick(0, 1) ? kNever : kBegin + std::chrono::microseconds(pick(0, 200));
+    check_invariants(policy, kBegin + std::chrono::microseconds(pick(0, 150)), {rows, kBegin, deadline});
     if (HasFailure()) return;
   }
 }

@@ -93,7 +93,7 @@ class World {
   std::vector<InstanceChoice> changes_;
 };
 
-struct Case {
+struct PlannerCase {
   const char* name;
   InstanceLimits limits;
   Duration objective;
@@ -105,7 +105,7 @@ struct Case {
 
 TEST(InstancePlanner, EndsAtTheBestNumberOfInstances) {
   const TimeOf shared_cores = linear(4ms, 50us, 1);
-  const Case kCases[] = {
+  const PlannerCase kPlannerCases[] = {
       {"one is enough", {1, 4, {}}, 40ms, linear(4ms, 50us), 1'000, 1, 1},
       {"each adds as much", {1, 4, {}}, 40ms, linear(4ms, 50us), 100'000, 4, 4},
       {"as many as are needed", {1, 8, {}}, 40ms, linear(4ms, 50us), 15'000, 3, 3},
@@ -122,7 +122,7 @@ TEST(InstancePlanner, EndsAtTheBestNumberOfInstances) {
       {"no fewer than the limit", {2, 4, {}}, 40ms, linear(4ms, 50us), 10, 2, 2},
       {"what can't be held at all is not made worse", {1, 4, {}}, 5ms, linear(4ms, 50us), 100'000, 1, 1},
   };
-  for (const Case& c : kCases) {
+  for (const PlannerCase& c : kPlannerCases) {
     SCOPED_TRACE(c.name);
     World world(c.limits, c.objective, c.time);
     world.run(200, c.arrivals);

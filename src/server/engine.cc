@@ -11,8 +11,10 @@
 #include "base/private_file.h"
 #include "base/utc_time.h"
 #include "ensemble/ensemble_version.h"
+#include "repository/declared_graphs.h"
 #include "repository/declared_routes.h"
 #include "schedule/scheduled_version.h"
+#include "server/declared_wishes.h"
 #include "server/malloc_tuning.h"
 #include "storage/progress_bar.h"
 
@@ -196,6 +198,10 @@ Status Engine::load() {
   if (config_.keep_decisions) MM_RETURN_IF_ERROR(open_states(false).status());
   MM_RETURN_IF_ERROR(route_keeper_->restore());
   MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  if (const auto problems = check_wishes(declared); !problems.empty()) return status_of(problems.front());
+  // Models take their time, and this is known at once.
+  if (const DeclaredGraphs graphs = read_declared_graphs(config_.paths); !graphs.problems.empty())
+    return status_of(graphs.problems.front());
   lifecycle_->set_device_budgets(declared.device_memory);
   ModelSources sources{config_.paths, config_.model_config_name, config_.model_config_file,
                        config_.batching_parameters_file};
@@ -214,6 +220,8 @@ Status Engine::load() {
     return failed_precondition("no model could be loaded" + failed);
   route_keeper_->look_over();
   MM_ASSIGN_OR_RETURN(std::vector<std::string> files, declare_routes());
+  MM_RETURN_IF_ERROR(declare_graphs());
+  files.insert(files.end(), graph_places_.begin(), graph_places_.end());
   watch_routes(std::move(files));
   rollout_keeper_->begin_looking();
   experiment_keeper_->begin_looking();
@@ -222,21 +230,41 @@ Status Engine::load() {
 
 Result<std::vector<std::string>> Engine::declare_routes() {
   MM_ASSIGN_OR_RETURN(const DeclaredRoutes declared, read_declared_routes(config_.paths));
+  if (const auto problems = check_wishes(declared); !problems.empty()) return status_of(problems.front());
   lifecycle_->set_device_budgets(declared.device_memory);
   for (const YamlRoute& route : declared.routes) {
     const Status status = route_keeper_->declare(route.route, route.place);
     if (!status.ok()) return status.with_context(route.place);
   }
+  MM_RETURN_IF_ERROR(rollout_keeper_->declare(rollouts_of(declared), declared.listing_files));
+  MM_RETURN_IF_ERROR(experiment_keeper_->declare(experiments_of(declared), declared.listing_files));
   return declared.files;
+}
+
+Status Engine::declare_graphs() {
+  DeclaredGraphs declared = read_declared_graphs(config_.paths);
+  graph_places_ = std::move(declared.places);
+  const auto table = catalog_.table();
+  check_graphs(declared, [this, &table](const std::string& name) {
+    return table->find(name) != nullptr || routes_.find(name) != nullptr;
+  });
+  if (!declared.problems.empty()) return status_of(declared.problems.front());
+  graphs_.publish(std::move(declared.graphs), metrics_);
+  return ok_status();
 }
 
 void Engine::watch_routes(std::vector<std::string> files) {
   const ControlMode mode = config_.control.mode;
   if (files.empty() || mode == ControlMode::kNone || mode == ControlMode::kExplicit) return;
-  route_files_ = std::make_unique<FileWatcher>(std::move(files), [this] {
+  const auto declare_again = [this] {
     if (const Status status = declare_routes().status(); !status.ok())
-      Log::error("the routes and budgets of a changed file are not taken", {{"reason", status.message()}});
-  });
+      Log::error("what a changed file declares beside models is not taken", {{"reason", status.message()}});
+    if (const Status status = declare_graphs(); !status.ok())
+      Log::error("inference graphs of changed files are not taken; those from before are served on",
+                 {{"reason", status.message()}});
+  };
+  route_files_ = std::make_unique<FileWatcher>(std::move(files), declare_again, std::chrono::seconds(1),
+                                               [this] { return graph_places_; });
   route_files_->start();
 }
 

@@ -10,6 +10,7 @@
 #include "base/mutex.h"
 #include "catalog/catalog.h"
 #include "catalog/version_factory.h"
+#include "dialect/graphs/graph_table.h"
 #include "experiment/experiment_keeper.h"
 #include "lifecycle/controller.h"
 #include "rollout/rollout_keeper.h"
@@ -51,6 +52,7 @@ class Engine {
   RolloutControl& rollout_control() { return *rollout_keeper_; }
   ExperimentControl& experiment_control() { return *experiment_keeper_; }
   const Routes& routes() const { return routes_; }
+  const graphs::GraphTable& graphs() const { return graphs_; }
 
  private:
   VersionFactory factory();
@@ -65,8 +67,11 @@ class Engine {
   std::unique_ptr<ExperimentKeeper> make_experiment_keeper();
   /// Where those keep what they decide; null: nowhere.
   std::function<Result<StateStore*>(bool make)> store_of_decisions();
-  /// Puts in force what the files of the command line declare: routes, and the budgets of devices. The files.
+  /// Puts in force what the files of the command line declare: routes, rollouts, experiments, and the budgets of devices.
+  /// The files.
   Result<std::vector<std::string>> declare_routes();
+  /// The same of inference graphs, which lead to models and routes. All or none.
+  Status declare_graphs();
   /// Does so again whenever one of them changes, where files decide anything.
   void watch_routes(std::vector<std::string> files);
 
@@ -75,6 +80,7 @@ class Engine {
   Catalog catalog_;
   Demand demand_;
   Routes routes_{metrics_};
+  graphs::GraphTable graphs_;
   Tracer tracer_;
   Inference inference_;
   ServedMembers members_{inference_};
@@ -89,7 +95,8 @@ class Engine {
   std::unique_ptr<LifecycleController> lifecycle_;
   std::unique_ptr<RolloutKeeper> rollout_keeper_;
   std::unique_ptr<ExperimentKeeper> experiment_keeper_;
-  std::unique_ptr<FileWatcher> route_files_;  // null: none declares routes, or files decide nothing
+  std::vector<std::string> graph_places_;  // the thread's of route_files_, once there is one
+  std::unique_ptr<FileWatcher> route_files_;  // of routes and graphs; null: there are none, or files decide nothing
 };
 
 /// The registry of backends that `config` asks for. `metrics` may be null.

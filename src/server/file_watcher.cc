@@ -2,14 +2,20 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 
 namespace modelmill {
 
-FileWatcher::FileWatcher(std::vector<std::string> files, std::function<void()> changed, Duration interval)
-    : files_(std::move(files)), changed_(std::move(changed)), interval_(interval), stamps_(files_.size()) {
+FileWatcher::FileWatcher(std::vector<std::string> files, std::function<void()> changed, Duration interval,
+                         std::function<std::vector<std::string>()> more)
+    : files_(std::move(files)),
+      changed_(std::move(changed)),
+      interval_(interval),
+      more_(std::move(more)),
+      stamps_(files_.size()) {
   look();
 }
 
@@ -44,6 +50,14 @@ bool FileWatcher::look() {
   return any;
 }
 
+void FileWatcher::add(std::vector<std::string> files) {
+  for (std::string& file : files) {
+    if (std::find(files_.begin(), files_.end(), file) != files_.end()) continue;
+    files_.push_back(std::move(file));
+    stamps_.emplace_back();  // it may have changed since it was read
+  }
+}
+
 void FileWatcher::watch() {
   while (true) {
     {
@@ -53,7 +67,9 @@ void FileWatcher::watch() {
       }
       if (stopping_) return;
     }
-    if (look()) changed_();
+    if (!look()) continue;
+    changed_();
+    if (more_) add(more_());
   }
 }
 

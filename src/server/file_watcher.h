@@ -21,9 +21,10 @@ namespace modelmill {
 class FileWatcher {
  public:
   /// `changed` runs on the watcher's thread, once for each look that finds a difference in any of the files. A file
-  /// that goes, and one that comes, is a difference too.
+  /// that goes, and one that comes, is a difference too. `more` is asked after each `changed` for files that are looked
+  /// at from then on too; a new one is a difference. Null: there are none.
   FileWatcher(std::vector<std::string> files, std::function<void()> changed,
-              Duration interval = std::chrono::seconds(1));
+              Duration interval = std::chrono::seconds(1), std::function<std::vector<std::string>()> more = nullptr);
   /// Waits for a callback that is running; none begins any more.
   ~FileWatcher();
   FileWatcher(const FileWatcher&) = delete;
@@ -46,11 +47,13 @@ class FileWatcher {
   };
   static Stamp stamp_of(const std::string& file);
   void watch();
+  void add(std::vector<std::string> files);
 
-  const std::vector<std::string> files_;
+  std::vector<std::string> files_;  // the thread's, once it runs, as the stamps
   const std::function<void()> changed_;
   const Duration interval_;
-  std::vector<Stamp> stamps_;  // the thread's, once it runs
+  const std::function<std::vector<std::string>()> more_;
+  std::vector<Stamp> stamps_;
 
   Mutex mutex_;
   CondVar stop_asked_;

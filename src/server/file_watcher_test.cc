@@ -93,6 +93,34 @@ TEST_F(FileWatcherTest, CallsBackOnceForAChange) {
   EXPECT_EQ(calls, 2);
 }
 
+TEST_F(FileWatcherTest, LooksAtFurtherFilesThatItIsTold) {
+  write("a", "one");
+  write("b", "one");
+  Mutex mutex;
+  CondVar changed;
+  int calls = 0;
+  FileWatcher watcher(
+      {path("a")},
+      [&] {
+        MutexLock lock(mutex);
+        ++calls;
+        changed.notify_all();
+      },
+      std::chrono::milliseconds(1),
+      [this] {
+        return std::vector<std::string>{path("a"), path("b")};
+      });
+  const auto wait_for = [&](int wanted) {
+    MutexLock lock(mutex);
+    while (calls < wanted) changed.wait(mutex);
+  };
+  watcher.start();
+  write("a", "another");
+  wait_for(2);  // of a, and of b, which is new
+  write("b", "another");
+  wait_for(3);
+}
+
 TEST_F(FileWatcherTest, EndsAtOnceInTheMiddleOfItsInterval) {
   FileWatcher watcher(
       {path("a")}, [] { ADD_FAILURE(); }, std::chrono::hours(1));

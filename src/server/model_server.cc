@@ -6,12 +6,17 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
 #include <thread>
 
+#include "base/chance.h"
 #include "base/log.h"
 #include "dialect/admin/control.h"
+#include "dialect/admin/grpc_control.h"
 #include "dialect/admin/service.h"
 #include "dialect/description/service.h"
+#include "dialect/graphs/service.h"
 #include "dialect/http_router.h"
 #include "dialect/invocations/service.h"
 #include "dialect/kserve_v1/runtime_metrics.h"
@@ -35,6 +40,7 @@
 #include "server/process_metrics.h"
 #include "server/protobuf_log.h"
 #include "server/signal_watcher.h"
+#include "server/torchserve_snapshots.h"
 #include "server/version.h"
 #include "wire/health_watches.h"
 
@@ -106,6 +112,9 @@ struct ModelServer::Rep {
   SignalWatcher signals;  // before any other thread, so that all inherit the mask
   std::atomic<bool> started{false};
   std::atomic<bool> stopping{false};
+  // Of TorchServe; nullopt: it has none. They outlive what the engine runs.
+  std::optional<TorchserveSnapshots> snapshots;
+  std::optional<SnapshottingControl> snapshotting;
   Engine engine;
   RecordFiles record_files{engine.metrics()};
   wire::LoopPool loops;
@@ -113,6 +122,7 @@ struct ModelServer::Rep {
   const std::shared_ptr<kserve_v1::RuntimeMetrics> kserve;  // null: nobody asks for them
   std::unique_ptr<mlserver::ServerMetrics> mlserver;        // likewise
   kserve_v2::Service v2;
+  HttpRouter services;  // what graphs ask, by the paths of V1 and V2
   HttpRouter router;
   wire::GrpcMethods grpc;
   std::unique_ptr<CertificateKeeper> certificate;  // null without TLS
@@ -148,6 +158,14 @@ struct ModelServer::Rep {
 
   wire::HttpHandler handler() { return mlserver ? mlserver->counted(router.handler()) : router.handler(); }
 
+  /// What TorchServe's management changes is in its snapshots.
+  ModelControl& torchserve_control() {
+    ModelControl& control = engine.lifecycle().control();
+    if (config.torchserve_snapshots.folder.empty()) return control;
+    snapshots.emplace(config.torchserve_snapshots, engine.catalog(), control, engine.lifecycle().workflows());
+    return snapshotting.emplace(control, *snapshots);
+  }
+
   void add_dialects() {
     router.add("v2", v2.http(), kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
@@ -156,12 +174,14 @@ struct ModelServer::Rep {
     tfserving::add_to(router, engine.inference(), observed_options(), observers,
                       kserve ? tfserving::Dialects::kKserveV1 : tfserving::Dialects::kBoth);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
+    add_graphs(observers);
     openai::add_to(router, engine.inference(), http_options());
     // A model of a multi-model endpoint that can't be loaded is no reason to end the others.
     const bool multi_model = !config.multi_model_folders.empty();
     const auto healthy = [this, multi_model] { return multi_model ? started && !stopping : ready(); };
-    const torchserve::Service torch(engine.inference(), engine.lifecycle().control(),
-                                    {server_version(), healthy, http_options(), keys, multi_model});
+    const torchserve::Service torch(
+        engine.inference(), torchserve_control(),
+        {server_version(), healthy, http_options(), keys, multi_model, &engine.lifecycle().workflows()});
     torch.add_to(router);
     torch.add_to(grpc);
     std::function<std::string()> more_metrics;
@@ -174,8 +194,11 @@ struct ModelServer::Rep {
     admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
     description::add_to(router, engine.catalog(), grpc,
                         {server_version(), config.root_reply, config.tf_metrics_path, config.docs_page});
-    admin::add_control(router, {engine.catalog(), engine.lifecycle().control(), engine.route_control(),
-                                engine.rollout_control(), engine.experiment_control(), &offload, &engine.routes()});
+    const admin::Controls controls{engine.catalog(),         engine.lifecycle().control(), engine.route_control(),
+                                   engine.rollout_control(), engine.experiment_control(),  &offload,
+                                   &engine.routes()};
+    admin::add_control(router, controls);
+    admin::add_control(grpc, controls);
     invocations::add_to(
         router, engine.inference(),
         {server_version(), [this] { return ready(); }, http_options(), v2.regions(), config.default_model,
@@ -193,6 +216,16 @@ struct ModelServer::Rep {
     add_process_metrics(engine.metrics());
   }
 
+  void add_graphs(const std::shared_ptr<tfserving::Observers>& observers) {
+    services.add("v2", v2.http(), kserve_v2::http_api_group);
+    tfserving::add_to(services, engine.inference(), http_options(), observers);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread changes the environment
+    const char* const propagated = std::getenv("PROPAGATE_HEADERS");
+    graphs::add_to(router, engine.graphs(),
+                   {services.handler(), http_options(), graphs::HeaderPatterns(propagated == nullptr ? "" : propagated),
+                    [] { return static_cast<int>(chance() * 100); }});
+  }
+
   /// Tells everyone, and goes on serving while load balancers turn away.
   void wait_drain_delay() {
     if (config.drain_delay.count() == 0 || !started) return;
@@ -202,6 +235,7 @@ struct ModelServer::Rep {
   }
 
   void stop() {
+    if (snapshots && started) snapshots->save("shutdown");
     stopping = true;
     if (keys) keys->remove_file();
     health_watches->look_again();
@@ -273,6 +307,7 @@ Status ModelServer::run_until_signal() {
     rep.stop();
     return loaded;
   }
+  if (rep.snapshots) rep.snapshots->save("startup");
   const wire::TlsOptions& tls = rep.config.tls;
   const CurlOptions curl{
       rep.access.curl_options,

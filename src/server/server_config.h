@@ -15,6 +15,7 @@
 #include "route/shadow_budget.h"
 #include "server/access/access_config.h"
 #include "server/state_directory.h"
+#include "server/torchserve_snapshot_config.h"
 #include "server/trace_config.h"
 #include "wire/server.h"
 
@@ -55,6 +56,7 @@ struct ServerConfig {
   bool kserve_runtime = false;
   /// It begins with MLServer's, of which those of HTTP begin with this; empty: it doesn't.
   std::string mlserver_metrics_prefix;
+  TorchserveSnapshotConfig torchserve_snapshots;
   /// What GET / answers in the place of the front page.
   std::optional<description::RootReply> root_reply;
   /// The front page is at /docs, too.

@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kEnding = ".json";
 /// File systems take 255 bytes; the rest is for the endings.
 constexpr size_t kLongestName = 240;
-constexpr std::string_view kDigits = "0123456789ABCDEF";
+constexpr std::string_view kHexDigits = "0123456789ABCDEF";
 
 bool stays(unsigned char c, bool first) {
   const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -29,8 +29,8 @@ Result<std::string> entry_name(const std::string& key) {
       name += c;
     } else {
       name += '%';
-      name += kDigits[byte >> 4];
-      name += kDigits[byte & 15];
+      name += kHexDigits[byte >> 4];
+      name += kHexDigits[byte & 15];
     }
   }
   if (name.size() > kLongestName)
@@ -48,8 +48,8 @@ std::optional<std::string> entry_key(const std::string& name) {
       key += name[i];
       continue;
     }
-    const size_t high = kDigits.find(name[i + 1]);
-    const size_t low = kDigits.find(name[i + 2]);
+    const size_t high = kHexDigits.find(name[i + 1]);
+    const size_t low = kHexDigits.find(name[i + 2]);
     if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
     key += static_cast<char>(high << 4 | low);
     i += 2;

@@ -22,14 +22,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kReadBytes = size_t{1} << 20;
+constexpr size_t kArchiveReadBytes = size_t{1} << 20;
 constexpr int kTries = 3;  // while others remove what was just there
 
 Result<std::string> sha256_of(const std::string& path, const std::atomic<bool>& cancel) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return not_found("archive '" + path + "' can't be read: " + std::strerror(errno));
   Digest digest(ChecksumKind::kSha256);
-  std::string buffer(kReadBytes, '\0');
+  std::string buffer(kArchiveReadBytes, '\0');
   Status status;
   while (status.ok()) {
     const ssize_t n = ::read(fd, buffer.data(), buffer.size());

@@ -22,7 +22,7 @@ using testing::HasSubstr;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
-const std::atomic<bool> kGoOn{false};
+const std::atomic<bool> kNotStopped{false};
 
 /// Keeps all in memory.
 class MapSink final : public ArchiveSink {
@@ -59,7 +59,7 @@ class ArchiveReaderTest : public testing::TestWithParam<ArchiveKind> {
   std::string make(const std::vector<MadeEntry>& entries) { return make_archive(folder_, GetParam(), entries); }
   Status refusal(const std::string& archive, const ArchiveLimits& limits = {}) {
     MapSink sink;
-    return read_archive(archive, limits, sink, kGoOn).status();
+    return read_archive(archive, limits, sink, kNotStopped).status();
   }
 
   const TempFolder folder_;
@@ -72,8 +72,9 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ArchiveReaderTest,
 TEST_P(ArchiveReaderTest, GivesFilesAndFolders) {
   const std::string large(3'000'000, 'x');
   MapSink sink;
-  const auto content = read_archive(
-      make({{"./", '5'}, {"./1/", '5'}, {"./1/model.onnx", '0', large}, {"a//b.txt", '0', "b"}}), {}, sink, kGoOn);
+  const auto content =
+      read_archive(make({{"./", '5'}, {"./1/", '5'}, {"./1/model.onnx", '0', large}, {"a//b.txt", '0', "b"}}), {}, sink,
+                   kNotStopped);
   ASSERT_TRUE(content.ok()) << content.status().to_string();
   EXPECT_EQ(content->files, 2u);
   EXPECT_EQ(content->bytes, large.size() + 1);
@@ -194,7 +195,7 @@ TEST_F(ArchiveReaderTest, WritesPlainFiles) {
   const std::string root = folder_.path() + "/out";
   std::filesystem::create_directory(root);
   FolderSink sink(root);
-  ASSERT_TRUE(read_archive(archive, {}, sink, kGoOn).ok());
+  ASSERT_TRUE(read_archive(archive, {}, sink, kNotStopped).ok());
   const auto mode = [&](const char* name) { return std::filesystem::status(root + '/' + name).permissions(); };
   EXPECT_EQ(mode("d/x"), std::filesystem::perms(0555));
   EXPECT_EQ(mode("y"), std::filesystem::perms(0444));
@@ -206,7 +207,7 @@ TEST_F(ArchiveReaderTest, LargeFilesCanBePlaceholders) {
   const std::string root = folder_.path() + "/out";
   std::filesystem::create_directory(root);
   FolderSink sink(root, 10);
-  ASSERT_TRUE(read_archive(archive, {}, sink, kGoOn).ok());
+  ASSERT_TRUE(read_archive(archive, {}, sink, kNotStopped).ok());
   std::ifstream in(root + "/x", std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   EXPECT_EQ(text, std::string(10, 'a') + std::string(990, '\0'));

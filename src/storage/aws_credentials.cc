@@ -12,8 +12,8 @@
 namespace modelmill {
 namespace {
 
-constexpr std::chrono::minutes kBeforeTheEnd(5);
-constexpr auto kNever = std::chrono::system_clock::time_point::max();
+constexpr std::chrono::minutes kRenewBefore(5);
+constexpr auto kNeverExpires = std::chrono::system_clock::time_point::max();
 constexpr const char* kMachine = "http://169.254.169.254";
 constexpr const char* kContainer = "http://169.254.170.2";
 constexpr const char* kRolesPath = "/latest/meta-data/iam/security-credentials/";
@@ -44,7 +44,7 @@ Result<AwsCredentials> credentials_of_json(const ClientReply& reply, const std::
   MM_ASSIGN_OR_RETURN(const JsonFields fields, JsonFields::parse(reply.body, what));
   AwsCredentials out{fields.get("AccessKeyId"), fields.get("SecretAccessKey"), fields.get("Token")};
   if (out.key_id.empty() || out.secret.empty()) return Status(Code::kUnauthenticated, what + " holds no key");
-  out.expires = utc_of_iso(fields.get("Expiration")).value_or(kNever);
+  out.expires = utc_of_iso(fields.get("Expiration")).value_or(kNeverExpires);
   return out;
 }
 
@@ -59,7 +59,8 @@ AwsCredentialsChain::AwsCredentialsChain(Environment environment, AwsProfile pro
 
 Result<std::optional<AwsCredentials>> AwsCredentialsChain::get(std::chrono::system_clock::time_point now) {
   MutexLock lock(mutex_);
-  if (known_ && (!*known_ || (*known_)->expires == kNever || now + kBeforeTheEnd < (*known_)->expires)) return *known_;
+  if (known_ && (!*known_ || (*known_)->expires == kNeverExpires || now + kRenewBefore < (*known_)->expires))
+    return *known_;
   auto found = look();
   if (found.ok()) known_ = *found;
   // What has not quite ended is better than nothing.
@@ -120,7 +121,7 @@ Result<AwsCredentials> AwsCredentialsChain::from_web_identity(const std::string&
                      keys.child_value("SessionToken")};
   if (out.key_id.empty() || out.secret.empty())
     return Status(Code::kUnauthenticated, "the answer of " + endpoint + " holds no credentials");
-  out.expires = utc_of_iso(keys.child_value("Expiration")).value_or(kNever);
+  out.expires = utc_of_iso(keys.child_value("Expiration")).value_or(kNeverExpires);
   return out;
 }
 

@@ -29,7 +29,7 @@ struct Entry {
 
 std::pair<time_t, long> access_time(const struct stat& info) { return {info.st_atim.tv_sec, info.st_atim.tv_nsec}; }
 
-std::vector<std::string> names_in(const std::string& folder) {
+std::vector<std::string> paths_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
@@ -40,12 +40,12 @@ std::vector<std::string> names_in(const std::string& folder) {
 std::vector<Entry> entries_of(const CachePaths& paths) {
   std::vector<Entry> entries;
   struct stat info {};
-  for (const std::string& folder : names_in(paths.blobs()))
-    for (const std::string& path : names_in(folder))
+  for (const std::string& folder : paths_in(paths.blobs()))
+    for (const std::string& path : paths_in(folder))
       if (::stat(path.c_str(), &info) == 0)
         entries.push_back(
             {Entry::Kind::kBlob, path, static_cast<uint64_t>(info.st_size), access_time(info), info.st_nlink > 1});
-  for (const std::string& path : names_in(paths.partials()))
+  for (const std::string& path : paths_in(paths.partials()))
     if (path.ends_with(".part") && ::stat(path.c_str(), &info) == 0)
       entries.push_back({Entry::Kind::kPartial, path.substr(0, path.size() - 5), static_cast<uint64_t>(info.st_size),
                          access_time(info), false});
@@ -75,7 +75,7 @@ bool remove_unused_tree(const CachePaths& paths) {
   std::vector<std::pair<std::pair<time_t, long>, std::string>> trees;
   struct stat info {};
   for (const std::string& folder : {paths.trees(), paths.unpacked()})
-    for (const std::string& path : names_in(folder))
+    for (const std::string& path : paths_in(folder))
       if (!path.ends_with(".lock") && ::stat((path + ".lock").c_str(), &info) == 0)
         trees.emplace_back(std::pair(info.st_mtim.tv_sec, info.st_mtim.tv_nsec), path);
   std::sort(trees.begin(), trees.end());

@@ -15,7 +15,7 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::atomic<bool> kNever{false};
+const std::atomic<bool> kNotCancelled{false};
 
 /// One object in memory, that counts its reads and can fail them.
 class MemoryStore final : public ObjectStore {
@@ -57,7 +57,7 @@ class DownloadTest : public testing::Test {
  protected:
   DownloadTest() { options_.chunk_bytes = 10; }
 
-  Status load(MemoryStore& store, const std::atomic<bool>& cancelled = kNever) {
+  Status load(MemoryStore& store, const std::atomic<bool>& cancelled = kNotCancelled) {
     return download(store, store.list(cancelled).value()[0], *cache_, target_, options_, cancelled);
   }
 

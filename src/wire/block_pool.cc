@@ -10,7 +10,7 @@
 namespace modelmill::wire {
 namespace {
 
-constexpr size_t kStep = 64;
+constexpr size_t kSizeStep = 64;
 constexpr size_t kClasses = 16;  // blocks of up to 1 KB, header included
 constexpr uint32_t kNotPooled = kClasses;
 constexpr uint32_t kLent = kClasses + 1;
@@ -42,7 +42,7 @@ struct Reaper {
   }
 };
 
-size_t class_of(size_t total) { return (total + kStep - 1) / kStep - 1; }
+size_t class_of(size_t total) { return (total + kSizeStep - 1) / kSizeStep - 1; }
 
 }  // namespace
 
@@ -53,7 +53,7 @@ void* pool_allocate(size_t size) {
   void* raw = nullptr;
   size_t usable = size;
   if (size_class < kClasses) {
-    usable = (size_class + 1) * kStep - sizeof(Header);
+    usable = (size_class + 1) * kSizeStep - sizeof(Header);
     if (Free*& list = t_lists.first[size_class]; list != nullptr) {
       raw = std::exchange(list, list->next);
       --t_lists.count[size_class];

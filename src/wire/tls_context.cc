@@ -17,7 +17,7 @@
 namespace modelmill::wire {
 namespace {
 
-constexpr unsigned char kProtocols[] = "\x02h2\x08http/1.1";
+constexpr unsigned char kAlpnProtocols[] = "\x02h2\x08http/1.1";
 constexpr unsigned char kSessionContext[] = "modelmill";
 
 /// A client that names protocols gets one of ours, or none of its connection: guessing is how one protocol is read as
@@ -25,7 +25,7 @@ constexpr unsigned char kSessionContext[] = "modelmill";
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_size, const unsigned char* offered,
                     unsigned offered_size, void*) {
   unsigned char* found = nullptr;
-  if (SSL_select_next_proto(&found, chosen_size, kProtocols, sizeof kProtocols - 1, offered, offered_size) !=
+  if (SSL_select_next_proto(&found, chosen_size, kAlpnProtocols, sizeof kAlpnProtocols - 1, offered, offered_size) !=
       OPENSSL_NPN_NEGOTIATED)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   *chosen = found;

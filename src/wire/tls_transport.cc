@@ -33,8 +33,8 @@ constexpr size_t kRecord = 16 * 1024;
 constexpr size_t kWriteAtOnce = size_t{1} << 20;
 /// How long, and for how many bytes, a client whose handshake has failed is listened to: closing on bytes that it goes
 /// on sending would reset the connection, and it would not see the alert.
-constexpr Duration kLinger = std::chrono::seconds(1);
-constexpr size_t kLingerBytes = 64 * 1024;
+constexpr Duration kTlsLinger = std::chrono::seconds(1);
+constexpr size_t kTlsLingerBytes = 64 * 1024;
 
 std::span<std::byte> record_scratch() {
   thread_local std::array<std::byte, kRecord> t_record;
@@ -196,7 +196,7 @@ class TlsTransport final : public Transport, private DeadlineEntry {
     error_code ignored;
     socket_.shutdown(asio::socket_base::shutdown_send, ignored);
     loop_.deadlines().remove(*this);
-    loop_.deadlines().add(*this, Clock::now() + kLinger);
+    loop_.deadlines().add(*this, Clock::now() + kTlsLinger);
     throw_away();
     return false;
   }
@@ -204,7 +204,7 @@ class TlsTransport final : public Transport, private DeadlineEntry {
   /// After a failed handshake: until the client has seen the alert and gone, or for a moment.
   void throw_away() {
     const std::span<std::byte> scratch = record_scratch();
-    while (thrown_away_ < kLingerBytes) {
+    while (thrown_away_ < kTlsLingerBytes) {
       const ssize_t n = ::recv(socket_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT);
       if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return wait(asio::socket_base::wait_read);
       if (n <= 0) break;

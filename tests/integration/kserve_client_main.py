@@ -121,4 +121,25 @@ def check_v2_grpc():
     assert grpc(lambda client: client.is_model_ready("mlp")) is True
 
 
+def check_graph():
+    """A graph's address is used as it is, as that of KServe's router."""
+    for url, headers in ((f"{URL}/graphs/chain", None), (f"{URL}/", {"Host": "chain.default.example.com"})):
+
+        def ask(data, protocol, url=url, headers=headers):
+            return rest(lambda client: client.infer(url, data, headers=headers, is_graph_endpoint=True), protocol)
+
+        answer = ask({"instances": ROWS.tolist()}, "v1")
+        assert answer == {"one": {"predictions": predictions()}, "other": {"predictions": predictions()}}
+        for binary in (False, True):
+            answer = ask(request(binary), "v2")
+            assert answer["one"]["id"] == "7" and answer["one"] == answer["other"]
+            np.testing.assert_allclose(np.ravel(predictions()), answer["one"]["outputs"][0]["data"], rtol=1e-5)
+    answer = rest(lambda client: client.infer(URL, {"instances": ROWS.tolist()}, model_name="chain"))
+    assert set(answer) == {"one", "other"}
+    assert rest(lambda client: client.is_model_ready(URL, "chain")) is True
+    assert rest(lambda client: client.is_model_ready(URL, "chain"), "v2") is True
+    code, text = status(lambda client: client.infer(f"{URL}/graphs/none", {}, is_graph_endpoint=True))
+    assert code == 404 and "none" in text
+
+
 checks_main.run(globals())

@@ -62,7 +62,7 @@ def test_every_path_of_the_document_answers(serve, tmp_path):
     models.save(models.mlp(), tmp_path / "m.onnx")
     server = serve(tmp_path / "m.onnx", "--allow-client-shm=/mm_")
     paths = server.get_json("/openapi.json")["paths"]
-    values = {"model": "m", "version": "1", "label": "l", "file": "grpc_service.proto", "region": "r"}
+    values = {"model": "m", "version": "1", "label": "l", "file": "grpc_service.proto", "region": "r", "workflow": "w"}
     order = ["get", "post", "put", "delete"]  # what takes the model away comes last
     asked = sorted(((method, path) for path in paths for method in paths[path]), key=lambda one: order.index(one[0]))
     assert len(asked) > 90

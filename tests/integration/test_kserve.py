@@ -30,7 +30,22 @@ def results(tmp_path_factory):
           - path: {folder}/sums
             parameters: {{service_envelope: kserve}}
     """)
-    with servers.serving(folder, yaml) as server:
+    graph = write(folder / "graph.yaml", """
+        apiVersion: serving.kserve.io/v1alpha1
+        kind: InferenceGraph
+        metadata: {name: chain}
+        spec:
+          nodes:
+            root:
+              routerType: Sequence
+              steps:
+              - {nodeName: both, name: first}
+              - {serviceName: sums, condition: none}
+            both:
+              routerType: Ensemble
+              steps: [{serviceName: mlp, name: one}, {serviceName: mlp, name: other}]
+    """)
+    with servers.serving(folder, yaml, graph) as server:
         yield client_programs.results(PROGRAM, server.address)
 
 

@@ -162,6 +162,32 @@ def test_the_last_snapshot_is_read(start, place):
         server.stop()
 
 
+def test_what_clients_register_is_there_again(start, place):
+    place.config("disable_token_authorization=true\nenable_model_api=true")
+    folder = place.folder / "logs/config"
+    written = lambda kind: sorted(folder.glob(f"*-{kind}.cfg"))
+    server = start()
+    servers.wait_until(lambda: written("startup"), "the start is on record")
+    assert status(place.management, "/models?url=other.mar&initial_workers=1&synchronous=true", "POST")[0] == 200
+    assert status(place.management, "/models/other?min_worker=1&max_worker=2&synchronous=true", "PUT")[0] == 200
+    assert status(place.management, "/models/net", "DELETE")[0] == 200
+    assert len(written("snapshot")) >= 3
+    server.stop()
+    assert len(written("shutdown")) == 1 and [one.name for one in folder.iterdir() if one.suffix != ".cfg"] == []
+    server = start()  # --models counts no more
+    assert place.predict("other") == 200 and place.predict("net") == 404
+    (other,) = json.loads(status(place.management, "/models/other")[1])
+    assert (other["minWorkers"], other["maxWorkers"]) == (1, 2)
+    server.stop()
+    last = written("shutdown")[-1]
+    server = start("--ts-config", str(last), "--ncs", models=())
+    assert place.predict("other") == 200
+    server.stop()
+    assert written("shutdown")[-1] == last
+    start("--ncs")
+    assert place.predict("net") == 200 and place.predict("other") == 404
+
+
 def test_a_model_that_cannot_be_loaded_is_left_out(start, place):
     (place.folder / "store/broken.mar").write_bytes(b"no archive")
     start("--disable-token-auth", models=("broken.mar", "none.mar", "net.mar"), check_ready=False)

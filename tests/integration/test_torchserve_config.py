@@ -2,12 +2,15 @@
 
 import json
 import socket
+import subprocess
 import urllib.request
 
 import pytest
 
 import archives
+import certificates
 import servers
+import storage
 from servers import run_cli
 
 ONES = b"[1, 1, 1, 1]"
@@ -136,6 +139,23 @@ def test_a_snapshot_is_served_again(tmp_path, store):
         assert [one["maxWorkers"] for one in describe(server, "net").values()] == [2, 2]
 
 
+def test_archives_at_urls_are_loaded(tmp_path, store):
+    web = storage.WebServer()
+    try:
+        for name in ("net_v1.mar", "net_v2.mar"):
+            web.files[f"/{name}"] = storage.File((store / name).read_bytes())
+        models = f"load_models={web.url}/net_v1.mar,mine={web.url}/net_v2.mar,other.mar"
+        rest = ["--model-cache", tmp_path / "cache"]
+        file = write(tmp_path, f"model_store={store}\n{models}\nallowed_urls={web.url}/.*\n")
+        with servers.serving(tmp_path, "--ts-config", file, *rest) as server:
+            assert (factor(server, "net"), factor(server, "mine"), factor(server, "other")) == (2, 3, 5)
+        file = write(tmp_path, f"model_store={store}\n{models}\nallowed_urls=https://elsewhere/.*\n")
+        refused = run_cli("serve", "--ts-config", file, "--port", 0, *rest)
+        assert refused.returncode != 0 and f"'load_models' names '{web.url}/net_v1.mar', which no expression" in refused.stderr
+    finally:
+        web.close()
+
+
 def test_variables_count_where_the_file_says_so(tmp_path, store):
     file = write(tmp_path, f"enable_envvars_config=true\nmodel_store={store}\nload_models=net_v1.mar\n")
     with servers.serving(tmp_path, "--ts-config", file, env={"TS_LOAD_MODELS": "other.mar"}) as server:
@@ -154,3 +174,19 @@ def test_errors_name_the_file_and_the_key(tmp_path, store, text, said):
     file = write(tmp_path, f"model_store={store}\nload_models=net_v1.mar\n{text}\n")
     done = run_cli("serve", "--port=0", "--ts-config", file)
     assert done.returncode != 0 and str(file) in done.stderr and said in done.stderr, done.stderr
+
+
+def test_a_keystore_stands_for_the_files_of_tls(tmp_path, store):
+    authority = certificates.Authority(tmp_path / "tls")
+    certificate, key = authority.sign("server")
+    keystore = tmp_path / "keystore.p12"
+    command = ["openssl", "pkcs12", "-export", "-in", certificate, "-inkey", key, "-certfile", authority.certificate]
+    subprocess.run([*command, "-out", keystore, "-passout", "pass:secret"], check=True, capture_output=True, timeout=60)
+    (port,) = free_ports(1)
+    text = f"inference_address=https://127.0.0.1:{port}\nmodel_store={store}\nload_models=net_v1.mar\nkeystore={keystore}\n"
+    file = write(tmp_path, text + "keystore_pass=secret\nkeystore_type=PKCS12\n")
+    with servers.serving(tmp_path, "--ts-config", file, port=None, tls=authority.trust()) as server:
+        assert server.url.startswith("https") and factor(server, "net") == 2
+    file = write(tmp_path, text)
+    refused = run_cli("serve", "--ts-config", file)
+    assert refused.returncode != 0 and "its password is another one; say it as 'keystore_pass'" in refused.stderr

@@ -39,6 +39,11 @@ Result<FoundModels> find_in_properties(const std::string& file, std::span<const 
   if (paths.empty() && !startup.store.empty()) paths = {startup.store};
   if (paths.empty())
     return invalid_argument("'" + file + "' names no models: give it a model_store, or name the store itself");
+  for (const std::string& path : paths)
+    if (is_url_entry(path))
+      return invalid_argument("'" + file + "' loads '" + path +
+                              "', which is elsewhere: put that archive into the "
+                              "model_store and name it by its file");
   MM_ASSIGN_OR_RETURN(FoundModels found, find_models(paths, formats, options));
   for (FoundModel& model : found.models) {
     lay_below(model, startup.models);

@@ -71,8 +71,10 @@ Status Translator::put_startup() {
   if (!startup.paths.empty()) {
     out_.arguments.push_back(file_);
     if (closed) add("--model-control-mode", "none");
-  } else if (!startup.store.empty()) {
-    out_.arguments.push_back(startup.store);
+  } else if (!startup.store.empty() || !startup.workflow_store.empty()) {
+    if (!startup.store.empty()) out_.arguments.push_back(startup.store);
+    // The file says where workflows are.
+    if (startup.workflow_store != startup.store) out_.arguments.push_back(file_);
     add("--model-control-mode", "explicit");
     if (closed) add("--api", "management=off");
   } else if (closed) {

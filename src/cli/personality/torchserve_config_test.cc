@@ -90,9 +90,9 @@ TEST(TorchServeConfig, EveryMappedKeyDoesSomething) {
     const std::string name(key.name);
     const std::string value = values.contains(name) ? values.at(name) : "7";
     const auto out = translate(name + "=" + value, urls);
-    // These are read with the models, from the file.
-    if (std::set<std::string>{"default_response_timeout", "default_startup_timeout", "enable_envvars_config", "models",
-                              "service_envelope"}
+    // These are read with the models, from the file, or before it is translated.
+    if (std::set<std::string>{"default_response_timeout", "default_startup_timeout", "enable_envvars_config",
+                              "keystore", "keystore_pass", "keystore_type", "models", "service_envelope"}
             .contains(name))
       continue;
     EXPECT_EQ(!out.arguments.empty(), key.meaning == TorchServeKey::Meaning::kMapped) << name;
@@ -174,7 +174,8 @@ TEST(TorchServeConfig, ErrorsNameTheKey) {
            {"models=[]", "'models' is no JSON of models"},
            {"models={\"a\": 1}", "model 'a' must be an object"},
            {"models={\"a\": {\"1.0\": 1}}", "version '1.0' of model 'a' must be an object"},
-           {"model_store=s\nload_models=https://h/a.mar", "name it as a PATH"},
+           {"load_models=file:///h/a.mar", "name it as a PATH"},
+           {"allowed_urls=http://g/.*\nload_models=https://h/a.mar", "no expression of 'allowed_urls' allows"},
            {"models={\"a\": {\"1.0\": {\"minWorkers\": \"x\"}}}", "'minWorkers' must be a whole number"},
            {"model_snapshot={\"models\": {\"a\": {\"1.0\": {}}}}", "has no 'marName'"},
        })

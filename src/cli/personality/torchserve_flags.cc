@@ -7,7 +7,8 @@ namespace {
 using Draft = TorchServeDraft;
 
 constexpr std::string_view kNoPlugins = "there are no plugins in Java";
-constexpr std::string_view kSnapshots = "without it, and without `--ts-config`, the last snapshot is read";
+constexpr std::string_view kSnapshots =
+    "without it snapshots are written, and without `--ts-config` the last one is read";
 
 template <auto Member>
 Status switch_on(Draft& draft, const std::string& /*text*/) {
@@ -33,7 +34,7 @@ const std::vector<TorchServeFlag>& torchserve_flags() {
       {{"ts-config", kText, kMapped, "by [the table of its keys](torchserve-config.md)", "config.properties"},
        set_text<&Draft::config>},
       {{"model-store", kText, kSame, "", "store"}, set_text<&Draft::model_store>},
-      {{"workflow-store", kText, kIgnored, "there are no workflows", "store"}, set_text<&Draft::workflow_store>},
+      {{"workflow-store", kText, kSame, "", "store"}, set_text<&Draft::workflow_store>},
       {{"models", kText, kSame, "any number of words: `FILE`, `NAME=FILE`, a URL, or `all`", "net.mar"},
        add_model,
        0,

@@ -63,9 +63,11 @@ constexpr std::array kKeys = {
     Key{"ipex_enable", kIgnored, "handlers find the variables of the server's environment", kSwitch},
     Key{"ipex_gpu_enable", kIgnored, "handlers find the variables of the server's environment", kSwitch},
     Key{"job_queue_size", kMapped, "`--max-queue-size`", kNumber, "--max-queue-size"},
-    Key{"keystore", kIgnored, "give `certificate_file` and `private_key_file`: `openssl pkcs12` writes them"},
-    Key{"keystore_pass", kIgnored, "see `keystore`"},
-    Key{"keystore_type", kIgnored, "see `keystore`"},
+    Key{"keystore", kMapped,
+        "`--tls-cert` and `--tls-key` with what it has at the start, where an address begins with `https`; it "
+        "counts more than `certificate_file`"},
+    Key{"keystore_pass", kMapped, "of `keystore`; without it `changeit`"},
+    Key{"keystore_type", kMapped, "`PKCS12`; `keytool -importkeystore` makes one of a `JKS`"},
     Key{"limit_max_image_pixels", kIgnored, "the limit of PIL holds, as there by default", kSwitch},
     Key{"load_models", kMapped,
         "PATH is the file itself, which names them; where none is named, PATH is `model_store` with "
@@ -101,7 +103,7 @@ constexpr std::array kKeys = {
     Key{"use_native_io", kIgnored, kNoJvm, kSwitch},
     Key{"version", kIgnored, "snapshots note what wrote them"},
     Key{"vmargs", kIgnored, kNoJvm},
-    Key{"workflow_store", kIgnored, "there are no workflows"},
+    Key{"workflow_store", kMapped, "where clients register workflows from; without it `model_store`"},
 };
 
 }  // namespace

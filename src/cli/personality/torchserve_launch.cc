@@ -8,6 +8,7 @@
 #include "cli/personality/torchserve_config.h"
 #include "cli/personality/torchserve_draft.h"
 #include "cli/personality/torchserve_keys.h"
+#include "cli/personality/torchserve_keystore.h"
 #include "cli/personality/ts_config_option.h"
 #include "dialect/torchserve/answers.h"
 #include "repository/model_files.h"
@@ -47,6 +48,10 @@ Status check_places(const TorchServeDraft& draft, const Environment& environment
   return ok_status();
 }
 
+std::string snapshot_folder(const Environment& environment) {
+  return environment("LOG_LOCATION").value_or("logs") + "/config";
+}
+
 /// The newest snapshot that a TorchServe has written; they are named for their time. Empty: there is none.
 std::string last_snapshot(const std::string& folder) {
   std::string last;
@@ -64,7 +69,7 @@ Result<std::string> find_source(const TorchServeDraft& draft, const Environment&
     return said;
   }
   if (!draft.no_snapshots) {
-    const std::string last = last_snapshot(environment("LOG_LOCATION").value_or("logs") + "/config");
+    const std::string last = last_snapshot(snapshot_folder(environment));
     if (!last.empty()) return last;
   }
   return std::string(is_file(kUsualConfig) ? kUsualConfig : "");
@@ -114,6 +119,7 @@ TakenModels take_models(Properties& properties) {
 Result<Properties> lay_over(const TorchServeDraft& draft, Properties properties, const Variables& variables) {
   MM_ASSIGN_OR_RETURN(properties, resolve_properties(std::move(properties), {}, variables));
   if (!draft.model_store.empty()) properties["model_store"] = draft.model_store;
+  if (!draft.workflow_store.empty()) properties["workflow_store"] = draft.workflow_store;
   std::string list;
   for (const std::string& model : draft.models) list += (list.empty() ? "" : ",") + model;
   if (!list.empty()) properties["load_models"] = list;
@@ -156,14 +162,20 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   MM_ASSIGN_OR_RETURN(Properties properties, read_source(source));
   const Variables variables = [&environment](const std::string& name) { return environment(name.c_str()); };
   MM_ASSIGN_OR_RETURN(properties, lay_over(draft, std::move(properties), variables));
+  TorchserveSnapshotConfig snapshots;
+  if (!draft.no_snapshots) snapshots = {snapshot_folder(environment), properties["model_store"], properties};
+  if (!source.empty()) snapshots.properties["tsConfigFile"] = source;
   const bool open = is_true(properties, "enable_model_api");
   const bool any_url = open && !properties.contains("allowed_urls");
   if (any_url) properties["allowed_urls"] = kAnyUrl;
   const TakenModels models = take_models(properties);
+  const std::string where = source.empty() ? "the command line" : "file '" + source + "'";
+  Result<Properties> with_tls = with_keystore(std::move(properties), variables);
+  if (!with_tls.ok()) return with_tls.status().with_context(where);
+  properties = *std::move(with_tls);
   // What the command line and the file say together is read as a file by who looks for models.
   MM_ASSIGN_OR_RETURN(const std::string file, keep_in_memory("config.properties", properties_text(properties)));
 
-  const std::string where = source.empty() ? "the command line" : "file '" + source + "'";
   Result<TorchServeTranslation> translated = translate_torchserve_config(file, properties, variables, /*presets=*/true);
   if (!translated.ok()) return translated.status().with_context(where);
   Launch launch;
@@ -180,10 +192,16 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   config.failed_models = FailedModels::kServeOn;
   config.allow_url_code = true;  // as there, what may be loaded may be run
   config.torchserve_metrics = true;
+  config.torchserve_snapshots = std::move(snapshots);
   const torchserve::Failure refused = torchserve::failure_of(torchserve::method_not_allowed());
   config.root_reply = {refused.status, "application/json", torchserve::failure_json(refused)};
   config.access.rules[static_cast<size_t>(wire::ApiGroup::kManagement)] = AccessRule();
-  config.access.management_prefixes = {"/models", "/token", "/torchserve/models", "/torchserve/token",
+  config.access.management_prefixes = {"/models",
+                                       "/workflows",
+                                       "/token",
+                                       "/torchserve/models",
+                                       "/torchserve/workflows",
+                                       "/torchserve/token",
                                        "/org.pytorch.serve.grpc.management."};
   for (const std::string& missing : models.missing)
     launch.notices.push_back(

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "cli/personality/torchserve_config.h"
+#include "cli/personality/torchserve_keystore.h"
 #include "cli/serve_options.h"
 #include "repository/model_files.h"
 
@@ -36,6 +37,7 @@ Status apply_torchserve_config(const std::string& file, const Variables& variabl
     return invalid_argument("'" + file + "' is no file that is called *.properties, or *.cfg as snapshots are");
   MM_ASSIGN_OR_RETURN(const std::string text, read_file(file, kLimit));
   Result<Properties> properties = parse_properties(text);
+  if (properties.ok()) properties = with_keystore(*std::move(properties), variables);
   if (!properties.ok()) return properties.status().with_context("file '" + file + "'");
   Result<TorchServeTranslation> translated =
       translate_torchserve_config(file, *std::move(properties), variables, /*presets=*/false);

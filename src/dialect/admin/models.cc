@@ -3,19 +3,17 @@
 #include <utility>
 
 #include "base/json_text.h"
-#include "dialect/admin/answers.h"
-#include "dialect/http_router.h"
 #include "dialect/json_input.h"
-#include "dialect/method_check.h"
-#include "wire/loop.h"
 
 namespace modelmill::admin {
 namespace {
 
-wire::HttpReply model_reply(const Catalog& catalog, const std::string& model) {
+using enum wire::ApiGroup;
+
+Result<std::string> model_json(const Catalog& catalog, const std::string& model) {
   const auto table = catalog.table();
   const ModelEntry* entry = table->find(model);
-  if (entry == nullptr) return error_reply(not_found("there is no model named '" + model + "'"));
+  if (entry == nullptr) return not_found("there is no model named '" + model + "'");
   const auto* served = entry->find(0);
   JsonWriter json;
   json.begin_object().field("model", model);
@@ -25,13 +23,13 @@ wire::HttpReply model_reply(const Catalog& catalog, const std::string& model) {
   json.end_array().key("labels").begin_object();
   for (const auto& [label, version] : entry->labels) json.field(label, version);
   json.end_object().end_object();
-  return json_reply(200, json.take());
+  return json.take();
 }
 
 /// The body of a PUT.
-Status read_assignment(const wire::HttpRequest& request, VersionAssignment& into) {
+Status read_assignment(const Bytes& body, VersionAssignment& into) {
   const ThreadJsonParser parser;
-  const std::string text(request.body.view());
+  const std::string text(body.view());
   const auto document = parse_json(*parser, text, text.size());
   if (!document.ok()) return document.status();
   int64_t version = 0;
@@ -44,30 +42,39 @@ Status read_assignment(const wire::HttpRequest& request, VersionAssignment& into
   return ok_status();
 }
 
+void show(const Controls& controls, const ActionCall& call, Action::Done done) {
+  done(model_json(controls.catalog, call.names[0]));
+}
+
+/// Of a label where the path names one, else of the default version.
+void assign(const Controls& controls, const ActionCall& call, bool takes_body, Action::Done done) {
+  const std::string& model = call.names[0];
+  VersionAssignment assignment{model, call.names.size() > 1 ? call.names[1] : std::string(), {}, false};
+  if (takes_body)
+    if (const Status status = read_assignment(call.body, assignment); !status.ok()) return done(status);
+  controls.models.assign(std::move(assignment),
+                         [&catalog = controls.catalog, model, done = std::move(done)](const Status& status) {
+                           done(status.ok() ? model_json(catalog, model) : Result<std::string>(status));
+                         });
+}
+
+void set(const Controls& controls, const ActionCall& call, Action::Done done) {
+  assign(controls, call, /*takes_body=*/true, std::move(done));
+}
+void remove(const Controls& controls, const ActionCall& call, Action::Done done) {
+  assign(controls, call, /*takes_body=*/false, std::move(done));
+}
+
+constexpr Action kActions[] = {
+    {"GET", "/admin/models/{model}", kMetadata, nullptr, show},
+    {"PUT", "/admin/models/{model}/labels/{label}", kManagement, nullptr, set},
+    {"DELETE", "/admin/models/{model}/labels/{label}", kManagement, nullptr, remove},
+    {"PUT", "/admin/models/{model}/default", kManagement, nullptr, set},
+    {"DELETE", "/admin/models/{model}/default", kManagement, nullptr, remove},
+};
+
 }  // namespace
 
-void handle_models(const Catalog& catalog, ModelControl& control, std::shared_ptr<wire::HttpExchange> exchange,
-                   std::span<const std::string> path) {
-  const wire::HttpRequest& request = exchange->request();
-  const bool is_model = path.size() >= 2 && path[0] == "models";
-  const bool is_label = is_model && path.size() == 4 && path[2] == "labels";
-  const bool is_default = is_model && path.size() == 3 && path[2] == "default";
-  if (is_model && path.size() == 2)
-    return exchange->reply(request.method == "GET" ? model_reply(catalog, path[1]) : wrong_method("GET"));
-  if (!is_label && !is_default)
-    return exchange->reply(error_reply(not_found("no such path: '" + std::string(request.path) +
-                                                 "'; it is /admin/models/MODEL, /admin/models/MODEL/labels/LABEL, "
-                                                 "/admin/models/MODEL/default, /admin/routes or /admin/rollouts")));
-  if (request.method != "PUT" && request.method != "DELETE") return exchange->reply(wrong_method("PUT, DELETE"));
-  VersionAssignment assignment{path[1], is_label ? path[3] : std::string(), {}, false};
-  if (request.method == "PUT")
-    if (const Status status = read_assignment(request, assignment); !status.ok())
-      return exchange->reply(error_reply(status));
-  control.assign(std::move(assignment), [&catalog, exchange, model = path[1]](const Status& done) {
-    exchange->loop().post([&catalog, exchange, model, done] {
-      exchange->reply(done.ok() ? model_reply(catalog, model) : error_reply(done));
-    });
-  });
-}
+std::span<const Action> model_actions() { return kActions; }
 
 }  // namespace modelmill::admin

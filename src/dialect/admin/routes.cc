@@ -2,15 +2,13 @@
 
 #include <utility>
 
-#include "base/client_network.h"
 #include "base/json_text.h"
-#include "dialect/admin/answers.h"
 #include "dialect/admin/route_shadows.h"
-#include "dialect/http_router.h"
-#include "dialect/method_check.h"
 
 namespace modelmill::admin {
 namespace {
+
+using enum wire::ApiGroup;
 
 void write_route(JsonWriter& json, const std::optional<RouteDefinition>& route) {
   json.key("route");
@@ -40,33 +38,11 @@ void write_state(JsonWriter& json, const RouteHistory& history, const Routes* in
   json.end_object().end_object();
 }
 
-wire::HttpReply state_reply(const Result<RouteHistory>& history, const Routes* in_force) {
-  if (!history.ok()) return error_reply(history.status());
+Result<std::string> state_json(const Result<RouteHistory>& history, const Routes* in_force) {
+  if (!history.ok()) return history.status();
   JsonWriter json;
   write_state(json, *history, in_force);
-  return json_reply(200, json.take());
-}
-
-wire::HttpReply list_reply(const RouteAccess& routes) {
-  JsonWriter json;
-  json.begin_object().key("routes").begin_array();
-  for (const RouteHistory& route : routes.control.list()) write_state(json, route, routes.in_force);
-  json.end_array().end_object();
-  return json_reply(200, json.take());
-}
-
-wire::HttpReply history_reply(const Result<RouteHistory>& history) {
-  if (!history.ok()) return error_reply(history.status());
-  JsonWriter json;
-  json.begin_object().field("name", history->name).key("history").begin_array();
-  for (auto change = history->changes.rbegin(); change != history->changes.rend(); ++change) {
-    json.begin_object();
-    write_change(json, *change);
-    write_route(json, change->route);
-    json.end_object();
-  }
-  json.end_array().end_object();
-  return json_reply(200, json.take());
+  return json.take();
 }
 
 /// NOT_FOUND also of one that was deleted.
@@ -77,62 +53,67 @@ Result<RouteHistory> present(const RouteControl& control, const std::string& nam
   return history;
 }
 
-wire::HttpReply shadow_reply(const RouteAccess& routes, const std::string& name) {
-  if (const auto history = present(routes.control, name); !history.ok()) return error_reply(history.status());
+Result<std::string> list(const Controls& controls, const ActionCall&) {
+  JsonWriter json;
+  json.begin_object().key("routes").begin_array();
+  for (const RouteHistory& route : controls.routes.list()) write_state(json, route, controls.routes_in_force);
+  json.end_array().end_object();
+  return json.take();
+}
+
+Result<std::string> show(const Controls& controls, const ActionCall& call) {
+  return state_json(present(controls.routes, call.names[0]), controls.routes_in_force);
+}
+
+Result<std::string> set(const Controls& controls, const ActionCall& call) {
+  MM_ASSIGN_OR_RETURN(RouteDefinition route, parse_route(call.body.view(), call.names[0]));
+  return state_json(controls.routes.set(std::move(route), call.by), controls.routes_in_force);
+}
+
+Result<std::string> remove(const Controls& controls, const ActionCall& call) {
+  return state_json(controls.routes.remove(call.names[0], call.by), controls.routes_in_force);
+}
+
+Result<std::string> undo(const Controls& controls, const ActionCall& call) {
+  return state_json(controls.routes.undo(call.names[0], call.by), controls.routes_in_force);
+}
+
+Result<std::string> history(const Controls& controls, const ActionCall& call) {
+  MM_ASSIGN_OR_RETURN(const RouteHistory history, controls.routes.history(call.names[0]));
+  JsonWriter json;
+  json.begin_object().field("name", history.name).key("history").begin_array();
+  for (auto change = history.changes.rbegin(); change != history.changes.rend(); ++change) {
+    json.begin_object();
+    write_change(json, *change);
+    write_route(json, change->route);
+    json.end_object();
+  }
+  json.end_array().end_object();
+  return json.take();
+}
+
+Result<std::string> shadows(const Controls& controls, const ActionCall& call) {
+  const std::string& name = call.names[0];
+  MM_RETURN_IF_ERROR(present(controls.routes, name).status());
   JsonWriter json;
   json.begin_object().field("name", name);
-  write_shadows_of(json, routes.in_force, name, /*examples=*/true);
-  return json_reply(200, json.end_object().take());
+  write_shadows_of(json, controls.routes_in_force, name, /*examples=*/true);
+  return json.end_object().take();
 }
 
-wire::HttpReply set_reply(const RouteAccess& routes, const std::string& name, std::string_view body,
-                          const std::string& by) {
-  auto route = parse_route(body, name);
-  return route.ok() ? state_reply(routes.control.set(*std::move(route), by), routes.in_force)
-                    : error_reply(route.status());
-}
-
-Answer answer_to(RouteAccess routes, const wire::HttpRequest& request, std::span<const std::string> path) {
-  const std::string& method = request.method;
-  const std::string by(peer_address(request.peer));
-  const auto refused = [](const char* allowed) { return [allowed] { return wrong_method(allowed); }; };
-  if (path.empty()) {
-    if (method != "GET") return refused("GET");
-    return [routes] { return list_reply(routes); };
-  }
-  const std::string& name = path[0];
-  if (path.size() == 1) {
-    if (method == "GET") return [routes, name] { return state_reply(present(routes.control, name), routes.in_force); };
-    if (method == "PUT")
-      return [routes, name, by, body = request.body] { return set_reply(routes, name, body.view(), by); };
-    if (method == "DELETE")
-      return [routes, name, by] { return state_reply(routes.control.remove(name, by), routes.in_force); };
-    return refused("GET, PUT, DELETE");
-  }
-  if (path.size() == 2 && path[1] == "history") {
-    if (method != "GET") return refused("GET");
-    return [routes, name] { return history_reply(routes.control.history(name)); };
-  }
-  if (path.size() == 2 && path[1] == "shadow") {
-    if (method != "GET") return refused("GET");
-    return [routes, name] { return shadow_reply(routes, name); };
-  }
-  if (path.size() == 2 && path[1] == "undo") {
-    if (method != "POST") return refused("POST");
-    return [routes, name, by] { return state_reply(routes.control.undo(name, by), routes.in_force); };
-  }
-  return [path = request.path] {
-    return error_reply(not_found("no such path: '" + path +
-                                 "'; it is /admin/routes, /admin/routes/NAME, /admin/routes/NAME/history, "
-                                 "/admin/routes/NAME/shadow or /admin/routes/NAME/undo"));
-  };
-}
+constexpr Action kActions[] = {
+    {"GET", "/admin/routes", kMetadata, list},
+    {"GET", "/admin/routes/{route}", kMetadata, show},
+    {"PUT", "/admin/routes/{route}", kManagement, set},
+    {"DELETE", "/admin/routes/{route}", kManagement, remove},
+    {"GET", "/admin/routes/{route}/history", kMetadata, history},
+    {"POST", "/admin/routes/{route}/undo", kManagement, undo},
+    // Worst answers of shadows have what users sent.
+    {"GET", "/admin/routes/{route}/shadow", kManagement, shadows},
+};
 
 }  // namespace
 
-void handle_routes(RouteAccess routes, Offload* offload, std::shared_ptr<wire::HttpExchange> exchange,
-                   std::span<const std::string> path) {
-  reply_apart(offload, exchange, answer_to(routes, exchange->request(), path));
-}
+std::span<const Action> route_actions() { return kActions; }
 
 }  // namespace modelmill::admin

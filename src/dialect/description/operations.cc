@@ -6,8 +6,8 @@ namespace {
 using enum Content;
 
 constexpr std::string_view kServer = "Server", kV2 = "KServe V2 and Triton", kV1 = "TensorFlow Serving and KServe V1",
-                           kTorch = "TorchServe", kOpenAi = "OpenAI", kCloud = "SageMaker and MLflow",
-                           kPlain = "Plain data", kAdmin = "Administration";
+                           kTorch = "TorchServe", kOpenAi = "OpenAI", kGraphs = "KServe's inference graphs",
+                           kCloud = "SageMaker and MLflow", kPlain = "Plain data", kAdmin = "Administration";
 
 constexpr Operation kOperations[] = {
     {kServer, "get", "/", "What this server is: a page for browsers, else text", kNone, kHtml},
@@ -73,6 +73,10 @@ constexpr Operation kOperations[] = {
     {kV1, "get", "/kserve/v1/models", "The same as KServe has it: /kserve stands before all of its paths"},
     {kV1, "get", "/monitoring/prometheus/metrics", "TensorFlow Serving's metrics", kNone, kText},
 
+    {kGraphs, "get", "/graphs", "The inference graphs"},
+    {kGraphs, "get", "/graphs/{graph}", "An inference graph"},
+    {kGraphs, "post", "/graphs/{graph}", "Takes a body of V1 or V2 through a graph", kJson},
+
     {kOpenAi, "post", "/v1/embeddings", "Vectors of texts", kJson},
     {kOpenAi, "get", "/openai/v1/models", "The models"},
     {kOpenAi, "get", "/openai/v1/models/{model}", "A model"},
@@ -93,6 +97,11 @@ constexpr Operation kOperations[] = {
     {kTorch, "put", "/models/{model}", "Changes the number of workers; the query has min_worker"},
     {kTorch, "delete", "/models/{model}", "Takes a model away"},
     {kTorch, "put", "/models/{model}/{version}/set-default", "The version of requests that name none"},
+    {kTorch, "post", "/wfpredict/{workflow}", "Inference by a workflow", kAny, kJson},
+    {kTorch, "get", "/workflows", "The workflows"},
+    {kTorch, "post", "/workflows", "Registers a workflow; the query has its url"},
+    {kTorch, "get", "/workflows/{workflow}", "A workflow and its graph"},
+    {kTorch, "delete", "/workflows/{workflow}", "Takes a workflow and its nodes away"},
     {kTorch, "get", "/torchserve/metrics", "TorchServe's metrics: /torchserve stands before all of its paths", kNone,
      kText},
 

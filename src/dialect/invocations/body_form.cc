@@ -14,22 +14,22 @@ constexpr std::array<std::string_view, 7> kMembers = {
     "inputs", "instances", "dataframe_split", "dataframe_records", "signature_name", "params", "parameters"};
 constexpr std::array<std::string_view, 3> kOfTensors = {"name", "shape", "datatype"};
 
-/// Whether "inputs" is V2's list of tensors, by what its first item says of itself.
-bool are_tensors(std::string_view inputs) {
+}  // namespace
+
+bool has_tensors(const std::vector<JsonMember>& members) {
+  const std::string_view inputs = json_member(members, "inputs");
   if (!inputs.starts_with('[')) return false;
   const std::vector<JsonMember> first = json_members(after_spaces(inputs.substr(1)), kOfTensors);
   const auto has = [&first](std::string_view key) { return !json_member(first, key).empty(); };
   return has("datatype") || (has("name") && has("shape"));
 }
 
-}  // namespace
-
 std::vector<JsonMember> form_members(std::string_view body) { return json_members(body, kMembers); }
 
 BodyForm form_of(std::string_view content_type, const std::vector<JsonMember>& members, const ModelVersion& version) {
   if (wire::equals_ignoring_case(content_type.substr(0, 8), "text/csv")) return BodyForm::kCsv;
   const auto has = [&members](std::string_view key) { return !json_member(members, key).empty(); };
-  if (are_tensors(json_member(members, "inputs"))) return BodyForm::kV2;
+  if (has_tensors(members)) return BodyForm::kV2;
   if (has("dataframe_split") || has("dataframe_records")) return BodyForm::kMlflow;
   if (!has("instances") && !has("inputs")) return BodyForm::kUnknown;
   if (has("signature_name")) return BodyForm::kTfServing;

@@ -22,6 +22,9 @@ enum class BodyForm {
 /// The members of a body that say whose it is, and those with parameters.
 std::vector<JsonMember> form_members(std::string_view body);
 
+/// Whether they are those of a V2 request, by what the first of its inputs says of itself.
+bool has_tensors(const std::vector<JsonMember>& members);
+
 /// What a body with these members is, for a model that is asked so.
 BodyForm form_of(std::string_view content_type, const std::vector<JsonMember>& members, const ModelVersion& version);
 

@@ -1,57 +1,11 @@
 #include "dialect/torchserve/rest_management.h"
 
-#include <charconv>
-#include <optional>
 #include <utility>
 
-#include "base/percent_text.h"
-#include "dialect/json_input.h"
+#include "dialect/torchserve/query_values.h"
 
 namespace modelmill::torchserve {
 namespace {
-
-const std::string* find(const NamedTexts& query, std::string_view name) {
-  for (const auto& [key, value] : query)
-    if (key == name) return &value;
-  return nullptr;
-}
-
-/// What is no number counts as not said, as there.
-std::optional<int64_t> number_in(const NamedTexts& query, std::string_view name) {
-  const std::string* text = find(query, name);
-  if (text == nullptr) return std::nullopt;
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
-  return number;
-}
-
-bool flag_in(const NamedTexts& query, std::string_view name, bool otherwise) {
-  const std::string* text = find(query, name);
-  return text == nullptr ? otherwise : *text == "true" || *text == "True" || *text == "TRUE";
-}
-
-std::string text_in(const NamedTexts& query, std::string_view name) {
-  const std::string* text = find(query, name);
-  return text == nullptr ? std::string() : *text;
-}
-
-/// The members of a JSON body as if they had been written as a query.
-Result<NamedTexts> members_of(const Bytes& body) {
-  const ThreadJsonParser parser;
-  const std::string text(body.view());
-  MM_ASSIGN_OR_RETURN(const simdjson::dom::element document, parse_json(*parser, text, text.size()));
-  simdjson::dom::object object;
-  if (document.get_object().get(object) != simdjson::SUCCESS)
-    return invalid_argument("the body must be a JSON object such as {\"url\": \"model.mar\"}");
-  NamedTexts out;
-  for (const auto& [name, value] : object) {
-    std::string_view string;
-    const bool is_text = value.get_string().get(string) == simdjson::SUCCESS;
-    out.emplace_back(name, is_text ? std::string(string) : simdjson::minify(value));
-  }
-  return out;
-}
 
 Registration registration_of(const NamedTexts& said, bool synchronous) {
   Registration out;
@@ -75,7 +29,7 @@ class Call {
     MM_ASSIGN_OR_RETURN(const NamedTexts query, parse_query(request().query));
     const std::string& method = request().method;
     if (path.empty()) {
-      if (method == "POST") return register_model(query);
+      if (method == "POST") return register_model();
       if (method != "GET") return method_not_allowed();
       reply(plain_reply(200, management_.list(number_in(query, "limit").value_or(0),
                                               number_in(query, "next_page_token").value_or(0))));
@@ -109,12 +63,9 @@ class Call {
  private:
   const wire::HttpRequest& request() const { return exchange_->request(); }
 
-  Status register_model(const NamedTexts& query) const {
-    NamedTexts said = query;
-    const bool by_body = request().header("content-type").starts_with("application/json") && !request().body.empty();
-    if (by_body) {
-      MM_ASSIGN_OR_RETURN(said, members_of(request().body));
-    }
+  Status register_model() const {
+    bool by_body = false;
+    MM_ASSIGN_OR_RETURN(const NamedTexts said, registration_values(request(), by_body));
     management_.register_model(registration_of(said, !by_body), done());
     return ok_status();
   }

@@ -14,6 +14,7 @@
 #include "dialect/torchserve/open_api.h"
 #include "dialect/torchserve/rest_infer.h"
 #include "dialect/torchserve/rest_management.h"
+#include "dialect/torchserve/rest_workflows.h"
 #include "dialect/unary_proto.h"
 #include "torchserve_inference.pb.h"
 
@@ -39,9 +40,9 @@ ApiGroup group_of(const wire::HttpRequest& request) {
   if (path.empty() || request.method == "OPTIONS") return ApiGroup::kMetadata;
   if (path[0] == "ping") return ApiGroup::kHealth;
   if (path[0] == "metrics") return ApiGroup::kMetrics;
-  if (path[0] == "predictions" || path[0] == "explanations") return ApiGroup::kInference;
+  if (path[0] == "predictions" || path[0] == "explanations" || path[0] == "wfpredict") return ApiGroup::kInference;
   if (path[0] == "token") return ApiGroup::kManagement;
-  if (path[0] == "models" && request.method != "GET") return ApiGroup::kManagement;
+  if ((path[0] == "models" || path[0] == "workflows") && request.method != "GET") return ApiGroup::kManagement;
   return ApiGroup::kMetadata;
 }
 
@@ -69,6 +70,7 @@ struct Service::Rep : std::enable_shared_from_this<Rep> {
   }
   Status answer(const Exchange& exchange, const std::vector<std::string>& path) const;
   Status infer(const Exchange& exchange, const std::vector<std::string>& path) const;
+  Status answer_of_workflows(const Exchange& exchange, const std::vector<std::string>& path) const;
   std::string health(bool ready) const { return status_json(ready ? "Healthy" : "Unhealthy"); }
 
   Inference& inference;
@@ -101,6 +103,8 @@ Status Service::Rep::answer(const Exchange& exchange, const std::vector<std::str
     reply(exchange, plain_reply(200, describe_all(options.server_version)));
     return ok_status();
   }
+  if (options.workflows != nullptr && (path[0] == "workflows" || path[0] == "wfpredict"))
+    return answer_of_workflows(exchange, path);
   if (path.size() != 1) return no_such_resource();
   if (path[0] == "ping") {
     const bool ready = options.ready();
@@ -148,6 +152,21 @@ Status Service::Rep::infer(const Exchange& exchange, const std::vector<std::stri
   return ok_status();
 }
 
+Status Service::Rep::answer_of_workflows(const Exchange& exchange, const std::vector<std::string>& path) const {
+  if (path[0] == "workflows") {
+    handle_workflow_management(*options.workflows, metrics, exchange, {path.begin() + 1, path.end()});
+    return ok_status();
+  }
+  const std::string& method = exchange->request().method;
+  if (path.size() != 2) return no_such_resource();
+  if (method != "POST" && method != "PUT" && method != "GET") return method_not_allowed();
+  if (auto workflow = options.workflows->find(path[1]))
+    handle_workflow_inference(inference, std::move(workflow), metrics, options.http, exchange);
+  else
+    reply(exchange, no_such_workflow(path[1]));
+  return ok_status();
+}
+
 Service::Service(Inference& inference, ModelControl& control, Options options)
     : rep_(std::make_shared<const Rep>(inference, control, std::move(options))) {}
 
@@ -156,6 +175,8 @@ void Service::add_to(HttpRouter& router) const {
   for (const char* segment : {"ping", "predictions", "explanations", "api-description", kPrefix})
     router.add(segment, handle, group_of);
   if (!rep_->options.without_models) router.add("models", handle, group_of);
+  if (rep_->options.workflows != nullptr)
+    for (const char* segment : {"wfpredict", "workflows"}) router.add(segment, handle, group_of);
   if (rep_->options.keys) router.add("token", handle, group_of);
   router.add_options("", handle, ApiGroup::kMetadata);
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "catalog/model_control.h"
+#include "catalog/workflow_control.h"
 #include "dialect/http_options.h"
 #include "dialect/http_router.h"
 #include "dialect/torchserve/keys.h"
@@ -28,6 +29,8 @@ class Service {
     std::shared_ptr<Keys> keys = nullptr;
     /// The paths that begin with /models are another's; then its management is below /torchserve alone.
     bool without_models = false;
+    /// Null: there are no workflows, nor their paths. Outlives the wire.
+    WorkflowControl* workflows = nullptr;
   };
 
   Service(Inference& inference, ModelControl& control, Options options);

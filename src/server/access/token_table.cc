@@ -44,7 +44,7 @@ std::vector<std::string_view> words_of(std::string_view line) {
 
 /// Calls `each(words, number)` for the lines that have words, until it returns false.
 template <typename Each>
-void for_each_line(std::string_view text, Each each) {
+void for_each_line_of_words(std::string_view text, Each each) {
   for (size_t number = 1; !text.empty(); ++number) {
     const size_t end = text.find('\n');
     const std::vector<std::string_view> words = words_of(text.substr(0, end));
@@ -98,7 +98,7 @@ Result<TokenTable::Token> parse_line(const std::vector<std::string_view>& words)
 Result<TokenTable> TokenTable::parse(std::string_view text) {
   TokenTable table;
   Status wrong;
-  for_each_line(text, [&](const std::vector<std::string_view>& words, size_t number) {
+  for_each_line_of_words(text, [&](const std::vector<std::string_view>& words, size_t number) {
     Result<Token> token = parse_line(words);
     if (token.ok())
       table.tokens_.push_back(std::move(*token));
@@ -121,7 +121,7 @@ const TokenTable::Token* TokenTable::find(std::string_view presented) const {
 
 std::string first_token(std::string_view text) {
   std::string token;
-  for_each_line(text, [&token](const std::vector<std::string_view>& words, size_t) {
+  for_each_line_of_words(text, [&token](const std::vector<std::string_view>& words, size_t) {
     token = words[words.size() == 1 ? 0 : 1];
     return false;
   });

@@ -65,8 +65,9 @@ TorchKeyGate::Need TorchKeyGate::need_of(ApiGroup group) {
 TorchKeyGate::Rule TorchKeyGate::rule_of(const wire::HttpRequest& request, ApiGroup group) {
   bool prefixed = false;
   const std::string first = leading_segment(request, prefixed);
-  if (first == "ping" || first == "predictions" || first == "explanations") return {Need::kInference, true};
-  if (first == "models") return {Need::kManagement, true};
+  if (first == "ping" || first == "predictions" || first == "explanations" || first == "wfpredict")
+    return {Need::kInference, true};
+  if (first == "models" || first == "workflows") return {Need::kManagement, true};
   // Descriptions are for everyone, and /token looks at its own key.
   const bool described = first == "api-description" || (first.empty() && request.method == "OPTIONS");
   if (first == "token" || described) return {Need::kNothing, true};

@@ -28,7 +28,8 @@ status from 400 on is one, too.
 A model whose handler's source names send_intermediate_predict_response is decoupled: each call of it is an answer, and
 what the handler returns is the last one.
 
-The model's file is MAR-INF/MANIFEST.json.
+The model's file is MAR-INF/MANIFEST.json; or WAR-INF/MANIFEST.json of a workflow's archive, of whose handler the
+parameter `workflow_function` names a function.
 """
 
 import asyncio
@@ -70,7 +71,15 @@ def load(hello):
     devices.settle(hello, devices.AUTO)
     with open(hello["file"]) as file:
         manifest = json.load(file)
+    if "workflow" in manifest:
+        manifest = _of_function(manifest["workflow"])
     return TorchServe(manifest, os.path.dirname(os.path.dirname(os.path.abspath(hello["file"]))), hello)
+
+
+def _of_function(workflow):
+    """The manifest that an archive with this function alone would have."""
+    handler = f"{workflow['handler']}:{api.parameter('workflow_function')}"
+    return {"model": {"modelName": api.name(), "modelVersion": "1.0", "handler": handler}, "workflow": workflow}
 
 
 def import_ts():

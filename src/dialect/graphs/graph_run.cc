@@ -1,0 +1,79 @@
+#include "dialect/graphs/graph_run.h"
+
+#include "dialect/graphs/node_run.h"
+
+namespace modelmill::graphs {
+namespace {
+
+std::shared_ptr<NodeRun> make_run(NodeRun::Task task) {
+  switch (task.graph->nodes[task.node].router) {
+    case GraphRouter::kSequence: return make_sequence(std::move(task));
+    case GraphRouter::kSplitter: return make_splitter(std::move(task));
+    case GraphRouter::kEnsemble: return make_ensemble(std::move(task));
+    case GraphRouter::kSwitch: break;
+  }
+  return make_switch(std::move(task));
+}
+
+}  // namespace
+
+Outcome Outcome::failure(int status, std::string cause) {
+  Outcome out;
+  out.status = status;
+  out.cause = std::move(cause);
+  return out;
+}
+
+Outcome Outcome::json(int status, Bytes body) {
+  Outcome out;
+  out.status = status;
+  out.content_type = "application/json";
+  out.body = std::move(body);
+  return out;
+}
+
+RunningPtr run_node(const std::shared_ptr<const InferenceGraph>& graph, size_t node, Bytes input,
+                    const std::shared_ptr<Surroundings>& around, Done done) {
+  around->count(node);
+  std::shared_ptr<NodeRun> run = make_run({graph, node, std::move(input), around, std::move(done)});
+  run->begin();
+  return run;
+}
+
+void NodeRun::cancel() {
+  over_ = true;
+  task_.done = nullptr;
+  drop_children();
+}
+
+void NodeRun::drop_children() {
+  for (const RunningPtr& child : std::exchange(children_, {})) child->cancel();
+}
+
+void NodeRun::start(size_t index, Bytes body, Done done) {
+  const GraphStep& step = this->step(index);
+  RunningPtr child = step.node ? run_node(task_.graph, *step.node, std::move(body), task_.around, std::move(done))
+                               : around().ask(step, std::move(body), std::move(done));
+  if (over_)
+    child->cancel();  // it has come to its end at once, and so has this
+  else
+    children_.push_back(std::move(child));
+}
+
+void NodeRun::finish(Outcome outcome) {
+  if (std::exchange(over_, true)) return;
+  const Done done = std::exchange(task_.done, nullptr);
+  drop_children();
+  done(std::move(outcome));
+}
+
+void NodeRun::pass_on(Outcome outcome) {
+  if (outcome.failed()) outcome.status = 500;  // as KServe's router has it of all that fails below its root
+  finish(std::move(outcome));
+}
+
+std::string NodeRun::step_text(size_t index) const {
+  return "step '" + answer_key(step(index), index) + "' of node '" + node().name + "'";
+}
+
+}  // namespace modelmill::graphs

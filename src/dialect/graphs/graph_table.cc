@@ -1,0 +1,56 @@
+#include "dialect/graphs/graph_table.h"
+
+#include <utility>
+
+namespace modelmill::graphs {
+
+ServedGraph::ServedGraph(InferenceGraph graph, MetricRegistry& metrics)
+    : graph_(std::move(graph)),
+      successes_(metrics.counter("modelmill_graph_requests_total", "Requests to an inference graph",
+                                 {{"graph", graph_.name}, {"result", "success"}})),
+      failures_(metrics.counter("modelmill_graph_requests_total", "Requests to an inference graph",
+                                {{"graph", graph_.name}, {"result", "failure"}})),
+      latency_(metrics.histogram("modelmill_graph_latency_us",
+                                 "From a request to an inference graph to its answer, in microseconds",
+                                 {{"graph", graph_.name}}, latency_bounds_us())) {
+  for (const GraphNode& node : graph_.nodes)
+    nodes_.push_back(metrics.counter("modelmill_graph_node_requests_total",
+                                     "Requests that have come to a node of an inference graph",
+                                     {{"graph", graph_.name}, {"node", node.name}}));
+}
+
+void ServedGraph::count_answer(bool success, double microseconds) const {
+  (success ? successes_ : failures_)->add();
+  latency_->observe(microseconds);
+}
+
+void GraphTable::publish(std::vector<InferenceGraph> graphs, MetricRegistry& metrics) {
+  std::map<std::string, ServedGraphPtr, std::less<>> table;
+  for (InferenceGraph& graph : graphs) {
+    std::string name = graph.name;
+    table.emplace(std::move(name), std::make_shared<const ServedGraph>(std::move(graph), metrics));
+  }
+  const bool any = !table.empty();
+  if (any) any_.store(true, std::memory_order_relaxed);
+  {
+    const MutexLock lock(mutex_);
+    graphs_.swap(table);
+  }
+  if (!any) any_.store(false, std::memory_order_relaxed);
+}
+
+ServedGraphPtr GraphTable::find(std::string_view name) const {
+  if (!any()) return nullptr;
+  const MutexLock lock(mutex_);
+  const auto found = graphs_.find(name);
+  return found == graphs_.end() ? nullptr : found->second;
+}
+
+std::vector<ServedGraphPtr> GraphTable::list() const {
+  std::vector<ServedGraphPtr> out;
+  const MutexLock lock(mutex_);
+  for (const auto& [name, graph] : graphs_) out.push_back(graph);
+  return out;
+}
+
+}  // namespace modelmill::graphs

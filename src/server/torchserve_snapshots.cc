@@ -1,0 +1,127 @@
+#include "server/torchserve_snapshots.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "base/json_text.h"
+#include "base/log.h"
+#include "base/private_file.h"
+#include "dialect/torchserve/model_version.h"
+
+namespace modelmill {
+namespace {
+
+namespace fs = std::filesystem;
+
+int64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+/// "20240101123000123" of the local time, as Java's SimpleDateFormat writes it.
+std::string time_text(int64_t ms) {
+  const auto seconds = static_cast<std::time_t>(ms / 1000);
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  char text[sizeof "yyyyMMddHHmmss"];
+  const size_t size = std::strftime(text, sizeof text, "%Y%m%d%H%M%S", &local);
+  const std::string fraction = std::to_string(ms % 1000);
+  return std::string(text, size) + std::string(3 - fraction.size(), '0') + fraction;
+}
+
+/// Seconds that a parameter has; it is left out where nobody said them.
+void write_seconds(JsonWriter& json, const char* name, const ModelDefinition& definition, const char* parameter) {
+  const auto at = definition.parameters.find(parameter);
+  if (at == definition.parameters.end()) return;
+  const std::string& text = at->second;
+  int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error == std::errc() && end == text.data() + text.size()) json.field(name, seconds);
+}
+
+void write_version(JsonWriter& json, const ModelVersion& version, const ServedPlace& place, bool is_default) {
+  const ModelDefinition& definition = version.definition();
+  const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(definition.batching.max_queue_delay);
+  json.begin_object().field("defaultVersion", is_default).field("marName", place.file);
+  json.field("minWorkers", place.instances.min).field("maxWorkers", place.instances.max);
+  json.field("batchSize", std::max<int64_t>(definition.max_batch_size.value_or(1), 1));
+  json.field("maxBatchDelay", int64_t{delay.count()});
+  write_seconds(json, "responseTimeout", definition, "execution_timeout_s");
+  write_seconds(json, "startupTimeout", definition, "start_timeout_s");
+  json.field("runtimeType", "python").end_object();
+}
+
+}  // namespace
+
+std::string TorchserveSnapshots::models_json(const std::string& name) const {
+  std::set<std::string> nodes;
+  for (const auto& workflow : workflows_.list())
+    for (const Workflow::Node& node : workflow->nodes) nodes.insert(node.model);
+  JsonWriter models;
+  int64_t count = 0;
+  models.begin_object();
+  const auto table = catalog_.table();
+  for (const ModelEntry* entry : table->entries()) {
+    if (nodes.contains(entry->name)) continue;
+    const auto* chosen = entry->find(0);
+    bool begun = false;
+    for (const auto& version : entry->versions) {
+      const auto place = control_.place(entry->name, version->version());
+      std::error_code error;
+      if (!place.ok() || !fs::exists(fs::path(config_.model_store) / place->file, error)) continue;
+      if (!std::exchange(begun, true)) models.key(entry->name).begin_object();
+      models.key(torchserve::version_text(*entry, version->version()));
+      write_version(models, *version, *place, chosen != nullptr && *chosen == version);
+      ++count;
+    }
+    if (begun) models.end_object();
+  }
+  models.end_object();
+  JsonWriter json;
+  json.begin_object().field("name", name).field("modelCount", count).field("created", unix_ms());
+  json.key("models").raw(models.text()).end_object();
+  return json.take();
+}
+
+void TorchserveSnapshots::save(std::string_view kind) {
+  const MutexLock lock(mutex_);
+  Status status = make_private_folder(config_.folder);
+  std::error_code error;
+  int64_t ms = unix_ms();
+  std::string name = time_text(ms) + "-" + std::string(kind) + ".cfg";
+  while (status.ok() && fs::exists(fs::path(config_.folder) / name, error))
+    name = time_text(++ms) + "-" + std::string(kind) + ".cfg";
+  const std::string file = config_.folder + "/" + name;
+  if (status.ok()) {
+    Properties properties = config_.properties;
+    properties["model_snapshot"] = models_json(name);
+    // It may have what the environment said in secret. TorchServe takes whatever is in the folder for a snapshot.
+    const std::string part = config_.folder + ".part";
+    status = write_private_file(part, "#Saving snapshot\n" + properties_text(properties));
+    if (status.ok()) fs::rename(part, file, error);
+    if (status.ok() && error) status = unavailable(error.message());
+  }
+  if (!status.ok()) Log::error("the snapshot is not written", {{"file", file}, {"reason", status.message()}});
+}
+
+ModelControl::Done SnapshottingControl::saving(Done done) {
+  return [this, inner = std::move(done)](const Status& status) {
+    if (status.ok()) snapshots_.save("snapshot");
+    inner(status);
+  };
+}
+
+void SnapshottingControl::add(ModelAddition addition, Added done) {
+  inner_.add(std::move(addition), [this, inner = std::move(done)](Result<AddedModel> added) {
+    if (added.ok()) snapshots_.save("snapshot");
+    inner(std::move(added));
+  });
+}
+
+}  // namespace modelmill
