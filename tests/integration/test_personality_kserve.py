@@ -171,6 +171,20 @@ def test_the_runtime_in_the_examples(serve, mount):
     assert status(server.url, runtime["spec"]["annotations"]["prometheus.kserve.io/path"])[0] == 200
 
 
+def test_a_folder_of_models_folders(serve, mount):
+    for name in ("one", "two"):
+        (mount / name).mkdir()
+        shutil.copy(mount / "model.onnx", mount / name / "model.onnx")
+    (mount / "model.onnx").unlink()
+    server = start(serve, f"--model_dir={mount}", *ports())
+    assert server.get_json("/v2/models") == {"models": ["one", "two"]}
+    doubled(server, "one")
+    doubled(server, "two")
+    assert status(server.url, "/v2/repository/models/two/unload", "POST")[0] == 200
+    assert status(server.url, "/v2/repository/models/two/load", "POST")[0] == 200
+    doubled(server, "two")
+
+
 def test_a_link_of_a_runtimes_name_is_enough(serve, mount, tmp_path):
     for name in ("sklearnserver", "xgbserver"):
         link = tmp_path / name
