@@ -152,6 +152,9 @@ Status SpecReader::read_dag() {
     const YAML::Node& followers = entry.second;
     if (!followers.IsNull() && !followers.IsSequence())
       return wrong(followers, "what follows node '" + entry.first.Scalar() + "' must be a list, such as [model]");
+    if (followers.size() > kMostNodes)
+      return wrong(followers, "more than " + std::to_string(kMostNodes) + " nodes follow node '" +
+                                  entry.first.Scalar() + "'; make several workflows of it");
     std::string list;
     for (const auto& follower : followers) {
       const bool nothing = follower.IsNull() || (follower.IsScalar() && follower.Scalar().empty());
