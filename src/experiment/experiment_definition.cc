@@ -119,7 +119,7 @@ Result<std::string> experiment_plan_text(std::string_view json) {
   const simdjson::dom::object object = parser.parse(json.data(), json.size());
   JsonWriter out;
   out.begin_object();
-  for (const std::string& key : kKeys) {
+  for (const std::string& key : kDefinitionKeys) {
     element value;
     if (object[key].get(value) == simdjson::SUCCESS) out.key(key).raw(simdjson::to_string(value));
   }

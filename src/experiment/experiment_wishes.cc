@@ -12,7 +12,7 @@ namespace modelmill {
 namespace {
 
 /// Of a change that other processes are faster than, again and again.
-constexpr int kAttempts = 16;
+constexpr int kWishAttempts = 16;
 
 }  // namespace
 
@@ -60,7 +60,7 @@ Status ExperimentKeeper::declare(const std::vector<ExperimentDeclaration>& wishe
   for (const ExperimentDeclaration& wish : wishes) {
     wanted.insert(wish.name);
     Status status = declare_once(wish);
-    for (int attempt = 1; attempt < kAttempts && status.code() == Code::kAborted; ++attempt)
+    for (int attempt = 1; attempt < kWishAttempts && status.code() == Code::kAborted; ++attempt)
       status = declare_once(wish);
     MM_RETURN_IF_ERROR(status.with_context(wish.place));
   }
@@ -69,7 +69,7 @@ Status ExperimentKeeper::declare(const std::vector<ExperimentDeclaration>& wishe
     const auto& wish = record.document.wish;
     if (!wish || wanted.contains(name) || std::find(files.begin(), files.end(), wish->file) == files.end()) continue;
     Status status = withdraw(name);
-    for (int attempt = 1; attempt < kAttempts && status.code() == Code::kAborted; ++attempt) status = withdraw(name);
+    for (int attempt = 1; attempt < kWishAttempts && status.code() == Code::kAborted; ++attempt) status = withdraw(name);
     MM_RETURN_IF_ERROR(status.with_context(wish->file));
   }
   return ok_status();

@@ -11,7 +11,7 @@ namespace modelmill {
 namespace {
 
 /// Of a change that other processes are faster than, again and again.
-constexpr int kAttempts = 16;
+constexpr int kWishAttempts = 16;
 
 }  // namespace
 
@@ -71,7 +71,7 @@ Status RolloutKeeper::declare(const std::vector<RolloutDeclaration>& wishes, con
   for (const RolloutDeclaration& wish : wishes) {
     wanted.insert(wish.name);
     Status status = declare_once(wish);
-    for (int attempt = 1; attempt < kAttempts && status.code() == Code::kAborted; ++attempt)
+    for (int attempt = 1; attempt < kWishAttempts && status.code() == Code::kAborted; ++attempt)
       status = declare_once(wish);
     MM_RETURN_IF_ERROR(status.with_context(wish.place));
   }
@@ -80,7 +80,7 @@ Status RolloutKeeper::declare(const std::vector<RolloutDeclaration>& wishes, con
     const auto& wish = record.document.wish;
     if (!wish || wanted.contains(name) || std::find(files.begin(), files.end(), wish->file) == files.end()) continue;
     Status status = withdraw(name);
-    for (int attempt = 1; attempt < kAttempts && status.code() == Code::kAborted; ++attempt) status = withdraw(name);
+    for (int attempt = 1; attempt < kWishAttempts && status.code() == Code::kAborted; ++attempt) status = withdraw(name);
     MM_RETURN_IF_ERROR(status.with_context(wish->file));
   }
   return ok_status();
