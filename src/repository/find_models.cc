@@ -27,8 +27,6 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kYamlFileLimit = 16 << 20;
 
-bool is_yaml_file(const fs::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
-
 fs::path real_path(const fs::path& path) {
   std::error_code error;
   fs::path real = fs::canonical(path, error);

@@ -162,7 +162,7 @@ struct ModelServer::Rep {
   ModelControl& torchserve_control() {
     ModelControl& control = engine.lifecycle().control();
     if (config.torchserve_snapshots.folder.empty()) return control;
-    snapshots.emplace(config.torchserve_snapshots, engine.catalog(), control, engine.lifecycle().workflows());
+    snapshots.emplace(config.torchserve_snapshots, [this] { return engine.lifecycle().registered(); });
     return snapshotting.emplace(control, *snapshots);
   }
 
@@ -236,7 +236,6 @@ struct ModelServer::Rep {
   }
 
   void stop() {
-    if (snapshots && started) snapshots->save("shutdown");
     stopping = true;
     if (keys) keys->remove_file();
     health_watches->look_again();
@@ -244,6 +243,7 @@ struct ModelServer::Rep {
     health_watches->end();
     const TimePoint until = Clock::now() + config.drain_timeout;
     signals.exit_at(until + kUnloadGrace, 1);
+    if (snapshots && started) snapshots->save("shutdown");
     engine.lifecycle().hurry();
     listener->drain(until);
     if (Clock::now() >= until) Log::warning("requests were cut off by --drain-timeout");
