@@ -149,7 +149,7 @@ TEST_P(AdminTest, ModelsByBothDoors) {
 TEST_P(AdminTest, RoutesByBothDoors) {
   const std::string route =
       R"({"name":"r","split":{"m@1":95.5,"m@2":4.5},"rules":[{"when":"header:x-tier","is":"","to":"m@2"}],)"
-      R"("sticky":"cookie:u","salt":"s","fallback":{"to":["o"],"on":["error"],"timeout":"200000us"},)"
+      R"("sticky":"cookie:u","salt":"s","fallback":{"to":["o"],"on":["timeout"],"timeout":"200000us"},)"
       R"("breaker":{"failures":3,"open":"5000000us","probes":2},)"
       R"("shadow":[{"target":"m@3","share":"10%","examples":0,"compare":{"y":{"kind":"top_k","k":5}}}]})";
   ASSERT_EQ(ask("PUT", "/routes/r", route).status, 200);
@@ -165,7 +165,7 @@ TEST_P(AdminTest, RoutesByBothDoors) {
   typed.set_sticky("cookie:u");
   typed.set_salt("s");
   typed.mutable_fallback()->add_to("o");
-  typed.mutable_fallback()->add_on("error");
+  typed.mutable_fallback()->add_on("timeout");
   typed.mutable_fallback()->set_timeout("200ms");
   typed.mutable_breaker()->set_failures(3);
   v1::RouteShadow& shadow = *typed.add_shadow();
