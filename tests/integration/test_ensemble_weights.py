@@ -29,10 +29,10 @@ def classifier(weights):
     )
 
 
-# The input tells the class, the members read it well, badly, and wrong.
+# The input tells the class. One member reads it well, two take it for another class, so that at first they outvote it.
 GOOD = np.eye(CLASSES) * 4
-WEAK = np.eye(CLASSES) * 0.5
 WRONG = np.roll(np.eye(CLASSES), 1, axis=1) * 4
+WEAK = WRONG / 8
 MEMBERS = {"good": GOOD, "weak": WEAK, "wrong": WRONG}
 
 YAML = """
