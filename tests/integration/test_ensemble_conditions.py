@@ -27,9 +27,10 @@ def largest():
     """The larger of each row's two."""
     return models.model(
         "largest",
-        [onnx.helper.make_node("ReduceMax", ["x"], ["s"], axes=[1], keepdims=1)],
+        [onnx.helper.make_node("ReduceMax", ["x", "axes"], ["s"], keepdims=1)],
         [models.value("x", "FP32", ("batch", 2))],
         [models.value("s", "FP32", ("batch", 1))],
+        {"axes": np.array([1], np.int64)},
     )
 
 
