@@ -319,7 +319,7 @@ TEST_F(ConditionPlanTest, TypesAndBatchesMustSuit) {
   EXPECT_THAT(plan_steps({net("net", text), net("labels", std::nullopt, true)}).status().message(),
               HasSubstr("tensor 'image' is FP32, and its condition is of the text 'cat'"));
   EXPECT_THAT(plan_steps({net("net", above("image")), net("whole", std::nullopt, true)}).status().message(),
-              HasSubstr("models net and whole write the same tensors, and only one of them has a batch dimension"));
+              HasSubstr("models whole and net write the same tensors, and only one of them has a batch dimension"));
 }
 
 }  // namespace

@@ -27,9 +27,10 @@ def largest():
     """The larger of each row's two."""
     return models.model(
         "largest",
-        [onnx.helper.make_node("ReduceMax", ["x"], ["s"], axes=[1], keepdims=1)],
+        [onnx.helper.make_node("ReduceMax", ["x", "axes"], ["s"], keepdims=1)],
         [models.value("x", "FP32", ("batch", 2))],
         [models.value("s", "FP32", ("batch", 1))],
+        {"axes": np.array([1], np.int64)},
     )
 
 
@@ -110,7 +111,7 @@ def test_what_follows_in_a_branch_goes_with_it(tmp_path, repository):
 def test_what_can_not_be_is_told(tmp_path, repository):
     shown = servers.run_cli("lint", "--effective", repository)
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert "when: {tensor: score, above: 5, of: any}" in shown.stdout
+    assert "when: {tensor: score, above: 5.0, of: any}" in shown.stdout
     file = repository / "modelmill.yaml"
     file.write_text(YAML.replace("when: {tensor: score, above: 10}", "when: {tensor: scor, above: 10}"))
     bad = servers.run_cli("lint", repository)

@@ -29,10 +29,10 @@ def classifier(weights):
     )
 
 
-# The input tells the class, the members read it well, badly, and wrong.
+# The input tells the class. One member reads it well, two take it for another class, so that at first they outvote it.
 GOOD = np.eye(CLASSES) * 4
-WEAK = np.eye(CLASSES) * 0.5
 WRONG = np.roll(np.eye(CLASSES), 1, axis=1) * 4
+WEAK = WRONG / 8
 MEMBERS = {"good": GOOD, "weak": WEAK, "wrong": WRONG}
 
 YAML = """
@@ -179,7 +179,8 @@ def test_weights_outlast_a_restart_and_freezing_holds_them(tmp_path, repository)
     with servers.serving(tmp_path, repository, state) as server:
         teach(server, "soft", some_labels(30), 21, "a")
         learned = weights(server, "soft")
-    with servers.serving(tmp_path, repository, state) as server:
+    server = servers.Server(tmp_path / "killed.log", repository, state)
+    try:
         assert weights(server, "soft") == pytest.approx(learned)
         shown = servers.run_cli("ensemble", "freeze", "soft", "--server", server.url)
         assert shown.returncode == 0 and "frozen" in shown.stdout, shown.stderr
@@ -187,6 +188,7 @@ def test_weights_outlast_a_restart_and_freezing_holds_them(tmp_path, repository)
         told = servers.run_cli("ensemble", "feedback", "soft", '{"id": "f", "label": 2}', "--server", server.url)
         assert told.returncode == 0 and "1 frozen" in told.stdout, told.stderr
         assert weights(server, "soft") == pytest.approx(learned)
+    finally:
         server.kill()
     with servers.serving(tmp_path, repository, state) as server:
         assert call(server, "GET", "/soft")[1]["frozen"] is True
