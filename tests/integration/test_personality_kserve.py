@@ -228,7 +228,7 @@ def test_wrong_command_lines_of_the_runtimes(mount, tmp_path):
         (["--modle_name=x"], 2, "did you mean '--model_name'?"),
         ([f"--model_dir={tmp_path / 'none'}", *more], 1, "none"),
         ([f"--model_dir={tmp_path / 'empty'}", *more], 1, "is empty"),
-        ([f"--model_dir={tmp_path / 'broken'}", *more], 1, "could not be loaded"),
+        ([f"--model_dir={tmp_path / 'broken'}", *more], 1, "not every model could be loaded"),
         (["--help"], 0, "--model_dir <string>"),
     ):
         result = run_as("kserve", *arguments, env=LOCAL)
@@ -257,6 +257,7 @@ def results(tmp_path_factory):
         yield client_programs.results(PROGRAM, *(url.partition("://")[2] for url in server.urls))
 
 
-@pytest.mark.parametrize("check", client_programs.checks(PROGRAM))
+# A mount holds models, and no graph of them.
+@pytest.mark.parametrize("check", [name for name in client_programs.checks(PROGRAM) if name != "graph"])
 def test_client(results, check):
     assert results[check] == ""
