@@ -25,13 +25,14 @@ void python_frames(std::string_view input);
 void torchserve_form(std::string_view input);
 void openai(std::string_view input);
 void invocations(std::string_view input);
+void gjson(std::string_view input);
 
 struct Target {
   std::string_view name;  // also of its folder in fuzz/corpus
   void (*run)(std::string_view input);
 };
 
-inline constexpr std::array<Target, 18> kTargets = {{
+inline constexpr std::array<Target, 19> kTargets = {{
     {"http1", http1},
     {"http2", http2},
     {"grpc_framing", grpc_framing},
@@ -50,6 +51,7 @@ inline constexpr std::array<Target, 18> kTargets = {{
     {"torchserve_form", torchserve_form},
     {"openai", openai},
     {"invocations", invocations},
+    {"gjson", gjson},
 }};
 
 }  // namespace modelmill::fuzz

@@ -1,6 +1,7 @@
 #include "base/percent_text.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/hex_text.h"
 
@@ -14,6 +15,23 @@ Result<std::string> query_decode(std::string_view text) {
 }
 
 }  // namespace
+
+std::string percent_encode(std::string_view text) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) || c == '-' || c == '_' || c == '.' || c == '~') {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+  return out;
+}
 
 Result<std::string> decode_percents(std::string_view text) {
   std::string out;

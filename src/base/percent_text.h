@@ -9,6 +9,9 @@
 
 namespace modelmill {
 
+/// `text` with everything but letters, digits and "-_.~" as %XX: for one segment of a path or one value of a query.
+std::string percent_encode(std::string_view text);
+
 /// A path's segment without its %XX. INVALID_ARGUMENT for a broken escape.
 Result<std::string> decode_percents(std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include "base/percent_text.h"
 #include "cli/json_fields.h"
 
 namespace modelmill {

@@ -28,7 +28,4 @@ struct BaseUrl {
 /// (8000), or "unix:path". The error names what is wrong with the text.
 Result<BaseUrl> parse_base_url(std::string_view text);
 
-/// `text` with everything but letters, digits and "-_.~" as %XX: for one segment of a path or one value of a query.
-std::string percent_encode(std::string_view text);
-
 }  // namespace modelmill

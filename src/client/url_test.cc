@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/percent_text.h"
+
 namespace modelmill {
 namespace {
 

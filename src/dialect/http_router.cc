@@ -6,6 +6,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/percent_text.h"
+#include "dialect/passing_exchange.h"
 
 namespace modelmill {
 namespace {
@@ -17,46 +18,39 @@ size_t chunk_bytes(const Chunks& chunks) {
 }
 
 /// Passes everything on, and tells the access log when the reply is handed over. Loop thread.
-class LoggedExchange final : public wire::HttpExchange {
+class LoggedExchange final : public PassingExchange {
  public:
   LoggedExchange(std::shared_ptr<wire::HttpExchange> inner, const HttpRouter::AccessLog& log)
-      : inner_(std::move(inner)), log_(log), start_(Clock::now()) {}
-
-  wire::HttpRequest& request() override { return inner_->request(); }
-  wire::Loop& loop() override { return inner_->loop(); }
+      : PassingExchange(std::move(inner)), log_(log), start_(Clock::now()) {}
 
   void reply(wire::HttpReply reply) override {
     const int status = reply.status;
     const uint64_t bytes = chunk_bytes(reply.body);
     write_record(status, bytes);
-    inner_->reply(std::move(reply));
+    PassingExchange::reply(std::move(reply));
   }
 
   void begin(wire::HttpReply head) override {
     status_ = head.status;
     bytes_ = chunk_bytes(head.body);
-    inner_->begin(std::move(head));
+    PassingExchange::begin(std::move(head));
   }
   void write(Chunks piece) override {
     bytes_ += chunk_bytes(piece);
-    inner_->write(std::move(piece));
+    PassingExchange::write(std::move(piece));
   }
   void end() override {
     write_record(status_, bytes_);
-    inner_->end();
+    PassingExchange::end();
   }
-
-  size_t unsent_bytes() const override { return inner_->unsent_bytes(); }
-  void on_abandoned(std::function<void()> callback) override { inner_->on_abandoned(std::move(callback)); }
 
  private:
   void write_record(int status, uint64_t bytes) {
-    AccessRecord record = access_record(inner_->request(), status, bytes);
+    AccessRecord record = access_record(request(), status, bytes);
     record.microseconds = to_ns(Clock::now() - start_) / 1000;
     log_(record);
   }
 
-  std::shared_ptr<wire::HttpExchange> inner_;
   const HttpRouter::AccessLog& log_;
   TimePoint start_;
   int status_ = 0;

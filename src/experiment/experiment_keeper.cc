@@ -65,7 +65,7 @@ Status ExperimentKeeper::find_experiments() {
     if (record.document.last && (record.document.last->is_active() || !record.document.last->is_placed))
       watched_.try_emplace(name);
   for (const auto& [name, kept] : all) {
-    if (!kept.document.wish || kept.document.wish->state != ExperimentWishState::kWaiting) continue;
+    if (!wished_.contains(name)) continue;  // a file of another process wants it
     Record record = kept;
     const Status status = try_wish(name, record);
     if (!status.ok() && status.code() != Code::kAborted)

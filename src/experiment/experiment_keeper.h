@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,17 +17,11 @@
 #include "experiment/experiment_journal.h"
 #include "experiment/experiment_view.h"
 #include "experiment/exposed_users.h"
+#include "model/yaml_wish.h"
 #include "runtime/metrics.h"
 #include "runtime/steward.h"
 
 namespace modelmill {
-
-/// What a file wants of a name.
-struct ExperimentDeclaration {
-  std::string name;
-  std::string plan;         // JSON, as ExperimentKeeper::start() takes it
-  std::string file, place;  // the place is in the file
-};
 
 /// Runs experiments: notes who got which arm of their routes and what was said of them since, reads what that means,
 /// and puts a winner in force as a change of the route where it is told to. What is decided is written before it is
@@ -56,7 +51,7 @@ class ExperimentKeeper final : public ExperimentControl {
   void stop();
   /// What files want: `wishes` is all that `files` say. Each is begun once, when nothing else runs in its way, and
   /// tried again until then. What has begun is ended by hand or by its rule alone, whatever files say.
-  Status declare(const std::vector<ExperimentDeclaration>& wishes, const std::vector<std::string>& files);
+  Status declare(const std::vector<YamlWish>& wishes, const std::vector<std::string>& files);
   /// One look at all experiments that run. What the thread does each 200 ms.
   void look();
 
@@ -99,7 +94,7 @@ class ExperimentKeeper final : public ExperimentControl {
   /// `wished`: it is the document's wish that begins; else somebody does.
   Status begin(const std::string& name, const ExperimentDefinition& definition, Record& record, const std::string& by,
                bool wished) MM_REQUIRES(mutex_);
-  Status declare_once(const ExperimentDeclaration& wanted) MM_REQUIRES(mutex_);
+  Status declare_once(const YamlWish& wanted) MM_REQUIRES(mutex_);
   /// Begins the experiment that is wished, if it waits and can begin; else notes why not.
   Status try_wish(const std::string& name, Record& record) MM_REQUIRES(mutex_);
   Status withdraw(const std::string& name) MM_REQUIRES(mutex_);
@@ -119,6 +114,7 @@ class ExperimentKeeper final : public ExperimentControl {
   MetricRegistry& metrics_;
   const Options options_;
   Mutex mutex_;
+  std::set<std::string> wished_ MM_GUARDED_BY(mutex_);  // names of which a file of this process wants something
   ExperimentRecords records_ MM_GUARDED_BY(mutex_);
   std::map<std::string, Run> runs_ MM_GUARDED_BY(mutex_);             // of those that are counted here
   std::map<std::string, std::string> watched_ MM_GUARDED_BY(mutex_);  // names to look at; the problem logged last

@@ -273,7 +273,7 @@ TEST_P(ExperimentKeeperTest, WhatCantBeStartedIsRefused) {
 
 /// All that the file a.yaml says: one wish, or with an empty plan none.
 Status declare(Server& server, const std::string& plan) {
-  std::vector<ExperimentDeclaration> wishes;
+  std::vector<YamlWish> wishes;
   if (!plan.empty()) wishes.push_back({"x", plan, "a.yaml", "a.yaml:7:5"});
   return server->declare(wishes, {"a.yaml"});
 }
@@ -304,6 +304,11 @@ TEST_P(ExperimentKeeperTest, WhatAFileWantsBeginsOnceWhenItsRouteIsThere) {
   ASSERT_TRUE(declare(*server, R"({"route": "r", "goal": "click"})").ok());  // the same
   server->look(std::chrono::seconds(5));
   EXPECT_THAT(server->show(), HasSubstr(R"("number":2,"route":"r","state":"stopped")"));
+  ASSERT_TRUE(declare(*server, "").ok());
+  EXPECT_THAT(server->show(), HasSubstr(R"("wish":null)"));
+  ASSERT_TRUE(declare(*server, R"({"route": "r", "goal": "click"})").ok());  // put back
+  server->look(std::chrono::seconds(5));
+  EXPECT_THAT(server->show(), HasSubstr(R"("state":"stopped","why":"","experiment":2})"));
   EXPECT_EQ(declare(*server, R"({"route": "r"})").code(), Code::kInvalidArgument);
 }
 

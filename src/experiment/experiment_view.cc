@@ -49,7 +49,7 @@ void write_guardrails(JsonWriter& json, const Experiment& experiment, const Expo
   json.end_array();
 }
 
-void write_experiment(JsonWriter& json, const Experiment& experiment) {
+void write_experiment_state(JsonWriter& json, const Experiment& experiment) {
   const bool has_arm =
       experiment.verdict == ExperimentVerdict::kWinner || experiment.verdict == ExperimentVerdict::kGuardrailBreach;
   json.field("number", experiment.number);
@@ -66,19 +66,19 @@ void write_experiment(JsonWriter& json, const Experiment& experiment) {
   json.key("definition").raw(experiment_request_json(experiment.definition));
 }
 
-/// Where a wish is all there is, it stands for the experiment.
+/// Where a wish is all there is, it stands for the experiment. The object is left open.
 void write_document(JsonWriter& json, const std::string& name, const ExperimentDocument& document) {
   const auto& wish = document.wish;
   json.begin_object().field("name", name);
   if (document.last) {
-    write_experiment(json, *document.last);
+    write_experiment_state(json, *document.last);
   } else if (wish) {
     const auto definition = parse_experiment_request(wish->plan);
     json.field("number", 0).field("route", definition.ok() ? definition->route : std::string());
     json.field("state", experiment_wish_state_name(wish->state)).field("why", wish->why);
   }
   json.key("wish");
-  if (wish) {
+  if (wish && !wish->file.empty()) {
     json.begin_object().field("place", wish->place).key("plan").raw(wish->plan);
     json.field("state", experiment_wish_state_name(wish->state)).field("why", wish->why);
     json.field("experiment", wish->experiment).end_object();

@@ -30,7 +30,7 @@ Status ExperimentKeeper::try_wish(const std::string& name, Record& record) {
   return records_.put(name, record);
 }
 
-Status ExperimentKeeper::declare_once(const ExperimentDeclaration& wanted) {
+Status ExperimentKeeper::declare_once(const YamlWish& wanted) {
   MM_ASSIGN_OR_RETURN(const std::string plan, experiment_plan_text(wanted.plan));
   MM_RETURN_IF_ERROR(entry_name(wanted.name).status());
   MM_ASSIGN_OR_RETURN(Record record, records_.get(wanted.name));
@@ -49,27 +49,35 @@ Status ExperimentKeeper::declare_once(const ExperimentDeclaration& wanted) {
 
 Status ExperimentKeeper::withdraw(const std::string& name) {
   MM_ASSIGN_OR_RETURN(Record record, records_.get(name));
-  if (!std::exchange(record.document.wish, std::nullopt)) return ok_status();
+  auto& wish = record.document.wish;
+  if (!wish) return ok_status();
+  if (wish->state == ExperimentWishState::kWaiting) {
+    wish.reset();
+  } else {  // what has begun is not begun again where the file is but put back
+    wish->file.clear();
+    wish->place.clear();
+  }
   return records_.put(name, record);
 }
 
-Status ExperimentKeeper::declare(const std::vector<ExperimentDeclaration>& wishes,
-                                 const std::vector<std::string>& files) {
+Status ExperimentKeeper::declare(const std::vector<YamlWish>& wishes, const std::vector<std::string>& files) {
   const MutexLock lock(mutex_);
   std::set<std::string> wanted;
-  for (const ExperimentDeclaration& wish : wishes) {
+  for (const YamlWish& wish : wishes) {
     wanted.insert(wish.name);
     Status status = declare_once(wish);
     for (int attempt = 1; attempt < kWishAttempts && status.code() == Code::kAborted; ++attempt)
       status = declare_once(wish);
     MM_RETURN_IF_ERROR(status.with_context(wish.place));
   }
+  wished_ = wanted;
   MM_ASSIGN_OR_RETURN(const auto all, records_.all());
   for (const auto& [name, record] : all) {
     const auto& wish = record.document.wish;
     if (!wish || wanted.contains(name) || std::find(files.begin(), files.end(), wish->file) == files.end()) continue;
     Status status = withdraw(name);
-    for (int attempt = 1; attempt < kWishAttempts && status.code() == Code::kAborted; ++attempt) status = withdraw(name);
+    for (int attempt = 1; attempt < kWishAttempts && status.code() == Code::kAborted; ++attempt)
+      status = withdraw(name);
     MM_RETURN_IF_ERROR(status.with_context(wish->file));
   }
   return ok_status();

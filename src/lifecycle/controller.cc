@@ -1,6 +1,9 @@
 #include "lifecycle/controller.h"
 
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "lifecycle/controller_core.h"
 #include "lifecycle/repository_watcher.h"
@@ -57,6 +60,15 @@ Status LifecycleController::load(const ModelSources& sources) {
 bool LifecycleController::all_ready() const { return rep_->core.all_ready() && rep_->workflows.all_ready(); }
 ModelControl& LifecycleController::control() { return rep_->core; }
 WorkflowControl& LifecycleController::workflows() { return rep_->workflows; }
+
+std::vector<RegisteredVersion> LifecycleController::registered() const {
+  // Before and after: one may come or go meanwhile.
+  std::set<std::string> nodes = rep_->workflows.models();
+  std::vector<RegisteredVersion> all = rep_->core.registered();
+  nodes.merge(rep_->workflows.models());
+  std::erase_if(all, [&](const RegisteredVersion& version) { return nodes.contains(version.model); });
+  return all;
+}
 
 void LifecycleController::set_device_budgets(const DeviceBudgets& declared) { rep_->core.set_device_budgets(declared); }
 

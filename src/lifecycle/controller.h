@@ -13,6 +13,7 @@
 #include "catalog/workflow_control.h"
 #include "lifecycle/control_settings.h"
 #include "lifecycle/load_settings.h"
+#include "lifecycle/registered_version.h"
 #include "runtime/metrics.h"
 #include "state/model_state.h"
 
@@ -47,6 +48,8 @@ class LifecycleController {
   /// What clients may ask for.
   ModelControl& control();
   WorkflowControl& workflows();
+  /// What is to be served, without what is of workflows.
+  std::vector<RegisteredVersion> registered() const;
 
   /// What the files of the command line say of GPUs' memory, under what the options say; also while models are served:
   /// what is loaded stays.

@@ -20,6 +20,7 @@
 #include "lifecycle/device_memory.h"
 #include "lifecycle/load_settings.h"
 #include "lifecycle/model_record.h"
+#include "lifecycle/registered_version.h"
 #include "lifecycle/remote_models.h"
 #include "lifecycle/repository_look.h"
 #include "lifecycle/retirement.h"
@@ -73,6 +74,8 @@ class ControllerCore final : public ModelControl {
   void withdraw(const std::string& model, int64_t version, Done done) override;
   void scale(InstanceRequest request, Done done) override;
   Result<ServedPlace> place(const std::string& model, int64_t version) const override;
+  /// What is to be served, by model and version.
+  std::vector<RegisteredVersion> registered() const;
   /// A request waits for the model.
   void wake(const std::string& model);
 
@@ -158,6 +161,10 @@ class ControllerCore final : public ModelControl {
   Status assign_now(const VersionAssignment& assignment);
 
   Status refuse_clients() const;
+  /// One name, which leaves no folder.
+  static bool is_plain_name(const std::string& place);
+  /// Where a version of a target came from.
+  static std::string source_of(const ModelTarget& target, int64_t number);
   /// The files at a place that a client names.
   Result<LocalCopy> find_place(const std::string& place, const std::atomic<bool>& cancelled);
   Result<SeenModel> look_at_places(const std::vector<std::string>& paths, const std::atomic<bool>& cancelled);

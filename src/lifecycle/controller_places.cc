@@ -20,26 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr int kMostForced = 1024;
 
-/// One name, which leaves no folder.
-bool is_plain_name(const std::string& place) {
-  return !place.empty() && place != "." && place != ".." && place.find_first_of("/\\") == std::string::npos &&
-         place.find('\0') == std::string::npos;
-}
-
-/// Where a version of a target came from.
-std::string source_of(const ModelTarget& target, int64_t number) {
-  const FoundVersion& version = target.places.at(number);
-  // An archive is unpacked into a folder that is called like it.
-  for (const std::string& archive : target.found.archives)
-    if ((version.directory + '/').find('/' + archive_stem(fs::path(archive).filename().string()) + '/') !=
-        std::string::npos)
-      return archive;
-  const std::string& folder = target.found.directory;
-  if (folder.empty()) return version.file;
-  // Folders of TorchServe's that are versions of one model lie side by side.
-  return (version.directory + '/').starts_with(folder + '/') ? folder : version.directory;
-}
-
 bool is_wanted(const ModelTarget& target, int64_t number) {
   return std::any_of(target.wanted.begin(), target.wanted.end(),
                      [number](const WantedVersion& version) { return version.version == number; });
@@ -82,6 +62,24 @@ Status not_there(const std::string& place) {
 }
 
 }  // namespace
+
+bool ControllerCore::is_plain_name(const std::string& place) {
+  return !place.empty() && place != "." && place != ".." && place.find_first_of("/\\") == std::string::npos &&
+         place.find('\0') == std::string::npos;
+}
+
+std::string ControllerCore::source_of(const ModelTarget& target, int64_t number) {
+  const FoundVersion& version = target.places.at(number);
+  // An archive is unpacked into a folder that is called like it.
+  for (const std::string& archive : target.found.archives)
+    if ((version.directory + '/').find('/' + archive_stem(fs::path(archive).filename().string()) + '/') !=
+        std::string::npos)
+      return archive;
+  const std::string& folder = target.found.directory;
+  if (folder.empty()) return version.file;
+  // Folders of TorchServe's that are versions of one model lie side by side.
+  return (version.directory + '/').starts_with(folder + '/') ? folder : version.directory;
+}
 
 Result<LocalCopy> ControllerCore::find_place(const std::string& place, const std::atomic<bool>& cancelled) {
   if (is_remote_url(place)) {

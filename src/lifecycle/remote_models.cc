@@ -95,6 +95,12 @@ std::string RemoteModels::copy_with(const std::string& file) const {
   return {};
 }
 
+std::string RemoteModels::url_of(const std::string& path) const {
+  for (const auto& [url, source] : sources())
+    if (lies_in(path, source.source->local_path())) return url;
+  return {};
+}
+
 void RemoteModels::keep_named_since(TimePoint now) {
   const MutexLock lock(mutex_);
   std::erase_if(sources_,

@@ -34,6 +34,8 @@ class RemoteModels {
   /// is allowed. Blocks on the network.
   Result<std::shared_ptr<RemoteSource>> add(const std::string& url, const std::atomic<bool>& cancelled);
   bool empty() const;
+  /// What a file or folder here is a copy of, whole or a part of it; empty: of nothing elsewhere.
+  std::string url_of(const std::string& path) const;
   /// The folder of the copy that a file is in; empty: it is in none.
   std::string copy_with(const std::string& file) const;
   /// Forgets what the operator did not start the server with, no file has named since `now`, and nobody holds.

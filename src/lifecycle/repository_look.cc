@@ -15,6 +15,7 @@
 #include "repository/model_files.h"
 #include "repository/torchserve_properties.h"
 #include "repository/version_files.h"
+#include "storage/source_url.h"
 
 namespace modelmill {
 
@@ -82,21 +83,28 @@ SeenModel look_at(FoundModel found, const LookOptions& options) {
 
 namespace {
 
-/// The copy of what is at a URL that such a file names, by the name that the file gives it.
+/// The copy of what is at a URL that such a file names.
 LocalCopy copy_of_entry(const std::string& entry, const std::string& file, const FindOptions& options) {
   const std::string url = url_of_entry(entry);
   if (!options.open_url) return {{}, {}, unimplemented("'" + url + "' is a URL, which isn't followed here")};
-  LocalCopy copy = options.open_url(url, file);
-  if (!copy.path.empty()) copy.path.insert(0, entry, 0, entry.size() - url.size());
-  return copy;
+  return options.open_url(url, file);
+}
+
+/// Whether a model, or a version of it, is made of what lies at a path.
+bool is_part_of(const FoundModel& model, const std::string& path) {
+  const auto lies_there = [&](const std::string& file) { return lies_in(file, path); };
+  return std::any_of(model.archives.begin(), model.archives.end(), lies_there) ||
+         std::any_of(model.versions.begin(), model.versions.end(),
+                     [&](const FoundVersion& version) { return lies_there(version.directory); });
 }
 
 /// A model that can't be brought here.
 FoundModel unreachable(const std::string& entry, const Status& why) {
   const std::string url = url_of_entry(entry);
   FoundModel model;
+  const auto source = parse_source_url(url);
   model.name = entry.size() > url.size() ? entry.substr(0, entry.size() - url.size() - 1)
-                                         : archive_stem(url.substr(url.rfind('/') + 1));
+                                         : archive_stem(source.ok() ? source->name() : url);
   model.refuse({why.code(), url, why.message()});
   return model;
 }
@@ -114,19 +122,20 @@ Result<FoundModels> find_in_properties(const std::string& file, std::span<const 
       continue;
     }
     LocalCopy copy = copy_of_entry(path, file, options);
-    if (!copy.problem.ok())
-      found.models.push_back(unreachable(path, copy.problem));
-    else if (!copy.path.empty())
-      copies.push_back(std::move(copy));
+    if (!copy.problem.ok()) found.models.push_back(unreachable(path, copy.problem));
+    if (!copy.problem.ok() || copy.path.empty()) continue;
+    // By the name that the file gives it.
+    paths.push_back(path.substr(0, path.size() - url_of_entry(path).size()) + copy.path);
+    copies.push_back(std::move(copy));
   }
-  for (const LocalCopy& copy : copies) paths.push_back(copy.path);
   if (!paths.empty()) {
     MM_ASSIGN_OR_RETURN(FoundModels here, find_models(paths, formats, options));
     std::move(here.models.begin(), here.models.end(), std::back_inserter(found.models));
     found.notes = std::move(here.notes);
   }
   for (FoundModel& model : found.models) {
-    for (const LocalCopy& copy : copies) model.held.push_back(copy.held);
+    for (const LocalCopy& copy : copies)
+      if (is_part_of(model, copy.path)) model.held.push_back(copy.held);
     lay_below(model, startup.models);
     model.config_files.push_back(file);
   }

@@ -83,13 +83,7 @@ void Workflows::begin(const WorkflowAddition& addition, LocalCopy archive, Added
   auto opened = open(addition, std::move(archive));
   if (!opened.ok()) return done(opened.status());
   const RegistrationPtr registration = *std::move(opened);
-  const std::string& name = registration->archive.name;
-  bool known = false;
-  {
-    const MutexLock lock(mutex_);
-    known = served_.contains(name) || !coming_.insert(name).second;
-  }
-  if (known) return done(already_exists("Workflow " + name + " is already registered."));
+  if (const Status claimed = claim(*registration->workflow); !claimed.ok()) return done(claimed);
   const size_t nodes = registration->archive.nodes.size();
   {
     const MutexLock lock(registration->mutex);
@@ -119,9 +113,14 @@ Result<Workflows::RegistrationPtr> Workflows::open(const WorkflowAddition& addit
 void Workflows::serve_node(const RegistrationPtr& registration, size_t node) {
   const std::string& model = registration->workflow->nodes[node].model;
   const ControllerCore::Bringing bringing(core_, model, false);
-  const auto entry = core_.catalog_.table()->share(model);
-  if (entry && !entry->versions.empty())
-    return node_ended(registration, node, already_exists("a model of that name is served; unregister it first"));
+  bool known = false;
+  {
+    const MutexLock lock(core_.mutex_);
+    const auto it = core_.models_.find(model);
+    known = it != core_.models_.end() && !it->second.gone && (it->second.awake || it->second.target);
+  }
+  if (known)
+    return node_ended(registration, node, already_exists("there is a model of that name; unregister it first"));
   AddedModel added;
   const auto target = target_of_node(*registration, node, added, bringing.cancelled);
   if (!target.ok()) return node_ended(registration, node, target.status());
@@ -158,9 +157,9 @@ Result<std::shared_ptr<const ModelTarget>> Workflows::target_of_archive(const Re
   const WorkflowArchive::Node& said = registration.archive.nodes[node];
   auto copy = core_.find_place(said.url, cancelled);
   const fs::path beside = fs::path(registration.file).parent_path() / said.url;
-  const bool plain = said.url.find('/') == std::string::npos && said.url != "..";
   std::error_code error;
-  if (!copy.ok() && plain && !registration.remote && fs::exists(beside, error)) copy = LocalCopy{beside.string()};
+  if (!copy.ok() && core_.is_plain_name(said.url) && !registration.remote && fs::exists(beside, error))
+    copy = LocalCopy{beside.string()};
   if (!copy.ok()) return copy.status();
   ModelAddition addition{said.url, registration.workflow->nodes[node].model};
   addition.batch_size = said.settings.batch_size;
@@ -214,15 +213,16 @@ void Workflows::end(const RegistrationPtr& registration) {
     for (const std::string& failure : registration->failures) failures += (failures.empty() ? "" : ", ") + failure;
     begun = registration->begun;
   }
-  if (!failures.empty()) let_go(begun);
+  if (!failures.empty()) {
+    let_go(begun);
+    release(*registration->workflow);
+    return registration->done(internal("Workflow " + name + " has failed to register. Failures: [" + failures + "]"));
+  }
   {
     const MutexLock lock(mutex_);
-    coming_.erase(name);
-    if (failures.empty()) served_.emplace(name, registration->workflow);
+    served_.emplace(name, registration->workflow);
   }
-  if (!failures.empty())
-    return registration->done(internal("Workflow " + name + " has failed to register. Failures: [" + failures + "]"));
-  Log::info("workflow registered", {{"workflow", name}, {"archive", registration->workflow->place}});
+  Log::info("workflow registered", {{"workflow", name}, {"archive", fs::path(registration->file).filename().string()}});
   registration->done(registration->workflow);
 }
 
@@ -245,8 +245,7 @@ void Workflows::remove(const std::string& name, Done done) {
     const MutexLock lock(mutex_);
     if (const auto at = served_.find(name); at != served_.end()) {
       gone = at->second;
-      served_.erase(at);
-      coming_.insert(name);  // nobody may register it before its models have gone
+      served_.erase(at);  // its names stay until its models have gone
     }
   }
   if (!gone) return done(not_found("Workflow not found: " + name));
@@ -254,14 +253,34 @@ void Workflows::remove(const std::string& name, Done done) {
     std::vector<std::string> models;
     for (const Workflow::Node& node : gone->nodes) models.push_back(node.model);
     let_go(models);
-    {
-      const MutexLock lock(mutex_);
-      coming_.erase(gone->name);
-    }
+    release(*gone);
     Log::info("workflow unregistered", {{"workflow", gone->name}});
     done(ok_status());
   };
   if (!run(task)) done(unavailable("the server is stopping"));
+}
+
+Status Workflows::claim(const Workflow& workflow) {
+  const MutexLock lock(mutex_);
+  if (names_.contains(workflow.name)) return already_exists("Workflow " + workflow.name + " is already registered.");
+  for (const Workflow::Node& node : workflow.nodes)
+    if (models_.contains(node.model))
+      return already_exists("Workflow " + workflow.name + " has the node " + node.name +
+                            ", and another workflow's is " + node.model + " as well; give it another workflow_name.");
+  names_.insert(workflow.name);
+  for (const Workflow::Node& node : workflow.nodes) models_.insert(node.model);
+  return ok_status();
+}
+
+void Workflows::release(const Workflow& workflow) {
+  const MutexLock lock(mutex_);
+  names_.erase(workflow.name);
+  for (const Workflow::Node& node : workflow.nodes) models_.erase(node.model);
+}
+
+std::set<std::string> Workflows::models() const {
+  const MutexLock lock(mutex_);
+  return models_;
 }
 
 std::shared_ptr<const Workflow> Workflows::find(const std::string& name) const {

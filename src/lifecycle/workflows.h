@@ -27,6 +27,9 @@ class Workflows final : public WorkflowControl {
   std::shared_ptr<const Workflow> find(const std::string& name) const override;
   std::vector<std::shared_ptr<const Workflow>> list() const override;
 
+  /// What the nodes are served as, those too that come or go.
+  std::set<std::string> models() const;
+
   /// Serves the archives that are among the controller's paths, and in folders that are. Blocks until each is served or
   /// has failed, which the log tells.
   void serve_found();
@@ -54,13 +57,19 @@ class Workflows final : public WorkflowControl {
   void scale_node(const Registration& registration, size_t node, const AddedModel& added, bool says_workers);
   void node_ended(const RegistrationPtr& registration, size_t node, const Status& status);
   void end(const RegistrationPtr& registration);
+  /// Takes the names of a workflow and its nodes; an error: somebody has one of them.
+  Status claim(const Workflow& workflow);
+  /// Gives them back, once its models have gone.
+  void release(const Workflow& workflow);
   void let_go(const std::vector<std::string>& models);
 
   ControllerCore& core_;
   std::atomic<bool> failed_{false};
   mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<const Workflow>> served_ MM_GUARDED_BY(mutex_);
-  std::set<std::string> coming_ MM_GUARDED_BY(mutex_);
+  // Of workflows that are served, or come or go: one has all of its names or none.
+  std::set<std::string> names_ MM_GUARDED_BY(mutex_);
+  std::set<std::string> models_ MM_GUARDED_BY(mutex_);
 };
 
 }  // namespace modelmill

@@ -6,16 +6,9 @@
 #include <vector>
 
 #include "model/config_problem.h"
+#include "model/yaml_wish.h"
 
 namespace modelmill {
-
-/// A rollout or an experiment that a modelmill.yaml wants.
-struct YamlWish {
-  std::string name;
-  std::string plan;  // JSON: its other keys, as who starts one over HTTP sends them
-  std::string file;
-  std::string place;  // in the file
-};
 
 /// Reads `rollouts` or `experiments`, which is not there or has passed check_yaml(). `what`: "rollout" or "experiment".
 /// A name that stands twice is added to the problems.

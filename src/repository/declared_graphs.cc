@@ -16,14 +16,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kYamlLimit = 16 << 20;
+constexpr uint64_t kGraphFileLimit = 16 << 20;
+
+bool may_have_graphs(const fs::path& path) {
+  const std::string ending = path.extension().string();
+  std::error_code error;
+  return (ending == ".yaml" || ending == ".yml") && fs::is_regular_file(path, error);
+}
 
 /// The text of a file that declares graphs.
 std::optional<std::string> graph_text(const fs::path& path) {
-  const std::string ending = path.extension().string();
-  std::error_code error;
-  if ((ending != ".yaml" && ending != ".yml") || !fs::is_regular_file(path, error)) return std::nullopt;
-  auto text = read_file(path.string(), kYamlLimit);
+  if (!may_have_graphs(path)) return std::nullopt;
+  auto text = read_file(path.string(), kGraphFileLimit);
   return text.ok() && has_graphs(*text) ? std::optional(*std::move(text)) : std::nullopt;
 }
 
@@ -56,9 +60,10 @@ DeclaredGraphs read_declared_graphs(const std::vector<std::string>& paths) {
     std::error_code error;
     if (fs::is_directory(path, error)) out.places.push_back(path);
     for (const fs::path& file : files_of(path)) {
+      if (!may_have_graphs(file)) continue;
+      out.places.push_back(file.string());
       const auto text = graph_text(file);
       if (!text || !read.insert(fs::weakly_canonical(file, error)).second) continue;
-      out.places.push_back(file.string());
       GraphDocuments documents = read_graph_documents(*text, file.string());
       append(out.problems, std::move(documents.problems));
       append(out.notes, std::move(documents.notes));

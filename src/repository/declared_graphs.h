@@ -13,7 +13,7 @@ struct DeclaredGraphs {
   std::vector<InferenceGraph> graphs;
   std::vector<ConfigProblem> problems;
   std::vector<ConfigProblem> notes;
-  /// Where graphs come from or may come: files with graphs, and folders.
+  /// Where graphs come from or may come: YAML files, and folders.
   std::vector<std::string> places;
 };
 

@@ -40,7 +40,7 @@ TEST_F(DeclaredGraphsTest, AreInFilesAndInFolders) {
   ASSERT_EQ(declared.graphs.size(), 2U);
   EXPECT_EQ(declared.graphs[0].name, "one");
   EXPECT_EQ(declared.graphs[1].name, "two");
-  EXPECT_THAT(declared.places, ElementsAre(one, folder() + "/models", two));
+  EXPECT_THAT(declared.places, ElementsAre(one, folder() + "/models", two, folder() + "/models/values.yaml", two));
   EXPECT_TRUE(is_graph_file(one));
   EXPECT_FALSE(is_graph_file(folder() + "/models/values.yaml"));
   EXPECT_FALSE(is_graph_file(folder()));

@@ -24,8 +24,16 @@ bool add_budgets(const DeviceBudgets& more, DeviceBudgets& into) {
   return true;
 }
 
+/// The same of a file however it is written, over restarts in other folders too.
+std::string known_as(const std::string& file) {
+  std::error_code error;
+  const fs::path path = fs::absolute(file, error);
+  return error ? file : path.lexically_normal().string();
+}
+
 Status add_wishes(std::vector<YamlWish> more, const char* what, std::vector<YamlWish>& into) {
   for (YamlWish& wish : more) {
+    wish.file = known_as(wish.file);
     for (const YamlWish& other : into)
       if (other.name == wish.name)
         return invalid_argument(wish.place + ": " + what + " '" + wish.name +
@@ -69,7 +77,7 @@ Result<DeclaredRoutes> read_declared_routes(const std::vector<std::string>& path
     }
     MM_RETURN_IF_ERROR(add_wishes(std::move(config.rollouts), "rollout", out.rollouts));
     MM_RETURN_IF_ERROR(add_wishes(std::move(config.experiments), "experiment", out.experiments));
-    if (config.lists_models) out.listing_files.push_back(file);
+    if (config.lists_models) out.listing_files.push_back(known_as(file));
   }
   return out;
 }

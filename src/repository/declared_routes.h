@@ -16,7 +16,8 @@ struct DeclaredRoutes {
   std::vector<YamlWish> rollouts, experiments;
   DeviceBudgets device_memory;
   std::vector<std::string> files;  // each modelmill.yaml, whether it declares any or not
-  /// Those of them that list models. Another one declares nothing, and may be a file that is just being written.
+  /// Those of them that list models, as wishes name them. Another one declares nothing, and may be a file that is just
+  /// being written.
   std::vector<std::string> listing_files;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "base/testing/temp_folder.h"
@@ -32,6 +33,10 @@ TEST_F(DeclaredRoutesTest, AFileThatIsJustBeingWrittenIsNoneThatWantsNothing) {
   EXPECT_THAT(declared->listing_files, ElementsAre(whole));
   ASSERT_EQ(declared->rollouts.size(), 1U);
   EXPECT_EQ(declared->rollouts[0].file, whole);
+  const auto elsewhere = read_declared_routes({std::filesystem::relative(whole).string()});
+  ASSERT_TRUE(elsewhere.ok()) << elsewhere.status().message();
+  EXPECT_EQ(elsewhere->rollouts[0].file, whole);
+  EXPECT_THAT(elsewhere->listing_files, ElementsAre(whole));
 }
 
 TEST_F(DeclaredRoutesTest, WhatTwoFilesWantOfOneNameIsAMistake) {

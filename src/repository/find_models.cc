@@ -27,8 +27,6 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kYamlFileLimit = 16 << 20;
 
-bool is_yaml_file(const fs::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
-
 fs::path real_path(const fs::path& path) {
   std::error_code error;
   fs::path real = fs::canonical(path, error);
@@ -62,7 +60,7 @@ class Finder {
     if (fs::is_directory(status)) return look_at_folder(path);
     if (!fs::is_regular_file(status))
       return invalid_argument("'" + text + "' is neither a file nor a folder; name a model's");
-    if (is_yaml_file(path)) return look_at_yaml(path.string(), folder_of(path));
+    if (is_yaml_file(path)) return is_graph_file(text) ? ok_status() : look_at_yaml(text, folder_of(path));
     // The folder is the model; this file is a part of it.
     if (path.filename() == kSavedModelFile) return look_at_folder(folder_of(path));
     if (is_archive(path.filename().string())) return look_at_archive(path);
@@ -386,8 +384,7 @@ Result<FoundModels> find_models(const std::vector<std::string>& paths, std::span
   if (!options.config_name.empty()) MM_RETURN_IF_ERROR(check_model_name(options.config_name));
   try {
     Finder finder(formats, options);
-    for (const std::string& path : paths)
-      if (!is_graph_file(path)) MM_RETURN_IF_ERROR(finder.look_at(path));
+    for (const std::string& path : paths) MM_RETURN_IF_ERROR(finder.look_at(path));
     FoundModels found = finder.take();
     for (FoundModel& model : found.models)
       if (const Status status = check_model_name(model.name); !status.ok())

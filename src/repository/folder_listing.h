@@ -30,4 +30,8 @@ inline bool is_side_folder(const std::string& name) {
   return name == "warmup" || name == "initial_state" || name == "configs" || name == "lost+found";
 }
 
+inline bool is_yaml_file(const std::filesystem::path& path) {
+  return path.extension() == ".yaml" || path.extension() == ".yml";
+}
+
 }  // namespace modelmill

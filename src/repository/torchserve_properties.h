@@ -33,6 +33,9 @@ struct TorchserveStartup {
 /// Whether one of the paths is a URL, and that without its name.
 bool is_url_entry(const std::string& entry);
 std::string url_of_entry(const std::string& entry);
+/// Whether a URL may be loaded: one of TorchServe's `allowed_urls` is all of it; without any (null) it may be any.
+/// INVALID_ARGUMENT for what is no expression.
+Result<bool> is_allowed_url(const std::string& url, const std::string* allowed_urls);
 /// INVALID_ARGUMENT names the key that is wrong.
 Result<TorchserveStartup> torchserve_startup(const Properties& properties);
 /// Of a file, as it is now. The error names it.

@@ -47,28 +47,20 @@ Result<Said> read_models(const std::string& key, const std::string& text, bool s
         return invalid_argument(where + "has no 'marName', the file of its archive");
     }
   }
+  // What came from elsewhere is noted beside, where TorchServe doesn't look.
+  simdjson::dom::array urls;
+  if (snapshot && document["urls"].get(urls) == simdjson::SUCCESS)
+    for (const auto& entry : urls)
+      if (std::string_view text; entry.get(text) == simdjson::SUCCESS) out.archives.emplace_back(text);
   out.models = simdjson::minify(models);
   return out;
-}
-
-/// Whether one of the expressions is all of the URL, as TorchServe asks; without any it may be any.
-Result<bool> is_allowed(const std::string& url, const std::string* expressions) {
-  if (expressions == nullptr) return true;
-  for (const std::string& expression : comma_list(*expressions)) {
-    try {
-      if (std::regex_match(url, std::regex(expression))) return true;
-    } catch (const std::regex_error& error) {
-      return invalid_argument("'allowed_urls' has '" + expression + "', which is no expression: " + error.what());
-    }
-  }
-  return false;
 }
 
 /// "URL" or "NAME=URL".
 Status check_url(const std::string& text, const std::string& url, const std::string* allowed) {
   if (url.starts_with("file:"))
     return invalid_argument("'" + text + "' is to be loaded from a file:// URL; name it as a PATH on the command line");
-  MM_ASSIGN_OR_RETURN(const bool permitted, is_allowed(url, allowed));
+  MM_ASSIGN_OR_RETURN(const bool permitted, is_allowed_url(url, allowed));
   if (permitted) return ok_status();
   return invalid_argument("'load_models' names '" + url + "', which no expression of 'allowed_urls' allows");
 }
@@ -113,6 +105,18 @@ Status put_number(const Properties& properties, const char* key, const char* as,
 }
 
 }  // namespace
+
+Result<bool> is_allowed_url(const std::string& url, const std::string* allowed_urls) {
+  if (allowed_urls == nullptr) return true;
+  for (const std::string& expression : comma_list(*allowed_urls)) {
+    try {
+      if (std::regex_match(url, std::regex(expression))) return true;
+    } catch (const std::regex_error& error) {
+      return invalid_argument("'allowed_urls' has '" + expression + "', which is no expression: " + error.what());
+    }
+  }
+  return false;
+}
 
 std::string url_of_entry(const std::string& entry) {
   const size_t equals = entry.find('=');

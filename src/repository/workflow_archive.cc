@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kEnding = ".war";
 constexpr const char* kManifest = "WAR-INF/MANIFEST.json";
-constexpr const char* kHandlerBackend = "python";
+constexpr const char* kFunctionBackend = "python";
 /// The parameter that tells the worker which of the handler's functions it is.
 constexpr const char* kFunction = "workflow_function";
 constexpr uint64_t kSpecLimit = 16 << 20;
@@ -152,6 +152,9 @@ Status SpecReader::read_dag() {
     const YAML::Node& followers = entry.second;
     if (!followers.IsNull() && !followers.IsSequence())
       return wrong(followers, "what follows node '" + entry.first.Scalar() + "' must be a list, such as [model]");
+    if (followers.size() > kMostNodes)
+      return wrong(followers, "more than " + std::to_string(kMostNodes) + " nodes follow node '" +
+                                  entry.first.Scalar() + "'; make several workflows of it");
     std::string list;
     for (const auto& follower : followers) {
       const bool nothing = follower.IsNull() || (follower.IsScalar() && follower.Scalar().empty());
@@ -253,15 +256,15 @@ FoundModel workflow_function(const WorkflowArchive& archive, const WorkflowArchi
   model.layout = ModelLayout::kTorchserve;
   model.config_files.push_back(archive.manifest);
   model.versions.push_back({1, folder, archive.manifest});
-  if (!is_installed(kHandlerBackend, formats)) {
+  if (!is_installed(kFunctionBackend, formats)) {
     model.refuse(missing_backend(model.name, "function " + node.name + " of a workflow of TorchServe's",
-                                 kHandlerBackend, archive.manifest));
+                                 kFunctionBackend, archive.manifest));
     return model;
   }
   ModelLayer version;
   version.labels = VersionLabels{{"1.0", 1}};
   version.place_of = [file = archive.manifest](const std::string&) { return file; };
-  model.layers = {std::move(version), text_layer("backend", kHandlerBackend, archive.manifest),
+  model.layers = {std::move(version), text_layer("backend", kFunctionBackend, archive.manifest),
                   parameter_layer(kFunction, node.name, archive.manifest)};
   return model;
 }

@@ -101,6 +101,9 @@ TEST(WorkflowArchive, WhatIsWrongIsNamedWithItsPlace) {
   EXPECT_THAT(WorkflowFolder("dag: {a: b}\n").refusal(), HasSubstr("what follows node 'a' must be a list"));
   EXPECT_THAT(WorkflowFolder("dag: {a: [{b: c}]}\n").refusal(), HasSubstr("must be the name of a model or function"));
   EXPECT_THAT(WorkflowFolder("dag: {../a: [b]}\n").refusal(), HasSubstr("node '../a' can't be served"));
+  std::string many;
+  for (int i = 0; i < 300; ++i) many += "b,";
+  EXPECT_THAT(WorkflowFolder("dag: {a: [" + many + "]}\n").refusal(), HasSubstr("more than 256 nodes follow node 'a'"));
   EXPECT_THAT(WorkflowFolder("a: [").refusal(), HasSubstr("wf.yaml:"));
 }
 

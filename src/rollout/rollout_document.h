@@ -49,7 +49,7 @@ const char* rollout_wish_state_name(RolloutWishState state);
 /// file says the same.
 struct RolloutWish {
   std::string plan;  // JSON, as rollout_plan_text() makes it
-  std::string file, place;
+  std::string file, place;  // empty: no file wants it any more, and it is remembered as what has been
   RolloutWishState state = RolloutWishState::kWaiting;
   uint64_t rollout = 0;  // the number of the one that it began; 0: none
   std::string why;       // it waits, or is reached

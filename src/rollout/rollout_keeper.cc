@@ -71,7 +71,7 @@ Status RolloutKeeper::find_rollouts() {
     if (record.document.last && (record.document.last->is_active() || !record.document.last->is_placed))
       watches_.try_emplace(name);
   for (const auto& [name, kept] : all) {
-    if (!kept.document.wish || kept.document.wish->state != RolloutWishState::kWaiting) continue;
+    if (!wished_.contains(name)) continue;  // a file of another process wants it
     Record record = kept;
     const Status status = try_wish(name, record);
     if (!status.ok() && status.code() != Code::kAborted)

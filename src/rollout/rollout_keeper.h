@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,19 +15,13 @@
 #include "catalog/catalog.h"
 #include "catalog/rollout_control.h"
 #include "catalog/route_control.h"
+#include "model/yaml_wish.h"
 #include "rollout/rollout_records.h"
 #include "rollout/rollout_request.h"
 #include "runtime/metrics.h"
 #include "runtime/steward.h"
 
 namespace modelmill {
-
-/// What a file wants of a name.
-struct RolloutDeclaration {
-  std::string name;
-  std::string plan;         // JSON, as RolloutKeeper::start() takes it
-  std::string file, place;  // the place is in the file
-};
 
 /// Runs rollouts: counts what the arms of their routes do, asks decide() what that means, and puts that in force as
 /// changes of the routes. What it decides is written before it is done, and done again after a crash in between. Of the
@@ -57,7 +52,7 @@ class RolloutKeeper final : public RolloutControl {
   /// What files want: `wishes` is all that `files` say. Each is begun once, when nothing else runs for its name and its
   /// canary is there, and tried again until then. One that the file has changed or taken away ends the rollout that it
   /// began.
-  Status declare(const std::vector<RolloutDeclaration>& wishes, const std::vector<std::string>& files);
+  Status declare(const std::vector<YamlWish>& wishes, const std::vector<std::string>& files);
   /// One look at all rollouts that run. What the thread does each 200 ms.
   void look();
 
@@ -105,7 +100,7 @@ class RolloutKeeper final : public RolloutControl {
   /// `wished`: it is the document's wish that begins; else somebody does.
   Status begin(const std::string& name, const RolloutRequest& request, Record& record, const std::string& by,
                bool wished) MM_REQUIRES(mutex_);
-  Status declare_once(const RolloutDeclaration& wanted) MM_REQUIRES(mutex_);
+  Status declare_once(const YamlWish& wanted) MM_REQUIRES(mutex_);
   /// Begins the rollout that is wished, if it waits and can begin; else notes why not.
   Status try_wish(const std::string& name, Record& record) MM_REQUIRES(mutex_);
   /// Ends what the wish has begun, if it runs still, and forgets the wish.
@@ -123,6 +118,7 @@ class RolloutKeeper final : public RolloutControl {
   MetricRegistry& metrics_;
   const Options options_;
   Mutex mutex_;
+  std::set<std::string> wished_ MM_GUARDED_BY(mutex_);  // names of which a file of this process wants something
   RolloutRecords records_ MM_GUARDED_BY(mutex_);
   std::map<std::string, Watch> watches_ MM_GUARDED_BY(mutex_);  // of those that run, by name
   TimePoint listed_at_ MM_GUARDED_BY(mutex_){};

@@ -203,6 +203,9 @@ Status RolloutKeeper::begin(const std::string& name, const RolloutRequest& reque
   if (document.last && document.last->is_active())
     return failed_precondition("a " + rollout_text(name) + " to '" + document.last->to.text() +
                                "' runs already; abort it, or wait for its end");
+  if (document.last && !document.last->is_placed)
+    return failed_precondition("the end of the last " + rollout_text(name) +
+                               " is yet to be put in force; try again in a moment");
   const std::optional<RouteDefinition> route = route_of(name);
   const auto table = catalog_.table();
   MM_ASSIGN_OR_RETURN(Rollout rollout, plan_rollout(name, request, route ? &*route : nullptr, *table));

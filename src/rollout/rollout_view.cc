@@ -44,7 +44,7 @@ void write_numbers(JsonWriter& json, const Rollout& rollout) {
   json.end_array();
 }
 
-void write_rollout(JsonWriter& json, const Rollout& rollout) {
+void write_rollout_state(JsonWriter& json, const Rollout& rollout) {
   json.field("number", rollout.number);
   json.field("state", rollout_phase_name(rollout.phase)).field("held", rollout.is_held).field("why", rollout.why);
   json.field("to", rollout.to.text()).field("from", rollout.from.text());
@@ -63,14 +63,14 @@ void write_document(JsonWriter& json, const std::string& name, const RolloutDocu
   const auto& wish = document.wish;
   json.begin_object().field("name", name);
   if (document.last) {
-    write_rollout(json, *document.last);
+    write_rollout_state(json, *document.last);
   } else if (wish) {
     const auto request = parse_rollout_request(wish->plan);
     json.field("number", 0).field("state", rollout_wish_state_name(wish->state)).field("why", wish->why);
     json.field("to", request.ok() ? request->to : std::string()).field("from", request.ok() ? request->from : "");
   }
   json.key("wish");
-  if (wish) {
+  if (wish && !wish->file.empty()) {
     json.begin_object().field("place", wish->place).key("plan").raw(wish->plan);
     json.field("state", rollout_wish_state_name(wish->state)).field("why", wish->why);
     json.field("rollout", wish->rollout).end_object();

@@ -13,6 +13,11 @@ namespace {
 /// Of a change that other processes are faster than, again and again.
 constexpr int kWishAttempts = 16;
 
+bool is_over(RolloutWishState state) {
+  return state == RolloutWishState::kPromoted || state == RolloutWishState::kRolledBack ||
+         state == RolloutWishState::kAborted;
+}
+
 }  // namespace
 
 Status RolloutKeeper::end_wish(const std::string& name, Record& record, const std::string& why) {
@@ -42,7 +47,7 @@ Status RolloutKeeper::try_wish(const std::string& name, Record& record) {
   return records_.put(name, record);
 }
 
-Status RolloutKeeper::declare_once(const RolloutDeclaration& wanted) {
+Status RolloutKeeper::declare_once(const YamlWish& wanted) {
   MM_ASSIGN_OR_RETURN(const std::string plan, rollout_plan_text(wanted.plan));
   MM_ASSIGN_OR_RETURN(Record record, records_.get(wanted.name));
   auto& wish = record.document.wish;
@@ -60,27 +65,35 @@ Status RolloutKeeper::declare_once(const RolloutDeclaration& wanted) {
 
 Status RolloutKeeper::withdraw(const std::string& name) {
   MM_ASSIGN_OR_RETURN(Record record, records_.get(name));
-  if (!record.document.wish) return ok_status();
-  MM_RETURN_IF_ERROR(end_wish(name, record, "the file does not want it any more"));
+  auto& wish = record.document.wish;
+  if (!wish) return ok_status();
+  if (is_over(wish->state)) {  // what has ended is not begun again where the file is but put back
+    wish->file.clear();
+    wish->place.clear();
+  } else {
+    MM_RETURN_IF_ERROR(end_wish(name, record, "the file does not want it any more"));
+  }
   return records_.put(name, record);
 }
 
-Status RolloutKeeper::declare(const std::vector<RolloutDeclaration>& wishes, const std::vector<std::string>& files) {
+Status RolloutKeeper::declare(const std::vector<YamlWish>& wishes, const std::vector<std::string>& files) {
   const MutexLock lock(mutex_);
   std::set<std::string> wanted;
-  for (const RolloutDeclaration& wish : wishes) {
+  for (const YamlWish& wish : wishes) {
     wanted.insert(wish.name);
     Status status = declare_once(wish);
     for (int attempt = 1; attempt < kWishAttempts && status.code() == Code::kAborted; ++attempt)
       status = declare_once(wish);
     MM_RETURN_IF_ERROR(status.with_context(wish.place));
   }
+  wished_ = wanted;
   MM_ASSIGN_OR_RETURN(const auto all, records_.all());
   for (const auto& [name, record] : all) {
     const auto& wish = record.document.wish;
     if (!wish || wanted.contains(name) || std::find(files.begin(), files.end(), wish->file) == files.end()) continue;
     Status status = withdraw(name);
-    for (int attempt = 1; attempt < kWishAttempts && status.code() == Code::kAborted; ++attempt) status = withdraw(name);
+    for (int attempt = 1; attempt < kWishAttempts && status.code() == Code::kAborted; ++attempt)
+      status = withdraw(name);
     MM_RETURN_IF_ERROR(status.with_context(wish->file));
   }
   return ok_status();

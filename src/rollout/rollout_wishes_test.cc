@@ -32,7 +32,7 @@ constexpr const char* kTo3 = R"({"to": 3, "steps": [10, 100]})";
 
 /// All that the file a.yaml says: one wish, or with an empty plan none.
 Status declare(RolloutServer& server, const std::string& plan, const std::string& place = "a.yaml:7:5") {
-  std::vector<RolloutDeclaration> wishes;
+  std::vector<YamlWish> wishes;
   if (!plan.empty()) wishes.push_back({"m", plan, "a.yaml", place});
   return server.rollouts().declare(wishes, {"a.yaml"});
 }
@@ -78,6 +78,13 @@ TEST_P(RolloutWishesTest, WhatAFileWantsBeginsOnceAndIsNotBegunAgain) {
   ASSERT_TRUE(declare(server, "").ok());
   EXPECT_EQ(server.split(), "m@1=90 m@2=10");
   EXPECT_EQ(wish(server), R"("wish":null})");
+  // Put back, it is what it was.
+  ASSERT_TRUE(server.rollouts().act("m", RolloutAction::kAbort, "me").ok());
+  ASSERT_TRUE(declare(server, kTo3).ok());
+  server.look(std::chrono::seconds(5));
+  EXPECT_EQ(server.split(), "none");
+  EXPECT_THAT(wish(server), HasSubstr(R"("place":"a.yaml:7:5")"));
+  EXPECT_THAT(wish(server), HasSubstr(R"("state":"aborted")"));
 }
 
 TEST_P(RolloutWishesTest, AWishThatIsTakenAwayEndsItsRolloutAndAnotherOneTakesItsPlace) {
@@ -159,6 +166,21 @@ TEST_P(KeptRolloutWishesTest, ARestartForgetsNothingOfIt) {
   ASSERT_TRUE(declare(server, "").ok());
   EXPECT_EQ(server.split(), "none");
   EXPECT_THAT(wish(server), Not(HasSubstr("place")));
+}
+
+TEST_P(KeptRolloutWishesTest, WhatNoFileOfThisProcessWantsIsNotBegun) {
+  {
+    RolloutServer server(store());
+    server.version(2).crashed = true;
+    ASSERT_TRUE(declare(server, kTo2).ok());
+  }
+  RolloutServer server(store());
+  ASSERT_TRUE(server.rollouts().declare({}, {"b.yaml"}).ok());
+  server.look(std::chrono::seconds(5));
+  EXPECT_EQ(server.split(), "none");
+  ASSERT_TRUE(declare(server, kTo2).ok());
+  server.look(std::chrono::seconds(2));
+  EXPECT_EQ(server.split(), "m@1=90 m@2=10");
 }
 
 INSTANTIATE_TEST_SUITE_P(Kept, KeptRolloutWishesTest, ::testing::Values(true));

@@ -20,16 +20,4 @@ std::vector<ConfigProblem> check_wishes(const DeclaredRoutes& declared) {
   return problems;
 }
 
-std::vector<RolloutDeclaration> rollouts_of(const DeclaredRoutes& declared) {
-  std::vector<RolloutDeclaration> out;
-  for (const YamlWish& wish : declared.rollouts) out.push_back({wish.name, wish.plan, wish.file, wish.place});
-  return out;
-}
-
-std::vector<ExperimentDeclaration> experiments_of(const DeclaredRoutes& declared) {
-  std::vector<ExperimentDeclaration> out;
-  for (const YamlWish& wish : declared.experiments) out.push_back({wish.name, wish.plan, wish.file, wish.place});
-  return out;
-}
-
 }  // namespace modelmill

@@ -45,6 +45,12 @@ std::string failures(const ModelTable& table) {
 
 std::string utc_now() { return utc_text(std::chrono::system_clock::now(), "%Y-%m-%dT%H:%M:%SZ"); }
 
+/// Logs what is wrong, unless it was just that before.
+void tell_once(const char* event, const Status& status, std::string& told) {
+  if (!status.ok() && status.message() != told) Log::error(event, {{"reason", status.message()}});
+  told = status.message();
+}
+
 bool is_ready(const Result<VersionPin>& pin) { return pin.ok() && (*pin)->availability().ok(); }
 
 }  // namespace
@@ -223,8 +229,9 @@ Status Engine::load() {
     return failed_precondition("no model could be loaded" + failed);
   route_keeper_->look_over();
   MM_ASSIGN_OR_RETURN(std::vector<std::string> files, declare_routes());
-  MM_RETURN_IF_ERROR(declare_graphs());
-  files.insert(files.end(), graph_places_.begin(), graph_places_.end());
+  std::vector<std::string> places;
+  MM_RETURN_IF_ERROR(declare_graphs(places));
+  files.insert(files.end(), places.begin(), places.end());
   watch_routes(std::move(files));
   rollout_keeper_->begin_looking();
   experiment_keeper_->begin_looking();
@@ -240,35 +247,45 @@ Result<std::vector<std::string>> Engine::declare_routes() {
     const Status status = route_keeper_->declare(route.route, route.place);
     if (!status.ok()) return status.with_context(route.place);
   }
-  MM_RETURN_IF_ERROR(rollout_keeper_->declare(rollouts_of(declared), declared.listing_files));
-  MM_RETURN_IF_ERROR(experiment_keeper_->declare(experiments_of(declared), declared.listing_files));
+  MM_RETURN_IF_ERROR(rollout_keeper_->declare(declared.rollouts, declared.listing_files));
+  MM_RETURN_IF_ERROR(experiment_keeper_->declare(declared.experiments, declared.listing_files));
   return declared.files;
 }
 
-Status Engine::declare_graphs() {
+Status Engine::declare_graphs(std::vector<std::string>& places) {
   DeclaredGraphs declared = read_declared_graphs(config_.paths);
-  graph_places_ = std::move(declared.places);
+  places = std::move(declared.places);
   const auto table = catalog_.table();
   check_graphs(declared, [this, &table](const std::string& name) {
     return table->find(name) != nullptr || routes_.find(name) != nullptr;
   });
+  // First what waiting for models doesn't mend.
+  const auto wrong = std::find_if(declared.problems.begin(), declared.problems.end(),
+                                  [](const ConfigProblem& one) { return one.code != Code::kNotFound; });
+  if (wrong != declared.problems.end()) return status_of(*wrong);
   if (!declared.problems.empty()) return status_of(declared.problems.front());
   graphs_.publish(std::move(declared.graphs), metrics_);
   return ok_status();
 }
 
+FileWatcher::Next Engine::declare_again() {
+  FileWatcher::Next next;
+  auto files = declare_routes();
+  tell_once("what a changed file declares beside models is not taken", files.status(), told_of_routes_);
+  if (files.ok()) next.also = *std::move(files);
+  std::vector<std::string> places;
+  const Status status = declare_graphs(places);
+  next.also.insert(next.also.end(), places.begin(), places.end());
+  next.again = status.code() == Code::kNotFound;  // the models may be on their way
+  tell_once("inference graphs of changed files are not taken; those from before are served on", status,
+            told_of_graphs_);
+  return next;
+}
+
 void Engine::watch_routes(std::vector<std::string> files) {
   const ControlMode mode = config_.control.mode;
   if (files.empty() || mode == ControlMode::kNone || mode == ControlMode::kExplicit) return;
-  const auto declare_again = [this] {
-    if (const Status status = declare_routes().status(); !status.ok())
-      Log::error("what a changed file declares beside models is not taken", {{"reason", status.message()}});
-    if (const Status status = declare_graphs(); !status.ok())
-      Log::error("inference graphs of changed files are not taken; those from before are served on",
-                 {{"reason", status.message()}});
-  };
-  route_files_ = std::make_unique<FileWatcher>(std::move(files), declare_again, std::chrono::seconds(1),
-                                               [this] { return graph_places_; });
+  route_files_ = std::make_unique<FileWatcher>(std::move(files), [this] { return declare_again(); });
   route_files_->start();
 }
 

@@ -69,11 +69,14 @@ class Engine {
   std::unique_ptr<ExperimentKeeper> make_experiment_keeper();
   /// Where those keep what they decide; null: nowhere.
   std::function<Result<StateStore*>(bool make)> store_of_decisions();
-  /// Puts in force what the files of the command line declare: routes, rollouts, experiments, and the budgets of devices.
-  /// The files.
+  /// Puts in force what the files of the command line declare: routes, rollouts, experiments, and the budgets of
+  /// devices. The files.
   Result<std::vector<std::string>> declare_routes();
-  /// The same of inference graphs, which lead to models and routes. All or none.
-  Status declare_graphs();
+  /// The same of inference graphs, which lead to models and routes, all or none. `places`: where they come from.
+  /// NOT_FOUND where only models lack.
+  Status declare_graphs(std::vector<std::string>& places);
+  /// Both, once the server runs: what is wrong is logged.
+  FileWatcher::Next declare_again();
   /// Does so again whenever one of them changes, where files decide anything.
   void watch_routes(std::vector<std::string> files);
 
@@ -98,8 +101,8 @@ class Engine {
   std::unique_ptr<LifecycleController> lifecycle_;
   std::unique_ptr<RolloutKeeper> rollout_keeper_;
   std::unique_ptr<ExperimentKeeper> experiment_keeper_;
-  std::vector<std::string> graph_places_;  // the thread's of route_files_, once there is one
-  std::unique_ptr<FileWatcher> route_files_;  // of routes and graphs; null: there are none, or files decide nothing
+  std::string told_of_routes_, told_of_graphs_;  // what was logged last of what is not taken; of that one's thread
+  std::unique_ptr<FileWatcher> route_files_;     // of routes and graphs; null: there are none, or files decide nothing
 };
 
 /// The registry of backends that `config` asks for. `metrics` may be null.

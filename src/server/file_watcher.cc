@@ -9,13 +9,8 @@
 
 namespace modelmill {
 
-FileWatcher::FileWatcher(std::vector<std::string> files, std::function<void()> changed, Duration interval,
-                         std::function<std::vector<std::string>()> more)
-    : files_(std::move(files)),
-      changed_(std::move(changed)),
-      interval_(interval),
-      more_(std::move(more)),
-      stamps_(files_.size()) {
+FileWatcher::FileWatcher(std::vector<std::string> files, Duration interval, std::function<Next()> changed)
+    : files_(std::move(files)), changed_(std::move(changed)), interval_(interval), stamps_(files_.size()) {
   look();
 }
 
@@ -50,6 +45,11 @@ bool FileWatcher::look() {
   return any;
 }
 
+bool FileWatcher::look_settled() {
+  const bool had_changed = std::exchange(has_changed_, look());
+  return had_changed && !has_changed_;
+}
+
 void FileWatcher::add(std::vector<std::string> files) {
   for (std::string& file : files) {
     if (std::find(files_.begin(), files_.end(), file) != files_.end()) continue;
@@ -59,7 +59,7 @@ void FileWatcher::add(std::vector<std::string> files) {
 }
 
 void FileWatcher::watch() {
-  while (true) {
+  for (bool again = false; true;) {
     {
       MutexLock lock(mutex_);
       const TimePoint until = Clock::now() + interval_;
@@ -67,9 +67,10 @@ void FileWatcher::watch() {
       }
       if (stopping_) return;
     }
-    if (!look()) continue;
-    changed_();
-    if (more_) add(more_());
+    if (!look_settled() && !again) continue;
+    Next next = changed_();
+    add(std::move(next.also));
+    again = next.again;
   }
 }
 

@@ -53,6 +53,18 @@ TEST_F(FileWatcherTest, SeesEveryWayInWhichAFileChanges) {
   EXPECT_FALSE(watcher.look());
 }
 
+TEST_F(FileWatcherTest, WhatIsStillBeingWrittenIsWaitedFor) {
+  write("a", "one");
+  FileWatcher watcher({path("a")}, [] {});
+  EXPECT_FALSE(watcher.look_settled());
+  write("a", "a half");
+  EXPECT_FALSE(watcher.look_settled());
+  write("a", "a half, and the other");
+  EXPECT_FALSE(watcher.look_settled());
+  EXPECT_TRUE(watcher.look_settled());
+  EXPECT_FALSE(watcher.look_settled());
+}
+
 /// Kubernetes: tls.crt -> ..data/tls.crt, and ..data is set to another folder.
 TEST_F(FileWatcherTest, LooksThroughLinksOfFolders) {
   for (const char* version : {"v1", "v2"}) {
@@ -105,11 +117,9 @@ TEST_F(FileWatcherTest, LooksAtFurtherFilesThatItIsTold) {
         MutexLock lock(mutex);
         ++calls;
         changed.notify_all();
+        return FileWatcher::Next{{path("a"), path("b")}, calls == 3};
       },
-      std::chrono::milliseconds(1),
-      [this] {
-        return std::vector<std::string>{path("a"), path("b")};
-      });
+      std::chrono::milliseconds(1));
   const auto wait_for = [&](int wanted) {
     MutexLock lock(mutex);
     while (calls < wanted) changed.wait(mutex);
@@ -118,7 +128,7 @@ TEST_F(FileWatcherTest, LooksAtFurtherFilesThatItIsTold) {
   write("a", "another");
   wait_for(2);  // of a, and of b, which is new
   write("b", "another");
-  wait_for(3);
+  wait_for(4);  // and once more, as it is told
 }
 
 TEST_F(FileWatcherTest, EndsAtOnceInTheMiddleOfItsInterval) {

@@ -162,7 +162,7 @@ struct ModelServer::Rep {
   ModelControl& torchserve_control() {
     ModelControl& control = engine.lifecycle().control();
     if (config.torchserve_snapshots.folder.empty()) return control;
-    snapshots.emplace(config.torchserve_snapshots, engine.catalog(), control, engine.lifecycle().workflows());
+    snapshots.emplace(config.torchserve_snapshots, [this] { return engine.lifecycle().registered(); });
     return snapshotting.emplace(control, *snapshots);
   }
 
@@ -218,7 +218,8 @@ struct ModelServer::Rep {
 
   void add_graphs(const std::shared_ptr<tfserving::Observers>& observers) {
     services.add("v2", v2.http(), kserve_v2::http_api_group);
-    tfserving::add_to(services, engine.inference(), http_options(), observers);
+    // Graphs are KServe's, and so is what their steps speak.
+    tfserving::add_to(services, engine.inference(), observed_options(), observers, tfserving::Dialects::kKserveV1);
     // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread changes the environment
     const char* const propagated = std::getenv("PROPAGATE_HEADERS");
     graphs::add_to(router, engine.graphs(),
@@ -235,7 +236,6 @@ struct ModelServer::Rep {
   }
 
   void stop() {
-    if (snapshots && started) snapshots->save("shutdown");
     stopping = true;
     if (keys) keys->remove_file();
     health_watches->look_again();
@@ -243,6 +243,7 @@ struct ModelServer::Rep {
     health_watches->end();
     const TimePoint until = Clock::now() + config.drain_timeout;
     signals.exit_at(until + kUnloadGrace, 1);
+    if (snapshots && started) snapshots->save("shutdown");
     engine.lifecycle().hurry();
     listener->drain(until);
     if (Clock::now() >= until) Log::warning("requests were cut off by --drain-timeout");

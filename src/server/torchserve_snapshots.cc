@@ -5,14 +5,12 @@
 #include <chrono>
 #include <ctime>
 #include <filesystem>
-#include <set>
 #include <system_error>
 #include <utility>
 
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/private_file.h"
-#include "dialect/torchserve/model_version.h"
 
 namespace modelmill {
 namespace {
@@ -45,11 +43,18 @@ void write_seconds(JsonWriter& json, const char* name, const ModelDefinition& de
   if (error == std::errc() && end == text.data() + text.size()) json.field(name, seconds);
 }
 
-void write_version(JsonWriter& json, const ModelVersion& version, const ServedPlace& place, bool is_default) {
-  const ModelDefinition& definition = version.definition();
+/// As its archive has it.
+std::string text_of_version(const RegisteredVersion& version) {
+  for (const auto& [label, number] : version.definition->labels)
+    if (number == version.version && label.find_first_not_of("0123456789.") == std::string::npos) return label;
+  return std::to_string(version.version);
+}
+
+void write_version(JsonWriter& json, const RegisteredVersion& version) {
+  const ModelDefinition& definition = *version.definition;
   const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(definition.batching.max_queue_delay);
-  json.begin_object().field("defaultVersion", is_default).field("marName", place.file);
-  json.field("minWorkers", place.instances.min).field("maxWorkers", place.instances.max);
+  json.begin_object().field("defaultVersion", version.is_default).field("marName", version.file);
+  json.field("minWorkers", version.instances.min).field("maxWorkers", version.instances.max);
   json.field("batchSize", std::max<int64_t>(definition.max_batch_size.value_or(1), 1));
   json.field("maxBatchDelay", int64_t{delay.count()});
   write_seconds(json, "responseTimeout", definition, "execution_timeout_s");
@@ -60,36 +65,38 @@ void write_version(JsonWriter& json, const ModelVersion& version, const ServedPl
 }  // namespace
 
 std::string TorchserveSnapshots::models_json(const std::string& name) const {
-  std::set<std::string> nodes;
-  for (const auto& workflow : workflows_.list())
-    for (const Workflow::Node& node : workflow->nodes) nodes.insert(node.model);
-  JsonWriter models;
+  JsonWriter models, urls;
+  std::string open;  // the model whose versions are being written
   int64_t count = 0;
   models.begin_object();
-  const auto table = catalog_.table();
-  for (const ModelEntry* entry : table->entries()) {
-    if (nodes.contains(entry->name)) continue;
-    const auto* chosen = entry->find(0);
-    bool begun = false;
-    for (const auto& version : entry->versions) {
-      const auto place = control_.place(entry->name, version->version());
-      std::error_code error;
-      if (!place.ok() || !fs::exists(fs::path(config_.model_store) / place->file, error)) continue;
-      if (!std::exchange(begun, true)) models.key(entry->name).begin_object();
-      models.key(torchserve::version_text(*entry, version->version()));
-      write_version(models, *version, *place, chosen != nullptr && *chosen == version);
-      ++count;
+  urls.begin_array();
+  for (const RegisteredVersion& version : registered_()) {
+    std::error_code error;
+    if (!version.url.empty()) {
+      urls.value(version.model + "=" + version.url);
+      continue;
     }
-    if (begun) models.end_object();
+    if (!fs::exists(fs::path(config_.model_store) / version.file, error)) continue;
+    if (version.model != open) {
+      if (!open.empty()) models.end_object();
+      models.key(version.model).begin_object();
+      open = version.model;
+    }
+    models.key(text_of_version(version));
+    write_version(models, version);
+    ++count;
   }
+  if (!open.empty()) models.end_object();
   models.end_object();
+  urls.end_array();
   JsonWriter json;
   json.begin_object().field("name", name).field("modelCount", count).field("created", unix_ms());
-  json.key("models").raw(models.text()).end_object();
+  json.key("models").raw(models.text()).key("urls").raw(urls.text()).end_object();
   return json.take();
 }
 
 void TorchserveSnapshots::save(std::string_view kind) {
+  started_ = true;
   const MutexLock lock(mutex_);
   Status status = make_private_folder(config_.folder);
   std::error_code error;
@@ -112,14 +119,14 @@ void TorchserveSnapshots::save(std::string_view kind) {
 
 ModelControl::Done SnapshottingControl::saving(Done done) {
   return [this, inner = std::move(done)](const Status& status) {
-    if (status.ok()) snapshots_.save("snapshot");
+    if (status.ok()) snapshots_.save_change();
     inner(status);
   };
 }
 
 void SnapshottingControl::add(ModelAddition addition, Added done) {
   inner_.add(std::move(addition), [this, inner = std::move(done)](Result<AddedModel> added) {
-    if (added.ok()) snapshots_.save("snapshot");
+    if (added.ok()) snapshots_.save_change();
     inner(std::move(added));
   });
 }

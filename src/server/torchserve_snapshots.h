@@ -1,36 +1,43 @@
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/mutex.h"
-#include "catalog/catalog.h"
 #include "catalog/model_control.h"
-#include "catalog/workflow_control.h"
+#include "lifecycle/registered_version.h"
 #include "server/torchserve_snapshot_config.h"
 
 namespace modelmill {
 
-/// Writes what is served as TorchServe does: files that it, and --ts-config, can be started with. Models whose archive
-/// is not in the store can't be named there, and workflows' are not, as there. Thread-safe.
+/// Writes what is to be served as TorchServe does: files that it, and --ts-config, can be started with. Models whose
+/// archive is not in the store can't be named there; those from URLs are noted beside, for --ts-config. Thread-safe.
 class TorchserveSnapshots {
  public:
-  TorchserveSnapshots(TorchserveSnapshotConfig config, const Catalog& catalog, const ModelControl& control,
-                      const WorkflowControl& workflows)
-      : config_(std::move(config)), catalog_(catalog), control_(control), workflows_(workflows) {}
+  /// What is to be served, without what is of workflows, which are in no snapshot there.
+  using Registered = std::function<std::vector<RegisteredVersion>()>;
+
+  TorchserveSnapshots(TorchserveSnapshotConfig config, Registered registered)
+      : config_(std::move(config)), registered_(std::move(registered)) {}
 
   /// `kind`: "startup", "snapshot" or "shutdown". A file that can't be written is told of in the log. Blocks on the
   /// disk.
   void save(std::string_view kind);
+  /// Something was changed. Before the startup is saved, that would be of models that happen to be known by then.
+  void save_change() {
+    if (started_) save("snapshot");
+  }
 
  private:
   std::string models_json(const std::string& name) const;
 
   const TorchserveSnapshotConfig config_;
-  const Catalog& catalog_;
-  const ModelControl& control_;
-  const WorkflowControl& workflows_;
+  const Registered registered_;
+  std::atomic<bool> started_{false};
   Mutex mutex_;  // one file at a time, so that the last one says what is so
 };
 

@@ -5,22 +5,22 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <vector>
 
 #include "base/testing/temp_folder.h"
 #include "catalog/testing/no_model_control.h"
 #include "repository/torchserve_properties.h"
-#include "serve/testing/fake_version.h"
 
 namespace modelmill {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
-using ::testing::UnorderedElementsAre;
 
 class FakeControl final : public testing::NoModelControl {
  public:
@@ -31,33 +31,23 @@ class FakeControl final : public testing::NoModelControl {
   }
 };
 
-class FakeWorkflows final : public WorkflowControl {
- public:
-  void add(WorkflowAddition, Added) override {}
-  void remove(const std::string&, Done) override {}
-  std::shared_ptr<const Workflow> find(const std::string&) const override { return nullptr; }
-  std::vector<std::shared_ptr<const Workflow>> list() const override {
-    Workflow workflow{"wf", "wf.war"};
-    workflow.nodes.push_back({"m", "wf__m"});
-    return {std::make_shared<const Workflow>(workflow)};
-  }
-};
-
 class Snapshots : public ::testing::Test {
  protected:
   Snapshots()
       : snapshots_(
             {folder_ / "logs/config", folder_ / "store", {{"model_store", folder_ / "store"}, {"debug", "true"}}},
-            catalog_.catalog(), control_, workflows_) {
-    for (const char* name : {"m", "gone", "wf__m"}) {
-      auto description = testing::simple_description(name);
-      description.definition.max_batch_size = 4;
-      description.definition.batching.max_queue_delay = std::chrono::milliseconds(7);
-      description.definition.parameters["execution_timeout_s"] = "30";
-      catalog_.add(description);
-    }
+            [this] { return registered_; }) {
+    auto definition = std::make_shared<ModelDefinition>();
+    definition->max_batch_size = 4;
+    definition->batching.max_queue_delay = std::chrono::milliseconds(7);
+    definition->parameters["execution_timeout_s"] = "30";
+    definition->labels = {{"stable", 1}, {"1.0", 1}, {"2.0", 2}};
+    registered_ = {{"gone", 1, true, "gone.mar", "", {1, 1, {}}, definition},
+                   {"m", 1, true, "m.mar", "", {2, 3, {}}, definition},
+                   {"m", 2, false, "m2.mar", "", {1, 1, {}}, definition},
+                   {"u", 1, true, "u.mar", "https://h/u.mar", {1, 1, {}}, definition}};
     folder_.write("store/m.mar", "");
-    folder_.write("store/wf__m.mar", "");
+    folder_.write("store/m2.mar", "");
   }
 
   std::vector<std::string> files() const {
@@ -69,9 +59,8 @@ class Snapshots : public ::testing::Test {
   }
 
   const TempFolder folder_;
-  testing::FakeCatalog catalog_;
+  std::vector<RegisteredVersion> registered_;
   FakeControl control_;
-  FakeWorkflows workflows_;
   TorchserveSnapshots snapshots_;
 };
 
@@ -86,9 +75,11 @@ TEST_F(Snapshots, AreReadAsTheyAreWritten) {
   EXPECT_EQ(status.st_mode & 0777, 0600U);
   const auto read = read_torchserve_startup(file, [](const std::string&) { return std::nullopt; });
   ASSERT_TRUE(read.ok()) << read.status().message();
-  // Neither what is not in the store nor what is a workflow's.
-  EXPECT_THAT(read->paths, ElementsAre("m=" + (folder_ / "store/m.mar")));
-  const auto& version = read->models.models.at("m").at("1");
+  // Not what is not in the store.
+  EXPECT_THAT(read->paths,
+              ElementsAre("m=" + (folder_ / "store/m.mar"), "m=" + (folder_ / "store/m2.mar"), "u=https://h/u.mar"));
+  const auto& version = read->models.models.at("m").at("1.0");
+  EXPECT_FALSE(read->models.models.at("m").at("2.0").is_default);
   EXPECT_TRUE(version.is_default);
   EXPECT_EQ(version.layer.instance_range->min, 2);
   EXPECT_EQ(version.layer.instance_range->max, 3);
@@ -101,23 +92,29 @@ TEST_F(Snapshots, AreReadAsTheyAreWritten) {
   const auto properties = parse_properties(text);
   ASSERT_TRUE(properties.ok());
   EXPECT_EQ(properties->at("debug"), "true");
-  EXPECT_THAT(properties->at("model_snapshot"), ::testing::HasSubstr("\"modelCount\":1"));
+  EXPECT_THAT(properties->at("model_snapshot"), ::testing::HasSubstr("\"modelCount\":2"));
 }
 
 TEST_F(Snapshots, FollowEachChange) {
   SnapshottingControl control(control_, snapshots_);
   bool told = false;
+  control.unload({"m"}, [](const Status&) {});
+  EXPECT_FALSE(fs::exists(folder_ / "logs"));  // what is known by then may not be all
+  snapshots_.save("startup");
   control.add({"m.mar"}, [&](const Result<AddedModel>& added) { told = added.ok(); });
   EXPECT_TRUE(told);
   control.unload({"m"}, [](const Status&) {});
   control.withdraw("m", 1, [](const Status& status) { EXPECT_FALSE(status.ok()); });
-  EXPECT_EQ(files().size(), 2U);  // one each, of what was done
-  for (const std::string& name : files()) EXPECT_TRUE(name.ends_with("-snapshot.cfg"));
+  const auto written = files();
+  // One each, of what was done.
+  EXPECT_EQ(std::count_if(written.begin(), written.end(), [](auto& name) { return name.ends_with("-snapshot.cfg"); }),
+            2);
   EXPECT_EQ(control.place("m", 1)->file, "m.mar");
 }
 
 TEST_F(Snapshots, ThatCanNotBeWrittenHarmNothing) {
-  TorchserveSnapshots nowhere({"/proc/none/config", "", {}}, catalog_.catalog(), control_, workflows_);
+  TorchserveSnapshots nowhere({"/proc/none/config", "", {}}, [] { return std::vector<RegisteredVersion>(); });
+  nowhere.save("startup");
   SnapshottingControl control(control_, nowhere);
   bool told = false;
   control.unload({"m"}, [&](const Status& status) { told = status.ok(); });

@@ -4,6 +4,7 @@
 #include <pugixml.hpp>
 #include <utility>
 
+#include "base/percent_text.h"
 #include "base/utc_time.h"
 #include "storage/credential_requests.h"
 #include "storage/json_fields.h"

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/percent_text.h"
 #include "storage/base64.h"
 #include "storage/checksum.h"
 #include "storage/credential_requests.h"

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/percent_text.h"
 #include "storage/google_credentials.h"
 #include "storage/header_text.h"
 #include "storage/range_reader.h"

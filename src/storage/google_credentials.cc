@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/json_text.h"
+#include "base/percent_text.h"
 #include "storage/base64.h"
 #include "storage/credential_requests.h"
 #include "storage/text_file.h"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/percent_text.h"
 #include "storage/aws_credentials.h"
 #include "storage/aws_profile.h"
 #include "storage/aws_signature.h"

@@ -3,6 +3,8 @@
 #include <cctype>
 #include <charconv>
 
+#include "base/percent_text.h"
+
 namespace modelmill {
 namespace {
 

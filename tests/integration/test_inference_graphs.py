@@ -206,7 +206,7 @@ def test_large_bodies(server):
 
 
 def test_dependencies(server):
-    status, error = server.post_json("/v1/models/five:predict", V1)
+    status, error = server.post_json("/kserve/v1/models/five:predict", V1)
     assert status == 400
     assert server.post_json("/graphs/soft", V1) == (200, {"good": by(2), "bad": error})
     assert server.post_json("/graphs/hard", V1) == (400, error)
@@ -300,7 +300,7 @@ def test_a_client_that_goes_away_takes_its_steps_along(serve_gated, gate, tmp_pa
 
 def test_files_that_change(serve, tmp_path):
     save_models(tmp_path / "models")
-    server = serve(tmp_path / "models")
+    server = serve(tmp_path / "models", "--model-control-mode=watch")
     assert server.get_json("/graphs") == {"graphs": []}
     file = tmp_path / "models/g.yaml"
 
@@ -312,11 +312,19 @@ def test_files_that_change(serve, tmp_path):
     wait_until(lambda: server.post_json("/graphs/g", V1) == (200, by(2)), "the graph is there")
     file.write_text(graph("g", ["serviceName: three"]))
     wait_until(lambda: server.post_json("/graphs/g", V1) == (200, by(3)), "it has changed in its place")
-    put(graph("g", ["serviceName: missing"]))
-    wait_until(lambda: "no model, route or ensemble named 'missing'" in server.log(), "it is refused")
+    put(graph("g", ["serviceName: late"]))
+    wait_until(lambda: "no model, route or ensemble named 'late'" in server.log(), "it is refused")
     assert server.post_json("/graphs/g", V1) == (200, by(3))
+    models.save(models.scaled(7), tmp_path / "late.onnx")
+    listing = LISTING.replace("models:\n", f"models:\n  - {{name: late, path: {tmp_path}/late.onnx}}\n", 1)
+    (tmp_path / "models/modelmill.yaml").write_text(listing)
+    wait_until(lambda: server.post_json("/graphs/g", V1) == (200, by(7)), "its model has come")
     file.unlink()
     wait_until(lambda: server.post_json("/graphs/g", V1)[0] == 404, "it is gone")
+    file.write_text("")
+    wait_until(lambda: server.get_json("/graphs") == {"graphs": []}, "an empty file is none")
+    file.write_text(graph("g", ["serviceName: two"]))
+    wait_until(lambda: server.post_json("/graphs/g", V1) == (200, by(2)), "it has one in its place")
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,11 @@ def server(store, tmp_path_factory):
         yield server
 
 
+BYTES = {"content-type": "application/octet-stream"}  # urllib calls whatever it sends a form
+
+
 def ask(server, method, path, body=None, **headers):
-    status, text, _ = server.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+    status, text, _ = server.request(method, path, body, BYTES | {k.replace("_", "-"): v for k, v in headers.items()})
     return status, json.loads(text)
 
 
@@ -147,7 +150,7 @@ def served(server):
 
 def test_nodes_that_follow_each_other(server, served):
     served("chain.war")
-    status, body, headers = server.request("POST", "/wfpredict/chain", b"hello", {"x-user": "me"})
+    status, body, headers = server.request("POST", "/wfpredict/chain", b"hello", {**BYTES, "x-user": "me"})
     assert status == 200 and headers["content-type"] == "application/json"
     told = json.loads(body)
     # What a function or a model gives is bytes to the next one.
@@ -158,7 +161,7 @@ def test_nodes_that_follow_each_other(server, served):
     teller = ask(server, "GET", "/models/chain__teller")[1][0]
     assert (teller["modelUrl"], teller["batchSize"], teller["maxWorkers"]) == ("teller.mar", 4, 1)
     # A node is asked by itself as well.
-    assert server.request("POST", "/predictions/chain__pre_processing", b"x")[1] == b"x!"
+    assert server.request("POST", "/predictions/chain__pre_processing", b"x", BYTES)[1] == b"x!"
 
 
 def test_nodes_side_by_side(server, served):
@@ -188,7 +191,7 @@ def test_a_node_is_asked_again(server, store, served):
     spec = "models:\n  flaky: {url: flaky.mar, retry-attempts: 2}\ndag:\n  flaky: []\n"
     pack_workflow(store, "again", spec, "\n")
     served("again.war")
-    assert server.request("POST", "/wfpredict/again", b"2")[:2] == (200, b"call 3")
+    assert server.request("POST", "/wfpredict/again", b"2", BYTES)[:2] == (200, b"call 3")
     status, said = ask(server, "POST", "/wfpredict/again", b"100")
     assert (status, said["type"], said["message"]) == (500, "InternalServerException", "Error executing flaky")
     assert "call 6 fails" in server.log()
@@ -281,17 +284,16 @@ def test_the_workflow_store_of_a_configuration(store, tmp_path):
     with servers.serving(tmp_path, "--ts-config", file, "--python", VENV) as server:
         assert ask(server, "GET", "/workflows")[1] == {"workflows": []}
         register(server, "url=there.war")
-        assert ask(server, "POST", "/wfpredict/there", b"[1, 1, 1, 1]") == (200, [3.0] * 4)
-        register(server, "url=chain.war", 404)
+        assert ask(server, "POST", "/wfpredict/there", b"[1, 1, 1, 1]", content_type="application/json") == (200, [3.0] * 4)
+        register(server, "url=none.war", 404)
 
 
 def test_keys_of_workflows(store, tmp_path):
     keys = tmp_path / "keys.json"
     options = ["--model-control-mode=explicit", "--torchserve-key-file", keys, "--python", VENV]
-    with servers.serving(tmp_path, store, *options, check_ready=False) as server:
-        servers.wait_until(lambda: "ready" in server.output() or keys.exists(), "keys are made")
+    with servers.serving(tmp_path, store, *options) as server:
         key = {name: {"authorization": f"Bearer {one['key']}"} for name, one in json.loads(keys.read_text()).items()}
         assert server.request("POST", "/workflows?url=fan.war", None, key["inference"])[0] == 400
         assert server.request("POST", "/workflows?url=fan.war", None, key["management"])[0] == 200
-        assert server.request("POST", "/wfpredict/fan", b"[1, 1, 1, 1]", key["management"])[0] == 400
-        assert server.request("POST", "/wfpredict/fan", b"[1, 1, 1, 1]", key["inference"])[0] == 200
+        assert server.request("POST", "/wfpredict/fan", b"[1, 1, 1, 1]", BYTES | key["management"])[0] == 400
+        assert server.request("POST", "/wfpredict/fan", b"[1, 1, 1, 1]", BYTES | key["inference"])[0] == 200

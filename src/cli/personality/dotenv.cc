@@ -120,7 +120,7 @@ class Reader {
   std::string take_plain() {
     size_t end = 0;
     while (end < rest_.size() && rest_[end] != '\n' && rest_[end] != '\r' &&
-           !(rest_[end] == '#' && (end == 0 || is_blank(rest_[end - 1]))))
+           !(rest_[end] == '#' && end > 0 && is_blank(rest_[end - 1])))
       ++end;
     std::string value(rest_.substr(0, end));
     rest_.remove_prefix(end);

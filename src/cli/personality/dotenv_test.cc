@@ -34,6 +34,7 @@ TEST_F(DotenvTest, ValuesAsPythonReadsThem) {
       {"  export A = two words  # comment", "two words"},
       {"a=any case", "any case"},
       {"A=x#y", "x#y"},
+      {"A=  #x # comment", "#x"},
       {"A=", ""},
       {"A", "none"},
       {"# A=1", "none"},

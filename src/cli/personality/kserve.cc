@@ -80,26 +80,28 @@ std::optional<Answer> take(const std::vector<std::string>& arguments, KserveDraf
   return std::nullopt;
 }
 
-/// Nothing but folders, none of which is a version: models that each have a folder of their own.
-bool holds_models(const std::string& path) {
+/// The models of a folder where each has a folder of its own, as NAME=PATH; none where there are files, or versions.
+std::vector<std::string> models_below(const std::string& path) {
   std::error_code error;
-  bool any = false;
+  std::vector<std::string> models;
   for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     if (name.starts_with('.') || name == "lost+found") continue;
     const bool version = std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
     std::error_code unreadable;
-    if (version || !it->is_directory(unreadable)) return false;
-    any = true;
+    if (version || !it->is_directory(unreadable)) return {};
+    models.push_back(name + "=" + it->path().string());
   }
-  return any;
+  std::sort(models.begin(), models.end());
+  return models;
 }
 
 void set_models(KserveDraft& draft, const Environment& environment) {
   ServerConfig& config = draft.launch.config;
   constexpr std::string_view kLocal = "file://";
   if (draft.model_dir.starts_with(kLocal)) draft.model_dir.erase(0, kLocal.size());
-  config.paths = {holds_models(draft.model_dir) ? draft.model_dir : draft.model_name + "=" + draft.model_dir};
+  config.paths = models_below(draft.model_dir);
+  if (config.paths.empty()) config.paths = {draft.model_name + "=" + draft.model_dir};
   config.failed_models = FailedModels::kEnd;
   config.listen_when_loaded = true;
   config.control.mode = ControlMode::kExplicit;

@@ -97,9 +97,11 @@ TEST_F(KserveTest, FlagsAreMapped) {
 
 TEST_F(KserveTest, AFolderOfFoldersHasModelsOfTheirOwnNames) {
   std::filesystem::create_directories(folder_ + "/one/1");
+  std::filesystem::create_directories(folder_ + "/another");
   std::filesystem::create_directories(folder_ + "/lost+found");
   std::ofstream(folder_ + "/.hidden") << "";
-  EXPECT_THAT(launch({"--model_dir=" + folder_}).config.paths, ElementsAre(folder_));
+  EXPECT_THAT(launch({"--model_dir=" + folder_}).config.paths,
+              ElementsAre("another=" + folder_ + "/another", "one=" + folder_ + "/one"));
   std::filesystem::create_directories(folder_ + "/2");
   EXPECT_THAT(launch({"--model_dir=" + folder_}).config.paths, ElementsAre("model=" + folder_));
   std::filesystem::remove(folder_ + "/2");

@@ -84,29 +84,35 @@ Result<Properties> read_source(const std::string& file) {
   return properties;
 }
 
-/// Of the models to load those at URLs, which are PATHs of their own, and those whose file there is not. Both are taken
-/// out of the list.
-struct TakenModels {
-  std::vector<std::string> urls;
+/// The models to load whose file there is not, and those at URLs that may not be loaded; they are taken out of the
+/// list.
+struct LeftOut {
   std::vector<std::string> missing;
+  std::vector<std::string> refused;
 };
 
-TakenModels take_models(Properties& properties) {
-  TakenModels out;
+LeftOut leave_out_models(Properties& properties) {
+  LeftOut out;
   const auto found = properties.find("load_models");
   if (found == properties.end()) return out;
   const fs::path store = properties.find("model_store")->second;
+  const auto allowed = properties.find("allowed_urls");
   std::string rest;
   for (const std::string& model : comma_list(found->second)) {
-    const std::string file = model.substr(model.find('=') + 1);  // all of it without a name
+    const std::string file = url_of_entry(model);  // all of it without a name
     const bool word = strcasecmp(file.c_str(), "all") == 0 || strcasecmp(file.c_str(), "standalone") == 0;
     std::error_code error;
-    if (model.find("://") != std::string::npos)
-      out.urls.push_back(model);
-    else if (!word && !fs::exists(store / file, error))
+    if (is_url_entry(model)) {
+      const auto may = is_allowed_url(file, allowed == properties.end() ? nullptr : &allowed->second);
+      if (file.starts_with("file:") || (may.ok() && !*may)) {
+        out.refused.push_back(file);
+        continue;
+      }
+    } else if (!word && !fs::exists(store / file, error)) {
       out.missing.push_back(file);
-    else
-      rest += (rest.empty() ? "" : ",") + model;
+      continue;
+    }
+    rest += (rest.empty() ? "" : ",") + model;
   }
   if (rest.empty())
     properties.erase(found);
@@ -161,14 +167,16 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   MM_ASSIGN_OR_RETURN(const std::string source, find_source(draft, environment));
   MM_ASSIGN_OR_RETURN(Properties properties, read_source(source));
   const Variables variables = [&environment](const std::string& name) { return environment(name.c_str()); };
+  const bool by_environment = is_true(properties, "enable_envvars_config");
   MM_ASSIGN_OR_RETURN(properties, lay_over(draft, std::move(properties), variables));
   TorchserveSnapshotConfig snapshots;
   if (!draft.no_snapshots) snapshots = {snapshot_folder(environment), properties["model_store"], properties};
   if (!source.empty()) snapshots.properties["tsConfigFile"] = source;
+  if (by_environment) snapshots.properties["enable_envvars_config"] = "true";  // it counts again at the next start
   const bool open = is_true(properties, "enable_model_api");
   const bool any_url = open && !properties.contains("allowed_urls");
   if (any_url) properties["allowed_urls"] = kAnyUrl;
-  const TakenModels models = take_models(properties);
+  const LeftOut left_out = leave_out_models(properties);
   const std::string where = source.empty() ? "the command line" : "file '" + source + "'";
   Result<Properties> with_tls = with_keystore(std::move(properties), variables);
   if (!with_tls.ok()) return with_tls.status().with_context(where);
@@ -186,7 +194,6 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
     config.listen[i].serves = translated->services[i];
   launch.log.debug = config.log_level == LogLevel::kDebug;
   config.paths = {file};
-  config.paths.insert(config.paths.end(), models.urls.begin(), models.urls.end());
   config.control.mode = open ? ControlMode::kExplicit : ControlMode::kNone;
   if (open) config.control.load_models = {"*"};
   config.failed_models = FailedModels::kServeOn;
@@ -203,9 +210,11 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
                                        "/torchserve/workflows",
                                        "/torchserve/token",
                                        "/org.pytorch.serve.grpc.management."};
-  for (const std::string& missing : models.missing)
+  for (const std::string& missing : left_out.missing)
     launch.notices.push_back(
         {"a model is not loaded: there is no '" + missing + "' in the model store", "--models", "see --model-store"});
+  for (const std::string& url : left_out.refused)
+    launch.notices.push_back({"a model is not loaded: '" + url + "' is not allowed", "--models", "see allowed_urls"});
   for (std::string& warning : translated->warnings)
     launch.notices.push_back(
         {std::move(warning), source.empty() ? "the command line" : source, "see the table of its keys"});

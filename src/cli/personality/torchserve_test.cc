@@ -111,13 +111,35 @@ TEST_F(TorchServeTest, ModelsAreLaidOverTheFile) {
   const Launch taken =
       launch({"--ts-config=" + config, "--models", "net.mar", "mine=other.mar", "https://h/x.mar", "none.mar"});
   EXPECT_TRUE(has_notice(taken, "--models"));
-  ASSERT_THAT(taken.config.paths, SizeIs(2));
-  EXPECT_EQ(taken.config.paths[1], "https://h/x.mar");
+  ASSERT_THAT(taken.config.paths, SizeIs(1));
   ASSERT_TRUE(is_torchserve_properties(taken.config.paths[0]));
   const auto startup = read_torchserve_startup(taken.config.paths[0], [](const std::string&) { return std::nullopt; });
   ASSERT_TRUE(startup.ok()) << startup.status().message();
-  EXPECT_THAT(startup->paths, ElementsAre(folder_ + "/store/net.mar", "mine=" + folder_ + "/store/other.mar"));
+  EXPECT_THAT(startup->paths,
+              ElementsAre(folder_ + "/store/net.mar", "mine=" + folder_ + "/store/other.mar", "https://h/x.mar"));
   EXPECT_THAT(startup->models.models, SizeIs(1));
+}
+
+TEST_F(TorchServeTest, UrlsThatAreNotAllowedAreLeftOut) {
+  const std::string config = file("config.properties", "allowed_urls=https://h/.*\n");
+  const Launch taken = launch({"--ts-config=" + config, "--models", "https://h/x.mar", "m=https://other/y.mar"});
+  EXPECT_TRUE(has_notice(taken, "--models"));
+  const auto startup = read_torchserve_startup(taken.config.paths[0], [](const std::string&) { return std::nullopt; });
+  ASSERT_TRUE(startup.ok()) << startup.status().message();
+  EXPECT_THAT(startup->paths, ElementsAre("https://h/x.mar"));
+}
+
+TEST_F(TorchServeTest, SnapshotsAreWrittenUnlessToldOtherwise) {
+  environs_["TS_JOB_QUEUE_SIZE"] = "7";
+  const std::string config = file("config.properties", "enable_envvars_config=true\njob_queue_size=5\n");
+  const Launch taken = launch({"--ts-config=" + config});
+  const TorchserveSnapshotConfig& snapshots = taken.config.torchserve_snapshots;
+  EXPECT_EQ(snapshots.folder, folder_ + "/logs/config");
+  EXPECT_EQ(snapshots.model_store, folder_ + "/store");
+  EXPECT_EQ(snapshots.properties.at("tsConfigFile"), config);
+  // The environment counts at the next start too.
+  EXPECT_EQ(snapshots.properties.at("enable_envvars_config"), "true");
+  EXPECT_EQ(launch({"--ncs"}).config.torchserve_snapshots.folder, "");
 }
 
 TEST_F(TorchServeTest, TheEnvironmentCountsAsThere) {

@@ -149,7 +149,7 @@ TEST_P(AdminTest, ModelsByBothDoors) {
 TEST_P(AdminTest, RoutesByBothDoors) {
   const std::string route =
       R"({"name":"r","split":{"m@1":95.5,"m@2":4.5},"rules":[{"when":"header:x-tier","is":"","to":"m@2"}],)"
-      R"("sticky":"cookie:u","salt":"s","fallback":{"to":["o"],"on":["error"],"timeout":"200000us"},)"
+      R"("sticky":"cookie:u","salt":"s","fallback":{"to":["o"],"on":["timeout"],"timeout":"200000us"},)"
       R"("breaker":{"failures":3,"open":"5000000us","probes":2},)"
       R"("shadow":[{"target":"m@3","share":"10%","examples":0,"compare":{"y":{"kind":"top_k","k":5}}}]})";
   ASSERT_EQ(ask("PUT", "/routes/r", route).status, 200);
@@ -165,7 +165,7 @@ TEST_P(AdminTest, RoutesByBothDoors) {
   typed.set_sticky("cookie:u");
   typed.set_salt("s");
   typed.mutable_fallback()->add_to("o");
-  typed.mutable_fallback()->add_on("error");
+  typed.mutable_fallback()->add_on("timeout");
   typed.mutable_fallback()->set_timeout("200ms");
   typed.mutable_breaker()->set_failures(3);
   v1::RouteShadow& shadow = *typed.add_shadow();
@@ -247,6 +247,9 @@ TEST_P(AdminTest, ExperimentsByBothDoors) {
   EXPECT_EQ(call<v1::OutcomeCounts>("Experiments/SendOutcomes", outcomes)->accepted(), 1);
   EXPECT_EQ(asked().at(0).size(), std::string(R"(outcomes of x {"outcomes":[{"user":"ann","value":0}]})").size() +
                                       5'000 * std::string(R"(,{"user":"a user whose name is long"})").size());
+  for (int i = 0; i < 600'000; ++i) outcomes.add_outcomes()->set_user("a user whose name is long");
+  EXPECT_THAT(call<v1::OutcomeCounts>("Experiments/SendOutcomes", outcomes).status().message(),
+              HasSubstr("16777216 are the most of administration"));
   script_.document =
       R"({"name":"x","definition":{"route":"r","goal":"g","margin":0,"users":10000,"window":"1h"},"arm":null,)"
       R"("results":{"arms":[{"arm":"m@1","rate":0.5,"difference":null},{"arm":"m@2","mean":2,)"

@@ -88,6 +88,9 @@ Result<ActionCall> with_default(const Message& message) {
   return call_of({request.model()}, assignment_json(request));
 }
 
+/// More than 10,000 outcomes, or any route, need.
+constexpr size_t kMostRequestBytes = size_t{16} << 20;
+
 /// A path of HTTP can't be without its names.
 Status check_names(const Action& action, const ActionCall& call) {
   size_t name = 0;
@@ -100,18 +103,27 @@ Status check_names(const Action& action, const ActionCall& call) {
   return ok_status();
 }
 
-/// Answers with the document that the action gives, or its error. Any thread.
-template <typename Response>
-void begin(const Controls& controls, const Action& action, Result<ActionCall> asked,
-           const std::shared_ptr<wire::GrpcCall>& call) {
-  const auto finish = [call](const Status& status) { call->loop().post([call, status] { call->finish(status); }); };
+/// Any thread.
+void finish_on_loop(const std::shared_ptr<wire::GrpcCall>& call, const Status& status) {
+  call->loop().post([call, status] { call->finish(status); });
+}
+
+/// Does what a request asks, and answers with the document that the action gives, or its error. Any thread.
+template <typename Request, typename Response>
+void answer(const Controls& controls, const Action& action, Read read, const std::shared_ptr<wire::GrpcCall>& call,
+            const std::string& by, const Bytes& bytes) {
+  Request request;
+  if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return finish_on_loop(call, invalid_argument("the message does not parse as a " + request.GetTypeName()));
+  Result<ActionCall> asked = read(request);
   const Status status = asked.ok() ? check_names(action, *asked) : asked.status();
-  if (!status.ok()) return finish(status);
-  begin_action(controls, action, *std::move(asked), [call, finish](const Result<std::string>& json) {
+  if (!status.ok()) return finish_on_loop(call, status);
+  asked->by = by;
+  begin_action(controls, action, *std::move(asked), [call](const Result<std::string>& json) {
     Response response;
-    const Status read = json.ok() ? read_document(*json, response) : json.status();
-    if (!read.ok()) return finish(read);
-    call->loop().post([call, bytes = serialise(response)] { call->reply(bytes); });
+    const Status done = json.ok() ? read_document(*json, response) : json.status();
+    if (!done.ok()) return finish_on_loop(call, done);
+    call->loop().post([call, message = serialise(response)] { call->reply(message); });
   });
 }
 
@@ -124,21 +136,23 @@ class Binder {
   void add(const char* name, std::string_view method, std::string_view path, Read read) {
     const Action& action = action_of(method, path);
     bound_.push_back({&action, "/modelmill.admin.v1." + std::string(name)});
-    add_unary_call<Request>(
-        methods_, action.group, bound_.back().method,
-        [controls = controls_, &action, read](const Request& request, const std::shared_ptr<wire::GrpcCall>& call) {
-          const auto asked = [read, by = std::string(peer_address(call->peer()))](const Request& message) {
-            Result<ActionCall> made = read(message);
-            if (made.ok()) made->by = by;
-            return made;
-          };
-          if (controls.offload == nullptr || request.ByteSizeLong() <= kLoopBytes)
-            return begin<Response>(controls, action, asked(request), call);
-          const Status status = run_large(*controls.offload, [controls, &action, asked, request, call] {
-            begin<Response>(controls, action, asked(request), call);
-          });
-          if (!status.ok()) call->finish(status);
-        });
+    const auto start = [controls = controls_, &action, read](const std::shared_ptr<wire::GrpcCall>& call,
+                                                             const Bytes& bytes) {
+      if (bytes.size() > kMostRequestBytes)
+        return call->finish(invalid_argument("the message has " + std::to_string(bytes.size()) + " bytes; " +
+                                             std::to_string(kMostRequestBytes) +
+                                             " are the most of administration; send it in parts"));
+      const std::string by(peer_address(call->peer()));
+      if (controls.offload == nullptr || bytes.size() <= kLoopBytes)
+        return answer<Request, Response>(controls, action, read, call, by, bytes);
+      Controls here = controls;
+      here.offload = nullptr;  // that is where it runs then
+      const Status status = run_large(*controls.offload, [here, &action, read, call, by, bytes] {
+        answer<Request, Response>(here, action, read, call, by, bytes);
+      });
+      if (!status.ok()) call->finish(status);
+    };
+    methods_.add(bound_.back().method, wire::unary_method(start), action.group);
   }
 
   std::vector<ActionMethod> bound() { return std::move(bound_); }

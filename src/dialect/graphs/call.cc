@@ -1,14 +1,16 @@
 #include "dialect/graphs/call.h"
 
 #include <array>
-#include <optional>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
 #include "base/json_text.h"
+#include "base/percent_text.h"
 #include "dialect/graphs/step_exchange.h"
 #include "dialect/http_router.h"
 #include "dialect/invocations/body_form.h"
+#include "dialect/invocations/json_members.h"
 #include "dialect/large_work.h"
 
 namespace modelmill::graphs {
@@ -34,25 +36,11 @@ wire::HttpReply reply_of(Outcome outcome) {
   return reply;
 }
 
-std::string encoded(std::string_view segment) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : segment) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '_' || c == '.' || c == '~';
-    const auto byte = static_cast<unsigned char>(c);
-    if (plain)
-      out += c;
-    else
-      out.append("%").append(1, kHex[byte >> 4U]).append(1, kHex[byte & 15U]);
-  }
-  return out;
-}
-
 /// Services speak one protocol each in KServe; here all speak both, and the body tells which is meant.
 std::string path_for(const std::string& service, const Bytes& body) {
-  const bool v2 = invocations::has_tensors(invocations::form_members(body.view()));
-  return v2 ? "/v2/models/" + encoded(service) + "/infer" : "/v1/models/" + encoded(service) + ":predict";
+  constexpr std::array<std::string_view, 1> kInputs{"inputs"};
+  const bool v2 = invocations::has_tensors(invocations::json_members(body.view(), kInputs));
+  return v2 ? "/v2/models/" + percent_encode(service) + "/infer" : "/v1/models/" + percent_encode(service) + ":predict";
 }
 
 class GraphCall final : public Surroundings, public std::enable_shared_from_this<GraphCall> {
@@ -85,7 +73,7 @@ class GraphCall final : public Surroundings, public std::enable_shared_from_this
     wire::HttpRequest request = step_request(step);
     // Tensors behind the JSON of what a client sent are the step's too, where it gets just that.
     if (const std::string_view length = exchange_->request().header(kTensorsAfter);
-        !length.empty() && body.data() == input_.data() && request.header(kTensorsAfter).empty())
+        !length.empty() && body.data() == input_.data() && body.size() == input_.size())
       request.headers.emplace_back(kTensorsAfter, length);
     request.body = std::move(body);
     wire::Loop& loop = exchange_->loop();
@@ -137,6 +125,8 @@ class GraphCall final : public Surroundings, public std::enable_shared_from_this
     if (over_) return;
     if (!body.ok()) return reply(error_reply(body.status()));
     input_ = *std::move(body);
+    for (const auto& [name, value] : exchange_->request().headers)
+      if (context_->propagated.match(name)) propagated_.emplace_back(name, value);
     const std::shared_ptr<const InferenceGraph> graph(graph_, &graph_->graph());
     RunningPtr running = run_node(graph, graph->root, input_, shared_from_this(),
                                   [self = shared_from_this()](Outcome outcome) { self->answer(std::move(outcome)); });
@@ -156,8 +146,7 @@ class GraphCall final : public Surroundings, public std::enable_shared_from_this
     out.tls = client.tls;
     out.serves = client.serves;
     out.trace = client.trace;
-    for (const auto& [name, value] : client.headers)
-      if (context_->propagated.match(name)) out.headers.emplace_back(name, value);
+    out.headers = propagated_;
     if (out.header("content-type").empty()) out.headers.emplace_back("content-type", "application/json");
     return out;
   }
@@ -192,6 +181,7 @@ class GraphCall final : public Surroundings, public std::enable_shared_from_this
   const TimePoint start_;
   bool over_ = false;
   Bytes input_;
+  std::vector<std::pair<std::string, std::string>> propagated_;  // headers that steps get too
   RunningPtr running_;
   std::unique_ptr<wire::Loop::Timer> timer_;
 };

@@ -16,7 +16,7 @@ namespace modelmill::graphs {
 struct Outcome {
   int status = 200;
   std::string content_type;
-  /// For whoever reads an answer that is not JSON alone.
+  /// What else belongs to the answer.
   std::vector<std::pair<std::string, std::string>> headers = {};
   Bytes body = {};
   /// Why there is no answer; empty: there is one.

@@ -309,6 +309,7 @@ TEST(HeaderPatterns, MatchAsKservesRouterDoes) {
   EXPECT_FALSE(patterns.match("content-type"));
   EXPECT_FALSE(HeaderPatterns("").match("authorization"));
   EXPECT_FALSE(HeaderPatterns(".*").match("content-length"));
+  EXPECT_FALSE(HeaderPatterns(".*").match("inference-header-content-length"));
   EXPECT_FALSE(HeaderPatterns(".*").match(std::string(1000, 'a')));
 }
 

@@ -25,31 +25,29 @@ void ServedGraph::count_answer(bool success, double microseconds) const {
 }
 
 void GraphTable::publish(std::vector<InferenceGraph> graphs, MetricRegistry& metrics) {
-  std::map<std::string, ServedGraphPtr, std::less<>> table;
+  auto table = std::make_shared<Graphs>();
   for (InferenceGraph& graph : graphs) {
     std::string name = graph.name;
-    table.emplace(std::move(name), std::make_shared<const ServedGraph>(std::move(graph), metrics));
+    table->emplace(std::move(name), std::make_shared<const ServedGraph>(std::move(graph), metrics));
   }
-  const bool any = !table.empty();
+  const bool any = !table->empty();
   if (any) any_.store(true, std::memory_order_relaxed);
-  {
-    const MutexLock lock(mutex_);
-    graphs_.swap(table);
-  }
+  graphs_.set(std::move(table));
   if (!any) any_.store(false, std::memory_order_relaxed);
 }
 
 ServedGraphPtr GraphTable::find(std::string_view name) const {
   if (!any()) return nullptr;
-  const MutexLock lock(mutex_);
-  const auto found = graphs_.find(name);
-  return found == graphs_.end() ? nullptr : found->second;
+  const auto graphs = graphs_.get();
+  if (!graphs) return nullptr;
+  const auto found = graphs->find(name);
+  return found == graphs->end() ? nullptr : found->second;
 }
 
 std::vector<ServedGraphPtr> GraphTable::list() const {
   std::vector<ServedGraphPtr> out;
-  const MutexLock lock(mutex_);
-  for (const auto& [name, graph] : graphs_) out.push_back(graph);
+  if (const auto graphs = graphs_.get())
+    for (const auto& [name, graph] : *graphs) out.push_back(graph);
   return out;
 }
 

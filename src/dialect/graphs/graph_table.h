@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/mutex.h"
 #include "model/graph/inference_graph.h"
 #include "runtime/metrics.h"
+#include "runtime/slotted_pointer.h"
 
 namespace modelmill::graphs {
 
@@ -43,9 +43,10 @@ class GraphTable {
   bool any() const { return any_.load(std::memory_order_relaxed); }
 
  private:
+  using Graphs = std::map<std::string, ServedGraphPtr, std::less<>>;
+
   std::atomic<bool> any_{false};
-  mutable Mutex mutex_;
-  std::map<std::string, ServedGraphPtr, std::less<>> graphs_ MM_GUARDED_BY(mutex_);
+  SlottedPointer<Graphs> graphs_;  // null: none yet
 };
 
 }  // namespace modelmill::graphs

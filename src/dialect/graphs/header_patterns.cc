@@ -11,9 +11,18 @@ namespace {
 /// std::regex recurses over what it looks at.
 constexpr size_t kLongestName = 256;
 
-constexpr std::array<std::string_view, 11> kNever{
-    "host", "connection", "content-length", "transfer-encoding", "content-encoding", "accept-encoding",
-    "te",   "expect",     "upgrade",        "keep-alive",        "trailer"};
+constexpr std::array<std::string_view, 12> kNever{"inference-header-content-length",
+                                                  "host",
+                                                  "connection",
+                                                  "content-length",
+                                                  "transfer-encoding",
+                                                  "content-encoding",
+                                                  "accept-encoding",
+                                                  "te",
+                                                  "expect",
+                                                  "upgrade",
+                                                  "keep-alive",
+                                                  "trailer"};
 
 std::string as_written(std::string_view name) {
   std::string out(name);

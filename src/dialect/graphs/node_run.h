@@ -29,6 +29,8 @@ class NodeRun : public Running, public std::enable_shared_from_this<NodeRun> {
   Surroundings& around() const { return *task_.around; }
   bool over() const { return over_; }
 
+  /// Of one child at a time: those before have ended, and what they hold is not wanted any more.
+  void forget_children() { children_.clear(); }
   /// `step(index)`, for people.
   std::string step_text(size_t index) const;
   void start(size_t index, Bytes body, Done done);

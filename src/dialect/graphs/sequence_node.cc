@@ -64,6 +64,7 @@ class SequenceRun final : public NodeRun {
   }
 
   void ask(size_t index, Bytes request) {
+    forget_children();
     start(index, std::move(request),
           [self = self<SequenceRun>(), index](Outcome outcome) { self->answered(index, std::move(outcome)); });
   }

@@ -9,6 +9,7 @@
 #include "base/json_text.h"
 #include "dialect/http_compression.h"
 #include "dialect/method_check.h"
+#include "wire/http_text.h"
 
 namespace modelmill::graphs {
 namespace {
@@ -23,18 +24,18 @@ std::optional<std::string_view> between(std::string_view path, std::string_view 
 }
 
 /// What may be the name of a graph in a request to paths that others have too; empty: nothing may.
-std::string_view name_in(const wire::HttpRequest& request) {
+std::string name_in(const wire::HttpRequest& request) {
   std::string_view path = request.path;
   const bool post = request.method == "POST";
   if (!post && request.method != "GET") return {};
   if (path == "/") {  // as KServe's router is asked
     const std::string_view host = request.header("host");
     const size_t dot = host.find('.');
-    return post && dot != std::string_view::npos ? host.substr(0, dot) : std::string_view();
+    return post && dot != std::string_view::npos ? wire::lower_case(host.substr(0, dot)) : std::string();
   }
-  if (const auto name = between(path, "/v2/models/", post ? "/infer" : "/ready")) return *name;
+  if (const auto name = between(path, "/v2/models/", post ? "/infer" : "/ready")) return std::string(*name);
   if (path.starts_with("/kserve/")) path.remove_prefix(std::string_view("/kserve").size());
-  return between(path, "/v1/models/", post ? ":predict" : "").value_or(std::string_view());
+  return std::string(between(path, "/v1/models/", post ? ":predict" : "").value_or(""));
 }
 
 void write_step(JsonWriter& json, const GraphNode& node, const GraphStep& step) {
@@ -109,14 +110,14 @@ class Service {
 
   bool takes(const wire::HttpRequest& request) const {
     if (!graphs_.any()) return false;
-    const std::string_view name = name_in(request);
+    const std::string name = name_in(request);
     return !name.empty() && graphs_.find(name) != nullptr;
   }
 
   /// A request that takes() has taken.
   void by_name(std::shared_ptr<wire::HttpExchange> exchange) const {
     const wire::HttpRequest& request = exchange->request();
-    const std::string_view name = name_in(request);
+    const std::string name = name_in(request);
     ServedGraphPtr graph = graphs_.find(name);
     if (!graph) return exchange->reply(no_graph(name));
     if (request.method == "POST") return handle_graph(std::move(exchange), std::move(graph), context_);

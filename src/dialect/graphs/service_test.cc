@@ -90,7 +90,7 @@ TEST_F(GraphService, AnswersAtItsPaths) {
     EXPECT_EQ(post(path), answer) << path;
   EXPECT_EQ(post("/v1/models/other:predict"), "200 \"v1\"");
   EXPECT_THAT(post("/graphs/none"), HasSubstr("404 {\"error\":\"there is no graph named 'none'"));
-  const wire::HttpReply by_host = ask(http_request("POST", "/", kV1, {{"host", "g.default.example.com:80"}}));
+  const wire::HttpReply by_host = ask(http_request("POST", "/", kV1, {{"host", "G.default.example.com:80"}}));
   EXPECT_EQ("200 " + joined(by_host.body), answer);
   EXPECT_EQ(header_of(by_host, "Content-Type"), "application/json");
   EXPECT_EQ(ask(http_request("POST", "/", kV1, {{"host", "h.default.example.com"}})).status, 404);

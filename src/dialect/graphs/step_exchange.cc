@@ -22,7 +22,8 @@ Outcome outcome_of(wire::HttpReply reply) {
   for (auto& [name, value] : reply.headers) {
     if (wire::equals_ignoring_case(name, "content-type"))
       out.content_type = std::move(value);
-    else if (wire::equals_ignoring_case(name, "inference-header-content-length"))
+    else if (wire::equals_ignoring_case(name, "inference-header-content-length") ||
+             wire::equals_ignoring_case(name, "retry-after"))
       out.headers.emplace_back(std::move(name), std::move(value));
   }
   out.body = in_one_piece(std::move(reply.body));
@@ -45,9 +46,13 @@ void StepExchange::reply(wire::HttpReply reply) {
   if (!over_) complete(outcome_of(std::move(reply)));
 }
 
-void StepExchange::begin(wire::HttpReply head) { head_ = std::move(head); }
+void StepExchange::begin(wire::HttpReply head) {
+  if (!over_) head_ = std::move(head);
+}
 
-void StepExchange::write(Chunks piece) { std::move(piece.begin(), piece.end(), std::back_inserter(head_.body)); }
+void StepExchange::write(Chunks piece) {
+  if (!over_) std::move(piece.begin(), piece.end(), std::back_inserter(head_.body));
+}
 
 void StepExchange::end() { reply(std::move(head_)); }
 

@@ -7,6 +7,7 @@
 #include "base/percent_text.h"
 #include "dialect/http_router.h"
 #include "dialect/json_input.h"
+#include "dialect/large_work.h"
 #include "dialect/method_check.h"
 
 namespace modelmill::invocations {
@@ -37,11 +38,9 @@ void write_model(JsonWriter& json, const std::string& model, const std::string& 
   json.begin_object().field("modelName", model).field("modelUrl", url).end_object();
 }
 
-struct Load {
-  std::string model, url;
-};
+}  // namespace
 
-Result<Load> read_load(const wire::HttpRequest& request) {
+Result<MultiModel::Load> MultiModel::read_load(const wire::HttpRequest& request) {
   if (request.body.size() > kLoadBytes)
     return invalid_argument("the body has " + std::to_string(request.body.size()) +
                             " bytes; a load has a model_name and a url, in at most " + std::to_string(kLoadBytes));
@@ -53,8 +52,6 @@ Result<Load> read_load(const wire::HttpRequest& request) {
     return invalid_argument("a load has the strings 'model_name' and 'url'");
   return Load{std::string(model), std::string(url)};
 }
-
-}  // namespace
 
 void MultiModel::handle(const Exchange& exchange) {
   const wire::HttpRequest& request = exchange->request();
@@ -73,7 +70,12 @@ void MultiModel::handle(const Exchange& exchange) {
   if (path->size() != 3 || path->back() != "invoke")
     return exchange->reply(error_reply(not_found("no such path: '" + request.path + "'")));
   if (method != "POST") return exchange->reply(wrong_method("POST"));
-  if (!is_ready(model)) return exchange->reply(not_loaded(model));
+  bool ready = false;
+  {
+    const MutexLock lock(mutex_);
+    ready = is_ready(model);
+  }
+  if (!ready) return exchange->reply(not_loaded(model));
   invoke_(exchange, model);
 }
 
@@ -90,7 +92,7 @@ wire::HttpReply MultiModel::list(const wire::HttpRequest& request) const {
   {
     const MutexLock lock(mutex_);
     for (auto it = models_.upper_bound(after); it != models_.end() && next.empty(); ++it) {
-      if (!it->second.ready) continue;
+      if (!is_ready(it->first)) continue;
       if (listed == kMostListed) {
         next = last;
         continue;
@@ -108,17 +110,15 @@ wire::HttpReply MultiModel::list(const wire::HttpRequest& request) const {
 
 wire::HttpReply MultiModel::describe(const std::string& model) const {
   const MutexLock lock(mutex_);
-  const auto found = models_.find(model);
-  if (found == models_.end() || !found->second.ready) return not_loaded(model);
+  if (!is_ready(model)) return not_loaded(model);
   JsonWriter json;
-  write_model(json, model, found->second.url);
+  write_model(json, model, models_.at(model).url);
   return json_reply(200, json.take());
 }
 
 bool MultiModel::is_ready(const std::string& model) const {
-  const MutexLock lock(mutex_);
   const auto found = models_.find(model);
-  return found != models_.end() && found->second.ready;
+  return found != models_.end() && !found->second.under_way && is_served(model);
 }
 
 bool MultiModel::is_served(const std::string& model) const {
@@ -142,24 +142,41 @@ Result<std::string> MultiModel::folder_of(const std::string& url) const {
 
 void MultiModel::load(const Exchange& exchange) {
   const Result<Load> read = read_load(exchange->request());
-  const Result<std::string> folder = read.ok() ? folder_of(read->url) : read.status();
-  if (!folder.ok()) return exchange->reply(failure(400, folder.status().message()));
-  const std::string& model = read->model;
-  bool fresh = !is_served(model);
-  if (fresh) {
-    const MutexLock lock(mutex_);
-    fresh = models_.try_emplace(model, Loaded{read->url}).second;
-  }
-  if (!fresh) return exchange->reply(failure(409, "model '" + model + "' is loaded already"));
+  if (!read.ok()) return exchange->reply(failure(400, read.status().message()));
+  if (offload_ == nullptr) return begin(exchange, *read);
+  const Status taken =
+      run_large(*offload_, [self = shared_from_this(), exchange, load = *read] { self->begin(exchange, load); });
+  if (!taken.ok()) exchange->reply(error_reply(taken));
+}
+
+bool MultiModel::reserve(const Load& load) {
+  if (is_served(load.model)) return false;
+  const MutexLock lock(mutex_);
+  const auto [at, fresh] = models_.try_emplace(load.model, Loaded{load.url});
+  if (!fresh && at->second.under_way) return false;
+  at->second = Loaded{load.url};
+  return true;
+}
+
+/// Any thread.
+void MultiModel::begin(const Exchange& exchange, const Load& load) {
+  const auto refuse = [&](int status, const std::string& message) {
+    exchange->loop().post(
+        [exchange, reply = failure(status, message)]() mutable { exchange->reply(std::move(reply)); });
+  };
+  const Result<std::string> folder = folder_of(load.url);
+  if (!folder.ok()) return refuse(400, folder.status().message());
+  const std::string model = load.model;
+  if (!reserve(load)) return refuse(409, "model '" + model + "' is loaded already");
   ModelAddition addition;
   addition.folder = *folder;
   addition.model = model;
   control_.add(std::move(addition), [self = shared_from_this(), exchange, model](const Result<AddedModel>& added) {
-    if (added.ok()) return self->loaded(exchange, model, ok_status());
-    // What could not be loaded is not known any more.
-    self->control_.unload({model}, [self, exchange, model, status = added.status()](const Status&) {
-      self->loaded(exchange, model, status);
-    });
+    const Status& status = added.status();
+    // What is another's stays; what could not be loaded is not known any more.
+    if (status.ok() || status.code() == Code::kAlreadyExists) return self->loaded(exchange, model, status);
+    self->control_.unload({model},
+                          [self, exchange, model, status](const Status&) { self->loaded(exchange, model, status); });
   });
 }
 
@@ -167,7 +184,7 @@ void MultiModel::loaded(const Exchange& exchange, const std::string& model, cons
   {
     const MutexLock lock(mutex_);
     if (status.ok())
-      models_[model].ready = true;
+      models_[model].under_way = false;
     else
       models_.erase(model);
   }
@@ -179,20 +196,19 @@ void MultiModel::loaded(const Exchange& exchange, const std::string& model, cons
 void MultiModel::unload(const Exchange& exchange, const std::string& model) {
   {
     const MutexLock lock(mutex_);
-    const auto found = models_.find(model);
-    const bool ready = found != models_.end() && found->second.ready;
-    if (!ready) return exchange->reply(not_loaded(model));
-    found->second.ready = false;  // nobody unloads it twice, or loads it meanwhile
+    if (!is_ready(model)) return exchange->reply(not_loaded(model));
+    models_[model].under_way = true;  // nobody unloads it twice, or loads it meanwhile
   }
   control_.unload({model, /*with_members=*/true}, [self = shared_from_this(), exchange, model](const Status& status) {
+    const bool gone = status.ok() || status.code() == Code::kNotFound;
     {
       const MutexLock lock(self->mutex_);
-      if (status.ok())
+      if (gone)
         self->models_.erase(model);
       else
-        self->models_[model].ready = true;
+        self->models_[model].under_way = false;
     }
-    exchange->loop().post([exchange, status] { exchange->reply(status.ok() ? done() : error_reply(status)); });
+    exchange->loop().post([exchange, gone, status] { exchange->reply(gone ? done() : error_reply(status)); });
   });
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "catalog/testing/no_model_control.h"
+#include "dialect/invocations/service.h"
 #include "dialect/testing/fakes.h"
 #include "serve/testing/fake_version.h"
 
@@ -19,12 +20,15 @@ using ::testing::HasSubstr;
 using testing::joined;
 using ::testing::Not;
 
-/// Answers as it is told, at once or when it is let.
+/// Answers as it is told, at once or when it is let, and serves what it has loaded.
 class FakeControl final : public modelmill::testing::NoModelControl {
  public:
+  explicit FakeControl(testing::FakeCatalog& catalog) : catalog_(catalog) {}
+
   void add(ModelAddition addition, Added done) override {
     added.push_back(addition.model + "=" + addition.folder);
     const auto answer = [this, model = addition.model, done = std::move(done)] {
+      if (outcome.ok()) catalog_.add(testing::simple_description(model));
       done(outcome.ok() ? Result<AddedModel>(AddedModel{model, 1}) : Result<AddedModel>(outcome));
     };
     if (!waits) return answer();
@@ -32,13 +36,24 @@ class FakeControl final : public modelmill::testing::NoModelControl {
   }
   void unload(ModelUnload unload, Done done) override {
     unloaded.push_back(unload.model);
+    if (unload_outcome.ok()) take_away(unload.model);
     done(unload_outcome);
+  }
+  void take_away(const std::string& model) {
+    auto table = std::make_shared<ModelTable>();
+    const auto before = catalog_.catalog().table();
+    for (const ModelEntry* entry : before->entries())
+      if (entry->name != model) table->put(before->share(entry->name));
+    catalog_.catalog().publish(table);
   }
 
   Status outcome, unload_outcome;
   bool waits = false;
   std::function<void()> waiting;
   std::vector<std::string> added, unloaded;
+
+ private:
+  testing::FakeCatalog& catalog_;
 };
 
 class MultiModelTest : public ::testing::Test {
@@ -49,7 +64,7 @@ class MultiModelTest : public ::testing::Test {
     fs::create_directories(folder_ + "/other");
     fs::create_directory_symlink(folder_ + "/other", folder_ + "/models/out");
     endpoint_ = std::make_shared<MultiModel>(
-        control_, catalog_.catalog(), std::vector<std::string>{folder_ + "/none", folder_ + "/models"},
+        control_, catalog_.catalog(), nullptr, std::vector<std::string>{folder_ + "/none", folder_ + "/models"},
         [](const MultiModel::Exchange& exchange, const std::string& model) {
           exchange->reply(wire::HttpReply::text(200, "text/plain", "asked " + model));
         });
@@ -70,7 +85,7 @@ class MultiModelTest : public ::testing::Test {
   const std::string folder_ = fs::canonical(::testing::TempDir()).string() + "/multi_model_test";
   testing::LoopThread thread_;
   testing::FakeCatalog catalog_;
-  FakeControl control_;
+  FakeControl control_{catalog_};
   std::shared_ptr<MultiModel> endpoint_;
 };
 
@@ -139,6 +154,24 @@ TEST_F(MultiModelTest, AModelThatIsServedAnywayIsNotTakenAway) {
   EXPECT_TRUE(control_.added.empty() && control_.unloaded.empty());
 }
 
+TEST_F(MultiModelTest, WhatOthersTookAwayIsNotThereAndMayComeAgain) {
+  EXPECT_EQ(load("m", url("m")), "200 {}");
+  control_.take_away("m");
+  EXPECT_EQ(ask("GET", "/models"), R"(200 {"models":[]})");
+  for (const char* path : {"/models/m/invoke", "/models/m"})
+    EXPECT_THAT(ask(path == std::string("/models/m") ? "DELETE" : "POST", path), HasSubstr("404 ")) << path;
+  EXPECT_EQ(load("m", url("m")), "200 {}");
+  EXPECT_EQ(ask("POST", "/models/m/invoke"), "200 asked m");
+  control_.unload_outcome = not_found("gone");
+  EXPECT_EQ(ask("DELETE", "/models/m"), "200 {}");
+}
+
+TEST_F(MultiModelTest, ALoadOfAnothersIsNotEnded) {
+  control_.outcome = already_exists("another loads it");
+  EXPECT_THAT(load("m", url("m")), HasSubstr("409 "));
+  EXPECT_TRUE(control_.unloaded.empty());
+}
+
 TEST_F(MultiModelTest, ManyModelsAreListedInPages) {
   for (int i = 0; i < 205; ++i) EXPECT_EQ(load("m" + std::to_string(1000 + i), url("m")), "200 {}");
   EXPECT_THAT(ask("GET", "/models"), HasSubstr(R"("nextPageToken":"m1099"})"));
@@ -156,6 +189,24 @@ TEST_F(MultiModelTest, OtherPathsAndMethodsAreRefused) {
   EXPECT_THAT(ask("GET", "/models/m/invoke"), HasSubstr("405 "));
   EXPECT_THAT(ask("POST", "/models/m/other"), HasSubstr("404 "));
   EXPECT_THAT(ask("POST", "/models/m/invoke/more"), HasSubstr("404 "));
+}
+
+TEST_F(MultiModelTest, OnlyAskingAModelIsInference) {
+  Inference inference(catalog_.catalog());
+  HttpRouter router;
+  Options options{.server_version = "1.2.3", .ready = [] { return true; }};
+  options.regions = std::make_shared<kserve_v2::SharedRegions>(std::vector<std::string>(), 0);
+  options.multi_model_folders = {folder_};
+  options.control = &control_;
+  add_to(router, inference, std::move(options));
+  const auto group = [&](const char* method, const char* path) {
+    return router.group(testing::http_request(method, path, ""));
+  };
+  EXPECT_EQ(group("POST", "/models/m/invoke"), wire::ApiGroup::kInference);
+  EXPECT_EQ(group("GET", "/models"), wire::ApiGroup::kMetadata);
+  EXPECT_EQ(group("POST", "/models"), wire::ApiGroup::kManagement);
+  EXPECT_EQ(group("DELETE", "/models/m"), wire::ApiGroup::kManagement);
+  EXPECT_EQ(group("DELETE", "/models/invoke"), wire::ApiGroup::kManagement);
 }
 
 }  // namespace

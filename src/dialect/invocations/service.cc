@@ -108,13 +108,14 @@ void add_routes(HttpRouter& router, const CloudRoutes& routes, wire::HttpHandler
 
 ApiGroup group_of_models(const wire::HttpRequest& request) {
   if (request.method == "GET") return ApiGroup::kMetadata;
-  return request.path.ends_with("/invoke") ? ApiGroup::kInference : ApiGroup::kManagement;
+  const bool invokes = request.method == "POST" && request.path.ends_with("/invoke");
+  return invokes ? ApiGroup::kInference : ApiGroup::kManagement;
 }
 
 void add_multi_model(HttpRouter& router, const Options& options, const Handler& handler) {
   if (options.multi_model_folders.empty() || options.control == nullptr) return;
   const auto endpoint = std::make_shared<MultiModel>(
-      *options.control, handler.inference.catalog(), options.multi_model_folders,
+      *options.control, handler.inference.catalog(), options.http.offload, options.multi_model_folders,
       [handler](Exchange exchange, const std::string& model) { handler.ask(std::move(exchange), model); });
   router.add(
       "models", [endpoint](const Exchange& exchange) { endpoint->handle(exchange); }, group_of_models);

@@ -1,12 +1,9 @@
 #include "dialect/kserve_v1/runtime_metrics.h"
 
-#include <array>
+#include "dialect/python_bounds.h"
 
 namespace modelmill::kserve_v1 {
 namespace {
-
-/// Those of Prometheus' client for Python, in seconds.
-constexpr std::array<double, 14> kBounds = {.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10};
 
 double seconds_between(TimePoint from, TimePoint to) {
   return from == TimePoint{} || to <= from ? 0 : static_cast<double>(to_ns(to - from)) / 1e9;
@@ -16,7 +13,7 @@ double seconds_between(TimePoint from, TimePoint to) {
 
 void RuntimeMetrics::answered(const std::string& model, bool explained, const Status& status,
                               const RequestTimes& times) {
-  if (!status.ok() && times.queued == TimePoint{}) return;
+  if (times.queued == TimePoint{}) return;
   const double all = seconds_between(times.queued, times.compute_end);
   const double before = seconds_between(times.compute_start, times.input_end);
   const double after = seconds_between(times.infer_end, times.compute_end);
@@ -25,7 +22,7 @@ void RuntimeMetrics::answered(const std::string& model, bool explained, const St
     const MutexLock lock(mutex_);
     Series& kept = models_[model];
     const auto make = [&](std::shared_ptr<Histogram>& into, const char* name, const char* help) {
-      if (!into) into = registry_.histogram(name, help, {{"model_name", model}}, kBounds);
+      if (!into) into = registry_.histogram(name, help, {{"model_name", model}}, kPythonBounds);
     };
     make(kept.preprocess, "request_preprocess_seconds", "Seconds of preparing a model's inputs.");
     make(kept.predict, "request_predict_seconds", "Seconds of waiting and predicting.");

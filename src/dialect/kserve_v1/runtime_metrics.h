@@ -17,7 +17,7 @@ namespace modelmill::kserve_v1 {
 /// them, the waiting too, is the prediction or explanation. Series of a model last as long as it is known. Thread-safe.
 class RuntimeMetrics final : public InferObserver {
  public:
-  /// What was refused before a model could have it is not counted.
+  /// What was refused, or answered by a route itself, before a model could have it is not counted.
   void answered(const std::string& model, bool explained, const Status& status, const RequestTimes& times) override;
 
   /// In Prometheus' text format.

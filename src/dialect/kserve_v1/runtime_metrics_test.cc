@@ -55,6 +55,7 @@ TEST_F(KserveRuntimeMetrics, AnExplanationIsNoPrediction) {
 
 TEST_F(KserveRuntimeMetrics, AFailureIsNotPostprocessedAndARefusalCountsNowhere) {
   metrics_.answered("m", false, not_found("unknown model"), RequestTimes());
+  metrics_.answered("m", false, ok_status(), RequestTimes());  // by a route
   EXPECT_THAT(page(), IsEmpty());
   metrics_.answered("m", false, internal("it broke"), times());
   EXPECT_THAT(page(), HasSubstr("request_predict_seconds_count{model_name=\"m\"} 1\n"));

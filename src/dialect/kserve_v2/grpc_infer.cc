@@ -42,13 +42,12 @@ class InferCall final : public GrpcInferCall {
   void submit(InferRequestPtr request) override;
   void abandoned() override { inference().cancelled(routed(), model_, version_); }
   Result<Chunks> encode(InferResponse& response) override;
-  Result<Chunks> write(InferResponse& response);
-  Status refusal(const InferResponse& response) const override {
-    tell(response);
-    return response.status;
+  void on_response(InferResponse response, bool final, bool has_response) override {
+    if (has_response) times_ = response.times;
+    GrpcInferCall::on_response(std::move(response), final, has_response);
   }
-  void tell(const InferResponse& response) const {
-    if (observer_) observer_->answered(served_model(), /*explained=*/false, response.status, response.times);
+  void answered(const Status& status) override {
+    if (observer_) observer_->answered(served_model(), /*explained=*/false, status, times_);
   }
   const std::string& served_model() const { return routed() ? routed()->target().model : model_; }
 
@@ -59,6 +58,7 @@ class InferCall final : public GrpcInferCall {
   std::string id_;
   int64_t version_ = 0;
   RequestedOutputs requested_;
+  RequestTimes times_;  // of the answer
   SharedTensors shared_;
 };
 
@@ -73,12 +73,6 @@ void InferCall::submit(InferRequestPtr request) {
 }
 
 Result<Chunks> InferCall::encode(InferResponse& response) {
-  Result<Chunks> written = write(response);
-  if (written.ok()) tell(response);
-  return written;
-}
-
-Result<Chunks> InferCall::write(InferResponse& response) {
   MM_RETURN_IF_ERROR(select_outputs(inference().catalog(), served_model(), requested_, response));
   MM_RETURN_IF_ERROR(shared_.write_outputs(response));
   if (routed()) routed()->describe(response.parameters);

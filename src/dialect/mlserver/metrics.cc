@@ -6,14 +6,13 @@
 #include <vector>
 
 #include "dialect/mlserver/rest_paths.h"
+#include "dialect/passing_exchange.h"
+#include "dialect/python_bounds.h"
 
 namespace modelmill::mlserver {
 namespace {
 
 constexpr std::string_view kService = "inference.GRPCInferenceService";
-
-/// Those of Prometheus' client for Python, in seconds.
-constexpr std::array<double, 14> kBounds = {.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10};
 
 /// What clients write decides which series there are: nothing else does.
 constexpr std::array<std::string_view, 7> kHttpMethods = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"};
@@ -53,46 +52,40 @@ std::string render_models(const Catalog& catalog) {
 
 }  // namespace
 
-/// Passes everything on, and tells the metrics of the answer.
-class ServerMetrics::Counted final : public wire::HttpExchange {
+/// Tells the metrics of the answer.
+class ServerMetrics::Counted final : public PassingExchange {
  public:
   Counted(std::shared_ptr<wire::HttpExchange> inner, ServerMetrics& metrics, std::string route)
-      : inner_(std::move(inner)),
+      : PassingExchange(std::move(inner)),
         metrics_(metrics),
         route_(std::move(route)),
-        in_progress_(metrics.in_progress(inner_->request().method)) {
+        in_progress_(metrics.in_progress(request().method)) {
     in_progress_->add(1);
   }
   ~Counted() override { end_progress(); }  // of a client that went away
 
-  wire::HttpRequest& request() override { return inner_->request(); }
-  wire::Loop& loop() override { return inner_->loop(); }
   void reply(wire::HttpReply reply) override {
     answered(reply.status);
-    inner_->reply(std::move(reply));
+    PassingExchange::reply(std::move(reply));
   }
   void begin(wire::HttpReply head) override {
     status_ = head.status;
-    inner_->begin(std::move(head));
+    PassingExchange::begin(std::move(head));
   }
-  void write(Chunks piece) override { inner_->write(std::move(piece)); }
   void end() override {
     answered(status_);
-    inner_->end();
+    PassingExchange::end();
   }
-  size_t unsent_bytes() const override { return inner_->unsent_bytes(); }
-  void on_abandoned(std::function<void()> callback) override { inner_->on_abandoned(std::move(callback)); }
 
  private:
   void answered(int status) {
-    metrics_.answered(inner_->request().method, route_, status, Clock::now() - start_);
+    metrics_.answered(request().method, route_, status, Clock::now() - start_);
     end_progress();
   }
   void end_progress() {
     if (const auto gauge = std::exchange(in_progress_, nullptr)) gauge->add(-1);
   }
 
-  const std::shared_ptr<wire::HttpExchange> inner_;
   ServerMetrics& metrics_;
   const std::string route_;
   const TimePoint start_ = Clock::now();
@@ -127,8 +120,8 @@ void ServerMetrics::answered(const std::string& method, const std::string& route
       const MetricLabels labels{
           {"method", method}, {"path", route}, {"status_code", std::to_string(status)}, {"app_name", "mlserver"}};
       series.count = registry_.counter(prefix_ + "_requests_total", "Requests over HTTP.", labels);
-      series.time =
-          registry_.histogram(prefix_ + "_request_duration_seconds", "Seconds of requests over HTTP.", labels, kBounds);
+      series.time = registry_.histogram(prefix_ + "_request_duration_seconds", "Seconds of requests over HTTP.", labels,
+                                        kPythonBounds);
     }
     series.count->add();
     histogram = series.time;
@@ -158,7 +151,7 @@ void ServerMetrics::ended(const wire::GrpcCallRecord& call) {
     count->add();
     auto& times = call_times_[name];
     if (!times)
-      times = registry_.histogram("grpc_server_handling_seconds", "Seconds of calls of gRPC.", labels, kBounds);
+      times = registry_.histogram("grpc_server_handling_seconds", "Seconds of calls of gRPC.", labels, kPythonBounds);
     histogram = times;
   }
   histogram->observe(static_cast<double>(call.microseconds) / 1e6);

@@ -68,7 +68,7 @@ class Call {
   }
   /// Any thread.
   void reply_soon(wire::HttpReply reply) const {
-    exchange_->loop().post([call = *this, reply = std::move(reply)] { call.reply(reply); });
+    exchange_->loop().post([call = *this, reply = std::move(reply)]() mutable { call.reply(std::move(reply)); });
   }
   const wire::HttpRequest& request() const { return exchange_->request(); }
 
@@ -158,6 +158,9 @@ class InferCall : public std::enable_shared_from_this<InferCall> {
         encoding_(choose_encoding(exchange_->request().header("accept-encoding"))) {}
 
   void begin(const HttpOptions& options) {
+    exchange_->on_abandoned([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->abandon();
+    });
     if (auto body = decode_on_loop(exchange_->request(), options)) return start(*std::move(body));
     const Status status = run_large(*offload_, [self = shared_from_this(), limit = options.inflate] {
       const wire::HttpRequest& request = self->exchange_->request();
@@ -168,7 +171,12 @@ class InferCall : public std::enable_shared_from_this<InferCall> {
   }
 
  private:
+  void abandon() {
+    gone_ = true;
+    if (const auto run = run_.lock()) run->abandon();
+  }
   void start(Result<Bytes> body) {
+    if (gone_) return;
     if (!body.ok()) return send(failure_reply(body.status()));
     const wire::HttpRequest& request = exchange_->request();
     WorkflowRun::Input input{*std::move(body), std::string(request.header("content-type")), NamedTexts(request.headers),
@@ -176,9 +184,7 @@ class InferCall : public std::enable_shared_from_this<InferCall> {
     const auto run = std::make_shared<WorkflowRun>(
         WorkflowRun::Parts{inference_, exchange_->loop(), offload_, workflow_}, std::move(input),
         [self = shared_from_this()](Result<Answers> answers) { self->finish(std::move(answers)); });
-    exchange_->on_abandoned([weak = std::weak_ptr(run)] {
-      if (const auto running = weak.lock()) running->abandon();
-    });
+    run_ = run;
     run->start();
   }
 
@@ -189,7 +195,7 @@ class InferCall : public std::enable_shared_from_this<InferCall> {
     const bool is_work = answers->size() > 1 || !encoding_.empty();
     if (bytes <= kLoopBytes || !is_work || offload_ == nullptr) return send(make(*answers));
     const Status status = run_large(*offload_, [self = shared_from_this(), answers = *std::move(answers)] {
-      self->exchange_->loop().post([self, reply = self->make(answers)] { self->send(reply); });
+      self->exchange_->loop().post([self, reply = self->make(answers)]() mutable { self->send(std::move(reply)); });
     });
     if (!status.ok()) send(failure_reply(status));
   }
@@ -209,6 +215,8 @@ class InferCall : public std::enable_shared_from_this<InferCall> {
   Offload* const offload_;
   const std::shared_ptr<wire::HttpExchange> exchange_;
   const std::string encoding_;
+  bool gone_ = false;  // the client
+  std::weak_ptr<WorkflowRun> run_;
 };
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "dialect/torchserve/workflow_run.h"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -117,7 +116,6 @@ void WorkflowRun::launch(size_t node) {
   });
   const auto attempt = std::make_shared<Attempt>(shared_from_this(), node, number);
   Question& question = attempt->question();
-  question.headers = input_.headers;
   if (plan.inputs == 0) {
     question.body = input_.body;
     question.content_type = input_.content_type;
@@ -154,7 +152,10 @@ void WorkflowRun::submit(const std::shared_ptr<Attempt>& attempt, VersionPin pin
   request->trace = input_.trace;
   request->cancel = attempt->cancel();
   Question& question = attempt->question();
-  if (workflow_->nodes[attempt->node()].inputs == 1 && takes_bodies(*pin)) question.content_type = kBytes;
+  if (takes_bodies(*pin)) {
+    question.headers = input_.headers;
+    if (workflow_->nodes[attempt->node()].inputs == 1) question.content_type = kBytes;
+  }
   Status status = within_memory([&] { return read_question(question, *pin, *request, attempt->form()); });
   request->times.received = Clock::now();
   if (status.ok() && request->cancelled()) status = cancelled("nobody waits for it any more");
@@ -185,7 +186,7 @@ void WorkflowRun::failed(size_t node, const Status& why) {
 void WorkflowRun::take_answer(size_t node, Bytes body) {
   const Workflow::Node& plan = workflow_->nodes[node];
   nodes_[node].inputs.clear();
-  if (plan.next.empty()) answers_.push_back({plan.name, body});
+  if (plan.next.empty()) nodes_[node].answer = body;
   if (--unanswered_ == 0) return finish(ok_status());
   std::vector<size_t> ready;
   for (const size_t next : plan.next) {
@@ -200,12 +201,11 @@ void WorkflowRun::finish(const Status& status) {
   const Done done = std::exchange(done_, nullptr);
   stop(CancelToken::Reason::kClientGone);
   if (!status.ok()) return done(status);
-  const auto place = [this](const Answer& answer) {
-    return std::find_if(workflow_->nodes.begin(), workflow_->nodes.end(),
-                        [&](const Workflow::Node& node) { return node.name == answer.node; });
-  };
-  std::sort(answers_.begin(), answers_.end(), [&](const Answer& a, const Answer& b) { return place(a) < place(b); });
-  done(std::move(answers_));
+  std::vector<Answer> answers;
+  for (size_t node = 0; node < nodes_.size(); ++node)
+    if (workflow_->nodes[node].next.empty())
+      answers.push_back({workflow_->nodes[node].name, std::move(nodes_[node].answer)});
+  done(std::move(answers));
 }
 
 void WorkflowRun::abandon() {

@@ -59,6 +59,7 @@ class WorkflowRun : public std::enable_shared_from_this<WorkflowRun> {
     bool runs = false;
     std::shared_ptr<CancelToken> cancel;  // of that attempt
     std::unique_ptr<wire::Loop::Timer> timer;
+    Bytes answer;  // of one that nobody follows
   };
 
   void launch(size_t node);
@@ -80,7 +81,6 @@ class WorkflowRun : public std::enable_shared_from_this<WorkflowRun> {
   const Input input_;
   Done done_;  // null once it is over
   std::vector<NodeRun> nodes_;
-  std::vector<Answer> answers_;
   size_t unanswered_;
 };
 

@@ -11,7 +11,7 @@ namespace modelmill {
 namespace {
 
 /// Longer ones are no conditions; what is nested in them is followed by recursion.
-constexpr size_t kLongest = 4096;
+constexpr size_t kLongest = 1024;
 
 Status refused(std::string_view path, const std::string& why) {
   return invalid_argument("GJSON path '" + std::string(path) + "': " + why);

@@ -155,7 +155,7 @@ TEST(GjsonPath, RefusesWhatItDoesNotKnowByItsName) {
       {"a.#(b.#(c==~x)==1)", "'~x' is not known"},
   };
   for (const Case& c : table) EXPECT_THAT(find("{}", c.path), HasSubstr(c.why)) << c.path;
-  EXPECT_THAT(find("{}", std::string(5000, 'a')), HasSubstr("at most 4096"));
+  EXPECT_THAT(find("{}", std::string(5000, 'a')), HasSubstr("at most 1024"));
 }
 
 }  // namespace

@@ -19,44 +19,44 @@ namespace {
 
 using Form = YamlRule::Form;
 
-constexpr std::string_view kKind = "InferenceGraph";
-constexpr std::string_view kApiGroup = "serving.kserve.io/";
-constexpr std::string_view kApiVersion = "serving.kserve.io/v1alpha1";
+constexpr std::string_view kGraphKind = "InferenceGraph";
+constexpr std::string_view kGraphApiGroup = "serving.kserve.io/";
+constexpr std::string_view kGraphApiVersion = "serving.kserve.io/v1alpha1";
 
-constexpr YamlRule kText{.form = Form::kText};
-constexpr YamlRule kSwitch{.form = Form::kSwitch};
-constexpr YamlRule kWeight{.form = Form::kNumber, .least = 0, .most = 100};
-constexpr YamlRule kSeconds{.form = Form::kNumber, .least = 0, .most = 86'400};
-constexpr std::array<std::string_view, 2> kDependencies{"Soft", "Hard"};
-constexpr YamlRule kDependency{.form = Form::kChoice, .choices = kDependencies};
-constexpr std::array<std::string_view, 4> kRouters{"Sequence", "Splitter", "Ensemble", "Switch"};
-constexpr YamlRule kRouter{.form = Form::kChoice, .choices = kRouters};
-constexpr std::array kStepKeys{
-    YamlKey{"name", &kText, ""},
-    YamlKey{"nodeName", &kText, ""},
-    YamlKey{"serviceName", &kText, ""},
-    YamlKey{"serviceUrl", &kText, ""},
-    YamlKey{"data", &kText, ""},
-    YamlKey{"mapPredictionsToInstances", &kSwitch, ""},
-    YamlKey{"weight", &kWeight, ""},
-    YamlKey{"condition", &kText, ""},
-    YamlKey{"dependency", &kDependency, ""},
+constexpr YamlRule kGraphText{.form = Form::kText};
+constexpr YamlRule kGraphSwitch{.form = Form::kSwitch};
+constexpr YamlRule kGraphWeight{.form = Form::kNumber, .least = 0, .most = 100};
+constexpr YamlRule kGraphSeconds{.form = Form::kNumber, .least = 0, .most = 86'400};
+constexpr std::array<std::string_view, 2> kGraphDependencies{"Soft", "Hard"};
+constexpr YamlRule kGraphDependency{.form = Form::kChoice, .choices = kGraphDependencies};
+constexpr std::array<std::string_view, 4> kGraphRouters{"Sequence", "Splitter", "Ensemble", "Switch"};
+constexpr YamlRule kGraphRouter{.form = Form::kChoice, .choices = kGraphRouters};
+constexpr std::array kGraphStepKeys{
+    YamlKey{"name", &kGraphText, ""},
+    YamlKey{"nodeName", &kGraphText, ""},
+    YamlKey{"serviceName", &kGraphText, ""},
+    YamlKey{"serviceUrl", &kGraphText, ""},
+    YamlKey{"data", &kGraphText, ""},
+    YamlKey{"mapPredictionsToInstances", &kGraphSwitch, ""},
+    YamlKey{"weight", &kGraphWeight, ""},
+    YamlKey{"condition", &kGraphText, ""},
+    YamlKey{"dependency", &kGraphDependency, ""},
 };
-constexpr YamlRule kStep{.form = Form::kGroup, .keys = kStepKeys};
-constexpr YamlRule kSteps{.form = Form::kList, .least = 1, .item = &kStep};
-constexpr std::array kNodeKeys{
-    YamlKey{"routerType", &kRouter, "", true},
-    YamlKey{"steps", &kSteps, "", true},
+constexpr YamlRule kGraphStep{.form = Form::kGroup, .keys = kGraphStepKeys};
+constexpr YamlRule kGraphSteps{.form = Form::kList, .least = 1, .item = &kGraphStep};
+constexpr std::array kGraphNodeKeys{
+    YamlKey{"routerType", &kGraphRouter, "", true},
+    YamlKey{"steps", &kGraphSteps, "", true},
 };
-constexpr YamlRule kNode{.form = Form::kGroup, .keys = kNodeKeys};
-constexpr YamlRule kNodes{.form = Form::kMap, .item = &kNode};
-constexpr std::array kTimeoutKeys{
-    YamlKey{"serverRead", &kSeconds, ""},
-    YamlKey{"serverWrite", &kSeconds, ""},
-    YamlKey{"serverIdle", &kSeconds, ""},
-    YamlKey{"serviceClient", &kSeconds, ""},
+constexpr YamlRule kGraphNode{.form = Form::kGroup, .keys = kGraphNodeKeys};
+constexpr YamlRule kGraphNodes{.form = Form::kMap, .item = &kGraphNode};
+constexpr std::array kGraphTimeoutKeys{
+    YamlKey{"serverRead", &kGraphSeconds, ""},
+    YamlKey{"serverWrite", &kGraphSeconds, ""},
+    YamlKey{"serverIdle", &kGraphSeconds, ""},
+    YamlKey{"serviceClient", &kGraphSeconds, ""},
 };
-constexpr YamlRule kTimeouts{.form = Form::kGroup, .keys = kTimeoutKeys};
+constexpr YamlRule kGraphTimeouts{.form = Form::kGroup, .keys = kGraphTimeoutKeys};
 
 constexpr std::array<std::string_view, 10> kOfKubernetes{
     "resources",   "affinity",    "minReplicas",  "maxReplicas", "scaleTarget",
@@ -83,16 +83,16 @@ class Reader {
   void read(const YAML::Node& root) {
     const size_t before = out_.problems.size();
     graph_.place = place(root);
-    if (const YAML::Node version = root["apiVersion"]; text_of(version) != kApiVersion)
+    if (const YAML::Node version = root["apiVersion"]; text_of(version) != kGraphApiVersion)
       wrong(version.IsDefined() ? version : root, "an InferenceGraph of apiVersion '" + text_of(version) +
-                                                      "' is not known; write it as " + std::string(kApiVersion));
+                                                      "' is not known; write it as " + std::string(kGraphApiVersion));
     read_name(root);
     const YAML::Node spec = root["spec"];
     if (!spec.IsDefined() || !spec.IsMap()) return wrong(root, "'spec' is missing; it is a group with the key nodes");
     check_spec(spec);
     const YAML::Node nodes = spec["nodes"];
     if (!nodes.IsDefined()) return wrong(spec, "'spec.nodes' is missing; it is names, each with routerType and steps");
-    check_yaml(nodes, kNodes, "spec.nodes", file_, out_.problems);
+    check_yaml(nodes, kGraphNodes, "spec.nodes", file_, out_.problems);
     if (out_.problems.size() != before) return;
     graph_.timeout = seconds_of(spec["timeout"]);
     if (const YAML::Node timeouts = spec["routerTimeouts"]; timeouts.IsDefined())
@@ -118,7 +118,7 @@ class Reader {
   void read_name(const YAML::Node& root) {
     const YAML::Node metadata = root["metadata"];
     const YAML::Node name = metadata.IsDefined() && metadata.IsMap() ? metadata["name"] : YAML::Node();
-    graph_.name = name.IsScalar() ? name.Scalar() : "";
+    graph_.name = text_of(name);
     if (graph_.name.empty())
       wrong(root, "'metadata.name' is missing; the graph is asked for by it");
     else if (!is_graph_name(graph_.name))
@@ -133,9 +133,9 @@ class Reader {
       if (std::find(kOfKubernetes.begin(), kOfKubernetes.end(), key) != kOfKubernetes.end()) {
         without_effect(entry.first, "the graph runs in this server, which Kubernetes places as a whole");
       } else if (key == "timeout") {
-        check_yaml(entry.second, kSeconds, "spec.timeout", file_, out_.problems);
+        check_yaml(entry.second, kGraphSeconds, "spec.timeout", file_, out_.problems);
       } else if (key == "routerTimeouts") {
-        check_yaml(entry.second, kTimeouts, "spec.routerTimeouts", file_, out_.problems);
+        check_yaml(entry.second, kGraphTimeouts, "spec.routerTimeouts", file_, out_.problems);
         for (const auto& inside : entry.second.IsMap() ? entry.second : YAML::Node(YAML::NodeType::Map))
           if (const std::string name = text_of(inside.first); name.starts_with("server"))
             without_effect(inside.first, "this server's own limits hold for its connections");
@@ -155,10 +155,10 @@ class Reader {
       GraphNode& node = graph_.nodes.emplace_back();
       node.name = entry.first.Scalar();
       node.place = place(entry.first);
-      const auto router = std::find(kRouters.begin(), kRouters.end(), entry.second["routerType"].Scalar());
+      const auto router = std::find(kGraphRouters.begin(), kGraphRouters.end(), entry.second["routerType"].Scalar());
       constexpr std::array kOf{GraphRouter::kSequence, GraphRouter::kSplitter, GraphRouter::kEnsemble,
                                GraphRouter::kSwitch};
-      node.router = kOf[static_cast<size_t>(router - kRouters.begin())];
+      node.router = kOf[static_cast<size_t>(router - kGraphRouters.begin())];
     }
     const auto root = numbers.find("root");
     if (root == numbers.end())
@@ -173,9 +173,10 @@ class Reader {
     int weights = 0;
     for (const auto& entry : steps) {
       GraphStep step = read_step(entry, numbers, node);
-      if (!step.name.empty() && !names.insert(step.name).second)
-        wrong(entry,
-              in_graph() + "node '" + node.name + "' has two steps named '" + step.name + "'; rename one of them");
+      // In an ensemble's answer a step without a name goes by its number.
+      const std::string key = node.router == GraphRouter::kEnsemble ? answer_key(step, node.steps.size()) : step.name;
+      if (!key.empty() && !names.insert(key).second)
+        wrong(entry, in_graph() + "node '" + node.name + "' has two steps named '" + key + "'; rename one of them");
       if (node.router == GraphRouter::kSplitter && !entry["weight"].IsDefined())
         wrong(entry, in_graph() + "a step of the splitter '" + node.name + "' has no 'weight'; it is its percentage");
       weights += step.weight;
@@ -262,7 +263,7 @@ bool has_graphs(std::string_view text) {
     const auto is_around = [](char c) { return c == ' ' || c == '\t' || c == '"' || c == '\''; };
     while (!value.empty() && is_around(value.front())) value.remove_prefix(1);
     while (!value.empty() && is_around(value.back())) value.remove_suffix(1);
-    if (value == kKind) return true;
+    if (value == kGraphKind) return true;
   }
   return false;
 }
@@ -271,9 +272,9 @@ GraphDocuments read_graph_documents(std::string_view text, const std::string& fi
   GraphDocuments out;
   try {
     for (const YAML::Node& root : YAML::LoadAll(std::string(text))) {
-      if (!root.IsMap() || text_of(root["kind"]) != kKind) continue;
+      if (!root.IsMap() || text_of(root["kind"]) != kGraphKind) continue;
       const std::string version = text_of(root["apiVersion"]);
-      if (version.empty() || version.starts_with(kApiGroup)) Reader(file, out).read(root);
+      if (version.empty() || version.starts_with(kGraphApiGroup)) Reader(file, out).read(root);
     }
   } catch (const YAML::Exception& e) {
     out.problems.push_back(

@@ -99,6 +99,8 @@ TEST(GraphDocument, RefusesWithThePlaceWhatCantBeRun) {
       {"    root: {routerType: Sequence, steps: [{nodeName: b}]}\n", "no node named 'b'"},
       {"    root: {routerType: Sequence, steps: [{serviceName: a, name: x}, {serviceName: b, name: x}]}\n",
        "two steps named 'x'"},
+      {"    root: {routerType: Ensemble, steps: [{serviceName: a, name: '1'}, {serviceName: b}]}\n",
+       "two steps named '1'"},
       {"    root: {routerType: Splitter, steps: [{serviceName: a, weight: 20}, {serviceName: b, weight: 70}]}\n",
        "g.yaml:6:5: graph 'g': the weights of the splitter 'root' are 90 together, but must be 100"},
       {"    root: {routerType: Splitter, steps: [{serviceName: a, weight: 100}, {serviceName: b}]}\n",
@@ -115,6 +117,10 @@ TEST(GraphDocument, RefusesWithThePlaceWhatCantBeRun) {
                          "spec: {nodes: {root: {routerType: Sequence, steps: [{serviceName: a}]}}}\n"),
               HasSubstr("g.yaml:2:13: an InferenceGraph of apiVersion 'serving.kserve.io/v2' is not known"));
   EXPECT_THAT(problem_of("kind: InferenceGraph\n  x: [\n"), HasSubstr("not YAML"));
+  for (const char* metadata : {"", "metadata: {namespace: x}\n", "metadata: x\n"})
+    EXPECT_THAT(problem_of("kind: InferenceGraph\napiVersion: serving.kserve.io/v1alpha1\n" + std::string(metadata) +
+                           "spec: {nodes: {root: {routerType: Sequence, steps: [{serviceName: a}]}}}\n"),
+                HasSubstr("g.yaml:1:1: 'metadata.name' is missing"));
 }
 
 TEST(GraphDocument, RefusesNamesThatKubernetesWould) {

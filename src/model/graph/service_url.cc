@@ -1,5 +1,6 @@
 #include "model/graph/service_url.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
