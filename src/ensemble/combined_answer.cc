@@ -81,6 +81,8 @@ MemberAnswers answers_to_remember(const EnsemblePlan& plan, std::shared_ptr<cons
   const EnsemblePlan::Combined& output = plan.combination.outputs[plan.combination.learned_output];
   MemberAnswers out;
   out.members = std::move(names);
+  out.combiner = plan.combination.combiner;
+  out.output = output.name;
   for (const size_t step : ended.took_part) {
     const std::optional<Tensor>& tensor = ended.tensors[output.tensors[step]];
     if (!tensor) continue;
