@@ -136,9 +136,9 @@ void WeightKeeper::look() {
     LearnedCombination& one = it->second;
     const Status status = one.is_dirty ? write(name, one) : follow(name, one);
     std::string problem = status.message();
-    if (!problem.empty() && problems_[name] != problem)
+    if (!problem.empty() && one.problem != problem)
       Log::error("the weights of an ensemble can't be kept", {{"model", name}, {"reason", problem}});
-    problems_[name] = std::move(problem);
+    one.problem = std::move(problem);
     // It is not loaded any more; what was learned is written, and comes back with it.
     if (one.shared.use_count() == 1 && !one.is_dirty) {
       records_.release(name);

@@ -38,6 +38,7 @@ struct LearnedCombination {
   std::vector<uint64_t> took_part;  // how often, by member
   double own_loss = 0;              // sum of the means of the losses by the weights that there were
   uint64_t learned = 0;             // how often that was: some of its members were there still
+  std::string problem;              // that the log was told of last
   std::shared_ptr<CombinationWeights> shared;
   std::vector<std::shared_ptr<Gauge>> gauges;  // by member
   std::array<std::shared_ptr<Counter>, kFeedbackCounts> counters;
@@ -108,7 +109,6 @@ class WeightKeeper final : public WeightControl {
   Mutex mutex_;
   WeightRecords records_ MM_GUARDED_BY(mutex_);
   std::map<std::string, LearnedCombination> combinations_ MM_GUARDED_BY(mutex_);
-  std::map<std::string, std::string> problems_ MM_GUARDED_BY(mutex_);  // that the log was told of last, by name
 
   Steward steward_;  // last: it uses the others
 };
