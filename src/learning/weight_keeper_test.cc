@@ -245,7 +245,7 @@ TEST(WeightKeeperTest, MeanLossesAreOfWhatWasLearned) {
   server.load(plan_of({"c", "d"}));
   server.answer("2", {1, 1});
   server.tell(R"([{"id": "1", "label": 2}, {"id": "2", "label": 2}])");
-  EXPECT_THAT(server->show("e").value(), HasSubstr(R"("mean_loss":1,"feedback":{"counted":2)"))
+  EXPECT_THAT(server->show("e").value(), HasSubstr(R"("mean_loss":1.0,"feedback":{"counted":2)"))
       << "the members of the first have gone";
 }
 
