@@ -11,7 +11,7 @@ constexpr size_t kEntryBytes = 128;
 }  // namespace
 
 size_t MemberAnswers::byte_size() const {
-  size_t bytes = sizeof *this + took_part.size() * sizeof(size_t) + shape.size() * sizeof(int64_t);
+  size_t bytes = sizeof *this + took_part.size() * sizeof(size_t) + shape.size() * sizeof(int64_t) + output.size();
   for (const std::string& one : data) bytes += sizeof one + one.size();
   return bytes;
 }
@@ -54,6 +54,14 @@ void AnswerMemory::mark_counted(uint64_t id) {
   gone = std::exchange(entry.answers, nullptr);
   bytes_ -= entry.bytes - kEntryBytes;
   entry.bytes = kEntryBytes;
+}
+
+void AnswerMemory::clear() {
+  Entries gone;  // freed without the lock
+  const MutexLock lock(mutex_);
+  gone.swap(entries_);
+  by_id_.clear();
+  bytes_ = 0;
 }
 
 size_t AnswerMemory::size() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "model/ensemble_definition.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
@@ -21,6 +22,9 @@ struct MemberAnswers {
   DataType dtype = DataType::kInvalid;
   Shape shape;
   std::vector<std::string> data;  // by took_part: the tensor's bytes
+  /// What became of them: another configuration of the ensemble may combine otherwise, or learn of another output.
+  Combiner combiner = Combiner::kAverage;
+  std::string output = {};
 
   size_t byte_size() const;
 };
@@ -45,6 +49,7 @@ class AnswerMemory {
   Found find(uint64_t id) const;
   /// From now on the id is known as one that was counted, until it leaves; its answers are gone.
   void mark_counted(uint64_t id);
+  void clear();
 
   size_t size() const;
   size_t byte_size() const;

@@ -34,6 +34,17 @@ TEST(AnswerMemoryTest, RemembersUntilItIsCounted) {
   EXPECT_EQ(memory.size(), 1U);
 }
 
+TEST(AnswerMemoryTest, NothingIsLeftOfWhatIsCleared) {
+  AnswerMemory memory(3);
+  for (uint64_t id = 0; id < 5; ++id) memory.put(id, answers_of(4));
+  memory.clear();
+  EXPECT_EQ(memory.size(), 0U);
+  EXPECT_EQ(memory.byte_size(), 0U);
+  EXPECT_EQ(memory.find(4).known, Known::kUnknown);
+  memory.put(4, answers_of(4));
+  EXPECT_EQ(memory.find(4).known, Known::kWaits);
+}
+
 TEST(AnswerMemoryTest, TheOldestLeaveByCount) {
   AnswerMemory memory(3);
   for (uint64_t id = 0; id < 10; ++id) memory.put(id, answers_of(4));

@@ -25,7 +25,7 @@ struct WeightTable {
 };
 
 /// Where the planes meet over the weights of one combination: the control plane says how they are, requests read them
-/// and leave what the members said to them. As long as there is nothing to say it costs a request two relaxed loads.
+/// and leave what the members said to them. As long as there is nothing to say it costs a request two atomic loads.
 /// Thread-safe.
 class CombinationWeights {
  public:
@@ -38,7 +38,7 @@ class CombinationWeights {
   void publish(std::shared_ptr<const WeightTable> table) {
     const MutexLock lock(mutex_);
     has_table_.store(table != nullptr, std::memory_order_release);
-    table_ = std::move(table);
+    table_.swap(table);  // the old one is freed without the lock
   }
 
   /// Whether answers are to be remembered.

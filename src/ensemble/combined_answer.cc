@@ -80,7 +80,13 @@ MemberAnswers answers_to_remember(const EnsemblePlan& plan, std::shared_ptr<cons
                                   const EndedSteps& ended) {
   const EnsemblePlan::Combined& output = plan.combination.outputs[plan.combination.learned_output];
   MemberAnswers out;
+  size_t bytes = 0;
+  for (const size_t step : ended.took_part)
+    if (const std::optional<Tensor>& tensor = ended.tensors[output.tensors[step]]) bytes += tensor->byte_size();
+  if (bytes > AnswerMemory::kMostBytes) return out;  // not to be kept, so not to be copied
   out.members = std::move(names);
+  out.combiner = plan.combination.combiner;
+  out.output = output.name;
   for (const size_t step : ended.took_part) {
     const std::optional<Tensor>& tensor = ended.tensors[output.tensors[step]];
     if (!tensor) continue;

@@ -31,6 +31,7 @@ Status combine_answers(const EnsemblePlan& plan, const InferRequest& request, co
                        const WeightTable* table, InferResponse& response);
 
 /// What is to be remembered of an answer, until somebody tells what would have been right. `names` are the steps'.
+/// Nothing of what is more than can be remembered; it takes the place of what was known by the id all the same.
 MemberAnswers answers_to_remember(const EnsemblePlan& plan, std::shared_ptr<const std::vector<std::string>> names,
                                   const EndedSteps& ended);
 

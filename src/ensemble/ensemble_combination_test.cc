@@ -187,8 +187,25 @@ TEST_F(EnsembleRunTest, WhatMembersSaidIsRememberedWhereItIsWanted) {
   EXPECT_THAT(found.answers->took_part, ElementsAre(0U, 2U));
   EXPECT_EQ(found.answers->dtype, DataType::kFp32);
   EXPECT_EQ(found.answers->shape, Shape{1});
+  EXPECT_EQ(found.answers->combiner, Combiner::kWeighted);
+  EXPECT_EQ(found.answers->output, "y");
   const float eight = 8;
   EXPECT_EQ(found.answers->data.at(1), std::string(reinterpret_cast<const char*>(&eight), sizeof eight));
+}
+
+TEST_F(EnsembleRunTest, WhatCanNotBeRememberedIsNotCopied) {
+  const auto plan = combination(3, {}, Combiner::kWeighted);
+  const auto names = std::make_shared<const std::vector<std::string>>(std::vector<std::string>{"a", "b", "c"});
+  EndedSteps ended;
+  ended.took_part = {0, 1, 2};
+  const Bytes chunk = Bytes::copy_of(std::string(size_t{1} << 20, 'x'));
+  Tensor tensor{"y", DataType::kUint8, {21 << 20}, {}};
+  for (int i = 0; i < 21; ++i) tensor.data.push_back(chunk);
+  ended.tensors.assign(plan->tensors.size(), tensor);
+  EXPECT_EQ(answers_to_remember(*plan, names, ended).data.size(), 3U);
+  tensor.data.push_back(chunk);
+  ended.tensors.assign(plan->tensors.size(), tensor);
+  EXPECT_THAT(answers_to_remember(*plan, names, ended).data, IsEmpty()) << "66 MiB";
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include "ensemble/step_condition.h"
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <string_view>
 
+#include "tensor/float16.h"
 #include "tensor/float_element.h"
 
 namespace modelmill {
@@ -42,6 +45,17 @@ double number_at(const Bytes& bytes, DataType dtype, size_t i) {
     case DataType::kInt64: return read<int64_t>(bytes, i);
     default: return float_at(bytes, dtype, i);
   }
+}
+
+/// The number as elements of the type have it, so that 0.1 equals what a model means by it; as it is where the type's
+/// numbers don't go so far.
+double as_element(double number, DataType dtype) {
+  if (std::abs(number) > static_cast<double>(std::numeric_limits<float>::max())) return number;
+  double rounded = number;
+  if (dtype == DataType::kFp32) rounded = static_cast<double>(static_cast<float>(number));
+  if (dtype == DataType::kFp16) rounded = half_to_float(float_to_half(static_cast<float>(number)));
+  if (dtype == DataType::kBf16) rounded = bfloat16_to_float(float_to_bfloat16(static_cast<float>(number)));
+  return std::isfinite(rounded) ? rounded : number;
 }
 
 /// What all elements together make of it, as they come.
@@ -85,8 +99,9 @@ Result<bool> condition_holds(const StepCondition& condition, const Tensor* tenso
   if (bytes.size() < count * dtype_size(tensor->dtype))
     return internal("tensor '" + condition.tensor + "' has fewer bytes than its shape says");
   Reduced reduced(condition.reduction);
+  const double than = as_element(condition.number, tensor->dtype);
   for (size_t i = 0; i < count && !reduced.is_decided(); ++i)
-    reduced.add(is_true(condition.test, number_at(bytes, tensor->dtype, i), condition.number));
+    reduced.add(is_true(condition.test, number_at(bytes, tensor->dtype, i), than));
   return reduced.result();
 }
 

@@ -71,6 +71,19 @@ TEST(StepConditionTest, KnowsAllTypes) {
   EXPECT_TRUE(holds(number(Compare::kEquals, 1.5), one<uint16_t>(DataType::kBf16, 0x3FC0)));
 }
 
+TEST(StepConditionTest, NumbersAreThoseOfTheTensorsType) {
+  EXPECT_TRUE(holds(number(Compare::kEquals, 0.1), floats("t", {0.1F})));
+  EXPECT_FALSE(holds(number(Compare::kDiffers, 0.1), floats("t", {0.1F})));
+  EXPECT_TRUE(holds(number(Compare::kAtLeast, 0.9), floats("t", {0.9F})));
+  EXPECT_TRUE(holds(number(Compare::kAtMost, 0.1), floats("t", {0.1F})));
+  EXPECT_TRUE(holds(number(Compare::kEquals, 0.1), one<uint16_t>(DataType::kFp16, 0x2E66)));
+  EXPECT_TRUE(holds(number(Compare::kEquals, 0.1), one<uint16_t>(DataType::kBf16, 0x3DCD)));
+  EXPECT_FALSE(holds(number(Compare::kEquals, 0.1), one<double>(DataType::kFp64, 0.1F)));
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_FALSE(holds(number(Compare::kEquals, 1e300), floats("t", {infinity}))) << "it goes beyond the type";
+  EXPECT_TRUE(holds(number(Compare::kAbove, 1e5), one<uint16_t>(DataType::kFp16, 0x7C00)));
+}
+
 TEST(StepConditionTest, ComparesTexts) {
   const StepCondition german{"t", Compare::kEquals, 0, "de", true, Reduction::kAll};
   const auto texts = [](const std::string& bytes, int64_t count) {

@@ -14,15 +14,16 @@ struct HedgeSettings {
 inline constexpr double kLeastWeight = 1e-12;
 
 /// One round of Hedge (Freund and Schapire, *A decision-theoretic generalization of on-line learning and an application
-/// to boosting*, 1997): a weight shrinks by exp(-rate * loss), losses being from 0 to 1. Then each gives a part of
-/// itself to all alike, which is the fixed share of Herbster and Warmuth (*Tracking the best expert*, 1998), as large
-/// as keeps every weight at the floor. `weights` sum to 1, before and after. `awake` are the places of those that have
-/// a loss; what the others have together stays (Freund, Schapire, Singer and Warmuth, *Using and combining predictors
-/// that specialize*, 1997), but for the share. Pure.
+/// to boosting*, 1997): a weight shrinks by exp(-rate * loss), losses being from 0 to 1. Weights below the floor are
+/// then lifted to it. `weights` sum to 1, before and after. `awake` are the places of those that have a loss; the
+/// others stay as they are (Freund, Schapire, Singer and Warmuth, *Using and combining predictors that specialize*,
+/// 1997). Pure.
 void hedge_round(std::span<double> weights, std::span<const size_t> awake, std::span<const double> losses,
                  const HedgeSettings& settings);
 
-/// Lifts weights to the floor, by the same share; they sum to 1 after.
-void share_weights(std::span<double> weights, double floor);
+/// The weights of at least the floor that are next to these by relative entropy, with the same sum: who is below it is
+/// lifted to it, and the others keep their ratios. So weights follow when another member becomes the best, and nothing
+/// is forgotten of those above the floor (Herbster and Warmuth, *Tracking the best linear predictor*, 2001).
+void lift_to_floor(std::span<double> weights, double floor);
 
 }  // namespace modelmill

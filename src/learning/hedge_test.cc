@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/ensemble_definition.h"
+
 namespace modelmill {
 namespace {
 
@@ -112,10 +114,11 @@ TEST(HedgeTest, WithAFloorItFollowsWhoIsBestNow) {
     return out;
   };
   const Played played = play(kMembers, kRounds, settings, losses);
-  const double n = kMembers, t = kRounds, k = kPhases - 1, alpha = n * settings.floor;
-  // The prior of a path with k switches, under the fixed share, bounds the regret against it.
-  const double bound =
-      (std::log(n) + k * std::log(n / alpha) - (t - 1) * std::log(1 - alpha)) / settings.rate + settings.rate * t / 8;
+  const double n = kMembers, t = kRounds, k = kPhases - 1;
+  // Each switch moves away by no more than log(1 / floor) from weights that are all at the floor but that of the best,
+  // and those lose by what is at the floor.
+  const double bound = (std::log(n) + k * std::log(1 / settings.floor)) / settings.rate + settings.rate * t / 8 +
+                       (n - 1) * settings.floor * t;
   EXPECT_LE(played.own, best_with_switches(played.rounds, kPhases - 1) + bound);
   const double plain = play(kMembers, kRounds, {settings.rate, 0}, [&](size_t round, const std::vector<double>&) {
                          return played.rounds[round];
@@ -130,6 +133,10 @@ TEST(HedgeTest, WhoSleepsKeepsItsWeight) {
   EXPECT_NEAR(weights[1], 0.3, 1e-9);
   EXPECT_NEAR(weights[0] + weights[2], 0.7, 1e-9);
   EXPECT_NEAR(weights[0] / weights[2], 0.4 * std::exp(-0.7), 1e-9);
+  std::vector<double> lifted{0.2, 0.3, 0.5};
+  for (int i = 0; i < 100; ++i) hedge_round(lifted, awake, std::vector<double>{1, 0}, {0.7, 0.05});
+  EXPECT_NEAR(lifted[0], 0.05, 1e-9);
+  EXPECT_NEAR(lifted[1], 0.3, 1e-9) << "the floor of others costs it nothing";
   const std::vector<double> before = weights;
   hedge_round(weights, {}, {}, {0.7, 0.1});
   EXPECT_EQ(weights, before) << "nobody has said anything";
@@ -146,9 +153,49 @@ TEST(HedgeTest, NothingIsLostForGoodWithoutAFloor) {
 
 TEST(HedgeTest, TheFloorIsExact) {
   std::vector<double> weights{1, 0, 0, 0};
-  share_weights(weights, 0.05);
+  lift_to_floor(weights, 0.05);
   EXPECT_NEAR(weights[0], 0.85, 1e-12);
   for (size_t m = 1; m < 4; ++m) EXPECT_NEAR(weights[m], 0.05, 1e-12);
+}
+
+TEST(HedgeTest, WhatIsAboveTheFloorKeepsItsRatios) {
+  std::vector<double> weights{0.6, 0.3, 0.09, 0.01};
+  lift_to_floor(weights, 0.05);
+  EXPECT_NEAR(weights[3], 0.05, 1e-12);
+  EXPECT_NEAR(weights[0] / weights[1], 2, 1e-12);
+  EXPECT_NEAR(std::accumulate(weights.begin(), weights.end(), 0.0), 1, 1e-12);
+  const std::vector<double> lifted = weights;
+  lift_to_floor(weights, 0.05);
+  for (size_t m = 0; m < 4; ++m) EXPECT_NEAR(weights[m], lifted[m], 1e-12) << "those at it stay";
+  // Lifting the last one takes so much of the one before that it is too low as well.
+  std::vector<double> chain{0.7, 0.201, 0.099, 0};
+  lift_to_floor(chain, 0.2);
+  EXPECT_NEAR(chain[0], 0.4, 1e-12);
+  for (size_t m = 1; m < 4; ++m) EXPECT_NEAR(chain[m], 0.2, 1e-12);
+  std::vector<double> narrow{1, 0, 0};
+  lift_to_floor(narrow, 1.0 / 3);
+  for (const double weight : narrow) EXPECT_NEAR(weight, 1.0 / 3, 1e-12);
+}
+
+TEST(HedgeTest, TheDefaultsFindTheBest) {
+  const WeightLearning defaults;
+  const Played played = play(3, 5'000, {defaults.rate, defaults.floor}, [](size_t, const std::vector<double>&) {
+    return std::vector<double>{0.10, 0.05, 0.30};
+  });
+  EXPECT_GT(played.weights[1], 0.9);
+  EXPECT_NEAR(played.weights[2], defaults.floor, 1e-9);
+  const Played many = play(20, 5'000, {defaults.rate, defaults.floor}, [](size_t, const std::vector<double>& weights) {
+    std::vector<double> out(weights.size(), 1);
+    out[7] = 0;
+    return out;
+  });
+  EXPECT_NEAR(many.weights[7], 1 - 19 * defaults.floor, 1e-9);
+}
+
+TEST(HedgeTest, WhoCountsForNothingMovesNothing) {
+  std::vector<double> weights{1, 0, 0};
+  hedge_round(weights, std::vector<size_t>{1, 2}, std::vector<double>{1, 0}, {0.5, 0});
+  EXPECT_EQ(weights, (std::vector<double>{1, 0, 0}));
 }
 
 }  // namespace

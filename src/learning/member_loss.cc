@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "tensor/float_element.h"
+
 namespace modelmill {
 namespace {
 
@@ -76,6 +78,7 @@ double class_loss(std::string_view data, DataType dtype, size_t classes, size_t 
   size_t best = 0;
   for (size_t k = 0; k < classes; ++k) {
     const double p = real_at(data, dtype, row * classes + k);
+    if (std::isnan(p)) return 1;
     const double off = p - (k == truth ? 1 : 0);
     squares += off * off;
     if (p > real_at(data, dtype, row * classes + best)) best = k;
@@ -142,6 +145,12 @@ Result<std::vector<double>> label_losses(const MemberAnswers& answers, const Lab
   return out;
 }
 
+/// What the losses of the combiner can read.
+bool can_combine(Combiner combiner, DataType dtype) {
+  if (combiner == Combiner::kMajority) return dtype != DataType::kInvalid && !is_float(dtype);
+  return dtype == DataType::kFp32 || dtype == DataType::kFp64;
+}
+
 }  // namespace
 
 Result<std::vector<double>> member_losses(const MemberAnswers& answers, const Label& label, const LossRule& rule) {
@@ -150,6 +159,10 @@ Result<std::vector<double>> member_losses(const MemberAnswers& answers, const La
   if (const size_t size = dtype_size(answers.dtype); size > 0)
     for (const std::string& data : answers.data)
       if (data.size() != elements * size) return internal("an answer has other bytes than its shape says");
+  if (!can_combine(rule.combiner, answers.dtype))
+    return failed_precondition(
+        "the answer is of another configuration of the ensemble: " + std::string(dtype_name(answers.dtype)) +
+        " is nothing for " + std::string(combiner_name(rule.combiner)));
   if (rule.combiner == Combiner::kSoftVote) return class_losses(answers, label, elements, rule);
   MM_RETURN_IF_ERROR(check_count(label.size(), elements, elements == 1 ? "element" : "elements"));
   if (rule.combiner == Combiner::kMajority) return label_losses(answers, label);

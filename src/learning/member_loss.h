@@ -23,7 +23,7 @@ struct LossRule {
 
 /// What each that took part is charged, from 0 to 1: the mean over the rows or elements of its answer. Labels are
 /// classes, from 0, for a soft vote (one for each row); what the members give for others. INVALID_ARGUMENT when the
-/// label doesn't suit the answer. Pure.
+/// label doesn't suit the answer, FAILED_PRECONDITION when the rule doesn't suit the answer's type. Pure.
 Result<std::vector<double>> member_losses(const MemberAnswers& answers, const Label& label, const LossRule& rule);
 
 }  // namespace modelmill

@@ -38,6 +38,12 @@ TEST(MemberLossTest, BrierIsHalfTheSquaredDistance) {
   EXPECT_THAT(*losses, ElementsAre(0, 0.5, 0.25));
   const auto zero_one = member_losses(answers, whole({0, 1}), {Combiner::kSoftVote, MemberLoss::kZeroOne, 1});
   EXPECT_THAT(*zero_one, ElementsAre(0, 0.5, 0.5)) << "of equals the first class counts";
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto broken = answers_of<float>(DataType::kFp32, {1, 2}, {{nan, nan}, {nan, 0.5}, {0.5, nan}, {0.6, 0.4}});
+  for (const MemberLoss loss : {MemberLoss::kZeroOne, MemberLoss::kBrier}) {
+    const auto charged = member_losses(broken, whole({0}), {Combiner::kSoftVote, loss, 1});
+    EXPECT_THAT(*charged, ElementsAre(1, 1, 1, ::testing::Lt(0.2))) << "one that gives NaN is never right";
+  }
 }
 
 TEST(MemberLossTest, DistancesAreOfTheRangeAndNoMoreThanOne) {
@@ -78,6 +84,18 @@ TEST(MemberLossTest, TellsWhatDoesNotSuit) {
   EXPECT_THAT(member_losses(votes, {std::string("a"), 1.0}, majority).status().message(),
               HasSubstr("must be whole numbers"));
   EXPECT_THAT(member_losses(votes, {1.5, 1.0}, majority).status().message(), HasSubstr("must be whole numbers"));
+  // Types that another combiner's answers have.
+  const auto halves = answers_of<float>(DataType::kFp32, {1}, {{1}});
+  EXPECT_EQ(member_losses(halves, whole({1}), majority).status().code(), Code::kFailedPrecondition);
+  const auto bytes = answers_of<int8_t>(DataType::kInt8, {1, 2}, {{1, 2}});
+  MemberAnswers texts = bytes;
+  texts.dtype = DataType::kBytes;
+  for (const MemberAnswers& answers : {bytes, texts, votes}) {
+    for (const Combiner combiner : {Combiner::kWeighted, Combiner::kSoftVote}) {
+      const auto losses = member_losses(answers, whole({0, 0}), {combiner, default_loss(combiner), 1});
+      EXPECT_THAT(losses.status().message(), HasSubstr("another configuration")) << combiner_name(combiner);
+    }
+  }
   const auto classes = answers_of<float>(DataType::kFp32, {1, 3}, {{1, 0, 0}});
   const LossRule vote{Combiner::kSoftVote, MemberLoss::kBrier, 1};
   EXPECT_THAT(member_losses(classes, whole({3}), vote).status().message(), HasSubstr("from 0 to 2"));

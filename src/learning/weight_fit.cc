@@ -117,7 +117,7 @@ Status LabelledAnswers::add_classes(const std::vector<Label>& answers, const Lab
     for (const Label& answer : answers) {
       const std::optional<double> p = number_in(answer[row * classes + static_cast<size_t>(*known)]);
       if (!p) return invalid_argument("a member's answer has elements that are no numbers");
-      fresh.push_back(std::max(*p, kLeastLikelihood));
+      fresh.push_back(*p > kLeastLikelihood ? *p : kLeastLikelihood);  // a NaN says nothing
     }
   }
   likelihoods_.insert(likelihoods_.end(), fresh.begin(), fresh.end());

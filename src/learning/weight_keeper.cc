@@ -44,6 +44,13 @@ bool takes_learning(const EnsemblePlan& plan) {
   return plan.combines && takes_weights(plan.combination.combiner) && !plan.combination.outputs.empty();
 }
 
+/// Labels that are for the ensemble as it is say nothing of what was combined otherwise, or of another output.
+bool is_of(const MemberAnswers& answers, const EnsemblePlan& plan) {
+  const EnsemblePlan::Combination& combination = plan.combination;
+  return answers.combiner == combination.combiner &&
+         answers.output == combination.outputs[combination.learned_output].name;
+}
+
 }  // namespace
 
 WeightKeeper::WeightKeeper(MetricRegistry& metrics, Options options)
@@ -81,6 +88,7 @@ std::shared_ptr<CombinationWeights> WeightKeeper::attach(const std::shared_ptr<c
   }
   settle(one);
   one.shared->remember(one.learns());
+  if (!one.learns()) one.shared->answers().clear();
   return one.shared;
 }
 
@@ -108,9 +116,8 @@ void WeightKeeper::name_members(LearnedCombination& one) {
 
 void WeightKeeper::settle(LearnedCombination& one) {
   one.weights = merged_weights(one);
-  // What was learned is at the floor already, but for rounding.
-  const double floor = one.learns() ? one.plan->combination.learning->floor : 0;
-  if (*std::min_element(one.weights.begin(), one.weights.end()) < 0.999 * floor) share_weights(one.weights, floor);
+  // What was learned is at the floor already; what was set need not be.
+  if (one.learns()) lift_to_floor(one.weights, std::max(one.plan->combination.learning->floor, kLeastWeight));
   publish(one);
 }
 
@@ -129,9 +136,9 @@ void WeightKeeper::look() {
     LearnedCombination& one = it->second;
     const Status status = one.is_dirty ? write(name, one) : follow(name, one);
     std::string problem = status.message();
-    if (!problem.empty() && problems_[name] != problem)
+    if (!problem.empty() && one.problem != problem)
       Log::error("the weights of an ensemble can't be kept", {{"model", name}, {"reason", problem}});
-    problems_[name] = std::move(problem);
+    one.problem = std::move(problem);
     // It is not loaded any more; what was learned is written, and comes back with it.
     if (one.shared.use_count() == 1 && !one.is_dirty) {
       records_.release(name);
@@ -202,7 +209,7 @@ Result<WeightKeeper::Judged> WeightKeeper::judge(const LearnedCombination& one, 
     const Feedback& feedback = batch[i];
     AnswerMemory::Found found = one.shared->answers().find(feedback.hash);
     FeedbackCount result = FeedbackCount::kCounted;
-    if (found.known == AnswerMemory::Known::kUnknown)
+    if (found.known == AnswerMemory::Known::kUnknown || (found.answers && !is_of(*found.answers, *one.plan)))
       result = FeedbackCount::kUnknown;
     else if (found.known == AnswerMemory::Known::kCounted || !seen.insert(feedback.hash).second)
       result = FeedbackCount::kDuplicate;
@@ -261,30 +268,37 @@ void WeightKeeper::learn(LearnedCombination& one, const MemberAnswers& answers, 
     ++one.took_part[member];
   }
   if (awake.empty()) return;
-  one.own_loss += own / sum;
+  if (sum > 0) one.own_loss += own / sum;
+  ++one.learned;
   const WeightLearning& learning = *one.plan->combination.learning;
   hedge_round(one.weights, awake, charged, {learning.rate, learning.floor});
   ++one.record.document.counted;
   one.is_dirty = true;
 }
 
-Result<std::string> WeightKeeper::change(const std::string& name, const std::string& by,
-                                         const std::function<Status(const LearnedCombination&, WeightDocument&)>& how) {
+Result<std::string> WeightKeeper::change(const std::string& name, const std::string& by, const Change& how) {
   const MutexLock lock(mutex_);
   MM_ASSIGN_OR_RETURN(LearnedCombination* const one, find_held(name));
-  if (one->is_dirty) MM_RETURN_IF_ERROR(write(name, *one));
+  const Status changed = change_held(name, *one, by, how);
+  if (!one->learns()) records_.release(name);
+  MM_RETURN_IF_ERROR(changed);
+  JsonWriter json;
+  write_combination_weights(json, name, *one);
+  return json.take();
+}
+
+Status WeightKeeper::change_held(const std::string& name, LearnedCombination& one, const std::string& by,
+                                 const Change& how) {
+  if (one.is_dirty) MM_RETURN_IF_ERROR(write(name, one));
   MM_ASSIGN_OR_RETURN(WeightRecords::Record record, records_.get(name));
-  const Status changed = how(*one, record.document);
+  const Status changed = how(one, record.document);
   if (!changed.ok()) return changed.with_context("ensemble '" + name + "'");
   record.document.changed_at = options_.now();
   record.document.changed_by = by;
   MM_RETURN_IF_ERROR(records_.put(name, record));
-  one->record = std::move(record);
-  settle(*one);
-  if (!one->learns()) records_.release(name);
-  JsonWriter json;
-  write_combination_weights(json, name, *one);
-  return json.take();
+  one.record = std::move(record);
+  settle(one);
+  return ok_status();
 }
 
 Result<std::string> WeightKeeper::set(const std::string& name, std::string_view request, const std::string& by) {

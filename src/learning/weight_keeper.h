@@ -36,7 +36,9 @@ struct LearnedCombination {
   /// Of the feedback that this process has counted.
   std::vector<double> losses;       // sums, by member
   std::vector<uint64_t> took_part;  // how often, by member
-  double own_loss = 0;              // of the mean of the losses by the weights that there were
+  double own_loss = 0;              // sum of the means of the losses by the weights that there were
+  uint64_t learned = 0;             // how often that was: some of its members were there still
+  std::string problem;              // that the log was told of last
   std::shared_ptr<CombinationWeights> shared;
   std::vector<std::shared_ptr<Gauge>> gauges;  // by member
   std::array<std::shared_ptr<Counter>, kFeedbackCounts> counters;
@@ -94,9 +96,11 @@ class WeightKeeper final : public WeightControl {
   void settle(LearnedCombination& one) MM_REQUIRES(mutex_);
   void publish(LearnedCombination& one) MM_REQUIRES(mutex_);
   Status write(const std::string& name, LearnedCombination& one) MM_REQUIRES(mutex_);
+  using Change = std::function<Status(const LearnedCombination&, WeightDocument&)>;
   /// As somebody wants it, written before it is in force.
-  Result<std::string> change(const std::string& name, const std::string& by,
-                             const std::function<Status(const LearnedCombination&, WeightDocument&)>& how);
+  Result<std::string> change(const std::string& name, const std::string& by, const Change& how);
+  Status change_held(const std::string& name, LearnedCombination& one, const std::string& by, const Change& how)
+      MM_REQUIRES(mutex_);
   void name_members(LearnedCombination& one) MM_REQUIRES(mutex_);
   Status follow(const std::string& name, LearnedCombination& one) MM_REQUIRES(mutex_);
 
@@ -105,7 +109,6 @@ class WeightKeeper final : public WeightControl {
   Mutex mutex_;
   WeightRecords records_ MM_GUARDED_BY(mutex_);
   std::map<std::string, LearnedCombination> combinations_ MM_GUARDED_BY(mutex_);
-  std::map<std::string, std::string> problems_ MM_GUARDED_BY(mutex_);  // that the log was told of last, by name
 
   Steward steward_;  // last: it uses the others
 };

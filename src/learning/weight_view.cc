@@ -49,9 +49,8 @@ void write_combination_weights(JsonWriter& json, const std::string& name, const 
     json.end_object();
   }
   json.end_array().key("mean_loss");
-  const uint64_t counted = one.counts[static_cast<size_t>(FeedbackCount::kCounted)];
-  if (counted > 0)
-    json.value(one.own_loss / static_cast<double>(counted));
+  if (one.learned > 0)
+    json.value(one.own_loss / static_cast<double>(one.learned));
   else
     json.null();
   json.key("feedback").begin_object();

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import servers
+from changing_models import states
 
 
 def affine(factor, offset):
@@ -117,9 +118,10 @@ def test_what_can_not_be_is_told(tmp_path, repository):
     bad = servers.run_cli("lint", repository)
     assert bad.returncode != 0 and "'scor'" in bad.stdout + bad.stderr
     file.write_text(YAML.replace("when: otherwise, ", "when: {tensor: score, below: 3}, "))
-    with servers.serving(tmp_path, repository) as server:
-        status, text, _ = server.request("GET", "/v2/models/choice/ready")
-        assert status != 200
-        index = server.post_json("/v2/repository/index", {})[1]
-        [reason] = [one["reason"] for one in index if one["name"] == "choice"]
-        assert "output 'out' may be written by nobody" in reason
+    server = servers.Server(tmp_path / "log", repository, check_ready=False)
+    try:
+        why = {name: reason for (name, _), (_, reason) in states(server).items()}
+        assert "output 'out' may be written by nobody" in why["choice"]
+        assert why["small"] == ""
+    finally:
+        server.kill()
