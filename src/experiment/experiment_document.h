@@ -49,7 +49,7 @@ const char* experiment_wish_state_name(ExperimentWishState state);
 /// The experiment that a file wants of a name. Each is begun once: when it has ended it is not begun again as long as
 /// the file says the same.
 struct ExperimentWish {
-  std::string plan;  // JSON, as experiment_plan_text() makes it
+  std::string plan;         // JSON, as experiment_plan_text() makes it
   std::string file, place;  // empty: no file wants it any more, and it is remembered as what has been
   ExperimentWishState state = ExperimentWishState::kWaiting;
   uint64_t experiment = 0;  // the number of the one that it began; 0: none

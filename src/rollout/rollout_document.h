@@ -48,7 +48,7 @@ const char* rollout_wish_state_name(RolloutWishState state);
 /// The rollout that a file wants of a name. Each is begun once: when it has ended it is not begun again as long as the
 /// file says the same.
 struct RolloutWish {
-  std::string plan;  // JSON, as rollout_plan_text() makes it
+  std::string plan;         // JSON, as rollout_plan_text() makes it
   std::string file, place;  // empty: no file wants it any more, and it is remembered as what has been
   RolloutWishState state = RolloutWishState::kWaiting;
   uint64_t rollout = 0;  // the number of the one that it began; 0: none

@@ -194,9 +194,14 @@ struct ModelServer::Rep {
     admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
     description::add_to(router, engine.catalog(), grpc,
                         {server_version(), config.root_reply, config.tf_metrics_path, config.docs_page});
-    const admin::Controls controls{engine.catalog(),         engine.lifecycle().control(), engine.route_control(),
-                                   engine.rollout_control(), engine.experiment_control(),  engine.weight_control(),
-                                   &offload,                 &engine.routes()};
+    const admin::Controls controls{engine.catalog(),
+                                   engine.lifecycle().control(),
+                                   engine.route_control(),
+                                   engine.rollout_control(),
+                                   engine.experiment_control(),
+                                   engine.weight_control(),
+                                   &offload,
+                                   &engine.routes()};
     admin::add_control(router, controls);
     admin::add_control(grpc, controls);
     invocations::add_to(
