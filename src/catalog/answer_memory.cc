@@ -12,7 +12,7 @@ constexpr size_t kEntryBytes = 128;
 
 size_t MemberAnswers::byte_size() const {
   size_t bytes = sizeof *this + took_part.size() * sizeof(size_t) + shape.size() * sizeof(int64_t) + output.size();
-  for (const std::string& one : data) bytes += sizeof one + one.size();
+  for (const std::string& one : data) bytes += sizeof(std::string) + one.size();
   return bytes;
 }
 

@@ -1,6 +1,5 @@
 // Which of its steps a request to an ensemble runs.
 
-#include <algorithm>
 #include <utility>
 
 #include "ensemble/ensemble_run.h"
@@ -43,12 +42,10 @@ void EnsembleRun::choose_steps() {
 void EnsembleRun::need(size_t step, std::vector<bool>& needed, std::vector<size_t>& tensors) {
   needed[step] = true;
   ++needed_;
-  const auto use = [&](size_t tensor) {
-    tensors.push_back(tensor);
-    ++uses_[tensor];
-  };
-  for (const EnsemblePlan::Input& input : plan_->steps[step].inputs) use(input.tensor);
-  if (plan_->steps[step].when) use(plan_->steps[step].when_tensor);
+  const size_t known = tensors.size();
+  for (const EnsemblePlan::Input& input : plan_->steps[step].inputs) tensors.push_back(input.tensor);
+  if (plan_->steps[step].when) tensors.push_back(plan_->steps[step].when_tensor);
+  for (size_t i = known; i < tensors.size(); ++i) ++uses_[tensors[i]];
 }
 
 /// Leaves the step out where another one ran in its place, its condition is not true or what it needs was not written.
@@ -68,10 +65,8 @@ std::optional<EnsembleRun::Ending> EnsembleRun::decide_on(size_t step) {
     if (!holds.ok()) return end(in_ensemble(*plan_, holds.status(), step));
     left_out = !*holds;
   }
-  const bool can_run = std::all_of(plan.inputs.begin(), plan.inputs.end(), [&](const EnsemblePlan::Input& input) {
-    return input.optional || tensors_[input.tensor].has_value();
-  });
-  left_out = left_out || !can_run;
+  for (const EnsemblePlan::Input& input : plan.inputs)
+    left_out = left_out || !(input.optional || tensors_[input.tensor].has_value());
   if (left_out) {
     run.state = StepState::kNotNeeded;
     run.pin = VersionPin();

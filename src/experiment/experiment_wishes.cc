@@ -20,7 +20,7 @@ Status ExperimentKeeper::try_wish(const std::string& name, Record& record) {
   if (!record.document.wish || record.document.wish->state != ExperimentWishState::kWaiting) return ok_status();
   const std::string place = record.document.wish->place;
   const auto definition = parse_experiment_request(record.document.wish->plan);
-  const Status begun = definition.ok() ? begin(name, *definition, record, place, /*wished=*/true) : definition.status();
+  Status begun = definition.ok() ? begin(name, *definition, record, place, /*wished=*/true) : definition.status();
   if (begun.ok() || begun.code() == Code::kAborted) return begun;
   MM_ASSIGN_OR_RETURN(record, records_.get(name));  // as it was before that
   auto& wish = record.document.wish;

@@ -33,7 +33,7 @@ Status RolloutKeeper::try_wish(const std::string& name, Record& record) {
   if (!record.document.wish || record.document.wish->state != RolloutWishState::kWaiting) return ok_status();
   const std::string place = record.document.wish->place;
   const auto request = parse_rollout_request(record.document.wish->plan);
-  const Status begun = request.ok() ? begin(name, *request, record, place, /*wished=*/true) : request.status();
+  Status begun = request.ok() ? begin(name, *request, record, place, /*wished=*/true) : request.status();
   if (begun.ok() || begun.code() == Code::kAborted) return begun;
   MM_ASSIGN_OR_RETURN(record, records_.get(name));  // as it was before that
   if (!record.document.wish) return ok_status();
