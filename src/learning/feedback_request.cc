@@ -26,7 +26,7 @@ Status unknown_key(std::string_view key) {
 
 /// Lists of any depth are one after the other, as tensors are.
 Status add_label(const element& value, int depth, Label& into) {
-  const Status wrong =
+  Status wrong =
       invalid_argument("'label' must be a number, a text, true or false, or a list of them, one for each element");
   simdjson::dom::array list;
   if (value.get(list) == simdjson::SUCCESS) {

@@ -41,8 +41,8 @@ std::string render_models(const Catalog& catalog) {
       };
       count("model_infer_request_success_total", "Inferences that succeeded.", view.success.count);
       count("model_infer_request_failure_total", "Inferences that failed.", view.fail.count);
-      const HistogramValue durations{{view.success.count + view.fail.count},
-                                     static_cast<double>(view.success.ns + view.fail.ns) / 1e9};
+      HistogramValue durations{{view.success.count + view.fail.count},
+                               static_cast<double>(view.success.ns + view.fail.ns) / 1e9};
       held.push_back(registry.histogram_from("model_infer_request_duration", "Seconds of inferences.", labels, {},
                                              [durations] { return durations; }));
     }
