@@ -13,15 +13,6 @@ namespace {
 
 using simdjson::dom::element;
 
-template <typename Write>
-Result<std::string> text_from(std::string_view json, Write write) {
-  simdjson::dom::parser parser;
-  element document;
-  if (parser.parse(json.data(), json.size()).get(document) != simdjson::SUCCESS || !document.is_object())
-    return internal("the server's answer is not understood; use the release of the server");
-  return write(document);
-}
-
 std::string number(const element& object, const char* name) {
   double value = 0;
   return object[name].get(value) ? "-" : number_text("%.4g", value);

@@ -6,7 +6,23 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
+
 namespace modelmill {
+
+inline Status answer_not_understood() {
+  return internal("the server's answer is not understood; use the release of the server");
+}
+
+/// What `write` makes of a server's answer, which is a JSON object.
+template <typename Write>
+Result<std::string> text_from(std::string_view json, Write write) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element document;
+  if (parser.parse(json.data(), json.size()).get(document) != simdjson::SUCCESS || !document.is_object())
+    return answer_not_understood();
+  return write(document);
+}
 
 // Fields of a server's answer. One that is not there, or is of another type, reads as nothing: an older server may not
 // have it.

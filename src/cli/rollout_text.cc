@@ -15,8 +15,6 @@ namespace {
 
 using simdjson::dom::element;
 
-Status not_understood() { return internal("the server's answer is not understood; use the release of the server"); }
-
 RolloutStatus::Arm arm_in(const element& object, const char* name) {
   element arm;
   if (object[name].get(arm) != simdjson::SUCCESS) return {};
@@ -106,22 +104,14 @@ std::string disagreement_text(const RolloutStatus::Copies& copies) {
   return out;
 }
 
-template <typename Write>
-Result<std::string> text_from(std::string_view json, Write write) {
-  simdjson::dom::parser parser;
-  element document;
-  if (parser.parse(json.data(), json.size()).get(document) != simdjson::SUCCESS) return not_understood();
-  return write(document);
-}
-
 }  // namespace
 
 Result<RolloutStatus> read_rollout(std::string_view json) {
   simdjson::dom::parser parser;
   element document;
-  if (parser.parse(json.data(), json.size()).get(document) != simdjson::SUCCESS) return not_understood();
+  if (parser.parse(json.data(), json.size()).get(document) != simdjson::SUCCESS) return answer_not_understood();
   RolloutStatus status = status_in(document);
-  return status.state.empty() ? Result<RolloutStatus>(not_understood()) : status;
+  return status.state.empty() ? Result<RolloutStatus>(answer_not_understood()) : status;
 }
 
 Result<std::string> rollout_list_text(std::string_view json) {

@@ -16,15 +16,14 @@ namespace {
 
 using simdjson::dom::element;
 
-Status not_understood() { return internal("the server's answer is not understood; use the release of the server"); }
-
 /// nullopt: there is no route.
 Result<std::optional<RouteDefinition>> route_in(const element& object) {
   element route;
-  if (object["route"].get(route) != simdjson::SUCCESS) return not_understood();
+  if (object["route"].get(route) != simdjson::SUCCESS) return answer_not_understood();
   if (route.is_null()) return std::optional<RouteDefinition>();
   auto parsed = parse_route(simdjson::to_string(route));
-  return parsed.ok() ? Result<std::optional<RouteDefinition>>(std::optional(*std::move(parsed))) : not_understood();
+  return parsed.ok() ? Result<std::optional<RouteDefinition>>(std::optional(*std::move(parsed)))
+                     : answer_not_understood();
 }
 
 std::string number_text(double number) {
@@ -55,20 +54,12 @@ std::string changed_text(const element& change) {
          text_of(change, "at") + " by " + text_of(change, "by");
 }
 
-template <typename Write>
-Result<std::string> text_from(std::string_view json, Write write) {
-  simdjson::dom::parser parser;
-  element document;
-  if (parser.parse(json.data(), json.size()).get(document) != simdjson::SUCCESS) return not_understood();
-  return write(document);
-}
-
 Result<std::string> list_text(const element& document) {
   std::vector<TextRow> rows{{"route", "split", "sticky", "changed"}};
   for (const element& item : list_of(document, "routes")) {
     MM_ASSIGN_OR_RETURN(const auto route, route_in(item));
     element change;
-    if (!route || item["changed"].get(change) != simdjson::SUCCESS) return not_understood();
+    if (!route || item["changed"].get(change) != simdjson::SUCCESS) return answer_not_understood();
     rows.push_back(
         {route->name, split_text(*route), route->sticky ? route->sticky->text() : "-", changed_text(change)});
   }
@@ -78,7 +69,7 @@ Result<std::string> list_text(const element& document) {
 Result<std::string> one_text(const element& document) {
   MM_ASSIGN_OR_RETURN(const auto route, route_in(document));
   element change;
-  if (document["changed"].get(change) != simdjson::SUCCESS) return not_understood();
+  if (document["changed"].get(change) != simdjson::SUCCESS) return answer_not_understood();
   std::string out = "route " + text_of(document, "name") + "\n";
   if (!route) {
     out += "    not there any more\n";
