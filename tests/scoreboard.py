@@ -89,11 +89,12 @@ CONTRACTS = [
     Suite("Open Inference binary", ours, "its extension for binary data"),
     Suite("Open Inference gRPC", ours, "the same protocol over gRPC"),
     Suite("schemathesis, Open Inference", SCHEMATHESIS, "the protocol's HTTP interface, operation by operation, on made-up requests"),
-    Suite("schemathesis, `/openapi.json`", SCHEMATHESIS, "all that the server says of itself, likewise"),
+    Suite("schemathesis, our OpenAPI", SCHEMATHESIS, "all that `/openapi.json` describes, likewise"),
 ]
 # What they fail here is theirs, and no failure of a run.
 PEERS = [
-    Suite("KServe's server", pinned("requirements/clients", "kserve"), "the Open Inference suite, HTTP and gRPC, on its models"),
+    Suite("KServe's server", pinned("requirements/clients", "kserve"), "the Open Inference suite, HTTP and gRPC, on models of its Python SDK"),
+    Suite("MLServer", pinned("requirements-mlserver", "mlserver"), "the same on MLServer"),
 ]
 GROUPS = [("The wire", WIRE), ("Clients", CLIENTS), ("Contracts", CONTRACTS), ("The Open Inference suite on other servers", PEERS)]
 NAMES = {suite.name for _, suites in GROUPS for suite in suites}
