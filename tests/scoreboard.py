@@ -148,22 +148,28 @@ def _row(suite, score):
     return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
+def _listed(suites, scores, text):
+    return [text.format(suite.name, name) for suite in suites for name in sorted(scores.get(suite.name, Score()).failed)]
+
+
 def write(scores):
     """The page; every suite has its row, with zeros where it did not run."""
     lines = [
         "# Conformance",
         "",
         "Other people's suites and clients, unmodified and pinned, against this server. `make conformance` runs them and writes this",
-        "page; [dependencies](dependencies.md#other-peoples-suites) says where they come from.",
+        "page; [dependencies](dependencies.md#other-peoples-suites) says where they come from. A suite's cases are counted as it counts",
+        "them: h2spec's own, schemathesis' operations, else the tests that are made of a client.",
     ]
     failed = []
     for title, suites in GROUPS:
         lines += ["", f"## {title}", "", "| suite | version | what | passed | failed | skipped |", "|---|---|---|--:|--:|---|"]
-        for suite in suites:
-            score = scores.get(suite.name, Score())
-            lines.append(_row(suite, score))
-            if suites is not PEERS:
-                failed += [f"- {suite.name}: `{name}`" for name in sorted(score.failed)]
+        lines += [_row(suite, scores.get(suite.name, Score())) for suite in suites]
+        if suites is not PEERS:
+            failed += _listed(suites, scores, "- {}: `{}`")
+    told = _listed(PEERS, scores, "- {}: {}")
+    if told:
+        lines += ["", "What fails there is what those servers do otherwise than the protocol says:", "", *told]
     if failed:
         lines += ["", "## What failed", "", *failed]
     return "\n".join(lines) + "\n"
