@@ -28,7 +28,7 @@ struct WorkerSettings {
   ProcessArgs process;
   std::string hello;                             // members of kHello's JSON object, without braces
   uint64_t shared_memory = uint64_t{1} << 30;    // for each direction
-  uint64_t resident_limit = 0;                   // bytes of its own; 0: any number
+  std::optional<uint64_t> memory_limit;          // bytes of its own; 0: any number; nullopt: as its code says
   std::chrono::milliseconds execution_limit{0};  // 0: none
   std::chrono::milliseconds start_limit{300'000};
   std::chrono::milliseconds stop_limit{10'000};
@@ -83,6 +83,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void on_exit();
   void become_ready(const backend::Json& json);
   void check();
+  uint64_t memory_limit() const { return settings_->memory_limit.value_or(shape_ ? shape_->memory_limit : 0); }
   void kill(const std::string& why);
   void ask_kill(const std::string& why);
   void set_why(const std::string& why);
@@ -97,7 +98,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   const Changed changed_;
   std::atomic<State> state_{State::kStarting};
   std::atomic<bool> stopping_{false};
-  std::chrono::steady_clock::time_point started_{}, stop_by_{}, checked_memory_{};
+  std::chrono::steady_clock::time_point started_{}, stop_by_{};
 
   Process process_;
   std::shared_ptr<Link> data_, control_;

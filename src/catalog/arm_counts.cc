@@ -22,6 +22,7 @@ CopyCounts counted_since(const CopyCounts& now, const CopyCounts& before) {
   out.disagreed = now.disagreed - std::min(now.disagreed, before.disagreed);
   out.failed = now.failed - std::min(now.failed, before.failed);
   out.shed = now.shed - std::min(now.shed, before.shed);
+  out.not_compared = now.not_compared - std::min(now.not_compared, before.not_compared);
   return out;
 }
 
@@ -30,6 +31,7 @@ void add_to(CopyCounts& into, const CopyCounts& more) {
   into.disagreed += more.disagreed;
   into.failed += more.failed;
   into.shed += more.shed;
+  into.not_compared += more.not_compared;
 }
 
 ArmCounts counted_since(const ArmCounts& now, const ArmCounts& before) {

@@ -26,9 +26,10 @@ struct CopyCounts {
   uint64_t disagreed = 0;  // of them
   uint64_t failed = 0;     // copies that were answered with an error, or not in time
   uint64_t shed = 0;       // copies that were given up for want of room
+  uint64_t not_compared = 0;  // copies that were answered well, and whose comparison failed
 
   /// Copies that the shadow has answered, well or not.
-  uint64_t answered() const { return compared + failed; }
+  uint64_t answered() const { return compared + failed + not_compared; }
   bool operator==(const CopyCounts&) const = default;
 };
 

@@ -2,6 +2,7 @@
 
 #include <CLI/Validators.hpp>
 
+#include "base/json_text.h"
 #include "model/route_definition.h"
 
 namespace modelmill {
@@ -17,6 +18,16 @@ const Choices<Action> kActions = {
 bool has_plan(const RolloutCommand& command) {
   return !(command.to.empty() && command.from.empty() && command.steps.empty() && command.hold.empty() &&
            command.sticky.empty() && command.compare.empty() && command.gates.empty() && command.min_requests == 0);
+}
+
+/// "function:agree" is short for a function that compares all outputs.
+std::string whole_compare(std::string compare) {
+  constexpr std::string_view kFunction = "function:";
+  if (!compare.starts_with(kFunction)) return compare;
+  JsonWriter json;
+  json.begin_object().key("*").begin_object().field("kind", "function");
+  json.field("model", std::string_view(compare).substr(kFunction.size())).end_object().end_object();
+  return json.take();
 }
 
 /// It becomes a part of the request.
@@ -53,8 +64,10 @@ void define_rollout_arguments(CLI::App& app, OptionSet& options, RolloutCommand&
       ->type_name("GATE")
       ->allow_extra_args(false);
   app.add_option("--compare", command.compare,
-                 "For start: how answers are compared, by outputs, as a route's shadow says it [by their types]")
-      ->type_name("JSON");
+                 "For start: how answers are compared, by outputs, as a route's shadow says it, or function:MODEL "
+                 "[by their types]")
+      ->type_name("JSON")
+      ->transform(whole_compare);
   app.add_option("--min-requests", command.min_requests, "For start: what each arm must have answered at a step [100]")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}).description(""));

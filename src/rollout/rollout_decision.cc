@@ -154,7 +154,8 @@ std::string lacking(const RolloutPlan& plan, const RolloutWindow& window, const 
   if (aim.pairs && window.copies.compared < plan.min_requests)
     return "not enough answers to compare: " + std::to_string(window.copies.compared) + "; it takes " +
            std::to_string(plan.min_requests) + " (of the copies " + std::to_string(window.copies.failed) +
-           " failed and " + std::to_string(window.copies.shed) + " were shed)";
+           " failed, " + std::to_string(window.copies.shed) + " were shed and " +
+           std::to_string(window.copies.not_compared) + " could not be compared)";
   if (!aim.proves) return "";
   for (const GateReading& reading : readings)
     if (!reading.proven)

@@ -192,7 +192,7 @@ TEST(RolloutDecisionTest, AnswersThatDisagree) {
        true,
        {99, 0, 901, 7},
        kHold,
-       "not enough answers to compare: 99; it takes 100 (of the copies 901 failed and 7 were shed)"},
+       "not enough answers to compare: 99; it takes 100 (of the copies 901 failed, 7 were shed and 0 could not be compared)"},
       {1, true, {99, 0, 0, 0}, kHold, "not enough answers to compare: 99"},
       {0, true, {100, 2, 0, 0}, kGoOn, "no gate is breached"},
       {1, true, {100, 2, 0, 0}, kGoOn, "no gate is breached"},

@@ -64,7 +64,8 @@ void write_rollout(JsonWriter& json, const Rollout& rollout) {
   write_counts(json.key("baseline"), rollout.window.baseline);
   const CopyCounts& copies = rollout.window.copies;
   json.key("copies").begin_object().field("compared", copies.compared).field("disagreed", copies.disagreed);
-  json.field("failed", copies.failed).field("shed", copies.shed).end_object();
+  json.field("failed", copies.failed).field("shed", copies.shed);
+  json.field("not_compared", copies.not_compared).end_object();
   json.end_object();
 }
 
@@ -111,6 +112,7 @@ bool read_copies(const element& value, CopyCounts& into) {
   fields.read("disagreed", into.disagreed);
   fields.read("failed", into.failed);
   fields.read("shed", into.shed);
+  if (fields.find("not_compared")) fields.read("not_compared", into.not_compared);
   return fields.ok();
 }
 

@@ -28,7 +28,8 @@ void write_copies(JsonWriter& json, const Rollout& rollout) {
   json.begin_object().field("to", shadow->to.text()).field("of", shadow->of->text());
   json.field("percent", copied_percent(rollout, rollout.step)).field("cost", copies_cost_now_text(rollout));
   json.field("compared", copies.compared).field("disagreed", copies.disagreed).field("disagreement", share);
-  json.field("failed", copies.failed).field("shed", copies.shed).end_object();
+  json.field("failed", copies.failed).field("shed", copies.shed).field("not_compared", copies.not_compared);
+  json.end_object();
 }
 
 void write_numbers(JsonWriter& json, const Rollout& rollout) {

@@ -83,9 +83,25 @@ class RolloutServer {
     counts.latency.resize(kLatencyHistogramBuckets);
     counts.latency[latency_bucket(5'000'000)] += requests - errors;
   }
+  /// A model, besides, that compares answers.
+  void add_function(const std::string& name) {
+    table_ = std::make_shared<ModelTable>(*table_);
+    auto entry = std::make_shared<ModelEntry>();
+    entry->name = name;
+    ModelVersion::Description description;
+    description.definition.name = name;
+    description.version = 1;
+    description.signature.inputs = {{kComparisonInput, DataType::kUint8, {-1}, {}, false}};
+    entry->versions.push_back(
+        std::make_shared<FakeVersion>(std::move(description), std::make_shared<VersionStats>(metrics_, name, 1)));
+    entry->statuses.push_back({1, VersionState::kReady, ""});
+    table_->put(entry);
+    catalog_.publish(table_);
+  }
   /// Copies to a shadow.
-  void copy(const std::string& shadow, uint64_t compared, uint64_t disagreed = 0, uint64_t failed = 0) {
-    add_to(copies_[shadow], CopyCounts{compared, disagreed, failed, 0});
+  void copy(const std::string& shadow, uint64_t compared, uint64_t disagreed = 0, uint64_t failed = 0,
+            uint64_t not_compared = 0) {
+    add_to(copies_[shadow], CopyCounts{compared, disagreed, failed, 0, not_compared});
   }
   void look(std::chrono::milliseconds after = std::chrono::milliseconds(200)) {
     time_.advance(after);
