@@ -40,6 +40,8 @@ ArmCounts counted_since(const ArmCounts& now, const ArmCounts& before) {
   out.requests = anew ? now.requests : now.requests - before.requests;
   out.errors = anew ? now.errors : now.errors - std::min(now.errors, before.errors);
   out.errors = std::min(out.errors, out.requests);
+  out.crashes = now.crashes < before.crashes ? now.crashes : now.crashes - before.crashes;
+  out.memory_bytes = now.memory_bytes;
   out.latency = since(now.latency, before.latency);
   for (const auto& [rows, counts] : now.compute) {
     const auto it = before.compute.find(rows);
@@ -51,6 +53,8 @@ ArmCounts counted_since(const ArmCounts& now, const ArmCounts& before) {
 void add_to(ArmCounts& into, const ArmCounts& more) {
   into.requests += more.requests;
   into.errors += more.errors;
+  into.crashes += more.crashes;
+  into.memory_bytes = std::max(into.memory_bytes, more.memory_bytes);
   add_to(into.latency, more.latency);
   for (const auto& [rows, counts] : more.compute) add_to(into.compute[rows], counts);
 }

@@ -59,8 +59,8 @@ void define_rollout_arguments(CLI::App& app, OptionSet& options, RolloutCommand&
       ->type_name("LIST");
   app.add_option("--hold", command.hold, "For start: how long a step is, at least [10m]")->type_name("TIME");
   app.add_option("--gate", command.gates,
-                 "For start, and again for more: error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x, p99<=50ms or "
-                 "disagreement<=2% [error_rate<=+0.5pp and p99<=1.1x]")
+                 "For start, and again for more: error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x, p99<=50ms, "
+                 "disagreement<=2%, memory<=1.5x or memory<=2GiB [error_rate<=+0.5pp and p99<=1.1x]")
       ->type_name("GATE")
       ->allow_extra_args(false);
   app.add_option("--compare", command.compare,

@@ -40,9 +40,10 @@ TEST(RouteDefinition, ShadowsAreWhatTheirJsonSays) {
   EXPECT_EQ(shadow.timeout, std::chrono::seconds(5));
   EXPECT_EQ(shadow.compare.at("label").k, 5);
   EXPECT_TRUE(shadow.compare.at("logits").softmax);
-  EXPECT_EQ(route->shadows[1], (RouteShadow{.to = {"other", 0, ""},
-                                           .of = RouteTarget{"ocr", 1, ""},
-                                           .compare = {{"*", {.kind = ComparisonKind::kFunction, .model = "agree@2"}}}}));
+  EXPECT_EQ(route->shadows[1],
+            (RouteShadow{.to = {"other", 0, ""},
+                         .of = RouteTarget{"ocr", 1, ""},
+                         .compare = {{"*", {.kind = ComparisonKind::kFunction, .model = "agree@2"}}}}));
   EXPECT_EQ(function_of(route->shadows[1].compare), "agree@2");
   EXPECT_EQ(function_of(shadow.compare), "");
   EXPECT_EQ(parse_comparisons(comparisons_json(shadow.compare)).value(), shadow.compare);

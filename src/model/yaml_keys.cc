@@ -238,7 +238,7 @@ constexpr std::array kBreakerKeys{
 constexpr YamlRule kBreaker{.form = Form::kGroup, .keys = kBreakerKeys};
 constexpr YamlRule kShare{.form = Form::kPercent, .other = &kText};
 constexpr std::array<std::string_view, kComparisonKinds> kComparisonChoices{"equal", "tolerance", "top_k", "kl",
-                                                                             "function"};
+                                                                            "function"};
 constexpr YamlRule kComparisonKind{.form = Form::kChoice, .choices = kComparisonChoices};
 constexpr std::array kComparisonKeys{
     YamlKey{"kind", &kComparisonKind, "What is measured.", true},

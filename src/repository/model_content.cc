@@ -72,7 +72,8 @@ bool has_line(std::string_view text, std::string_view beginning) {
 
 /// A mark as it stands behind the package's name, or by itself where it is imported from there.
 bool has_mark(std::string_view text, const std::string& mark) {
-  return has_line(text, "@modelmill." + mark) || (has_line(text, "from modelmill import") && has_line(text, "@" + mark));
+  return has_line(text, "@modelmill." + mark) ||
+         (has_line(text, "from modelmill import") && has_line(text, "@" + mark));
 }
 
 /// Something is marked as a model of ours, or the class is there that Triton looks for.

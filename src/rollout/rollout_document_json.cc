@@ -36,7 +36,7 @@ void write_counts(JsonWriter& json, const ArmCounts& counts) {
   write_latency(json, counts.latency);
   json.key("compute").begin_object();
   for (const auto& [rows, latency] : counts.compute) write_latency(json.key(std::to_string(rows)), latency);
-  json.end_object().end_object();
+  json.end_object().field("crashes", counts.crashes).field("memory_bytes", counts.memory_bytes).end_object();
 }
 
 void write_route(JsonWriter& json, const char* name, const std::optional<RouteDefinition>& route) {
@@ -95,6 +95,8 @@ bool read_counts(const element& value, ArmCounts& into) {
   KeptFields fields(value);
   fields.read("requests", into.requests);
   fields.read("errors", into.errors);
+  if (fields.find("crashes")) fields.read("crashes", into.crashes);
+  if (fields.find("memory_bytes")) fields.read("memory_bytes", into.memory_bytes);
   simdjson::dom::object compute;
   fields.read("compute", compute);
   const element latency = fields.at("latency");

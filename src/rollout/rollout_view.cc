@@ -12,7 +12,8 @@ void write_arm(JsonWriter& json, const RouteTarget& arm, const ArmCounts& counts
       counts.requests == 0 ? 0 : static_cast<double>(counts.errors) / static_cast<double>(counts.requests);
   json.begin_object().field("arm", arm.text()).field("requests", counts.requests).field("errors", counts.errors);
   json.field("error_rate", rate).field("p50_us", quantile_us(counts.latency, 0.5));
-  json.field("p99_us", quantile_us(counts.latency, 0.99)).end_object();
+  json.field("p99_us", quantile_us(counts.latency, 0.99));
+  json.field("crashes", counts.crashes).field("memory_bytes", counts.memory_bytes).end_object();
 }
 
 /// Null where nothing is copied.

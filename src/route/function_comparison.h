@@ -11,8 +11,8 @@
 
 namespace modelmill {
 
-/// Both answers and the inputs of their request as kComparisonInput: a 32-bit length, JSON of so many bytes that says what is
-/// where, and the tensors' bytes, in memory of their own. python/modelmill/comparisons.py reads it.
+/// Both answers and the inputs of their request as kComparisonInput: a 32-bit length, JSON of so many bytes that says
+/// what is where, and the tensors' bytes, in memory of their own. python/modelmill/comparisons.py reads it.
 Tensor packed_comparison(std::span<const Tensor> primary, std::span<const Tensor> shadow,
                          std::span<const Tensor> inputs);
 

@@ -14,9 +14,9 @@ namespace modelmill {
 struct OutputDistance {
   std::string output;  // empty: a function has compared all of them
   ComparisonKind kind = ComparisonKind::kEqual;
-  /// In the kind's own unit. Function: its own. Equal: the share of elements that differ. Tolerance: the largest |shadow - primary| over
-  /// what it may be. Top k: the share of the k largest that are others, in the worst row. Distribution: nats of the
-  /// worst row.
+  /// In the kind's own unit. Function: its own. Equal: the share of elements that differ. Tolerance: the largest
+  /// |shadow - primary| over what it may be. Top k: the share of the k largest that are others, in the worst row.
+  /// Distribution: nats of the worst row.
   double distance = 0;
   /// Up to which the outputs agree.
   double limit = 0;

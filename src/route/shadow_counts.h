@@ -16,7 +16,7 @@ struct ShadowCounts {
   uint64_t failed = 0;     // copies that the shadow answered with an error, or not in time
   /// Copies that were answered, and whose comparison by a function failed or was not done in time.
   uint64_t not_compared = 0;
-  double worst = 0;        // OutputDistance::excess() of the worst answer; above 1 it disagrees
+  double worst = 0;  // OutputDistance::excess() of the worst answer; above 1 it disagrees
   /// Microseconds of the executions of the requests that were compared, in latency_bounds_us().
   HistogramValue primary_us, shadow_us;
 

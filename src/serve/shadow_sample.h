@@ -40,8 +40,7 @@ class ShadowSample {
   /// The same request, for the shadow's target.
   InferRequestPtr make_request(const RouteShadow& shadow, std::shared_ptr<ResponseSink> sink) const;
   /// One for the model whose function compares the shadow's answer, with what packed_comparison() has made.
-  InferRequestPtr make_comparison(const Route::Shadow& shadow, std::shared_ptr<ResponseSink> sink,
-                                  Tensor packed) const;
+  InferRequestPtr make_comparison(const Route::Shadow& shadow, std::shared_ptr<ResponseSink> sink, Tensor packed) const;
 
   /// What it has of the budget; empty before it has been let in.
   ShadowBudget::Share share;

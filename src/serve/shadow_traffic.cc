@@ -50,7 +50,7 @@ class ShadowTraffic::Copy final : public ResponseSink, public std::enable_shared
     std::vector<Tensor> kept;  // for an example
     int64_t version = 0;
     Duration execution{};
-    OutputDistance distance;     // of what others than the function compare
+    OutputDistance distance;    // of what others than the function compare
     ShadowBudget::Share share;  // of `kept`, and of what the function was sent
   };
   std::optional<Answer> answer;
@@ -153,8 +153,8 @@ void ShadowTraffic::expire(TimePoint now) {
     copy->cancel->cancel(CancelToken::Reason::kDeadline);
     ShadowStats& stats = *copy->shadow().stats;
     if (copy->answer)
-      stats.not_compared(deadline_exceeded("no comparison by '" + copy->asked.text() + "' within " +
-                                           seconds_text(shadow.timeout)));
+      stats.not_compared(
+          deadline_exceeded("no comparison by '" + copy->asked.text() + "' within " + seconds_text(shadow.timeout)));
     else
       stats.failed(deadline_exceeded("no answer within " + seconds_text(shadow.timeout)));
     inference_.cancelled(copy->asked);
@@ -209,8 +209,7 @@ void ShadowTraffic::take_verdict(Copy& copy, const InferResponse& response) {
                                     ? function_distance({response.outputs.data(), response.outputs.size()})
                                     : Result<OutputDistance>(response.status);
   if (!said.ok())
-    return copy.shadow().stats->not_compared(
-        said.status().with_context("comparison by '" + copy.asked.text() + "'"));
+    return copy.shadow().stats->not_compared(said.status().with_context("comparison by '" + copy.asked.text() + "'"));
   if (said->disagrees() || said->excess() >= copy.answer->distance.excess()) copy.answer->distance = *std::move(said);
   settle(copy);
 }
@@ -224,11 +223,10 @@ void ShadowTraffic::settle(Copy& copy) {
   const bool disagrees = answer.distance.disagrees();
   const auto most = static_cast<size_t>(copy.shadow().definition.examples);
   if (disagrees && stats.examples().wants(excess, most))
-    stats.examples().add(
-        {std::chrono::system_clock::now(), sample.id(), sample.arm().name, sample.version(), answer.version,
-         std::move(answer.distance), kept_for_example(sample.inputs()), kept_for_example(sample.outputs()),
-         std::move(answer.kept)},
-        most);
+    stats.examples().add({std::chrono::system_clock::now(), sample.id(), sample.arm().name, sample.version(),
+                          answer.version, std::move(answer.distance), kept_for_example(sample.inputs()),
+                          kept_for_example(sample.outputs()), std::move(answer.kept)},
+                         most);
   stats.took(sample.execution(), answer.execution);
   stats.compared(disagrees, excess);
 }

@@ -21,7 +21,9 @@ class FakeVersion final : public ModelVersion {
   using ModelVersion::ModelVersion;
   void submit(InferRequestPtr request) override { request->fail(internal("not asked in this test")); }
   Status availability() const override { return crashed ? unavailable("its worker has died") : ok_status(); }
+  ProcessHealth process_health() const override { return health; }
   bool crashed = false;
+  ProcessHealth health;
 };
 
 /// A server, as its rollouts see it, of the model m, which has the versions 1 (the default one), 2 and 3, and of the
