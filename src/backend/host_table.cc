@@ -77,16 +77,6 @@ void model_available(mm_host_model* model, int32_t available, const char* reason
   model->available.store(available != 0, std::memory_order_release);
 }
 
-void model_failed(mm_host_model* model, const char* reason) {
-  const modelmill::MutexLock lock(model->mutex);
-  ++model->failures;
-  model->last_failure = reason != nullptr ? reason : "";
-}
-
-void model_memory(mm_host_model* model, uint64_t bytes) {
-  model->process_bytes.store(bytes, std::memory_order_relaxed);
-}
-
 constexpr mm_host kHost = {
     .struct_size = sizeof(mm_host),
     .abi_major = MM_ABI_MAJOR,
@@ -124,8 +114,8 @@ constexpr mm_host kHost = {
     .call_free = host::call_free,
     .change_model = host::change_model,
     .model_ready = host::model_ready,
-    .model_failed = model_failed,
-    .model_memory = model_memory,
+    .model_failed = host::model_failed,
+    .model_memory = host::model_memory,
 };
 
 }  // namespace

@@ -163,7 +163,7 @@ Status LoadedModel::availability() const {
 
 ProcessHealth LoadedModel::process_health() const {
   const MutexLock lock(host_.mutex);
-  return {host_.failures, host_.last_failure, host_.process_bytes.load(std::memory_order_relaxed)};
+  return {host_.failures, host_.last_failure, host_.process_bytes};
 }
 
 LoadedModel::~LoadedModel() {

@@ -278,6 +278,7 @@ def test_a_version_that_eats_memory_is_rolled_back(server):
     state = show(server)
     assert state["state"] == "rolled back", state
     assert "MiB of memory, more than the 400 that the model's parameter 'memory_limit_mb' allows" in state["why"]
+    assert 'modelmill_process_failures_total{model="m",version="7"} ' in server.get("/metrics")[1].decode()
     assert state["canary"]["crashes"] >= 1 and state["baseline"]["crashes"] == 0 == state["baseline"]["errors"]
     # No more than its share was harmed, of that only what it was at, and none since.
     assert set(load.bad) <= {"7"} and load.lost == 0 and load.good["7"] > 0
@@ -308,6 +309,8 @@ def test_a_version_that_takes_more_memory_is_rolled_back(server):
     assert state["state"] == "rolled back" and "gate memory<=1.5x is breached: canary " in state["why"], state
     assert state["canary"]["memory_bytes"] > 150 << 20 > state["baseline"]["memory_bytes"] > 1 << 20
     assert state["canary"]["crashes"] == 0 and not load.bad and load.good["8"] > 0
+    metrics = server.get("/metrics")[1].decode()
+    assert 'modelmill_process_memory_bytes{model="m",version="8"} ' in metrics
 
 
 def test_a_version_that_takes_as_much_memory_is_promoted(server):
