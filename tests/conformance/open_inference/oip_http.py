@@ -30,7 +30,7 @@ class Answer:
             return self.json(), b""
         return json.loads(self.body[: int(length)]), self.body[int(length) :]
 
-    def __str__(self):
+    def __repr__(self):
         return f"status {self.status}: {self.body[:300]!r}"
 
 

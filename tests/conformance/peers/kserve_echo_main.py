@@ -4,6 +4,7 @@ import sys
 
 import kserve
 from kserve.protocol.infer_type import InferOutput, InferRequest, InferResponse
+from kserve.utils.utils import generate_uuid
 
 DTYPES = ["BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"]
 
@@ -30,7 +31,7 @@ class Echo(kserve.Model):
         output = InferOutput("y", list(array.shape), self.datatype)
         output.set_data_from_numpy(array, binary_data=payload.use_binary_outputs)
         return InferResponse(
-            payload.id, self.name, [output],
+            payload.id or generate_uuid(), self.name, [output],
             use_binary_outputs=payload.use_binary_outputs, requested_outputs=payload.request_outputs,
         )  # fmt: skip
 
