@@ -89,6 +89,7 @@ class PredictCall final : public GrpcInferCall {
   AnswerForm form_;
   VersionPin pin_;                   // until it is submitted
   std::atomic<int64_t> version_{0};  // that was pinned
+  TorchMetrics::SeriesRef series_;   // from then on
   Status told_;                      // what a handler says went wrong
   InferRequestPtr waiting_;          // for its model to load
   bool ended_ = false;               // the stream; answers of a request come one after the other
@@ -104,7 +105,7 @@ Status PredictCall::read_for(VersionPin pin, InferRequest& request) {
   request.version = pin_->version();
   version_ = request.version;
   request.model = question_.model;
-  metrics_->asked(question_.model, question_.version);
+  series_ = metrics_->asked(question_.model, question_.version);
   Question question;
   question.fields = question_.fields;
   return read_question(question, *pin_, request, form_);
@@ -155,8 +156,8 @@ Status PredictCall::refusal(const InferResponse& response) const {
 
 void PredictCall::on_response(InferResponse response, bool final, bool has_response) {
   if (ended_) return;
-  const bool counts = final && response.status.ok() && version_ != 0;
-  if (counts) metrics_->answered(question_.model, question_.version, response.times, Clock::now() - start_);
+  const bool counts = final && response.status.ok() && series_;
+  if (counts) metrics_->answered(*series_, response.times, Clock::now() - start_);
   if (!stream_) return GrpcInferCall::on_response(std::move(response), final, has_response);
   if (has_response && response.status.ok()) {
     Result<Chunks> message = encode(response);

@@ -70,6 +70,7 @@ class StreamedRequest final : public ResponseSink, public std::enable_shared_fro
   RoutedRequestPtr routed_;
   AnswerForm form_;
   std::atomic<int64_t> version_{0};  // that was pinned
+  TorchMetrics::SeriesRef series_;   // from then on
   bool answered_ = false;            // answers come one after the other
 };
 
@@ -173,7 +174,7 @@ Status StreamedRequest::parse() {
   request_->model = asked_.model;
   request_->sequence = {asked_.sequence, marks_.start, marks_.end};
   version_ = request_->version;
-  stream_->metrics().asked(asked_.model, asked_.version);
+  series_ = stream_->metrics().asked(asked_.model, asked_.version);
   Question question;
   question.fields = takes_bodies(*pin_) ? asked_.fields : without_marks(asked_.fields);
   question.headers = sequence_headers(asked_.sequence, marks_);
@@ -201,8 +202,8 @@ void StreamedRequest::on_response(InferResponse response, bool final, bool has_r
     response.status = internal("the model ended without an answer");
   const bool tells = has_response || !response.status.ok();
   answered_ = answered_ || tells;
-  if (final && response.status.ok() && version_ != 0)
-    stream_->metrics().answered(asked_.model, asked_.version, response.times, Clock::now() - start_);
+  if (final && response.status.ok() && series_)
+    stream_->metrics().answered(*series_, response.times, Clock::now() - start_);
   Chunks message;
   if (tells && failure_in(response, form_)) {
     message = failed(response);
