@@ -144,7 +144,8 @@ class LevelSplit {
 
   /// At most so deep, on the way to the outputs.
   bool is_there(size_t tensor, size_t level) const {
-    return tensor_scopes_[tensor] && scopes_[*tensor_scopes_[tensor]].depth <= level && lies_in(chain_.back(), *tensor_scopes_[tensor]);
+    return tensor_scopes_[tensor] && scopes_[*tensor_scopes_[tensor]].depth <= level &&
+           lies_in(chain_.back(), *tensor_scopes_[tensor]);
   }
 
   /// Those of the level itself, without those that are decoupled.
@@ -226,7 +227,7 @@ class LevelSplit {
   std::vector<std::optional<size_t>> tensor_scopes_;  // by tensor
   std::vector<size_t> step_scopes_ = std::vector<size_t>(plan_.steps.size(), kRequest);
   std::vector<Scope> scopes_{Scope{}};  // by scope
-  std::vector<size_t> chain_;            // the scopes from the request to the outputs, by level
+  std::vector<size_t> chain_;           // the scopes from the request to the outputs, by level
 };
 
 }  // namespace

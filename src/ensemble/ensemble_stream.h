@@ -87,9 +87,9 @@ class EnsembleStream : public std::enable_shared_from_this<EnsembleStream> {
   std::optional<Status> error_ MM_GUARDED_BY(mutex_);             // it has failed
   bool over_ MM_GUARDED_BY(mutex_) = false;                       // its end is decided: nothing more is heard
   bool driving_ MM_GUARDED_BY(mutex_) = false;
-  size_t held_ MM_GUARDED_BY(mutex_) = 0;        // bytes of the sources' answers that are under way
-  uint64_t moves_ MM_GUARDED_BY(mutex_) = 0;     // so often something got on
-  bool holds_up_ MM_GUARDED_BY(mutex_) = true;   // false: holding members up has led nowhere
+  size_t held_ MM_GUARDED_BY(mutex_) = 0;       // bytes of the sources' answers that are under way
+  uint64_t moves_ MM_GUARDED_BY(mutex_) = 0;    // so often something got on
+  bool holds_up_ MM_GUARDED_BY(mutex_) = true;  // false: holding members up has led nowhere
   // Of all parts together.
   Duration queued_ MM_GUARDED_BY(mutex_){};
   ExecutionRecord record_ MM_GUARDED_BY(mutex_);

@@ -17,12 +17,12 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::fails;
+using testing::FakeMembers;
 using testing::floats;
 using testing::floats_of;
 using testing::gives;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::FakeMembers;
 
 InferResponse answer_of(const InferRequest& request, float value) {
   InferResponse response;

@@ -183,8 +183,8 @@ TEST_F(EnsemblePlanTest, RefusesWhatDoesNotFit) {
 TEST_F(EnsemblePlanTest, AMemberWithAnyNumberOfAnswersMakesTheEnsembleOne) {
   add("stream", 8, {spec("x", kF, {-1, 4})}, {spec("p", kF, {-1, 4})}, true);
   const std::string tensors = "max_batch_size: 8 " + input("in", "[8]") + output("out", "[3]");
-  const std::string members = steps({step("pre", "raw=in", "image=mid"), step("net", "x=part", "p=out"),
-                                     step("stream", "x=mid", "p=part")});
+  const std::string members =
+      steps({step("pre", "raw=in", "image=mid"), step("net", "x=part", "p=out"), step("stream", "x=mid", "p=part")});
   auto planned = plan(tensors + members);
   ASSERT_TRUE(planned.ok()) << planned.status().to_string();
   EXPECT_TRUE(definition_.decoupled);
