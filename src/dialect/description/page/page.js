@@ -151,9 +151,14 @@ if (typeof document === "object") {
     document.querySelectorAll("#models button").forEach((one) => one.setAttribute("aria-current", one === button));
     at("model").hidden = false;
     at("answer").hidden = true;
-    at("model-title").textContent = `${model.name}, version ${model.version}`;
+    at("model-title").textContent = model.name + (model.version ? `, version ${model.version}` : "");
     try {
-      const signature = await json(`v2/models/${encodeURIComponent(model.name)}/versions/${model.version}`);
+      const path = `v2/models/${encodeURIComponent(model.name)}`;
+      const signature = await json(model.version ? `${path}/versions/${model.version}` : path);
+      if (signature.platform === "inference_graph") {
+        at("signature").replaceChildren();
+        throw new Error(`It is an inference graph, which has no signature: POST what its first model takes to graphs/${model.name}.`);
+      }
       const row = (kind) => (one) => {
         const line = make("tr");
         line.append(make("td", `${one.name} (${kind})`), make("td", one.datatype), make("td", `[${one.shape.join(", ")}]`));
