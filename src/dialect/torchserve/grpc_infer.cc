@@ -23,14 +23,13 @@ class AnswerStream final : public PacedReply {
  public:
   explicit AnswerStream(std::shared_ptr<wire::GrpcCall> call) : PacedReply(call->loop()), call_(std::move(call)) {}
 
-  /// Any thread, one call after the other; waits while the client has too much left to read.
+  /// Any thread, one call after the other.
   void send(Chunks message, size_t size) {
     made(size);
     loop().post([self = shared_from_this(), this, message = std::move(message), size]() mutable {
       call_->send(std::move(message));
       sent(size);
     });
-    wait_for_room();
   }
   void finish(const Status& status) {
     loop().post([self = shared_from_this(), this, status] {
@@ -116,6 +115,7 @@ Result<VersionPin> PredictCall::pin() {
 }
 
 Status PredictCall::parse(InferRequest& request) {
+  if (stream_) request.room = stream_->room();
   MM_RETURN_IF_ERROR(read_message());
   if (question_.version.empty()) find_route(question_.model);
   Result<VersionPin> pinned = pin();

@@ -88,7 +88,7 @@ class PredictStream final : public std::enable_shared_from_this<PredictStream> {
   }
   void cancel(const Status& reason);
 
-  /// A message of the request, and whether it is its last. Any thread; it may wait where others follow.
+  /// A message of the request, and whether it is its last. Any thread.
   void send(const std::shared_ptr<StreamedRequest>& request, Chunks message, bool has_message, bool final);
 
   Inference& inference() { return inference_; }
@@ -96,6 +96,7 @@ class PredictStream final : public std::enable_shared_from_this<PredictStream> {
   Offload* offload() { return offload_; }
   TorchMetrics& metrics() { return *metrics_; }
   std::shared_ptr<CancelToken> cancel_token() { return {shared_from_this(), &cancel_}; }
+  std::shared_ptr<Room> room() { return {shared_from_this(), &backlog_}; }
   bool ended() const { return ended_; }
 
  private:
@@ -141,6 +142,7 @@ void StreamedRequest::start() {
   request_->deadline = stream_->call().deadline();
   request_->trace = stream_->call().trace();
   request_->cancel = stream_->cancel_token();
+  request_->room = stream_->room();
   if (asked_.version.empty()) routed_ = stream_->inference().route(asked_.model, facts_of(stream_->call()));
   Result<VersionPin> pinned = pin();
   if (!pinned.ok()) {
@@ -244,7 +246,6 @@ void PredictStream::send(const std::shared_ptr<StreamedRequest>& request, Chunks
   call_->loop().post([self = shared_from_this(), request, message = std::move(message), has_message, final]() mutable {
     self->deliver(*request, std::move(message), has_message, final);
   });
-  if (!final) backlog_.wait_for_room();
 }
 
 void PredictStream::deliver(const StreamedRequest& request, Chunks message, bool has_message, bool final) {

@@ -66,6 +66,7 @@ NamedTexts InferCall::headers() const {
 
 Status InferCall::parse(const Bytes& body, const ModelVersion& version, InferRequest& request) {
   request.id = http().header("x-request-id");
+  if (stream_) request.room = stream_->room();
   Question question{body, http().header("content-type")};
   question.explain = path_.explain;
   if (is_body_) {

@@ -156,13 +156,16 @@ if (typeof document === "object") {
     document.querySelectorAll("#models button").forEach((one) => one.setAttribute("aria-current", one === button));
     at("model").hidden = false;
     at("answer").hidden = true;
-    at("model-title").textContent = `${name}, version ${version}`;
+    at("model-title").textContent = name + (version ? `, version ${version}` : "");
     at("path").textContent = "";
     at("signature").replaceChildren();
     at("fields").replaceChildren();
     try {
-      const signature = await json(`v2/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`);
+      const path = `v2/models/${encodeURIComponent(name)}`;
+      const signature = await json(version ? `${path}/versions/${encodeURIComponent(version)}` : path);
       if (mine !== shown) return;
+      if (signature.platform === "inference_graph")
+        throw new Error(`It is an inference graph, which has no signature: POST what its first model takes to graphs/${name}.`);
       const row = (kind) => (one) => {
         const line = make("tr");
         line.append(make("td", `${one.name} (${kind})`), make("td", one.datatype), make("td", `[${one.shape.join(", ")}]`));
