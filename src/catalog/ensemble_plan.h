@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "model/signature.h"
 
 namespace modelmill {
+
+struct EnsembleLevels;
 
 /// How the requests of an ensemble are answered, as decided when it was loaded and held against its members. Tensors
 /// and steps are told by their places in the lists. Immutable.
@@ -42,6 +45,8 @@ struct EnsemblePlan {
     /// All that write what it writes, in their order, itself among them: the first whose condition is true runs, and
     /// whose inputs are there. None where nobody else does.
     std::vector<size_t> alternatives = {};
+    /// The member gives any number of answers to a request.
+    bool decoupled = false;
 
     std::string text() const { return EnsembleStep{model, version, label, {}, {}}.text(); }
   };
@@ -74,6 +79,8 @@ struct EnsemblePlan {
   bool conditional = false;                  // steps may be left out
   bool combines = false;
   Combination combination;
+  /// Where steps have any number of answers, and so has the ensemble: how its steps lie between them; else null.
+  std::shared_ptr<const EnsembleLevels> levels;
 };
 
 }  // namespace modelmill

@@ -176,6 +176,13 @@ class VersionPin {
     if (version_) version_->gate().leave();
   }
   explicit operator bool() const { return version_ != nullptr; }
+  /// A pin of the same version, which may be on its way out: this one keeps it. Nothing of an empty pin.
+  VersionPin again() const {
+    VersionPin out;
+    if (version_) version_->gate().enter_again();
+    out.version_ = version_;
+    return out;
+  }
   ModelVersion* operator->() const { return version_; }
   ModelVersion& operator*() const { return *version_; }
 

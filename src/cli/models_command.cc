@@ -8,9 +8,11 @@
 namespace modelmill {
 namespace {
 
+constexpr std::string_view kGraphs = "inference_graph";  // their platform
+
 struct ListedModel {
   IndexEntry entry;
-  bool described = false;
+  bool described = false;  // by a signature
   ModelInfo info;
   ExplainedInfo explained;
 };
@@ -33,6 +35,8 @@ std::string text_list(const std::vector<ListedModel>& models) {
     out += model.entry.name + (model.entry.version.empty() ? "" : "  version " + model.entry.version) + "  " +
            (model.entry.state.empty() ? "READY" : model.entry.state) + "\n";
     if (!model.entry.reason.empty()) out += "    reason     " + model.entry.reason + "\n";
+    if (model.info.platform == kGraphs)
+      out += "    kind       inference graph; POST a body of V1 or V2 to /graphs/" + model.entry.name + "\n";
     if (!model.described) continue;
     const ExplainedInfo& explained = model.explained;
     if (!explained.other_signatures.empty()) out += "    signature  " + explained.signature_name + "\n";
@@ -76,6 +80,7 @@ std::string json_list(const std::vector<ListedModel>& models) {
   for (const ListedModel& model : models) {
     json.begin_object().field("name", model.entry.name).field("version", model.entry.version);
     json.field("state", model.entry.state).field("reason", model.entry.reason);
+    if (model.info.platform == kGraphs) json.field("platform", kGraphs);
     if (model.described) {
       json.field("platform", model.info.platform);
       write_tensors(json, "inputs", model.info.signature.inputs);
@@ -104,8 +109,8 @@ ExitCode run(const ModelsCommand& command) {
       auto info = read_model(**link, entry.name, entry.version);
       if (!info.ok()) return fail("models", info.status(), exit_code_of(info.status()));
       model.info = std::move(*info);
-      model.explained = read_explained(**link, entry.name, entry.version);
-      model.described = true;
+      model.described = model.info.platform != kGraphs;
+      if (model.described) model.explained = read_explained(**link, entry.name, entry.version);
     }
     models.push_back(std::move(model));
   }

@@ -54,6 +54,18 @@ class NumberReader {
     skip_spaces();
     return true;
   }
+  bool at_open() const { return *at_ == '['; }
+  bool take_open() {
+    if (*at_ != '[') return false;
+    ++at_;
+    return true;
+  }
+  /// An inner one.
+  bool take_close() {
+    if (at_close() || *at_ != ']') return false;
+    ++at_;
+    return true;
+  }
 
   /// False: what is here is not a number, or not a float's.
   bool read(float& out) {
@@ -122,9 +134,9 @@ class Floats {
   bool full() const { return size_ == capacity_; }
   size_t size() const { return size_; }
   void push(float value) { std::memcpy(memory_->data() + size_++ * sizeof(float), &value, sizeof value); }
-  FloatArray take() {
+  FloatArray take(Shape shape) {
     const std::byte* data = memory_->data();
-    return {Bytes(std::move(memory_), data, size_ * sizeof(float)), static_cast<int64_t>(size_)};
+    return {Bytes(std::move(memory_), data, size_ * sizeof(float)), std::move(shape), static_cast<int64_t>(size_)};
   }
 
  private:
@@ -135,29 +147,74 @@ class Floats {
 
 constexpr size_t kSample = 64;  // numbers after which the text's length tells how many there are
 
+/// Reads the whole of an array that may have others inside.
+class ArrayReader {
+ public:
+  explicit ArrayReader(std::string_view text) : text_(text), numbers_(text.data(), text.data() + text.size()) {
+    floats_.reserve(kSample);
+  }
+
+  std::optional<FloatArray> read() {
+    if (!read_array(0) || !numbers_.at_close()) return std::nullopt;
+    return floats_.take(std::move(shape_));
+  }
+
+ private:
+  /// From behind the bracket of an array with `depth` others around it, up to the bracket that ends it.
+  bool read_array(size_t depth) {
+    numbers_.skip_spaces();
+    if (depth == shape_.size()) shape_.push_back(kUnknown);
+    int64_t size = 0;
+    if (!(numbers_.at_open() ? read_arrays(depth, size) : read_numbers(depth, size))) return false;
+    if (shape_[depth] == kUnknown) shape_[depth] = size;
+    return shape_[depth] == size;
+  }
+
+  bool read_arrays(size_t depth, int64_t& size) {
+    if (depth + 1 == rank_ || depth + 1 == kMaxRank) return false;
+    do {
+      if (!numbers_.take_open() || !read_array(depth + 1) || !numbers_.take_close()) return false;
+      ++size;
+      numbers_.skip_spaces();
+    } while (numbers_.take_comma());
+    return true;
+  }
+
+  bool read_numbers(size_t depth, int64_t& size) {
+    if (rank_ == 0) rank_ = depth + 1;
+    if (depth + 1 != rank_) return false;
+    do {
+      if (floats_.full() && !make_room()) return false;
+      float value = 0;
+      if (!numbers_.read(value)) return false;
+      floats_.push(value);
+      ++size;
+      numbers_.skip_spaces();
+    } while (numbers_.take_comma());
+    return true;
+  }
+
+  /// False: it seems to be of whole numbers.
+  bool make_room() {
+    const std::string_view sample = text_.substr(0, static_cast<size_t>(numbers_.at() - text_.data()));
+    if (floats_.size() == kSample && sample.find_first_of(".eE") == std::string_view::npos) return false;
+    // As many more as the text so far lets expect, and some.
+    const size_t left = text_.size() - sample.size();
+    floats_.reserve(floats_.size() + left * floats_.size() / sample.size() * 9 / 8 + kSample);
+    return true;
+  }
+
+  static constexpr int64_t kUnknown = -1;
+
+  const std::string_view text_;
+  NumberReader numbers_;
+  Floats floats_;
+  Shape shape_;
+  size_t rank_ = 0;  // 0: there was no number yet
+};
+
 }  // namespace
 
-std::optional<FloatArray> read_float_array(std::string_view text) {
-  const char* const close = text.data() + text.size();
-  NumberReader reader(text.data(), close);
-  Floats floats;
-  floats.reserve(kSample);
-  reader.skip_spaces();
-  do {
-    if (floats.full()) {
-      const std::string_view sample = text.substr(0, static_cast<size_t>(reader.at() - text.data()));
-      if (floats.size() == kSample && sample.find_first_of(".eE") == std::string_view::npos) return std::nullopt;
-      // As many more as the text so far lets expect, and some.
-      const size_t left = text.size() - sample.size();
-      floats.reserve(floats.size() + left * floats.size() / sample.size() * 9 / 8 + kSample);
-    }
-    float value = 0;
-    if (!reader.read(value)) return std::nullopt;
-    floats.push(value);
-    reader.skip_spaces();
-  } while (reader.take_comma());
-  if (!reader.at_close()) return std::nullopt;
-  return floats.take();
-}
+std::optional<FloatArray> read_float_array(std::string_view text) { return ArrayReader(text).read(); }
 
 }  // namespace modelmill

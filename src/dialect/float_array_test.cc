@@ -41,10 +41,27 @@ TEST(FloatArray, ReadsNumbersAndSpaces) {
 }
 
 TEST(FloatArray, RefusesWhatIsNoListOfJsonNumbers) {
-  for (const char* list : {"",    " ",     ",",    "1,",   ",1",   "1,,2",  "1 2", "01",    "-01", "-",        "+1",
-                           ".5",  "1.",    "1.e3", "1e",   "1e+",  "--1",   "0x1", "1.5f",  "NaN", "Infinity", "\"1\"",
-                           "[1]", "1,[2]", "{}",   "null", "1e40", "1e-60", "1;2", "1.5.5", "00.5"})
+  for (const char* list :
+       {"",         " ",       ",",  "1,",    ",1",    "1,,2",      "1 2",       "01",    "-01",    "-",
+        "+1",       ".5",      "1.", "1.e3",  "1e",    "1e+",       "--1",       "0x1",   "1.5f",   "NaN",
+        "Infinity", "\"1\"",   "[1", "1,[2]", "[1],2", "[1],[2,3]", "[1],[[2]]", "[]",    "[1],[]", "[1],",
+        "[1]]",     "[1];[2]", "{}", "null",  "1e40",  "1e-60",     "1;2",       "1.5.5", "00.5"})
     EXPECT_FALSE(read(list)) << list;
+}
+
+TEST(FloatArray, ReadsArraysInArrays) {
+  const auto shape = [](const std::string& list) {
+    const std::string text = list + "]";
+    const auto array = read_float_array(std::string_view(text).substr(0, list.size()));
+    return array ? shape_text(dims(array->shape)) : "none";
+  };
+  EXPECT_EQ(read("[1, 2] ,\n[3,4.5]"), (Floats{1, 2, 3, 4.5F}));
+  EXPECT_EQ(read("[ [[1]] , [[-2e1]] ]"), (Floats{1, -20}));
+  EXPECT_EQ(shape("1,2,3"), "[3]");
+  EXPECT_EQ(shape("[1,2],[3,4],[5,6]"), "[3,2]");
+  EXPECT_EQ(shape("[[1],[2]]"), "[1,2,1]");
+  EXPECT_EQ(shape(std::string(kMaxRank - 1, '[') + "1" + std::string(kMaxRank - 1, ']')).size(), 2 * kMaxRank + 1);
+  EXPECT_EQ(shape(std::string(kMaxRank, '[') + "1" + std::string(kMaxRank, ']')), "none");
 }
 
 TEST(FloatArray, LeavesLongListsOfWholeNumbers) {

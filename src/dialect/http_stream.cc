@@ -8,7 +8,6 @@ void HttpStream::send(wire::HttpReply head, Chunks piece, bool last) {
   made(size);
   loop().post([self = shared_from_this(), this, head = std::move(head), piece = std::move(piece), size,
                last]() mutable { deliver(std::move(head), std::move(piece), size, last); });
-  if (!last) wait_for_room();
 }
 
 void HttpStream::reply(wire::HttpReply reply) {

@@ -16,7 +16,7 @@ class HttpStream final : public PacedReply {
       : PacedReply(exchange->loop()), exchange_(std::move(exchange)) {}
 
   /// Sends a piece; nothing if it is empty. That of the first call begins the reply with its `head`, others' are not
-  /// looked at. The last one ends it; any other may wait here.
+  /// looked at. The last one ends it.
   void send(wire::HttpReply head, Chunks piece, bool last);
   /// A whole reply in the place of all pieces.
   void reply(wire::HttpReply reply);

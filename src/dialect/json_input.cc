@@ -145,7 +145,7 @@ class Walker {
     } else {
       dom::parser parser;
       MM_ASSIGN_OR_RETURN(const dom::element numbers, parse_json(parser, array.text, array.text.size()));
-      return walk(numbers, kMaxDepth - 1);
+      return walk(numbers, kMaxDepth - static_cast<int>(array.values.shape.size()));
     }
   }
   Status too_many() const {
@@ -170,11 +170,10 @@ struct Source {
   const NumberArrays* apart;
 };
 
-/// `convert(value) -> optional<T>`, with T as stored.
+/// `convert(value) -> optional<T>`, with T as stored; `to` has room for `count`.
 template <typename T, typename Convert>
-Result<Bytes> read_fixed(const Source& from, int64_t count, Convert convert) {
-  MemoryRef memory = Memory::allocate(static_cast<size_t>(count) * sizeof(T));
-  T* out = reinterpret_cast<T*>(memory->data());
+Status read_fixed(const Source& from, int64_t count, std::byte* to, Convert convert) {
+  T* out = reinterpret_cast<T*>(to);
   Walker walker(
       [&](dom::element value) {
         const std::optional<T> element = convert(value);
@@ -183,17 +182,16 @@ Result<Bytes> read_fixed(const Source& from, int64_t count, Convert convert) {
       },
       count, from.apart);
   MM_RETURN_IF_ERROR(walker.walk(from.data));
-  MM_RETURN_IF_ERROR(check_count(walker.count(), count));
-  return Bytes(std::move(memory));
+  return check_count(walker.count(), count);
 }
 
 template <typename T>
-Result<Bytes> read_integers(const Source& from, int64_t count, JsonNumbers numbers) {
-  return read_fixed<T>(from, count, [numbers](dom::element value) { return as_integer<T>(value, numbers); });
+Status read_integers(const Source& from, int64_t count, std::byte* to, JsonNumbers numbers) {
+  return read_fixed<T>(from, count, to, [numbers](dom::element value) { return as_integer<T>(value, numbers); });
 }
 
-Result<Bytes> read_halves(const Source& from, int64_t count, uint16_t (*narrow)(float)) {
-  return read_fixed<uint16_t>(from, count, [narrow](dom::element value) -> std::optional<uint16_t> {
+Status read_halves(const Source& from, int64_t count, std::byte* to, uint16_t (*narrow)(float)) {
+  return read_fixed<uint16_t>(from, count, to, [narrow](dom::element value) -> std::optional<uint16_t> {
     const auto number = as_real<float>(value);
     if (!number) return std::nullopt;
     return narrow(*number);
@@ -218,18 +216,19 @@ struct PutFloats {
   }
 };
 
-Result<Bytes> read_floats(const Source& from, int64_t count) {
-  dom::array items;
-  if (from.apart != nullptr && from.data.get_array().get(items) == simdjson::SUCCESS && items.size() == 1) {
-    // All in one array, as most clients send tensors: it is there already.
-    const NumberArrays::Array* array = from.apart->find(*items.begin());
-    if (array != nullptr && array->values.count == count) return array->values.floats;
-  }
-  MemoryRef memory = Memory::allocate(static_cast<size_t>(count) * sizeof(float));
-  Walker walker(PutFloats{memory->data()}, count, from.apart);
+Status read_floats(const Source& from, int64_t count, std::byte* to) {
+  Walker walker(PutFloats{to}, count, from.apart);
   MM_RETURN_IF_ERROR(walker.walk(from.data));
-  MM_RETURN_IF_ERROR(check_count(walker.count(), count));
-  return Bytes(std::move(memory));
+  return check_count(walker.count(), count);
+}
+
+/// All of the elements where they were set aside as one, as most clients send tensors: they are there already.
+const Bytes* floats_set_aside(const Source& from, int64_t count) {
+  dom::array items;
+  if (from.apart == nullptr || from.data.get_array().get(items) != simdjson::SUCCESS || items.size() != 1)
+    return nullptr;
+  const NumberArrays::Array* array = from.apart->find(*items.begin());
+  return array != nullptr && array->values.count == count ? &array->values.floats : nullptr;
 }
 
 /// As BYTES are stored: the length, then the text.
@@ -289,26 +288,41 @@ struct CountOnly {
   void floats(const FloatArray&) const {}
 };
 
-Result<Bytes> read_elements(const Source& from, DataType dtype, int64_t count, JsonNumbers numbers) {
+/// Of all types but BYTES, into memory for `count` of them.
+Status read_elements(const Source& from, DataType dtype, int64_t count, JsonNumbers numbers, std::byte* to) {
   switch (dtype) {
     case DataType::kBool:
-      return read_fixed<uint8_t>(from, count, [numbers](dom::element value) { return as_bool(value, numbers); });
-    case DataType::kUint8: return read_integers<uint8_t>(from, count, numbers);
-    case DataType::kUint16: return read_integers<uint16_t>(from, count, numbers);
-    case DataType::kUint32: return read_integers<uint32_t>(from, count, numbers);
-    case DataType::kUint64: return read_integers<uint64_t>(from, count, numbers);
-    case DataType::kInt8: return read_integers<int8_t>(from, count, numbers);
-    case DataType::kInt16: return read_integers<int16_t>(from, count, numbers);
-    case DataType::kInt32: return read_integers<int32_t>(from, count, numbers);
-    case DataType::kInt64: return read_integers<int64_t>(from, count, numbers);
-    case DataType::kFp32: return read_floats(from, count);
-    case DataType::kFp64: return read_fixed<double>(from, count, as_real<double>);
-    case DataType::kFp16: return read_halves(from, count, float_to_half);
-    case DataType::kBf16: return read_halves(from, count, float_to_bfloat16);
-    case DataType::kBytes: return read_strings(from, count);
+      return read_fixed<uint8_t>(from, count, to, [numbers](dom::element value) { return as_bool(value, numbers); });
+    case DataType::kUint8: return read_integers<uint8_t>(from, count, to, numbers);
+    case DataType::kUint16: return read_integers<uint16_t>(from, count, to, numbers);
+    case DataType::kUint32: return read_integers<uint32_t>(from, count, to, numbers);
+    case DataType::kUint64: return read_integers<uint64_t>(from, count, to, numbers);
+    case DataType::kInt8: return read_integers<int8_t>(from, count, to, numbers);
+    case DataType::kInt16: return read_integers<int16_t>(from, count, to, numbers);
+    case DataType::kInt32: return read_integers<int32_t>(from, count, to, numbers);
+    case DataType::kInt64: return read_integers<int64_t>(from, count, to, numbers);
+    case DataType::kFp32: return read_floats(from, count, to);
+    case DataType::kFp64: return read_fixed<double>(from, count, to, as_real<double>);
+    case DataType::kFp16: return read_halves(from, count, to, float_to_half);
+    case DataType::kBf16: return read_halves(from, count, to, float_to_bfloat16);
+    case DataType::kBytes:
     case DataType::kInvalid: break;
   }
   return invalid_argument("the datatype is not valid");
+}
+
+/// An element takes a character of JSON at least, so a huge shape with little data is refused before memory is made for
+/// it. The text cannot be longer than 4 GiB, simdjson's own bound.
+Status check_room(const Source& from, int64_t count) {
+  if (count < 0 || count > int64_t{UINT32_MAX}) {
+    return invalid_argument("the shape calls for " + std::to_string(count) +
+                            " elements, more than JSON can bring; send binary data");
+  }
+  if (count <= 4096) return ok_status();
+  // Count first: walking is cheap beside allocating what is never filled.
+  Walker counter(CountOnly{}, std::numeric_limits<int64_t>::max(), from.apart);
+  MM_RETURN_IF_ERROR(counter.walk(from.data));
+  return check_count(counter.count(), count);
 }
 
 }  // namespace
@@ -339,19 +353,23 @@ Result<dom::element> parse_json(dom::parser& parser, std::string_view text, size
 
 Result<Bytes> read_json_elements(dom::element data, DataType dtype, int64_t count, JsonNumbers numbers,
                                  const NumberArrays* apart) {
-  // An element takes a character of JSON at least, so a huge shape with little data is refused before memory is made
-  // for it. The text cannot be longer than 4 GiB, simdjson's own bound.
-  if (count < 0 || count > int64_t{UINT32_MAX}) {
-    return invalid_argument("the shape calls for " + std::to_string(count) +
-                            " elements, more than JSON can bring; send binary data");
-  }
-  if (count > 4096) {
-    // Count first: walking is cheap beside allocating what is never filled.
-    Walker counter(CountOnly{}, std::numeric_limits<int64_t>::max(), apart);
-    MM_RETURN_IF_ERROR(counter.walk(data));
-    MM_RETURN_IF_ERROR(check_count(counter.count(), count));
-  }
-  return read_elements({data, apart}, dtype, count, numbers);
+  const Source from{data, apart};
+  if (dtype == DataType::kFp32)
+    if (const Bytes* floats = floats_set_aside(from, count)) return *floats;
+  MM_RETURN_IF_ERROR(check_room(from, count));
+  if (dtype == DataType::kBytes) return read_strings(from, count);
+  MemoryRef memory = Memory::allocate(static_cast<size_t>(count) * dtype_size(dtype));
+  MM_RETURN_IF_ERROR(read_elements(from, dtype, count, numbers, memory->data()));
+  return Bytes(std::move(memory));
+}
+
+Status append_parsed_elements(dom::element data, DataType dtype, int64_t count, JsonNumbers numbers,
+                              const NumberArrays* apart, std::string& out) {
+  const Source from{data, apart};
+  MM_RETURN_IF_ERROR(check_room(from, count));
+  const size_t begin = out.size();
+  out.resize(begin + static_cast<size_t>(count) * dtype_size(dtype));
+  return read_elements(from, dtype, count, numbers, reinterpret_cast<std::byte*>(out.data()) + begin);
 }
 
 Status append_json_element(dom::element value, DataType dtype, std::string& out) {

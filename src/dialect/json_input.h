@@ -50,6 +50,10 @@ enum class JsonNumbers {
 Result<Bytes> read_json_elements(simdjson::dom::element data, DataType dtype, int64_t count, JsonNumbers numbers,
                                  const NumberArrays* apart = nullptr);
 
+/// The same for all types but BYTES, appended: for who puts a tensor together of many values.
+Status append_parsed_elements(simdjson::dom::element data, DataType dtype, int64_t count, JsonNumbers numbers,
+                              const NumberArrays* apart, std::string& out);
+
 /// Appends one value, which is no array, as kCast has it: without memory of its own, for who has many. INVALID_ARGUMENT
 /// shows a value that does not fit.
 Status append_json_element(simdjson::dom::element value, DataType dtype, std::string& out);

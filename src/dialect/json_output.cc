@@ -13,7 +13,8 @@ namespace {
 /// Reads the elements one after another.
 class Elements {
  public:
-  explicit Elements(const Bytes& bytes) : at_(bytes.data()) {}
+  explicit Elements(const std::byte* at) : at_(at) {}
+  const std::byte* at() const { return at_; }
 
   template <typename T>
   T next() {
@@ -102,7 +103,7 @@ Status append_json_elements(std::string& out, const Tensor& tensor, bool nested)
   const Bytes bytes = tensor.contiguous();
   const int64_t count = element_count(dims(tensor.shape)).value_or(0);
   out.reserve(out.size() + bytes.size() * 3 + 16);  // a float takes about 11 characters
-  Elements elements(bytes);
+  Elements elements(bytes.data());
   if (count == 0) {
     out += "[]";
   } else if (nested) {
@@ -111,6 +112,19 @@ Status append_json_elements(std::string& out, const Tensor& tensor, bool nested)
     append_row(out, tensor.dtype, count, elements);
   }
   return ok_status();
+}
+
+JsonRows::JsonRows(const Tensor& tensor)
+    : bytes_(tensor.contiguous()), dtype_(tensor.dtype), shape_(dims(tensor.shape).subspan(1)), at_(bytes_.data()) {}
+
+void JsonRows::append(std::string& out) {
+  if (element_count(shape_).value_or(0) == 0) {
+    out += "[]";
+    return;
+  }
+  Elements elements(at_);
+  append_nested(out, dtype_, shape_, elements);
+  at_ = elements.at();
 }
 
 }  // namespace modelmill

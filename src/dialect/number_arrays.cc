@@ -11,6 +11,8 @@ namespace {
 constexpr size_t kLarge = 4096;
 /// After so many arrays in a row that stay, the text is taken for one without large ones.
 constexpr int kFailures = 16;
+/// Arrays in arrays are tried as a whole until so many were not to be read: what is inside is read again then.
+constexpr int kNestedFailures = 4;
 /// A mark is a string that begins with a character which JSON text can have in this form only.
 constexpr std::string_view kEscapedMark = "\\u0001";
 constexpr char kMark = '\x01';
@@ -55,6 +57,28 @@ class Brackets {
   int strings_ = 0;
 };
 
+bool is_json_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
+bool has_array_first(std::string_view text, size_t open) {
+  do ++open;
+  while (open < text.size() && is_json_space(text[open]));
+  return open < text.size() && text[open] == '[';
+}
+
+/// Where the arrays that open at `at`, of nothing but arrays and numbers, come to their end; npos: they don't, or nest
+/// too deep. Of others it may be anywhere.
+size_t end_of_nested(std::string_view text, size_t at) {
+  size_t depth = 0;
+  while (true) {
+    for (; at < text.size() && (text[at] == '[' || text[at] == ',' || is_json_space(text[at])); ++at)
+      if (text[at] == '[' && ++depth > kMaxRank) return std::string_view::npos;
+    at = text.find(']', at);
+    if (at == std::string_view::npos) return at;
+    for (; at < text.size() && (text[at] == ']' || is_json_space(text[at])); ++at)
+      if (text[at] == ']' && --depth == 0) return at;
+  }
+}
+
 }  // namespace
 
 NumberArrays::NumberArrays(std::string_view text) {
@@ -62,20 +86,24 @@ NumberArrays::NumberArrays(std::string_view text) {
   Brackets brackets(text);
   size_t copied = 0;
   size_t close = 0;
-  int failures = 0;
+  int failures = 0, nested_failures = 0;
   for (size_t open = brackets.next(0); open != std::string_view::npos && failures < kFailures;) {
+    const bool nested = nested_failures < kNestedFailures && has_array_first(text, open);
     if (close <= open) close = text.find(']', open);
     if (close == std::string_view::npos) break;
+    const size_t end = nested ? end_of_nested(text, open) : close;
     std::optional<FloatArray> values;
-    if (close - open >= kLarge) values = read_float_array(text.substr(open + 1, close - open - 1));
+    if (end != std::string_view::npos && end - open >= kLarge)
+      values = read_float_array(text.substr(open + 1, end - open - 1));
     if (values) {
       rest_.append(text.substr(copied, open - copied)).append("[\"").append(kEscapedMark);
       rest_.append(std::to_string(arrays_.size())).append("\"]");
-      copied = close + 1;
-      arrays_.push_back({std::move(*values), text.substr(open, close + 1 - open)});
+      copied = end + 1;
+      arrays_.push_back({std::move(*values), text.substr(open, end + 1 - open)});
     }
     failures = values ? 0 : failures + 1;
-    open = brackets.next(values ? close + 1 : open + 1);
+    nested_failures += nested && !values ? 1 : 0;
+    open = brackets.next(values ? end + 1 : open + 1);
   }
   if (arrays_.empty()) return;
   rest_.append(text.substr(copied));

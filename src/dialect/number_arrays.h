@@ -11,8 +11,9 @@
 namespace modelmill {
 
 /// The large arrays of numbers in a JSON text, read straight into floats and set aside, so that the parser has only the
-/// rest to do: a document with a value for each number takes twice the time and many times the memory. What is not an
-/// array of numbers by JSON's grammar, or is small, or seems to be of whole numbers, stays in the text.
+/// rest to do: a document with a value for each number takes twice the time and many times the memory. Arrays of arrays
+/// that are equally long, down to numbers, are set aside as one. What is neither by JSON's grammar, or is small, or
+/// seems to be of whole numbers, stays in the text.
 class NumberArrays {
  public:
   struct Array {

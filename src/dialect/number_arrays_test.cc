@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dialect/json_input.h"
+#include "dialect/json_shape.h"
 
 namespace modelmill {
 namespace {
@@ -26,9 +27,57 @@ size_t set_aside(const std::string& text) {
 
 TEST(NumberArrays, LargeOnesAreSetAside) {
   EXPECT_EQ(set_aside("[" + numbers(2000) + "]"), 1U);
-  EXPECT_EQ(set_aside(R"({"a":[1,2],"b":[[)" + numbers(2000) + "],[" + numbers(2000) + "]]}"), 2U);
+  EXPECT_EQ(set_aside(R"({"a":[1,2],"b":[)" + numbers(2000) + R"(],"c":[)" + numbers(2000) + "]}"), 2U);
   const std::string text = R"({"a":[)" + numbers(2000) + R"(],"b":true})";
   EXPECT_EQ(NumberArrays(text).rest(), R"({"a":["\u00010"],"b":true})");
+}
+
+std::string rows(int count, const std::string& row) {
+  std::string out = "[" + row + "]";
+  for (int i = 1; i < count; ++i) out += " ,[" + row + "]";
+  return "[" + out + "]";
+}
+
+TEST(NumberArrays, ArraysInArraysAreOne) {
+  const std::string text = R"({"a":)" + rows(500, numbers(3)) + R"(,"b":[0.5]})";
+  EXPECT_EQ(NumberArrays(text).rest(), R"({"a":["\u00010"],"b":[0.5]})");
+  EXPECT_EQ(set_aside(rows(900, "0.5") + rows(900, "0.25")), 2U) << "one behind the other";
+  EXPECT_EQ(set_aside("[" + rows(300, numbers(3)) + "," + rows(300, numbers(3)) + "]"), 1U) << "three deep";
+  EXPECT_EQ(set_aside("[" + rows(300, numbers(3)) + "," + rows(301, numbers(3)) + "]"), 2U) << "of different lengths";
+  EXPECT_EQ(set_aside("[[" + numbers(2000) + "],[0.5]]"), 1U) << "the first one, which is large";
+  EXPECT_EQ(set_aside(rows(900, "7")), 0U) << "whole numbers";
+  EXPECT_EQ(set_aside(rows(500, "\"[0.5]\"")), 0U) << "strings";
+  EXPECT_EQ(set_aside("[" + rows(500, numbers(3))), 1U) << "the outer one does not end";
+  EXPECT_EQ(set_aside(rows(500, numbers(3)).substr(1)), 0U) << "it does not begin";
+}
+
+/// The shape of `data` with and without arrays set aside, or what is wrong with it.
+std::string shape_of(const std::string& data, bool apart) {
+  const NumberArrays numbers_apart(data);
+  EXPECT_FALSE(numbers_apart.empty()) << data.substr(0, 60);
+  const std::string& text = apart ? numbers_apart.rest() : data;
+  simdjson::dom::parser parser;
+  Shape shape;
+  const Status status = json_shape(*parse_json(parser, text, text.size()), apart ? &numbers_apart : nullptr, shape);
+  return status.ok() ? shape_text(dims(shape)) : status.message();
+}
+
+TEST(NumberArrays, ShapesAreTheSame) {
+  const std::string small = rows(2, numbers(3)), large = rows(400, numbers(3)), row = "[" + numbers(2000) + "]";
+  for (const std::string& data : {
+           large,
+           "[" + large + "]",
+           "[" + large + "," + large + "]",
+           "[" + large + "," + small + "]",
+           "[" + small + "," + large + "]",
+           "[" + large + ",0.5]",
+           "[0.5," + large + "]",
+           "[" + large + "," + row + "]",
+           "[" + row + "," + large + "]",
+           "[" + row + ",[0.5]]",
+           "[[[0.5]]," + large + "]",
+       })
+    EXPECT_EQ(shape_of(data, true), shape_of(data, false));
 }
 
 TEST(NumberArrays, AllElseStays) {
@@ -71,6 +120,8 @@ TEST(NumberArrays, ElementsAreTheSame) {
     expect_same("[" + row + "," + row + "]", dtype, 4000);
     expect_same("[[0.5,0.25]," + row + "]", dtype, 2002);
     expect_same("[[0.5," + row + "]]", dtype, 2001);
+    expect_same(rows(700, "0.5,1"), dtype, 1400);
+    expect_same("[" + rows(700, "0.5,1") + "," + rows(600, "0.5,1") + "]", dtype, 2600);
   }
 }
 

@@ -15,6 +15,9 @@ class PacedReply : public std::enable_shared_from_this<PacedReply> {
  public:
   virtual ~PacedReply() = default;
 
+  /// Where who makes the pieces waits before another one.
+  std::shared_ptr<Room> room() { return {shared_from_this(), &backlog_}; }
+
  protected:
   explicit PacedReply(wire::Loop& loop) : loop_(loop) {}
 
@@ -22,8 +25,6 @@ class PacedReply : public std::enable_shared_from_this<PacedReply> {
 
   /// A piece is made, and goes to the loop. Any thread.
   void made(size_t bytes) { backlog_.add(bytes); }
-  /// Another piece will be made. Any thread, which may wait here.
-  void wait_for_room() { backlog_.wait_for_room(); }
   /// It came, and was sent.
   void sent(size_t bytes);
   /// No more is sent: nobody waits any longer.

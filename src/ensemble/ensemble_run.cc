@@ -4,38 +4,27 @@
 #include <utility>
 
 #include "base/stable_hash.h"
+#include "ensemble/member_request.h"
 #include "schedule/failure_reason.h"
 
 namespace modelmill {
-namespace {
-
-/// Triton's rule for tensors between models of which one has a batch dimension and the other has not.
-void fit_batch(Shape& shape, const Shape& wanted, bool to_batched) {
-  const bool fits = shape_matches(dims(wanted), dims(shape));
-  if (to_batched && fits)
-    shape.insert(shape.begin(), 1);
-  else if (!to_batched && !fits && !shape.empty() && shape.front() == 1)
-    shape.erase(shape.begin());
-}
-
-}  // namespace
-
 void EnsembleRun::begin(std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
                         std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request,
-                        EnsembleWeights weights) {
+                        EnsembleWeights weights, std::shared_ptr<const void> keeps) {
   std::make_shared<EnsembleRun>(std::move(plan), members, std::move(stats), version, std::move(request),
-                                std::move(weights))
+                                std::move(weights), std::move(keeps))
       ->start();
 }
 
 EnsembleRun::EnsembleRun(std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
                          std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request,
-                         EnsembleWeights weights)
+                         EnsembleWeights weights, std::shared_ptr<const void> keeps)
     : plan_(std::move(plan)),
       members_(members),
       stats_(std::move(stats)),
       version_(version),
       weights_(std::move(weights)),
+      keeps_(std::move(keeps)),
       began_(request->times.queued),
       cancel_(std::make_shared<CancelToken>(request->cancel)),
       request_(std::move(request)),
@@ -134,33 +123,19 @@ void EnsembleRun::drive() {
 
 InferRequestPtr EnsembleRun::request_for(size_t step) {
   const EnsemblePlan::Step& plan = plan_->steps[step];
-  const InferRequest& whole = *request_;
-  auto request = std::make_unique<InferRequest>(std::shared_ptr<ResponseSink>(shared_from_this(), &steps_[step].sink));
-  request->model = plan.model;
-  request->version = plan.version;
-  request->label = plan.label;
-  request->id = whole.id;
-  request->parameters = whole.parameters;
-  request->sequence = whole.sequence;
-  request->priority = whole.priority;
-  request->timeout = whole.timeout;
-  request->deadline = whole.deadline;
+  InferRequestPtr request =
+      part_of(*request_, cancel_, std::shared_ptr<ResponseSink>(shared_from_this(), &steps_[step].sink));
+  address_to(plan, *request);
   if (plan_->combines && plan_->combination.deadline.count() > 0)
     request->deadline = std::min(request->deadline, began_ + plan_->combination.deadline);
-  request->cancel = cancel_;
-  request->trace = whole.trace;
-  request->times.received = Clock::now();
   for (const EnsemblePlan::Input& input : plan.inputs) {
     std::optional<Tensor>& from = tensors_[input.tensor];
     const bool last = --uses_[input.tensor] == 0;
     if (!from) continue;
     Tensor tensor = last ? std::move(*from) : *from;
     if (last) from.reset();
-    tensor.name = input.name;
-    if (input.fits_batch) fit_batch(tensor.shape, input.dims, plan.batched);
-    request->inputs.push_back(std::move(tensor));
+    request->inputs.push_back(fitted(std::move(tensor), input, plan.batched));
   }
-  for (const EnsemblePlan::Port& output : plan.outputs) request->outputs.push_back({output.name});
   return request;
 }
 
@@ -286,25 +261,41 @@ void EnsembleRun::finish(Ending ending) {
   request.times.infer_end = Clock::now();
   Result<InferResponse> response = ending.error.ok() ? response_of(ending) : Result<InferResponse>(ending.error);
   request.times.compute_end = Clock::now();
+  if (stats_)
+    record_end(ending, response.status());
+  else
+    put_sums(ending, request.times);
   if (response.ok()) {
-    ending.record.rows = request.batch_rows;
-    ending.record.requests = 1;
-    stats_->executed(ending.record, CutReason::kIdleInstance);
-    RequestTimes times = request.times;
-    times.compute_start = times.queued + ending.queued;  // the time in queues is that of its members, as in Triton
-    stats_->request_succeeded(times, request.batch_rows);
     if (weights_.shared && weights_.shared->remembers() && !request.id.empty())
       weights_.shared->answers().put(stable_hash(request.id),
                                      answers_to_remember(*plan_, weights_.names, ending.steps));
     request.complete(std::move(response).value());
   } else {
-    stats_->request_failed(request.times, reason_before_running(response.status().code()));
     request.fail(response.status());
   }
   ending.request.reset();
   if (ending.unwanted.empty()) return;
   cancel_->cancel(CancelToken::Reason::kClientGone);
   for (const size_t step : ending.unwanted) members_.drop_unwanted(plan_->steps[step]);
+}
+
+void EnsembleRun::record_end(Ending& ending, const Status& status) const {
+  const InferRequest& request = *ending.request;
+  if (!status.ok()) return stats_->request_failed(request.times, reason_before_running(status.code()));
+  ending.record.rows = request.batch_rows;
+  ending.record.requests = 1;
+  stats_->executed(ending.record, CutReason::kIdleInstance);
+  RequestTimes times = request.times;
+  times.compute_start = times.queued + ending.queued;  // the time in queues is that of its members, as in Triton
+  stats_->request_succeeded(times, request.batch_rows);
+}
+
+/// For who asked: the times of its members as if they were its own.
+void EnsembleRun::put_sums(const Ending& ending, RequestTimes& times) {
+  times.compute_start = times.queued + ending.queued;
+  times.input_end = times.compute_start + ending.record.input;
+  times.infer_end = times.input_end + ending.record.infer;
+  times.compute_end = times.infer_end + ending.record.output;
 }
 
 Result<InferResponse> EnsembleRun::response_of(Ending& ending) const {
@@ -319,10 +310,7 @@ Result<InferResponse> EnsembleRun::response_of(Ending& ending) const {
     if (!is_wanted(*ending.request, output.name)) continue;
     std::optional<Tensor>& from = ending.steps.tensors[output.tensor];
     if (!from) continue;  // as in Triton, what its model has left out
-    Tensor tensor = *from;
-    tensor.name = output.name;
-    if (output.fits_batch) fit_batch(tensor.shape, output.dims, plan_->batched);
-    response.outputs.push_back(std::move(tensor));
+    response.outputs.push_back(fitted(*from, output, plan_->batched));
   }
   return response;
 }

@@ -27,13 +27,14 @@ struct EnsembleWeights {
 /// the ensemble itself, and answers once. Thread-safe.
 class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
  public:
-  /// Takes over a request whose inputs have been checked. `members` outlives the run.
+  /// Takes over a request whose inputs have been checked. `members` outlives the run, or lives as long as what it
+  /// `keeps`. Without `stats` it is a part of another request: the times of its answer are the sums of its members'.
   static void begin(std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
                     std::shared_ptr<VersionStats> stats, int64_t version, InferRequestPtr request,
-                    EnsembleWeights weights = {});
+                    EnsembleWeights weights = {}, std::shared_ptr<const void> keeps = nullptr);
 
   EnsembleRun(std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members, std::shared_ptr<VersionStats> stats,
-              int64_t version, InferRequestPtr request, EnsembleWeights weights);
+              int64_t version, InferRequestPtr request, EnsembleWeights weights, std::shared_ptr<const void> keeps);
 
  private:
   /// Of one step: gets its answers.
@@ -89,6 +90,8 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   void deadline_passed();
   Ending end(Status error) MM_REQUIRES(mutex_);
   void finish(Ending ending);
+  void record_end(Ending& ending, const Status& status) const;
+  static void put_sums(const Ending& ending, RequestTimes& times);
   Result<InferResponse> response_of(Ending& ending) const;
 
   const std::shared_ptr<const EnsemblePlan> plan_;
@@ -96,6 +99,7 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   const std::shared_ptr<VersionStats> stats_;
   const int64_t version_;
   const EnsembleWeights weights_;
+  const std::shared_ptr<const void> keeps_;
   const TimePoint began_;
   std::shared_ptr<CancelToken> cancel_;  // of all steps
 

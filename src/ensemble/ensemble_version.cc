@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ensemble/ensemble_stream.h"
+
 namespace modelmill {
 namespace {
 
@@ -25,6 +27,7 @@ std::string list(const std::vector<EnsemblePlan::Port>& ports, const EnsemblePla
 std::string step_line(const EnsemblePlan::Step& step, const EnsemblePlan& plan) {
   const std::vector<EnsemblePlan::Port> inputs(step.inputs.begin(), step.inputs.end());
   std::string out = step.text() + " (" + list(inputs, plan) + ") -> (" + list(step.outputs, plan) + ")";
+  if (step.decoupled) out += ", any number of times";
   if (step.when) return out + " when " + step.when->to_string();
   // Of alternatives one without a condition takes what the others leave.
   return step.alternatives.empty() ? out : out + " otherwise";
@@ -47,6 +50,7 @@ EnsembleVersion::EnsembleVersion(Description description, std::shared_ptr<Versio
 
 void EnsembleVersion::submit(InferRequestPtr request) {
   request->times.queued = Clock::now();
+  if (plan_->levels) return EnsembleStream::begin(plan_, members_, counters_, version(), std::move(request));
   EnsembleRun::begin(plan_, members_, counters_, version(), std::move(request), weights_);
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "catalog/ensemble_levels.h"
 #include "lifecycle/pipeline_conditions.h"
 #include "model/ensemble_check.h"
 
@@ -56,6 +57,8 @@ class Planning {
     for (const TensorSpec& spec : signature_.outputs) MM_RETURN_IF_ERROR(add_output(spec));
     if (definition_.ensemble->has_conditions()) MM_RETURN_IF_ERROR(add_conditions());
     plan_->batched = is_batched(definition_);
+    MM_RETURN_IF_ERROR(split_into_levels(*plan_, definition_.ensemble->most_under_way));
+    definition_.decoupled = plan_->levels != nullptr;
     return PlannedEnsemble{plan_, std::move(signature_)};
   }
 
@@ -66,10 +69,6 @@ class Planning {
   Status find_members() {
     for (const EnsembleStep& step : steps()) {
       MM_ASSIGN_OR_RETURN(EnsembleMember member, find_(step));
-      if (member.definition.decoupled)
-        return unimplemented(in_ensemble() + "model " + step.model +
-                             " gives any number of answers to a request, which a step can't have; call it from a "
-                             "model of your own instead");
       members_.push_back(std::move(member));
     }
     return ok_status();
@@ -117,6 +116,7 @@ class Planning {
                               " which only allows maximum batch size to be " + std::to_string(most));
     EnsemblePlan::Step step{from.model, from.version, from.label,      is_batched(member.definition),
                             {},         {},           member.signature};
+    step.decoupled = member.definition.decoupled;
     MM_RETURN_IF_ERROR(add_inputs(from, member, step, i));
     MM_RETURN_IF_ERROR(add_outputs(from, member, step, i));
     plan_->steps.push_back(std::move(step));

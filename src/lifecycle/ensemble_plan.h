@@ -28,7 +28,7 @@ struct PlannedEnsemble {
 
 /// Holds an ensemble against its members as a whole, by Triton's rules and in its words, and plans how it is run: what
 /// it takes and gives where its configuration leaves that open, types, shapes and batch sizes. What is decided is put
-/// into `definition`. UNIMPLEMENTED for a member that gives any number of answers. Pure.
+/// into `definition`: with a member that gives any number of answers the ensemble does too. Pure.
 Result<PlannedEnsemble> plan_ensemble(ModelDefinition& definition, const FindMember& find);
 
 /// A combination's, which plan_ensemble() hands on.

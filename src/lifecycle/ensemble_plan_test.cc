@@ -63,7 +63,7 @@ class EnsemblePlanTest : public testing::Test {
     for (std::string& member : members) combination.members.push_back({std::move(member)});
     definition_ = {};
     definition_.name = "e";
-    definition_.ensemble = EnsembleDefinition{{}, std::move(combination)};
+    definition_.ensemble = EnsembleDefinition{{}, std::move(combination), 0};
     return plan_ensemble(definition_, find());
   }
 
@@ -165,8 +165,9 @@ TEST_F(EnsemblePlanTest, RefusesWhatDoesNotFit) {
       {"max_batch_size: 16 " + input("in", "[8]") + output("out", "[3]") + steps({pre, net}),
        "ensemble e allows maximum batch size 16, but it contains model pre which only allows maximum batch size to be "
        "8"},
-      {tensors + steps({pre, step("stream", "x=mid", "p=out")}),
-       "in ensemble e, model stream gives any number of answers to a request"},
+      {"max_batch_size: 8 " + input("in", "[4]") + output("out", "[3]") + output("more", "[3]") +
+           steps({step("stream", "x=in", "p=out"), step("stream", "x=in", "p=more")}),
+       "in ensemble e, step of model 'e' receives inputs originated from different decoupled models"},
       {"max_batch_size: 8 " + input("in", "[8]", "optional: true") + output("out", "[3]") + steps({pre, net}),
        "in ensemble e, ensemble input in is optional, but input raw in model pre needs it"},
       {"max_batch_size: 8 " + input("in", "[8]") + output("out", "[3]", "INT32") + steps({pre, net}),
@@ -177,6 +178,29 @@ TEST_F(EnsemblePlanTest, RefusesWhatDoesNotFit) {
     ASSERT_FALSE(planned.ok()) << bad.message;
     EXPECT_THAT(planned.status().message(), HasSubstr(bad.message));
   }
+}
+
+TEST_F(EnsemblePlanTest, AMemberWithAnyNumberOfAnswersMakesTheEnsembleOne) {
+  add("stream", 8, {spec("x", kF, {-1, 4})}, {spec("p", kF, {-1, 4})}, true);
+  const std::string tensors = "max_batch_size: 8 " + input("in", "[8]") + output("out", "[3]");
+  const std::string members =
+      steps({step("pre", "raw=in", "image=mid"), step("net", "x=part", "p=out"), step("stream", "x=mid", "p=part")});
+  auto planned = plan(tensors + members);
+  ASSERT_TRUE(planned.ok()) << planned.status().to_string();
+  EXPECT_TRUE(definition_.decoupled);
+  ASSERT_NE(planned->plan->levels, nullptr);
+  EXPECT_EQ(planned->plan->levels->levels.size(), 2U);
+  EXPECT_EQ(planned->plan->levels->most_under_way, 64U);
+  std::string bounded = tensors + members;
+  bounded.insert(bounded.rfind('}'), " max_inflight_requests: 3 ");
+  planned = plan(bounded);
+  ASSERT_TRUE(planned.ok()) << planned.status().to_string();
+  EXPECT_EQ(planned->plan->levels->most_under_way, 3U);
+  // As in Triton its own word doesn't count.
+  planned = plan(tensors + "model_transaction_policy { decoupled: true } " +
+                 steps({step("pre", "raw=in", "image=mid"), step("net", "x=mid", "p=out")}));
+  ASSERT_TRUE(planned.ok()) << planned.status().to_string();
+  EXPECT_FALSE(definition_.decoupled);
 }
 
 TEST_F(EnsemblePlanTest, RefusesWhatIsWrongInItself) {

@@ -37,10 +37,6 @@ std::vector<ConfigIssue> fields_without_effect(const inference::ModelConfig& con
     notes.add("cc_model_filenames", "cc_model_filenames",
               "a version has one file for all GPUs, whatever their compute capability; name it in "
               "'default_model_filename'");
-  if (config.ensemble_scheduling().max_inflight_requests() > 0)
-    notes.add("ensemble_scheduling.max_inflight_requests", "max_inflight_requests",
-              "a request has one request in flight at each step at most, so every limit is kept; bound those that "
-              "wait for a member by the 'max_queue_size' of its queue");
   if (config.model_metrics().metric_control_size() > 0)
     notes.add("model_metrics.metric_control[0]", "metric_control",
               "histograms have the same buckets for all models; derive others from /metrics where they are read");

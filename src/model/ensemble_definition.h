@@ -117,6 +117,8 @@ struct CombinationDefinition {
 struct EnsembleDefinition {
   std::vector<EnsembleStep> steps;
   std::optional<CombinationDefinition> combination;
+  /// How many answers of a member that gives any number of them may be under way in a request; 0: as many as suits.
+  uint32_t most_under_way = 0;
 
   /// The names of its members, each once, in the order of the steps.
   std::vector<std::string> members() const;

@@ -47,11 +47,11 @@ void put_extras(const ModelLayer& layer, ModelDefinition& definition) {
   if (layer.allowed_sizes) definition.batching.allowed_sizes = *layer.allowed_sizes;
   if (layer.request_logs) definition.request_logs = *layer.request_logs;
   if (layer.combination) {
-    definition.ensemble = EnsembleDefinition{{}, layer.combination};
+    definition.ensemble = EnsembleDefinition{{}, layer.combination, 0};
     definition.platform = kEnsemblePlatform;
   }
   if (layer.pipeline) {
-    definition.ensemble = EnsembleDefinition{*layer.pipeline, std::nullopt};
+    definition.ensemble = EnsembleDefinition{*layer.pipeline, std::nullopt, 0};
     definition.platform = kEnsemblePlatform;
   }
 }

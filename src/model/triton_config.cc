@@ -107,6 +107,7 @@ BatchingDefinition to_batching(const ModelConfig& config, bool max_batch_size_gi
 std::optional<EnsembleDefinition> to_ensemble(const ModelConfig& config) {
   if (config.platform() != kEnsemblePlatform) return std::nullopt;
   EnsembleDefinition out;
+  out.most_under_way = config.ensemble_scheduling().max_inflight_requests();
   for (const auto& step : config.ensemble_scheduling().step()) {
     EnsembleStep& to = out.steps.emplace_back();
     to.model = step.model_name();

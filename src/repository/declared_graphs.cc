@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "model/graph/graph_limits.h"
 #include "model/yaml_config.h"
 #include "repository/model_files.h"
 
@@ -67,6 +68,7 @@ DeclaredGraphs read_declared_graphs(const std::vector<std::string>& paths) {
       GraphDocuments documents = read_graph_documents(*text, file.string());
       append(out.problems, std::move(documents.problems));
       append(out.notes, std::move(documents.notes));
+      out.wrong.merge(documents.wrong);
       for (InferenceGraph& graph : documents.graphs) {
         const auto [at, fresh] = seen.emplace(graph.name, graph.place);
         if (fresh)
@@ -82,14 +84,25 @@ DeclaredGraphs read_declared_graphs(const std::vector<std::string>& paths) {
 }
 
 void check_graphs(DeclaredGraphs& declared, const std::function<bool(const std::string& name)>& known) {
+  const auto add = [&declared](const std::string& graph, ConfigProblem problem) {
+    declared.wrong.emplace(graph, problem.message);
+    declared.problems.push_back(std::move(problem));
+  };
+  std::set<std::string> graphs;
+  for (const InferenceGraph& graph : declared.graphs) graphs.insert(graph.name);
+  const auto target_of = [&](const std::string& name) {
+    if (known(name)) return GraphTarget::kModel;
+    return graphs.contains(name) ? GraphTarget::kGraph : GraphTarget::kNone;
+  };
   for (InferenceGraph& graph : declared.graphs) {
     if (known(graph.name))
-      declared.problems.push_back({Code::kAlreadyExists, graph.place,
-                                   "graph '" + graph.name +
-                                       "' has the name of a model, route or ensemble, which clients ask by the same "
-                                       "paths; rename one of them"});
-    append(declared.problems, resolve_targets(graph, known));
+      add(graph.name, {Code::kAlreadyExists, graph.place,
+                       "graph '" + graph.name +
+                           "' has the name of a model, route or ensemble, which clients ask by the same "
+                           "paths; rename one of them"});
+    for (ConfigProblem& problem : resolve_targets(graph, target_of)) add(graph.name, std::move(problem));
   }
+  for (GraphProblem& one : check_graphs_together(declared.graphs)) add(one.graph, std::move(one.problem));
 }
 
 }  // namespace modelmill

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace modelmill {
 struct DeclaredGraphs {
   std::vector<InferenceGraph> graphs;
   std::vector<ConfigProblem> problems;
+  /// The first thing that is wrong with a graph, by its name.
+  std::map<std::string, std::string> wrong;
   std::vector<ConfigProblem> notes;
   /// Where graphs come from or may come: YAML files, and folders.
   std::vector<std::string> places;
@@ -24,8 +27,9 @@ bool is_graph_file(const std::string& path);
 /// one name are a problem.
 DeclaredGraphs read_declared_graphs(const std::vector<std::string>& paths);
 
-/// Adds what is wrong with the graphs beside the models (routes, ensembles) that are `known`: steps that lead to none
-/// of them, and names that one of them has. The others have the services that they will ask.
+/// Adds what is wrong with the graphs beside each other and the models (routes, ensembles) that are `known`: steps that
+/// lead to none of them, graphs that lead to each other in a circle, and names that a model has. The others have the
+/// services that they will ask.
 void check_graphs(DeclaredGraphs& declared, const std::function<bool(const std::string& name)>& known);
 
 }  // namespace modelmill

@@ -56,7 +56,24 @@ TEST_F(DeclaredGraphsTest, HaveNamesOfTheirOwnAndLeadSomewhere) {
   check_graphs(declared, [](const std::string& name) { return name == "m"; });
   ASSERT_EQ(declared.problems.size(), 3U);
   EXPECT_THAT(declared.problems[1].message, HasSubstr("graph 'm' has the name of a model"));
-  EXPECT_THAT(declared.problems[2].message, HasSubstr("there is no model, route or ensemble named 'missing'"));
+  EXPECT_THAT(declared.problems[2].message, HasSubstr("there is no model, route, ensemble or graph named 'missing'"));
+  EXPECT_THAT(declared.wrong["h"], HasSubstr("named 'missing'"));
+  EXPECT_THAT(declared.wrong["m"], HasSubstr("has the name of a model"));
+}
+
+TEST_F(DeclaredGraphsTest, MayLeadToEachOther) {
+  const std::string file = write("all.yaml", graph("a", "b") + "---\n" + graph("b", "m"));
+  DeclaredGraphs declared = read_declared_graphs({file});
+  check_graphs(declared, [](const std::string& name) { return name == "m"; });
+  EXPECT_THAT(declared.problems, IsEmpty());
+  EXPECT_TRUE(declared.graphs[0].nodes[0].steps[0].graph);
+  EXPECT_FALSE(declared.graphs[1].nodes[0].steps[0].graph);
+  write("all.yaml", graph("a", "b") + "---\n" + graph("b", "a"));
+  declared = read_declared_graphs({file});
+  check_graphs(declared, [](const std::string& name) { return name == "m"; });
+  ASSERT_EQ(declared.problems.size(), 2U);
+  EXPECT_THAT(declared.problems[0].message, HasSubstr("in a circle, 'a' -> 'b' -> 'a'"));
+  EXPECT_THAT(declared.wrong["a"], HasSubstr("in a circle"));
 }
 
 }  // namespace

@@ -17,6 +17,11 @@ const Tensor* InferRequest::input(std::string_view name) const {
 }
 
 void InferRequest::respond(InferResponse response) {
+  pass_on(std::move(response));
+  if (room) room->wait_for_room();
+}
+
+void InferRequest::pass_on(InferResponse response) {
   MM_CHECK(sink_, "a completed request cannot answer again");
   response.times = times;
   sink_->on_response(std::move(response), /*final=*/false, /*has_response=*/true);

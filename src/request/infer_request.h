@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "request/infer_response.h"
 #include "request/parameters.h"
+#include "runtime/room.h"
 #include "runtime/trace_context.h"
 #include "tensor/tensor.h"
 
@@ -98,6 +99,8 @@ class InferRequest {
   std::shared_ptr<CancelToken> cancel;   // null: cannot be cancelled
   RequestTimes times;
   TraceContext trace;  // of the caller; not present() without one
+  /// Where who gives several answers waits for those before to be taken; null: they are taken as they come.
+  std::shared_ptr<Room> room;
   /// Rows of the batch dimension; 1 for a model without one. Set by admission.
   int64_t batch_rows = 1;
 
@@ -117,8 +120,10 @@ class InferRequest {
 
   const Tensor* input(std::string_view name) const;
 
-  /// An intermediate answer of a model that gives several.
+  /// An intermediate answer of a model that gives several. Returns when there is room for the next.
   void respond(InferResponse response);
+  /// The same without waiting, for those who answer in the place of the model, on a thread that has other work.
+  void pass_on(InferResponse response);
   /// The last answer. A second call is a bug (CHECK).
   void complete(InferResponse response);
   /// The last answer is an error.

@@ -56,7 +56,8 @@ RoutedRequest::Kept::Kept(const InferRequest& request)
       deadline(request.deadline),
       received(request.times.received),
       cancel(request.cancel),
-      trace(request.trace) {}
+      trace(request.trace),
+      room(request.room) {}
 
 InferRequestPtr RoutedRequest::Kept::make(std::shared_ptr<ResponseSink> sink) const {
   auto request = std::make_unique<InferRequest>(std::move(sink));
@@ -70,6 +71,7 @@ InferRequestPtr RoutedRequest::Kept::make(std::shared_ptr<ResponseSink> sink) co
   request->times.received = received;
   request->cancel = cancel;
   request->trace = trace;
+  request->room = room;
   return request;
 }
 

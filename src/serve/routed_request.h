@@ -89,6 +89,7 @@ class RoutedRequest final : public ResponseSink, public std::enable_shared_from_
     TimePoint deadline, received;
     std::shared_ptr<CancelToken> cancel;
     TraceContext trace;
+    std::shared_ptr<Room> room;
     const char* decoupled_refusal = nullptr;
   };
 

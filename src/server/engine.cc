@@ -262,8 +262,15 @@ Status Engine::declare_graphs(std::vector<std::string>& places) {
   // First what waiting for models doesn't mend.
   const auto wrong = std::find_if(declared.problems.begin(), declared.problems.end(),
                                   [](const ConfigProblem& one) { return one.code != Code::kNotFound; });
-  if (wrong != declared.problems.end()) return status_of(*wrong);
-  if (!declared.problems.empty()) return status_of(declared.problems.front());
+  if (!declared.problems.empty()) {
+    const Status status = status_of(wrong != declared.problems.end() ? *wrong : declared.problems.front());
+    for (const InferenceGraph& graph : declared.graphs)
+      if (!graphs_.find(graph.name))
+        declared.wrong.emplace(graph.name,
+                               "graphs are taken all together, and another one is wrong: " + status.message());
+    graphs_.refuse(std::move(declared.wrong));
+    return status;
+  }
   graphs_.publish(std::move(declared.graphs), metrics_);
   return ok_status();
 }

@@ -10,6 +10,7 @@
 #include "base/mutex.h"
 #include "catalog/catalog.h"
 #include "catalog/version_factory.h"
+#include "dialect/graphs/graph_states.h"
 #include "dialect/graphs/graph_table.h"
 #include "experiment/experiment_keeper.h"
 #include "learning/weight_keeper.h"
@@ -55,6 +56,7 @@ class Engine {
   WeightControl& weight_control() { return *weight_keeper_; }
   const Routes& routes() const { return routes_; }
   const graphs::GraphTable& graphs() const { return graphs_; }
+  const graphs::GraphStates& graph_states() const { return graph_states_; }
 
  private:
   VersionFactory factory();
@@ -88,6 +90,7 @@ class Engine {
   graphs::GraphTable graphs_;
   Tracer tracer_;
   Inference inference_;
+  graphs::GraphStates graph_states_{graphs_, inference_};
   ServedMembers members_{inference_};
   // What clients decide; null: nothing was kept yet.
   Mutex store_mutex_;

@@ -91,10 +91,10 @@ struct ModelServer::Rep {
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
         kserve(config.kserve_runtime ? std::make_shared<kserve_v1::RuntimeMetrics>() : nullptr),
-        v2(engine.inference(),
-           {config.server_name, server_version(), [this] { return ready(); }, observed_options(),
-            &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
-            config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body}) {}
+        v2(engine.inference(), {config.server_name, server_version(), [this] { return ready(); }, observed_options(),
+                                &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
+                                config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body,
+                                &engine.graph_states()}) {}
 
   HttpOptions http_options() {
     const size_t inflated = config.http_inflated > 0 ? config.http_inflated : config.limits.inflated;
@@ -192,8 +192,9 @@ struct ModelServer::Rep {
       more_metrics = [this] { return mlserver->render(engine.catalog()); };
     }
     admin::add_to(router, engine.catalog(), engine.metrics(), &engine.routes(), std::move(more_metrics));
-    description::add_to(router, engine.catalog(), grpc,
-                        {server_version(), config.root_reply, config.tf_metrics_path, config.docs_page});
+    description::add_to(
+        router, engine.catalog(), grpc,
+        {server_version(), config.root_reply, config.tf_metrics_path, config.docs_page, &engine.graph_states()});
     const admin::Controls controls{engine.catalog(),
                                    engine.lifecycle().control(),
                                    engine.route_control(),
@@ -229,7 +230,7 @@ struct ModelServer::Rep {
     const char* const propagated = std::getenv("PROPAGATE_HEADERS");
     graphs::add_to(router, engine.graphs(),
                    {services.handler(), http_options(), graphs::HeaderPatterns(propagated == nullptr ? "" : propagated),
-                    [] { return static_cast<int>(chance() * 100); }});
+                    [] { return static_cast<int>(chance() * 100); }, nullptr, &engine.graph_states()});
   }
 
   /// Tells everyone, and goes on serving while load balancers turn away.

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+import tritonclient.grpc
 
 import models
 from servers import ROOT, run_cli, serving, wait_until
@@ -313,7 +314,7 @@ def test_files_that_change(serve, tmp_path):
     file.write_text(graph("g", ["serviceName: three"]))
     wait_until(lambda: server.post_json("/graphs/g", V1) == (200, by(3)), "it has changed in its place")
     put(graph("g", ["serviceName: late"]))
-    wait_until(lambda: "no model, route or ensemble named 'late'" in server.log(), "it is refused")
+    wait_until(lambda: "no model, route, ensemble or graph named 'late'" in server.log(), "it is refused")
     assert server.post_json("/graphs/g", V1) == (200, by(3))
     models.save(models.scaled(7), tmp_path / "late.onnx")
     listing = LISTING.replace("models:\n", f"models:\n  - {{name: late, path: {tmp_path}/late.onnx}}\n", 1)
@@ -327,10 +328,46 @@ def test_files_that_change(serve, tmp_path):
     wait_until(lambda: server.post_json("/graphs/g", V1) == (200, by(2)), "it has one in its place")
 
 
+def test_graphs_lead_to_each_other_and_are_listed(serve, tmp_path):
+    save_models(tmp_path / "models")
+    file = tmp_path / "models/graphs.yaml"
+    outer = graph("outer", ["serviceName: inner", "{serviceUrl: http://inner.default.svc.cluster.local/, data: $response, mapPredictionsToInstances: true}"])
+    file.write_text(outer + "---\n" + graph("inner", ["serviceName: two"]))
+    server = serve(tmp_path / "models", "--model-control-mode=watch")
+    assert server.post_json("/graphs/outer", V1) == (200, by(4))
+
+    def states():
+        status, index = server.post_json("/v2/repository/index", {})
+        assert status == 200
+        return {one["name"]: (one["state"], one.get("reason", "")) for one in index if not one.get("version")}
+
+    assert states() == {"outer": ("READY", ""), "inner": ("READY", "")}
+    assert "Inference graphs\n  inner\n  outer\n" in server.request("GET", "/")[1].decode()
+    listed = run_cli("models", "--server", server.url)
+    assert listed.returncode == 0, listed.stderr
+    assert "outer  READY\n    kind       inference graph" in listed.stdout
+    with tritonclient.grpc.InferenceServerClient(server.address) as client:
+        assert client.is_model_ready("outer")
+        assert client.get_model_metadata("outer").platform == "inference_graph"
+        assert "outer" in [one.name for one in client.get_model_repository_index().models]
+
+    file.write_text(outer + "---\n" + graph("inner", ["serviceName: outer"]))
+    circle = "graphs lead to each other in a circle, 'outer' -> 'inner' -> 'outer'"
+    wait_until(lambda: circle in server.log(), "it is refused")
+    assert server.post_json("/graphs/outer", V1) == (200, by(4)), "those from before are served on"
+    wait_until(lambda: "a change of it is not taken: " + circle in states()["inner"][1], "and that is told")
+    file.write_text(outer + "---\n" + graph("inner", ["serviceName: two"]) + "---\n" + graph("wrong", ["serviceName: nobody"]))
+    wait_until(lambda: states().get("wrong", "")[:1] == ("UNAVAILABLE",), "one that can't be taken is listed")
+    assert "named 'nobody'" in states()["wrong"][1]
+    assert server.post_json("/graphs/wrong", V1)[0] == 404
+    refused = [one for one in server.get_json("/graphs")["graphs"] if one["name"] == "wrong"]
+    assert refused[0]["state"] == "UNAVAILABLE" and "nodes" not in refused[0]
+
+
 @pytest.mark.parametrize(
     "text,why",
     [
-        (graph("g", ["serviceName: missing"]), r"graph\.yaml:9:9: .*no model, route or ensemble named 'missing'"),
+        (graph("g", ["serviceName: missing"]), r"graph\.yaml:9:9: .*no model, route, ensemble or graph named 'missing'"),
         (
             graph("g", ["serviceUrl: http://other.example.com/v1/models/other:predict"]),
             "leads to 'http://other.example.com/v1/models/other:predict', but there is no model",
@@ -339,8 +376,9 @@ def test_files_that_change(serve, tmp_path):
         (graph("g", ["{serviceName: two, weight: 90}"], "Splitter"), "are 90 together, but must be 100"),
         (graph("g", ["{serviceName: two, condition: 'a.@flatten'}"], "Switch"), "the modifier @flatten"),
         (graph("g", ["nodeName: root"]), "node 'root' leads to itself"),
+        (graph("g", ["serviceName: g"]), "in a circle, 'g' -> 'g'"),
     ],
-    ids=["no-model", "no-service", "name", "weights", "condition", "circle"],
+    ids=["no-model", "no-service", "name", "weights", "condition", "circle", "graphs in a circle"],
 )
 def test_what_cant_be_run_is_refused(tmp_path, text, why):
     save_models(tmp_path)

@@ -22,7 +22,17 @@ std::string signature_line(const std::vector<TensorSpec>& specs) {
   return text;
 }
 
-std::string describe(const Catalog& catalog, const std::string& server_version) {
+std::string graph_lines(const graphs::GraphStates* states) {
+  const auto graphs = states == nullptr ? std::vector<graphs::GraphState>() : states->list();
+  std::string text = graphs.empty() ? "" : "\nInference graphs\n";
+  for (const graphs::GraphState& graph : graphs) {
+    text += "  " + graph.name + (graph.ready ? "" : "  (not ready)") + "\n";
+    if (!graph.reason.empty()) text += "    " + graph.reason + "\n";
+  }
+  return text;
+}
+
+std::string describe(const Catalog& catalog, const graphs::GraphStates* graphs, const std::string& server_version) {
   std::string text = "modelmill " + server_version + ", a model server\n\nModels\n";
   const auto table = catalog.table();
   for (const ModelEntry* entry : table->entries()) {
@@ -37,6 +47,8 @@ std::string describe(const Catalog& catalog, const std::string& server_version) 
             "\n    out: " + signature_line(version.signature().outputs) + "\n";
   }
   if (table->empty()) text += "  none\n";
+  const std::string graph_list = graph_lines(graphs);
+  text += graph_list;
   text +=
       "\nPaths\n"
       "  GET  /predict/MODEL            how to ask a model, with a command to paste\n"
@@ -45,7 +57,9 @@ std::string describe(const Catalog& catalog, const std::string& server_version) 
       "  POST /v2/models/MODEL/infer    inference (KServe V2 protocol)\n"
       "  POST /v1/models/MODEL:predict  inference (TensorFlow Serving's protocol, also by gRPC, and KServe V1)\n"
       "  POST /predictions/MODEL        inference (TorchServe's protocol, also by gRPC)\n"
-      "  POST /v1/embeddings            vectors of texts (OpenAI's protocol)\n"
+      "  POST /v1/embeddings            vectors of texts (OpenAI's protocol)\n";
+  if (!graph_list.empty()) text += "  POST /graphs/GRAPH             a body of V1 or V2 through an inference graph\n";
+  text +=
       "  GET  /explain/MODEL            why a model runs as it does\n"
       "  GET  /v2/health/ready          200 when ready\n"
       "  GET  /metrics                  for Prometheus\n"
@@ -95,10 +109,11 @@ bool is_browser(const wire::HttpRequest& request) {
   return request.header("accept").find("text/html") != std::string_view::npos;
 }
 
-wire::HttpReply front_page(const wire::HttpRequest& request, const Catalog& catalog,
+wire::HttpReply front_page(const wire::HttpRequest& request, const Catalog& catalog, const graphs::GraphStates* graphs,
                            const std::string& server_version) {
   if (!is_browser(request)) {
-    wire::HttpReply reply = wire::HttpReply::text(200, "text/plain; charset=utf-8", describe(catalog, server_version));
+    wire::HttpReply reply =
+        wire::HttpReply::text(200, "text/plain; charset=utf-8", describe(catalog, graphs, server_version));
     reply.headers.emplace_back("Vary", "Accept");
     return reply;
   }

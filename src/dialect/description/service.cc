@@ -51,7 +51,7 @@ void add_to(HttpRouter& router, const Catalog& catalog, const wire::GrpcMethods&
   const auto shared = std::make_shared<const Options>(std::move(options));
   const auto reply_page = [&catalog, shared](const Exchange& exchange) {
     if (!refuse_all_but_get(*exchange))
-      reply_compressed(*exchange, front_page(exchange->request(), catalog, shared->server_version));
+      reply_compressed(*exchange, front_page(exchange->request(), catalog, shared->graphs, shared->server_version));
   };
   // The page itself tells nothing: it asks for all that it shows, with the token that is put in there.
   const auto group_of_page = [](const wire::HttpRequest& request) {

@@ -5,6 +5,7 @@
 
 #include "catalog/catalog.h"
 #include "dialect/description/root_reply.h"
+#include "dialect/graphs/graph_states.h"
 #include "dialect/http_router.h"
 #include "wire/grpc.h"
 
@@ -18,6 +19,8 @@ struct Options {
   std::string tf_metrics_path;
   /// The front page is at /docs, too.
   bool docs = false;
+  /// Inference graphs, which are listed beside the models; must outlive the wire. Null: there are none.
+  const graphs::GraphStates* graphs = nullptr;
 };
 
 /// Adds what tells of the server itself: GET / (front_page.h) and perhaps /docs, GET /openapi.json (open_api.h), and

@@ -81,6 +81,10 @@ class GraphCall final : public Surroundings, public std::enable_shared_from_this
     if (const Duration timeout = graph_->graph().step_timeout; timeout.count() > 0)
       asked->fail_at(Clock::now() + timeout,
                      "'" + step.target + "' has not answered within serviceClient of the graph");
+    if (step.graph) {
+      ask_graph(step.services.front(), asked);
+      return asked;
+    }
     if (!step.path.empty()) {
       context_->services(asked);
       return asked;
@@ -121,6 +125,14 @@ class GraphCall final : public Surroundings, public std::enable_shared_from_this
   void count(size_t node) override { graph_->count_node(node); }
 
  private:
+  /// Graphs lead to each other only so deep.
+  void ask_graph(const std::string& name, const std::shared_ptr<StepExchange>& asked) const {
+    ServedGraphPtr graph = context_->graphs == nullptr ? nullptr : context_->graphs->find(name);
+    if (graph) return handle_graph(asked, std::move(graph), context_);
+    asked->reply(error_reply(unavailable("graph '" + graph_->graph().name + "' leads to graph '" + name +
+                                         "', which is not served any more; GET /graphs lists those that are")));
+  }
+
   void run(Result<Bytes> body) {
     if (over_) return;
     if (!body.ok()) return reply(error_reply(body.status()));

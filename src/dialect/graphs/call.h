@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "dialect/graphs/graph_run.h"
+#include "dialect/graphs/graph_states.h"
 #include "dialect/graphs/graph_table.h"
 #include "dialect/graphs/header_patterns.h"
 #include "dialect/http_options.h"
@@ -19,6 +20,10 @@ struct Context {
   HeaderPatterns propagated;
   /// A random number from 0 to 99. Any thread.
   std::function<int()> draw;
+  /// The graphs that steps lead to. It outlives all calls; null: none.
+  const GraphTable* graphs = nullptr;
+  /// How it is with them; null: they are always ready.
+  const GraphStates* states = nullptr;
 };
 
 /// Takes the request through the graph and answers it as KServe's router does. A client that goes away cancels all that

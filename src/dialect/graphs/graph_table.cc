@@ -34,6 +34,17 @@ void GraphTable::publish(std::vector<InferenceGraph> graphs, MetricRegistry& met
   if (any) any_.store(true, std::memory_order_relaxed);
   graphs_.set(std::move(table));
   if (!any) any_.store(false, std::memory_order_relaxed);
+  refuse({});
+}
+
+void GraphTable::refuse(std::map<std::string, std::string> reasons) {
+  const MutexLock lock(mutex_);
+  refusals_ = std::move(reasons);
+}
+
+std::map<std::string, std::string> GraphTable::refusals() const {
+  const MutexLock lock(mutex_);
+  return refusals_;
 }
 
 ServedGraphPtr GraphTable::find(std::string_view name) const {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "model/graph/inference_graph.h"
 #include "runtime/metrics.h"
 #include "runtime/slotted_pointer.h"
@@ -36,6 +37,10 @@ class GraphTable {
   /// Each has services that there are (resolve_targets), and none has another's name.
   void publish(std::vector<InferenceGraph> graphs, MetricRegistry& metrics);
 
+  /// What was declared since and is not taken: why, by the names of graphs. Forgotten when others are published.
+  void refuse(std::map<std::string, std::string> reasons);
+  std::map<std::string, std::string> refusals() const;
+
   /// Null when there is none of that name.
   ServedGraphPtr find(std::string_view name) const;
   /// By name.
@@ -47,6 +52,8 @@ class GraphTable {
 
   std::atomic<bool> any_{false};
   SlottedPointer<Graphs> graphs_;  // null: none yet
+  mutable Mutex mutex_;
+  std::map<std::string, std::string> refusals_ MM_GUARDED_BY(mutex_);
 };
 
 }  // namespace modelmill::graphs

@@ -43,6 +43,8 @@ void write_step(JsonWriter& json, const GraphNode& node, const GraphStep& step) 
   if (!step.name.empty()) json.field("name", step.name);
   if (step.node)
     json.field("nodeName", step.target);
+  else if (step.graph)
+    json.field("graph", step.services.front());
   else
     json.field("model", step.services.front());
   if (!step.path.empty()) json.field("path", step.path);
@@ -53,8 +55,14 @@ void write_step(JsonWriter& json, const GraphNode& node, const GraphStep& step) 
   json.field("dependency", step.hard ? "Hard" : "Soft").end_object();
 }
 
-void write_graph(JsonWriter& json, const InferenceGraph& graph) {
+void write_state(JsonWriter& json, const GraphState& state) {
+  json.field("state", state.ready ? "READY" : "UNAVAILABLE");
+  if (!state.reason.empty()) json.field("reason", state.reason);
+}
+
+void write_graph(JsonWriter& json, const InferenceGraph& graph, const GraphState& state) {
   json.begin_object().field("name", graph.name).field("declared_at", graph.place);
+  write_state(json, state);
   json.key("nodes").begin_object();
   for (const GraphNode& node : graph.nodes) {
     json.key(node.name).begin_object().field("routerType", router_name(node.router)).key("steps").begin_array();
@@ -69,28 +77,12 @@ wire::HttpReply no_graph(std::string_view name) {
       not_found("there is no graph named '" + std::string(name) + "'; GET /graphs lists those that there are"));
 }
 
-wire::HttpReply list(const GraphTable& graphs) {
-  JsonWriter json;
-  json.begin_object().key("graphs").begin_array();
-  for (const ServedGraphPtr& graph : graphs.list()) write_graph(json, graph->graph());
-  json.end_array().end_object();
-  return json_reply(200, json.take());
-}
-
-wire::HttpReply describe(const GraphTable& graphs, const std::string& path) {
-  if (path == "/graphs" || path == "/graphs/") return list(graphs);
-  const std::string name = path.substr(std::string_view("/graphs/").size());
-  const ServedGraphPtr graph = graphs.find(name);
-  if (!graph) return no_graph(name);
-  JsonWriter json;
-  write_graph(json, graph->graph());
-  return json_reply(200, json.take());
-}
-
 class Service {
  public:
-  Service(const GraphTable& graphs, Context context)
-      : graphs_(graphs), context_(std::make_shared<const Context>(std::move(context))) {}
+  Service(const GraphTable& graphs, Context context) : graphs_(graphs) {
+    context.graphs = &graphs;
+    context_ = std::make_shared<const Context>(std::move(context));
+  }
 
   /// A request to /graphs: what follows the name is let be, since KServe's router answers every path.
   void by_path(std::shared_ptr<wire::HttpExchange> exchange) const {
@@ -103,7 +95,7 @@ class Service {
       return handle_graph(std::move(exchange), std::move(graph), context_);
     }
     if (refuse_all_but_get(*exchange)) return;
-    wire::HttpReply reply = describe(graphs_, request.path);
+    wire::HttpReply reply = describe(request.path);
     compress_reply(reply, request);
     exchange->reply(std::move(reply));
   }
@@ -121,13 +113,50 @@ class Service {
     ServedGraphPtr graph = graphs_.find(name);
     if (!graph) return exchange->reply(no_graph(name));
     if (request.method == "POST") return handle_graph(std::move(exchange), std::move(graph), context_);
+    const GraphState state = state_of(name);
     JsonWriter json;
-    exchange->reply(json_reply(200, json.begin_object().field("name", name).field("ready", true).end_object().take()));
+    json.begin_object().field("name", name).field("ready", state.ready);
+    if (!state.ready) json.field("error", "graph '" + name + "' is not ready: " + state.reason);
+    exchange->reply(json_reply(state.ready ? 200 : 503, json.end_object().take()));
   }
 
  private:
+  GraphState state_of(const std::string& name) const {
+    const auto state = context_->states == nullptr ? std::nullopt : context_->states->find(name);
+    return state.value_or(GraphState{name, true, {}});
+  }
+
+  /// Those that are not taken have a name, a state and no nodes.
+  void write_any(JsonWriter& json, const GraphState& state) const {
+    if (const ServedGraphPtr graph = graphs_.find(state.name)) return write_graph(json, graph->graph(), state);
+    json.begin_object().field("name", state.name);
+    write_state(json, state);
+    json.end_object();
+  }
+
+  wire::HttpReply list() const {
+    JsonWriter json;
+    json.begin_object().key("graphs").begin_array();
+    if (context_->states != nullptr)
+      for (const GraphState& state : context_->states->list()) write_any(json, state);
+    else
+      for (const ServedGraphPtr& graph : graphs_.list()) write_any(json, state_of(graph->graph().name));
+    json.end_array().end_object();
+    return json_reply(200, json.take());
+  }
+
+  wire::HttpReply describe(const std::string& path) const {
+    if (path == "/graphs" || path == "/graphs/") return list();
+    const std::string name = path.substr(std::string_view("/graphs/").size());
+    const bool refused = context_->states != nullptr && context_->states->find(name).has_value();
+    if (!refused && !graphs_.find(name)) return no_graph(name);
+    JsonWriter json;
+    write_any(json, state_of(name));
+    return json_reply(200, json.take());
+  }
+
   const GraphTable& graphs_;
-  const std::shared_ptr<const Context> context_;
+  std::shared_ptr<const Context> context_;
 };
 
 }  // namespace

@@ -154,6 +154,34 @@ TEST_F(GraphService, StepsMayTakeOnlySoLong) {
   EXPECT_EQ(abandoned_, 2);
 }
 
+TEST_F(GraphService, GraphsLeadToEachOther) {
+  const auto node = [](const std::string& name, const std::string& steps, const std::string& type = "Sequence") {
+    return "apiVersion: serving.kserve.io/v1alpha1\nkind: InferenceGraph\nmetadata: {name: " + name +
+           "}\nspec: {nodes: {root: {routerType: " + type + ", steps: " + steps + "}}}\n---\n";
+  };
+  GraphDocuments read = read_graph_documents(
+      node("outer", "[{serviceName: inner, name: a}, {serviceUrl: http://x/graphs/inner, name: b}]", "Ensemble") +
+          node("inner", "[{serviceName: m}, {serviceName: k, data: $response, condition: path}]") +
+          node("lost", "[{serviceName: gone}]") + node("waits", "[{serviceName: held-graph}]") +
+          node("held-graph", "[{serviceName: held}]"),
+      "g.yaml");
+  ASSERT_THAT(read.problems, IsEmpty());
+  for (InferenceGraph& graph : read.graphs)
+    for (GraphStep& step : graph.nodes[0].steps)
+      step.graph = step.services[0] == "inner" || step.services[0] == "gone" || step.services[0] == "held-graph";
+  graphs_.publish(std::move(read.graphs), metrics_);
+  EXPECT_EQ(post("/graphs/outer"), R"(200 {"a":{"path":"/v1/models/k:predict","bytes":42},)"
+                                   R"("b":{"path":"/v1/models/k:predict","bytes":42}})");
+  EXPECT_THAT(headers_, ElementsAre(std::pair<std::string, std::string>("content-type", "application/json")));
+  EXPECT_THAT(post("/graphs/lost"), HasSubstr("graph 'lost' leads to graph 'gone', which is not served any more"));
+  const auto exchange =
+      std::make_shared<testing::FakeExchange>(thread_.loop(), http_request("POST", "/graphs/waits", kV1));
+  thread_.run([&] { router_.handle(exchange); });
+  holds_.wait(0);
+  thread_.run([&] { exchange->abandoned(); });
+  EXPECT_EQ(abandoned_, 1) << "all that is under way is cancelled";
+}
+
 TEST_F(GraphService, AClientThatGoesAwayCancelsTheSteps) {
   publish("    root: {routerType: Ensemble, steps: [{serviceName: m}, {serviceName: held}]}\n");
   const auto exchange = std::make_shared<testing::FakeExchange>(thread_.loop(), http_request("POST", "/graphs/g", kV1));

@@ -183,7 +183,6 @@ void StreamRequest::on_response(InferResponse response, bool final, bool has_res
     self->posted_.fetch_sub(1, std::memory_order_acq_rel);
     self->stream_->deliver(*self, std::move(message), final);
   });
-  if (!final) stream_->backlog().wait_for_room();
 }
 
 void StreamCall::end() {
@@ -199,6 +198,7 @@ void StreamCall::end() {
   request->deadline = call_->deadline();
   request->trace = call_->trace();
   request->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  request->room = std::shared_ptr<Room>(shared_from_this(), &backlog_);
   answers->model = request->model;
   answers->id = request->id;
   answers->version = request->version;

@@ -27,6 +27,8 @@ class GenerateCall : public ResponseSink, public std::enable_shared_from_this<Ge
  protected:
   /// The client has gone, on the loop.
   virtual void abandoned() {}
+  /// Where several answers wait for the client; null: nowhere.
+  virtual std::shared_ptr<Room> room() { return nullptr; }
 
   wire::HttpExchange& exchange() { return *exchange_; }
   wire::Loop& loop() { return exchange_->loop(); }
@@ -72,6 +74,7 @@ void GenerateCall::start(std::string_view version, const HttpOptions& options) {
   request_->version = version_;
   request_->trace = exchange_->request().trace;
   request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  request_->room = room();
   std::optional<Result<Bytes>> body = decode_on_loop(exchange_->request(), options);
   const bool large = !body || (body->ok() && (*body)->size() > kLoopBytes);
   if (!large || options.offload == nullptr) return parse(std::move(body), options);
@@ -166,6 +169,7 @@ class EventStream final : public GenerateCall {
 
  private:
   void abandoned() override { stream_->abandon(); }
+  std::shared_ptr<Room> room() override { return stream_->room(); }
 
   const std::shared_ptr<HttpStream> stream_;
 };

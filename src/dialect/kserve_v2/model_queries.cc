@@ -57,13 +57,17 @@ const char* state_name(VersionState state) {
 }  // namespace
 
 ModelQueries::ModelQueries(const Inference& inference, std::string server_name, std::string server_version,
-                           std::function<bool()> ready, std::vector<std::string> extensions)
+                           std::function<bool()> ready, std::vector<std::string> extensions,
+                           const graphs::GraphStates* graphs)
     : inference_(inference),
       catalog_(inference.catalog()),
       server_name_(std::move(server_name)),
       server_version_(std::move(server_version)),
       ready_(ready ? std::move(ready) : [] { return true; }),
-      extensions_(std::move(extensions)) {}
+      extensions_(std::move(extensions)),
+      graphs_(graphs) {}
+
+bool ModelQueries::is_graph(std::string_view name) const { return graphs_ != nullptr && graphs_->find(name); }
 
 Result<VersionPin> ModelQueries::pin(std::string_view name, std::string_view version) const {
   if (version.empty())
@@ -97,6 +101,7 @@ std::vector<std::string> ModelQueries::model_names() const {
 
 Result<bool> ModelQueries::model_ready(std::string_view name, std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelReady request");
+  if (const auto graph = graphs_ == nullptr ? std::nullopt : graphs_->find(name)) return graph->ready;
   const Result<VersionPin> found = pin(name, version);
   if (found.ok()) return (*found)->availability().ok();
   if (found.status().code() == Code::kUnavailable) return false;
@@ -106,9 +111,13 @@ Result<bool> ModelQueries::model_ready(std::string_view name, std::string_view v
 Result<inference::ModelMetadataResponse> ModelQueries::model_metadata(std::string_view name,
                                                                       std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelMetadata request");
-  MM_ASSIGN_OR_RETURN(const VersionPin found, pin(name, version));
   inference::ModelMetadataResponse out;
   out.set_name(std::string(name));
+  if (is_graph(name)) {
+    out.set_platform(std::string(graphs::kGraphPlatform));
+    return out;
+  }
+  MM_ASSIGN_OR_RETURN(const VersionPin found, pin(name, version));
   if (!version.empty()) {
     out.add_versions(std::to_string(found->version()));
   } else {
@@ -175,6 +184,13 @@ inference::RepositoryIndexResponse ModelQueries::repository_index(bool ready_onl
       }
     }
     if (entry->statuses.empty() && !ready_only) out.add_models()->set_name(entry->name);
+  }
+  for (const graphs::GraphState& graph : graphs_ == nullptr ? std::vector<graphs::GraphState>() : graphs_->list()) {
+    if (ready_only && !graph.ready) continue;
+    auto& index = *out.add_models();
+    index.set_name(graph.name);
+    index.set_state(state_name(graph.ready ? VersionState::kReady : VersionState::kUnavailable));
+    index.set_reason(graph.reason);
   }
   return out;
 }

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "catalog/catalog.h"
+#include "dialect/graphs/graph_states.h"
 #include "grpc_service.pb.h"
 #include "serve/inference.h"
 
@@ -15,11 +16,13 @@ namespace modelmill::kserve_v2 {
 /// The protocol's questions about the server and its models, answered as the gRPC messages; HTTP writes the same
 /// answers as JSON. Thread-safe: each reads one table of the catalog. Versions are texts as clients send them; empty:
 /// the default, or all where the answer is a list. A route's name stands for the version with its largest share.
-/// `extensions`: what the server's own description says that it has.
+/// Inference graphs are told of beside the models: as ready, in the index, and without tensors. `extensions`: what the
+/// server's own description says that it has.
 class ModelQueries {
  public:
   ModelQueries(const Inference& inference, std::string server_name, std::string server_version,
-               std::function<bool()> ready, std::vector<std::string> extensions);
+               std::function<bool()> ready, std::vector<std::string> extensions,
+               const graphs::GraphStates* graphs = nullptr);
 
   /// Versions of the model can be named by labels.
   bool has_labels(std::string_view name) const;
@@ -36,6 +39,7 @@ class ModelQueries {
   inference::RepositoryIndexResponse repository_index(bool ready_only) const;
 
  private:
+  bool is_graph(std::string_view name) const;
   Result<VersionPin> pin(std::string_view name, std::string_view version) const;
 
   const Inference& inference_;
@@ -44,6 +48,7 @@ class ModelQueries {
   const std::string server_version_;
   const std::function<bool()> ready_;
   const std::vector<std::string> extensions_;
+  const graphs::GraphStates* const graphs_;  // null: there are none
 };
 
 }  // namespace modelmill::kserve_v2

@@ -34,7 +34,7 @@ struct Service::Rep {
   Rep(Inference& i, Options options)
       : inference(i),
         queries(std::make_shared<const ModelQueries>(i, options.server_name, options.server_version, options.ready,
-                                                     extensions(options))),
+                                                     extensions(options), options.graphs)),
         settings{std::make_shared<SharedRegions>(options.shared_memory_keys, options.shared_memory_bytes),
                  std::make_shared<LogSettings>(), options.tracer},
         http(std::move(options.http)),

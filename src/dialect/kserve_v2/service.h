@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "catalog/model_control.h"
+#include "dialect/graphs/graph_states.h"
 #include "dialect/http_options.h"
 #include "serve/inference.h"
 #include "wire/grpc.h"
@@ -36,6 +37,8 @@ class Service {
     std::vector<std::string> shared_memory_keys = {};
     /// What one request may have read there.
     uint64_t shared_memory_bytes = uint64_t{16} << 30;
+    /// Inference graphs, which are listed beside the models; must outlive the wire. Null: there are none.
+    const graphs::GraphStates* graphs = nullptr;
   };
 
   Service(Inference& inference, Options options);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,12 @@ Status append_strings(std::string& out, dom::element value, const NumberArrays* 
   return ok_status();
 }
 
+Status of_input(const Status& status, const TensorSpec& spec) {
+  return status.with_context("input '" + spec.name + "' takes " + std::string(dtype_name(spec.dtype)));
+}
+
+int64_t count_of(const Shape& shape) { return element_count(dims(shape)).value_or(-1); }
+
 /// The elements of `value`, whose shape is `shape`, for an input.
 Result<Bytes> read_elements(dom::element value, const TensorSpec& spec, const Shape& shape, const NumberArrays* apart) {
   if (spec.dtype == DataType::kBytes) {
@@ -48,10 +55,17 @@ Result<Bytes> read_elements(dom::element value, const TensorSpec& spec, const Sh
     MM_RETURN_IF_ERROR(append_strings(strings, value, apart));
     return Bytes::from_string(std::move(strings));
   }
-  const int64_t count = element_count(dims(shape)).value_or(-1);
-  Result<Bytes> bytes = read_json_elements(value, spec.dtype, count, JsonNumbers::kExact, apart);
+  Result<Bytes> bytes = read_json_elements(value, spec.dtype, count_of(shape), JsonNumbers::kExact, apart);
   if (bytes.ok()) return bytes;
-  return bytes.status().with_context("input '" + spec.name + "' takes " + std::string(dtype_name(spec.dtype)));
+  return of_input(bytes.status(), spec);
+}
+
+/// The same behind those of other rows.
+Status append_elements(std::string& out, dom::element value, const TensorSpec& spec, const Shape& shape,
+                       const NumberArrays* apart) {
+  if (spec.dtype == DataType::kBytes) return append_strings(out, value, apart);
+  const Status status = append_parsed_elements(value, spec.dtype, count_of(shape), JsonNumbers::kExact, apart, out);
+  return status.ok() ? status : of_input(status, spec);
 }
 
 /// Adds an input that `value` has the whole of.
@@ -132,10 +146,8 @@ class NamedRows {
       return invalid_argument("Expecting shape " + shape_text(dims(column->shape)) +
                               " but got: " + shape_text(dims(shape)));
     if (column->rows != rows_) return invalid_argument("it is there twice, or not in every element");
-    MM_ASSIGN_OR_RETURN(const Bytes elements, read_elements(value, *spec, shape, apart_));
-    column->elements.append(elements.view());
     ++column->rows;
-    return ok_status();
+    return append_elements(column->elements, value, *spec, shape, apart_);
   }
 
   Status wrong_keys(dom::element row) const {
@@ -194,38 +206,6 @@ Status read_columns(dom::element value, const Signature& signature, const Number
   return ok_status();
 }
 
-/// Takes a tensor's elements row by row.
-class Rows {
- public:
-  explicit Rows(const Tensor& tensor) : elements_(tensor.contiguous()) {
-    row_.dtype = tensor.dtype;
-    row_.shape.assign(tensor.shape.begin() + 1, tensor.shape.end());
-    count_ = element_count(dims(row_.shape)).value_or(0);
-    name = tensor.name;
-  }
-
-  const Tensor& next() {
-    size_t size = static_cast<size_t>(count_) * dtype_size(row_.dtype);
-    if (row_.dtype == DataType::kBytes)
-      for (int64_t i = 0; i < count_; ++i) {
-        uint32_t length = 0;
-        std::memcpy(&length, elements_.data() + at_ + size, sizeof length);
-        size += sizeof length + length;
-      }
-    row_.data = {elements_.slice(at_, size)};
-    at_ += size;
-    return row_;
-  }
-
-  std::string name;
-
- private:
-  const Bytes elements_;
-  Tensor row_;
-  int64_t count_ = 0;
-  size_t at_ = 0;
-};
-
 void append_base64(std::string& out, std::span<const int64_t> shape, std::string_view& elements) {
   if (shape.empty()) {
     uint32_t length = 0;
@@ -242,9 +222,11 @@ void append_base64(std::string& out, std::span<const int64_t> shape, std::string
   out += ']';
 }
 
-Status append_value(std::string& out, std::string_view name, const Tensor& tensor) {
-  if (tensor.dtype != DataType::kBytes || !name.ends_with("_bytes"))
-    return append_json_elements(out, tensor, /*nested=*/true);
+/// Strings of an output with such a name are bytes.
+bool is_base64(const Tensor& tensor) { return tensor.dtype == DataType::kBytes && tensor.name.ends_with("_bytes"); }
+
+Status append_value(std::string& out, const Tensor& tensor) {
+  if (!is_base64(tensor)) return append_json_elements(out, tensor, /*nested=*/true);
   if (const Status fits = check_tensor_bytes(tensor); !fits.ok()) return internal(fits.message());
   const Bytes elements = tensor.contiguous();
   std::string_view rest = elements.view();
@@ -271,19 +253,50 @@ Result<int64_t> common_rows(const InferResponse& response) {
   return rows;
 }
 
+/// One output of rows that name their values.
+class NamedColumn {
+ public:
+  /// `tensor` fits its shape.
+  NamedColumn(const Tensor& tensor, bool first)
+      : bytes_(tensor.contiguous()),
+        shape_(dims(tensor.shape).subspan(1)),
+        is_base64_(is_base64(tensor)),
+        rows_(tensor) {
+    append_key(key_, first, tensor.name);
+    rest_ = bytes_.view();
+  }
+
+  void append_row(std::string& out) {
+    out += key_;
+    if (is_base64_)
+      append_base64(out, shape_, rest_);
+    else
+      rows_.append(out);
+  }
+
+ private:
+  const Bytes bytes_;
+  const std::span<const int64_t> shape_;
+  const bool is_base64_;
+  JsonRows rows_;
+  std::string key_;
+  std::string_view rest_;  // of the strings
+};
+
 Status append_named_rows(std::string& out, const InferResponse& response, int64_t count) {
-  std::vector<Rows> columns;
+  std::vector<NamedColumn> columns;
+  columns.reserve(response.outputs.size());
+  size_t bytes = 0;
   for (const Tensor& tensor : response.outputs) {
     if (const Status fits = check_tensor_bytes(tensor); !fits.ok()) return internal(fits.message());
-    columns.emplace_back(tensor);
+    columns.emplace_back(tensor, columns.empty());
+    bytes += tensor.byte_size() * 3 + static_cast<size_t>(count) * (tensor.name.size() + 8);
   }
+  out.reserve(out.size() + bytes);
   out += '[';
   for (int64_t i = 0; i < count; ++i) {
     out += i == 0 ? "{" : ",{";
-    for (Rows& column : columns) {
-      append_key(out, &column == &columns.front(), column.name);
-      MM_RETURN_IF_ERROR(append_value(out, column.name, column.next()));
-    }
+    for (NamedColumn& column : columns) column.append_row(out);
     out += '}';
   }
   out += ']';
@@ -328,11 +341,11 @@ Result<std::string> write_json_predict(const InferResponse& response, JsonFormat
     out += '{';
     for (const Tensor& tensor : response.outputs) {
       append_key(out, &tensor == &response.outputs.front(), tensor.name);
-      MM_RETURN_IF_ERROR(append_value(out, tensor.name, tensor));
+      MM_RETURN_IF_ERROR(append_value(out, tensor));
     }
     out += '}';
   }
-  if (!named) MM_RETURN_IF_ERROR(append_value(out, response.outputs[0].name, response.outputs[0]));
+  if (!named) MM_RETURN_IF_ERROR(append_value(out, response.outputs[0]));
   out += '}';
   return out;
 }

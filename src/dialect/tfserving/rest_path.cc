@@ -53,14 +53,16 @@ Status read_version(const std::string& kind, const std::string& value, bool& kno
 }  // namespace
 
 Result<RestPath> parse_rest_path(std::string_view method, std::string_view path) {
-  const Status malformed = invalid_argument("Malformed request: " + std::string(method) + " " + std::string(path));
+  const auto malformed = [method, whole = path] {
+    return invalid_argument("Malformed request: " + std::string(method) + " " + std::string(whole));
+  };
   RestPath out;
   std::optional<Ask> action;
   if (method == "POST") {
     action = verb(take_verb(path));
-    if (!action) return malformed;
+    if (!action) return malformed();
   } else if (method != "GET") {
-    return malformed;
+    return malformed();
   }
   MM_ASSIGN_OR_RETURN(std::vector<std::string> segments, split_path(path));
   size_t at = 0;
@@ -68,22 +70,22 @@ Result<RestPath> parse_rest_path(std::string_view method, std::string_view path)
   if (is(0, "tfserving")) out.dialects = Dialects::kTfServing;
   if (is(0, "kserve")) out.dialects = Dialects::kKserveV1;
   if (out.dialects != Dialects::kBoth) at = 1;
-  if (action == Ask::kExplain && out.dialects == Dialects::kTfServing) return malformed;
-  if (!is(at, "v1") || !is(at + 1, "models")) return malformed;
+  if (action == Ask::kExplain && out.dialects == Dialects::kTfServing) return malformed();
+  if (!is(at, "v1") || !is(at + 1, "models")) return malformed();
   at += 2;
   if (!action && at < segments.size() && is(segments.size() - 1, "metadata")) {
     action = Ask::kMetadata;
     segments.pop_back();
   }
-  if (at < segments.size()) out.target.model = segments[at++];
+  if (at < segments.size()) out.target.model = std::move(segments[at++]);
   if (at + 2 == segments.size()) {
     bool known = false;
     MM_RETURN_IF_ERROR(read_version(segments[at], segments[at + 1], known, out.target));
     if (known) at += 2;
   }
-  if (at != segments.size()) return malformed;
+  if (at != segments.size()) return malformed();
   out.ask = action.value_or(out.target.model.empty() ? Ask::kList : Ask::kStatus);
-  if (out.target.model.empty() && method == "POST") return malformed;
+  if (out.target.model.empty() && method == "POST") return malformed();
   return out;
 }
 

@@ -21,25 +21,34 @@ std::span<const double> bounds() {
 
 }  // namespace
 
+Counter& ServingMetrics::count_of(const std::string& model, Model& series, Code code) {
+  auto& count = series.counts[static_cast<size_t>(code)];
+  if (!count)
+    count =
+        registry_.counter(kCount, "Requests by their status.", {{"model_name", model}, {"status", code_name(code)}});
+  return *count;
+}
+
+std::shared_ptr<Histogram> ServingMetrics::times_of(const std::string& model, Model& series, std::string_view api,
+                                                    std::string_view entrypoint) {
+  for (const Times& known : series.times)
+    if (known.api == api && known.entrypoint == entrypoint) return known.histogram;
+  Times& made = series.times.emplace_back(Times{std::string(api), std::string(entrypoint), nullptr});
+  made.histogram =
+      registry_.histogram(kLatency, "Microseconds of requests that succeeded.",
+                          {{"model_name", model}, {"API", made.api}, {"entrypoint", made.entrypoint}}, bounds());
+  return made.histogram;
+}
+
 void ServingMetrics::answered(const std::string& model, std::string_view api, std::string_view entrypoint,
                               const Status& status, Duration time) {
-  const std::string code = code_name(status.code());
-  const std::string way = std::string(api) + " " + std::string(entrypoint);
   std::shared_ptr<Histogram> histogram;
   {
     const MutexLock lock(mutex_);
     Model& series = models_[model];
-    auto& count = series.counts[code];
-    if (!count)
-      count = registry_.counter(kCount, "Requests by their status.", {{"model_name", model}, {"status", code}});
-    count->add();
+    count_of(model, series, status.code()).add();
     if (!status.ok()) return;
-    auto& times = series.times[way];
-    if (!times)
-      times = registry_.histogram(
-          kLatency, "Microseconds of requests that succeeded.",
-          {{"model_name", model}, {"API", std::string(api)}, {"entrypoint", std::string(entrypoint)}}, bounds());
-    histogram = times;
+    histogram = times_of(model, series, api, entrypoint);
   }
   histogram->observe(static_cast<double>(to_ns(time)) / 1000);
 }

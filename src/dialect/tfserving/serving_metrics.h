@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -26,10 +29,19 @@ class ServingMetrics {
   std::string render(const Catalog& catalog);
 
  private:
-  struct Model {
-    std::map<std::string, std::shared_ptr<Counter>, std::less<>> counts;   // by status
-    std::map<std::string, std::shared_ptr<Histogram>, std::less<>> times;  // by api and entrypoint
+  static constexpr size_t kCodes = static_cast<size_t>(Code::kUnauthenticated) + 1;
+
+  struct Times {
+    std::string api, entrypoint;
+    std::shared_ptr<Histogram> histogram;
   };
+  struct Model {
+    std::array<std::shared_ptr<Counter>, kCodes> counts;  // by status; null: there was none
+    std::vector<Times> times;                             // few
+  };
+  Counter& count_of(const std::string& model, Model& series, Code code) MM_REQUIRES(mutex_);
+  std::shared_ptr<Histogram> times_of(const std::string& model, Model& series, std::string_view api,
+                                      std::string_view entrypoint) MM_REQUIRES(mutex_);
 
   MetricRegistry registry_;
   Mutex mutex_;

@@ -23,14 +23,13 @@ class AnswerStream final : public PacedReply {
  public:
   explicit AnswerStream(std::shared_ptr<wire::GrpcCall> call) : PacedReply(call->loop()), call_(std::move(call)) {}
 
-  /// Any thread, one call after the other; waits while the client has too much left to read.
+  /// Any thread, one call after the other.
   void send(Chunks message, size_t size) {
     made(size);
     loop().post([self = shared_from_this(), this, message = std::move(message), size]() mutable {
       call_->send(std::move(message));
       sent(size);
     });
-    wait_for_room();
   }
   void finish(const Status& status) {
     loop().post([self = shared_from_this(), this, status] {
@@ -89,6 +88,7 @@ class PredictCall final : public GrpcInferCall {
   AnswerForm form_;
   VersionPin pin_;                   // until it is submitted
   std::atomic<int64_t> version_{0};  // that was pinned
+  TorchMetrics::SeriesRef series_;   // from then on
   Status told_;                      // what a handler says went wrong
   InferRequestPtr waiting_;          // for its model to load
   bool ended_ = false;               // the stream; answers of a request come one after the other
@@ -104,7 +104,7 @@ Status PredictCall::read_for(VersionPin pin, InferRequest& request) {
   request.version = pin_->version();
   version_ = request.version;
   request.model = question_.model;
-  metrics_->asked(question_.model, question_.version);
+  series_ = metrics_->asked(question_.model, question_.version);
   Question question;
   question.fields = question_.fields;
   return read_question(question, *pin_, request, form_);
@@ -115,6 +115,7 @@ Result<VersionPin> PredictCall::pin() {
 }
 
 Status PredictCall::parse(InferRequest& request) {
+  if (stream_) request.room = stream_->room();
   MM_RETURN_IF_ERROR(read_message());
   if (question_.version.empty()) find_route(question_.model);
   Result<VersionPin> pinned = pin();
@@ -155,8 +156,8 @@ Status PredictCall::refusal(const InferResponse& response) const {
 
 void PredictCall::on_response(InferResponse response, bool final, bool has_response) {
   if (ended_) return;
-  const bool counts = final && response.status.ok() && version_ != 0;
-  if (counts) metrics_->answered(question_.model, question_.version, response.times, Clock::now() - start_);
+  const bool counts = final && response.status.ok() && series_;
+  if (counts) metrics_->answered(*series_, response.times, Clock::now() - start_);
   if (!stream_) return GrpcInferCall::on_response(std::move(response), final, has_response);
   if (has_response && response.status.ok()) {
     Result<Chunks> message = encode(response);

@@ -70,6 +70,7 @@ class StreamedRequest final : public ResponseSink, public std::enable_shared_fro
   RoutedRequestPtr routed_;
   AnswerForm form_;
   std::atomic<int64_t> version_{0};  // that was pinned
+  TorchMetrics::SeriesRef series_;   // from then on
   bool answered_ = false;            // answers come one after the other
 };
 
@@ -87,7 +88,7 @@ class PredictStream final : public std::enable_shared_from_this<PredictStream> {
   }
   void cancel(const Status& reason);
 
-  /// A message of the request, and whether it is its last. Any thread; it may wait where others follow.
+  /// A message of the request, and whether it is its last. Any thread.
   void send(const std::shared_ptr<StreamedRequest>& request, Chunks message, bool has_message, bool final);
 
   Inference& inference() { return inference_; }
@@ -95,6 +96,7 @@ class PredictStream final : public std::enable_shared_from_this<PredictStream> {
   Offload* offload() { return offload_; }
   TorchMetrics& metrics() { return *metrics_; }
   std::shared_ptr<CancelToken> cancel_token() { return {shared_from_this(), &cancel_}; }
+  std::shared_ptr<Room> room() { return {shared_from_this(), &backlog_}; }
   bool ended() const { return ended_; }
 
  private:
@@ -140,6 +142,7 @@ void StreamedRequest::start() {
   request_->deadline = stream_->call().deadline();
   request_->trace = stream_->call().trace();
   request_->cancel = stream_->cancel_token();
+  request_->room = stream_->room();
   if (asked_.version.empty()) routed_ = stream_->inference().route(asked_.model, facts_of(stream_->call()));
   Result<VersionPin> pinned = pin();
   if (!pinned.ok()) {
@@ -173,7 +176,7 @@ Status StreamedRequest::parse() {
   request_->model = asked_.model;
   request_->sequence = {asked_.sequence, marks_.start, marks_.end};
   version_ = request_->version;
-  stream_->metrics().asked(asked_.model, asked_.version);
+  series_ = stream_->metrics().asked(asked_.model, asked_.version);
   Question question;
   question.fields = takes_bodies(*pin_) ? asked_.fields : without_marks(asked_.fields);
   question.headers = sequence_headers(asked_.sequence, marks_);
@@ -201,8 +204,8 @@ void StreamedRequest::on_response(InferResponse response, bool final, bool has_r
     response.status = internal("the model ended without an answer");
   const bool tells = has_response || !response.status.ok();
   answered_ = answered_ || tells;
-  if (final && response.status.ok() && version_ != 0)
-    stream_->metrics().answered(asked_.model, asked_.version, response.times, Clock::now() - start_);
+  if (final && response.status.ok() && series_)
+    stream_->metrics().answered(*series_, response.times, Clock::now() - start_);
   Chunks message;
   if (tells && failure_in(response, form_)) {
     message = failed(response);
@@ -243,7 +246,6 @@ void PredictStream::send(const std::shared_ptr<StreamedRequest>& request, Chunks
   call_->loop().post([self = shared_from_this(), request, message = std::move(message), has_message, final]() mutable {
     self->deliver(*request, std::move(message), has_message, final);
   });
-  if (!final) backlog_.wait_for_room();
 }
 
 void PredictStream::deliver(const StreamedRequest& request, Chunks message, bool has_message, bool final) {

@@ -179,9 +179,12 @@ Result<Answer> write_body(const InferResponse& response) {
   return answer;
 }
 
-Status append_output(std::string& out, Tensor tensor, bool drop_dimension) {
-  if (drop_dimension && !tensor.shape.empty() && tensor.shape[0] == 1) tensor.shape.erase(tensor.shape.begin());
-  return append_json_elements(out, tensor, /*nested=*/true);
+Status append_output(std::string& out, const Tensor& tensor, bool drop_dimension) {
+  if (!drop_dimension || tensor.shape.empty() || tensor.shape[0] != 1)
+    return append_json_elements(out, tensor, /*nested=*/true);
+  Tensor row = tensor;
+  row.shape.erase(row.shape.begin());
+  return append_json_elements(out, row, /*nested=*/true);
 }
 
 }  // namespace

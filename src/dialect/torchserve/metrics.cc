@@ -72,8 +72,9 @@ void TorchMetrics::replied(int status) {
   replies_[status < 300 ? 0 : status >= 400 && status < 500 ? 1 : 2]->add();
 }
 
-TorchMetrics::Series& TorchMetrics::series(const std::string& model, std::string_view version) {
+TorchMetrics::SeriesRef TorchMetrics::series(const std::string& model, std::string_view version) {
   if (version.empty()) version = "default";
+  const MutexLock lock(mutex_);
   auto& versions = models_[model];
   if (const auto known = versions.find(version); known != versions.end()) return known->second;
   const MetricLabels labels{{"model_name", model}, {"model_version", std::string(version)}, {"hostname", host_}};
@@ -84,25 +85,23 @@ TorchMetrics::Series& TorchMetrics::series(const std::string& model, std::string
       registry_.counter("ts_queue_latency_microseconds", "Time that inferences waited, all together.", labels);
   made.prediction_time = registry_.gauge("PredictionTime", "Milliseconds that the model took for the last inference.",
                                          {{"ModelName", model}, {"Level", "Model"}, {"Hostname", host_}});
-  return versions.emplace(version, std::move(made)).first->second;
+  return versions.emplace(version, std::make_shared<const Series>(std::move(made))).first->second;
 }
 
-void TorchMetrics::asked(const std::string& model, std::string_view version) {
-  const MutexLock lock(mutex_);
-  series(model, version).requests->add();
+TorchMetrics::SeriesRef TorchMetrics::asked(const std::string& model, std::string_view version) {
+  SeriesRef found = series(model, version);
+  found->requests->add();
+  return found;
 }
 
-void TorchMetrics::answered(const std::string& model, std::string_view version, const RequestTimes& times,
-                            Duration time) {
+void TorchMetrics::answered(const Series& series, const RequestTimes& times, Duration time) {
   const bool ran = times.compute_start != TimePoint{} && times.queued != TimePoint{};
   const Duration queued = ran ? times.compute_start - times.queued : Duration{};
   queue_time_->set(microseconds(queued) / 1000);
-  const MutexLock lock(mutex_);
-  Series& all = series(model, version);
-  all.latency->add(microseconds(time));
-  all.queue_latency->add(microseconds(queued));
+  series.latency->add(microseconds(time));
+  series.queue_latency->add(microseconds(queued));
   if (ran && times.compute_end != TimePoint{})
-    all.prediction_time->set(microseconds(times.compute_end - times.compute_start) / 1000);
+    series.prediction_time->set(microseconds(times.compute_end - times.compute_start) / 1000);
 }
 
 void TorchMetrics::look_at_machine() {

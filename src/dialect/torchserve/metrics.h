@@ -24,20 +24,24 @@ class TorchMetrics {
 
   /// A reply over HTTP.
   void replied(int status);
-  /// An inference has been asked for. `version` as the client named it; empty: it named none.
-  void asked(const std::string& model, std::string_view version);
+  /// The series of what is asked of a model. The numbers of who holds on to it count as long as the model is known.
+  struct Series {
+    std::shared_ptr<Counter> requests, latency, queue_latency;
+    std::shared_ptr<Gauge> prediction_time;
+  };
+  using SeriesRef = std::shared_ptr<const Series>;
+
+  /// `version` as the client named it; empty: it named none.
+  SeriesRef series(const std::string& model, std::string_view version);
+  /// An inference has been asked for.
+  SeriesRef asked(const std::string& model, std::string_view version);
   /// It succeeded, `time` after it came.
-  void answered(const std::string& model, std::string_view version, const RequestTimes& times, Duration time);
+  void answered(const Series& series, const RequestTimes& times, Duration time);
 
   /// In Prometheus' text format.
   std::string render(const Catalog& catalog);
 
  private:
-  struct Series {
-    std::shared_ptr<Counter> requests, latency, queue_latency;
-    std::shared_ptr<Gauge> prediction_time;
-  };
-  Series& series(const std::string& model, std::string_view version) MM_REQUIRES(mutex_);
   void look_at_machine();
 
   const std::string host_;
@@ -47,7 +51,7 @@ class TorchMetrics {
   std::array<std::shared_ptr<Gauge>, 7> machine_;
   Mutex mutex_;
   std::pair<uint64_t, uint64_t> processor_ MM_GUARDED_BY(mutex_);  // busy and all, when it was looked at last
-  std::map<std::string, std::map<std::string, Series, std::less<>>> models_ MM_GUARDED_BY(mutex_);  // by version
+  std::map<std::string, std::map<std::string, SeriesRef, std::less<>>> models_ MM_GUARDED_BY(mutex_);  // by version
 };
 
 }  // namespace modelmill::torchserve

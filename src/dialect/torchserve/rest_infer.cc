@@ -22,7 +22,7 @@ class InferCall final : public HttpInferCall {
 
   void begin(Result<VersionPin> pin, const HttpOptions& options, RoutedRequestPtr routed) {
     if (pin.ok()) {
-      metrics_->asked(path_.model, path_.version);
+      series_ = metrics_->asked(path_.model, path_.version);
       if ((*pin)->definition().decoupled) stream_ = std::make_shared<HttpStream>(exchange());
       is_body_ = takes_bodies(**pin);
     }
@@ -47,6 +47,7 @@ class InferCall final : public HttpInferCall {
   const InferPath path_;
   const std::shared_ptr<TorchMetrics> metrics_;
   const TimePoint start_ = Clock::now();
+  TorchMetrics::SeriesRef series_;  // null: no version was found, and the route may answer
   bool is_body_ = false;
   AnswerForm form_;
   std::shared_ptr<HttpStream> stream_;  // null: there is one answer
@@ -65,6 +66,7 @@ NamedTexts InferCall::headers() const {
 
 Status InferCall::parse(const Bytes& body, const ModelVersion& version, InferRequest& request) {
   request.id = http().header("x-request-id");
+  if (stream_) request.room = stream_->room();
   Question question{body, http().header("content-type")};
   question.explain = path_.explain;
   if (is_body_) {
@@ -89,7 +91,9 @@ wire::HttpReply InferCall::make(const InferResponse& response) const {
 
 void InferCall::count(int status, const RequestTimes& times) const {
   metrics_->replied(status);
-  if (status < 300) metrics_->answered(path_.model, path_.version, times, Clock::now() - start_);
+  if (status >= 300) return;
+  const auto series = series_ ? series_ : metrics_->series(path_.model, path_.version);
+  metrics_->answered(*series, times, Clock::now() - start_);
 }
 
 wire::HttpReply InferCall::write(InferResponse response) {

@@ -35,7 +35,13 @@ std::vector<std::string> segments_of(const wire::HttpRequest& request) {
   return *std::move(segments);
 }
 
+/// What most requests are, seen without taking the path apart.
+bool is_plain_prediction(const wire::HttpRequest& request) {
+  return request.method == "POST" && request.path.starts_with("/predictions/");
+}
+
 ApiGroup group_of(const wire::HttpRequest& request) {
+  if (is_plain_prediction(request)) return ApiGroup::kInference;
   const std::vector<std::string> path = segments_of(request);
   if (path.empty() || request.method == "OPTIONS") return ApiGroup::kMetadata;
   if (path[0] == "ping") return ApiGroup::kHealth;

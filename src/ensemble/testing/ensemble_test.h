@@ -15,8 +15,8 @@ namespace modelmill {
 /// Keeps what a request was answered with.
 class Sink final : public ResponseSink {
  public:
-  void on_response(InferResponse response, bool final, bool) override {
-    responses.push_back(std::move(response));
+  void on_response(InferResponse response, bool final, bool has_response) override {
+    if (has_response || !response.status.ok()) responses.push_back(std::move(response));
     finals += final;
   }
   std::vector<InferResponse> responses;

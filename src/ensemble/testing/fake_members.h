@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "catalog/model_version.h"
 #include "ensemble/members.h"
 
@@ -26,7 +27,7 @@ class PinnedVersion final : public ModelVersion {
 };
 
 /// Members that answer as a test says: at once, by what `answer` makes of the request, or when the test takes a request
-/// that waits. Of one thread.
+/// that waits. Of one thread, but that members may be asked from several.
 class FakeMembers final : public EnsembleMembers {
  public:
   using Answer = std::function<void(InferRequestPtr)>;
@@ -54,7 +55,10 @@ class FakeMembers final : public EnsembleMembers {
   }
   void submit(VersionPin pin, InferRequestPtr request) override {
     const std::string model = request->model;
-    asked.push_back(model);
+    {
+      const MutexLock lock(mutex_);
+      asked.push_back(model);
+    }
     std::move(pin).hand_to(*request);
     answers.at(model)(std::move(request));
   }
@@ -80,6 +84,7 @@ class FakeMembers final : public EnsembleMembers {
 
  private:
   MetricRegistry metrics_;
+  Mutex mutex_;
 };
 
 /// FP32 values.

@@ -82,6 +82,13 @@ class Reader {
 
   void read(const YAML::Node& root) {
     const size_t before = out_.problems.size();
+    read_object(root, before);
+    if (out_.problems.size() != before && !graph_.name.empty())
+      out_.wrong.emplace(graph_.name, out_.problems[before].message);
+  }
+
+ private:
+  void read_object(const YAML::Node& root, size_t before) {
     graph_.place = place(root);
     if (const YAML::Node version = root["apiVersion"]; text_of(version) != kGraphApiVersion)
       wrong(version.IsDefined() ? version : root, "an InferenceGraph of apiVersion '" + text_of(version) +
@@ -105,7 +112,6 @@ class Reader {
       out_.graphs.push_back(std::move(graph_));
   }
 
- private:
   std::string place(const YAML::Node& value) const { return yaml_place(file_, value.Mark()); }
   void wrong(const YAML::Node& value, std::string message) {
     out_.problems.push_back({Code::kInvalidArgument, place(value), std::move(message)});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,8 @@ namespace modelmill {
 struct GraphDocuments {
   std::vector<InferenceGraph> graphs;  // those with which nothing is wrong
   std::vector<ConfigProblem> problems;
+  /// The first thing that is wrong with a graph, by its name; not of those without one.
+  std::map<std::string, std::string> wrong;
   /// What is accepted and has no effect.
   std::vector<ConfigProblem> notes;
 };

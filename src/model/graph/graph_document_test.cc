@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
+#include "model/graph/graph_limits.h"
 #include "model/graph/service_url.h"
 
 namespace modelmill {
@@ -13,6 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 /// A graph with these nodes, which begin at line 6.
 std::string with_nodes(const std::string& nodes) {
@@ -175,12 +178,81 @@ TEST(GraphDocument, ChoosesServicesThatThereAre) {
                                                         "      - serviceUrl: http://c.ns.example.com/anything\n"),
                                              "g.yaml");
   ASSERT_EQ(read.graphs.size(), 1U);
-  const auto problems =
-      resolve_targets(read.graphs[0], [](const std::string& name) { return name == "a" || name == "b"; });
+  const auto problems = resolve_targets(read.graphs[0], [](const std::string& name) {
+    if (name == "b") return GraphTarget::kGraph;
+    return name == "a" ? GraphTarget::kModel : GraphTarget::kNone;
+  });
   ASSERT_EQ(problems.size(), 1U);
   EXPECT_THAT(status_of(problems[0]).message(),
               HasSubstr("g.yaml:11:9: graph 'g' leads to 'http://c.ns.example.com/anything', but there is no model"));
   EXPECT_THAT(read.graphs[0].nodes[0].steps[1].services, ElementsAre("b"));
+  EXPECT_FALSE(read.graphs[0].nodes[0].steps[0].graph);
+  EXPECT_TRUE(read.graphs[0].nodes[0].steps[1].graph);
+}
+
+/// Graphs of one node each, whose steps lead to the graphs and models that are named.
+class GraphsTogether : public ::testing::Test {
+ protected:
+  void add(const std::string& name, const std::vector<std::string>& targets) {
+    InferenceGraph graph;
+    graph.name = name;
+    graph.place = name + ".yaml:1:1";
+    GraphNode& root = graph.nodes.emplace_back();
+    root.name = "root";
+    for (const std::string& target : targets) {
+      GraphStep& step = root.steps.emplace_back();
+      step.place = name + ".yaml:" + std::to_string(root.steps.size() + 1) + ":1";
+      step.target = target;
+      step.services = {target};
+      step.graph = target != "model";
+    }
+    graphs_.push_back(std::move(graph));
+  }
+  std::string told() const {
+    std::string out;
+    for (const GraphProblem& one : check_graphs_together(graphs_))
+      out += one.graph + " " + one.problem.place + ": " + one.problem.message + "\n";
+    return out;
+  }
+
+  std::vector<InferenceGraph> graphs_;
+};
+
+TEST_F(GraphsTogether, MayLeadToEachOther) {
+  add("a", {"b", "c", "model"});
+  add("b", {"c"});
+  add("c", {"model"});
+  add("d", {"elsewhere"});
+  EXPECT_EQ(told(), "");
+}
+
+TEST_F(GraphsTogether, CirclesAreNamed) {
+  add("outside", {"a"});
+  add("a", {"model", "b"});
+  add("b", {"c"});
+  add("c", {"a"});
+  add("self", {"self"});
+  const std::string circle = " c.yaml:2:1: graphs lead to each other in a circle, 'a' -> 'b' -> 'c' -> 'a'; steps must";
+  EXPECT_THAT(told(), HasSubstr("a" + circle));
+  EXPECT_THAT(told(), HasSubstr("b" + circle));
+  EXPECT_THAT(told(), HasSubstr("c" + circle));
+  EXPECT_THAT(told(), HasSubstr("self self.yaml:2:1: graphs lead to each other in a circle, 'self' -> 'self'"));
+  EXPECT_THAT(told(), Not(HasSubstr("outside"))) << "what is wrong is told where it is";
+}
+
+TEST_F(GraphsTogether, HaveBounds) {
+  for (int i = 0; i < 31; ++i) add("g" + std::to_string(i), {"g" + std::to_string(i + 1)});
+  add("g31", {"model"});
+  EXPECT_EQ(told(), "");
+  add("one-more", {"g0"});
+  EXPECT_THAT(told(), HasSubstr("one-more one-more.yaml:1:1: graph 'one-more': more than 32 nodes lie inside"));
+  graphs_.clear();
+  for (int i = 0; i < 1000; ++i) add("g" + std::to_string(i), {"g" + std::to_string(i + 1)});
+  EXPECT_THAT(told(), HasSubstr("more than 32 nodes lie inside of each other"));
+  graphs_.clear();
+  for (int i = 0; i < 6; ++i) add("g" + std::to_string(i), std::vector<std::string>(4, "g" + std::to_string(i + 1)));
+  add("g6", {"model"});
+  EXPECT_THAT(told(), HasSubstr("graph 'g1' may take more than 1024 steps for one request"));
 }
 
 TEST(ServiceUrl, NamesAModelByItsPathOrItsHost) {
@@ -195,6 +267,9 @@ TEST(ServiceUrl, NamesAModelByItsPathOrItsHost) {
       {"http://iris/v2/models/m/versions/3/infer", "m", "/v2/models/m/versions/3/infer"},
       {"http://iris.ns.svc", "iris", ""},
       {"http://iris:80/", "iris", ""},
+      {"http://iris:8000/graphs/g", "g", ""},
+      {"http://iris:8000/graphs/g/v1/models/x:predict", "g", ""},
+      {"http://iris:8000/graphs/", "", ""},
       {"http://iris-predictor.ns/switch", "iris-predictor iris", ""},
       {"http://iris-predictor-default.ns", "iris-predictor-default iris", ""},
       {"http://iris/v2/models/m/trace/setting", "iris", ""},

@@ -1,6 +1,7 @@
 #include "model/graph/graph_limits.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,7 +67,117 @@ class Sizes {
   size_t inside_ = 0;
 };
 
+/// Follows each graph once, after those that it leads to.
+class Together {
+ public:
+  explicit Together(const std::vector<InferenceGraph>& graphs) : graphs_(graphs), seen_(graphs.size()) {
+    for (size_t i = 0; i < graphs.size(); ++i) numbers_.emplace(graphs[i].name, i);
+  }
+
+  std::vector<GraphProblem> run() {
+    for (size_t i = 0; i < graphs_.size(); ++i) (void)follow(i, graphs_[i].place);
+    return std::move(problems_);
+  }
+
+ private:
+  enum class State : uint8_t { kNew, kInside, kKnown, kWrong };
+  struct Size {
+    size_t depth = 0;
+    size_t steps = 0;
+  };
+  struct Seen {
+    State state = State::kNew;
+    Size size;
+  };
+
+  /// nullopt: something is wrong with it, or with one that it leads to, and has been told.
+  std::optional<Size> follow(size_t index, const std::string& place) {
+    Seen& seen = seen_[index];
+    if (seen.state == State::kInside) return circle(index, place);
+    if (seen.state == State::kKnown) return seen.size;
+    if (seen.state == State::kWrong) return std::nullopt;
+    const InferenceGraph& graph = graphs_[index];
+    // Followed by recursion, so this is held before the depth that is counted below is known.
+    if (path_.size() >= kDeepest) return wrong(index, graph.place, too_deep(graph));
+    seen.state = State::kInside;
+    path_.push_back(index);
+    std::vector<std::optional<Size>> nodes(graph.nodes.size());
+    std::optional<Size> size = measure(graph, graph.root, nodes);
+    for (size_t node = 0; size && node < graph.nodes.size(); ++node)
+      if (!measure(graph, node, nodes)) size.reset();
+    path_.pop_back();
+    if (seen.state == State::kWrong) return std::nullopt;
+    seen.state = size ? State::kKnown : State::kWrong;
+    if (!size) return std::nullopt;
+    seen.size = *size;
+    if (size->depth > kDeepest) return wrong(index, graph.place, too_deep(graph));
+    if (size->steps > kMostSteps)
+      return wrong(index, graph.place,
+                   "graph '" + graph.name + "' may take more than " + std::to_string(kMostSteps) +
+                       " steps for one request, with those of the graphs that it leads to; have fewer");
+    return seen.size;
+  }
+
+  /// Nodes of one graph come to an end.
+  std::optional<Size> measure(const InferenceGraph& graph, size_t node, std::vector<std::optional<Size>>& nodes) {
+    if (nodes[node]) return nodes[node];
+    Size size{1, 0};
+    for (const GraphStep& step : graph.nodes[node].steps) {
+      ++size.steps;
+      std::optional<Size> inside = Size{};
+      if (step.node) {
+        inside = measure(graph, *step.node, nodes);
+      } else if (step.graph) {
+        const auto found = numbers_.find(step.services.front());
+        if (found != numbers_.end()) inside = follow(found->second, step.place);
+      }
+      if (!inside) return std::nullopt;
+      size.depth = std::max(size.depth, inside->depth + 1);
+      size.steps = std::min(size.steps + inside->steps, kMostSteps + 1);
+    }
+    nodes[node] = size;
+    return size;
+  }
+
+  std::nullopt_t circle(size_t index, const std::string& place) {
+    std::string names;
+    const auto first = std::find(path_.begin(), path_.end(), index);
+    for (auto at = first; at != path_.end(); ++at) {
+      names += "'" + graphs_[*at].name + "' -> ";
+      seen_[*at].state = State::kWrong;
+    }
+    names += "'" + graphs_[index].name + "'";
+    for (auto at = first; at != path_.end(); ++at)
+      problems_.push_back({graphs_[*at].name,
+                           {Code::kInvalidArgument, place,
+                            "graphs lead to each other in a circle, " + names +
+                                "; steps must come to an end, so have one of them lead elsewhere"}});
+    return std::nullopt;
+  }
+
+  std::nullopt_t wrong(size_t index, const std::string& place, std::string message) {
+    seen_[index].state = State::kWrong;
+    problems_.push_back({graphs_[index].name, {Code::kInvalidArgument, place, std::move(message)}});
+    return std::nullopt;
+  }
+
+  static std::string too_deep(const InferenceGraph& graph) {
+    return "graph '" + graph.name + "': more than " + std::to_string(kDeepest) +
+           " nodes lie inside of each other, with those of the graphs that lead to each other; have fewer";
+  }
+
+  const std::vector<InferenceGraph>& graphs_;
+  std::vector<Seen> seen_;
+  std::map<std::string, size_t> numbers_;
+  std::vector<size_t> path_;
+  std::vector<GraphProblem> problems_;
+};
+
 }  // namespace
+
+std::vector<GraphProblem> check_graphs_together(const std::vector<InferenceGraph>& graphs) {
+  return Together(graphs).run();
+}
 
 std::optional<ConfigProblem> check_graph_size(const InferenceGraph& graph) {
   Sizes sizes(graph);

@@ -19,19 +19,22 @@ std::string answer_key(const GraphStep& step, size_t index) {
 }
 
 std::vector<ConfigProblem> resolve_targets(InferenceGraph& graph,
-                                           const std::function<bool(const std::string& name)>& known) {
+                                           const std::function<GraphTarget(const std::string& name)>& target_of) {
   std::vector<ConfigProblem> problems;
   for (GraphNode& node : graph.nodes)
     for (GraphStep& step : node.steps) {
       if (step.node) continue;
-      const auto found = std::find_if(step.services.begin(), step.services.end(), known);
-      if (found == step.services.end())
+      const auto found = std::find_if(step.services.begin(), step.services.end(),
+                                      [&](const std::string& name) { return target_of(name) != GraphTarget::kNone; });
+      if (found == step.services.end()) {
         problems.push_back({Code::kNotFound, step.place,
                             "graph '" + graph.name + "' leads to '" + step.target +
-                                "', but there is no model, route or ensemble named '" + step.services.front() +
+                                "', but there is no model, route, ensemble or graph named '" + step.services.front() +
                                 "'; add it, or correct the step (steps run in this server, no other one is called)"});
-      else
-        step.services = {*found};
+        continue;
+      }
+      step.graph = target_of(*found) == GraphTarget::kGraph;
+      step.services = {*found};
     }
   return problems;
 }

@@ -23,6 +23,8 @@ struct GraphStep {
   std::optional<size_t> node;
   /// Names that the service may have here, the likeliest first; resolve_targets() leaves the one that there is.
   std::vector<std::string> services;
+  /// That service is another graph.
+  bool graph = false;
   /// The path of a serviceUrl; empty: the body tells which protocol the service is asked by.
   std::string path;
   bool of_response = false;  // $response
@@ -53,9 +55,13 @@ struct InferenceGraph {
   Duration step_timeout{};  // of each service's answer; zero: none
 };
 
-/// Chooses the service of each step among the names that are `known`. What is wrong: the steps that lead to none.
+/// What a name stands for in a server.
+enum class GraphTarget : uint8_t { kNone, kModel, kGraph };
+
+/// Chooses the service of each step among the names that stand for something: a model (route, ensemble), or another
+/// graph. What is wrong: the steps that lead to none.
 std::vector<ConfigProblem> resolve_targets(InferenceGraph& graph,
-                                           const std::function<bool(const std::string& name)>& known);
+                                           const std::function<GraphTarget(const std::string& name)>& target_of);
 
 /// The name of a node's step in an ensemble's answer: its own, or its number.
 std::string answer_key(const GraphStep& step, size_t index);

@@ -25,6 +25,14 @@ std::optional<std::string_view> model_of_path(std::string_view path) {
   return std::nullopt;
 }
 
+/// A graph's URL in this server is /graphs/NAME, and whatever follows it.
+std::optional<std::string_view> graph_of_path(std::string_view path) {
+  constexpr std::string_view kGraphs = "/graphs/";
+  if (!path.starts_with(kGraphs)) return std::nullopt;
+  path.remove_prefix(kGraphs.size());
+  return path.substr(0, path.find('/'));
+}
+
 /// KServe names the service of a model's predictor after it.
 std::vector<std::string> services_of_host(std::string_view host) {
   const std::string_view label = host.substr(0, host.find_first_of(".:"));
@@ -57,6 +65,8 @@ Result<ServiceUrl> parse_service_url(std::string_view url) {
     MM_ASSIGN_OR_RETURN(std::string name, decode_percents(*model));
     out.services = {std::move(name)};
     out.path = path;
+  } else if (const auto graph = graph_of_path(path)) {
+    out.services = {std::string(*graph)};
   } else {
     out.services = services_of_host(host);
   }

@@ -114,6 +114,7 @@ if (typeof document === "object") {
   const at = (id) => document.getElementById(id);
   const make = (name, text = "", more = {}) => Object.assign(document.createElement(name), { textContent: text }, more);
   let chosen = null;  // {name, version, signature, fields}
+  let shown = null;   // {name, version} of the model on the right; another object each time one is chosen
 
   const headers = (more = {}) => at("token").value ? { ...more, authorization: `Bearer ${at("token").value}` } : more;
   async function ask(path, body) {
@@ -141,6 +142,7 @@ if (typeof document === "object") {
     const ready = model.state === "READY";
     const label = model.name + (model.version ? ` ${model.version}` : "") + (ready ? "" : ` (${model.reason || model.state || "not loaded"})`);
     const button = make("button", label, { type: "button", disabled: !ready });
+    if (shown) button.setAttribute("aria-current", shown.name === model.name && shown.version === model.version);
     button.addEventListener("click", () => show(model, button));
     const item = make("li");
     item.append(button);
@@ -148,24 +150,32 @@ if (typeof document === "object") {
   }
 
   async function show(model, button) {
+    const { name, version } = model;
+    const mine = shown = { name, version };
+    chosen = null;
     document.querySelectorAll("#models button").forEach((one) => one.setAttribute("aria-current", one === button));
     at("model").hidden = false;
     at("answer").hidden = true;
-    at("model-title").textContent = `${model.name}, version ${model.version}`;
+    at("model-title").textContent = name + (version ? `, version ${version}` : "");
+    at("path").textContent = "";
+    at("signature").replaceChildren();
+    at("fields").replaceChildren();
     try {
-      const signature = await json(`v2/models/${encodeURIComponent(model.name)}/versions/${model.version}`);
+      const path = `v2/models/${encodeURIComponent(name)}`;
+      const signature = await json(version ? `${path}/versions/${encodeURIComponent(version)}` : path);
+      if (mine !== shown) return;
+      if (signature.platform === "inference_graph")
+        throw new Error(`It is an inference graph, which has no signature: POST what its first model takes to graphs/${name}.`);
       const row = (kind) => (one) => {
         const line = make("tr");
         line.append(make("td", `${one.name} (${kind})`), make("td", one.datatype), make("td", `[${one.shape.join(", ")}]`));
         return line;
       };
       at("signature").replaceChildren(...signature.inputs.map(row("in")), ...signature.outputs.map(row("out")));
-      chosen = { name: model.name, version: model.version, signature, fields: signature.inputs.map(field) };
+      chosen = { name, version, signature, fields: signature.inputs.map(field) };
       at("fields").replaceChildren(...chosen.fields.map((one) => one.set));
-      at("path").textContent = "";
     } catch (error) {
-      chosen = null;
-      at("fields").replaceChildren(make("p", error.message, { className: "bad" }));
+      if (mine === shown) at("fields").replaceChildren(make("p", error.message, { className: "bad" }));
     }
   }
   function field(input) {
@@ -184,8 +194,10 @@ if (typeof document === "object") {
 
   async function send(event) {
     event.preventDefault();
-    if (!chosen) return;
+    const mine = shown, button = at("send");
+    if (!chosen || button.ariaDisabled === "true") return;
     const put = (status, pairs, body, bad) => {
+      if (mine !== shown) return;  // another model has been chosen meanwhile
       at("answer").hidden = false;
       at("status").textContent = status;
       at("status").className = bad ? "bad" : "";
@@ -196,6 +208,7 @@ if (typeof document === "object") {
       }));
       at("body").textContent = body.length > SHOWN ? `${body.slice(0, SHOWN)} … (${body.length} characters)` : body;
     };
+    button.ariaDisabled = "true";
     try {
       const fields = chosen.fields.map((one) => one.read());
       const request = makeRequest(chosen.name, chosen.version, chosen.signature, fields);
@@ -206,6 +219,8 @@ if (typeof document === "object") {
       put(`${reply.status} ${reply.statusText}`, [whole, ...timings(reply.headers.get("server-timing"))], text, !reply.ok);
     } catch (error) {
       put("Not sent", [], error.message, true);
+    } finally {
+      button.ariaDisabled = null;
     }
   }
 

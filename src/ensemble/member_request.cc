@@ -1,0 +1,47 @@
+#include "ensemble/member_request.h"
+
+#include <utility>
+
+namespace modelmill {
+namespace {
+
+/// Triton's rule for tensors between models of which one has a batch dimension and the other has not.
+void fit_batch(Shape& shape, const Shape& wanted, bool to_batched) {
+  const bool fits = shape_matches(dims(wanted), dims(shape));
+  if (to_batched && fits)
+    shape.insert(shape.begin(), 1);
+  else if (!to_batched && !fits && !shape.empty() && shape.front() == 1)
+    shape.erase(shape.begin());
+}
+
+}  // namespace
+
+InferRequestPtr part_of(const InferRequest& whole, std::shared_ptr<CancelToken> cancel,
+                        std::shared_ptr<ResponseSink> sink) {
+  auto request = std::make_unique<InferRequest>(std::move(sink));
+  request->id = whole.id;
+  request->parameters = whole.parameters;
+  request->sequence = whole.sequence;
+  request->priority = whole.priority;
+  request->timeout = whole.timeout;
+  request->deadline = whole.deadline;
+  request->cancel = std::move(cancel);
+  request->trace = whole.trace;
+  request->times.received = Clock::now();
+  return request;
+}
+
+void address_to(const EnsemblePlan::Step& step, InferRequest& request) {
+  request.model = step.model;
+  request.version = step.version;
+  request.label = step.label;
+  for (const EnsemblePlan::Port& output : step.outputs) request.outputs.push_back({output.name});
+}
+
+Tensor fitted(Tensor tensor, const EnsemblePlan::Input& port, bool batched) {
+  tensor.name = port.name;
+  if (port.fits_batch) fit_batch(tensor.shape, port.dims, batched);
+  return tensor;
+}
+
+}  // namespace modelmill
