@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import models
 import servers
 import triton_repository
 from servers import wait_until
@@ -238,6 +239,21 @@ def test_a_shadow_that_answers_the_same_is_promoted(server):
     assert [e["numbers"]["copies"]["to"] for e in steps] == ["m@2", "m@1", "m@1"]
     assert all(e["numbers"]["copies"]["compared"] >= 10 for e in steps)
     assert {g["state"] for g in steps[-1]["numbers"]["gates"]} == {"proven"}
+
+
+def test_between_models_of_two_backends(tmp_path, repository):
+    """From a model of Python to one of ONNX, which says the same."""
+    models.save(models.scaled(1, (4,)), repository / "net/1/model.onnx")
+    with servers.serving(tmp_path, *arguments(tmp_path, repository)) as server:
+        assert server.request("PUT", "/admin/routes/m", json.dumps({"split": {"m@1": 100}}).encode())[0] == 200
+        with light_load(server) as load:
+            start(server, "net", **{"from": "m@1"}, gates=["error_rate<=+20pp", "disagreement<=20%"])
+            wait_until(lambda: is_over(server), "its end")
+        assert show(server)["state"] == "promoted", show(server)
+        assert server_route(server)["split"] == {"net": 100}
+        assert not load.bad and load.lost == 0
+        proof = [e for e in call(server, "GET", "/m/history")[1]["history"] if e["what"] == "step"][0]["numbers"]
+        assert proof["copies"]["compared"] >= 10 and proof["copies"]["disagreed"] == 0
 
 
 def test_answers_are_compared_as_it_is_said(server):
