@@ -19,6 +19,7 @@ objective: modelmill with a latency objective under calls that arrive at random,
 swaps: what requests notice of version swaps: the same load, calls that arrive at random, without and with them.
 many: 10,000 models that are known and not loaded, and memory over 1,000 loads and unloads, beside bare ONNX Runtime's.
 lookup: what it costs to find a model among 10 and among 10,000 (mm_catalog_bench).
+ensembles: an ensemble of three against its members asked one by one.
 shared: tensors in shared memory against the same in the request.
 dialects: the same tensors as JSON in TensorFlow Serving's, TorchServe's and KServe's words, against the V2 protocol's.
 start: the time to the first answer, and sizes. copies: how often the server copies a tensor, counted. idle: the memory
@@ -49,6 +50,7 @@ import numpy as np  # noqa: E402
 import copies  # noqa: E402
 import dialects  # noqa: E402
 import disturbed  # noqa: E402
+import ensembles  # noqa: E402
 import frameworks  # noqa: E402
 import idle  # noqa: E402
 import load  # noqa: E402
@@ -289,7 +291,7 @@ def measure_python(bench):
 SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "models": served_models.measure,
             "runtimes": runtimes.measure, "frameworks": frameworks.measure,
             "objective": objective.measure, "swaps": swaps.measure, "many": many.measure, "lookup": lookup.measure,
-            "shared": shared_memory.measure, "dialects": dialects.measure,
+            "ensembles": ensembles.measure, "shared": shared_memory.measure, "dialects": dialects.measure,
             "start": measure_start, "copies": measure_copies, "idle": measure_idle}
 ON_DEMAND = {"json": measure_json, "python": measure_python, "disturbed": disturbed.measure}
 

@@ -10,9 +10,9 @@
 namespace modelmill {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::UnorderedElementsAre;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 
 struct StepLine {
   std::string model;
@@ -20,7 +20,7 @@ struct StepLine {
   bool decoupled = false;
 };
 
-class EnsembleLevelsTest : public testing::Test {
+class EnsembleLevelsTest : public ::testing::Test {
  protected:
   size_t tensor(const std::string& name) {
     for (size_t i = 0; i < plan_.tensors.size(); ++i)

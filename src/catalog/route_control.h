@@ -27,6 +27,8 @@ struct RouteChange {
 struct RouteHistory {
   std::string name;
   std::vector<RouteChange> changes;
+  /// What a file said of it last; nullopt: none did.
+  std::optional<RouteDefinition> declared = std::nullopt;
 
   const std::optional<RouteDefinition>& route() const { return changes.back().route; }
 };

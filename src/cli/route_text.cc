@@ -83,7 +83,12 @@ Result<std::string> one_text(const element& document) {
     if (route->fallback) out += "    fallback   " + fallback_text(*route->fallback) + "\n";
     out += shadow_lines(document);
   }
-  return out + "    changed    " + changed_text(change) + "\n";
+  out += "    changed    " + changed_text(change) + "\n";
+  element wish;
+  if (document["wish"].get(wish) != simdjson::SUCCESS) return out;
+  MM_ASSIGN_OR_RETURN(const auto wanted, route_in(wish));
+  out += "    file       " + text_of(wish, "place") + ": " + text_of(wish, "state");
+  return out + (wanted && text_of(wish, "state") != "in force" ? "; it wants " + split_text(*wanted) : "") + "\n";
 }
 
 Result<std::string> history_text(const element& document) {

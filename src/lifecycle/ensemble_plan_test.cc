@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "catalog/ensemble_levels.h"
 #include "model/triton_config.h"
 
 namespace modelmill {

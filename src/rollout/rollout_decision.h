@@ -20,6 +20,16 @@ struct RolloutWindow {
   CopyCounts copies;
   bool operator==(const RolloutWindow&) const = default;
 };
+/// What several replicas counted of one step, or one did one after the other.
+inline void add_to(RolloutWindow& into, const RolloutWindow& more) {
+  add_to(into.canary, more.canary);
+  add_to(into.baseline, more.baseline);
+  add_to(into.copies, more.copies);
+}
+inline RolloutWindow counted_since(const RolloutWindow& now, const RolloutWindow& before) {
+  return {counted_since(now.canary, before.canary), counted_since(now.baseline, before.baseline),
+          counted_since(now.copies, before.copies)};
+}
 
 enum class RolloutVerdict {
   kWait,     // the step's hold time is not over

@@ -31,10 +31,17 @@ struct Rollout {
   std::string why;       // it is in that state
   size_t step = 0;
   std::chrono::milliseconds watched{0};  // at the step, without pauses
-  RolloutWindow window;                  // at the step
+  RolloutWindow window;                  // at the step, as those counted that have decided for it
+  RolloutWindow others;                  // and as other processes that share the store counted it
 
   bool is_active() const { return phase == RolloutPhase::kRunning || phase == RolloutPhase::kPaused; }
   bool is_at_shadow() const { return plan.steps[step].is_shadow; }
+  /// By which is decided.
+  RolloutWindow seen() const {
+    RolloutWindow all = window;
+    add_to(all, others);
+    return all;
+  }
   /// The canary's share of the clients' requests.
   double percent() const { return is_at_shadow() ? 0 : plan.steps[step].percent; }
   bool operator==(const Rollout&) const = default;

@@ -1,12 +1,12 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <utility>
 
 #include "base/json_text.h"
 #include "rollout/rollout_document.h"
+#include "rollout/rollout_window_json.h"
 #include "state/kept_document.h"
 #include "state/kept_fields.h"
 
@@ -22,22 +22,6 @@ constexpr RolloutPhase kPhases[] = {RolloutPhase::kRunning, RolloutPhase::kPause
 constexpr RolloutWishState kWishStates[] = {RolloutWishState::kWaiting,    RolloutWishState::kRunning,
                                             RolloutWishState::kReached,    RolloutWishState::kPromoted,
                                             RolloutWishState::kRolledBack, RolloutWishState::kAborted};
-
-/// Pairs of a bucket and its count, one after the other.
-void write_latency(JsonWriter& json, const LatencyCounts& counts) {
-  json.begin_array();
-  for (size_t bucket = 0; bucket < counts.size(); ++bucket)
-    if (counts[bucket] > 0) json.value(static_cast<uint64_t>(bucket)).value(counts[bucket]);
-  json.end_array();
-}
-
-void write_counts(JsonWriter& json, const ArmCounts& counts) {
-  json.begin_object().field("requests", counts.requests).field("errors", counts.errors).key("latency");
-  write_latency(json, counts.latency);
-  json.key("compute").begin_object();
-  for (const auto& [rows, latency] : counts.compute) write_latency(json.key(std::to_string(rows)), latency);
-  json.end_object().field("crashes", counts.crashes).field("memory_bytes", counts.memory_bytes).end_object();
-}
 
 void write_route(JsonWriter& json, const char* name, const std::optional<RouteDefinition>& route) {
   json.key(name);
@@ -60,12 +44,12 @@ void write_rollout(JsonWriter& json, const Rollout& rollout) {
   json.field("is_placed", rollout.is_placed).field("phase", rollout_phase_name(rollout.phase));
   json.field("is_held", rollout.is_held).field("why", rollout.why);
   json.field("step", static_cast<uint64_t>(rollout.step)).field("watched_ms", int64_t{rollout.watched.count()});
-  write_counts(json.key("canary"), rollout.window.canary);
-  write_counts(json.key("baseline"), rollout.window.baseline);
-  const CopyCounts& copies = rollout.window.copies;
-  json.key("copies").begin_object().field("compared", copies.compared).field("disagreed", copies.disagreed);
-  json.field("failed", copies.failed).field("shed", copies.shed);
-  json.field("not_compared", copies.not_compared).end_object();
+  write_window_fields(json, rollout.window);
+  if (rollout.others != RolloutWindow()) {
+    json.key("others").begin_object();
+    write_window_fields(json, rollout.others);
+    json.end_object();
+  }
   json.end_object();
 }
 
@@ -76,46 +60,6 @@ void read_route(KeptFields& fields, const char* name, std::optional<RouteDefinit
   auto route = parse_route(simdjson::to_string(value));
   fields.require(route.ok());
   if (route.ok()) into = *std::move(route);
-}
-
-bool read_latency(const element& value, LatencyCounts& into) {
-  simdjson::dom::array pairs;
-  if (value.get(pairs) != simdjson::SUCCESS || pairs.size() % 2 != 0) return false;
-  for (auto it = pairs.begin(); it != pairs.end(); ++it) {
-    uint64_t bucket = 0, count = 0;
-    if ((*it).get(bucket) != simdjson::SUCCESS || bucket >= kLatencyHistogramBuckets) return false;
-    if ((*++it).get(count) != simdjson::SUCCESS) return false;
-    if (into.size() <= bucket) into.resize(bucket + 1);
-    into[bucket] = count;
-  }
-  return true;
-}
-
-bool read_counts(const element& value, ArmCounts& into) {
-  KeptFields fields(value);
-  fields.read("requests", into.requests);
-  fields.read("errors", into.errors);
-  if (fields.find("crashes")) fields.read("crashes", into.crashes);
-  if (fields.find("memory_bytes")) fields.read("memory_bytes", into.memory_bytes);
-  simdjson::dom::object compute;
-  fields.read("compute", compute);
-  const element latency = fields.at("latency");
-  if (!fields.ok() || !read_latency(latency, into.latency)) return false;
-  return std::all_of(compute.begin(), compute.end(), [&](const simdjson::dom::key_value_pair& item) {
-    int64_t rows = 0;
-    const char* const end = item.key.data() + item.key.size();
-    return std::from_chars(item.key.data(), end, rows).ptr == end && read_latency(item.value, into.compute[rows]);
-  });
-}
-
-bool read_copies(const element& value, CopyCounts& into) {
-  KeptFields fields(value);
-  fields.read("compared", into.compared);
-  fields.read("disagreed", into.disagreed);
-  fields.read("failed", into.failed);
-  fields.read("shed", into.shed);
-  if (fields.find("not_compared")) fields.read("not_compared", into.not_compared);
-  return fields.ok();
 }
 
 Status read_plan(const element& value, RolloutPlan& into) {
@@ -164,13 +108,11 @@ Status read_rollout(const element& value, Rollout& into) {
   fields.read("step", step);
   fields.read("watched_ms", watched);
   fields.require(step < into.plan.steps.size());
-  const element canary = fields.at("canary"), baseline = fields.at("baseline");
   if (!fields.ok()) return wrong_kept_field("rollout");
   into.step = step;
   into.watched = std::chrono::milliseconds(watched);
-  const auto copies = fields.find("copies");
-  if (!read_counts(canary, into.window.canary) || !read_counts(baseline, into.window.baseline) ||
-      (copies && !read_copies(*copies, into.window.copies)))
+  const auto others = fields.find("others");
+  if (!read_window_fields(value, into.window) || (others && !read_window_fields(*others, into.others)))
     return wrong_kept_field("rollout");
   return ok_status();
 }

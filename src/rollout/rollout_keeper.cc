@@ -29,10 +29,19 @@ void count_as_shadow(RolloutWindow& window) {
   for (const auto& [rows, counts] : canary.compute) add_to(canary.latency, counts);
 }
 
+bool is_nothing(const RolloutWindow& fresh) {
+  return fresh.canary.requests + fresh.baseline.requests + fresh.copies.answered() + fresh.copies.shed == 0;
+}
+
 }  // namespace
 
 RolloutKeeper::RolloutKeeper(const Catalog& catalog, RouteControl& routes, MetricRegistry& metrics, Options options)
-    : catalog_(catalog), routes_(routes), metrics_(metrics), options_(std::move(options)), records_(options_.store) {}
+    : catalog_(catalog),
+      routes_(routes),
+      metrics_(metrics),
+      options_(std::move(options)),
+      records_(options_.store),
+      parts_(options_.store) {}
 
 RolloutKeeper::~RolloutKeeper() { stop(); }
 
@@ -114,29 +123,78 @@ RolloutWindow RolloutKeeper::counted_by(const std::string& name, const Rollout& 
   return window;
 }
 
-void RolloutKeeper::count(const std::string& name, Rollout& rollout, Watch& watch) {
-  const TimePoint now = options_.time->now();
+RolloutWindow RolloutKeeper::take_fresh(const std::string& name, const Rollout& rollout, Watch& watch) const {
   RolloutWindow counted = counted_by(name, rollout);
-  RolloutWindow fresh{counted_since(counted.canary, watch.counted.canary),
-                      counted_since(counted.baseline, watch.counted.baseline),
-                      counted_since(counted.copies, watch.counted.copies)};
+  RolloutWindow fresh = counted_since(counted, watch.counted);
   if (rollout.is_at_shadow()) count_as_shadow(fresh);
   watch.counted = std::move(counted);
+  return fresh;
+}
+
+void RolloutKeeper::count(const std::string& name, Rollout& rollout, Watch& watch) {
+  const TimePoint now = options_.time->now();
+  RolloutWindow fresh = take_fresh(name, rollout, watch);
   const Duration passed = now - std::exchange(watch.looked_at, now);
   if (rollout.phase != RolloutPhase::kRunning) return;
   rollout.watched += std::chrono::duration_cast<std::chrono::milliseconds>(passed);
-  add_to(rollout.window.canary, fresh.canary);
-  add_to(rollout.window.baseline, fresh.baseline);
-  add_to(rollout.window.copies, fresh.copies);
+  add_to(rollout.window, fresh);
   watch.second.push_back(std::move(fresh));
   if (watch.second.size() > kLooksOfSecond) watch.second.pop_front();
 }
 
-Status RolloutKeeper::look_at(const std::string& name) {
-  if (!records_.hold(name)) {
-    watches_[name].number = 0;  // what is counted here is nobody's
+Status RolloutKeeper::count_apart(const std::string& name) {
+  MM_ASSIGN_OR_RETURN(const Record record, records_.get(name));
+  if (!record.document.last || !record.document.last->is_active()) {
+    watches_.erase(name);
     return ok_status();
   }
+  const Rollout& rollout = *record.document.last;
+  Watch& watch = watch_of(name, rollout);
+  const TimePoint now = watch.looked_at = options_.time->now();
+  if (!watch.part.is_of(rollout.number, rollout.step)) {
+    watch.part = {name, options_.replica, rollout.number, rollout.step, {}};
+    watch.is_written = true;
+    watch.counted = counted_by(name, rollout);
+    return ok_status();
+  }
+  const RolloutWindow fresh = take_fresh(name, rollout, watch);
+  if (rollout.phase != RolloutPhase::kRunning) return ok_status();
+  watch.is_written = watch.is_written && is_nothing(fresh);
+  add_to(watch.part.window, fresh);
+  // Of failures whoever decides is told at once.
+  if (watch.is_written || (fresh.canary.errors == 0 && now - watch.written_at < kWrite)) return ok_status();
+  watch.written_at = now;
+  return write_part(watch);
+}
+
+Status RolloutKeeper::write_part(Watch& watch) {
+  MM_ASSIGN_OR_RETURN(RolloutParts::Record kept, parts_.get(watch.part.key()));
+  kept.document = watch.part;
+  MM_RETURN_IF_ERROR(parts_.put(watch.part.key(), kept));
+  watch.is_written = true;
+  return ok_status();
+}
+
+Status RolloutKeeper::take_parts(const std::string& name, Rollout& rollout, Watch& watch) {
+  // Before it decided, others did.
+  if (!watch.is_written && watch.part.is_of(rollout.number, rollout.step)) MM_RETURN_IF_ERROR(write_part(watch));
+  MM_ASSIGN_OR_RETURN(const auto parts, parts_.all());
+  RolloutWindow others;
+  for (const auto& [key, kept] : parts) {
+    if (kept.document.route != name) continue;
+    if (rollout.is_active() && kept.document.is_of(rollout.number, rollout.step))
+      add_to(others, kept.document.window);
+    else if (const Status status = parts_.remove(key, kept); !status.ok() && status.code() != Code::kAborted)
+      return status;
+  }
+  if (rollout.phase != RolloutPhase::kRunning) return ok_status();
+  if (!watch.second.empty()) add_to(watch.second.back(), counted_since(others, rollout.others));
+  rollout.others = std::move(others);
+  return ok_status();
+}
+
+Status RolloutKeeper::look_at(const std::string& name) {
+  if (!records_.hold(name)) return count_apart(name);
   MM_ASSIGN_OR_RETURN(Record record, records_.get(name));
   if (!record.document.last) {
     watches_.erase(name);
@@ -145,12 +203,14 @@ Status RolloutKeeper::look_at(const std::string& name) {
   Rollout& rollout = *record.document.last;
   if (!rollout.is_placed) MM_RETURN_IF_ERROR(place(name, record));
   if (!rollout.is_active()) {
+    const Status status = take_parts(name, rollout, watches_[name]);
     watches_.erase(name);
     records_.release(name);
-    return ok_status();
+    return status;
   }
   Watch& watch = watch_of(name, rollout);
   count(name, rollout, watch);
+  MM_RETURN_IF_ERROR(take_parts(name, rollout, watch));
   records_.keep(name, record);
   MM_RETURN_IF_ERROR(decide_for(name, record, watch));
   const TimePoint now = options_.time->now();
@@ -197,7 +257,7 @@ Status RolloutKeeper::decide_for(const std::string& name, Record& record, Watch&
   if (is_overruled(name, rollout))
     return pause(name, record, kItself, "the route was changed by others; resume puts the rollout's shares back");
   const bool hold_is_over = rollout.watched >= rollout.plan.steps[rollout.step].hold;
-  const RolloutDecision decision = decide(rollout.plan, rollout.step, hold_is_over, rollout.window);
+  const RolloutDecision decision = decide(rollout.plan, rollout.step, hold_is_over, rollout.seen());
   switch (decision.verdict) {
     case RolloutVerdict::kWait: rollout.why = decision.why; return ok_status();
     case RolloutVerdict::kHold: return hold(name, record, decision.why);

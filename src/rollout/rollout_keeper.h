@@ -25,11 +25,14 @@ namespace modelmill {
 
 /// Runs rollouts: counts what the arms of their routes do, asks decide() what that means, and puts that in force as
 /// changes of the routes. What it decides is written before it is done, and done again after a crash in between. Of the
-/// processes that share a store, one at a time decides for a name: the one that holds its lease. Thread-safe.
+/// processes that share a store, one at a time decides for a name, the one that holds its lease, by what all of them
+/// count. Thread-safe.
 class RolloutKeeper final : public RolloutControl {
  public:
   struct Options {
     RolloutRecords::OpenStore store;
+    /// What tells this process from the others that share the store.
+    std::string replica;
     /// What an arm of a route has counted; from the first call on.
     std::function<ArmCounts(const std::string& route, const RouteTarget& arm)> count;
     /// What has come of the copies that a shadow of a route got.
@@ -71,6 +74,8 @@ class RolloutKeeper final : public RolloutControl {
     TimePoint looked_at{}, written_at{};
     RolloutWindow counted;             // all that the arms had, at the last look
     std::deque<RolloutWindow> second;  // what was new at the last looks, for about a second
+    RolloutPart part;                  // what was counted while others decided, and...
+    bool is_written = true;            // ... whether that is what is kept of it
     std::shared_ptr<Gauge> percent, copied_percent;
     std::string problem;  // that was logged last
   };
@@ -80,8 +85,15 @@ class RolloutKeeper final : public RolloutControl {
   Status look_at(const std::string& name) MM_REQUIRES(mutex_);
   Watch& watch_of(const std::string& name, const Rollout& rollout) MM_REQUIRES(mutex_);
   RolloutWindow counted_by(const std::string& name, const Rollout& rollout) const;
+  /// What was counted since the last look.
+  RolloutWindow take_fresh(const std::string& name, const Rollout& rollout, Watch& watch) const;
   /// Adds what is new to the rollout's window and its time.
   void count(const std::string& name, Rollout& rollout, Watch& watch) MM_REQUIRES(mutex_);
+  /// Counts for another process, which decides.
+  Status count_apart(const std::string& name) MM_REQUIRES(mutex_);
+  Status write_part(Watch& watch) MM_REQUIRES(mutex_);
+  /// Adds up what other processes have counted of the step.
+  Status take_parts(const std::string& name, Rollout& rollout, Watch& watch) MM_REQUIRES(mutex_);
   Status decide_for(const std::string& name, Record& record, Watch& watch) MM_REQUIRES(mutex_);
   /// That the canary can't be asked though the baseline can, or has crashed and the baseline has not; empty: neither.
   std::string crash_of(const Rollout& rollout) const;
@@ -120,6 +132,7 @@ class RolloutKeeper final : public RolloutControl {
   Mutex mutex_;
   std::set<std::string> wished_ MM_GUARDED_BY(mutex_);  // names of which a file of this process wants something
   RolloutRecords records_ MM_GUARDED_BY(mutex_);
+  RolloutParts parts_ MM_GUARDED_BY(mutex_);
   std::map<std::string, Watch> watches_ MM_GUARDED_BY(mutex_);  // of those that run, by name
   TimePoint listed_at_ MM_GUARDED_BY(mutex_){};
   std::map<std::pair<std::string, std::string>, std::shared_ptr<Counter>> ended_

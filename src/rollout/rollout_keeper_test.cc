@@ -241,6 +241,74 @@ TEST(RolloutKeeperRestartTest, ItGoesOnWhereItWas) {
   EXPECT_THAT(server->decisions(), ElementsAre("start", "hold", "step", "roll back"));
 }
 
+/// Two processes over one store, of which the first decides.
+class SharedRolloutTest : public ::testing::Test {
+ protected:
+  SharedRolloutTest() : store_(FileStore::open(folder_ / "store").value()) {
+    one_ = std::make_unique<RolloutServer>(store_.get(), "one");
+    two_ = std::make_unique<RolloutServer>(store_.get(), "two");
+    EXPECT_TRUE(one_->rollouts().start("m", kRequest, "me").ok());
+    two_->look(std::chrono::seconds(2));  // it finds the rollout
+    two_->look();
+  }
+  size_t parts() { return store_->list("rollout-parts/").value().size(); }
+
+  TempFolder folder_;
+  std::unique_ptr<FileStore> store_;
+  std::unique_ptr<RolloutServer> one_, two_;
+};
+
+TEST_F(SharedRolloutTest, OneDecidesByWhatAllCount) {
+  one_->serve("m@1", 5);
+  one_->serve("m@2", 5);
+  two_->serve("m@1", 900, 9);
+  two_->serve("m@2", 100, 1);
+  two_->look(std::chrono::seconds(2));
+  EXPECT_EQ(parts(), 1U);
+  EXPECT_EQ(two_->decisions(), one_->decisions()) << "it decides nothing";
+  one_->look(std::chrono::seconds(1));
+  EXPECT_EQ(one_->split(), "m@1=50 m@2=50") << "5 requests were too few";
+  EXPECT_THAT(one_->rollouts().history("m").value(), HasSubstr(R"("arm":"m@2","requests":105,"errors":1)"));
+  // A burst at another process is found at once as well, and counts for the step where it was.
+  two_->look();
+  two_->serve("m@2", 20, 20);
+  two_->look();
+  one_->look();
+  EXPECT_EQ(one_->split(), "none");
+  EXPECT_THAT(one_->decisions(), ElementsAre("start", "step", "roll back"));
+  EXPECT_THAT(one_->show(), HasSubstr("a burst of errors: 20 of the canary's last 20 requests"));
+  EXPECT_EQ(parts(), 0U);
+}
+
+TEST_F(SharedRolloutTest, WhoGoesOnKeepsWhatAllCounted) {
+  one_->serve("m@1", 40);
+  one_->serve("m@2", 4);
+  one_->look(std::chrono::milliseconds(500));
+  two_->serve("m@1", 30);
+  two_->serve("m@2", 3);
+  two_->look(std::chrono::milliseconds(100));  // counted, and not yet written
+  one_->look(std::chrono::seconds(2));         // written, and held for want of traffic
+  one_.reset();
+  two_->look(std::chrono::seconds(1));
+  EXPECT_THAT(two_->show(), HasSubstr(R"("arm":"m@2","requests":7,)"));
+  two_->serve("m@2", 3);
+  two_->serve("m@1", 30);
+  two_->look();
+  EXPECT_EQ(two_->split(), "m@1=50 m@2=50");
+  EXPECT_THAT(two_->rollouts().history("m").value(), HasSubstr(R"("arm":"m@2","requests":10,)"));
+}
+
+TEST(RolloutPartTest, IsReadAsItWasWritten) {
+  RolloutPart part{"a/b", "one", 3, 2, {}};
+  part.window.canary = {10, 2, {0, 0, 8}, {{4, {0, 3}}}};
+  part.window.copies = {5, 1, 2, 3};
+  const auto read = parse_rollout_part(rollout_part_text(part));
+  ASSERT_TRUE(read.ok()) << read.status().to_string();
+  EXPECT_EQ(*read, part);
+  EXPECT_EQ(parse_rollout_part("{}").status().code(), Code::kDataLoss);
+  EXPECT_EQ(parse_rollout_part(R"({"format":2})").status().code(), Code::kFailedPrecondition);
+}
+
 TEST(RolloutKeeperRestartTest, WhatWasDecidedAndNotDoneIsDoneAfterACrash) {
   TempFolder folder;
   const std::unique_ptr<FileStore> store = FileStore::open(folder / "store").value();

@@ -88,7 +88,7 @@ Status RolloutKeeper::enter_step(const std::string& name, Record& record, const 
   ++rollout.step;
   entry.percent = rollout.percent();
   rollout.wanted = route_at(rollout, base_route(rollout), rollout.step);
-  rollout.window = {};
+  rollout.window = rollout.others = {};
   rollout.watched = {};
   rollout.is_held = false;
   rollout.why = why;
@@ -143,6 +143,9 @@ Status RolloutKeeper::finish(const std::string& name, Record& record, RolloutPha
     ended = metrics_.counter("modelmill_rollouts_total", "Rollouts that ended, by how",
                              {{"route", name}, {"outcome", outcome_of(phase)}});
   ended->add();
+  if (const auto watch = watches_.find(name); watch != watches_.end())
+    if (const Status status = take_parts(name, rollout, watch->second); !status.ok())
+      Log::error("what others counted of a rollout stays", {{"route", name}, {"reason", status.message()}});
   watches_.erase(name);
   records_.release(name);
   return ok_status();

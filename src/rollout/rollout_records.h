@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "rollout/rollout_document.h"
+#include "rollout/rollout_part.h"
 #include "state/kept_documents.h"
 
 namespace modelmill {
@@ -12,6 +13,14 @@ class RolloutRecords final : public KeptDocuments<RolloutDocument> {
  public:
   explicit RolloutRecords(OpenStore store)
       : KeptDocuments(std::move(store), {"rollouts/", "rollout", rollout_document_text, parse_rollout_document}) {}
+};
+
+/// What processes count of rollouts that others decide for; nothing where there is no store. For one thread at a time.
+class RolloutParts final : public KeptDocuments<RolloutPart> {
+ public:
+  explicit RolloutParts(OpenStore store)
+      : KeptDocuments(std::move(store),
+                      {"rollout-parts/", "part of a rollout", rollout_part_text, parse_rollout_part}) {}
 };
 
 }  // namespace modelmill

@@ -17,13 +17,12 @@ void write_arm(JsonWriter& json, const RouteTarget& arm, const ArmCounts& counts
 }
 
 /// Null where nothing is copied.
-void write_copies(JsonWriter& json, const Rollout& rollout) {
+void write_copies(JsonWriter& json, const Rollout& rollout, const CopyCounts& copies) {
   const auto shadow = shadow_at(rollout, rollout.step);
   if (!shadow) {
     json.null();
     return;
   }
-  const CopyCounts& copies = rollout.window.copies;
   const double share =
       copies.compared == 0 ? 0 : static_cast<double>(copies.disagreed) / static_cast<double>(copies.compared);
   json.begin_object().field("to", shadow->to.text()).field("of", shadow->of->text());
@@ -34,11 +33,12 @@ void write_copies(JsonWriter& json, const Rollout& rollout) {
 }
 
 void write_numbers(JsonWriter& json, const Rollout& rollout) {
-  write_arm(json.key("canary"), rollout.to, rollout.window.canary);
-  write_arm(json.key("baseline"), rollout.from, rollout.window.baseline);
-  write_copies(json.key("copies"), rollout);
+  const RolloutWindow seen = rollout.seen();
+  write_arm(json.key("canary"), rollout.to, seen.canary);
+  write_arm(json.key("baseline"), rollout.from, seen.baseline);
+  write_copies(json.key("copies"), rollout, seen.copies);
   json.key("gates").begin_array();
-  for (const GateReading& reading : decide(rollout.plan, rollout.step, false, rollout.window).readings) {
+  for (const GateReading& reading : decide(rollout.plan, rollout.step, false, seen).readings) {
     json.begin_object().field("gate", reading.gate);
     json.field("state", reading.breached ? "breached" : reading.proven ? "proven" : "open");
     json.field("text", reading.text).end_object();

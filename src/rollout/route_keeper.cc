@@ -17,7 +17,9 @@ std::string what(const std::string& name) { return "route '" + name + "'"; }
 
 Status no_route(const std::string& name) { return not_found("there is no route named '" + name + "'"); }
 
-RouteHistory history_of(const std::string& name, const RouteDocument& document) { return {name, document.changes}; }
+RouteHistory history_of(const std::string& name, const RouteDocument& document) {
+  return {name, document.changes, document.declared};
+}
 
 }  // namespace
 

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <future>
+#include <random>
 #include <utility>
 
 #include "base/json_text.h"
@@ -44,6 +46,14 @@ std::string failures(const ModelTable& table) {
 }
 
 std::string utc_now() { return utc_text(std::chrono::system_clock::now(), "%Y-%m-%dT%H:%M:%SZ"); }
+
+/// Of this run of the server alone.
+std::string replica_name() {
+  std::random_device random;
+  char name[20];
+  std::snprintf(name, sizeof name, "%08x%08x", random(), random());
+  return name;
+}
 
 /// Logs what is wrong, unless it was just that before.
 void tell_once(const char* event, const Status& status, std::string& told) {
@@ -145,6 +155,7 @@ std::unique_ptr<RouteKeeper> Engine::make_route_keeper() {
 std::unique_ptr<RolloutKeeper> Engine::make_rollout_keeper() {
   RolloutKeeper::Options options;
   options.store = store_of_decisions();
+  options.replica = replica_name();
   options.count = [this](const std::string& route, const RouteTarget& arm) { return routes_.counts(route, arm); };
   options.count_copies = [this](const std::string& route, const RouteTarget& shadow) {
     return routes_.copies(route, shadow);

@@ -37,6 +37,8 @@ class KeptDocuments {
   Result<std::map<std::string, Record>> all();
   /// ABORTED when another process was faster; then nothing is written.
   Status put(const std::string& name, Record& record);
+  /// Takes it away. ABORTED when another process has written it since.
+  Status remove(const std::string& name, const Record& record);
   /// What get() returns from now on, until another revision is written. Not written itself.
   void keep(const std::string& name, const Record& record) { read_[name] = record; }
   /// Whether this process is the one that decides for the name; it stays that until release().
@@ -107,6 +109,17 @@ Status KeptDocuments<Document>::put(const std::string& name, Record& record) {
                         kept->compare_and_put(kind_.prefix + name, kind_.write(record.document), record.revision));
   }
   read_[name] = record;
+  return ok_status();
+}
+
+template <typename Document>
+Status KeptDocuments<Document>::remove(const std::string& name, const Record& record) {
+  MM_ASSIGN_OR_RETURN(StateStore* const kept, open(false));
+  if (kept != nullptr) {
+    const auto removed = kept->compare_and_put(kind_.prefix + name, std::nullopt, record.revision);
+    MM_RETURN_IF_ERROR(removed.status());
+  }
+  read_.erase(name);
   return ok_status();
 }
 

@@ -1,11 +1,13 @@
 """Rollouts under load: what is good is promoted, what is not is rolled back, whatever happens to the server meanwhile."""
 
 import json
+import random
 import threading
 import time
 
 import pytest
 
+import models
 import servers
 import triton_repository
 from servers import wait_until
@@ -241,6 +243,21 @@ def test_a_shadow_that_answers_the_same_is_promoted(server):
     assert {g["state"] for g in steps[-1]["numbers"]["gates"]} == {"proven"}
 
 
+def test_between_models_of_two_backends(tmp_path, repository):
+    """From a model of Python to one of ONNX, which says the same."""
+    models.save(models.scaled(1, (4,)), repository / "net/1/model.onnx")
+    with servers.serving(tmp_path, *arguments(tmp_path, repository)) as server:
+        assert server.request("PUT", "/admin/routes/m", json.dumps({"split": {"m@1": 100}}).encode())[0] == 200
+        with light_load(server) as load:
+            start(server, "net", **{"from": "m@1"}, gates=["error_rate<=+20pp", "disagreement<=20%"])
+            wait_until(lambda: is_over(server), "its end")
+        assert show(server)["state"] == "promoted", show(server)
+        assert server_route(server)["split"] == {"net": 100}
+        assert not load.bad and load.lost == 0
+        proof = [e for e in call(server, "GET", "/m/history")[1]["history"] if e["what"] == "step"][0]["numbers"]
+        assert proof["copies"]["compared"] >= 10 and proof["copies"]["disagreed"] == 0
+
+
 def test_answers_are_compared_as_it_is_said(server):
     """The largest stays the largest."""
     with light_load(server):
@@ -390,6 +407,69 @@ def test_kill_while_it_is_a_shadow(tmp_path, repository):
         with light_load(second):
             wait_until(lambda: show(second)["copies"]["compared"] > kept, "more answers that were compared")
         assert decisions(second) == ["start"] and show(second)["copies"]["disagreed"] == 0
+
+
+def reach(server, state):
+    """Brings a rollout to 2 there."""
+    if state == "at 100":
+        start(server, 2, steps="100", hold="1h")
+    elif state == "held":
+        start(server, 2)
+        wait_until(lambda: show(server)["held"], "it is held, for there is no traffic")
+    elif state == "rolled back":
+        start(server, 3, hold="1h")
+        with Load(server, clients=2):
+            wait_until(lambda: is_over(server), "its end")
+    else:
+        start(server, 2, hold="1h")
+        action = {"paused": "pause", "aborted": "abort", "promoted": "promote"}[state]
+        assert call(server, "POST", f"/m/{action}")[0] == 200
+
+
+@pytest.mark.parametrize("state", ["at 100", "held", "paused", "rolled back", "aborted", "promoted"])
+def test_kill_in_every_state(tmp_path, repository, state):
+    """Beside those of the tests before, and of the keeper's own, which end between a decision and its change of the route."""
+
+    def all_that_is_known(server):
+        rollout = {key: show(server)[key] for key in ("number", "state", "held", "step", "percent", "to", "from", "why")}
+        return rollout, decisions(server), server.get_json("/admin/routes")["routes"], default(server)
+
+    first = servers.Server(tmp_path / "first", *arguments(tmp_path, repository))
+    try:
+        make_default(first, 1)
+        reach(first, state)
+        before = all_that_is_known(first)
+    finally:
+        first.kill()
+    with servers.serving(tmp_path / "second", *arguments(tmp_path, repository)) as second:
+        assert all_that_is_known(second) == before
+        if before[0]["state"] in ("running", "paused"):
+            assert call(second, "POST", "/m/abort")[1]["state"] == "aborted"
+            assert default(second) == 1 and second.get_json("/admin/routes") == {"routes": []}
+
+
+def test_kills_at_any_moment(tmp_path, repository):
+    """Whatever it was about to do, it is done once, and the rollout comes to its end."""
+    chance = random.Random(time.time_ns())
+    pauses = [chance.uniform(0, 1.5) for _ in range(4)]
+    print("seconds until the kills:", pauses)
+    more = {"steps": "10,20,40,60,80,100", "hold": "300ms", "gates": ["error_rate<=+30pp"], "min_requests": 5}
+    for number, pause in enumerate(pauses):
+        server = servers.Server(tmp_path / f"server{number}", *arguments(tmp_path, repository))
+        try:
+            if number == 0:
+                make_default(server, 1)
+                start(server, 2, **more)
+            with Load(server, clients=2):
+                time.sleep(pause)
+        finally:
+            server.kill()
+    with servers.serving(tmp_path / "last", *arguments(tmp_path, repository)) as last:
+        with Load(last, clients=4):
+            wait_until(lambda: is_over(last), "its end", 60)
+        assert without_holds(last) == ["start", "step", "step", "step", "step", "step", "promote"]
+        assert show(last)["number"] == 1 and default(last) == 2
+        assert last.get_json("/admin/routes") == {"routes": []}
 
 
 def server_route(server):

@@ -325,11 +325,18 @@ routes:
         assert factor(server, "reader") == 1 and factor(server, "reader", headers={"x-tier": "1"}) == 10
         write("{m@1: 0, m@2: 100}")
         servers.wait_until(lambda: factor(server, "reader") == 2, "the file's new wish")
+        wish = call(server, "GET", "/reader")[1]["wish"]
+        assert wish["state"] == "in force" and "modelmill.yaml" in wish["place"]
         write("{m@1: 0, m@2: 50}")
         servers.wait_until(lambda: "sum to 50" in server.log(), "the mistake is told")
         assert factor(server, "reader") == 2
         put(server, "reader", {"split": {"other": 100}})
         write("{m@1: 0, m@2: 100}")
+        state = call(server, "GET", "/reader")[1]
+        assert state["route"]["split"] == {"other": 100}
+        assert state["wish"]["state"] == "changed since" and state["wish"]["route"]["split"] == {"m@1": 0, "m@2": 100}
+        shown = servers.run_cli("route", "show", "reader", "--server", server.url)
+        assert "changed since; it wants m@1 0%, m@2 100%" in shown.stdout, shown.stdout + shown.stderr
     with servers.serving(tmp_path / "second", *arguments) as server:
         assert factor(server, "reader") == 10  # the file has not changed since
         changes = call(server, "GET", "/reader/history")[1]["history"]

@@ -1,5 +1,6 @@
 #include "dialect/admin/routes.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/json_text.h"
@@ -28,14 +29,27 @@ void write_shadows_of(JsonWriter& json, const Routes* in_force, const std::strin
   if (route && (examples || !route->shadows().empty())) write_shadows(json.key("shadow"), *route, examples);
 }
 
-/// A route with its last change, and how its shadows do.
+/// What a file wants of the route, and whether that is so.
+void write_wish(JsonWriter& json, const RouteHistory& history) {
+  if (!history.declared) return;
+  const auto declaration = std::find_if(history.changes.rbegin(), history.changes.rend(),
+                                        [](const RouteChange& change) { return change.what == "declare"; });
+  json.key("wish").begin_object().field("state", history.route() == history.declared ? "in force" : "changed since");
+  if (declaration != history.changes.rend()) json.field("place", declaration->by);
+  write_route(json, history.declared);
+  json.end_object();
+}
+
+/// A route with its last change, what a file wants of it, and how its shadows do.
 void write_state(JsonWriter& json, const RouteHistory& history, const Routes* in_force) {
   json.begin_object().field("name", history.name);
   write_route(json, history.route());
   write_shadows_of(json, in_force, history.name, /*examples=*/false);
   json.key("changed").begin_object();
   write_change(json, history.changes.back());
-  json.end_object().end_object();
+  json.end_object();
+  write_wish(json, history);
+  json.end_object();
 }
 
 Result<std::string> state_json(const Result<RouteHistory>& history, const Routes* in_force) {

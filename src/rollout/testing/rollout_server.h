@@ -31,7 +31,7 @@ class FakeVersion final : public ModelVersion {
 /// restart.
 class RolloutServer {
  public:
-  explicit RolloutServer(StateStore* store) : store_(store) {
+  explicit RolloutServer(StateStore* store, const std::string& replica = "one") : store_(store) {
     table_ = std::make_shared<ModelTable>();
     for (const auto& [name, count] : {std::pair("m", 3), std::pair("other", 1)}) {
       auto entry = std::make_shared<ModelEntry>();
@@ -67,6 +67,7 @@ class RolloutServer {
       return ok_status();
     };
     options.time = &time_;
+    options.replica = replica;
     routes_ = std::make_unique<RouteKeeper>(catalog_, std::move(of_routes));
     EXPECT_TRUE(routes_->restore().ok());
     rollouts_ = std::make_unique<RolloutKeeper>(catalog_, *routes_, metrics_, std::move(options));
