@@ -6,6 +6,9 @@ import importlib
 from modelmill import api
 
 
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)  # as MLServer's have
+
+
 class Metric:
     """What register() gives: a histogram, as MLServer's are. Each set of labels is a series of its own."""
 
@@ -24,7 +27,7 @@ class Metric:
         labels = {**own, **{name: str(text) for name, text in labels.items()}}
         key = tuple(sorted(labels.items()))
         if key not in self._series:
-            self._series[key] = api.Histogram(self._name, self._description, labels=labels)
+            self._series[key] = api.Histogram(self._name, self._description, _BUCKETS, labels)
         self._series[key].observe(value)
 
 
