@@ -41,7 +41,7 @@ struct Body {
   }
 };
 
-Status write_output(Body& body, const Tensor& tensor, HttpForm form, const OpenAnswer::Members& parameters) {
+Status write_output(Body& body, const Tensor& tensor, HttpForm form, const OpenAnswer::Members* open) {
   JsonWriter& json = body.json;
   json.begin_object().field("name", tensor.name).field("datatype", dtype_name(tensor.dtype));
   json.key("shape").begin_array();
@@ -49,13 +49,13 @@ Status write_output(Body& body, const Tensor& tensor, HttpForm form, const OpenA
   json.end_array();
   Parameters own;
   if (form == HttpForm::kBinary) own.set("binary_data_size", uint64_t{tensor.byte_size()});
-  write_parameters(json, own, parameters);
+  write_parameters(json, own, open != nullptr ? *open : OpenAnswer::Members());
   if (form == HttpForm::kBinary) {
     for (const Bytes& chunk : tensor.data) {
       if (!chunk.empty()) body.data.push_back(chunk);
     }
   } else if (form == HttpForm::kJson) {
-    if (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16) {
+    if (open == nullptr && (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16)) {
       return invalid_argument("sending " + std::string(dtype_name(tensor.dtype)) +
                               " data via JSON is not supported. Please use the binary data format for output '" +
                               tensor.name + "'");
@@ -85,8 +85,10 @@ wire::HttpReply write_http_infer(const InferResponse& response, std::string_view
   json.key("outputs").begin_array();
   for (size_t i = 0; i < response.outputs.size(); ++i) {
     const Tensor& tensor = response.outputs[i];
-    const auto& parameters = i < more.outputs.size() ? more.outputs[i] : kNothing.parameters;
-    if (const Status status = write_output(body, tensor, outputs.form(tensor.name), parameters); !status.ok()) {
+    const auto* const beside = i < more.outputs.size() ? &more.outputs[i]
+                               : open != nullptr       ? &kNothing.parameters
+                                                       : nullptr;
+    if (const Status status = write_output(body, tensor, outputs.form(tensor.name), beside); !status.ok()) {
       return error_reply(status);
     }
   }

@@ -118,20 +118,22 @@ Status read_binary(const InputSource& source, std::string_view model, BinaryPart
   return ok_status();
 }
 
-Status read_data(dom::element data, const NumberArrays* apart, Tensor& tensor) {
-  if (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16) {
+/// `open`: for code that takes what numpy makes of it.
+Status read_data(dom::element data, const NumberArrays* apart, bool open, Tensor& tensor) {
+  if (!open && (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16)) {
     return invalid_argument("receiving " + std::string(dtype_name(tensor.dtype)) +
                             " data via JSON is not supported. Please use the binary data format for input " +
                             tensor.name);
   }
-  if (!data.is_array()) return unable("data", "an array, for input '" + tensor.name + "'");
+  if (!data.is_array() && !open) return unable("data", "an array, for input '" + tensor.name + "'");
   const auto count = element_count(dims(tensor.shape));
   if (!count) {
     return invalid_argument("invalid shape for input '" + tensor.name + "': shape " + shape_text(dims(tensor.shape)) +
                             " causes total element count to exceed maximum size of " +
                             std::to_string(std::numeric_limits<int64_t>::max()));
   }
-  Result<Bytes> bytes = read_json_elements(data, tensor.dtype, *count, JsonNumbers::kExact, apart);
+  const JsonNumbers numbers = open ? JsonNumbers::kCast : JsonNumbers::kExact;
+  Result<Bytes> bytes = read_json_elements(data, tensor.dtype, *count, numbers, apart);
   if (!bytes.ok()) {
     return invalid_argument(
         "Unable to parse 'data': input '" + tensor.name + "' (" + std::string(dtype_name(tensor.dtype)) + ", shape " +
@@ -152,6 +154,23 @@ Status read_shared(dom::object input, const std::string& tensor, SharedParameter
     shared.set(name, parameter ? &*parameter : nullptr);
   }
   return shared.check(tensor);
+}
+
+int64_t count_values(dom::element data) {
+  dom::array items;
+  if (data.get_array().get(items) != simdjson::SUCCESS) return 1;
+  int64_t count = 0;
+  for (const dom::element item : items) count += count_values(item);
+  return count;
+}
+
+/// MLServer does not hold texts to their shape, in which some clients write how long a text is: then the tensor has as
+/// many as there are, and the code behind an open signature is told what was written.
+void loosen_shape(dom::element texts, Tensor& tensor, OpenRequest& open) {
+  const int64_t count = count_values(texts);
+  if (element_count(dims(tensor.shape)) == count) return;
+  open.add_shape(tensor.name, dims(tensor.shape));
+  tensor.shape.assign(1, count);
 }
 
 /// What a tensor's JSON says beside its data, for an open signature.
@@ -180,9 +199,12 @@ Status read_input(dom::element element, const NumberArrays* apart, InferRequest&
   tensor.dtype = *parsed;
   MM_RETURN_IF_ERROR(read_shape(input, tensor));
   if (open != nullptr) open->add_input(tensor.name, members_beside(input));
-  if (open != nullptr && source.data) open->set_json();
+  if (open != nullptr && source.data) {
+    open->set_json();
+    if (tensor.dtype == DataType::kBytes) loosen_shape(*source.data, tensor, *open);
+  }
   if (source.binary_size) return read_binary(source, request.model, binary, tensor);
-  if (source.data) return read_data(*source.data, apart, tensor);
+  if (source.data) return read_data(*source.data, apart, open != nullptr, tensor);
   SharedParameters place;
   MM_RETURN_IF_ERROR(read_shared(input, tensor.name, place));
   return shared.add_input(request.inputs.size() - 1, place.region(), place.offset(), place.size());

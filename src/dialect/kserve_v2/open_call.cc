@@ -3,9 +3,9 @@
 namespace modelmill::kserve_v2 {
 
 bool asks_open_model(const Catalog& catalog, const InferRequest& request, const RoutedRequestPtr& routed) {
-  const Result<VersionPin> pin = routed
-                                     ? catalog.pin(routed->target().model, routed->target().version, routed->target().label)
-                                     : catalog.pin(request.model, request.version, request.label);
+  const Result<VersionPin> pin =
+      routed ? catalog.pin(routed->target().model, routed->target().version, routed->target().label)
+             : catalog.pin(request.model, request.version, request.label);
   return pin.ok() && (*pin)->signature().open;
 }
 

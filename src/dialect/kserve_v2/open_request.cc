@@ -35,6 +35,12 @@ void OpenRequest::add_output(std::string_view name, Members parameters) {
   if (!parameters.empty()) outputs_.emplace_back(name, std::move(parameters));
 }
 
+void OpenRequest::add_shape(std::string_view name, std::span<const int64_t> shape) {
+  shapes_.key(name).begin_array();
+  for (const int64_t size : shape) shapes_.value(size);
+  shapes_.end_array();
+}
+
 std::string OpenRequest::text_with(std::string_view headers) const {
   const auto braced = [](const Members& members) { return "{" + members.json_.text() + "}"; };
   JsonWriter json;
@@ -47,6 +53,7 @@ std::string OpenRequest::text_with(std::string_view headers) const {
   };
   add("inputs", inputs_);
   add("outputs", outputs_);
+  if (!shapes_.text().empty()) json.key("shapes").raw("{" + shapes_.text() + "}");
   if (json_) json.field("json", true);
   if (stream_) json.field("stream", true);
   return json.end_object().take();

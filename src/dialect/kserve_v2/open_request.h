@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,7 +18,8 @@ namespace modelmill::kserve_v2 {
 inline constexpr std::string_view kOpenRequest = "modelmill_request";
 
 /// Puts that object together while a request is read:
-///   {"headers": {...}, "parameters": {...}, "inputs": {"x": {...}}, "outputs": {"y": {...}}, "json": true, "stream": true}
+///   {"headers": {...}, "parameters": {...}, "inputs": {"x": {...}}, "outputs": {"y": {...}}, "shapes": {"x": [...]},
+///    "json": true, "stream": true}
 /// Parameters are as the client wrote them, but for those that say where a tensor's data is; tensors without any are
 /// left out, and so is what is false. Not synchronised.
 class OpenRequest {
@@ -38,6 +40,8 @@ class OpenRequest {
   void set_parameters(Members parameters) { parameters_ = std::move(parameters); }
   void add_input(std::string_view name, Members parameters);
   void add_output(std::string_view name, Members parameters);
+  /// The shape that the client wrote for an input that has another.
+  void add_shape(std::string_view name, std::span<const int64_t> shape);
   /// Its tensors' values were in its JSON.
   void set_json() { json_ = true; }
   /// Its client takes any number of answers.
@@ -57,6 +61,7 @@ class OpenRequest {
 
   Members parameters_;
   std::vector<std::pair<std::string, Members>> inputs_, outputs_;
+  JsonWriter shapes_;  // members
   bool json_ = false;
   bool stream_ = false;
 };

@@ -209,7 +209,8 @@ class _Call:
         inputs = []
         for name, array in zip(self.info["inputs"], arrays.values()):
             about = said.get("inputs", {}).get(name)
-            inputs.append(mlserver_values.request_input(types, name, array, about, said.get("json")))
+            shape = said.get("shapes", {}).get(name, array.shape)
+            inputs.append(mlserver_values.request_input(types, name, array, shape, about, said.get("json")))
         more = {"parameters": types.Parameters(**parameters)} if parameters else {}
         if outputs := self.info.get("outputs"):
             beside = said.get("outputs", {})
