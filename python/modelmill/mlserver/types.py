@@ -80,8 +80,11 @@ class TensorData:
 
     __hash__ = None
 
+    def __str__(self):
+        return f"root={self.root!r}"
+
     def __repr__(self):
-        return f"TensorData(root={self.root!r})"
+        return f"TensorData({self})"
 
 
 def _datatype(given):

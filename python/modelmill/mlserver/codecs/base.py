@@ -96,7 +96,7 @@ def _first(codecs, fits, what):
     for codec in codecs.values():
         if fits(codec):
             return codec
-    logger.warning("No codec was found for %s.", what)
+    logger.debug("No codec was found for %s.", what)
     return None
 
 
