@@ -86,6 +86,8 @@ Result<Chunks> InferCall::encode(InferResponse& response) {
   MM_RETURN_IF_ERROR(shared_.write_outputs(response));
   if (routed()) routed()->describe(response.parameters);
   const int64_t version = response.version != 0 ? response.version : version_;
+  if (open)
+    for (auto& [name, value] : open->headers()) add_trailer(std::move(name), std::move(value));
   const ResponseHead head{model_, version, id_};
   return encode_infer_response(response, open ? open->with(head) : head);
 }

@@ -37,7 +37,8 @@ bool is_header(std::string_view name, std::string_view value) {
 
 /// Those that the wire writes itself.
 bool is_of_the_wire(std::string_view name) {
-  return name == "content-length" || name == "transfer-encoding" || name == "connection" || name == "content-type";
+  return name.starts_with("grpc-") || name == "te" || name == "content-length" || name == "transfer-encoding" ||
+         name == "connection" || name == "content-type";
 }
 
 void read_headers(dom::object object, OpenAnswer& out) {

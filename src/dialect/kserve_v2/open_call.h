@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catalog/catalog.h"
@@ -24,6 +25,10 @@ class OpenHead {
 
   /// `head` with it; lives as long as both.
   ResponseHead with(ResponseHead head) const;
+  /// What MLServer sends as trailing metadata.
+  std::vector<std::pair<std::string, std::string>> headers() const {
+    return answer_ ? answer_->headers : std::vector<std::pair<std::string, std::string>>();
+  }
 
  private:
   std::optional<OpenAnswer> answer_;
