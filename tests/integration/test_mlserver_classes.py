@@ -7,10 +7,12 @@ import subprocess
 import urllib.error
 import urllib.request
 
+import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 import mlserver_models
@@ -194,6 +196,12 @@ def test_what_grpc_says_beside_its_tensors(server):
         response = answer.get_response()
         assert response.parameters["n"].int64_param == 7 and response.outputs[0].parameters["k"].string_param == "v"
         assert answer.as_numpy("half").tolist() == [0.5, 1.5] and answer.as_numpy("flag").tolist() == [[True, False]]
+    with grpc.insecure_channel(server.address) as channel:
+        request = service_pb2.ModelInferRequest(model_name="echo")
+        request.inputs.add(name="n", datatype="INT32", shape=[2]).contents.int_contents.extend([1, 2])
+        response, call = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer.with_call(request)
+        assert ("x-answer", "yes") in [(key, value) for key, value in call.trailing_metadata()]
+        assert json.loads(response.raw_output_contents[0][4:])["inputs"][0]["data"] == [1, 2]
 
 
 def test_requests_are_in_predict_together(server):

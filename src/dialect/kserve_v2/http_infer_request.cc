@@ -174,10 +174,10 @@ void loosen_shape(dom::element texts, Tensor& tensor, OpenRequest& open) {
 }
 
 /// What a tensor's JSON says beside its data, for an open signature.
-OpenRequest::Members members_beside(dom::object tensor) {
+OpenRequest::Members members_beside(dom::object tensor, const NumberArrays* apart) {
   OpenRequest::Members members;
   dom::object parameters;
-  if (tensor.at_key("parameters").get_object().get(parameters) == simdjson::SUCCESS) members.add(parameters);
+  if (tensor.at_key("parameters").get_object().get(parameters) == simdjson::SUCCESS) members.add(parameters, apart);
   return members;
 }
 
@@ -198,7 +198,7 @@ Status read_input(dom::element element, const NumberArrays* apart, InferRequest&
   }
   tensor.dtype = *parsed;
   MM_RETURN_IF_ERROR(read_shape(input, tensor));
-  if (open != nullptr) open->add_input(tensor.name, members_beside(input));
+  if (open != nullptr) open->add_input(tensor.name, members_beside(input, apart));
   if (open != nullptr && source.data) {
     open->set_json();
     if (tensor.dtype == DataType::kBytes) loosen_shape(*source.data, tensor, *open);
@@ -225,13 +225,14 @@ Status read_shared_output(dom::object output, const std::string& name, SharedTen
   return shared.add_output(name, place.region(), place.offset(), place.size());
 }
 
-Status read_output(dom::element element, HttpOutputs& outputs, SharedTensors& shared, OpenRequest* open) {
+Status read_output(dom::element element, const NumberArrays* apart, HttpOutputs& outputs, SharedTensors& shared,
+                   OpenRequest* open) {
   dom::object output;
   if (element.get_object().get(output) != simdjson::SUCCESS) return unable("outputs", "an array of objects");
   RequestedOutput& wish = outputs.requested.emplace_back();
   bool binary = false;
   MM_RETURN_IF_ERROR(read_string(output, "name", wish.name));
-  if (open != nullptr) open->add_output(wish.name, members_beside(output));
+  if (open != nullptr) open->add_output(wish.name, members_beside(output, apart));
   std::optional<dom::object> parameters;
   MM_RETURN_IF_ERROR(find_object(output, "parameters", parameters));
   dom::element value;
@@ -269,7 +270,8 @@ Status read_parameter(std::string_view name, dom::element value, InferRequest& r
       request);
 }
 
-Status read_parameters(dom::object document, InferRequest& request, HttpOutputs& outputs, OpenRequest* open) {
+Status read_parameters(dom::object document, const NumberArrays* apart, InferRequest& request, HttpOutputs& outputs,
+                       OpenRequest* open) {
   std::optional<dom::object> parameters;
   MM_RETURN_IF_ERROR(find_object(document, "parameters", parameters));
   if (!parameters) return ok_status();
@@ -277,7 +279,7 @@ Status read_parameters(dom::object document, InferRequest& request, HttpOutputs&
     MM_RETURN_IF_ERROR(read_parameter(name, parameter, request, outputs, open != nullptr));
   if (open == nullptr) return ok_status();
   OpenRequest::Members members;
-  members.add(*parameters);
+  members.add(*parameters, apart);
   open->set_parameters(std::move(members));
   return ok_status();
 }
@@ -287,7 +289,7 @@ Status read_document(dom::object document, const NumberArrays* apart, BinaryPart
   dom::element value;
   const bool has_id = find(document, "id", value) && !(open != nullptr && value.is_null());
   if (has_id) MM_RETURN_IF_ERROR(read_string(document, "id", request.id));
-  MM_RETURN_IF_ERROR(read_parameters(document, request, outputs, open));
+  MM_RETURN_IF_ERROR(read_parameters(document, apart, request, outputs, open));
   dom::array inputs;
   if (document.at_key("inputs").get_array().get(inputs) != simdjson::SUCCESS) {
     return unable("inputs", "an array 'inputs' in the request");
@@ -300,7 +302,7 @@ Status read_document(dom::object document, const NumberArrays* apart, BinaryPart
   if (!find(document, "outputs", value) || (open != nullptr && value.is_null())) return ok_status();
   dom::array wishes;
   if (value.get_array().get(wishes) != simdjson::SUCCESS) return unable("outputs", "an array");
-  for (const dom::element wish : wishes) MM_RETURN_IF_ERROR(read_output(wish, outputs, shared, open));
+  for (const dom::element wish : wishes) MM_RETURN_IF_ERROR(read_output(wish, apart, outputs, shared, open));
   return ok_status();
 }
 

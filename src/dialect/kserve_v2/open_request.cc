@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "dialect/kserve_v2/shared_tensors.h"
 
@@ -16,9 +17,12 @@ bool says_where_data_is(std::string_view name) {
 
 }  // namespace
 
-void OpenRequest::Members::add(simdjson::dom::object object) {
-  for (const auto& [name, value] : object)
-    if (!says_where_data_is(name)) json_.key(name).raw(simdjson::minify(value));
+void OpenRequest::Members::add(simdjson::dom::object object, const NumberArrays* apart) {
+  for (const auto& [name, value] : object) {
+    if (says_where_data_is(name)) continue;
+    std::string json = simdjson::minify(value);
+    json_.key(name).raw(apart != nullptr ? apart->restored(std::move(json)) : json);
+  }
 }
 
 void OpenRequest::Members::add(std::string_view name, const ParameterValue& value) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json_text.h"
+#include "dialect/number_arrays.h"
 #include "request/parameters.h"
 
 namespace modelmill::kserve_v2 {
@@ -27,8 +28,8 @@ class OpenRequest {
   /// A set of parameters, one by one.
   class Members {
    public:
-    /// Members of an object of the client's.
-    void add(simdjson::dom::object object);
+    /// Members of an object of the client's. `apart`: what was set aside of its text, or null.
+    void add(simdjson::dom::object object, const NumberArrays* apart);
     void add(std::string_view name, const ParameterValue& value);
     bool empty() const { return json_.text().empty(); }
 

@@ -45,6 +45,20 @@ TEST(OpenRequest, HasWhatStandsBesideTheData) {
   request.fail(internal("over"));
 }
 
+TEST(OpenRequest, LargeArraysAmongTheParametersStay) {
+  std::string numbers = "[0.5";
+  for (int i = 0; i < 2000; ++i) numbers += ",1.5";
+  numbers += "]";
+  InferRequest request(std::make_shared<testing::RecordingSink>());
+  const std::string parameters = R"({"large":)" + numbers + R"(,"inner":{"twice":)" + numbers + "}}";
+  const std::string text = told(R"({"parameters":)" + parameters + R"(,"inputs":[{"name":"x","datatype":"FP32",)" +
+                                    R"("shape":[2001],"data":)" + numbers + "}]}",
+                                request);
+  EXPECT_NE(text.find(R"("parameters":)" + parameters), std::string::npos) << text.substr(0, 200);
+  EXPECT_EQ(request.inputs[0].byte_size(), 2001 * sizeof(float));
+  request.fail(internal("over"));
+}
+
 TEST(OpenRequest, TextsAreNotHeldToTheirShape) {
   InferRequest request(std::make_shared<testing::RecordingSink>());
   const std::string json = R"({"inputs":[{"name":"x","datatype":"BYTES","shape":[11],"data":"hello world"},)"
