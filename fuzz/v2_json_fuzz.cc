@@ -61,9 +61,30 @@ void check_same(const InferRequest& before, const InferRequest& after) {
   }
 }
 
+/// The same request to a model with an open signature: what its code is told is JSON, tensors are what they say, and an
+/// answer with the same text beside it can be written.
+void check_open(std::string_view text) {
+  InferRequest request(std::make_shared<testing::RecordingSink>());
+  request.model = "m";
+  kserve_v2::HttpOutputs outputs;
+  kserve_v2::SharedTensors shared{&regions()};
+  kserve_v2::OpenRequest open;
+  const Bytes body = Bytes::copy_of(text);
+  if (kserve_v2::parse_http_infer(body, body.size(), request, outputs, shared, &open).ok()) {
+    const std::string told = open.text(std::vector<std::pair<std::string, std::string>>{{"name", std::string(text)}});
+    check_json(told, true);
+    InferResponse response;
+    response.parameters.set(std::string(kserve_v2::kOpenAnswer), told);
+    if (const auto answer = kserve_v2::OpenAnswer::take(response))
+      check_json(joined(kserve_v2::write_http_infer(response, "m", 1, "", {}, &*answer).body), true);
+  }
+  request.finish();
+}
+
 }  // namespace
 
 void v2_json(std::string_view text) {
+  check_open(text);
   Parsed parsed(text);
   if (!parsed.status.ok()) return;
   if (parsed.shared.input_bytes() != 0) return check_shared(parsed);

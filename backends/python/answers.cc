@@ -83,6 +83,11 @@ std::vector<SharedTensor> read_outputs(FrameReader& reader, uint16_t count, cons
   std::vector<SharedTensor> out;
   for (uint16_t i = 0; i < count; ++i) {
     SharedTensor tensor = read_tensor(reader, memory);
+    if (shape.open && tensor.index != i) throw ProtocolError("an output out of its order");
+    if (shape.open) {
+      out.push_back(std::move(tensor));
+      continue;
+    }
     if (tensor.index >= shape.outputs.size()) throw ProtocolError("output number " + std::to_string(tensor.index));
     if (tensor.dtype != shape.outputs[tensor.index].dtype) throw ProtocolError("an output of another type");
     out.push_back(std::move(tensor));
@@ -121,14 +126,35 @@ class Giver {
   Response give(Request& request, const std::vector<SharedTensor>& outputs, std::string_view parameters) {
     Response response = request.respond();
     const auto said = parameters.empty() ? backend::Json() : backend::Json::parse(parameters);
-    for (const auto& [name, value] : said.members()) response.parameter(name.c_str(), parameter_value(value));
+    add_parameters(response, shape_.open ? said["parameters"] : said);
+    if (shape_.open) names_ = names_of(said["outputs"], outputs.size());
     for (const SharedTensor& output : outputs)
-      if (request.wants(name(output))) put_whole(response, output, must_copy(output));
+      if (shape_.open || request.wants(name(output))) put_whole(response, output, must_copy(output));
     return response;
   }
 
+  /// The error in the place of an answer, with what goes beside it.
+  void refuse(Request& request, mm_code code, std::string_view text) {
+    if (!shape_.open || !text.starts_with(R"({"error": )")) return request.fail(code, clean_text(text));
+    const auto said = backend::Json::parse(text);
+    Response response = request.respond();
+    add_parameters(response, said["parameters"]);
+    response.fail(code, clean_text(said["error"].text()));
+  }
+
  private:
-  const char* name(const SharedTensor& output) const { return shape_.outputs[output.index].name.c_str(); }
+  static void add_parameters(Response& response, const backend::Json& parameters) {
+    for (const auto& [name, value] : parameters.members()) response.parameter(name.c_str(), parameter_value(value));
+  }
+  static std::vector<std::string> names_of(const backend::Json& json, size_t count) {
+    std::vector<std::string> out;
+    for (const backend::Json& item : json.items()) out.push_back(item.text());
+    if (out.size() != count) throw ProtocolError("outputs without their names");
+    return out;
+  }
+  const char* name(const SharedTensor& output) const {
+    return shape_.open ? names_[output.index].c_str() : shape_.outputs[output.index].name.c_str();
+  }
 
   /// Whether an output of so many bytes is copied: when too much is lent already.
   bool must_copy(const SharedTensor& output) {
@@ -168,6 +194,7 @@ class Giver {
   const ModelShape& shape_;
   const AnswerMemory& memory_;
   const std::shared_ptr<Lent> lent_;
+  std::vector<std::string> names_;  // of an answer's outputs, with an open signature
 };
 
 void fail_all(Execution& execution, mm_code code, const std::string& message) {
@@ -224,6 +251,7 @@ ResponseRecord give_answers(Execution& execution, FrameReader body, const ModelS
     const uint16_t count = kind == AnswerKind::kOutputs ? entry.count : 0;
     const auto outputs = read_outputs(body, count, shape, memory);
     const std::string_view text = body.text(entry.text_size);
+    if ((record.flags & kGathered) != 0 && shape.open) throw ProtocolError("rows of outputs that have no names");
     if ((record.flags & kGathered) != 0) {
       try {
         if (kind == AnswerKind::kOutputs) giver.give_rows(execution, outputs);
@@ -242,7 +270,7 @@ ResponseRecord give_answers(Execution& execution, FrameReader body, const ModelS
     const bool final = entry.final != 0 || !shape.decoupled || kind != AnswerKind::kOutputs;
     try {
       if (kind == AnswerKind::kError) {
-        request.fail(error_code(entry.count), clean_text(text));
+        giver.refuse(request, error_code(entry.count), text);
       } else if (kind == AnswerKind::kEnd) {
         shape.decoupled ? request.finish() : request.fail(MM_INTERNAL, "the model's Python code gave no answer");
       } else {

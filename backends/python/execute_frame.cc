@@ -79,7 +79,7 @@ bool join(const Request& request, uint32_t count, std::vector<Piece>& pieces) {
 void add_pieces(const Request& request, uint32_t count, const ModelShape& shape, std::vector<Piece>& pieces) {
   for (uint32_t i = 0; i < count; ++i) {
     const mm_tensor tensor = request.input(i);
-    const int index = shape.input_index(tensor.name, i);
+    const int index = shape.open ? static_cast<int>(i) : shape.input_index(tensor.name, i);
     if (index < 0)
       throw backend::Error(MM_INTERNAL, "the model's Python code has no input '" + std::string(tensor.name) + "'");
     pieces.push_back({static_cast<uint16_t>(index), {tensor}, 0});
@@ -94,7 +94,7 @@ bool gather_pieces(const Execution& execution, const ModelShape& shape, std::vec
   return true;
 }
 
-std::string info_text(const Request& request, const mm_request_info& info) {
+std::string info_text(const Request& request, const mm_request_info& info, bool with_names) {
   std::string out = "{\"id\":" + json_quoted(info.id) + ",\"priority\":" + std::to_string(info.priority) +
                     ",\"deadline_ns\":" + (info.deadline_ns == INT64_MAX ? "null" : std::to_string(info.deadline_ns));
   if (info.sequence_text != nullptr) out += ",\"sequence\":" + json_quoted(info.sequence_text);
@@ -103,6 +103,11 @@ std::string info_text(const Request& request, const mm_request_info& info) {
   if (info.sequence_flags != 0) out += ",\"flags\":" + std::to_string(info.sequence_flags);
   if (info.queue_timeout_ns != 0) out += ",\"timeout_us\":" + std::to_string(info.queue_timeout_ns / 1000);
   if (info.traceparent != nullptr) out += ",\"traceparent\":" + json_quoted(info.traceparent);
+  if (with_names) {
+    out += ",\"inputs\":[";
+    for (uint32_t i = 0; i < info.input_count; ++i) out += (i > 0 ? "," : "") + json_quoted(request.input(i).name);
+    out += "]";
+  }
   out += ",\"outputs\":[";
   for (uint32_t i = 0; i < info.requested_output_count; ++i)
     out += (i > 0 ? "," : "") + json_quoted(backend::host->request_requested_output(request.handle(), i));
@@ -156,7 +161,7 @@ ExecuteFrame make_execute_frame(uint64_t id, const Execution& execution, const M
       if (const mm_tensor& tensor = pieces.front().sources[i]; tensor.rank > 0)
         rows = static_cast<uint64_t>(tensor.shape[0]);
     records.push_back({static_cast<uint32_t>(rows), out.gathered ? 0 : about.input_count});
-    if (shape.wants_info) info += (i == 0 ? "[" : ",") + info_text(request, about);
+    if (shape.wants_info) info += (i == 0 ? "[" : ",") + info_text(request, about, shape.open);
   }
   if (shape.wants_info) info += "]";
   out.inputs = place(pieces, arena);

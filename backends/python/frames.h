@@ -53,7 +53,7 @@ static_assert(sizeof(FrameHeader) == 16);
 /// A tensor in shared memory, followed by its `rank` dimensions. A tensor of strings is its element_count + 1 offsets
 /// of 64 bits, counted from where its bytes begin, which follow them.
 struct __attribute__((packed)) TensorRecord {
-  uint16_t index;  // in the model's list of inputs or outputs
+  uint16_t index;  // in the model's list of inputs or outputs; of an open signature in the request's or the answer's
   uint8_t dtype;
   uint8_t rank;
   uint32_t region;  // with kServerMemory: one of the server's
@@ -91,7 +91,8 @@ struct __attribute__((packed)) AnswerRecord {
   uint8_t kind;  // AnswerKind
   uint8_t final;
   uint16_t count;      // tensors, or the error's code
-  uint32_t text_size;  // the error's message, or the answer's parameters as a JSON object
+  uint32_t text_size;  // the error's message, or the answer's parameters as a JSON object; of an open signature
+                       // {"parameters": {...}, "outputs": [names]}, or {"error": "message", "parameters": {...}}
 };
 enum class AnswerKind : uint8_t { kOutputs = 0, kError = 1, kEnd = 2 };
 

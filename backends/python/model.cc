@@ -203,6 +203,7 @@ backend::ModelInfo PythonModel::info() {
   if (shape.stateful) out.capabilities |= MM_CAP_STATEFUL;
   if (shape.decoupled) out.capabilities |= MM_CAP_DECOUPLED;
   if (shape.concurrent) out.capabilities |= MM_CAP_CONCURRENT_EXECUTE;
+  if (shape.open) out.capabilities |= MM_CAP_OPEN_SIGNATURE;
   if (shape.ragged) out.capabilities |= MM_CAP_RAGGED;
   if (shape.shapes_unsure) out.capabilities |= MM_CAP_OUTPUT_SHAPES_UNSURE;
   out.batching = shape.max_batch_size > 0 ? MM_BATCHING_ROWS : shape.trials ? MM_BATCHING_UNKNOWN : MM_BATCHING_NONE;

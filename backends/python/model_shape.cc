@@ -47,6 +47,7 @@ ModelShape ModelShape::read(const Json& json) {
   out.shapes_unsure = json["output_shapes_unsure"].boolean(false);
   out.max_batch_size = json["max_batch_size"].integer(0);
   out.workers = json["workers"].integer(0);
+  out.open = json["open"].boolean(false);
   out.stateful = json["stateful"].boolean(false);
   out.trials = json["trials"].boolean(false);
   const int64_t memory_mb = json["memory_limit_mb"].integer(0);

@@ -22,6 +22,7 @@ struct ModelShape {
   bool ragged = false;         // requests of a batch may differ in their shapes
   bool shapes_unsure = false;  // answers are not held to the shapes of the outputs
   bool trials = false;         // it may be run with made-up inputs, by which the host finds out how it is batched
+  bool open = false;           // it takes any inputs and gives any outputs: their names go with them
   bool stateful = false;       // what it answers depends on what a worker was asked before
   int64_t max_batch_size = 0;  // 0: no batch dimension
   int64_t workers = 0;         // as many as its author thinks right; 0: did not say

@@ -180,6 +180,9 @@ typedef struct mm_tensor_spec {
 /* Runs batches of the configuration's max_batch_size rows only: the host fills up those that have fewer, and throws the
  * answers to what it added away. */
 #define MM_CAP_FULL_BATCHES (1ull << 8)
+/* Takes inputs of any names, types and shapes, and gives any outputs: those of model_info are what its author says of
+ * it, and nothing is held to them. Inputs come in the client's order. */
+#define MM_CAP_OPEN_SIGNATURE (1ull << 9)
 
 /* What a model says of its first dimension. */
 typedef enum mm_batching {

@@ -96,6 +96,7 @@ Status LoadedModel::read_info() {
   MM_RETURN_IF_ERROR(read_specs(info.inputs, info.input_count, "input", &out.signature.inputs));
   MM_RETURN_IF_ERROR(read_specs(info.outputs, info.output_count, "output", &out.signature.outputs));
   const auto has = [&](uint64_t capability) { return (info.capabilities & capability) != 0; };
+  out.signature.open = has(MM_CAP_OPEN_SIGNATURE);
   // Who may give many answers may have to wait for their reader, which a loop must not.
   out.inline_safe = has(MM_CAP_INLINE_SAFE) && !has(MM_CAP_DECOUPLED);
   out.concurrent_execute = has(MM_CAP_CONCURRENT_EXECUTE);

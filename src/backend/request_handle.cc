@@ -25,6 +25,7 @@ mm_chunk cpu_chunk(const Bytes& bytes) {
 
 /// The inputs in the model's order; any that the model does not know come last.
 void sort_inputs(InferRequest& request, const modelmill::Signature& signature) {
+  if (signature.open) return;
   size_t next = 0;
   for (const modelmill::TensorSpec& spec : signature.inputs) {
     for (size_t i = next; i < request.inputs.size(); ++i) {

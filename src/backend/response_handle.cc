@@ -40,14 +40,14 @@ constexpr int64_t kMaxOutputBytes = int64_t{1} << 46;
 
 /// What an output_* function was given, checked against the model.
 struct CheckedOutput {
-  const TensorSpec* spec;
+  std::string name;
   DataType dtype;
   Shape shape;
   int64_t elements;
 
   Tensor tensor(Bytes bytes) && {
     Tensor out;
-    out.name = spec->name;
+    out.name = std::move(name);
     out.dtype = dtype;
     out.shape = std::move(shape);
     out.data.push_back(std::move(bytes));
@@ -58,23 +58,24 @@ struct CheckedOutput {
 Result<CheckedOutput> check_output(const mm_response& response, const char* name, DataType dtype, uint32_t rank,
                                    const int64_t* shape) {
   const mm_host_model& model = model_of(response);
+  const Signature& signature = model.info.signature;
   CheckedOutput out{};
-  out.spec = name != nullptr ? model.info.signature.output(name) : nullptr;
-  if (out.spec == nullptr)
-    return internal("the model has no output '" + std::string(name != nullptr ? name : "") + "'");
-  const std::string& known = out.spec->name;
+  out.name = name != nullptr ? name : "";
+  const std::string& known = out.name;
+  const TensorSpec* const spec = signature.open ? nullptr : signature.output(known);
+  if (spec == nullptr && (!signature.open || known.empty())) return internal("the model has no output '" + known + "'");
   if (rank > kMaxRank) return internal("output '" + known + "' has rank " + std::to_string(rank) + "; the limit is 32");
   out.shape.assign(shape, shape + rank);
   const auto elements = element_count(dims(out.shape));
   if (!elements) return internal("output '" + known + "' has the impossible shape " + shape_text(dims(out.shape)));
   out.elements = *elements;
   out.dtype = dtype;
-  if (dtype != out.spec->dtype)
+  if (spec != nullptr && dtype != spec->dtype)
     return internal("output '" + known + "' came with type " + std::string(dtype_name(dtype)) +
-                    ", the model declares " + std::string(dtype_name(out.spec->dtype)));
-  if (!model.output_shapes_unsure && !shape_matches(dims(out.spec->shape), dims(out.shape)))
+                    ", the model declares " + std::string(dtype_name(spec->dtype)));
+  if (spec != nullptr && !model.output_shapes_unsure && !shape_matches(dims(spec->shape), dims(out.shape)))
     return internal("output '" + known + "' came with shape " + shape_text(dims(out.shape)) + ", the model declares " +
-                    shape_text(dims(out.spec->shape)));
+                    shape_text(dims(spec->shape)));
   for (const Tensor& other : response.answer.outputs)
     if (other.name == known) return internal("output '" + known + "' was given twice");
   return out;
@@ -88,7 +89,7 @@ Result<CheckedOutput> check_fixed_output(const mm_response& response, const char
   const auto type = static_cast<DataType>(dtype);
   MM_ASSIGN_OR_RETURN(CheckedOutput out, check_output(response, name, type, rank, shape));
   if (__builtin_mul_overflow(out.elements, static_cast<int64_t>(dtype_size(type)), bytes) || *bytes > kMaxOutputBytes)
-    return internal("output '" + out.spec->name + "' with shape " + shape_text(dims(out.shape)) + " is too large");
+    return internal("output '" + out.name + "' with shape " + shape_text(dims(out.shape)) + " is too large");
   return out;
 }
 
@@ -114,8 +115,9 @@ mm_error* output_call(mm_response* response, F&& body) noexcept {
 }
 
 /// Leaves only the outputs that the client named. One that the model left out is missing in the answer, as with Triton.
-void keep_requested(const InferRequest& request, InferResponse& answer) {
-  if (request.outputs.empty()) return;
+/// Code that gives what it likes is handed the names, and sees to them itself.
+void keep_requested(const mm_host_model& model, const InferRequest& request, InferResponse& answer) {
+  if (request.outputs.empty() || model.info.signature.open) return;
   const auto wanted = [&](const Tensor& tensor) {
     return std::any_of(request.outputs.begin(), request.outputs.end(),
                        [&](const auto& o) { return o.name == tensor.name; });
@@ -133,7 +135,7 @@ InferResponse take_answer(mm_response& response, Status error, bool final) {
   if (status.ok() && !final && !model.info.decoupled)
     status = internal(model.label() + " sent a response that is not final although it is not decoupled");
   if (status.ok())
-    keep_requested(*response.request->request, answer);
+    keep_requested(model, *response.request->request, answer);
   else
     answer.outputs.clear();
   answer.status = std::move(status);
@@ -192,14 +194,13 @@ mm_error* output_adopt(mm_response* response, const mm_adopt_output_args* args) 
     MM_ASSIGN_OR_RETURN(CheckedOutput checked,
                         check_fixed_output(*response, args->name, args->dtype, args->rank, args->shape, &bytes));
     if (args->memory.kind != MM_MEMORY_CPU && args->memory.kind != MM_MEMORY_CPU_PINNED)
-      return unavailable("output '" + checked.spec->name +
+      return unavailable("output '" + checked.name +
                          "' came in GPU memory, which this server can't read: copy it to the CPU");
     if (static_cast<uint64_t>(bytes) != args->memory.size)
-      return internal("output '" + checked.spec->name + "' has type " + std::string(dtype_name(checked.dtype)) +
+      return internal("output '" + checked.name + "' has type " + std::string(dtype_name(checked.dtype)) +
                       " and shape " + shape_text(dims(checked.shape)) + ", so " + std::to_string(bytes) +
                       " bytes were expected, but got " + std::to_string(args->memory.size));
-    if (bytes > 0 && args->memory.data == nullptr)
-      return internal("output '" + checked.spec->name + "' came without data");
+    if (bytes > 0 && args->memory.data == nullptr) return internal("output '" + checked.name + "' came without data");
     response->answer.outputs.push_back(std::move(checked).tensor(Bytes(std::move(memory))));
     return ok_status();
   });
@@ -210,9 +211,9 @@ mm_error* output_strings(mm_response* response, const mm_string_output_args* arg
     if (!MM_HAS(args, bytes)) return invalid_argument("mm_string_output_args is too short");
     MM_ASSIGN_OR_RETURN(CheckedOutput checked,
                         check_output(*response, args->name, DataType::kBytes, args->rank, args->shape));
-    if (args->offsets == nullptr) return internal("output '" + checked.spec->name + "' came without offsets");
+    if (args->offsets == nullptr) return internal("output '" + checked.name + "' came without offsets");
     auto encoded = encode_strings({args->offsets, static_cast<size_t>(checked.elements) + 1}, args->bytes);
-    if (!encoded.ok()) return encoded.status().with_context("output '" + checked.spec->name + "'");
+    if (!encoded.ok()) return encoded.status().with_context("output '" + checked.name + "'");
     response->answer.outputs.push_back(std::move(checked).tensor(std::move(encoded).value()));
     return ok_status();
   });
@@ -227,7 +228,7 @@ mm_error* output_forward(mm_response* response, const mm_forward_output_args* ar
     MM_ASSIGN_OR_RETURN(CheckedOutput checked,
                         check_output(*response, args->name, input.dtype, args->rank, args->shape));
     if (static_cast<uint64_t>(checked.elements) != view.element_count)
-      return internal("output '" + checked.spec->name + "' with shape " + shape_text(dims(checked.shape)) +
+      return internal("output '" + checked.name + "' with shape " + shape_text(dims(checked.shape)) +
                       " can't be forwarded from input '" + input.name + "' with shape " +
                       shape_text(dims(input.shape)));
     Tensor output = std::move(checked).tensor({});

@@ -55,7 +55,8 @@ std::string shape_class_text(const InferRequest& request) {
 }
 
 bool has_one_shape_class(const Signature& signature) {
-  return std::none_of(signature.inputs.begin(), signature.inputs.end(), [](const TensorSpec& spec) {
+  const auto& inputs = signature.inputs;
+  return !signature.open && std::none_of(inputs.begin(), inputs.end(), [](const TensorSpec& spec) {
     return spec.optional || spec.shape.empty() ||
            std::any_of(spec.shape.begin() + 1, spec.shape.end(), [](int64_t d) { return d < 0; });
   });

@@ -103,14 +103,10 @@ Status GrpcInferCall::encode_answer() {
 void GrpcInferCall::deliver() {
   answered(response_.status);
   add_route_headers(*call_, routed_);
-  wire::GrpcMetadata trailers;
-  if (timed_) {
-    trailers.emplace_back("server-timing", server_timing(response_.times, Clock::now()));
-    if (response_.status.ok()) call_->send_packed(std::move(message_));
-  } else if (response_.status.ok()) {
-    return call_->reply_packed(std::move(message_));
-  }
-  call_->finish(response_.status, trailers);
+  if (timed_) trailers_.emplace_back("server-timing", server_timing(response_.times, Clock::now()));
+  if (response_.status.ok() && trailers_.empty()) return call_->reply_packed(std::move(message_));
+  if (response_.status.ok()) call_->send_packed(std::move(message_));
+  call_->finish(response_.status, trailers_);
 }
 
 }  // namespace modelmill

@@ -44,6 +44,8 @@ class GrpcInferCall : public ResponseSink, public std::enable_shared_from_this<G
   virtual Result<Chunks> encode(InferResponse& response) = 0;
   /// What a client is told of an answer that has an error. Any thread.
   virtual Status refusal(const InferResponse& response) const { return response.status; }
+  /// Goes with the answer's end; for encode().
+  void add_trailer(std::string name, std::string value) { trailers_.emplace_back(std::move(name), std::move(value)); }
   /// Is told what the client gets, on the loop.
   virtual void answered(const Status&) {}
 
@@ -79,6 +81,7 @@ class GrpcInferCall : public ResponseSink, public std::enable_shared_from_this<G
   int responses_ = 0;
   InferResponse response_;
   wire::PackedMessage message_;
+  wire::GrpcMetadata trailers_;
 };
 
 }  // namespace modelmill

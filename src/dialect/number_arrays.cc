@@ -121,4 +121,19 @@ const NumberArrays::Array* NumberArrays::find(simdjson::dom::element value) cons
   return index < arrays_.size() ? &arrays_[index] : nullptr;
 }
 
+std::string NumberArrays::restored(std::string json) const {
+  const std::string begin = "[\"" + std::string(kEscapedMark);
+  for (size_t at = 0; !arrays_.empty() && (at = json.find(begin, at)) != std::string::npos;) {
+    size_t index = 0;
+    const char* const end = json.data() + json.size();
+    const auto [last, error] = std::from_chars(json.data() + at + begin.size(), end, index);
+    constexpr size_t kClose = 2;  // "]
+    if (error != std::errc() || index >= arrays_.size() || end - last < static_cast<std::ptrdiff_t>(kClose)) break;
+    const std::string_view text = arrays_[index].text;
+    json.replace(at, static_cast<size_t>(last - json.data()) + kClose - at, text);
+    at += text.size();
+  }
+  return json;
+}
+
 }  // namespace modelmill

@@ -39,6 +39,8 @@ std::string output_change(const TensorSpec& before, const TensorSpec* after) {
 }  // namespace
 
 std::string breaking_change(const Signature& before, const Signature& after) {
+  if (after.open) return {};
+  if (before.open) return "it took any inputs, and takes its own alone now";
   for (const TensorSpec& input : before.inputs)
     if (std::string change = input_change(input, after.input(input.name)); !change.empty()) return change;
   for (const TensorSpec& input : after.inputs)
@@ -54,7 +56,7 @@ bool same_signature(const Signature& a, const Signature& b) {
 }
 
 std::string breaking_change(const ModelVersion& before, const ModelVersion& after) {
-  if (before.definition().decoupled != after.definition().decoupled)
+  if (before.definition().decoupled != after.definition().decoupled && !after.signature().open)
     return after.definition().decoupled ? "it gives any number of answers, was one"
                                         : "it gives one answer, was any number";
   if (std::string change = breaking_change(before.signature(), after.signature()); !change.empty()) return change;

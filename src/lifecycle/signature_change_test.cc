@@ -45,6 +45,8 @@ TEST(SignatureChangeTest, NamesWhatWouldBreakClients) {
       {{kBefore.inputs, {spec("y", {4, 10})}}, ""},
   };
   for (const Case& c : cases) EXPECT_EQ(breaking_change(kBefore, c.after), c.change);
+  EXPECT_EQ(breaking_change(kBefore, {{}, {}, true}), "") << "it takes any inputs now";
+  EXPECT_EQ(breaking_change({{}, {}, true}, kBefore), "it took any inputs, and takes its own alone now");
   EXPECT_TRUE(same_signature(kBefore, kBefore));
   EXPECT_FALSE(same_signature(kBefore, cases[1].after)) << "one that takes more";
   EXPECT_FALSE(same_signature(cases[1].after, kBefore));

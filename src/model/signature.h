@@ -24,6 +24,8 @@ struct TensorSpec {
 struct Signature {
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
+  /// Inputs and outputs may be any: those above are what the model's author says of it.
+  bool open = false;
 
   const TensorSpec* input(std::string_view name) const;
   const TensorSpec* output(std::string_view name) const;

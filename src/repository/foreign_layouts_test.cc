@@ -182,9 +182,28 @@ TEST(Mlserver, RuntimesOfPythonAreServed) {
   folder.write("face/model.safetensors");
   EXPECT_THAT(read_definition(only(folder / "face", with_python()))->parameters,
               ElementsAre(Pair("task", "text-classification")));
+}
+
+TEST(Mlserver, ClassesOfOnesOwnAreServed) {
+  const TempFolder folder;
   folder.write("mine/model-settings.json", R"({"implementation": "mine.Model"})");
-  EXPECT_THAT(only(folder / "mine", with_python()).problem.message(),
-              HasSubstr("needs backend 'python', but the one that is installed serves only model.py"));
+  const FoundModel elsewhere = only(folder / "mine", with_python());
+  EXPECT_EQ(elsewhere.versions[0].file, folder / "mine/model-settings.json") << "a module that is installed";
+  EXPECT_EQ(read_definition(elsewhere)->backend, "python");
+  // What a class of the folder's own loads is its business, also where a backend knows the file.
+  folder.write("mine/model-settings.json", R"({"implementation": "mine.Model", "parallel_workers": 2,
+               "parameters": {"uri": "./model.joblib", "environment_tarball": "env.tar.gz"}})");
+  folder.write("mine/model.joblib");
+  EXPECT_EQ(only(folder / "mine", with_python()).versions[0].file, folder / "mine/model.joblib");
+  folder.write("mine/mine.py");
+  const FoundModel model = only(folder / "mine", with_python());
+  EXPECT_EQ(model.versions[0].file, folder / "mine/model-settings.json");
+  EXPECT_THAT(
+      read_definition(model)->parameters,
+      testing::UnorderedElementsAre(Pair("EXECUTION_ENV_PATH", folder / "mine/env.tar.gz"), Pair("workers", "2")));
+  EXPECT_THAT(only(folder / "mine").problem.message(), HasSubstr("needs backend 'python', which is not installed"));
+  folder.write("mine/model-settings.json", R"({"implementation": "Model"})");
+  EXPECT_THAT(only(folder / "mine", with_python()).problem.message(), HasSubstr("names no class"));
 }
 
 TEST(Mlflow, AFileOutsideTheFolderIsRefused) {

@@ -36,6 +36,15 @@ const Runtime* find_runtime(const std::string& implementation) {
   return found != std::end(kRuntimes) ? found : nullptr;
 }
 
+/// The implementation is a class in a Python module of the folder's own: its author's code, which runs whatever the
+/// file is that it loads.
+bool is_code_here(const FolderListing& folder, const std::string& implementation) {
+  const size_t dot = implementation.find('.');
+  if (dot == 0 || dot == std::string::npos) return false;
+  const std::string module = implementation.substr(0, dot);
+  return folder.has_file(module + ".py") || folder.has_folder(module);
+}
+
 /// The model's path below the folder: as it is written, or the end of an absolute one that lies there.
 Result<std::string> path_of_uri(const FolderListing& folder, const std::string& uri) {
   fs::path path = fs::path(uri).lexically_normal();
@@ -82,6 +91,33 @@ bool read_folder(FoundModel& model, const std::string& path, const JsonFile& set
   return true;
 }
 
+/// A path of the settings, as the class's own environment may be: relative to the folder.
+std::string path_of_environment(const FolderListing& folder, const JsonFile& settings) {
+  for (const char* const key : {"/parameters/environment_path", "/parameters/environment_tarball"})
+    if (const std::string path = settings.text(key).value_or(""); !path.empty())
+      return fs::path(path).is_absolute() ? path : fs::absolute(folder.path / path).lexically_normal().string();
+  return {};
+}
+
+/// The class is run by a worker, which reads the settings itself.
+void serve_class(FoundModel& model, const FolderListing& folder, const JsonFile& settings, const std::string& file,
+                 std::span<const ModelFormat> formats) {
+  const std::string implementation = settings.text("/implementation").value_or("");
+  if (implementation.find('.') == std::string::npos)
+    return model.refuse(
+        {Code::kInvalidArgument, file,
+         "implementation '" + implementation + "' names no class; write it as module.Class, such as models.MyModel"});
+  if (!is_installed(kPythonBackend, formats))
+    return model.refuse(missing_backend(model.name, "MLServer implementation " + implementation, kPythonBackend, file));
+  model.versions.front().file = file;
+  model.layers.push_back(text_layer("backend", kPythonBackend, file));
+  if (const std::string path = path_of_environment(folder, settings); !path.empty())
+    model.layers.push_back(parameter_layer("EXECUTION_ENV_PATH", path, file));
+  if (const std::string workers = settings.text("/parallel_workers").value_or("");
+      !workers.empty() && workers.find_first_not_of("0123456789") == std::string::npos && workers != "0")
+    model.layers.push_back(parameter_layer("workers", workers, file));
+}
+
 void read_settings(FoundModel& model, const FolderListing& folder, std::span<const ModelFormat> formats) {
   const std::string file = folder.inside(kSettingsFile);
   const auto settings = JsonFile::read(file);
@@ -95,6 +131,7 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
   if (uri.empty() && implementation.empty())
     return model.refuse({Code::kInvalidArgument, file,
                          "neither 'implementation' nor 'parameters.uri' tells what the model is; give one of them"});
+  if (is_code_here(folder, implementation)) return serve_class(model, folder, *settings, file, formats);
   if (read_folder(model, *path, *settings, file, formats)) return;
   const Runtime* runtime = find_runtime(implementation);
   std::string backend = runtime != nullptr ? std::string(runtime->backend) : std::string(kForeignCode);
@@ -106,8 +143,9 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
       model.versions.front().file = found;
     }
   }
-  const bool foreign = runtime == nullptr && model.versions.front().file.empty();
-  if (foreign || !is_installed(backend, formats))
+  if (runtime == nullptr && model.versions.front().file.empty() && !implementation.empty())
+    return serve_class(model, folder, *settings, file, formats);
+  if (!is_installed(backend, formats))
     return model.refuse(
         missing_backend(model.name, "MLServer implementation " + implementation, backend, file, formats));
   if (backend == kPythonBackend && model.versions.front().file.empty())

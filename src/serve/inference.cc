@@ -98,9 +98,10 @@ void Inference::hand_over(VersionPin pin, Task task) {
     return request->fail(entry.status());
   }
   ModelVersion& version = **entry;
-  Status status = task.decoupled_refusal != nullptr && version.definition().decoupled
-                      ? unimplemented(task.decoupled_refusal)
-                      : check_inputs(version, *request);
+  // Code with an open signature is told how it is asked, and gives one answer where one is wanted.
+  const bool too_many = version.definition().decoupled && !version.signature().open;
+  Status status = task.decoupled_refusal != nullptr && too_many ? unimplemented(task.decoupled_refusal)
+                                                                : check_inputs(version, *request);
   if (!status.ok()) {
     version.stats().request_failed(request->times, FailureReason::kOther);
     request->fail(std::move(status));

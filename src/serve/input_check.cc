@@ -48,10 +48,8 @@ Status wrong_input_count(const Check& check, size_t required) {
                      "]. Please provide all required input(s).");
 }
 
-Status check_names(const Check& check) {
-  const auto& specs = check.signature().inputs;
+Status check_repeated(const Check& check) {
   const auto& inputs = check.request.inputs;
-  const size_t required = std::count_if(specs.begin(), specs.end(), [](const TensorSpec& s) { return !s.optional; });
   for (size_t i = 0; i < inputs.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       if (inputs[i].name == inputs[j].name) {
@@ -59,6 +57,14 @@ Status check_names(const Check& check) {
       }
     }
   }
+  return ok_status();
+}
+
+Status check_names(const Check& check) {
+  const auto& specs = check.signature().inputs;
+  const auto& inputs = check.request.inputs;
+  const size_t required = std::count_if(specs.begin(), specs.end(), [](const TensorSpec& s) { return !s.optional; });
+  MM_RETURN_IF_ERROR(check_repeated(check));
   if (inputs.size() > specs.size() || inputs.size() < required) return wrong_input_count(check, required);
   for (const Tensor& input : inputs) {
     if (check.signature().input(input.name) == nullptr) {
@@ -91,11 +97,14 @@ void order_inputs(const Check& check) {
   }
 }
 
+Status check_sizes(const Check& check, const Tensor& input) {
+  if (std::none_of(input.shape.begin(), input.shape.end(), [](int64_t d) { return d < 0; })) return ok_status();
+  return check.error("All input dimensions should be specified for input '" + input.name + "'" + check.for_model() +
+                     ", got " + shape_text(dims(input.shape)));
+}
+
 Status check_shape(const Check& check, const TensorSpec& spec, const Tensor& input) {
-  if (std::any_of(input.shape.begin(), input.shape.end(), [](int64_t d) { return d < 0; })) {
-    return check.error("All input dimensions should be specified for input '" + input.name + "'" + check.for_model() +
-                       ", got " + shape_text(dims(input.shape)));
-  }
+  MM_RETURN_IF_ERROR(check_sizes(check, input));
   if (shape_matches(dims(spec.shape), dims(input.shape))) return ok_status();
   std::string note;
   if (check.batched && input.shape.size() + 1 == spec.shape.size()) {
@@ -178,15 +187,27 @@ Status check_batch(const Check& check) {
   return ok_status();
 }
 
+/// Of a model that takes any inputs: whether they are what they say.
+Status check_open(const Check& check) {
+  MM_RETURN_IF_ERROR(check_repeated(check));
+  if (check.batched) MM_RETURN_IF_ERROR(check_batch(check));
+  for (const Tensor& input : check.request.inputs) {
+    MM_RETURN_IF_ERROR(check_sizes(check, input));
+    MM_RETURN_IF_ERROR(check_bytes(check, input));
+  }
+  return ok_status();
+}
+
 }  // namespace
 
 bool has_batch_dimension(const ModelDefinition& definition) { return definition.max_batch_size.value_or(0) > 0; }
 
 Status check_inputs(const ModelVersion& version, InferRequest& request) {
   const Check check{version, request, has_batch_dimension(version.definition())};
+  request.batch_rows = 1;
+  if (check.signature().open) return check_open(check);
   MM_RETURN_IF_ERROR(check_names(check));
   order_inputs(check);
-  request.batch_rows = 1;
   if (check.batched) MM_RETURN_IF_ERROR(check_batch(check));
   for (const Tensor& input : request.inputs) {
     const TensorSpec& spec = *check.signature().input(input.name);

@@ -77,6 +77,21 @@ struct Refused {
   std::string message;
 };
 
+TEST(InputCheck, AnOpenSignatureTakesWhatIsWhatItSays) {
+  auto d = two_inputs();
+  d.signature.open = true;
+  d.definition.max_batch_size = 0;
+  const Outcome any = run(d, {tensor("z", DataType::kFp64, {}, 8), tensor("a", DataType::kInt8, {3}, 3)}, {{"any", 0}});
+  EXPECT_TRUE(any.status.ok()) << any.status.to_string();
+  EXPECT_EQ(any.order, (std::vector<std::string>{"z", "a"})) << "the client's order";
+  EXPECT_TRUE(run(d, {}).status.ok());
+  EXPECT_THAT(run(d, {tensor("z", DataType::kFp64, {2}, 8)}).status.message(), HasSubstr("Expected 16, got 8"));
+  EXPECT_THAT(run(d, {tensor("z", DataType::kBytes, {1}, 3)}).status.message(), HasSubstr("expecting 4 bytes"));
+  EXPECT_THAT(run(d, {tensor("z", DataType::kInt8, {-1}, 1)}).status.message(), HasSubstr("should be specified"));
+  const Tensor twice = tensor("z", DataType::kInt8, {1}, 1);
+  EXPECT_THAT(run(d, {twice, twice}).status.message(), HasSubstr("'z' already exists"));
+}
+
 TEST(InputCheck, RefusesInTritonsWords) {
   const auto x = [](Shape shape, size_t bytes, DataType dtype = DataType::kFp32) {
     return tensor("x", dtype, std::move(shape), bytes);

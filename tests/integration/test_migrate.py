@@ -196,6 +196,26 @@ def test_folders_of_mlservers_and_mlflows(tmp_path):
         assert answer(served, "digits") == [3, 6, 9, 12]
 
 
+def test_a_class_of_mlservers(tmp_path):
+    theirs = tmp_path / "theirs/mine"
+    theirs.mkdir(parents=True)
+    (theirs / "models.py").write_text(
+        "import numpy as np\nfrom mlserver import MLModel\nfrom mlserver.codecs import decode_args\n"
+        "class Mine(MLModel):\n    @decode_args\n    async def predict(self, x: np.ndarray) -> np.ndarray:\n"
+        "        return x * x.dtype.type(self.settings.parameters.extra['by'])\n"
+    )
+    said = {"implementation": "models.Mine", "max_batch_size": 0, "parameters": {"version": "v2", "extra": {"by": 4}}}
+    (theirs / "model-settings.json").write_text(json.dumps(said))
+    (mine,) = report(tmp_path / "theirs", "--to", tmp_path / "ours")["models"]
+    assert mine["system"] == "MLServer"
+    assert settings(mine)["max_batch_size"] == ("same", "the folder, which is served as it is")
+    assert settings(mine)["parameters.version"] == ("same", "labels: {v2: 2}")
+    with serving(tmp_path, tmp_path / "ours") as served:
+        body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}
+        status, found = served.post_json("/v2/models/mine/versions/v2/infer", body)
+        assert status == 200 and found["outputs"][0]["data"] == [4, 8]
+
+
 def test_a_dry_run_writes_nothing(tmp_path):
     repositories.add(tmp_path / "theirs", "m", models.scaled(2), repositories.BATCHED_CONFIG)
     result = migrate(tmp_path / "theirs", "--to", tmp_path / "ours", "--dry-run")

@@ -115,6 +115,8 @@ class Response {
 
   /// Sends the final answer.
   void send();
+  /// Sends an error as the final answer, with the parameters that were set.
+  void fail(mm_code code, const std::string& message);
   /// Sends one of several answers of a decoupled model.
   void send_partial() { host->response_send(std::exchange(handle_, nullptr), nullptr, 0); }
 
@@ -211,6 +213,11 @@ class Request {
 inline void Response::send() {
   request_->answered_ = true;
   host->response_send(std::exchange(handle_, nullptr), nullptr, MM_RESPONSE_FINAL);
+}
+
+inline void Response::fail(mm_code code, const std::string& message) {
+  request_->answered_ = true;
+  host->response_send(std::exchange(handle_, nullptr), host->error_new(code, message.c_str()), MM_RESPONSE_FINAL);
 }
 
 /// One call of execute: its requests, and the duty to answer each and then to say that it is done, which the destructor

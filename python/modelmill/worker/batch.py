@@ -88,9 +88,12 @@ class Batch:
             self.open.discard(request)
             self._send_plain(request, frames.END, 0, b"")
 
-    def fail(self, request, code, message):
-        """`request` None: all that wait for an answer. A code by its name."""
+    def fail(self, request, code, message, parameters=None):
+        """`request` None: all that wait for an answer. A code by its name. `parameters`: of a model with an open signature,
+        what goes beside the error."""
         text = message.encode(errors="replace")[:8192]
+        if parameters:
+            text = json.dumps({"error": text.decode(errors="replace"), "parameters": parameters}).encode()
         with self.lock:
             for one in sorted(self.open) if request is None else [request]:
                 self.open.discard(one)

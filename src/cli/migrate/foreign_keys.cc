@@ -105,6 +105,13 @@ void add_keys(const YAML::Node& map, const std::string& above, std::span<const F
   }
 }
 
+/// Of settings that a class derived from MLServer's MLModel is made with.
+void add_class_keys(const YAML::Node& map, const std::string& place, std::vector<MovedSetting>& out) {
+  for (const auto& entry : map)
+    if (const std::string name = entry.first.Scalar(); name != "implementation")
+      out.push_back({kSame, name, "the folder, which is served as it is", {}, place});
+}
+
 void add_handler_keys(const YAML::Node& map, const std::string& place, std::vector<MovedSetting>& out) {
   for (const auto& entry : map) {
     const std::string name = entry.first.Scalar();
@@ -115,7 +122,7 @@ void add_handler_keys(const YAML::Node& map, const std::string& place, std::vect
 
 }  // namespace
 
-std::vector<MovedSetting> foreign_keys(const std::string& file, const std::string& named) {
+std::vector<MovedSetting> foreign_keys(const std::string& file, const std::string& named, bool is_model) {
   std::vector<MovedSetting> out;
   const std::string name = std::filesystem::path(file).filename().string();
   const bool own_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
@@ -126,7 +133,9 @@ std::vector<MovedSetting> foreign_keys(const std::string& file, const std::strin
   if (!text.ok() || !read_yaml(*text, file, root, problems) || !root.IsMap()) return out;
   constexpr std::string_view kUnknown = "modelmill knows no such key";
   try {
-    if (name == "model-settings.json")
+    if (name == "model-settings.json" && is_model)
+      add_class_keys(root, named, out);
+    else if (name == "model-settings.json")
       add_keys(root, "", kMlserverKeys, kUnknown, named, out);
     else if (name == "MANIFEST.json")
       add_keys(root, "", kManifestKeys, kUnknown, named, out);

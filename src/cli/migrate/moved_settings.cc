@@ -53,7 +53,7 @@ constexpr std::array kNames = {
     TheirName{System::kMlserver, "labels", "", "parameters.version"},
     TheirName{System::kMlserver, "backend", "", "implementation, parameters.uri"},
     TheirName{System::kMlserver, "default_model_filename", "", "parameters.uri"},
-    TheirName{System::kMlserver, "parameters", "", "implementation, parameters.extra"},
+    TheirName{System::kMlserver, "parameters", "", "implementation, parameters, parallel_workers"},
     TheirName{System::kMlflow, "backend", "", "flavors"},
     TheirName{System::kMlflow, "default_model_filename", "", "flavors"},
     TheirName{System::kMlflow, "parameters", "", "flavors, signature"},

@@ -111,8 +111,11 @@ class Planner {
                     const std::set<std::string>& leftover, MovedModel& out) const {
     SettingsInput input{out.system, configuration.layers, configuration.notes, leftover, options_.tune_again};
     out.settings = moved_settings(input);
-    for (const std::string& file : model.config_files)
-      for (MovedSetting& setting : foreign_keys(file, options_.named(file))) out.settings.push_back(std::move(setting));
+    for (const std::string& file : model.config_files) {
+      const bool is_model = !model.versions.empty() && model.versions.front().file == file;
+      for (MovedSetting& setting : foreign_keys(file, options_.named(file), is_model))
+        out.settings.push_back(std::move(setting));
+    }
     if (std::filesystem::exists(model.directory + "/configs") && !model.directory.empty())
       out.settings.push_back({SettingFate::kGone,
                               "configs/",

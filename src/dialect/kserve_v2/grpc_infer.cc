@@ -1,5 +1,6 @@
 #include "dialect/kserve_v2/grpc_infer.h"
 
+#include <optional>
 #include <utility>
 
 #include "dialect/call_handler.h"
@@ -8,6 +9,7 @@
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"
+#include "dialect/kserve_v2/open_call.h"
 #include "dialect/kserve_v2/output_selection.h"
 
 namespace modelmill::kserve_v2 {
@@ -34,8 +36,7 @@ class InferCall final : public GrpcInferCall {
   /// Raw contents are in their places already; typed ones are among the fields.
   size_t unparsed_bytes() const override { return scanner_.fields().size(); }
   Status parse(InferRequest& request) override {
-    InferOptions options;
-    return parse_infer_request(scanner_.fields(), scanner_.raw_contents(), request, options, shared_);
+    return parse_infer_request(scanner_.fields(), scanner_.raw_contents(), request, options_, shared_);
   }
   Status fetch(InferRequest& request) override { return shared_.read_inputs(request); }
   size_t fetched_bytes() const override { return shared_.input_bytes(); }
@@ -53,6 +54,8 @@ class InferCall final : public GrpcInferCall {
 
   const std::shared_ptr<InferObserver> observer_;  // null: nobody looks
   InferScanner scanner_;
+  InferOptions options_;
+  bool is_open_ = false;  // the signature of the model that is asked
   // What the answer needs of the request.
   std::string model_;
   std::string id_;
@@ -68,16 +71,25 @@ void InferCall::submit(InferRequestPtr request) {
   version_ = request->version;
   requested_ = request->outputs;
   if (version_ == 0 && request->label.empty()) find_route(model_);
+  is_open_ = asks_open_model(inference().catalog(), *request, routed());
+  if (is_open_) request->parameters.set(std::string(kOpenRequest), options_.open.text(call()->metadata()));
   inference().submit(std::move(request), "ModelInfer RPC doesn't support models with decoupled transaction policy",
                      routed());
 }
 
 Result<Chunks> InferCall::encode(InferResponse& response) {
-  MM_RETURN_IF_ERROR(select_outputs(inference().catalog(), served_model(), requested_, response));
+  std::optional<OpenHead> open;
+  if (is_open_)
+    open.emplace(response);
+  else
+    MM_RETURN_IF_ERROR(select_outputs(inference().catalog(), served_model(), requested_, response));
   MM_RETURN_IF_ERROR(shared_.write_outputs(response));
   if (routed()) routed()->describe(response.parameters);
   const int64_t version = response.version != 0 ? response.version : version_;
-  return encode_infer_response(response, {model_, version, id_});
+  if (open)
+    for (auto& [name, value] : open->headers()) add_trailer(std::move(name), std::move(value));
+  const ResponseHead head{model_, version, id_};
+  return encode_infer_response(response, open ? open->with(head) : head);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"
+#include "dialect/kserve_v2/open_call.h"
 #include "dialect/kserve_v2/output_selection.h"
 #include "dialect/large_work.h"
 #include "dialect/route_facts.h"
@@ -60,6 +61,7 @@ class StreamRequest final : public ResponseSink, public std::enable_shared_from_
   InferOptions options;
   SharedTensors shared;
   bool decoupled = false;
+  bool is_open = false;     // the signature of the model that it asks
   RoutedRequestPtr routed;  // null: it names a model
 
   // Loop thread, but for what read() does: the request until it is submitted, and how reading it went.
@@ -149,7 +151,10 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
 StreamMessage StreamRequest::encode(InferResponse response, bool final) {
   StreamMessage message;
   message.error = response.status;
-  if (message.error.ok())
+  std::optional<OpenHead> open;
+  if (is_open)
+    open.emplace(response);
+  else if (message.error.ok())
     message.error = select_outputs(stream_->inference().catalog(), served_model(), requested, response);
   if (message.error.ok()) message.error = shared.write_outputs(response);
   if (!message.error.ok()) {
@@ -159,7 +164,8 @@ StreamMessage StreamRequest::encode(InferResponse response, bool final) {
   response.parameters.set("triton_final_response", final);
   if (routed) routed->describe(response.parameters);
   const int64_t served = response.version != 0 ? response.version : version;
-  message.packed.bytes = encode_stream_response(response, {model, served, id}, message.error.message());
+  const ResponseHead head{model, served, id};
+  message.packed.bytes = encode_stream_response(response, open ? open->with(head) : head, message.error.message());
   stream_->pack(message.packed);
   return message;
 }
@@ -210,6 +216,11 @@ void StreamCall::end() {
     const ModelEntry* entry = table->find(answers->served_model());
     const auto* version = entry == nullptr ? nullptr : entry->find(request->version);
     if (version != nullptr) answers->decoupled = (*version)->definition().decoupled;
+  }
+  answers->is_open = asks_open_model(inference_.catalog(), *request, answers->routed);
+  if (answers->is_open) {
+    answers->options.open.set_stream();
+    request->parameters.set(std::string(kOpenRequest), answers->options.open.text(call_->metadata()));
   }
   ++in_flight_;
   if (answers->decoupled)

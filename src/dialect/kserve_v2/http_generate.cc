@@ -6,6 +6,7 @@
 #include "dialect/http_router.h"
 #include "dialect/http_stream.h"
 #include "dialect/kserve_v2/generate_codec.h"
+#include "dialect/kserve_v2/http_infer_codec.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/large_work.h"
 #include "dialect/route_facts.h"
@@ -43,6 +44,8 @@ class GenerateCall : public ResponseSink, public std::enable_shared_from_this<Ge
 
  private:
   Status find_version(std::string_view version);
+  Status read(const Bytes& body, InferRequest& request);
+  Result<std::string> write_open(InferResponse& response) const;
   void parse(std::optional<Result<Bytes>> body, const HttpOptions& options);
 
   Inference& inference_;
@@ -51,6 +54,7 @@ class GenerateCall : public ResponseSink, public std::enable_shared_from_this<Ge
   const RoutedRequestPtr routed_;  // null: the request names a model
   int64_t version_ = 0;
   std::string id_;
+  bool is_open_ = false;  // the model's signature
   CancelToken cancel_;
   VersionPin pin_;           // until it is submitted
   InferRequestPtr request_;  // the same
@@ -89,13 +93,26 @@ Status GenerateCall::find_version(std::string_view version) {
   return ok_status();
 }
 
+/// Code with an open signature has no names to make inputs of: it is asked as for an inference.
+Status GenerateCall::read(const Bytes& body, InferRequest& request) {
+  is_open_ = pin_->signature().open;
+  if (!is_open_) return parse_generate(body, pin_->signature(), request);
+  HttpOutputs outputs;
+  SharedTensors shared;
+  OpenRequest open;
+  open.set_stream();
+  MM_RETURN_IF_ERROR(parse_http_infer(body, body.size(), request, outputs, shared, &open));
+  request.parameters.set(std::string(kOpenRequest), open.text(exchange_->request().headers));
+  return ok_status();
+}
+
 void GenerateCall::parse(std::optional<Result<Bytes>> body, const HttpOptions& options) {
   InferRequestPtr request = std::move(request_);
   const Status status = within_memory([&]() -> Status {
     const wire::HttpRequest& http = exchange_->request();
     if (!body) body = decode_body(http.body, http.header("content-encoding"), options.inflate);
     MM_RETURN_IF_ERROR(body->status());
-    return parse_generate(**body, pin_->signature(), *request);
+    return read(**body, *request);
   });
   id_ = request->id;
   request->times.received = Clock::now();
@@ -104,9 +121,21 @@ void GenerateCall::parse(std::optional<Result<Bytes>> body, const HttpOptions& o
   inference_.submit(std::move(pin_), std::move(request), nullptr, routed_);
 }
 
+Result<std::string> GenerateCall::write_open(InferResponse& response) const {
+  const std::optional<OpenAnswer> open = OpenAnswer::take(response);
+  const int64_t version = response.version != 0 ? response.version : version_;
+  if (!response.status.ok()) return write_generate(response, model_, version, id_);
+  const std::string& id = open && !open->id.empty() ? open->id : id_;
+  const wire::HttpReply reply = write_http_infer(response, model_, version, id, {}, open ? &*open : nullptr);
+  std::string text;
+  for (const Bytes& piece : reply.body) text += piece.view();
+  if (reply.status != 200) return internal(text);
+  return text;
+}
+
 std::string GenerateCall::write(InferResponse& response) const {
   const int64_t version = response.version != 0 ? response.version : version_;
-  Result<std::string> text = write_generate(response, model_, version, id_);
+  Result<std::string> text = is_open_ ? write_open(response) : write_generate(response, model_, version, id_);
   if (text.ok()) return std::move(text).value();
   response = {};
   response.status = text.status();

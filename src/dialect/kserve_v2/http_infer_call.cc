@@ -67,8 +67,12 @@ Status V2Call::parse(const Bytes& body, const ModelVersion& version, InferReques
     outputs_.default_form = HttpForm::kBinary;
     return parse_http_raw(body, model(), version.signature(), has_batch_dimension(version.definition()), request);
   }
-  Status status = parse_http_infer(body, length.value_or(body.size()), request, outputs_, shared_);
+  is_open_ = version.signature().open;
+  OpenRequest open;
+  Status status =
+      parse_http_infer(body, length.value_or(body.size()), request, outputs_, shared_, is_open_ ? &open : nullptr);
   id_ = request.id;
+  if (is_open_) request.parameters.set(std::string(kOpenRequest), open.text(http().headers));
   return status;
 }
 
@@ -81,7 +85,23 @@ size_t V2Call::written_bytes(const InferResponse& response) const {
   return bytes;
 }
 
+/// Of a model that gives any outputs: what its code chose to give for those that were asked for.
+wire::HttpReply V2Call::write_open(InferResponse& response) {
+  const std::optional<OpenAnswer> open = OpenAnswer::take(response);
+  Status status = response.status;
+  if (status.ok()) status = shared_.write_outputs(response);
+  if (status.ok() && routed()) routed()->describe(response.parameters);
+  const int64_t answered = response.version != 0 ? response.version : version();
+  const std::string& id = open && !open->id.empty() ? open->id : id_;
+  wire::HttpReply reply = status.ok()
+                              ? write_http_infer(response, model(), answered, id, outputs_, open ? &*open : nullptr)
+                              : error_reply(status);
+  if (open) open->mark(reply, !status.ok());
+  return reply;
+}
+
 wire::HttpReply V2Call::write(InferResponse response) {
+  if (is_open_) return write_open(response);
   if (!response.status.ok()) return error_reply(response.status);
   const Status selected = select_outputs(inference().catalog(), served_model(), outputs_.requested, response);
   if (!selected.ok()) return error_reply(selected);

@@ -39,11 +39,13 @@ class V2Call : public HttpInferCall {
   bool tells_json_length() const;
 
  private:
+  wire::HttpReply write_open(InferResponse& response);
   std::string_view answer_type() const;
   Result<std::optional<size_t>> json_length(size_t body_size) const;
 
   const std::string_view sent_type_;  // the request's own, of those of binary_type.h
   const std::string_view unsaid_type_;
+  bool is_open_ = false;  // the model's signature
   std::string id_;
   HttpOutputs outputs_;
   SharedTensors shared_;

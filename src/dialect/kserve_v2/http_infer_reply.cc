@@ -6,12 +6,15 @@
 namespace modelmill::kserve_v2 {
 namespace {
 
-void write_parameters(JsonWriter& json, const Parameters& parameters) {
+/// Unless there are none.
+void write_parameters(JsonWriter& json, const Parameters& parameters, const OpenAnswer::Members& more) {
+  if (parameters.empty() && more.empty()) return;
   json.key("parameters").begin_object();
   for (const auto& [name, value] : parameters) {
     json.key(name);
     std::visit([&](const auto& v) { json.value(v); }, value);
   }
+  for (const auto& [name, value] : more) json.key(name).raw(value);
   json.end_object();
 }
 
@@ -38,19 +41,21 @@ struct Body {
   }
 };
 
-Status write_output(Body& body, const Tensor& tensor, HttpForm form) {
+Status write_output(Body& body, const Tensor& tensor, HttpForm form, const OpenAnswer::Members* open) {
   JsonWriter& json = body.json;
   json.begin_object().field("name", tensor.name).field("datatype", dtype_name(tensor.dtype));
   json.key("shape").begin_array();
   for (const int64_t size : tensor.shape) json.value(size);
   json.end_array();
+  Parameters own;
+  if (form == HttpForm::kBinary) own.set("binary_data_size", uint64_t{tensor.byte_size()});
+  write_parameters(json, own, open != nullptr ? *open : OpenAnswer::Members());
   if (form == HttpForm::kBinary) {
-    json.key("parameters").begin_object().field("binary_data_size", uint64_t{tensor.byte_size()}).end_object();
     for (const Bytes& chunk : tensor.data) {
       if (!chunk.empty()) body.data.push_back(chunk);
     }
   } else if (form == HttpForm::kJson) {
-    if (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16) {
+    if (open == nullptr && (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16)) {
       return invalid_argument("sending " + std::string(dtype_name(tensor.dtype)) +
                               " data via JSON is not supported. Please use the binary data format for output '" +
                               tensor.name + "'");
@@ -67,16 +72,23 @@ Status write_output(Body& body, const Tensor& tensor, HttpForm form) {
 }  // namespace
 
 wire::HttpReply write_http_infer(const InferResponse& response, std::string_view model, int64_t version,
-                                 std::string_view id, const HttpOutputs& outputs) {
+                                 std::string_view id, const HttpOutputs& outputs, const OpenAnswer* open) {
+  static const OpenAnswer kNothing;
+  const OpenAnswer& more = open != nullptr ? *open : kNothing;
   Body body;
   JsonWriter& json = body.json;
   json.begin_object();
   if (!id.empty()) json.field("id", id);
-  json.field("model_name", model).field("model_version", std::to_string(version));
-  if (!response.parameters.empty()) write_parameters(json, response.parameters);
+  json.field("model_name", model);
+  json.field("model_version", more.version.empty() ? std::to_string(version) : more.version);
+  write_parameters(json, response.parameters, more.parameters);
   json.key("outputs").begin_array();
-  for (const Tensor& tensor : response.outputs) {
-    if (const Status status = write_output(body, tensor, outputs.form(tensor.name)); !status.ok()) {
+  for (size_t i = 0; i < response.outputs.size(); ++i) {
+    const Tensor& tensor = response.outputs[i];
+    const auto* const beside = i < more.outputs.size() ? &more.outputs[i]
+                               : open != nullptr       ? &kNothing.parameters
+                                                       : nullptr;
+    if (const Status status = write_output(body, tensor, outputs.form(tensor.name), beside); !status.ok()) {
       return error_reply(status);
     }
   }

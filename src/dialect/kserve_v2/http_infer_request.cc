@@ -118,20 +118,22 @@ Status read_binary(const InputSource& source, std::string_view model, BinaryPart
   return ok_status();
 }
 
-Status read_data(dom::element data, const NumberArrays* apart, Tensor& tensor) {
-  if (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16) {
+/// `open`: for code that takes what numpy makes of it.
+Status read_data(dom::element data, const NumberArrays* apart, bool open, Tensor& tensor) {
+  if (!open && (tensor.dtype == DataType::kFp16 || tensor.dtype == DataType::kBf16)) {
     return invalid_argument("receiving " + std::string(dtype_name(tensor.dtype)) +
                             " data via JSON is not supported. Please use the binary data format for input " +
                             tensor.name);
   }
-  if (!data.is_array()) return unable("data", "an array, for input '" + tensor.name + "'");
+  if (!data.is_array() && !open) return unable("data", "an array, for input '" + tensor.name + "'");
   const auto count = element_count(dims(tensor.shape));
   if (!count) {
     return invalid_argument("invalid shape for input '" + tensor.name + "': shape " + shape_text(dims(tensor.shape)) +
                             " causes total element count to exceed maximum size of " +
                             std::to_string(std::numeric_limits<int64_t>::max()));
   }
-  Result<Bytes> bytes = read_json_elements(data, tensor.dtype, *count, JsonNumbers::kExact, apart);
+  const JsonNumbers numbers = open ? JsonNumbers::kCast : JsonNumbers::kExact;
+  Result<Bytes> bytes = read_json_elements(data, tensor.dtype, *count, numbers, apart);
   if (!bytes.ok()) {
     return invalid_argument(
         "Unable to parse 'data': input '" + tensor.name + "' (" + std::string(dtype_name(tensor.dtype)) + ", shape " +
@@ -154,8 +156,33 @@ Status read_shared(dom::object input, const std::string& tensor, SharedParameter
   return shared.check(tensor);
 }
 
+int64_t count_values(dom::element data) {
+  dom::array items;
+  if (data.get_array().get(items) != simdjson::SUCCESS) return 1;
+  int64_t count = 0;
+  for (const dom::element item : items) count += count_values(item);
+  return count;
+}
+
+/// MLServer does not hold texts to their shape, in which some clients write how long a text is: then the tensor has as
+/// many as there are, and the code behind an open signature is told what was written.
+void loosen_shape(dom::element texts, Tensor& tensor, OpenRequest& open) {
+  const int64_t count = count_values(texts);
+  if (element_count(dims(tensor.shape)) == count) return;
+  open.add_shape(tensor.name, dims(tensor.shape));
+  tensor.shape.assign(1, count);
+}
+
+/// What a tensor's JSON says beside its data, for an open signature.
+OpenRequest::Members members_beside(dom::object tensor, const NumberArrays* apart) {
+  OpenRequest::Members members;
+  dom::object parameters;
+  if (tensor.at_key("parameters").get_object().get(parameters) == simdjson::SUCCESS) members.add(parameters, apart);
+  return members;
+}
+
 Status read_input(dom::element element, const NumberArrays* apart, InferRequest& request, BinaryPart& binary,
-                  SharedTensors& shared) {
+                  SharedTensors& shared, OpenRequest* open) {
   dom::object input;
   if (element.get_object().get(input) != simdjson::SUCCESS) return unable("inputs", "an array of objects");
   InputSource source;
@@ -171,8 +198,13 @@ Status read_input(dom::element element, const NumberArrays* apart, InferRequest&
   }
   tensor.dtype = *parsed;
   MM_RETURN_IF_ERROR(read_shape(input, tensor));
+  if (open != nullptr) open->add_input(tensor.name, members_beside(input, apart));
+  if (open != nullptr && source.data) {
+    open->set_json();
+    if (tensor.dtype == DataType::kBytes) loosen_shape(*source.data, tensor, *open);
+  }
   if (source.binary_size) return read_binary(source, request.model, binary, tensor);
-  if (source.data) return read_data(*source.data, apart, tensor);
+  if (source.data) return read_data(*source.data, apart, open != nullptr, tensor);
   SharedParameters place;
   MM_RETURN_IF_ERROR(read_shared(input, tensor.name, place));
   return shared.add_input(request.inputs.size() - 1, place.region(), place.offset(), place.size());
@@ -193,12 +225,14 @@ Status read_shared_output(dom::object output, const std::string& name, SharedTen
   return shared.add_output(name, place.region(), place.offset(), place.size());
 }
 
-Status read_output(dom::element element, HttpOutputs& outputs, SharedTensors& shared) {
+Status read_output(dom::element element, const NumberArrays* apart, HttpOutputs& outputs, SharedTensors& shared,
+                   OpenRequest* open) {
   dom::object output;
   if (element.get_object().get(output) != simdjson::SUCCESS) return unable("outputs", "an array of objects");
   RequestedOutput& wish = outputs.requested.emplace_back();
   bool binary = false;
   MM_RETURN_IF_ERROR(read_string(output, "name", wish.name));
+  if (open != nullptr) open->add_output(wish.name, members_beside(output, apart));
   std::optional<dom::object> parameters;
   MM_RETURN_IF_ERROR(find_object(output, "parameters", parameters));
   dom::element value;
@@ -221,43 +255,54 @@ Status read_output(dom::element element, HttpOutputs& outputs, SharedTensors& sh
   return ok_status();
 }
 
-Status read_parameter(std::string_view name, dom::element value, InferRequest& request, HttpOutputs& outputs) {
+Status read_parameter(std::string_view name, dom::element value, InferRequest& request, HttpOutputs& outputs,
+                      bool open) {
   if (name == "binary_data_output") {
     bool binary = false;
     if (value.get_bool().get(binary) != simdjson::SUCCESS) return unable("binary_data_output", "true or false");
     outputs.default_form = binary ? HttpForm::kBinary : HttpForm::kJson;
     return ok_status();
   }
+  if (open && !json_parameter(value)) return ok_status();  // code may take what the protocol has not
   return apply_json_parameter(
       name, value,
       "parameter '" + std::string(name) + "' has invalid type. It should be either 'int', 'bool', or 'string'.",
       request);
 }
 
-Status read_document(dom::object document, const NumberArrays* apart, BinaryPart& binary, InferRequest& request,
-                     HttpOutputs& outputs, SharedTensors& shared) {
-  dom::element value;
-  if (find(document, "id", value)) MM_RETURN_IF_ERROR(read_string(document, "id", request.id));
+Status read_parameters(dom::object document, const NumberArrays* apart, InferRequest& request, HttpOutputs& outputs,
+                       OpenRequest* open) {
   std::optional<dom::object> parameters;
   MM_RETURN_IF_ERROR(find_object(document, "parameters", parameters));
-  if (parameters) {
-    for (const auto& [name, parameter] : *parameters) {
-      MM_RETURN_IF_ERROR(read_parameter(name, parameter, request, outputs));
-    }
-  }
+  if (!parameters) return ok_status();
+  for (const auto& [name, parameter] : *parameters)
+    MM_RETURN_IF_ERROR(read_parameter(name, parameter, request, outputs, open != nullptr));
+  if (open == nullptr) return ok_status();
+  OpenRequest::Members members;
+  members.add(*parameters, apart);
+  open->set_parameters(std::move(members));
+  return ok_status();
+}
+
+Status read_document(dom::object document, const NumberArrays* apart, BinaryPart& binary, InferRequest& request,
+                     HttpOutputs& outputs, SharedTensors& shared, OpenRequest* open) {
+  dom::element value;
+  const bool has_id = find(document, "id", value) && !(open != nullptr && value.is_null());
+  if (has_id) MM_RETURN_IF_ERROR(read_string(document, "id", request.id));
+  MM_RETURN_IF_ERROR(read_parameters(document, apart, request, outputs, open));
   dom::array inputs;
   if (document.at_key("inputs").get_array().get(inputs) != simdjson::SUCCESS) {
     return unable("inputs", "an array 'inputs' in the request");
   }
-  for (const dom::element input : inputs) MM_RETURN_IF_ERROR(read_input(input, apart, request, binary, shared));
+  for (const dom::element input : inputs) MM_RETURN_IF_ERROR(read_input(input, apart, request, binary, shared, open));
   if (binary.left() != 0) {
     return invalid_argument("unexpected additional input data for model '" + request.model + "': " +
                             std::to_string(binary.left()) + " bytes behind those that binary_data_size tells of");
   }
-  if (!find(document, "outputs", value)) return ok_status();
+  if (!find(document, "outputs", value) || (open != nullptr && value.is_null())) return ok_status();
   dom::array wishes;
   if (value.get_array().get(wishes) != simdjson::SUCCESS) return unable("outputs", "an array");
-  for (const dom::element wish : wishes) MM_RETURN_IF_ERROR(read_output(wish, outputs, shared));
+  for (const dom::element wish : wishes) MM_RETURN_IF_ERROR(read_output(wish, apart, outputs, shared, open));
   return ok_status();
 }
 
@@ -271,7 +316,7 @@ HttpForm HttpOutputs::form(std::string_view output) const {
 }
 
 Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& request, HttpOutputs& outputs,
-                        SharedTensors& shared) {
+                        SharedTensors& shared, OpenRequest* open) {
   const ThreadJsonParser parser;
   const std::string_view text = body.view().substr(0, header_length);
   const NumberArrays apart(text);
@@ -283,7 +328,7 @@ Status parse_http_infer(const Bytes& body, size_t header_length, InferRequest& r
     return invalid_argument("failed to parse the request JSON buffer: expected an object with 'inputs'");
   }
   BinaryPart binary(body, header_length);
-  MM_RETURN_IF_ERROR(read_document(object, apart.empty() ? nullptr : &apart, binary, request, outputs, shared));
+  MM_RETURN_IF_ERROR(read_document(object, apart.empty() ? nullptr : &apart, binary, request, outputs, shared, open));
   request.outputs = outputs.requested;
   return ok_status();
 }

@@ -162,11 +162,16 @@ class Routes {
   const wire::HttpRequest& request_;
 };
 
+/// `infer_stream` is MLServer's.
+bool is_inference(std::string_view kind) {
+  return kind == "infer" || kind == "generate" || kind == "generate_stream" || kind == "infer_stream";
+}
+
 /// v2/models/MODEL[/versions/V]/KIND, V a number or a label: the kind that is inference, or "".
 std::string_view inference_kind(Path path) {
   if (path.size() != 4 && path.size() != 6) return "";
   const std::string& kind = path.back();
-  if (path[1] != "models" || (kind != "infer" && kind != "generate" && kind != "generate_stream")) return "";
+  if (path[1] != "models" || !is_inference(kind)) return "";
   if (path.size() == 4) return kind;
   return path[3] == "versions" && !path[4].empty() ? std::string_view(kind) : "";
 }
@@ -203,12 +208,23 @@ struct Handler {
     handle_http_unload(control, std::move(exchange), (*path)[3], options);
   }
 
+  bool is_open(const std::string& model, std::string_view version, const RoutedRequestPtr& routed) const {
+    const Catalog& catalog = inference.catalog();
+    const Result<VersionPin> pin =
+        routed ? catalog.pin(routed->target().model, routed->target().version, routed->target().label)
+               : pin_version(catalog, model, version);
+    return pin.ok() && (*pin)->signature().open;
+  }
+
   void infer(Path path, std::string_view kind, std::shared_ptr<wire::HttpExchange> exchange) const {
     const std::string version = path.size() == 6 ? path[4] : std::string();
     RoutedRequestPtr routed = version.empty() ? inference.route(path[2], facts_of(exchange->request())) : nullptr;
     const std::string& asked = routed ? routed->target().model : path[2];
     if (inference.loads_on_demand(asked)) return wait_for_model(inference, exchange, asked, *this);
-    if (kind == "infer")
+    // Code with an open signature takes V2's requests whatever the path is called.
+    const bool open = kind != "infer" && is_open(path[2], version, routed);
+    if (kind == "infer_stream" && !open) return exchange->reply(no_such_path());
+    if (kind == "infer" || (kind == "generate" && open))
       return handle_http_infer(inference, std::move(exchange), path[2], version, options, std::move(routed),
                                *settings.regions);
     const auto replies = kind == "generate" ? GenerateReply::kOne : GenerateReply::kStream;

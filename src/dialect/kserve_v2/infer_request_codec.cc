@@ -64,11 +64,13 @@ bool parse_shape(const ProtoReader& reader, Shape& shape) {
   return packed.ok();
 }
 
-Status parse_input(std::string_view message, InferRequest& request, Source& source, SharedTensors& shared) {
+Status parse_input(std::string_view message, InferRequest& request, Source& source, SharedTensors& shared,
+                   OpenRequest& open) {
   Tensor& tensor = request.inputs.emplace_back();
   ProtoReader reader(message);
   std::string_view dtype;
   SharedParameters place;
+  OpenRequest::Members members;
   while (reader.next()) {
     if (reader.is(1, WireType::kBytes)) {
       tensor.name = reader.bytes();
@@ -80,6 +82,7 @@ Status parse_input(std::string_view message, InferRequest& request, Source& sour
       Entry entry;
       if (!parse_entry(reader.bytes(), entry)) return garbage("parameters");
       if (SharedParameters::knows(entry.name)) place.set(entry.name, entry.value ? &*entry.value : nullptr);
+      if (entry.value) members.add(entry.name, *entry.value);
     } else if (reader.is(5, WireType::kBytes)) {
       if (source.contents) return garbage("contents");  // one message written in two parts: nobody does
       source.contents = reader.bytes();
@@ -96,6 +99,7 @@ Status parse_input(std::string_view message, InferRequest& request, Source& sour
                             "', which is none of the protocol's (FP32, INT64, BYTES, ...)");
   }
   tensor.dtype = *parsed;
+  open.add_input(tensor.name, std::move(members));
   MM_RETURN_IF_ERROR(place.check(tensor.name));
   if (!place.given()) return ok_status();
   if (source.contents)
@@ -105,9 +109,10 @@ Status parse_input(std::string_view message, InferRequest& request, Source& sour
   return shared.add_input(request.inputs.size() - 1, place.region(), place.offset(), place.size());
 }
 
-Status parse_output(std::string_view message, RequestedOutput& output, SharedTensors& shared) {
+Status parse_output(std::string_view message, RequestedOutput& output, SharedTensors& shared, OpenRequest& open) {
   ProtoReader reader(message);
   SharedParameters place;
+  OpenRequest::Members members;
   while (reader.next()) {
     if (reader.is(1, WireType::kBytes)) {
       output.name = reader.bytes();
@@ -115,6 +120,7 @@ Status parse_output(std::string_view message, RequestedOutput& output, SharedTen
       Entry entry;
       if (!parse_entry(reader.bytes(), entry)) return garbage("parameters");
       if (SharedParameters::knows(entry.name)) place.set(entry.name, entry.value ? &*entry.value : nullptr);
+      if (entry.value) members.add(entry.name, *entry.value);
       if (entry.name != "classification") continue;
       const auto* count = entry.value ? std::get_if<int64_t>(&*entry.value) : nullptr;
       if (count == nullptr) {
@@ -125,6 +131,7 @@ Status parse_output(std::string_view message, RequestedOutput& output, SharedTen
     }
   }
   if (!reader.ok()) return garbage("outputs");
+  open.add_output(output.name, std::move(members));
   MM_RETURN_IF_ERROR(place.check(output.name));
   if (!place.given()) return ok_status();
   if (output.classes != 0) return invalid_argument("output can't set both 'shared_memory_region' and 'classification'");
@@ -196,8 +203,8 @@ Status parse_infer_request(std::string_view fields, boost::container::small_vect
       case 2: version = reader.bytes(); break;
       case 3: request.id = reader.bytes(); break;
       case 4: note(apply_parameter(reader.bytes(), request, options)); break;
-      case 5: note(parse_input(reader.bytes(), request, sources.emplace_back(), shared)); break;
-      case 6: note(parse_output(reader.bytes(), request.outputs.emplace_back(), shared)); break;
+      case 5: note(parse_input(reader.bytes(), request, sources.emplace_back(), shared, options.open)); break;
+      case 6: note(parse_output(reader.bytes(), request.outputs.emplace_back(), shared, options.open)); break;
       default: break;
     }
   }

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "dialect/kserve_v2/open_request.h"
 #include "dialect/kserve_v2/shared_tensors.h"
 #include "request/infer_request.h"
 
@@ -14,6 +15,8 @@ namespace modelmill::kserve_v2 {
 struct InferOptions {
   /// Wants an empty response that ends a stream of responses.
   bool empty_final_response = false;
+  /// What it says beside its tensors' data, for a model with an open signature.
+  OpenRequest open;
 };
 
 /// Fills `request` from a ModelInferRequest: `fields` is the serialised message without its raw_input_contents, `raw`

@@ -68,36 +68,62 @@ void write_optional(ProtoWriter& out, uint32_t field, std::string_view text) {
   if (!text.empty()) out.bytes(field, text);
 }
 
-size_t output_size(const Tensor& tensor) {
-  return optional_field_size(tensor.name.size()) + bytes_field_size(dtype_name(tensor.dtype).size()) +
-         optional_field_size(shape_size(tensor.shape));
+/// Entries of a map<string, InferParameter>.
+size_t parameters_size(const Parameters& parameters) {
+  size_t size = 0;
+  for (const auto& [name, value] : parameters) size += bytes_field_size(entry_size(name, value));
+  return size;
 }
 
-void write_output(ProtoWriter& out, const Tensor& tensor, size_t size) {
+void write_parameters(ProtoWriter& out, const Parameters& parameters) {
+  for (const auto& [name, value] : parameters) {
+    out.length_prefix(4, entry_size(name, value));
+    out.bytes(1, name);
+    out.length_prefix(2, parameter_size(value));
+    write_parameter(out, value);
+  }
+}
+
+/// Of the output at this place.
+const Parameters& parameters_of(const ResponseHead& head, size_t place) {
+  static const Parameters kNone;
+  return place < head.outputs.size() ? head.outputs[place] : kNone;
+}
+
+size_t output_size(const Tensor& tensor, const Parameters& parameters) {
+  return optional_field_size(tensor.name.size()) + bytes_field_size(dtype_name(tensor.dtype).size()) +
+         optional_field_size(shape_size(tensor.shape)) + parameters_size(parameters);
+}
+
+void write_output(ProtoWriter& out, const Tensor& tensor, const Parameters& parameters, size_t size) {
   out.length_prefix(5, size);
   write_optional(out, 1, tensor.name);
   out.bytes(2, dtype_name(tensor.dtype));
-  if (tensor.shape.empty()) return;
-  out.length_prefix(3, shape_size(tensor.shape));
-  for (const int64_t d : tensor.shape) out.varint(static_cast<uint64_t>(d));
+  if (!tensor.shape.empty()) {
+    out.length_prefix(3, shape_size(tensor.shape));
+    for (const int64_t d : tensor.shape) out.varint(static_cast<uint64_t>(d));
+  }
+  write_parameters(out, parameters);
 }
 
 struct VersionText {
   char text[20];
   size_t size = 0;
-  explicit VersionText(int64_t version) {
-    if (version != 0) size = std::to_chars(text, text + sizeof text, version).ptr - text;
+  std::string_view given;
+  explicit VersionText(const ResponseHead& head) : given(head.version_text) {
+    if (head.version != 0) size = std::to_chars(text, text + sizeof text, head.version).ptr - text;
   }
-  std::string_view view() const { return {text, size}; }
+  std::string_view view() const { return given.empty() ? std::string_view(text, size) : given; }
 };
 
 Sizes measure(const InferResponse& response, const ResponseHead& head, std::string_view version) {
   Sizes sizes;
   sizes.message = optional_field_size(head.model.size()) + optional_field_size(version.size()) +
                   optional_field_size(head.id.size());
-  for (const auto& [name, value] : response.parameters) sizes.message += bytes_field_size(entry_size(name, value));
-  for (const Tensor& tensor : response.outputs) {
-    sizes.outputs.push_back(output_size(tensor));
+  sizes.message += parameters_size(response.parameters);
+  for (size_t i = 0; i < response.outputs.size(); ++i) {
+    const Tensor& tensor = response.outputs[i];
+    sizes.outputs.push_back(output_size(tensor, parameters_of(head, i)));
     sizes.raw.push_back(tensor.byte_size());
     sizes.raw_total += sizes.raw.back();
     sizes.message += bytes_field_size(sizes.outputs.back()) + bytes_field_size(sizes.raw.back());
@@ -110,13 +136,9 @@ void write_head(ProtoWriter& out, const InferResponse& response, const ResponseH
   write_optional(out, 1, head.model);
   write_optional(out, 2, version);
   write_optional(out, 3, head.id);
-  for (const auto& [name, value] : response.parameters) {
-    out.length_prefix(4, entry_size(name, value));
-    out.bytes(1, name);
-    out.length_prefix(2, parameter_size(value));
-    write_parameter(out, value);
-  }
-  for (size_t i = 0; i < response.outputs.size(); ++i) write_output(out, response.outputs[i], sizes.outputs[i]);
+  write_parameters(out, response.parameters);
+  for (size_t i = 0; i < response.outputs.size(); ++i)
+    write_output(out, response.outputs[i], parameters_of(head, i), sizes.outputs[i]);
 }
 
 /// Writes the message behind `prefix` bytes that `write_prefix` writes.
@@ -150,13 +172,13 @@ Chunks encode(const InferResponse& response, const ResponseHead& head, std::stri
 }  // namespace
 
 Chunks encode_infer_response(const InferResponse& response, const ResponseHead& head) {
-  const VersionText version(head.version);
+  const VersionText version(head);
   const Sizes sizes = measure(response, head, version.view());
   return encode(response, head, version.view(), sizes, 0, [](ProtoWriter&) {});
 }
 
 Chunks encode_stream_response(const InferResponse& response, const ResponseHead& head, std::string_view error) {
-  const VersionText version(head.version);
+  const VersionText version(head);
   const Sizes sizes = measure(response, head, version.view());
   const size_t prefix = optional_field_size(error.size()) + 1 + varint_size(sizes.message);
   return encode(response, head, version.view(), sizes, prefix, [&](ProtoWriter& out) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "request/infer_response.h"
@@ -12,6 +13,10 @@ struct ResponseHead {
   std::string_view model;
   int64_t version = 0;  // 0: none is written
   std::string_view id;
+  /// In the place of the number; empty: the number.
+  std::string_view version_text = {};
+  /// Of each output, in their order; fewer: the others have none.
+  std::span<const Parameters> outputs = {};
 };
 
 /// `response` as a serialised ModelInferResponse with raw_output_contents: the tensors' own chunks between pieces of

@@ -31,7 +31,8 @@ ApiKind kind_of_models(const std::vector<std::string>& path) {
   const std::string& last = path.back();
   if (path.size() == 3 && last == "stats") return ApiKind::kStatistics;
   if (path.size() < 4) return ApiKind::kMetadata;
-  if (last == "infer" || last == "generate" || last == "generate_stream") return ApiKind::kInference;
+  if (last == "infer" || last == "generate" || last == "generate_stream" || last == "infer_stream")
+    return ApiKind::kInference;
   if (last == "ready") return ApiKind::kHealth;
   if (last == "config") return ApiKind::kModelConfig;
   if (last == "stats") return ApiKind::kStatistics;

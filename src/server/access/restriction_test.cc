@@ -19,6 +19,7 @@ TEST(RestrictionTest, EveryPathOfTritonsHasOneKind) {
       {"/v2/models/m/ready", ApiKind::kHealth},
       {"/v2/models/m/versions/3/infer", ApiKind::kInference},
       {"/v2/models/m/generate_stream", ApiKind::kInference},
+      {"/v2/models/m/infer_stream", ApiKind::kInference},
       {"/v2//models/m/%69nfer", ApiKind::kInference},
       {"/v2/models/m/config", ApiKind::kModelConfig},
       {"/v2/models/stats", ApiKind::kStatistics},

@@ -69,6 +69,7 @@ _BUILT_IN = {
     "MANIFEST.json": "torchserve",
     "MLmodel": "mlflow",
     "config.json": "huggingface",
+    "model-settings.json": "mlserver",
     "modules.json": "huggingface",
 }
 

@@ -1,0 +1,3 @@
+from .custom import custom_handler
+
+__all__ = ["custom_handler"]

@@ -1,0 +1,26 @@
+#include "dialect/kserve_v2/open_call.h"
+
+namespace modelmill::kserve_v2 {
+
+bool asks_open_model(const Catalog& catalog, const InferRequest& request, const RoutedRequestPtr& routed) {
+  const Result<VersionPin> pin =
+      routed ? catalog.pin(routed->target().model, routed->target().version, routed->target().label)
+             : catalog.pin(request.model, request.version, request.label);
+  return pin.ok() && (*pin)->signature().open;
+}
+
+OpenHead::OpenHead(InferResponse& response) : answer_(OpenAnswer::take(response)) {
+  if (!answer_) return;
+  response.parameters = plain_parameters(answer_->parameters);
+  for (const OpenAnswer::Members& members : answer_->outputs) outputs_.push_back(plain_parameters(members));
+}
+
+ResponseHead OpenHead::with(ResponseHead head) const {
+  if (!answer_) return head;
+  if (!answer_->id.empty()) head.id = answer_->id;
+  head.version_text = answer_->version;
+  head.outputs = outputs_;
+  return head;
+}
+
+}  // namespace modelmill::kserve_v2

@@ -1,0 +1,303 @@
+"""Classes derived from MLServer's MLModel: with its own package where that is installed, else with ours, and the answers of
+MLServer itself."""
+
+import concurrent.futures
+import json
+import subprocess
+import urllib.error
+import urllib.request
+
+import grpc
+import numpy as np
+import pytest
+import tritonclient.grpc as triton_grpc
+import tritonclient.http as triton_http
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.utils import InferenceServerException
+
+import mlserver_models
+import servers
+from mlserver_models import OWN, THEIRS, column
+from personalities import free_ports
+from servers import run_cli
+
+X = [[1.0, 2.0], [3.0, 4.5]]
+TABLE = [column("a", [1, 2], "INT64"), column("b", [0.5, 1.5], "FP64"), column("name", ["x", "y"], "BYTES", "str")]
+MOMENT = "2024-02-03T04:05:06"
+
+# (model, request): each is answered as MLServer answers it.
+REQUESTS = [
+    ("scaled", {"inputs": [column("payload", [1, 2, 3, 4.5], "FP32", shape=[2, 2])]}),
+    ("scaled", {"id": "7", "inputs": [column("payload", X, "FP64", "np", [2, 2])], "parameters": {"content_type": "np"}}),
+    ("scaled", {"inputs": [column("payload", [1, 2], "INT32")]}),
+    ("scaled", {"inputs": [column("other", [1.0], "FP32")]}),
+    ("words", {"inputs": [column("questions", ["a", "é"], "BYTES", "str"), column("numbers", [1, 2], "INT32")]}),
+    ("words", {"inputs": [column("numbers", [2], "INT32"), column("questions", ["b"], "BYTES", shape=[1, 1])]}),
+    ("words", {"inputs": [column("questions", ["a"], "BYTES", shape=[11]), column("numbers", [1], "INT8")]}),
+    ("table", {"inputs": TABLE}),
+    ("table", {"parameters": {"content_type": "pd"}, "inputs": TABLE}),
+    ("echo", {"id": "e", "inputs": [column("q", ["text"], "BYTES"), column("n", [1, 2], "UINT8", "np", [2, 1])]}),
+    (
+        "echo",
+        {
+            "parameters": {"plain": 1, "nested": {"a": [1, {"b": None}]}},
+            "inputs": [{**column("q", ["text"], "BYTES", "str"), "parameters": {"content_type": "str", "more": [1]}}],
+            "outputs": [{"name": "half", "parameters": {"content_type": "np"}}, {"name": "nobody"}],
+            "id": "f",
+        },
+    ),
+    ("codecs", {"inputs": [column("t", [MOMENT], "BYTES", "datetime"), column("b", ["aGVsbG8="], "BYTES", "base64")]}),
+    ("codecs", {"inputs": [column("s", ["one", "two"], "BYTES", "str"), column("n", [0.5], "FP16", "np")]}),
+    ("whole", {"inputs": [column("any", [1, 2, 3], "FP64")]}),
+    ("whole", {"parameters": {"content_type": "pd"}, "inputs": TABLE}),
+    ("whole", {"parameters": {"content_type": "str"}, "inputs": [column("s", ["one", "two"], "BYTES")]}),
+    ("whole", {"inputs": [column("a", [1], "FP64"), column("b", [1], "FP64")]}),
+    ("refuses", {"inputs": [column("how", ["inference"], "BYTES")]}),
+    ("refuses", {"inputs": [column("how", ["422"], "BYTES")]}),
+    ("refuses", {"inputs": [column("how", ["418"], "BYTES")]}),
+    ("tokens", {"inputs": [column("text", ["a b"], "BYTES")]}),
+    ("declared", {"inputs": [column("x", [1, 2], "FP32", shape=[1, 2])]}),
+]
+
+
+def ask(url, model, body, path="infer"):
+    headers = {"Content-Type": "application/json", "X-Mine": "mine"}
+    request = urllib.request.Request(f"{url}/v2/models/{model}/{path}", json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as reply:
+            return reply.status, json.loads(reply.read()), reply.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read()), error.headers
+
+
+def simple(answer, body):
+    """An answer without what may differ: the version that no class gave, and an id that nobody chose."""
+    status, value, headers = answer
+    value = dict(value)
+    if value.get("model_version") == "1":
+        del value["model_version"]
+    assert "id" in value or status != 200
+    if "id" not in body:
+        value.pop("id", None)
+    return status, value, headers.get("x-answer")
+
+
+@pytest.fixture(scope="module", params=["own", "theirs"])
+def python(request):
+    """The environment that the classes run in."""
+    return OWN if request.param == "own" else THEIRS
+
+
+@pytest.fixture(scope="module")
+def server(python, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("classes")
+    with servers.serving(folder, mlserver_models.repository(folder / "models"), "--python", python) as server:
+        server.own = python == OWN
+        yield server
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """MLServer itself, with the same folders."""
+    folder = tmp_path_factory.mktemp("reference")
+    mlserver_models.repository(folder / "models")
+    ports = dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3)))
+    settings = {"debug": False, "host": "127.0.0.1", "parallel_workers": 0, **ports}
+    (folder / "models/settings.json").write_text(json.dumps(settings))
+    url = f"http://127.0.0.1:{ports['http_port']}"
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(
+            [str(THEIRS / "bin/mlserver"), "start", str(folder / "models")], cwd=folder, stdout=log, stderr=log
+        )
+    try:
+        servers.wait_until(lambda: _is_ready(url, process), "MLServer is not ready", 120)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _is_ready(url, process):
+    assert process.poll() is None, "MLServer has ended"
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url + "/v2/health/ready", timeout=5) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+def test_answers_are_mlservers(server, reference):
+    for model, body in REQUESTS:
+        theirs, ours = ask(reference, model, body), ask(server.url, model, body)
+        assert simple(ours, body) == simple(theirs, body), (model, body)
+
+
+def test_metadata_is_what_the_settings_say(server, reference):
+    for model in ("scaled", "declared"):
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{reference}/v2/models/{model}") as reply:
+            theirs = json.loads(reply.read())
+        ours = server.get_json(f"/v2/models/{model}")
+        for key in ("name", "platform"):
+            assert ours[key] == theirs[key]
+        for key in ("inputs", "outputs"):
+            for tensor in theirs.get(key, []):
+                tensor.pop("parameters", None)
+            assert ours[key] == theirs.get(key, [])
+
+
+def test_load_reads_its_files_and_settings(server):
+    status, answer, _ = ask(server.url, "scaled", {"id": "a", "inputs": [column("payload", [1.0, 2.0], "FP32")]})
+    assert status == 200 and answer["outputs"][0]["data"] == [3.0, 6.0]
+    assert (answer["id"], answer["model_version"]) == ("a", "v2.1")
+    log = server.log()
+    assert "the factor is 3" in log and "custom handler '/factor' of Scaled is not served" in log
+    # The version's text is a label.
+    status, answer, _ = ask(server.url, "scaled/versions/v2.1", {"inputs": [column("payload", [1.0], "FP32")]})
+    assert status == 200 and answer["outputs"][0]["data"] == [3.0]
+
+
+def test_an_exception_is_an_internal_error(server):
+    status, answer, _ = ask(server.url, "refuses", {"inputs": [column("how", ["it broke"], "BYTES")]})
+    assert (status, answer) == (500, {"error": "ValueError: it broke"})
+    assert 'raise ValueError(how)' in server.log()
+
+
+def test_tritons_clients(server):
+    x = np.array(X, np.float32)
+    names = np.array([b"a", b"bc"], object)
+    for module, address in ((triton_http, server.address), (triton_grpc, server.address)):
+        with module.InferenceServerClient(address) as client:
+            tensor = module.InferInput("payload", [2, 2], "FP32").set_data_from_numpy(x)
+            result = client.infer("scaled", [tensor], outputs=[module.InferRequestedOutput("output-0")], request_id="9")
+            np.testing.assert_array_equal(result.as_numpy("output-0"), 3 * x)
+            question = module.InferInput("questions", [2], "BYTES").set_data_from_numpy(names)
+            number = module.InferInput("numbers", [2], "INT32").set_data_from_numpy(np.array([2, 1], np.int32))
+            answer = client.infer("words", [question, number])
+            assert answer.as_numpy("output-0").ravel().tolist() == [b"a!!", b"bc!"]
+            how = module.InferInput("how", [1], "BYTES").set_data_from_numpy(np.array([b"422"], object))
+            with pytest.raises(InferenceServerException, match="status 422") as refused:
+                client.infer("refuses", [how])
+            assert refused.value.status() in ("422", "StatusCode.FAILED_PRECONDITION")
+
+
+def test_what_grpc_says_beside_its_tensors(server):
+    with triton_grpc.InferenceServerClient(server.address) as client:
+        text = triton_grpc.InferInput("q", [1], "BYTES").set_data_from_numpy(np.array([b"text"], object))
+        text._input.parameters["content_type"].string_param = "str"
+        answer = client.infer("echo", [text], parameters={"n": 3}, headers={"x-mine": "m"}, sequence_id=5, sequence_start=True)
+        seen = json.loads(answer.as_numpy("seen")[0])
+        assert seen["mine"] == "m" and seen["decoded"] == ["['text']"]
+        assert seen["parameters"] == {"n": 3, "sequence_id": 5, "sequence_start": True, "sequence_end": False}
+        (q,) = seen["inputs"]
+        assert q == {
+            "name": "q", "shape": [1], "datatype": "BYTES", "parameters": {"content_type": "str"}, "data": ["text"],
+        }  # fmt: skip
+        response = answer.get_response()
+        assert response.parameters["n"].int64_param == 7 and response.outputs[0].parameters["k"].string_param == "v"
+        assert answer.as_numpy("half").tolist() == [0.5, 1.5] and answer.as_numpy("flag").tolist() == [[True, False]]
+    with grpc.insecure_channel(server.address) as channel:
+        request = service_pb2.ModelInferRequest(model_name="echo")
+        request.inputs.add(name="n", datatype="INT32", shape=[2]).contents.int_contents.extend([1, 2])
+        response, call = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer.with_call(request)
+        assert ("x-answer", "yes") in [(key, value) for key, value in call.trailing_metadata()]
+        assert json.loads(response.raw_output_contents[0][4:])["inputs"][0]["data"] == [1, 2]
+
+
+def test_requests_are_in_predict_together(server):
+    body = {"inputs": [column("x", ["a"], "BYTES")]}
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: ask(server.url, "together", body)[0], range(4)))
+    assert answers == [200] * 4
+
+
+def test_adaptive_batching(server):
+    def one(number):
+        return ask(server.url, "batched", {"id": str(number), "inputs": [column("x", [number, -number], "FP32", shape=[1, 2])]})
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(one, range(4)))
+    for number, (status, answer, _) in enumerate(answers):
+        x, size = answer["outputs"]
+        assert status == 200 and answer["id"] == str(number)
+        assert x["data"] == [number, -number] and (size["data"], size["shape"]) == ([4], [1, 1])
+
+
+def _events(server, path, body):
+    request = urllib.request.Request(f"{server.url}/v2/models/tokens/{path}", json.dumps(body).encode())
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as reply:
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        return [json.loads(line.removeprefix("data: ")) for line in reply.read().decode().split("\n\n") if line]
+
+
+@pytest.mark.parametrize("path", ["infer_stream", "generate_stream"])
+def test_streams(server, path):
+    events = _events(server, path, {"id": "s", "inputs": [column("text", ["one two three"], "BYTES")]})
+    assert [event["outputs"][0]["data"] for event in events] == [["one"], ["two"], ["three"]]
+    assert {event["id"] for event in events} == {"s"}
+    events = _events(server, path, {"inputs": [column("text", ["one stop"], "BYTES")]})
+    assert events[0]["outputs"][0]["data"] == ["one"] and events[1] == {"error": "it stopped"}
+    status, answer, _ = ask(server.url, "tokens", {"inputs": [column("text", ["one two"], "BYTES")]}, "generate")
+    assert status == 200 and answer["outputs"][0]["data"] == ["one two"]
+
+
+def test_streams_over_grpc(server):
+    answers = []
+    with triton_grpc.InferenceServerClient(server.address) as client:
+        client.start_stream(lambda result, error: answers.append((result, error)))
+        text = triton_grpc.InferInput("text", [1], "BYTES").set_data_from_numpy(np.array([b"one two"], object))
+        client.async_stream_infer("tokens", [text], request_id="s", enable_empty_final_response=True)
+        client.stop_stream()
+    assert all(error is None for _, error in answers)
+    words = [result.as_numpy("token").item() for result, _ in answers if result.get_response().outputs]
+    assert words == [b"one", b"two"]
+
+
+def test_metrics_of_ones_own(server):
+    for words in (["a"], ["a", "b"]):
+        assert ask(server.url, "metered", {"inputs": [column("x", words, "BYTES")]})[0] == 200
+    page = servers.wait_until(
+        lambda: (text := server.get("/metrics")[1].decode()) and "words_seen_count" in text and text, "the metric is shown"
+    )
+    (line,) = [line for line in page.splitlines() if line.startswith("words_seen_sum")]
+    assert 'model_name="metered"' in line and line.endswith(" 3")
+
+
+def test_only_v2_has_names_for_it(server):
+    assert server.request("GET", "/v2/models/nobody/infer_stream")[0] in (404, 405)
+    status, answer = server.post_json("/predict/words", {"questions": ["a"]})
+    assert status == 400 and "error" in answer
+
+
+def test_what_keeps_a_class_from_being_served(python, tmp_path):
+    wrong = {
+        "unready": ("Unready", "load() of Unready returned False"),
+        "unloadable": ("Unloadable", "there is no such weight"),
+        "nobody": ("Nobody", "models.Nobody, which is no class derived from mlserver.MLModel"),
+    }
+    for name, (implementation, _) in wrong.items():
+        mlserver_models.write(tmp_path, name, implementation)
+    mlserver_models.write(tmp_path, "lacks", "Lacks", "class Lacks(MLModel): pass", "from mlserver import MLModel\nimport absent\n")
+    result = run_cli("serve", tmp_path, "--port", 0, "--python", python)
+    assert result.returncode != 0
+    for name, (_, why) in wrong.items():
+        assert why in result.stderr, name
+    assert "No module named 'absent' in " in result.stderr and "requirements.txt beside model-settings.json" in result.stderr
+
+
+def test_what_our_package_does_not_have(tmp_path):
+    mlserver_models.write(tmp_path, "lacks", "Lacks", "", "from mlserver.kafka import KafkaServer\n")
+    result = run_cli("serve", tmp_path, "--port", 0, "--python", OWN)
+    assert result.returncode != 0 and "modelmill's own package 'mlserver' does not have that" in result.stderr
+
+
+def test_as_mlserver(serve, python, tmp_path):
+    mlserver_models.repository(tmp_path / "models")
+    ports = dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3)))
+    settings = {"host": "127.0.0.1", "parallel_workers": 2, **ports}
+    (tmp_path / "models/settings.json").write_text(json.dumps(settings))
+    server = serve("start", str(tmp_path / "models"), personality="mlserver", env={"MODELMILL_PYTHON": str(python)})
+    body = {"inputs": [column("payload", [1.0, 2.0], "FP32")]}
+    status, answer, _ = ask(server.url, "scaled", body)
+    assert status == 200 and answer["outputs"][0]["data"] == [3.0, 6.0]
+    server.stop()
