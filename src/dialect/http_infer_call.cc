@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "dialect/header_forwarding.h"
 #include "dialect/infer_observer.h"
 #include "dialect/large_work.h"
 #include "dialect/route_facts.h"
@@ -14,6 +15,7 @@ void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options, Ro
   timed_ = options.server_timing || asks_timing(http());
   offload_ = options.offload;
   observer_ = options.observer;
+  forwarding_ = options.forwarding;
   encoding_ = choose_encoding(http().header("accept-encoding"));
   exchange_->on_abandoned([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->abandon();
@@ -75,6 +77,10 @@ void HttpInferCall::on_response(InferResponse response, bool final, bool has_res
     return;
   }
   answer();
+}
+
+Status HttpInferCall::forward_headers(InferRequest& request) const {
+  return forwarding_ ? forwarding_->apply(http().headers, request) : ok_status();
 }
 
 size_t HttpInferCall::written_bytes(const InferResponse& response) const {

@@ -59,6 +59,8 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   const RoutedRequestPtr& routed() const { return routed_; }
   /// Whose answer it is: the model, or the one that the route led to.
   const std::string& served_model() const { return routed_ ? routed_->target().model : model_; }
+  /// OK where the request has the headers that its model is to get; they come only of a dialect that calls this.
+  Status forward_headers(InferRequest& request) const;
   /// Of the reply's body; empty: none.
   const std::string& encoding() const { return encoding_; }
 
@@ -76,7 +78,8 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   int64_t version_ = 0;
   bool timed_ = false;
   Offload* offload_ = nullptr;
-  std::shared_ptr<InferObserver> observer_;  // null: nobody looks
+  std::shared_ptr<InferObserver> observer_;             // null: nobody looks
+  std::shared_ptr<const HeaderForwarding> forwarding_;  // null: models get no headers
   RoutedRequestPtr routed_;
   CancelToken cancel_;
   VersionPin pin_;           // until it is read

@@ -7,6 +7,7 @@
 
 namespace modelmill {
 
+class HeaderForwarding;
 class InferObserver;
 
 /// What whoever sets the server up tells the dialects of HTTP.
@@ -19,6 +20,8 @@ struct HttpOptions {
   Offload* offload = nullptr;
   /// Who is told of the inferences that come by the dialect; null: nobody.
   std::shared_ptr<InferObserver> observer = nullptr;
+  /// Which headers of V2's requests become parameters; null: none.
+  std::shared_ptr<const HeaderForwarding> forwarding = nullptr;
 };
 
 }  // namespace modelmill

@@ -11,12 +11,14 @@
 #include <thread>
 
 #include "base/chance.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "dialect/admin/control.h"
 #include "dialect/admin/grpc_control.h"
 #include "dialect/admin/service.h"
 #include "dialect/description/service.h"
 #include "dialect/graphs/service.h"
+#include "dialect/header_forwarding.h"
 #include "dialect/http_router.h"
 #include "dialect/invocations/service.h"
 #include "dialect/kserve_v1/runtime_metrics.h"
@@ -69,6 +71,14 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
+/// Null: no header is forwarded. The pattern has been checked.
+std::shared_ptr<const HeaderForwarding> forwarding_of(const std::string& pattern) {
+  if (pattern.empty()) return nullptr;
+  Result<HeaderForwarding> forwarding = HeaderForwarding::parse(pattern);
+  MM_CHECK(forwarding.ok(), "the pattern of forwarded headers was checked at the start");
+  return std::make_shared<const HeaderForwarding>(*std::move(forwarding));
+}
+
 /// The access line of a gRPC call, with the fields of an HTTP request's line and the call's own status.
 void log_call(const wire::GrpcCallRecord& call) {
   Log::info("access", {{"method", "POST"},
@@ -92,9 +102,10 @@ struct ModelServer::Rep {
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
         kserve(config.kserve_runtime ? std::make_shared<kserve_v1::RuntimeMetrics>() : nullptr),
         v2(engine.inference(),
-           {config.server_name, server_version(), [this] { return ready(); }, observed_options(),
+           {config.server_name, server_version(), [this] { return ready(); }, forwarding_options(),
             &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
-            config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body}) {}
+            config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body,
+            forwarding_of(config.forward_metadata)}) {}
 
   HttpOptions http_options() {
     const size_t inflated = config.http_inflated > 0 ? config.http_inflated : config.limits.inflated;
@@ -104,6 +115,11 @@ struct ModelServer::Rep {
   HttpOptions observed_options() {
     HttpOptions options = http_options();
     options.observer = kserve;
+    return options;
+  }
+  HttpOptions forwarding_options() {
+    HttpOptions options = observed_options();
+    options.forwarding = forwarding_of(config.forward_headers);
     return options;
   }
   bool ready() { return started && !stopping && (config.ready_without_models || engine.lifecycle().all_ready()); }

@@ -83,6 +83,10 @@ struct ServerConfig {
   /// What an HTTP request's compressed body may inflate to. 0: limits.inflated.
   size_t http_inflated = 0;
   wire::GrpcCompression grpc_compression = wire::GrpcCompression::kMirror;
+  /// Regular expressions: which headers of V2's requests, and which metadata of its calls, models get as parameters.
+  /// Empty: none.
+  std::string forward_headers;
+  std::string forward_metadata;
   AccessConfig access;
   /// What keys of shared memory that clients may register begin with; none: clients may register none.
   std::vector<std::string> shared_memory_keys;

@@ -37,13 +37,17 @@ struct Service::Rep {
                                                      extensions(options))),
         settings{std::make_shared<SharedRegions>(options.shared_memory_keys, options.shared_memory_bytes),
                  std::make_shared<LogSettings>(), options.tracer},
-        http(std::move(options.http)),
-        control(options.control) {}
+        http(options.http),
+        grpc(std::move(options.http)),
+        control(options.control) {
+    grpc.forwarding = std::move(options.grpc_forwarding);
+  }
 
   Inference& inference;
   std::shared_ptr<const ModelQueries> queries;
   Settings settings;
   HttpOptions http;
+  HttpOptions grpc;
   ModelControl* control;
 };
 
@@ -58,10 +62,10 @@ wire::HttpHandler Service::http() const {
 std::shared_ptr<const SharedRegions> Service::regions() const { return rep_->settings.regions; }
 
 void Service::add_to(wire::GrpcMethods& methods) const {
-  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference, rep_->http, rep_->settings.regions),
+  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference, rep_->grpc, rep_->settings.regions),
               wire::ApiGroup::kInference);
   methods.add(method_path("ModelStreamInfer"),
-              model_stream_infer_method(rep_->inference, rep_->http.offload, rep_->settings.regions),
+              model_stream_infer_method(rep_->inference, rep_->grpc, rep_->settings.regions),
               wire::ApiGroup::kInference);
   add_control_methods(methods, rep_->queries);
   add_shared_memory_methods(methods, rep_->settings.regions);

@@ -36,6 +36,8 @@ class Service {
     std::vector<std::string> shared_memory_keys = {};
     /// What one request may have read there.
     uint64_t shared_memory_bytes = uint64_t{16} << 30;
+    /// As the forwarding of `http`, of gRPC's metadata.
+    std::shared_ptr<const HeaderForwarding> grpc_forwarding = nullptr;
   };
 
   Service(Inference& inference, Options options);
