@@ -121,6 +121,7 @@ struct VersionStats::Rep {
   std::array<Cell, kScalingReasons> removed{};
   std::atomic<int64_t> planned_rows{0}, planned_delay_ns{0};
   std::atomic<double> planned_rate{0};
+  std::atomic<int64_t> load_ns{0};
 
   Part& here() { return parts[thread_slot() % kParts]; }
 
@@ -221,6 +222,8 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
           [](const Part& p) -> const Cell& { return p.padded; });
   out.push_back(registry.gauge_from("modelmill_instances", "Instances that a version has", labels,
                                     [self] { return static_cast<double>(std::max(0, self->instances.load())); }));
+  out.push_back(registry.gauge_from("nv_model_load_duration_secs", "Seconds that loading a version took", labels,
+                                    [self] { return static_cast<double>(self->load_ns.load()) / 1e9; }));
   for (const ScalingChange& change : kScalingChanges) {
     MetricLabels more = with("direction", change.up ? "up" : "down");
     more.emplace_back("reason", scaling_reason_name(change.reason));
@@ -286,6 +289,9 @@ SignatureStats& VersionStats::signature(const std::string& name) {
   }
   return *stats;
 }
+
+void VersionStats::loaded_in(Duration time) { rep_->load_ns = to_ns(time); }
+Duration VersionStats::load_time() const { return std::chrono::nanoseconds(rep_->load_ns.load()); }
 
 void VersionStats::request_queued() { add(rep_->here().queued, 1); }
 void VersionStats::requests_dequeued(uint64_t n) { rep_->here().dequeued.fetch_add(n, std::memory_order_release); }

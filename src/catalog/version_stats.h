@@ -59,6 +59,10 @@ class VersionStats {
   /// The counters of one of several entry points, by its name; they are there from the first call on.
   SignatureStats& signature(const std::string& name);
 
+  /// What loading it took, its instances included.
+  void loaded_in(Duration time);
+  Duration load_time() const;  // 0: not known yet
+
   /// Of executed().
   ComputeTimes& compute_times() { return compute_times_; }
 

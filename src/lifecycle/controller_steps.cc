@@ -249,6 +249,7 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
     Log::info("model is served unbatched",
               {{"model", model.name}, {"version", number}, {"reason", definition.unbatched_reason}});
   if (record.serving) retire(model, number, std::move(record.serving), leaving, after);
+  loaded.version->stats().loaded_in(loaded.took);
   const InstanceLimits limits = loaded.version->instance_limits();
   record.limits = limits;
   if (limits.fixed()) record.limits.min = record.limits.max = static_cast<int>(loaded.instances);

@@ -119,6 +119,9 @@ EXPLAIN = """
     def handle(data, context):
         if data is None:
             return None
+        if context.get_request_header(0, "describe") == "True":
+            assert len(data) == 1
+            return [{"layers": 3, "asked by": context.get_request_header(0, "x-user")}]
         return [context.get_request_header(at, "explain") for at in range(len(data))]
 """
 
@@ -324,6 +327,18 @@ def test_streams(server):
 def test_explanations(server):
     assert ask(server, "explain", b"x")[0] == [b"False"]
     assert ask(server, "explain", b"x", explain=True)[0] == [b"True"]
+
+
+def test_descriptions_of_their_own(server):
+    described = json.loads(server.request("GET", "/models/explain?customized=true", None, {"X-User": "ann"})[1])[0]
+    assert described["customizedMetadata"] == {"layers": 3, "asked by": "ann"} and described["modelName"] == "explain"
+    assert "customizedMetadata" not in server.get_json("/models/explain")[0]
+    assert server.get_json("/models/greet")[0]["responseTimeout"] == 50
+    # Only what is invoked is an inference.
+    status, body, _ = server.request("POST", "/models/echo/invoke", b"words", {"content-type": "application/x-words"})
+    assert (status, json.loads(body)) == (200, ["one", "two"])
+    status, body, _ = server.request("POST", "/invocations?model_name=echo", b"words", {"content-type": "application/x-words"})
+    assert (status, json.loads(body)) == (200, ["one", "two"])
 
 
 def test_async_handlers_have_one_loop(server):

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -39,15 +40,18 @@ class TorchMetrics {
   };
   Series& series(const std::string& model, std::string_view version) MM_REQUIRES(mutex_);
   void look_at_machine();
+  void look_at_workers(const ModelTable& table) MM_REQUIRES(mutex_);
 
   const std::string host_;
   MetricRegistry registry_;
   std::array<std::shared_ptr<Counter>, 3> replies_;  // 2XX, 4XX, 5XX
   std::shared_ptr<Gauge> queue_time_;
+  std::shared_ptr<Gauge> worker_thread_time_;
   std::array<std::shared_ptr<Gauge>, 7> machine_;
   Mutex mutex_;
   std::pair<uint64_t, uint64_t> processor_ MM_GUARDED_BY(mutex_);  // busy and all, when it was looked at last
   std::map<std::string, std::map<std::string, Series, std::less<>>> models_ MM_GUARDED_BY(mutex_);  // by version
+  std::vector<std::shared_ptr<Gauge>> worker_load_times_ MM_GUARDED_BY(mutex_);
 };
 
 }  // namespace modelmill::torchserve

@@ -220,6 +220,7 @@ class TorchServe(Flavour):
     def execute(self, batch, serving):
         inputs, batch.inputs = batch.inputs, ()
         calls = {False: [], True: []}  # by whether they explain
+        alone = []  # a handler describes itself once in a call
         for number, arrays in enumerate(inputs):
             parameters = batch.info[number].get("parameters", {})
             try:
@@ -227,9 +228,12 @@ class TorchServe(Flavour):
             except Exception as error:
                 serving.fail(batch, number, error)
                 continue
-            calls[rows_.explains(parameters)].append((number, rows))
+            if rows_.describes(parameters):
+                alone.append([(number, rows)])
+            else:
+                calls[rows_.explains(parameters)].append((number, rows))
         inputs = None
-        for requests in filter(None, calls.values()):
+        for requests in filter(None, [*calls.values(), *alone]):
             _Call(self, batch, serving, requests).run()
 
 

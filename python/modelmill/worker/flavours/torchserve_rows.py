@@ -92,6 +92,12 @@ def explains(parameters):
     return parameters.get("explain") in (True, "true", "True")
 
 
+def describes(parameters):
+    """Whether the handler is asked what it says of its model, as TorchServe asks it."""
+    # Headers are read for each request once more than need be only where that may be.
+    return '"describe"' in (parameters.get("headers") or "") and headers_of(parameters).get("describe") == "True"
+
+
 def encode(value):
     """(bytes, Content-Type) of what a handler has returned for a request."""
     if isinstance(value, (bytes, bytearray, memoryview)):
