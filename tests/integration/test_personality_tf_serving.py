@@ -1,6 +1,7 @@
 """modelmill as tensorflow_model_server: every flag from the table in the docs, ports, metrics, TLS and exit codes."""
 
 import json
+import re
 import shutil
 
 import grpc
@@ -82,7 +83,11 @@ def test_every_flag_of_tensorflow_serving(serve, tf_place, rows):
 def test_ports_of_tensorflow_serving(serve, tf_place):
     started = TfServer(serve, tf_place, "--tensorflow_session_parallelism=1", "--monitoring_config_file=monitoring.config")
     started.predict()
-    assert ":tensorflow:serving:request_count" in status(started.url, "/own/metrics")[1]
+    page = status(started.url, "/own/metrics")[1]
+    assert ":tensorflow:serving:request_count" in page
+    assert ':tensorflow:serving:runtime_latency_count{model_name="half",API="Predict",runtime="onnxruntime"} 1' in page
+    # Warming up is running too.
+    assert float(re.search(r"^:tensorflow:core:graph_runs (.*)$", page, re.MULTILINE)[1]) >= 1
     assert status(started.url, "/monitoring/prometheus/metrics")[0] == status(started.url, "/")[0] == 404
     with grpc.insecure_channel(f"127.0.0.1:{started.port}") as channel:
         assert is_serving(channel)

@@ -83,6 +83,7 @@ constexpr Operation kOperations[] = {
     {kOpenAi, "post", "/openai/v1/embeddings", "Vectors of texts", kJson},
 
     {kCloud, "post", "/invocations", "Inference, as the body's form says", kAny, kAny},
+    {kCloud, "post", "/models/{model}/invoke", "The same of a model that the path names", kAny, kAny},
     {kCloud, "get", "/health", "Whether every model is served", kNone, kText},
     {kCloud, "get", "/version", "The server's version", kNone, kText},
 
