@@ -18,8 +18,8 @@ namespace modelmill {
 class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<HttpInferCall> {
  public:
   /// `inference` must outlive the exchange.
-  HttpInferCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
-      : inference_(inference), exchange_(std::move(exchange)), model_(std::move(model)) {}
+  HttpInferCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model);
+  ~HttpInferCall() override;
 
   /// Has the version that was found infer; an error in its place is answered before anything about the body. `routed`:
   /// the way that led to it, if any. Loop thread, once.
@@ -65,7 +65,12 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   const std::string& encoding() const { return encoding_; }
 
  private:
+  class Limit;
+
   void abandon();
+  void set_limit(Duration time);
+  void time_is_over();
+  void send(wire::HttpReply reply);
   void read(std::optional<Result<Bytes>> body, const InflateLimit& limit);
   void submit(Status status);
   void answer();
@@ -82,6 +87,8 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   std::shared_ptr<const HeaderForwarding> forwarding_;  // null: models get no headers
   RoutedRequestPtr routed_;
   CancelToken cancel_;
+  std::unique_ptr<Limit> limit_;  // null: it may take as long as it takes
+  bool late_ = false;             // its client was told that it took too long
   VersionPin pin_;           // until it is read
   InferRequestPtr request_;  // until it is submitted
   int responses_ = 0;

@@ -94,7 +94,8 @@ void ControllerCore::serve_listed_now(std::shared_ptr<const TfServingConfig> lis
   const Bringing bringing(*this, {}, false);
   const auto before = this->sources();
   const auto sources = std::make_shared<const ModelSources>(
-      ModelSources{{}, {}, {}, before->batching_parameters_file, std::move(list), before->trusted});
+      ModelSources{
+      {}, {}, {}, before->batching_parameters_file, std::move(list), before->trusted, {}, before->own_batching});
   auto seen = seen_of(*sources, bringing.cancelled);
   if (bringing.cancelled) return done(cancelled("the list of models is not taken: the server is stopping"));
   if (!seen.ok()) return done(seen.status().with_context("nothing is changed"));

@@ -187,7 +187,9 @@ struct ModelServer::Rep {
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     const auto observers = std::make_shared<tfserving::Observers>(record_files);
     if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
-    tfserving::add_to(router, engine.inference(), observed_options(), observers,
+    HttpOptions tf_options = observed_options();
+    tf_options.timeout = config.tf_rest_timeout;
+    tfserving::add_to(router, engine.inference(), tf_options, observers,
                       kserve ? tfserving::Dialects::kKserveV1 : tfserving::Dialects::kBoth);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     add_graphs(observers);

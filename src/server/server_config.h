@@ -36,6 +36,7 @@ struct ServerConfig {
   std::string model_config_name;
   std::string model_config_file;
   std::string batching_parameters_file;
+  bool own_batching = false;
 
   /// What models have as parameters, by name, unless their files say another thing.
   std::map<std::string, std::string> model_parameters;
@@ -48,6 +49,8 @@ struct ServerConfig {
   /// What models' configurations leave out is found out; else a model whose configuration lacks something fails.
   bool auto_complete_config = true;
 
+  /// What an inference over TensorFlow Serving's REST may take; 0: as long as its client waits.
+  std::chrono::milliseconds tf_rest_timeout{0};
   /// Where TensorFlow Serving's metrics are; empty: at its usual path. Its first segment is no dialect's.
   std::string tf_metrics_path;
   /// The page of metrics begins with TorchServe's.

@@ -109,6 +109,27 @@ def test_a_model_config_file_and_a_socket(serve, tf_place, tmp_path):
         assert is_serving(channel)
 
 
+def test_models_say_how_they_are_batched(serve, tf_place):
+    own = tf_place / "own/half/1"
+    models.save(models.mlp((4, 8, 3)), own / "model.onnx")
+    (own / "batching_params.pbtxt").write_text("max_batch_size { value: 3 } batch_timeout_micros { value: 1000 }")
+    here = ["--model_name=half", "--model_base_path=own/half", "--enable_batching", "--batching_parameters_file=batching.config"]
+
+    def largest(*flags):
+        started = TfServer(serve, tf_place, *here, *flags, base=False)
+        return json.loads(status(started.url, "/v2/models/half/config")[1])["max_batch_size"]
+
+    assert largest() == 4
+    assert largest("--enable_per_model_batching_parameters") == 3
+
+
+def test_parameters_of_sessions(serve, tf_place):
+    started = TfServer(serve, tf_place, "--saved_model_tags=serve,gpu", "--tensorflow_inter_op_parallelism=2")
+    said = json.loads(status(started.url, "/v2/models/half/config")[1])["parameters"]
+    assert said["TF_GRAPH_TAG"]["string_value"] == "serve,gpu" and said["TF_NUM_INTER_THREADS"]["string_value"] == "2"
+    started.predict()
+
+
 def test_new_versions_are_taken(serve, tf_place):
     started = TfServer(serve, tf_place)
     models.save(models.mlp((4, 8, 3)), tf_place / "models/half/2/model.onnx")
