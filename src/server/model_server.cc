@@ -37,6 +37,7 @@
 #include "server/certificate_keeper.h"
 #include "server/ebb_watch.h"
 #include "server/engine.h"
+#include "server/gpu_metrics.h"
 #include "server/host_info.h"
 #include "server/malloc_tuning.h"
 #include "server/process_metrics.h"
@@ -237,6 +238,7 @@ struct ModelServer::Rep {
     health_watches = wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
     wire::add_reflection_service(grpc);
     add_process_metrics(engine.metrics());
+    add_gpu_metrics(engine.metrics());
   }
 
   void add_graphs(const std::shared_ptr<tfserving::Observers>& observers) {

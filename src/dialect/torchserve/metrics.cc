@@ -52,7 +52,8 @@ std::pair<double, double> memory() {
 
 }  // namespace
 
-TorchMetrics::TorchMetrics() : host_(host_name()) {
+TorchMetrics::TorchMetrics(std::function<std::vector<GpuReading>()> read_gpus)
+    : read_gpus_(std::move(read_gpus)), host_(host_name()) {
   const MetricLabels host{{"Level", "Host"}, {"Hostname", host_}};
   constexpr std::array<const char*, 3> kReplies = {"Requests2XX", "Requests4XX", "Requests5XX"};
   for (size_t i = 0; i < kReplies.size(); ++i)
@@ -134,6 +135,23 @@ void TorchMetrics::look_at_machine() {
   machine_[kDiskShare]->set(percent(used, used + free));
 }
 
+void TorchMetrics::look_at_gpus(const std::vector<GpuReading>& readings) {
+  gpus_.clear();
+  for (const GpuReading& reading : readings) {
+    const auto set = [&](const char* name, const char* help, double value) {
+      const MetricLabels labels{{"Level", "Host"}, {"DeviceId", std::to_string(reading.index)}, {"Hostname", host_}};
+      auto gauge = registry_.gauge(name, help, labels);
+      gauge->set(value);
+      gpus_.push_back(std::move(gauge));
+    };
+    if (reading.utilization) set("GPUUtilization", "Percent of the GPU's time.", 100 * *reading.utilization);
+    if (!reading.memory_total || !reading.memory_used) continue;
+    const auto used = static_cast<double>(*reading.memory_used);
+    set("GPUMemoryUsed", "Megabytes.", used / kMebi);
+    set("GPUMemoryUtilization", "Percent.", percent(used, static_cast<double>(*reading.memory_total)));
+  }
+}
+
 void TorchMetrics::look_at_workers(const ModelTable& table) {
   worker_load_times_.clear();
   for (const ModelEntry* const entry : table.entries()) {
@@ -155,11 +173,13 @@ void TorchMetrics::look_at_workers(const ModelTable& table) {
 
 std::string TorchMetrics::render(const Catalog& catalog) {
   look_at_machine();
+  const auto gpus = read_gpus_();
   const auto table = catalog.table();
   {
     const MutexLock lock(mutex_);
     std::erase_if(models_, [&](const auto& model) { return table->find(model.first) == nullptr; });
     look_at_workers(*table);
+    look_at_gpus(gpus);
   }
   return registry_.render();
 }

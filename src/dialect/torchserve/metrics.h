@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/mutex.h"
 #include "catalog/catalog.h"
 #include "request/infer_response.h"
+#include "runtime/gpu_watch.h"
 #include "runtime/metrics.h"
 
 namespace modelmill::torchserve {
@@ -21,7 +23,8 @@ namespace modelmill::torchserve {
 /// Thread-safe.
 class TorchMetrics {
  public:
-  TorchMetrics();
+  /// `read_gpus`: what the machine's GPUs do.
+  explicit TorchMetrics(std::function<std::vector<GpuReading>()> read_gpus = read_machine_gpus);
 
   /// A reply over HTTP.
   void replied(int status);
@@ -40,8 +43,10 @@ class TorchMetrics {
   };
   Series& series(const std::string& model, std::string_view version) MM_REQUIRES(mutex_);
   void look_at_machine();
+  void look_at_gpus(const std::vector<GpuReading>& readings) MM_REQUIRES(mutex_);
   void look_at_workers(const ModelTable& table) MM_REQUIRES(mutex_);
 
+  const std::function<std::vector<GpuReading>()> read_gpus_;
   const std::string host_;
   MetricRegistry registry_;
   std::array<std::shared_ptr<Counter>, 3> replies_;  // 2XX, 4XX, 5XX
@@ -52,6 +57,7 @@ class TorchMetrics {
   std::pair<uint64_t, uint64_t> processor_ MM_GUARDED_BY(mutex_);  // busy and all, when it was looked at last
   std::map<std::string, std::map<std::string, Series, std::less<>>> models_ MM_GUARDED_BY(mutex_);  // by version
   std::vector<std::shared_ptr<Gauge>> worker_load_times_ MM_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<Gauge>> gpus_ MM_GUARDED_BY(mutex_);
 };
 
 }  // namespace modelmill::torchserve
