@@ -62,7 +62,8 @@ void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
   app.add_option_function<std::string>(
          "--forward-headers",
          [&config](const std::string& pattern) { config.forward_headers = config.forward_metadata = pattern; },
-         "Give models the headers of V2 requests, and metadata over gRPC, whose names match this regular expression, as "
+         "Give models the headers of V2 requests, and metadata over gRPC, whose names match this regular expression, "
+         "as "
          "parameters")
       ->type_name("PATTERN")
       ->group(kGroup);

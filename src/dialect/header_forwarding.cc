@@ -10,8 +10,9 @@ namespace {
 constexpr size_t kLongestForwarded = 256;
 
 /// What a request's parameters of these names mean already.
-constexpr std::array<std::string_view, 8> kTaken{"sequence_id", "sequence_start", "sequence_end",       "priority",
-                                                 "timeout",     "headers",        "binary_data_output", "signature_name"};
+constexpr std::array<std::string_view, 8> kTaken{"sequence_id",        "sequence_start", "sequence_end",
+                                                 "priority",           "timeout",        "headers",
+                                                 "binary_data_output", "signature_name"};
 
 bool is_taken(std::string_view name) {
   return name.starts_with("triton_") || std::find(kTaken.begin(), kTaken.end(), name) != kTaken.end();

@@ -47,9 +47,7 @@ TEST(HeaderForwarding, PatternsThatAreNone) {
   EXPECT_NE(forwarded("x-(", {})[""].find("'x-(' is no regular expression"), std::string::npos);
 }
 
-TEST(HeaderForwarding, LongNamesAreLeftOut) {
-  EXPECT_EQ(forwarded("x", {{std::string(300, 'x'), "1"}}), Forwarded{});
-}
+TEST(HeaderForwarding, LongNamesAreLeftOut) { EXPECT_EQ(forwarded("x", {{std::string(300, 'x'), "1"}}), Forwarded{}); }
 
 }  // namespace
 }  // namespace modelmill

@@ -89,8 +89,8 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   CancelToken cancel_;
   std::unique_ptr<Limit> limit_;  // null: it may take as long as it takes
   bool late_ = false;             // its client was told that it took too long
-  VersionPin pin_;           // until it is read
-  InferRequestPtr request_;  // until it is submitted
+  VersionPin pin_;                // until it is read
+  InferRequestPtr request_;       // until it is submitted
   int responses_ = 0;
   InferResponse response_;
 };

@@ -165,8 +165,8 @@ ModelLayer to_layer(const tf_serving::BatchingParameters& parameters) {
   auto* batching = layer.config.mutable_dynamic_batching();
   batching->set_max_queue_delay_microseconds(static_cast<uint64_t>(parameters.batch_timeout_micros().value()));
   if (parameters.has_max_enqueued_batches())
-    batching->mutable_default_queue_policy()->set_max_queue_size(
-        static_cast<uint32_t>(std::min(parameters.max_enqueued_batches().value() * parameters.max_batch_size().value(), kMostOfField)));
+    batching->mutable_default_queue_policy()->set_max_queue_size(static_cast<uint32_t>(
+        std::min(parameters.max_enqueued_batches().value() * parameters.max_batch_size().value(), kMostOfField)));
   if (parameters.has_num_batch_threads()) {
     const int threads = static_cast<int>(parameters.num_batch_threads().value());
     layer.config.add_instance_group()->set_count(threads);

@@ -49,8 +49,8 @@ std::optional<double> thousandths(const std::optional<Value>& value) {
 
 GpuWatch::GpuWatch(const Library& library) : library_(library) {
   unsigned count = 0;
-  if (library_.init == nullptr || library_.count == nullptr || library_.device == nullptr ||
-      library_.uuid == nullptr || library_.init() != 0 || library_.count(&count) != 0)
+  if (library_.init == nullptr || library_.count == nullptr || library_.device == nullptr || library_.uuid == nullptr ||
+      library_.init() != 0 || library_.count(&count) != 0)
     return;
   for (unsigned i = 0; i < count; ++i) {
     void* handle = nullptr;

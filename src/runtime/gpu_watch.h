@@ -9,8 +9,8 @@ namespace modelmill {
 
 /// What a GPU of the machine does; nullopt where its driver doesn't tell.
 struct GpuReading {
-  unsigned index = 0;  // the driver's
-  std::string uuid;    // "GPU-..."
+  unsigned index = 0;                 // the driver's
+  std::string uuid;                   // "GPU-..."
   std::optional<double> utilization;  // of its time, from 0 to 1
   std::optional<uint64_t> memory_total, memory_used;
   std::optional<double> power_watts, power_limit_watts;
@@ -20,7 +20,8 @@ struct GpuReading {
 /// NVIDIA's management library, which tells of GPUs whatever uses them. Thread-safe, as the library is.
 class GpuWatch {
  public:
-  /// Its functions, by which alone it is spoken to; those that are null have nothing to tell. Each returns 0, or an error.
+  /// Its functions, by which alone it is spoken to; those that are null have nothing to tell. Each returns 0, or an
+  /// error.
   struct Library {
     struct Utilization {
       unsigned gpu, memory;  // percent
@@ -34,9 +35,9 @@ class GpuWatch {
     int (*uuid)(void*, char*, unsigned) = nullptr;
     int (*utilization)(void*, Utilization*) = nullptr;
     int (*memory)(void*, Memory*) = nullptr;
-    int (*power)(void*, unsigned*) = nullptr;               // milliwatts
-    int (*power_limit)(void*, unsigned*) = nullptr;         // likewise
-    int (*energy)(void*, unsigned long long*) = nullptr;    // millijoules
+    int (*power)(void*, unsigned*) = nullptr;             // milliwatts
+    int (*power_limit)(void*, unsigned*) = nullptr;       // likewise
+    int (*energy)(void*, unsigned long long*) = nullptr;  // millijoules
   };
 
   /// Watches the GPUs that the library knows; none where it can't.
@@ -55,7 +56,8 @@ class GpuWatch {
   std::vector<Device> devices_;
 };
 
-/// The machine's, by the library that comes with the driver, which is opened when this is called first; none without it.
+/// The machine's, by the library that comes with the driver, which is opened when this is called first; none without
+/// it.
 std::vector<GpuReading> read_machine_gpus();
 
 }  // namespace modelmill

@@ -36,8 +36,8 @@ struct GpuSeries {
       set(gpu.power_limit, "nv_gpu_power_limit", "GPU power management limit in watts", reading.power_limit_watts);
       if (!reading.energy_joules) continue;
       if (!gpu.energy) {
-        gpu.energy = registry.counter("nv_energy_consumption", "GPU energy consumption in joules since the first look",
-                                      labels);
+        gpu.energy =
+            registry.counter("nv_energy_consumption", "GPU energy consumption in joules since the first look", labels);
         gpu.energy_before = *reading.energy_joules;
       }
       const double more = *reading.energy_joules - std::exchange(gpu.energy_before, *reading.energy_joules);

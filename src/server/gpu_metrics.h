@@ -8,8 +8,8 @@
 
 namespace modelmill {
 
-/// Adds to `registry` what is read of the machine's GPUs at each rendering, as Triton's nv_gpu_* series; their memory is
-/// told by who puts models there.
+/// Adds to `registry` what is read of the machine's GPUs at each rendering, as Triton's nv_gpu_* series; their memory
+/// is told by who puts models there.
 void add_gpu_metrics(MetricRegistry& registry, std::function<std::vector<GpuReading>()> read = read_machine_gpus);
 
 }  // namespace modelmill

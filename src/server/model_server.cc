@@ -102,11 +102,10 @@ struct ModelServer::Rep {
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
         kserve(config.kserve_runtime ? std::make_shared<kserve_v1::RuntimeMetrics>() : nullptr),
-        v2(engine.inference(),
-           {config.server_name, server_version(), [this] { return ready(); }, forwarding_options(),
-            &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
-            config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body,
-            forwarding_of(config.forward_metadata)}) {}
+        v2(engine.inference(), {config.server_name, server_version(), [this] { return ready(); }, forwarding_options(),
+                                &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
+                                config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body,
+                                CudaDriver::of_machine, forwarding_of(config.forward_metadata)}) {}
 
   HttpOptions http_options() {
     const size_t inflated = config.http_inflated > 0 ? config.http_inflated : config.limits.inflated;

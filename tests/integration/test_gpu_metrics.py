@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import models
 import servers
 
 SOURCE = pathlib.Path(__file__).with_name("fake_nvml.c")
@@ -18,6 +19,11 @@ def driver(tmp_path):
     compiler = [os.environ.get("CC", "cc"), "-std=gnu99", "-Wall", "-Werror", "-shared", "-fPIC"]
     subprocess.run([*compiler, str(SOURCE), "-o", str(tmp_path / "libnvidia-ml.so.1")], check=True, timeout=60)
     return {"LD_LIBRARY_PATH": f"{tmp_path}:{os.environ.get('LD_LIBRARY_PATH', '')}"}
+
+
+@pytest.fixture
+def mlp(tmp_path):
+    return models.save(models.mlp((4, 8, 3)), tmp_path / "mlp.onnx")
 
 
 def samples(server, path):

@@ -4,8 +4,8 @@
 
 #include "dialect/admin/explain.h"
 #include "dialect/http_compression.h"
-#include "dialect/metric_names.h"
 #include "dialect/method_check.h"
+#include "dialect/metric_names.h"
 
 namespace modelmill::admin {
 namespace {

@@ -19,9 +19,10 @@ namespace {
 constexpr const char* kServiceName = "inference.GRPCInferenceService";
 
 /// The protocol extensions that work here, and no others: clients decide by this list what to try.
-std::vector<std::string> extensions(const Service::Options& options) {
+std::vector<std::string> extensions(const Service::Options& options, const SharedRegions& regions) {
   std::vector<std::string> names = {"classification", "model_repository", "schedule_policy", "model_configuration"};
-  if (!options.shared_memory_keys.empty()) names.emplace_back("system_shared_memory");
+  if (regions.on()) names.emplace_back("system_shared_memory");
+  if (regions.cuda_on()) names.emplace_back("cuda_shared_memory");
   names.insert(names.end(), {"binary_tensor_data", "parameters", "statistics"});
   if (options.tracer != nullptr) names.emplace_back("trace");
   names.insert(names.end(), {"logging", "generate"});
@@ -33,10 +34,10 @@ std::vector<std::string> extensions(const Service::Options& options) {
 struct Service::Rep {
   Rep(Inference& i, Options options)
       : inference(i),
-        queries(std::make_shared<const ModelQueries>(i, options.server_name, options.server_version, options.ready,
-                                                     extensions(options))),
-        settings{std::make_shared<SharedRegions>(options.shared_memory_keys, options.shared_memory_bytes),
+        settings{std::make_shared<SharedRegions>(options.shared_memory_keys, options.shared_memory_bytes, options.cuda),
                  std::make_shared<LogSettings>(), options.tracer},
+        queries(std::make_shared<const ModelQueries>(i, options.server_name, options.server_version, options.ready,
+                                                     extensions(options, *settings.regions))),
         http(options.http),
         grpc(std::move(options.http)),
         control(options.control) {
@@ -44,8 +45,8 @@ struct Service::Rep {
   }
 
   Inference& inference;
-  std::shared_ptr<const ModelQueries> queries;
   Settings settings;
+  std::shared_ptr<const ModelQueries> queries;
   HttpOptions http;
   HttpOptions grpc;
   ModelControl* control;

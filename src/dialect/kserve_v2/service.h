@@ -9,6 +9,7 @@
 
 #include "catalog/model_control.h"
 #include "dialect/http_options.h"
+#include "runtime/cuda_memory.h"
 #include "serve/inference.h"
 #include "wire/grpc.h"
 #include "wire/http.h"
@@ -36,6 +37,8 @@ class Service {
     std::vector<std::string> shared_memory_keys = {};
     /// What one request may have read there.
     uint64_t shared_memory_bytes = uint64_t{16} << 30;
+    /// The driver of the GPUs whose memory clients may register, where they may name every key.
+    std::function<Result<std::shared_ptr<CudaDriver>>()> cuda = CudaDriver::of_machine;
     /// As the forwarding of `http`, of gRPC's metadata.
     std::shared_ptr<const HeaderForwarding> grpc_forwarding = nullptr;
   };

@@ -53,7 +53,7 @@ class PredictCall final : public GrpcInferCall {
   std::string signature_;
   int64_t version_ = 0;
   std::string runtime_;
-  RequestTimes times_;  // of the answer
+  RequestTimes times_;                     // of the answer
   std::unique_ptr<LoggedRequest> logged_;  // null: it is not
   boost::container::small_vector<RequestedOutput, 2> requested_;
 };

@@ -226,7 +226,8 @@ TEST_F(TfServing, AnInferenceMayTakeSoLong) {
   catalog_.add(testing::simple_description("slow"),
                [&kept](InferRequestPtr request) { kept.set_value(std::move(request)); });
   const auto ask = [&](const char* path) {
-    return testing::ask(thread_, limited.handler(), testing::http_request("POST", path, R"({"instances":[[1,2,3,4]]})"));
+    return testing::ask(thread_, limited.handler(),
+                        testing::http_request("POST", path, R"({"instances":[[1,2,3,4]]})"));
   };
   const auto reply = ask("/v1/models/slow:predict");
   EXPECT_EQ(reply.status, 504);

@@ -32,9 +32,8 @@ double in_microseconds(Duration time) { return static_cast<double>(to_ns(time)) 
 
 ServingMetrics::ServingMetrics()
     : graph_runs_(registry_.counter(":tensorflow:core:graph_runs", "Executions of all models.", {})),
-      graph_run_time_(
-          registry_.counter(":tensorflow:core:graph_run_time_usecs", "Microseconds of executions of all models.", {})) {
-}
+      graph_run_time_(registry_.counter(":tensorflow:core:graph_run_time_usecs",
+                                        "Microseconds of executions of all models.", {})) {}
 
 void ServingMetrics::answered(const std::string& model, std::string_view api, std::string_view entrypoint,
                               const Status& status, Duration time) {
@@ -78,11 +77,10 @@ void ServingMetrics::had_examples(const std::string& model, size_t count) {
   const MutexLock lock(mutex_);
   Model& series = models_[model];
   if (!series.examples) {
-    series.example_counts =
-        registry_.histogram(":tensorflow:serving:request_example_counts", "Examples of a request.", {{"model", model}},
-                            example_bounds());
-    series.examples =
-        registry_.counter(":tensorflow:serving:request_example_count_total", "Examples, all together.", {{"model", model}});
+    series.example_counts = registry_.histogram(":tensorflow:serving:request_example_counts", "Examples of a request.",
+                                                {{"model", model}}, example_bounds());
+    series.examples = registry_.counter(":tensorflow:serving:request_example_count_total", "Examples, all together.",
+                                        {{"model", model}});
   }
   series.example_counts->observe(static_cast<double>(count));
   series.examples->add(static_cast<double>(count));

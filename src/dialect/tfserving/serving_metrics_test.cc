@@ -9,9 +9,9 @@
 namespace modelmill::tfserving {
 namespace {
 
+using std::chrono::microseconds;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using std::chrono::microseconds;
 
 RequestTimes times_of(microseconds ran) {
   RequestTimes times;

@@ -59,8 +59,8 @@ TorchMetrics::TorchMetrics(std::function<std::vector<GpuReading>()> read_gpus)
   for (size_t i = 0; i < kReplies.size(); ++i)
     replies_[i] = registry_.counter(kReplies[i], "Replies over HTTP by the class of their status.", host);
   queue_time_ = registry_.gauge("QueueTime", "Milliseconds that the last request waited.", host);
-  worker_thread_time_ = registry_.gauge(
-      "WorkerThreadTime", "Milliseconds of the last inference in which it neither waited nor ran.", host);
+  worker_thread_time_ = registry_.gauge("WorkerThreadTime",
+                                        "Milliseconds of the last inference in which it neither waited nor ran.", host);
   constexpr std::array<std::pair<const char*, const char*>, 7> kMachine = {
       {{"CPUUtilization", "Percent of the processors' time that was busy since the last look."},
        {"MemoryUsed", "Megabytes."},

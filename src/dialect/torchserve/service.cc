@@ -188,8 +188,8 @@ void Service::Rep::describe(const Exchange& exchange, const std::vector<std::str
   exchange->on_abandoned([cancel] { cancel->cancel(CancelToken::Reason::kClientGone); });
   const auto done = [self = shared_from_this(), exchange](const Management::Outcome& outcome) {
     exchange->loop().post([self, exchange, outcome] {
-      self->reply(exchange, outcome.failure ? failure_reply(*outcome.failure)
-                                            : plain_reply(outcome.status, outcome.text));
+      self->reply(exchange,
+                  outcome.failure ? failure_reply(*outcome.failure) : plain_reply(outcome.status, outcome.text));
     });
   };
   describe_customized(inference, *management, std::move(handler), asked, exchange->request().headers, cancel, done);

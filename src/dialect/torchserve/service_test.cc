@@ -279,9 +279,10 @@ TEST_F(TorchServe, ManagesByTheControlPlane) {
   catalog_.add(simple_description("m", 2));
   EXPECT_THAT(manage("POST", "/models?url=a.mar&model_name=n&batch_size=4&initial_workers=3"),
               HasSubstr("Model \\\"n\\\" Version: 2 registered with 3 initial workers"));
-  EXPECT_THAT(manage("POST", "/models?url=a.mar&initial_workers=1&synchronous=false&response_timeout=30&startup_timeout=0",
-                     202),
-              HasSubstr("Processing worker updates..."));
+  EXPECT_THAT(
+      manage("POST", "/models?url=a.mar&initial_workers=1&synchronous=false&response_timeout=30&startup_timeout=0",
+             202),
+      HasSubstr("Processing worker updates..."));
   EXPECT_THAT(manage("POST", "/models", 400), HasSubstr("Parameter url is required."));
   EXPECT_THAT(manage("PUT", "/models/m?min_worker=2&synchronous=true"), HasSubstr("Workers scaled to 2 for model: m"));
   EXPECT_THAT(manage("PUT", "/models/m/1?min_worker=2&max_worker=4", 202), HasSubstr("Processing"));
@@ -291,9 +292,10 @@ TEST_F(TorchServe, ManagesByTheControlPlane) {
   EXPECT_THAT(manage("DELETE", "/models/m/1"), HasSubstr("Model \\\"m\\\" unregistered"));
   EXPECT_THAT(manage("DELETE", "/models/two"), HasSubstr("Model \\\"two\\\" unregistered"));
   EXPECT_THAT(manage("PATCH", "/models/two", 405), HasSubstr("MethodNotAllowedException"));
-  EXPECT_THAT(control_.asked, ::testing::ElementsAre("add a.mar as n rows 4", "scale n 2: 3-3", "add a.mar as  rows -1 execution_timeout_s=30",
-                                                     "scale new 2: 1-1", "scale m 2: 2-2", "scale m 1: 2-4",
-                                                     "assign m 1", "withdraw m 1", "unload two"));
+  EXPECT_THAT(control_.asked,
+              ::testing::ElementsAre("add a.mar as n rows 4", "scale n 2: 3-3",
+                                     "add a.mar as  rows -1 execution_timeout_s=30", "scale new 2: 1-1",
+                                     "scale m 2: 2-2", "scale m 1: 2-4", "assign m 1", "withdraw m 1", "unload two"));
   control_.refusal = unavailable("not allowed");
   EXPECT_THAT(manage("POST", "/models?url=a.mar", 503), HasSubstr("ServiceUnavailableException"));
   control_.refusal = Status(Code::kPermissionDenied, "that URL is not allowed");
