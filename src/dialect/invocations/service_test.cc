@@ -120,15 +120,6 @@ TEST_F(Invocations, SageMakersHeaderNamesAModelOrItsArchive) {
               AllOf(HasSubstr("none"), HasSubstr("RESOURCE_DOES_NOT_EXIST")));
 }
 
-TEST_F(Invocations, TheQueryMayNameAModel) {
-  catalog_.add(testing::simple_description("m"));
-  catalog_.add(testing::simple_description("n"));
-  start("n");
-  EXPECT_EQ(joined(ask("POST", "/invocations?model_name=m", kRows).body), kAnswer);
-  EXPECT_EQ(ask("POST", "/invocations?model_name=none", kRows).status, 404);
-  EXPECT_EQ(ask("POST", "/invocations?model_name=none", kRows, {{"x-amzn-sagemaker-target-model", "m"}}).status, 200);
-}
-
 TEST_F(Invocations, ADefaultModelMayBeTold) {
   catalog_.add(testing::simple_description("m"));
   catalog_.add(saved_model());
