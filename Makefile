@@ -50,7 +50,7 @@ test-all: ## test, conformance, soak, the sanitizers, the fuzz targets and the w
 	@$(MAKE) tsan
 	@$(MAKE) fuzz
 
-conformance: ## other people's suites and clients: h2spec, gRPC's interoperability tests, grpc-js, gRPC C++
+conformance: ## other people's suites and clients, schemathesis, the Open Inference Protocol; writes docs/conformance.md
 	@tools/setup conformance
 	@$(call compile,release)
 	@cmake -DMODELMILL_CONFORMANCE=ON build/release >build/conformance.configure.log || \

@@ -20,6 +20,7 @@ swaps: what requests notice of version swaps: the same load, calls that arrive a
 many: 10,000 models that are known and not loaded, and memory over 1,000 loads and unloads, beside bare ONNX Runtime's.
 lookup: what it costs to find a model among 10 and among 10,000 (mm_catalog_bench).
 shared: tensors in shared memory against the same in the request.
+dialects: the same tensors as JSON in TensorFlow Serving's, TorchServe's and KServe's words, against the V2 protocol's.
 start: the time to the first answer, and sizes. copies: how often the server copies a tensor, counted. idle: the memory
 of 10,000 connections that do nothing.
 On demand only. json: 1 MB as JSON against Triton, which is installed for it. python: a function in Python that returns
@@ -46,6 +47,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import numpy as np  # noqa: E402
 
 import copies  # noqa: E402
+import dialects  # noqa: E402
 import disturbed  # noqa: E402
 import frameworks  # noqa: E402
 import idle  # noqa: E402
@@ -90,15 +92,17 @@ class Bench:
              "--allow-client-shm", "/"],
             folder / "modelmill.log",
         )
-        try:
-            self.echo = Process("grpc_echo", [self.build / "bench/grpc_echo"], folder / "echo.log")
-        except BaseException:
-            self.modelmill.stop()
-            raise
+        self.others = []
 
     def stop(self):
-        self.modelmill.stop()
-        self.echo.stop()
+        for server in (self.modelmill, *self.others):
+            server.stop()
+
+    @functools.cached_property
+    def echo(self):
+        server = Process("grpc_echo", [self.build / "bench/grpc_echo"], self.folder / "echo.log")
+        self.others.append(server)
+        return server
 
     def workload(self, name):
         return next(workload for workload in self.work if workload.name == name)
@@ -285,7 +289,7 @@ def measure_python(bench):
 SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "models": served_models.measure,
             "runtimes": runtimes.measure, "frameworks": frameworks.measure,
             "objective": objective.measure, "swaps": swaps.measure, "many": many.measure, "lookup": lookup.measure,
-            "shared": shared_memory.measure,
+            "shared": shared_memory.measure, "dialects": dialects.measure,
             "start": measure_start, "copies": measure_copies, "idle": measure_idle}
 ON_DEMAND = {"json": measure_json, "python": measure_python, "disturbed": disturbed.measure}
 

@@ -128,15 +128,33 @@ def make_workloads(folder):
     ]  # fmt: skip
 
 
-def make_repository(folder, workloads):
-    """Each model twice: as found, batched by default, and NAME_off with batching off; and the native identity."""
-    identity = folder / "identity"
-    (identity / "1").mkdir(parents=True)
-    (identity / "config.pbtxt").write_text(
-        'backend: "identity"\nmax_batch_size: 64\n'
-        'input [ { name: "x" data_type: TYPE_FP32 dims: [ -1 ] } ]\n'
-        'output [ { name: "y" data_type: TYPE_FP32 dims: [ -1 ] } ]\n'
+# The native identity by other names: (type, names of the inputs).
+IDENTITIES = {
+    "identity": ("TYPE_FP32", ("x",)),
+    "whole": ("TYPE_INT64", ("x",)),
+    "texts": ("TYPE_STRING", ("x",)),
+    "pair": ("TYPE_FP32", ("a", "b")),
+}
+
+
+def make_identity(folder, kind, inputs):
+    """Output `y` for input `x`, and `NAME_back` for others."""
+    tensors = "".join(
+        f'{side} [ {{ name: "{name}" data_type: {kind} dims: [ -1 ] }} ]\n'
+        for side, names in (
+            ("input", inputs),
+            ("output", ["y" if name == "x" else f"{name}_back" for name in inputs]),
+        )
+        for name in names
     )
+    (folder / "1").mkdir(parents=True)
+    (folder / "config.pbtxt").write_text(f'backend: "identity"\nmax_batch_size: 64\n{tensors}')
+
+
+def make_repository(folder, workloads):
+    """Each model twice: as found, batched by default, and NAME_off with batching off; and the native identities."""
+    for name, (kind, inputs) in IDENTITIES.items():
+        make_identity(folder / name, kind, inputs)
     for workload in workloads:
         for name, config in (
             (workload.name, None),

@@ -18,15 +18,32 @@ if(MODELMILL_SANITIZE)
   endif()
 endif()
 
-# mm_module(NAME [SMALL] [APART] [TESTS_APART] [DEPS modules or libraries...] [SOURCES extra...] [TEST_DEPS ...])
+# mm_grouped(TARGET SOURCES...)
+# Builds other than `dev` compile eight sources at a time as one (CMAKE_UNITY_BUILD), which takes a quarter of the time:
+# nearly all of it goes into headers. Which ones go together is computed from their text, so that a source means the same
+# as alone (cmake/group_sources.py); it is computed again when one of them has changed.
+function(mm_grouped target)
+  get_target_property(unity ${target} UNITY_BUILD)
+  if(NOT unity)
+    return()
+  endif()
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/group_sources.py ${ARGN})
+  execute_process(COMMAND ${PROJECT_SOURCE_DIR}/cmake/group_sources.py 8 ${ARGN}
+    OUTPUT_VARIABLE lines OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  string(REPLACE "\n" ";" lines "${lines}")
+  foreach(line IN LISTS lines)
+    string(REGEX MATCH "^([0-9]+) (.*)$" matched "${line}")
+    set_source_files_properties(${CMAKE_MATCH_2} PROPERTIES UNITY_GROUP ${CMAKE_MATCH_1})
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
+endfunction()
+
+# mm_module(NAME [SMALL] [DEPS modules or libraries...] [SOURCES extra...] [TEST_DEPS ...])
 # A static library mm_NAME of the folder's *.cc, and one test program mm_NAME_test of its *_test.cc.
 # SMALL: nothing of it is on a request's path, so what is shipped is compiled for size.
 # testing/ inside the folder holds header-only fakes.
-# Builds other than `dev` compile eight sources at a time as one (CMAKE_UNITY_BUILD), which takes a quarter of the time:
-# nearly all of it goes into headers. So names in a module's anonymous namespaces are unique in the module, but where it
-# is said that its sources or its tests are compiled APART.
 function(mm_module name)
-  cmake_parse_arguments(M "SMALL;APART;TESTS_APART" "" "DEPS;SOURCES;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(M "SMALL" "" "DEPS;SOURCES;TEST_DEPS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "(_test|_bench|_fuzz|_main)\\.cc$")
@@ -38,9 +55,7 @@ function(mm_module name)
       target_compile_options(mm_${name} PRIVATE $<$<CONFIG:Release>:-Os>)
     endif()
     mm_precompiled(mm_${name} plain)
-    if(M_APART)
-      set_target_properties(mm_${name} PROPERTIES UNITY_BUILD OFF)
-    endif()
+    mm_grouped(mm_${name} ${sources})
   else()
     add_library(mm_${name} INTERFACE)
     target_link_libraries(mm_${name} INTERFACE mm_options ${M_DEPS})
@@ -49,9 +64,7 @@ function(mm_module name)
     add_executable(mm_${name}_test ${tests})
     target_link_libraries(mm_${name}_test PRIVATE mm_${name} ${M_TEST_DEPS} GTest::gmock GTest::gtest_main)
     mm_precompiled(mm_${name}_test tests)
-    if(M_APART OR M_TESTS_APART)
-      set_target_properties(mm_${name}_test PROPERTIES UNITY_BUILD OFF)
-    endif()
+    mm_grouped(mm_${name}_test ${tests})
     add_test(NAME unit.${name} COMMAND mm_${name}_test)
     set_tests_properties(unit.${name} PROPERTIES TIMEOUT 300)
   endif()

@@ -5,11 +5,14 @@
 
 Each peer has a virtual environment of its own under build/peers, made when it is first asked for, and two workers or
 instances with one thread each in the runtime. The load is what the peer speaks best: gRPC for Triton, the V2 protocol's
-JSON for MLServer and TorchServe's own JSON, plain JSON for the others; modelmill is asked in the same protocol, or by
-/predict where that protocol is the peer's own. TorchServe needs a Java runtime.
+JSON for MLServer, TorchServe's own JSON, plain JSON for the others; modelmill is asked in the same protocol, or by
+/predict where that protocol is LitServe's or BentoML's own. modelmill has the MLP's file; as torchserve-handler it
+serves the archive that TorchServe has, and runs its handler. TorchServe needs a Java runtime. CPU is that of all of a
+server's processes.
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import pathlib
@@ -27,6 +30,7 @@ import load  # noqa: E402
 import run as bench_run  # noqa: E402
 import workloads  # noqa: E402
 from load import Level, Request  # noqa: E402
+from measure import verdict_at_least  # noqa: E402
 from processes import ROOT, START_SECONDS, Process, environment, free_port  # noqa: E402
 
 JSON = ("content-type: application/json",)
@@ -37,14 +41,16 @@ class Peer:
     """One peer: how it is installed and started, and the requests that it and modelmill are asked with."""
 
     name = ""
+    package = ""  # the folder of what is installed, where it is not the name
+    target = None  # so many times less CPU must modelmill take
     answers_alike = False  # all of the same length, without times and ids in them
 
     def __init__(self, folder, model):
         self.work = folder / self.name
         self.work.mkdir(parents=True)
         self.model = model
-        self.venv = ROOT / "build/peers" / self.name / "venv"
-        self.sources = FOLDER / self.name
+        self.venv = ROOT / "build/peers" / (self.package or self.name) / "venv"
+        self.sources = FOLDER / (self.package or self.name)
         self.port = free_port()
 
     def install(self):
@@ -95,6 +101,11 @@ class Peer:
 
     def request_to_modelmill(self):
         return self.plain("/predict/mlp")
+
+    @contextlib.contextmanager
+    def modelmill(self, bench):
+        """The one that is asked."""
+        yield bench.modelmill
 
 
 class LitServe(Peer):
@@ -181,7 +192,8 @@ class Triton(Peer):
 
 
 class TorchServe(Peer):
-    name = "torchserve"
+    name = package = "torchserve"
+    target = 10
     answers_alike = True
 
     def environment(self):
@@ -212,34 +224,58 @@ class TorchServe(Peer):
     def request(self):
         return self.plain("/predictions/mlp")
 
+    def request_to_modelmill(self):
+        return self.request()
 
-PEERS = {peer.name: peer for peer in (Triton, LitServe, BentoML, MLServer, TorchServe)}
+
+class TorchServeHandler(TorchServe):
+    """The handler in both of them."""
+
+    name = "torchserve-handler"
+    target = None
+
+    @contextlib.contextmanager
+    def modelmill(self, bench):
+        command = [bench.program, "serve", self.work / "store/mlp.mar", "--port", 0, "--io-threads", 2, "--python",
+                   self.venv / "bin/python"]  # fmt: skip
+        server = Process("modelmill", command, self.work / "modelmill.log", env=self.environment())
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
-def measure(options, bench, peer):
+PEERS = {peer.name: peer for peer in (Triton, LitServe, BentoML, MLServer, TorchServe, TorchServeHandler)}
+
+
+def measure(bench, peer):
     """Rows of the table: one for each level."""
     peer.install()
     server = peer.serve()
     try:
-        rows = []
-        for level in LEVELS:
-            measured = bench.interleaved({
-                "ours": bench_run.served(bench, bench.modelmill, peer.request_to_modelmill(), level),
-                "theirs": (bench_run.served if peer.answers_alike else unchecked)(bench, server, peer.request(), level),
-            })  # fmt: skip
-            ours, theirs = measured["ours"], measured["theirs"]
-            rows.append([
-                peer.name, str(level), f"{statistics.median(map(bench_run.cpu, ours)):.0f}",
-                f"{statistics.median(map(bench_run.cpu, theirs)):.0f}",
-                f"**{bench_run.ratio(theirs, ours, bench_run.cpu):.1f}**",
-                f"{statistics.median(map(bench_run.speed, ours)):,.0f}",
-                f"{statistics.median(map(bench_run.speed, theirs)):,.0f}",
-                f"{bench_run.ratio(ours, theirs, bench_run.speed):.1f}",
-            ])  # fmt: skip
-            bench_run.progress("peers", rows[-1])
-        return rows
+        with peer.modelmill(bench) as modelmill:
+            return [measure_level(bench, peer, modelmill, server, level) for level in LEVELS]
     finally:
         server.stop()
+
+
+def measure_level(bench, peer, modelmill, server, level):
+    measured = bench.interleaved({
+        "ours": bench_run.served(bench, modelmill, peer.request_to_modelmill(), level),
+        "theirs": (bench_run.served if peer.answers_alike else unchecked)(bench, server, peer.request(), level),
+    })  # fmt: skip
+    ours, theirs = measured["ours"], measured["theirs"]
+    value = bench_run.ratio(theirs, ours, bench_run.cpu)
+    row = [
+        peer.name, str(level), f"{statistics.median(map(bench_run.cpu, ours)):.0f}",
+        f"{statistics.median(map(bench_run.cpu, theirs)):.0f}", f"**{value:.1f}**",
+        verdict_at_least(value, peer.target),
+        f"{statistics.median(map(bench_run.speed, ours)):,.0f}",
+        f"{statistics.median(map(bench_run.speed, theirs)):,.0f}",
+        f"{bench_run.ratio(ours, theirs, bench_run.speed):.1f}",
+    ]  # fmt: skip
+    bench_run.progress("peers", row)
+    return row
 
 
 def unchecked(bench, server, request, level):
@@ -257,11 +293,9 @@ class Ours:
     def __init__(self, options, folder):
         self.options = options
         self.model = workloads.models.save(workloads.models.mlp(), folder / "mlp.onnx")
-        self.modelmill = Process(
-            "modelmill",
-            [pathlib.Path(options.build).resolve() / "modelmill", "serve", self.model, "--port", 0, "--io-threads", 2],
-            folder / "modelmill.log",
-        )
+        self.program = pathlib.Path(options.build).resolve() / "modelmill"
+        command = [self.program, "serve", self.model, "--port", 0, "--io-threads", 2]
+        self.modelmill = Process("modelmill", command, folder / "modelmill.log")
 
 
 def main():
@@ -280,13 +314,13 @@ def main():
         try:
             for peer in options.peers or PEERS:
                 try:
-                    rows += measure(options, bench, PEERS[peer](pathlib.Path(name), bench.model))
+                    rows += measure(bench, PEERS[peer](pathlib.Path(name), bench.model))
                 except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
                     failed.append(f"{peer}: {error}")
         finally:
             bench.modelmill.stop()
     table = bench_run.table(
-        ["peer", "connections x streams", "modelmill, CPU us", "peer, CPU us", "peer / modelmill", "modelmill, req/s",
+        ["peer", "connections x streams", "modelmill, CPU us", "peer, CPU us", "peer / modelmill", "target", "modelmill, req/s",
          "peer, req/s", "modelmill / peer"], rows,
     )  # fmt: skip
     commit = bench_run.command_output("git", "rev-parse", "--short=10", "HEAD")

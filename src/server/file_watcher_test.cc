@@ -12,9 +12,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class FileWatcherTest : public testing::Test {
+class FileWatcherTest : public ::testing::Test {
  protected:
-  FileWatcherTest() : folder_(fs::path(testing::TempDir()) / ("file_watcher_" + std::to_string(::getpid()))) {
+  FileWatcherTest() : folder_(fs::path(::testing::TempDir()) / ("file_watcher_" + std::to_string(::getpid()))) {
     fs::create_directories(folder_);
   }
   ~FileWatcherTest() override { fs::remove_all(folder_); }

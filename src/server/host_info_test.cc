@@ -18,11 +18,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 /// A machine made of files.
-class HostInfoTest : public testing::Test {
+class HostInfoTest : public ::testing::Test {
  protected:
   HostInfoTest() {
-    root_ = fs::path(testing::TempDir()) /
-            (std::string("host_info_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+    root_ = fs::path(::testing::TempDir()) /
+            (std::string("host_info_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(root_);
     paths_ = {(root_ / "proc").string(), (root_ / "cgroup").string(), (root_ / "dev").string()};
   }
@@ -130,7 +130,7 @@ TEST(ProcessMetrics, AreReadAtEachRendering) {
     EXPECT_THAT(text, HasSubstr("\n" + std::string(name) + " ")) << text;
   }
   EXPECT_THAT(text, HasSubstr("modelmill_build_info{version=\""));
-  EXPECT_THAT(text, testing::Not(HasSubstr("process_resident_memory_bytes 0\n")));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("process_resident_memory_bytes 0\n")));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 namespace modelmill {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(LogThrottle, LetsOneThroughAndCountsTheOthers) {
   LogThrottle throttle(std::chrono::seconds(10));
@@ -31,13 +31,13 @@ TEST(ProtobufLog, ManyBadNamesMakeOneLineOfTheLog) {
   ASSERT_NE(file, nullptr);
   Log::configure({LogLevel::kInfo, LogFormat::kText, fileno(file)});
   take_over_protobuf_log();
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   inference::ModelReadyRequest request;
   for (int i = 0; i < 100; ++i) {
     const std::string bad = std::string("\x0A\x01") + '\xFF';  // field 1, of one byte
     EXPECT_FALSE(request.ParseFromString(bad));
   }
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
   Log::configure({});
   std::rewind(file);
   std::string text(1 << 16, '\0');

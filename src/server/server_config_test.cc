@@ -86,7 +86,7 @@ TEST(DefaultIoThreads, IsOneACoreAndAtMostEight) {
 }
 
 TEST(BackendDirectories, PutsThoseGivenFirstAndLeavesOutMissingUsualOnes) {
-  const fs::path root = fs::path(testing::TempDir()) / "backend_directories";
+  const fs::path root = fs::path(::testing::TempDir()) / "backend_directories";
   fs::create_directories(root / "bin");
   fs::create_directories(root / "lib" / "modelmill");
   ServerConfig config;

@@ -44,7 +44,7 @@ TEST(SignalWatcherTest, ABrokenPipeIsAnErrorNotASignal) {
 }
 
 TEST(SignalWatcherDeathTest, TheSecondSignalEndsTheProcessAtOnce) {
-  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
   EXPECT_EXIT(
       {
         SignalWatcher watcher(Duration::zero());
@@ -53,7 +53,7 @@ TEST(SignalWatcherDeathTest, TheSecondSignalEndsTheProcessAtOnce) {
         ::kill(::getpid(), SIGINT);
         for (;;) ::pause();
       },
-      testing::ExitedWithCode(128 + SIGINT), "");
+      ::testing::ExitedWithCode(128 + SIGINT), "");
 }
 
 TEST(SignalWatcherTest, OneWishThatArrivesTwiceIsOne) {
@@ -69,14 +69,14 @@ TEST(SignalWatcherTest, OneWishThatArrivesTwiceIsOne) {
 }
 
 TEST(SignalWatcherDeathTest, TheLastResortEndsTheProcess) {
-  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
   EXPECT_EXIT(
       {
         SignalWatcher watcher;
         watcher.exit_at(Clock::now(), 7);
         for (;;) ::pause();
       },
-      testing::ExitedWithCode(7), "");
+      ::testing::ExitedWithCode(7), "");
 }
 
 TEST(SignalWatcherTest, TheDestructorCallsTheLastResortOff) {

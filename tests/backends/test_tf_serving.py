@@ -34,11 +34,13 @@ def results(tmp_path_factory):
         return json.loads(asked.stdout.splitlines()[-1])
 
 
+@pytest.mark.conformance("tensorflow-serving-api")
 @pytest.mark.parametrize("check", CHECKS)
 def test_tensorflow_servings_client(results, check):
     assert results[check] == "", results[check]
 
 
+@pytest.mark.conformance("tensorflow-serving-api")
 def test_the_request_log_is_tensorflow_servings(tmp_path):
     """Its own reader reads it, and a model is warmed up with it."""
     base, prefix = tmp_path / "base", tmp_path / "logs" / "times"

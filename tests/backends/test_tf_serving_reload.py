@@ -4,6 +4,8 @@ import json
 import pathlib
 import subprocess
 
+import pytest
+
 import models
 import servers
 from changing_models import predict, served_versions
@@ -34,6 +36,7 @@ def listing(*entries):
     return f"model_config_list {{ {' '.join(entries)} }}"
 
 
+@pytest.mark.conformance("tensorflow-serving-api")
 def test_the_list_takes_the_place_of_what_is_served(tmp_path):
     for name in ("a", "b"):
         for version in (1, 2):
@@ -63,6 +66,7 @@ def test_the_list_takes_the_place_of_what_is_served(tmp_path):
         assert predict(server, "a")[0] == 404
 
 
+@pytest.mark.conformance("tensorflow-serving-api")
 def test_lists_need_a_token_where_loading_does_and_name_no_code(tmp_path):
     models.save(models.scaled(1), tmp_path / "base/a/1/model.onnx")
     (tmp_path / "base/code/1").mkdir(parents=True)

@@ -15,6 +15,8 @@ import servers
 import storage
 from storage import MB
 
+pytestmark = pytest.mark.conformance("Azurite")
+
 PROGRAM = servers.ROOT / "build/azurite/node_modules/azurite/dist/src/blob/main.js"
 ACCOUNT, KEY = "millers", base64.b64encode(b"a key of this test").decode()
 VERSION = "2021-08-06"

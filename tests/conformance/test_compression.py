@@ -44,6 +44,7 @@ def method(channel, kind, name, response):
     )
 
 
+@pytest.mark.conformance("grpcio")
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
 def test_grpcio_unary(tap, messages, compression):
     request = messages["SimpleRequest"](response_size=RESPONSE)
@@ -60,6 +61,7 @@ def test_grpcio_unary(tap, messages, compression):
         assert tap.received > RESPONSE
 
 
+@pytest.mark.conformance("grpcio")
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
 def test_grpcio_client_streaming(tap, messages, compression):
     request = messages["StreamingInputCallRequest"]()
@@ -71,6 +73,7 @@ def test_grpcio_client_streaming(tap, messages, compression):
     assert tap.sent < MOST_WHEN_COMPRESSED
 
 
+@pytest.mark.conformance("grpcio")
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
 def test_grpcio_ping_pong(tap, messages, compression):
     request = messages["StreamingOutputCallRequest"]()
@@ -84,6 +87,7 @@ def test_grpcio_ping_pong(tap, messages, compression):
     assert tap.received < MOST_WHEN_COMPRESSED
 
 
+@pytest.mark.conformance("gRPC C++")
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
 @pytest.mark.parametrize(("case", "most_sent"), [
     ("unary", MOST_WHEN_COMPRESSED),

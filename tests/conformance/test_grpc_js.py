@@ -8,6 +8,8 @@ import pytest
 
 import servers
 
+pytestmark = pytest.mark.conformance("grpc-js")
+
 CLIENT = servers.ROOT / "tests/conformance/grpc_js/client.js"
 MODULES = servers.ROOT / "build/grpc-js/node_modules"
 

@@ -33,6 +33,7 @@ def run_client(port, case):
     )
 
 
+@pytest.mark.conformance("gRPC interop")
 @pytest.mark.parametrize("case", CASES)
 def test_case(interop_port, case):
     result = run_client(interop_port, case)

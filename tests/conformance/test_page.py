@@ -9,6 +9,8 @@ import pytest
 import models
 import servers
 
+pytestmark = pytest.mark.conformance("Node")
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):

@@ -5,6 +5,7 @@ import sys
 
 import httpx
 import numpy as np
+from grpc import RpcError, StatusCode
 from kserve import InferInput, InferRequest
 from kserve.inference_client import InferenceGRPCClient, InferenceRESTClient, RESTConfig
 
@@ -114,11 +115,44 @@ def check_v2_rest():
     assert rest(lambda client: client.is_model_ready(URL, "nobody"), "v2") is False
 
 
-def check_v2_grpc():
-    same(grpc(lambda client: client.infer(request())))
+def check_grpc_infer():
+    for binary in (False, True):
+        same(grpc(lambda client: client.infer(request(binary))))
+
+
+def check_grpc_several_on_one_client():
+    async def ask():
+        async with InferenceGRPCClient(GRPC) as client:
+            return await asyncio.gather(*(client.infer(request(i % 2 == 0)) for i in range(20)))
+
+    answers = asyncio.run(ask())
+    assert len(answers) == 20
+    for response in answers:
+        same(response)
+
+
+def check_grpc_health():
     assert grpc(lambda client: client.is_server_live()) is True
     assert grpc(lambda client: client.is_server_ready()) is True
     assert grpc(lambda client: client.is_model_ready("mlp")) is True
+
+
+def check_grpc_errors():
+    """Its own channel tries again by itself what is UNAVAILABLE, so these come at once."""
+    with_nobody = InferRequest(model_name="nobody", infer_inputs=request().inputs)
+    tensor = InferInput("x", [1, 3], "FP32")
+    tensor.set_data_from_numpy(ROWS[:1, :3], binary_data=False)
+    for call, code in (
+        (lambda client: client.is_model_ready("nobody"), StatusCode.NOT_FOUND),
+        (lambda client: client.infer(with_nobody), StatusCode.NOT_FOUND),
+        (lambda client: client.infer(InferRequest(model_name="mlp", infer_inputs=[tensor])), StatusCode.INVALID_ARGUMENT),
+    ):
+        try:
+            grpc(call)
+        except RpcError as error:
+            assert error.code() == code, error
+        else:
+            raise AssertionError("it succeeded")
 
 
 def check_graph():

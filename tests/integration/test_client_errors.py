@@ -7,6 +7,8 @@ import pytest
 
 from clients import ROW, SIMPLE, InferenceServerException, assert_error, value_at
 
+pytestmark = pytest.mark.conformance("tritonclient.{client}")
+
 
 def bad_requests():
     int_row = np.zeros((1, 16), np.int32)

@@ -26,6 +26,7 @@ def grpc(main_server):
     client.close()
 
 
+@pytest.mark.conformance("tritonclient.http")
 @pytest.mark.parametrize("dtype", [dtype for dtype in models.DTYPES if dtype not in ("FP16", "BF16")])
 @pytest.mark.parametrize("in_binary", [True, False])
 @pytest.mark.parametrize("out_binary", [True, False])
@@ -44,6 +45,7 @@ def test_http_json_and_binary(http, dtype, in_binary, out_binary):
     np.testing.assert_array_equal(echo, array)
 
 
+@pytest.mark.conformance("tritonclient.http")
 def test_http_mixed_json_and_binary(http):
     inputs = http.inputs({"INPUT0": SIMPLE["INPUT0"]}, binary=False) + http.inputs({"INPUT1": SIMPLE["INPUT1"]})
     for first_binary in (True, False):
@@ -53,6 +55,7 @@ def test_http_mixed_json_and_binary(http):
         np.testing.assert_array_equal(result.as_numpy("OUTPUT1"), SIMPLE["INPUT0"] - 3)
 
 
+@pytest.mark.conformance("tritonclient.http")
 def test_http_async_infer(http):
     pending = [
         (value, http.async_infer("versions", http.inputs({"x": np.full((1, 4), value, np.float32)})))
@@ -66,6 +69,7 @@ def sent_bytes(server):
     return of(scrape(server), "modelmill_wire_sent_bytes_total")
 
 
+@pytest.mark.conformance("tritonclient.http")
 @pytest.mark.parametrize("request_algorithm", [None, "gzip", "deflate"])
 @pytest.mark.parametrize("response_algorithm", [None, "gzip", "deflate"])
 def test_http_compression(http, request_algorithm, response_algorithm):
@@ -79,6 +83,7 @@ def test_http_compression(http, request_algorithm, response_algorithm):
     np.testing.assert_array_equal(result.as_numpy("y"), array)
 
 
+@pytest.mark.conformance("tritonclient.grpc")
 def test_grpc_async_infer(grpc):
     answers = {}
     for value in range(50):
@@ -93,6 +98,7 @@ def test_grpc_async_infer(grpc):
         np.testing.assert_array_equal(result.as_numpy("y"), np.full((1, 4), value * 3))
 
 
+@pytest.mark.conformance("tritonclient.grpc")
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
 def test_grpc_compression(grpc, main_server, algorithm):
     """Both ways: what the server sends is small, too."""
@@ -105,6 +111,7 @@ def test_grpc_compression(grpc, main_server, algorithm):
     assert sent_bytes(main_server) - before > array.nbytes
 
 
+@pytest.mark.conformance("tritonclient.grpc")
 def test_grpc_stream(grpc):
     answers = []
     grpc.start_stream(callback=lambda result, error: answers.append((result, error)))
@@ -123,6 +130,7 @@ def test_grpc_stream(grpc):
     assert seen == set(range(30))
 
 
+@pytest.mark.conformance("tritonclient.grpc")
 def test_grpc_stream_goes_on_after_an_error(grpc):
     answers = []
     grpc.start_stream(callback=lambda result, error: answers.append((result, error)))
@@ -135,6 +143,7 @@ def test_grpc_stream_goes_on_after_an_error(grpc):
     np.testing.assert_array_equal(answers[1][0].as_numpy("OUTPUT1"), SIMPLE["INPUT0"] - 3)
 
 
+@pytest.mark.conformance("tritonclient.grpc")
 def test_grpc_stream_with_final_flag(grpc):
     answers = []
     grpc.start_stream(callback=lambda result, error: answers.append((result, error)))
@@ -146,6 +155,7 @@ def test_grpc_stream_with_final_flag(grpc):
     assert result.get_response().parameters["triton_final_response"].bool_param is True
 
 
+@pytest.mark.conformance("tritonclient.grpc")
 def test_grpc_deadline_of_the_client(grpc, serve, tmp_path):
     repositories.add_slow_identity(tmp_path / "models", "slow", 1000)
     server = serve(tmp_path / "models")
@@ -157,6 +167,8 @@ def test_grpc_deadline_of_the_client(grpc, serve, tmp_path):
     np.testing.assert_array_equal(grpc.infer("simple", SIMPLE).as_numpy("OUTPUT1"), SIMPLE["INPUT0"] - 3)
 
 
+@pytest.mark.conformance("tritonclient.grpc.aio")
+@pytest.mark.conformance("tritonclient.grpc.aio")
 async def test_aio_stream(main_server):
     import tritonclient.grpc.aio as aio
 

@@ -9,6 +9,8 @@ import pytest
 import models
 from clients import ROW, SIMPLE, InferenceServerException, assert_error, random_array, value_at
 
+pytestmark = pytest.mark.conformance("tritonclient.{client}")
+
 
 # ---- health, metadata, configuration, statistics ----------------------------------------------------------------
 

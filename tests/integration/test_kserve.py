@@ -49,6 +49,11 @@ def results(tmp_path_factory):
         yield client_programs.results(PROGRAM, server.address)
 
 
-@pytest.mark.parametrize("check", client_programs.checks(PROGRAM))
+def by_client(check):
+    client = "InferenceGRPCClient" if check.startswith("grpc_") else "InferenceRESTClient"
+    return pytest.param(check, marks=pytest.mark.conformance(f"kserve {client}"))
+
+
+@pytest.mark.parametrize("check", map(by_client, client_programs.checks(PROGRAM)))
 def test_client(results, check):
     assert results[check] == ""

@@ -85,6 +85,7 @@ def results(server):
     return client_programs.results(PROGRAM, server.url)
 
 
+@pytest.mark.conformance("openai")
 @pytest.mark.parametrize("check", client_programs.checks(PROGRAM))
 def test_client(results, check):
     assert results[check] == ""

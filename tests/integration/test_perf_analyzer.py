@@ -1,5 +1,6 @@
-"""Triton's own load generator runs against the server to its end, over both protocols."""
+"""Triton's own load generator runs against the server to its end, over each of the protocols that it speaks."""
 
+import json
 import os
 import subprocess
 import urllib.request
@@ -12,10 +13,13 @@ FOLDER = ROOT / "build/perf-analyzer"
 PROGRAM = FOLDER / "bin/perf_analyzer"
 REQUESTS = 400
 
-pytestmark = pytest.mark.skipif(
-    not PROGRAM.exists(),
-    reason="pip install --no-deps --target build/perf-analyzer -r tests/requirements-perf-analyzer.txt",
-)
+pytestmark = [
+    pytest.mark.conformance("perf_analyzer triton"),
+    pytest.mark.skipif(
+        not PROGRAM.exists(),
+        reason="pip install --no-deps --target build/perf-analyzer -r tests/requirements-perf-analyzer.txt",
+    ),
+]
 
 
 def answered(server):
@@ -79,9 +83,54 @@ def test_streaming(analyze):
     analyze("-i", "grpc", "-m", "simple", "--async", "--streaming")
 
 
-def test_torchserves_protocol(analyze, tmp_path):
+def served(server, model):
+    return server.stats(model).get("inference_count", 0)
+
+
+@pytest.mark.conformance("perf_analyzer tfserving")
+@pytest.mark.parametrize(
+    ("model", "rows", "arguments"),
+    [
+        ("mlp", 1, ["-b", "1"]),
+        ("mlp", 4, ["-b", "4"]),
+        ("mlp", 2, ["--shape", "x:2,64"]),
+        ("simple", 3, ["-b", "3"]),
+        ("identity_int64", 1, ["-b", "1", "--shape", "x:5"]),
+        ("versions", 1, ["-b", "1", "-x", "1"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_tensorflow_servings_protocol(analyze, main_server, model, rows, arguments):
+    """It reads the signature first, and sends what that asks for."""
+    before = served(main_server, model)
+    analyze("--service-kind", "tfserving", "-i", "grpc", "-m", model, *arguments)
+    assert served(main_server, model) - before >= REQUESTS * rows
+
+
+def torchserve_input(folder, *files):
+    data = folder / "data.json"
+    data.write_text(json.dumps({"data": [{"TORCHSERVE_INPUT": [str(file)]} for file in files]}))
+    return str(data)
+
+
+def rows(folder, *values):
+    for value in values:
+        (folder / f"{value}.json").write_text(str([value] * 64))
+    return [folder / f"{value}.json" for value in values]
+
+
+@pytest.mark.conformance("perf_analyzer torchserve")
+@pytest.mark.parametrize("values", [[0.5], [0.1, 0.2, 0.3]], ids=["one file", "several files"])
+def test_torchserves_protocol(analyze, main_server, tmp_path, values):
+    before = served(main_server, "mlp")
+    analyze("--service-kind", "torchserve", "-m", "mlp", "--input-data", torchserve_input(tmp_path, *rows(tmp_path, *values)))
+    assert served(main_server, "mlp") - before >= REQUESTS
+
+
+@pytest.mark.conformance("perf_analyzer torchserve")
+def test_torchserves_protocol_of_a_version(analyze, main_server, tmp_path):
     row = tmp_path / "row.json"
-    row.write_text(str([0.5] * 64))
-    data = tmp_path / "data.json"
-    data.write_text(f'{{"data": [{{"TORCHSERVE_INPUT": ["{row}"]}}]}}')
-    analyze("--service-kind", "torchserve", "-m", "mlp", "--input-data", str(data))
+    row.write_text("[1, 2, 3, 4]")
+    before = main_server.executions("versions", "1")
+    analyze("--service-kind", "torchserve", "-m", "versions/1", "--input-data", torchserve_input(tmp_path, row))
+    assert main_server.executions("versions", "1") > before

@@ -106,6 +106,29 @@ TEST_F(Description, OpenApiHasEachPathOnceAndWhatModelsTake) {
   EXPECT_EQ(ask("GET", "/openapi.json/x").status, 404);
 }
 
+TEST_F(Description, OpenApiHasTheSchemasThatOperationsName) {
+  start();
+  const std::string text = joined(ask("GET", "/openapi.json").body);
+  simdjson::dom::parser parser;
+  const simdjson::dom::element document = parser.parse(text);
+  const simdjson::dom::object schemas = document["components"]["schemas"];
+  std::set<std::string> known;
+  for (const auto& [name, schema] : schemas) known.insert("#/components/schemas/" + std::string(name));
+  size_t references = 0;
+  constexpr std::string_view kKey = "\"$ref\":";
+  for (size_t at = text.find(kKey); at != std::string::npos; at = text.find(kKey, at + 1)) {
+    const size_t begin = text.find('"', at + kKey.size()) + 1;
+    EXPECT_THAT(known, Contains(text.substr(begin, text.find('"', begin) - begin)));
+    ++references;
+  }
+  EXPECT_GT(references, operations().size());
+  const auto responses = document["paths"]["/v2/models/{model}/infer"]["post"]["responses"].value();
+  EXPECT_EQ(std::string_view(responses["200"]["content"]["application/json"]["schema"]["$ref"]),
+            "#/components/schemas/inference_response");
+  EXPECT_EQ(std::string_view(responses["4XX"]["content"]["application/json"]["schema"]["$ref"]),
+            "#/components/schemas/error");
+}
+
 TEST_F(Description, ProtosAreThoseOfTheServicesAndWhatTheyImport) {
   start();
   const auto files = proto_files(methods_);

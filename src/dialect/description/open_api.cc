@@ -1,31 +1,53 @@
 #include "dialect/description/open_api.h"
 
 #include <algorithm>
+#include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json_text.h"
 #include "dialect/description/operations.h"
+#include "dialect/description/schema_file.h"
 
 namespace modelmill::description {
 namespace {
 
 constexpr std::string_view kTfMetrics = "/monitoring/prometheus/metrics";
 
-std::string_view media_type(Content content) {
+std::span<const std::string_view> media_types(Content content) {
+  static constexpr std::string_view kJson[] = {"application/json"}, kText[] = {"text/plain"},
+                                    kHtml[] = {"text/html", "text/plain"}, kEvents[] = {"text/event-stream"},
+                                    kBinary[] = {"application/json", "application/octet-stream"},
+                                    kTensors[] = {"application/json", "text/csv", "application/x-npy"},
+                                    kAny[] = {"*/*"};
   switch (content) {
-    case Content::kJson: return "application/json";
-    case Content::kText: return "text/plain";
-    case Content::kHtml: return "text/html";
-    case Content::kEvents: return "text/event-stream";
-    default: return "*/*";
+    case Content::kNone: return {};
+    case Content::kJson: return kJson;
+    case Content::kText: return kText;
+    case Content::kHtml: return kHtml;
+    case Content::kEvents: return kEvents;
+    case Content::kBinary: return kBinary;
+    case Content::kTensors: return kTensors;
+    case Content::kAny: return kAny;
   }
+  return {};
 }
 
-void write_content(JsonWriter& json, Content content) {
+void write_reference(JsonWriter& json, std::string_view schema) {
+  json.key("schema").begin_object();
+  json.field("$ref", "#/components/schemas/" + std::string(schema)).end_object();
+}
+
+/// `schema` is that of the first kind, JSON; empty: any.
+void write_content(JsonWriter& json, Content content, std::string_view schema) {
   if (content == Content::kNone) return;
-  json.key("content").begin_object().key(media_type(content)).begin_object().end_object();
-  if (content == Content::kHtml) json.key("text/plain").begin_object().end_object();
+  json.key("content").begin_object();
+  for (const std::string_view type : media_types(content)) {
+    json.key(type).begin_object();
+    if (!schema.empty() && type == "application/json") write_reference(json, schema);
+    json.end_object();
+  }
   json.end_object();
 }
 
@@ -49,9 +71,13 @@ std::string operation_id(std::string_view method, std::string_view path) {
   return id;
 }
 
-void write_error_reply(JsonWriter& json) {
-  json.key("default").begin_object().field("description", "An error").key("content").begin_object();
-  json.key("application/json").begin_object().end_object().end_object().end_object();
+void write_error_replies(JsonWriter& json, std::string_view schema) {
+  for (const auto& [statuses, description] :
+       {std::pair("4XX", "The request is refused"), std::pair("5XX", "It failed")}) {
+    json.key(statuses).begin_object().field("description", description);
+    write_content(json, Content::kJson, schema);
+    json.end_object();
+  }
 }
 
 void write_operation(JsonWriter& json, const Operation& operation, std::string_view path) {
@@ -67,13 +93,14 @@ void write_operation(JsonWriter& json, const Operation& operation, std::string_v
   if (!names.empty()) json.end_array();
   if (operation.body != Content::kNone) {
     json.key("requestBody").begin_object();
-    write_content(json, operation.body);
+    if (!operation.body_schema.empty()) json.field("required", true);
+    write_content(json, operation.body, operation.body_schema);
     json.end_object();
   }
   json.key("responses").begin_object().key("200").begin_object().field("description", "Done");
-  write_content(json, operation.reply);
+  write_content(json, operation.reply, operation.reply_schema);
   json.end_object();
-  write_error_reply(json);
+  write_error_replies(json, error_schema(operation));
   json.end_object().end_object();
 }
 
@@ -133,7 +160,7 @@ void write_model(JsonWriter& json, const ModelVersion& version) {
   json.end_object().key("responses").begin_object().key("200").begin_object().field("description", "Its outputs");
   write_tensors(json, version.signature().outputs, false);
   json.end_object();
-  write_error_reply(json);
+  write_error_replies(json, "error");
   json.end_object().end_object().end_object();
 }
 
@@ -166,6 +193,7 @@ std::string open_api(const Catalog& catalog, const std::string& server_version, 
   const auto table = catalog.table();
   for (const ModelEntry* entry : table->entries())
     if (!entry->versions.empty() && is_plain(entry->name)) write_model(json, **entry->find(0));
+  json.end_object().key("components").begin_object().key("schemas").raw(schema_file().at(0).text);
   json.end_object().end_object();
   return json.take();
 }

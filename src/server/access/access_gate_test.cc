@@ -34,9 +34,9 @@ class Call final : public wire::GrpcCallHead {
 };
 
 /// A gate before /m (management), /i (inference) and /h (health).
-class Gate : public ::testing::Test {
+class AccessGateTest : public ::testing::Test {
  protected:
-  Gate() {
+  AccessGateTest() {
     const auto unasked = [](const std::shared_ptr<wire::HttpExchange>&) { FAIL() << "a gate calls no handler"; };
     router_.add("m", unasked, ApiGroup::kManagement);
     router_.add("i", unasked, ApiGroup::kInference);
@@ -111,7 +111,7 @@ class Gate : public ::testing::Test {
   std::unique_ptr<AccessGate> gate_;
 };
 
-TEST_F(Gate, OffSaysWhichFlag) {
+TEST_F(AccessGateTest, OffSaysWhichFlag) {
   rule("management=off");
   const wire::HttpReply reply = http("POST", "/m");
   EXPECT_EQ(reply.status, 403);
@@ -123,7 +123,7 @@ TEST_F(Gate, OffSaysWhichFlag) {
   EXPECT_EQ(logged_, std::vector<int>{403});
 }
 
-TEST_F(Gate, TokensOpenTheirGroups) {
+TEST_F(AccessGateTest, TokensOpenTheirGroups) {
   rule("management=token");
   rule("inference=token");
   tokens("anna anna-token\nbot bot-token inference\n");
@@ -148,7 +148,7 @@ TEST_F(Gate, TokensOpenTheirGroups) {
     EXPECT_THAT(page, HasSubstr("{group=\"management\",reason=\"" + std::string(reason) + "\"} 2")) << page;
 }
 
-TEST_F(Gate, AHeaderOpensAGroup) {
+TEST_F(AccessGateTest, AHeaderOpensAGroup) {
   rule("inference=header:X-Key=s3cret");
   EXPECT_THAT(body(http("POST", "/i")), HasSubstr("need the header 'x-key'"));
   for (const char* wrong : {"", "s3cre", "s3crets", "S3CRET"})
@@ -159,14 +159,14 @@ TEST_F(Gate, AHeaderOpensAGroup) {
   EXPECT_EQ(grpc(ApiGroup::kInference, {{"triton-grpc-protocol-x-key", "s3cret"}}), Code::kOk);
 }
 
-TEST_F(Gate, APathOfNobodyIsAnsweredBeforeItsBody) {
+TEST_F(AccessGateTest, APathOfNobodyIsAnsweredBeforeItsBody) {
   rule("metrics=off");
   const wire::HttpReply reply = http("POST", "/nobody/here");
   EXPECT_EQ(reply.status, 404);
   EXPECT_THAT(body(reply), HasSubstr("no such path: '/nobody/here'"));
 }
 
-TEST_F(Gate, TheRateIsOfEachClientAndOfInference) {
+TEST_F(AccessGateTest, TheRateIsOfEachClientAndOfInference) {
   options_.limits.rate = 0.4;
   tokens("anna one\nanna two\n10.1.1.1 three\n");
   EXPECT_EQ(status("/i"), 0);
@@ -186,7 +186,7 @@ TEST_F(Gate, TheRateIsOfEachClientAndOfInference) {
   EXPECT_TRUE(trailers_.empty());
 }
 
-TEST_F(Gate, InFlightIsCountedByTheTicket) {
+TEST_F(AccessGateTest, InFlightIsCountedByTheTicket) {
   options_.limits.in_flight = 1;
   EXPECT_EQ(status("/i"), 0);
   ASSERT_NE(ticket_, nullptr);
@@ -198,7 +198,7 @@ TEST_F(Gate, InFlightIsCountedByTheTicket) {
   EXPECT_THAT(metrics_.render(), HasSubstr(R"({group="inference",reason="in flight"} 2)"));
 }
 
-TEST_F(Gate, CorsAnswersPreflightsWithoutAToken) {
+TEST_F(AccessGateTest, CorsAnswersPreflightsWithoutAToken) {
   rule("inference=token");
   tokens("t\n");
   options_.cors_origins = {"https://a.example", "https://b.example"};
@@ -227,7 +227,7 @@ TEST_F(Gate, CorsAnswersPreflightsWithoutAToken) {
   EXPECT_THAT(metrics_.render(), HasSubstr(R"({group="inference",reason="origin"} 1)"));
 }
 
-TEST_F(Gate, CorsForEveryPage) {
+TEST_F(AccessGateTest, CorsForEveryPage) {
   options_.cors_origins = {"*"};
   EXPECT_EQ(status("/h", {{"origin", "https://c.example"}}), 0);
   EXPECT_EQ(marked("Access-Control-Allow-Origin"), "*");
@@ -239,7 +239,7 @@ TEST_F(Gate, CorsForEveryPage) {
   EXPECT_EQ(header(odd, "Access-Control-Allow-Headers"), "");
 }
 
-TEST_F(Gate, WithoutCorsAPreflightIsARequestLikeOthers) {
+TEST_F(AccessGateTest, WithoutCorsAPreflightIsARequestLikeOthers) {
   rule("health=off");
   EXPECT_EQ(http("OPTIONS", "/h", {{"origin", "https://a.example"}, {"access-control-request-method", "GET"}}).status,
             403);
@@ -248,7 +248,7 @@ TEST_F(Gate, WithoutCorsAPreflightIsARequestLikeOthers) {
   EXPECT_TRUE(request_.reply_headers.empty());
 }
 
-TEST_F(Gate, AnEndpointServesWhatItIsFor) {
+TEST_F(AccessGateTest, AnEndpointServesWhatItIsFor) {
   EXPECT_EQ(status("/i"), 0);
   serves_ = {.http = false, .grpc = true, .metrics = false};
   EXPECT_EQ(status("/i"), 404);
@@ -259,7 +259,7 @@ TEST_F(Gate, AnEndpointServesWhatItIsFor) {
   EXPECT_EQ(grpc(ApiGroup::kHealth), Code::kUnimplemented);
 }
 
-TEST_F(Gate, AnEndpointMayServeOneGroupOfAProtocol) {
+TEST_F(AccessGateTest, AnEndpointMayServeOneGroupOfAProtocol) {
   serves_ = {.http = true, .grpc = true, .metrics = false, .management = false};
   EXPECT_EQ(status("/i"), 0);
   EXPECT_EQ(status("/h"), 0);
@@ -273,7 +273,7 @@ TEST_F(Gate, AnEndpointMayServeOneGroupOfAProtocol) {
   EXPECT_EQ(grpc(ApiGroup::kManagement), Code::kOk);
 }
 
-TEST_F(Gate, ManagementMayBeThatOfSomePathsAlone) {
+TEST_F(AccessGateTest, ManagementMayBeThatOfSomePathsAlone) {
   options_.management_prefixes = {"/m/x"};
   EXPECT_EQ(status("/m"), 403);
   EXPECT_EQ(status("/m/x/y"), 0);
@@ -281,7 +281,7 @@ TEST_F(Gate, ManagementMayBeThatOfSomePathsAlone) {
   EXPECT_EQ(grpc(ApiGroup::kManagement), Code::kPermissionDenied);
 }
 
-TEST_F(Gate, ARestrictionIsOfOneProtocolAndOneKind) {
+TEST_F(AccessGateTest, ARestrictionIsOfOneProtocolAndOneKind) {
   options_.restrictions = {{ApiKind::kInference, false, "key", "secret"}};
   EXPECT_EQ(status("/i"), 403);
   EXPECT_EQ(status("/i", {{"key", "other"}}), 403);
@@ -290,7 +290,7 @@ TEST_F(Gate, ARestrictionIsOfOneProtocolAndOneKind) {
   EXPECT_EQ(grpc(ApiGroup::kInference), Code::kOk);
 }
 
-TEST_F(Gate, ARestrictedCallOverGrpcIsUnavailable) {
+TEST_F(AccessGateTest, ARestrictedCallOverGrpcIsUnavailable) {
   options_.restrictions = {{ApiKind::kModelRepository, true, "triton-grpc-protocol-key", "secret"}};
   EXPECT_EQ(grpc(ApiGroup::kManagement), Code::kUnavailable);
   EXPECT_EQ(grpc(ApiGroup::kManagement, {{"triton-grpc-protocol-key", "secret"}}), Code::kOk);

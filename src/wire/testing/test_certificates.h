@@ -24,7 +24,7 @@ class TestCertificates {
   };
 
   TestCertificates()
-      : folder_(std::filesystem::path(testing::TempDir()) /
+      : folder_(std::filesystem::path(::testing::TempDir()) /
                 ("certificates" + std::to_string(::getpid()) + "_" + std::to_string(++made_))) {
     std::filesystem::create_directories(folder_);
     ca_key_.reset(EVP_EC_gen("P-256"));
