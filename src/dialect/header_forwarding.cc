@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <regex>
 
 namespace modelmill {
 namespace {
@@ -20,11 +21,16 @@ bool is_taken(std::string_view name) {
 
 }  // namespace
 
+struct HeaderForwarding::Pattern {
+  std::regex text;
+};
+
 Result<HeaderForwarding> HeaderForwarding::parse(const std::string& pattern) {
   constexpr std::string_view kAnyCase = "(?i)";
   const std::string text = pattern.starts_with(kAnyCase) ? pattern.substr(kAnyCase.size()) : pattern;
   try {
-    return HeaderForwarding(std::regex(text, std::regex::ECMAScript | std::regex::icase | std::regex::optimize));
+    const auto flags = std::regex::ECMAScript | std::regex::icase | std::regex::optimize;
+    return HeaderForwarding(std::make_shared<const Pattern>(Pattern{std::regex(text, flags)}));
   } catch (const std::regex_error& e) {
     return invalid_argument("'" + pattern + "' is no regular expression of headers' names, such as x-.*: " + e.what());
   }
@@ -33,7 +39,7 @@ Result<HeaderForwarding> HeaderForwarding::parse(const std::string& pattern) {
 bool HeaderForwarding::matches(std::string_view name) const {
   if (name.size() > kLongestForwarded) return false;
   try {
-    return std::regex_search(name.begin(), name.end(), pattern_);
+    return std::regex_search(name.begin(), name.end(), pattern_->text);
   } catch (const std::regex_error&) {  // too much for it
     return false;
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <regex>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,10 +24,11 @@ class HeaderForwarding {
   Status apply(const std::vector<std::pair<std::string, std::string>>& headers, InferRequest& request) const;
 
  private:
-  explicit HeaderForwarding(std::regex pattern) : pattern_(std::move(pattern)) {}
+  struct Pattern;
+  explicit HeaderForwarding(std::shared_ptr<const Pattern> pattern) : pattern_(std::move(pattern)) {}
   bool matches(std::string_view name) const;
 
-  std::regex pattern_;
+  std::shared_ptr<const Pattern> pattern_;
 };
 
 }  // namespace modelmill
