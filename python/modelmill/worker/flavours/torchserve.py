@@ -171,6 +171,8 @@ class TorchServe(Flavour):
         described = manifest["model"]
         self.handler = described.get("handler") or _DEFAULT
         self.batch_size = max(int(hello["config"].get("max_batch_size") or 1), 1)
+        decodes = api.parameter("decode_input_request") or os.environ.get("TS_DECODE_INPUT_REQUEST") or "true"
+        self.decodes = decodes.lower() == "true"
         self.envelope = api.parameter("service_envelope") or os.environ.get("TS_SERVICE_ENVELOPE")
         self.config = _model_config(directory, described)
         if int((self.config.get("torchrun") or {}).get("nproc-per-node", 1)) > 1:
@@ -224,7 +226,7 @@ class TorchServe(Flavour):
         for number, arrays in enumerate(inputs):
             parameters = batch.info[number].get("parameters", {})
             try:
-                rows = [rows_.row_of(data, parameters) for data in arrays[0].ravel().tolist()]
+                rows = [rows_.row_of(data, parameters, self.decodes) for data in arrays[0].ravel().tolist()]
             except Exception as error:
                 serving.fail(batch, number, error)
                 continue
