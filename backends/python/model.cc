@@ -180,7 +180,8 @@ PythonModel::PythonModel(const backend::ModelArgs& args, const PythonSettings& s
   made->model = args.name;
   made->shared_memory = static_cast<uint64_t>(bounded(config, "shared_memory_mb", kDefaultSharedMemoryMb, 1, 1 << 20))
                         << 20;
-  made->resident_limit = static_cast<uint64_t>(bounded(config, "memory_limit_mb", 0, 0, 1 << 24)) << 20;
+  if (config.parameter("memory_limit_mb"))
+    made->memory_limit = static_cast<uint64_t>(bounded(config, "memory_limit_mb", 0, 0, 1 << 24)) << 20;
   made->execution_limit =
       std::chrono::seconds(bounded(config, "execution_timeout_s", kDefaultExecutionSeconds, 0, 1 << 24));
   made->start_limit = std::chrono::seconds(bounded(config, "start_timeout_s", kDefaultStartSeconds, 1, 1 << 24));

@@ -8,6 +8,8 @@ namespace {
 using backend::Json;
 using backend::TensorSpec;
 
+constexpr int64_t kMostMemoryMb = 1 << 24;
+
 std::vector<TensorSpec> read_specs(const Json& json) {
   std::vector<TensorSpec> out;
   for (const Json& item : json.items()) {
@@ -47,6 +49,11 @@ ModelShape ModelShape::read(const Json& json) {
   out.workers = json["workers"].integer(0);
   out.stateful = json["stateful"].boolean(false);
   out.trials = json["trials"].boolean(false);
+  const int64_t memory_mb = json["memory_limit_mb"].integer(0);
+  if (memory_mb < 0 || memory_mb > kMostMemoryMb)
+    throw ProtocolError("memory_mb is " + std::to_string(memory_mb) + "; it must be from 0 to " +
+                        std::to_string(kMostMemoryMb));
+  out.memory_limit = static_cast<uint64_t>(memory_mb) << 20;
   out.platform = json["platform"].text();
   if (out.max_batch_size > 0 || json["names_batch"].boolean(false)) {
     name_batch(out.inputs);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,7 @@ struct ModelShape {
   bool stateful = false;       // what it answers depends on what a worker was asked before
   int64_t max_batch_size = 0;  // 0: no batch dimension
   int64_t workers = 0;         // as many as its author thinks right; 0: did not say
+  uint64_t memory_limit = 0;   // bytes of a worker's own that its author allows; 0: any number
   std::string platform;        // as clients see it; empty: it has none
 
   /// The input's place in `inputs`; `hint` is tried first. -1: there is none.

@@ -14,6 +14,7 @@ constexpr auto kLongestDelay = std::chrono::seconds(30);
 constexpr auto kLongLife = std::chrono::seconds(10);
 /// How soon the descriptors and memory of one that is gone are given back, when its thread has ended.
 constexpr auto kForgetEvery = std::chrono::milliseconds(500);
+constexpr auto kTellMemoryEvery = std::chrono::milliseconds(500);
 /// How long requests wait for a worker that is being started.
 constexpr auto kPatience = std::chrono::seconds(2);
 
@@ -84,7 +85,10 @@ void Pool::changed(Worker& worker) {
 }
 
 void Pool::ready(Seat& seat) {
-  if (!shape_) shape_ = std::make_unique<const ModelShape>(seat.worker->shape());
+  if (!shape_) {
+    shape_ = std::make_unique<const ModelShape>(seat.worker->shape());
+    if (MM_HAS(backend::host, model_memory)) post_later([](Pool& pool) { pool.tell_memory(); }, kTellMemoryEvery);
+  }
   seat.has_been_ready = true;
   changed_.notify_all();
   tell_availability();
@@ -101,6 +105,8 @@ void Pool::gone(size_t index) {
   seat.failures = lived_long ? 0 : worker->proved() ? std::min(seat.failures, 1u) : seat.failures + 1;
   const bool again = !closing_ && !seat.removed && seat.has_been_ready;
   if (again) {
+    if (MM_HAS(backend::host, model_failed))
+      backend::host->model_failed(settings_->host_model, ("the Python worker " + seat.end).c_str());
     const auto delay = delay_of(seat.failures);
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(delay).count();
     backend::log(settings_->host_model, MM_LOG_ERROR,
@@ -145,6 +151,15 @@ void Pool::tell_availability() {
   available_ = why.empty();
   if (MM_HAS(backend::host, model_available))
     backend::host->model_available(settings_->host_model, available_, why.c_str());
+}
+
+void Pool::tell_memory() {
+  const std::lock_guard lock(mutex_);
+  uint64_t most = 0;
+  for (const Seat& seat : seats_)
+    if (is_ready(seat)) most = std::max(most, seat.worker->memory());
+  if (std::exchange(told_memory_, most) != most) backend::host->model_memory(settings_->host_model, most);
+  if (!closing_) post_later([](Pool& pool) { pool.tell_memory(); }, kTellMemoryEvery);
 }
 
 std::string Pool::doubt() const {

@@ -68,6 +68,8 @@ class Pool {
   /// Why the model's code says that it is not ready, in one worker that is; empty: none says so.
   std::string doubt() const;
   void tell_availability();
+  /// And again, regularly.
+  void tell_memory();
 
   const std::shared_ptr<const WorkerSettings> settings_;
   const std::shared_ptr<Self> self_;
@@ -79,6 +81,7 @@ class Pool {
   std::vector<std::shared_ptr<Worker>> leaving_;  // gone, with a thread that is about to end
   size_t living_ = 0;                             // workers that are not gone
   bool available_ = true;
+  uint64_t told_memory_ = 0;
   bool closing_ = false;
 };
 

@@ -14,6 +14,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto kCheckEvery = std::chrono::milliseconds(100);
+/// Where there is no limit.
 constexpr auto kMemoryEvery = std::chrono::seconds(1);
 constexpr auto kReapWithin = std::chrono::seconds(5);
 
@@ -155,17 +156,29 @@ void Worker::check() {
              executions_->overdue(now - settings_->execution_limit)) {
     kill("did not answer within " + seconds_text(settings_->execution_limit) +
          " and was killed; the model's parameter 'execution_timeout_s' sets that limit");
-  } else if (settings_->resident_limit > 0 && now - checked_memory_ >= kMemoryEvery) {
-    checked_memory_ = now;
-    if (const uint64_t bytes = own_memory_of(process_.pid); bytes > settings_->resident_limit)
-      kill("had " + std::to_string(bytes >> 20) + " MiB of memory, more than the " +
-           std::to_string(settings_->resident_limit >> 20) +
-           " that the model's parameter 'memory_limit_mb' allows, and was killed");
+  } else {
+    measure(now);
   }
   if (executions_ && executions_->count() > 0) executions_->tell_cancelled(now - kCheckEvery);
   data_->arena().trim(now);
   control_->arena().trim(now);
   Keeper::get().post([self = shared_from_this()] { self->check(); }, now + kCheckEvery);
+}
+
+/// Where there is a limit each time, for memory grows fast.
+void Worker::measure(SteadyClock::time_point now) {
+  const uint64_t limit = memory_limit();
+  if (limit == 0 && now - measured_ < kMemoryEvery) return;
+  measured_ = now;
+  const uint64_t bytes = own_memory_of(process_.pid);
+  memory_.store(bytes, std::memory_order_relaxed);
+  if (limit > 0 && bytes > limit)
+    kill("had " + std::to_string(bytes >> 20) + " MiB of memory, more than the " + std::to_string(limit >> 20) +
+         " that " +
+         (settings_->memory_limit ? "the model's parameter 'memory_limit_mb' allows"
+                                  : "'memory_mb' in its code allows (the model's parameter 'memory_limit_mb' comes "
+                                    "before it)") +
+         ", and was killed");
 }
 
 void Worker::stop() {

@@ -28,7 +28,7 @@ struct WorkerSettings {
   ProcessArgs process;
   std::string hello;                             // members of kHello's JSON object, without braces
   uint64_t shared_memory = uint64_t{1} << 30;    // for each direction
-  uint64_t resident_limit = 0;                   // bytes of its own; 0: any number
+  std::optional<uint64_t> memory_limit;          // bytes of its own; 0: any number; nullopt: as its code says
   std::chrono::milliseconds execution_limit{0};  // 0: none
   std::chrono::milliseconds start_limit{300'000};
   std::chrono::milliseconds stop_limit{10'000};
@@ -62,6 +62,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   bool over() const { return state() == State::kGone && receiver_over_.load(std::memory_order_acquire); }
   /// Why the model's own code says that it is not ready; empty: it doesn't. Executions run all the same.
   std::string doubt() const;
+  /// Memory of its own, when that was looked at last; of one that is ready.
+  uint64_t memory() const { return memory_.load(std::memory_order_relaxed); }
   /// It has answered something.
   bool proved() const { return executions_ && executions_->answered(); }
 
@@ -83,6 +85,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void on_exit();
   void become_ready(const backend::Json& json);
   void check();
+  void measure(std::chrono::steady_clock::time_point now);
+  uint64_t memory_limit() const { return settings_->memory_limit.value_or(shape_ ? shape_->memory_limit : 0); }
   void kill(const std::string& why);
   void ask_kill(const std::string& why);
   void set_why(const std::string& why);
@@ -97,7 +101,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   const Changed changed_;
   std::atomic<State> state_{State::kStarting};
   std::atomic<bool> stopping_{false};
-  std::chrono::steady_clock::time_point started_{}, stop_by_{}, checked_memory_{};
+  std::atomic<uint64_t> memory_{0};
+  std::chrono::steady_clock::time_point started_{}, stop_by_{}, measured_{};
 
   Process process_;
   std::shared_ptr<Link> data_, control_;

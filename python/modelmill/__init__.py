@@ -11,7 +11,7 @@
 _TYPES = {"Image", "Table", "Tensor"}
 __all__ = [
     "CallOptions", "Counter", "Error", "Errors", "Gauge", "Histogram", "Image", "Request", "Table", "Tensor", "call",
-    "call_async", "device", "directory", "empty", "model", "name", "on_start", "on_stop", "parameter", "stream", "submit",
+    "call_async", "comparison", "device", "directory", "empty", "model", "name", "on_start", "on_stop", "parameter", "stream", "submit",
 ]  # fmt: skip
 
 
@@ -19,6 +19,6 @@ def __getattr__(name):
     # Not before it is needed: the launcher of the server's binary does without numpy.
     if name not in __all__:
         raise AttributeError(f"module 'modelmill' has no attribute '{name}'")
-    from modelmill import api, types
+    from modelmill import api, comparisons, types
 
-    return getattr(types if name in _TYPES else api, name)
+    return getattr(types if name in _TYPES else comparisons if name == "comparison" else api, name)

@@ -13,14 +13,15 @@ from modelmill.worker import session as _worker
 START, STOP = [], []
 
 
-def model(function=None, *, batch=0, workers=0, device="cpu", output="output", outputs=None):
+def model(function=None, *, batch=0, workers=0, device="cpu", output="output", outputs=None, memory_mb=0):
     """Serves a function, or a class with a method `predict`, as a model.
 
     Arguments are the model's inputs and what it returns its outputs, by their annotations. With `batch` it takes up to
     so many rows at once: arguments and results then have a value for each row. `workers` is the number of processes
     that run it side by side, unless the server is told another. `device` is where they compute, each on the next one:
     "cpu", "cuda" (all GPUs), "cuda:1", ["cuda:0", "cuda:2"], or "auto" (GPUs where there are any); a configuration that
-    says where instances run comes before it. `output` names the output of a function that returns one value; `outputs`
+    says where instances run comes before it. `memory_mb` is how much memory of its own each process may have; one that
+    has more is ended, and another one started. `output` names the output of a function that returns one value; `outputs`
     is a dictionary of names and types, in place of the annotation.
 
     The function stays what it was, and can be called and tested without a server.
@@ -29,7 +30,7 @@ def model(function=None, *, batch=0, workers=0, device="cpu", output="output", o
     device = devices.checked(device)
 
     def mark(target):
-        target.__modelmill__ = _Options(batch, workers, device, output, outputs)
+        target.__modelmill__ = _Options(batch, workers, device, output, outputs, memory_mb)
         return target
 
     return mark if function is None else mark(function)
@@ -42,6 +43,7 @@ class _Options:
     device: object
     output: str
     outputs: object
+    memory_mb: int = 0
 
 
 def on_start(function):

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/process_health.h"
 #include "base/result.h"
 #include "model/definition.h"
 #include "request/infer_request.h"
@@ -71,6 +72,8 @@ class BackendModel {
   virtual const BackendModelInfo& info() const = 0;
   /// OK, or why it can't be asked at the moment. Any thread.
   virtual Status availability() const { return ok_status(); }
+  /// Any thread.
+  virtual ProcessHealth process_health() const { return {}; }
   virtual Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
                                                                    int device_id) = 0;
   /// Bytes that it holds of a GPU's memory beside its instances; nullopt: the backend can't tell. Any thread.

@@ -51,6 +51,11 @@ struct mm_host_model {
   std::vector<std::unique_ptr<mm_metric>> metrics MM_GUARDED_BY(mutex);
   std::atomic<bool> available{true};
   std::string unavailable_reason MM_GUARDED_BY(mutex);
+  uint64_t failures MM_GUARDED_BY(mutex) = 0;  // of processes that ran it
+  std::string last_failure MM_GUARDED_BY(mutex);
+  uint64_t process_bytes MM_GUARDED_BY(mutex) = 0;  // of the largest
+  std::shared_ptr<modelmill::Counter> failures_counter MM_GUARDED_BY(mutex);
+  std::shared_ptr<modelmill::Gauge> process_bytes_gauge MM_GUARDED_BY(mutex);
 
   /// "backend 'x', model 'm' version 1": how messages name the culprit.
   std::string label() const;

@@ -114,6 +114,8 @@ constexpr mm_host kHost = {
     .call_free = host::call_free,
     .change_model = host::change_model,
     .model_ready = host::model_ready,
+    .model_failed = host::model_failed,
+    .model_memory = host::model_memory,
 };
 
 }  // namespace

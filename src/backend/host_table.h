@@ -63,6 +63,8 @@ void response_send(mm_response* response, mm_error* error, uint32_t flags);
 void request_finish(mm_request* request);
 
 mm_error* metric_new(mm_host_model* model, const mm_metric_args* args, mm_metric** out);
+void model_failed(mm_host_model* model, const char* reason);
+void model_memory(mm_host_model* model, uint64_t bytes);
 void metric_update(mm_metric* metric, double value);
 
 mm_error* call_model(mm_host_model* caller, const mm_call_model_args* args);

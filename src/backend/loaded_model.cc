@@ -161,6 +161,11 @@ Status LoadedModel::availability() const {
   return unavailable(host_.unavailable_reason);
 }
 
+ProcessHealth LoadedModel::process_health() const {
+  const MutexLock lock(host_.mutex);
+  return {host_.failures, host_.last_failure, host_.process_bytes};
+}
+
 LoadedModel::~LoadedModel() {
   if (model_ == nullptr) return;
   const Status status = plugin_->call([&]() -> mm_error* {

@@ -29,6 +29,7 @@ class LoadedModel final : public BackendModel {
 
   const BackendModelInfo& info() const override { return host_.info; }
   Status availability() const override;
+  ProcessHealth process_health() const override;
   Result<std::unique_ptr<BackendInstance>> create_instance(const std::string& name, InstanceGroup::Kind kind,
                                                            int device_id) override;
   Result<std::unique_ptr<BackendModel>> open_signature(const std::string& name) override;

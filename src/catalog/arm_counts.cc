@@ -22,6 +22,7 @@ CopyCounts counted_since(const CopyCounts& now, const CopyCounts& before) {
   out.disagreed = now.disagreed - std::min(now.disagreed, before.disagreed);
   out.failed = now.failed - std::min(now.failed, before.failed);
   out.shed = now.shed - std::min(now.shed, before.shed);
+  out.not_compared = now.not_compared - std::min(now.not_compared, before.not_compared);
   return out;
 }
 
@@ -30,6 +31,7 @@ void add_to(CopyCounts& into, const CopyCounts& more) {
   into.disagreed += more.disagreed;
   into.failed += more.failed;
   into.shed += more.shed;
+  into.not_compared += more.not_compared;
 }
 
 ArmCounts counted_since(const ArmCounts& now, const ArmCounts& before) {
@@ -38,6 +40,8 @@ ArmCounts counted_since(const ArmCounts& now, const ArmCounts& before) {
   out.requests = anew ? now.requests : now.requests - before.requests;
   out.errors = anew ? now.errors : now.errors - std::min(now.errors, before.errors);
   out.errors = std::min(out.errors, out.requests);
+  out.crashes = now.crashes < before.crashes ? now.crashes : now.crashes - before.crashes;
+  out.memory_bytes = now.memory_bytes;
   out.latency = since(now.latency, before.latency);
   for (const auto& [rows, counts] : now.compute) {
     const auto it = before.compute.find(rows);
@@ -49,6 +53,8 @@ ArmCounts counted_since(const ArmCounts& now, const ArmCounts& before) {
 void add_to(ArmCounts& into, const ArmCounts& more) {
   into.requests += more.requests;
   into.errors += more.errors;
+  into.crashes += more.crashes;
+  into.memory_bytes = std::max(into.memory_bytes, more.memory_bytes);
   add_to(into.latency, more.latency);
   for (const auto& [rows, counts] : more.compute) add_to(into.compute[rows], counts);
 }

@@ -16,19 +16,22 @@ struct ArmCounts {
   LatencyCounts latency;
   /// Of executions of the version behind it: their computing by rows, these rounded up to a power of two.
   std::map<int64_t, LatencyCounts> compute;
+  /// Of the processes that run that version: ProcessHealth::failures, and the most memory that was seen.
+  uint64_t crashes = 0, memory_bytes = 0;
 
   bool operator==(const ArmCounts&) const = default;
 };
 
 /// What has been counted of the copies that a shadow of a route got, since some moment.
 struct CopyCounts {
-  uint64_t compared = 0;   // copies whose answers were compared with what the client got
-  uint64_t disagreed = 0;  // of them
-  uint64_t failed = 0;     // copies that were answered with an error, or not in time
-  uint64_t shed = 0;       // copies that were given up for want of room
+  uint64_t compared = 0;      // copies whose answers were compared with what the client got
+  uint64_t disagreed = 0;     // of them
+  uint64_t failed = 0;        // copies that were answered with an error, or not in time
+  uint64_t shed = 0;          // copies that were given up for want of room
+  uint64_t not_compared = 0;  // copies that were answered well, and whose comparison failed
 
   /// Copies that the shadow has answered, well or not.
-  uint64_t answered() const { return compared + failed; }
+  uint64_t answered() const { return compared + failed + not_compared; }
   bool operator==(const CopyCounts&) const = default;
 };
 

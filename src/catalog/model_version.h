@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/process_health.h"
 #include "base/mutex.h"
 #include "catalog/explanation.h"
 #include "catalog/input_samples.h"
@@ -61,6 +62,8 @@ class ModelVersion {
 
   /// OK, or why what runs it can't be asked at the moment. Thread-safe.
   virtual Status availability() const { return ok_status(); }
+  /// How the processes fare that run it; of an ensemble, those of its members. Thread-safe.
+  virtual ProcessHealth process_health() const { return {}; }
 
   /// One of the version's requests was cancelled: those that wait and that nobody wants any more are to be answered
   /// now, not when their turn would come. Thread-safe; the caller is inside the gate.

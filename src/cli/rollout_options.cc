@@ -2,6 +2,7 @@
 
 #include <CLI/Validators.hpp>
 
+#include "base/json_text.h"
 #include "model/route_definition.h"
 
 namespace modelmill {
@@ -17,6 +18,16 @@ const Choices<Action> kActions = {
 bool has_plan(const RolloutCommand& command) {
   return !(command.to.empty() && command.from.empty() && command.steps.empty() && command.hold.empty() &&
            command.sticky.empty() && command.compare.empty() && command.gates.empty() && command.min_requests == 0);
+}
+
+/// "function:agree" is short for a function that compares all outputs.
+std::string whole_compare(std::string compare) {
+  constexpr std::string_view kFunction = "function:";
+  if (!compare.starts_with(kFunction)) return compare;
+  JsonWriter json;
+  json.begin_object().key("*").begin_object().field("kind", "function");
+  json.field("model", std::string_view(compare).substr(kFunction.size())).end_object().end_object();
+  return json.take();
 }
 
 /// It becomes a part of the request.
@@ -48,13 +59,15 @@ void define_rollout_arguments(CLI::App& app, OptionSet& options, RolloutCommand&
       ->type_name("LIST");
   app.add_option("--hold", command.hold, "For start: how long a step is, at least [10m]")->type_name("TIME");
   app.add_option("--gate", command.gates,
-                 "For start, and again for more: error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x, p99<=50ms or "
-                 "disagreement<=2% [error_rate<=+0.5pp and p99<=1.1x]")
+                 "For start, and again for more: error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x, p99<=50ms, "
+                 "disagreement<=2%, memory<=1.5x or memory<=2GiB [error_rate<=+0.5pp and p99<=1.1x]")
       ->type_name("GATE")
       ->allow_extra_args(false);
   app.add_option("--compare", command.compare,
-                 "For start: how answers are compared, by outputs, as a route's shadow says it [by their types]")
-      ->type_name("JSON");
+                 "For start: how answers are compared, by outputs, as a route's shadow says it, or function:MODEL "
+                 "[by their types]")
+      ->type_name("JSON")
+      ->transform(whole_compare);
   app.add_option("--min-requests", command.min_requests, "For start: what each arm must have answered at a step [100]")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}).description(""));

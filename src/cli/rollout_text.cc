@@ -32,7 +32,8 @@ std::optional<RolloutStatus::Copies> copies_in(const element& object) {
                                number_of<uint64_t>(copies, "compared"),
                                number_of<uint64_t>(copies, "disagreed"),
                                number_of<uint64_t>(copies, "failed"),
-                               number_of<uint64_t>(copies, "shed")};
+                               number_of<uint64_t>(copies, "shed"),
+                               number_of<uint64_t>(copies, "not_compared")};
 }
 
 std::optional<RolloutStatus::Wish> wish_in(const element& object) {
@@ -143,7 +144,9 @@ std::string rollout_text(const RolloutStatus& rollout) {
   if (rollout.copies) {
     const RolloutStatus::Copies& copies = *rollout.copies;
     out += "\ncopies to " + copies.to + " of what " + copies.of + " answers: " + disagreement_text(copies) + ", " +
-           count(copies.failed) + " failed, " + count(copies.shed) + " shed\ncost: " + copies.cost + "\n";
+           count(copies.failed) + " failed, " + count(copies.shed) + " shed" +
+           (copies.not_compared > 0 ? ", " + count(copies.not_compared) + " not compared" : std::string()) +
+           "\ncost: " + copies.cost + "\n";
   }
   if (rollout.gates.empty()) return out;
   std::vector<TextRow> gates{{"gate", "is", "from"}};

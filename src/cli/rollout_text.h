@@ -25,7 +25,7 @@ struct RolloutStatus {
   struct Copies {
     std::string to, of, cost;
     double percent = 0;
-    uint64_t compared = 0, disagreed = 0, failed = 0, shed = 0;
+    uint64_t compared = 0, disagreed = 0, failed = 0, shed = 0, not_compared = 0;
   };
   /// What a file wants of the name.
   struct Wish {

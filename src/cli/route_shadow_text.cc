@@ -27,7 +27,9 @@ std::string counts_text(const element& shadow) {
   const auto compared = number_of<double>(shadow, "compared"), disagreed = number_of<double>(shadow, "disagreed");
   return count_text(compared) + " compared, " + count_text(disagreed) + " disagree" +
          (compared > 0 ? " (" + number_text("%.3g", disagreed / compared * 100) + "%)" : std::string()) + ", " +
-         count_of(shadow, "shed") + " shed, " + count_of(shadow, "failed") + " failed";
+         count_of(shadow, "shed") + " shed, " + count_of(shadow, "failed") + " failed" +
+         (number_of<double>(shadow, "not_compared") > 0 ? ", " + count_of(shadow, "not_compared") + " not compared"
+                                                        : std::string());
 }
 
 std::string latency_text(const element& shadow, const char* of) {
@@ -65,10 +67,12 @@ void append_tensors(std::string& out, const char* what, const element& example, 
 }
 
 std::string example_text(const element& example) {
-  std::string out = "      " + text_of(example, "at") + " " + text_of(example, "kind") + " of '" +
-                    clipped(text_of(example, "output"), 0) + "': " + measure_of(example, "distance") + ", allowed " +
-                    measure_of(example, "limit");
-  if (const std::string problem = text_of(example, "problem"); !problem.empty()) out += " (" + problem + ")";
+  const std::string output = text_of(example, "output");
+  std::string out = "      " + text_of(example, "at") + " " + text_of(example, "kind") +
+                    (output.empty() ? "" : " of '" + clipped(output, 0) + "'") + ": " +
+                    measure_of(example, "distance") + ", allowed " + measure_of(example, "limit");
+  if (const std::string problem = text_of(example, "problem"); !problem.empty())
+    out += " (" + clipped(problem, 0) + ")";
   out += "; " + text_of(example, "arm") + " version " + std::to_string(number_of<int64_t>(example, "version")) +
          " against version " + std::to_string(number_of<int64_t>(example, "shadow_version"));
   if (const std::string id = text_of(example, "id"); !id.empty()) out += ", id " + clipped(id, 0);
@@ -90,6 +94,8 @@ std::string one_text(const element& shadow) {
   out += "    answers    " + counts_text(shadow) + "\n";
   if (const std::string failure = text_of(shadow, "last_failure"); !failure.empty())
     out += "    failure    " + clipped(failure, 0) + "\n";
+  if (const std::string failure = text_of(shadow, "last_comparison_failure"); !failure.empty())
+    out += "    comparison " + clipped(failure, 0) + "\n";
   out += "    worst      " + measure_of(shadow, "worst_distance") + " of what is allowed\n";
   out +=
       "    execution  " + latency_text(shadow, "shadow") + "; of the primary " + latency_text(shadow, "primary") + "\n";

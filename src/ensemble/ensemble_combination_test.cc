@@ -126,6 +126,18 @@ TEST_F(EnsembleRunTest, IsAvailableAsLongAsThereIsAQuorum) {
   EXPECT_THAT(version_->availability().message(), HasSubstr("ensemble 'e' depends on 'a' which can't be asked"));
 }
 
+TEST_F(EnsembleRunTest, FaresAsTheProcessesOfItsMembersDo) {
+  make(combination(2));
+  for (const char* name : {"a", "c"}) members_.add(name, gives(4));
+  EXPECT_EQ(version_->process_health().failures, 0U);
+  members_.versions["a"]->health = {2, "it had too much memory", 7};
+  members_.versions["c"]->health = {1, "it was killed", 9};
+  const ProcessHealth health = version_->process_health();
+  EXPECT_EQ(health.failures, 3U);
+  EXPECT_EQ(health.memory_bytes, 9U);
+  EXPECT_EQ(health.last_failure, "'c': it was killed");
+}
+
 TEST_F(EnsembleRunTest, ASoftVoteTellsTheClass) {
   auto plan = combination(3, {}, Combiner::kSoftVote);
   plan->combination.label_output = "label";

@@ -63,6 +63,19 @@ Status EnsembleVersion::availability() const {
   return enough ? ok_status() : first;
 }
 
+ProcessHealth EnsembleVersion::process_health() const {
+  ProcessHealth all;
+  for (const EnsemblePlan::Step& step : plan_->steps) {
+    const Result<VersionPin> pin = members_.pin(step);
+    if (!pin.ok() || !*pin) continue;
+    ProcessHealth one = (*pin)->process_health();
+    all.failures += one.failures;
+    all.memory_bytes = std::max(all.memory_bytes, one.memory_bytes);
+    if (one.failures > 0) all.last_failure = "'" + step.text() + "': " + one.last_failure;
+  }
+  return all;
+}
+
 Status EnsembleVersion::availability_of(const EnsemblePlan::Step& step) const {
   const Result<VersionPin> pin = members_.pin(step);
   const std::string what = "ensemble '" + name() + "' depends on '" + step.text() + "' which ";

@@ -22,6 +22,7 @@ class EnsembleVersion final : public ModelVersion {
   /// UNAVAILABLE while a member can't be asked, or has other inputs or outputs than those it was held against; of a
   /// combination when so few are left that there is no quorum.
   Status availability() const override;
+  ProcessHealth process_health() const override;
   void drop_unwanted() override;
   Explanation explain() const override;
 

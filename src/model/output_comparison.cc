@@ -3,7 +3,7 @@
 namespace modelmill {
 
 const char* comparison_kind_name(ComparisonKind kind) {
-  constexpr const char* kNames[kComparisonKinds] = {"equal", "tolerance", "top_k", "kl"};
+  constexpr const char* kNames[kComparisonKinds] = {"equal", "tolerance", "top_k", "kl", "function"};
   return kNames[static_cast<size_t>(kind)];
 }
 

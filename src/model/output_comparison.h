@@ -14,10 +14,14 @@ enum class ComparisonKind : uint8_t {
   kTolerance,     // numbers that may differ by so much
   kTopK,          // the k largest of each row are the same ones
   kDistribution,  // how far each row is from the other as a distribution
+  kFunction,      // what a function of a model says
 };
-inline constexpr size_t kComparisonKinds = 4;
-/// "equal", "tolerance", "top_k", "kl".
+inline constexpr size_t kComparisonKinds = 5;
+/// "equal", "tolerance", "top_k", "kl", "function".
 const char* comparison_kind_name(ComparisonKind kind);
+
+/// The one input of a model that has such a function: a UINT8 of one dimension.
+inline constexpr const char* kComparisonInput = "comparison";
 
 struct OutputComparison {
   ComparisonKind kind = ComparisonKind::kEqual;
@@ -30,6 +34,8 @@ struct OutputComparison {
   double threshold = 0.05;
   /// The rows are logits, which a softmax makes distributions.
   bool softmax = false;
+  /// Function: the model that has it, as a route's target is written.
+  std::string model;
 
   bool operator==(const OutputComparison&) const = default;
 };

@@ -99,6 +99,9 @@ struct RouteShadow {
 /// The JSON form of RouteShadow::compare. INVALID_ARGUMENT says which output and which key of it is wrong.
 Result<std::map<std::string, OutputComparison>> parse_comparisons(std::string_view json);
 std::string comparisons_json(const std::map<std::string, OutputComparison>& compare);
+/// The model whose function compares some of the outputs, as a target is written; empty: none does. There is one at
+/// most.
+std::string function_of(const std::map<std::string, OutputComparison>& compare);
 
 /// "10%".
 std::string share_text(double percent);

@@ -29,7 +29,7 @@ TEST(RouteDefinition, ShadowsAreWhatTheirJsonSays) {
       R"({"name":"reader","split":{"ocr@1":100.0},"shadow":[{"target":"ocr@2","share":"12.5%","timeout":"5000000us",)"
       R"("examples":3,"compare":{"*":{"kind":"equal"},"box":{"kind":"tolerance","absolute":0.5,"relative":0.25},)"
       R"("label":{"kind":"top_k","k":5},"logits":{"kind":"kl","threshold":0.25,"softmax":true}}},)"
-      R"({"target":"other","share":"100%","of":"ocr@1"}]})";
+      R"({"target":"other","share":"100%","of":"ocr@1","compare":{"*":{"kind":"function","model":"agree@2"}}}]})";
   const auto route = parse_route(json);
   ASSERT_TRUE(route.ok()) << route.status().message();
   EXPECT_EQ(route_json(*route), json);
@@ -40,7 +40,12 @@ TEST(RouteDefinition, ShadowsAreWhatTheirJsonSays) {
   EXPECT_EQ(shadow.timeout, std::chrono::seconds(5));
   EXPECT_EQ(shadow.compare.at("label").k, 5);
   EXPECT_TRUE(shadow.compare.at("logits").softmax);
-  EXPECT_EQ(route->shadows[1], (RouteShadow{.to = {"other", 0, ""}, .of = RouteTarget{"ocr", 1, ""}}));
+  EXPECT_EQ(route->shadows[1],
+            (RouteShadow{.to = {"other", 0, ""},
+                         .of = RouteTarget{"ocr", 1, ""},
+                         .compare = {{"*", {.kind = ComparisonKind::kFunction, .model = "agree@2"}}}}));
+  EXPECT_EQ(function_of(route->shadows[1].compare), "agree@2");
+  EXPECT_EQ(function_of(shadow.compare), "");
   EXPECT_EQ(parse_comparisons(comparisons_json(shadow.compare)).value(), shadow.compare);
   EXPECT_THAT(parse_comparisons(R"({"y": {"kind": "topk"}})").status().message(), HasSubstr("compare: 'y'"));
   EXPECT_EQ(targets_of(*route).size(), 1U) << "shadows answer nobody";
@@ -66,8 +71,14 @@ TEST(RouteDefinition, MistakesOfShadowsAreNamed) {
            {R"([{"target": "b", "examples": 101}])", "'examples' must be a whole number from 0 to 100"},
            {R"([{"target": "b", "compare": []}])", "'compare' must be an object by outputs' names"},
            {R"([{"target": "b", "compare": {"y": 5}}])", "compare: 'y': it must be an object"},
-           {R"([{"target": "b", "compare": {"y": {}}}])", "'kind' must be equal, tolerance, top_k or kl"},
+           {R"([{"target": "b", "compare": {"y": {}}}])", "'kind' must be equal, tolerance, top_k, kl or function"},
            {R"([{"target": "b", "compare": {"y": {"kind": "cosine"}}}])", "'kind' must be equal"},
+           {R"([{"target": "b", "compare": {"y": {"kind": "function"}}}])", "needs 'model'"},
+           {R"([{"target": "b", "compare": {"y": {"kind": "function", "model": "f@"}}}])", "'model'"},
+           {R"([{"target": "b", "compare": {"y": {"kind": "equal", "model": "f"}}}])", "unknown key 'model'"},
+           {R"([{"target": "b", "compare": {"y": {"kind": "function", "model": "f"}, )"
+            R"("z": {"kind": "function", "model": "g"}}}])",
+            "one function compares the answers"},
            {R"([{"target": "b", "compare": {"y": {"kind": "top_k", "k": 0}}}])", "'k' must be a whole number from 1"},
            {R"([{"target": "b", "compare": {"y": {"kind": "kl", "treshold": 1}}}])", "did you mean 'threshold'?"},
            {R"([{"target": "b", "compare": {"y": {"kind": "equal", "absolute": 1}}}])", "unknown key 'absolute'"},

@@ -50,14 +50,21 @@ Status read_kind(const object& keys, OutputComparison& into) {
     while (kind < kComparisonKinds && name != comparison_kind_name(static_cast<ComparisonKind>(kind))) ++kind;
   else
     kind = kComparisonKinds;
-  if (kind == kComparisonKinds) return expected("kind", "equal, tolerance, top_k or kl");
+  if (kind == kComparisonKinds) return expected("kind", "equal, tolerance, top_k, kl or function");
   into.kind = static_cast<ComparisonKind>(kind);
+  return ok_status();
+}
+
+Status read_function(const element& value, std::string& into) {
+  RouteTarget model;
+  MM_RETURN_IF_ERROR(read_target("model", value, model));
+  into = model.text();
   return ok_status();
 }
 
 const std::vector<std::string>& keys_of(ComparisonKind kind) {
   static const std::vector<std::string> kKeys[kComparisonKinds] = {
-      {"kind"}, {"kind", "absolute", "relative"}, {"kind", "k"}, {"kind", "threshold", "softmax"}};
+      {"kind"}, {"kind", "absolute", "relative"}, {"kind", "k"}, {"kind", "threshold", "softmax"}, {"kind", "model"}};
   return kKeys[static_cast<size_t>(kind)];
 }
 
@@ -75,7 +82,19 @@ Status read_comparison(const element& value, OutputComparison& into) {
     if (key == "threshold") MM_RETURN_IF_ERROR(read_measure(key, item, into.threshold));
     if (key == "k") MM_RETURN_IF_ERROR(read_whole(key, item, 1, 1'000'000, into.k));
     if (key == "softmax" && item.get(into.softmax) != simdjson::SUCCESS) return expected(key, "true or false");
+    if (key == "model") MM_RETURN_IF_ERROR(read_function(item, into.model));
   }
+  if (into.kind == ComparisonKind::kFunction && into.model.empty())
+    return invalid_argument("kind function needs 'model', which has the function");
+  return ok_status();
+}
+
+Status check_functions(const std::map<std::string, OutputComparison>& compare) {
+  const std::string function = function_of(compare);
+  for (const auto& [output, comparison] : compare)
+    if (!comparison.model.empty() && comparison.model != function)
+      return invalid_argument("compare: it names the functions of '" + function + "' and '" + comparison.model +
+                              "'; one function compares the answers of a shadow, and gets all outputs");
   return ok_status();
 }
 
@@ -86,7 +105,7 @@ Status read_compare(const element& value, std::map<std::string, OutputComparison
   for (const auto& [name, item] : outputs)
     MM_RETURN_IF_ERROR(
         read_comparison(item, into[std::string(name)]).with_context("compare: '" + std::string(name) + "'"));
-  return ok_status();
+  return check_functions(into);
 }
 
 Status read_shadow(const element& value, RouteShadow& into) {
@@ -125,6 +144,7 @@ void write_comparison(JsonWriter& json, const OutputComparison& comparison) {
       json.field("threshold", comparison.threshold);
       if (comparison.softmax) json.field("softmax", true);
       break;
+    case ComparisonKind::kFunction: json.field("model", comparison.model); break;
   }
   json.end_object();
 }
@@ -162,6 +182,12 @@ void write_shadows(JsonWriter& json, const std::vector<RouteShadow>& shadows) {
 }  // namespace modelmill::route_json_fields
 
 namespace modelmill {
+
+std::string function_of(const std::map<std::string, OutputComparison>& compare) {
+  for (const auto& [output, comparison] : compare)
+    if (!comparison.model.empty()) return comparison.model;
+  return "";
+}
 
 Result<std::map<std::string, OutputComparison>> parse_comparisons(std::string_view json) {
   simdjson::dom::parser parser;

@@ -237,7 +237,8 @@ constexpr std::array kBreakerKeys{
 };
 constexpr YamlRule kBreaker{.form = Form::kGroup, .keys = kBreakerKeys};
 constexpr YamlRule kShare{.form = Form::kPercent, .other = &kText};
-constexpr std::array<std::string_view, kComparisonKinds> kComparisonChoices{"equal", "tolerance", "top_k", "kl"};
+constexpr std::array<std::string_view, kComparisonKinds> kComparisonChoices{"equal", "tolerance", "top_k", "kl",
+                                                                            "function"};
 constexpr YamlRule kComparisonKind{.form = Form::kChoice, .choices = kComparisonChoices};
 constexpr std::array kComparisonKeys{
     YamlKey{"kind", &kComparisonKind, "What is measured.", true},
@@ -246,6 +247,7 @@ constexpr std::array kComparisonKeys{
     YamlKey{"k", &kAtLeastOne, "Of top_k: how many of the largest; 1 when absent."},
     YamlKey{"threshold", &kText, "Of kl: nats; 0.05 when absent."},
     YamlKey{"softmax", &kSwitch, "Of kl: the outputs are logits."},
+    YamlKey{"model", &kText, "Of function: the model that has it, such as agree or agree@2."},
 };
 constexpr YamlRule kComparison{.form = Form::kGroup, .keys = kComparisonKeys};
 constexpr YamlRule kComparisons{.form = Form::kMap, .item = &kComparison};

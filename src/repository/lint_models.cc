@@ -107,7 +107,11 @@ class Linter {
     check_graphs(graphs, [&names](const std::string& name) { return names.contains(name); });
     for (const YamlRoute& route : declared->routes) {
       std::vector<RouteTarget> targets = targets_of(route.route);
-      for (const RouteShadow& shadow : route.route.shadows) targets.push_back(shadow.to);
+      for (const RouteShadow& shadow : route.route.shadows) {
+        targets.push_back(shadow.to);
+        if (const std::string model = function_of(shadow.compare); !model.empty())
+          targets.push_back(parse_route_target(model).value());
+      }
       for (const RouteTarget& target : targets) {
         const bool known = std::any_of(models.begin(), models.end(),
                                        [&](const FoundModel& model) { return model.name == target.model; });

@@ -70,10 +70,16 @@ bool has_line(std::string_view text, std::string_view beginning) {
   return false;
 }
 
+/// A mark as it stands behind the package's name, or by itself where it is imported from there.
+bool has_mark(std::string_view text, const std::string& mark) {
+  return has_line(text, "@modelmill." + mark) ||
+         (has_line(text, "from modelmill import") && has_line(text, "@" + mark));
+}
+
 /// Something is marked as a model of ours, or the class is there that Triton looks for.
 bool is_python_model(std::string_view text) {
   if (has_line(text, "class TritonPythonModel:") || has_line(text, "class TritonPythonModel(")) return true;
-  return has_line(text, "@modelmill.model") || (has_line(text, "from modelmill import") && has_line(text, "@model"));
+  return has_mark(text, "model") || has_mark(text, "comparison");
 }
 
 std::string read_first(const std::string& path, size_t most) {

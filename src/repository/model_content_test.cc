@@ -72,6 +72,9 @@ TEST(ModelContent, OnlyFilesWhoseNamesTellLittleAreLookedInto) {
   EXPECT_EQ(backend_of_content(folder.write("a.bst", std::string(kLightgbm))), "lightgbm");
   EXPECT_EQ(backend_of_content(folder.write("a.py", "import modelmill\n\n@modelmill.model\ndef f(): ...\n")), "python");
   EXPECT_EQ(backend_of_content(folder.write("b.py", "from modelmill import model\n@model\ndef f(): ...\n")), "python");
+  EXPECT_EQ(
+      backend_of_content(folder.write("q.py", "import modelmill\n\n@modelmill.comparison(limit=1)\ndef f(): ...\n")),
+      "python");
   EXPECT_EQ(backend_of_content(folder.write("t.py", "import json\n\nclass TritonPythonModel:\n  pass\n")), "python");
   EXPECT_EQ(backend_of_content(folder.write("u.py", "class TritonPythonModelError:\n  pass\n")), "");
   EXPECT_EQ(backend_of_content(folder.write("c.py", "import modelmill\n# see @modelmill.model\n@model\n")), "");

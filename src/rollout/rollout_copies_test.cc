@@ -60,6 +60,30 @@ TEST(RolloutCopiesTest, AVersionThatSaysTheSameIsAShadowFirstAndThenPromoted) {
   EXPECT_THAT(server.decisions(), ElementsAre("start", "step", "hold", "step", "step", "promote"));
 }
 
+TEST(RolloutCopiesTest, AFunctionThatFailsIsNoFaultOfTheVersion) {
+  RolloutServer server(nullptr);
+  server.add_function("agree");
+  const auto request = [](const std::string& model) {
+    return R"({"to": 2, "steps": "shadow:10@2s,20,50,100", "hold": "1s", "min_requests": 10, "gates": )"
+           R"(["error_rate<=+0.5pp", "disagreement<=2%"], "compare": {"*": {"kind": "function", "model": ")" +
+           model + "\"}}}";
+  };
+  EXPECT_THAT(server.rollouts().start("m", request("other"), "me").status().message(),
+              HasSubstr("model 'other' compares no answers"));
+  EXPECT_THAT(server.rollouts().start("m", request("agre"), "me").status().message(),
+              HasSubstr("there is no model named 'agre'"));
+  ASSERT_TRUE(server.rollouts().start("m", request("agree"), "me").ok());
+  server.serve("m@1", 900);
+  server.copy("m@2", 9, 0, 0, /*not_compared=*/91);
+  server.look(std::chrono::seconds(3));
+  EXPECT_EQ(server.shadows(), "m@2 10% of m@1") << "neither rolled back nor gone on";
+  EXPECT_THAT(server.show(), HasSubstr("and 91 could not be compared"));
+  EXPECT_THAT(server.show(), HasSubstr(R"("requests":100,"errors":0)"));
+  server.copy("m@2", 1);
+  server.look();
+  EXPECT_EQ(server.split(), "m@1=80 m@2=20");
+}
+
 TEST(RolloutCopiesTest, AVersionThatSaysOtherwiseIsRolledBackAsAShadowAndWithTraffic) {
   RolloutServer server(nullptr);
   ASSERT_TRUE(server.rollouts().start("m", kShadowRequest, "me").ok());

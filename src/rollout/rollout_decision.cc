@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/size_text.h"
 #include "rollout/anytime_tests.h"
 
 namespace modelmill {
@@ -98,12 +99,32 @@ void read_latency_ratio(const RolloutGate& gate, const RolloutWindow& window, co
   into.proven = into.proven || (slower && !computes_slower);
 }
 
+/// No sample, so nothing is left to chance: what was seen is what it took.
+void read_memory(const RolloutGate& gate, const RolloutWindow& window, GateReading& into) {
+  const bool of_both = gate.kind == RolloutGate::Kind::kMemoryRatio;
+  const uint64_t canary = window.canary.memory_bytes, baseline = window.baseline.memory_bytes;
+  into.canary = static_cast<double>(canary);
+  if (of_both) into.baseline = static_cast<double>(baseline);
+  if (canary == 0 || (of_both && baseline == 0)) {
+    into.text = std::string("the memory of the ") + (canary == 0 ? "canary" : "baseline") +
+                " is not known; Python models tell theirs";
+    return;
+  }
+  into.breached = into.canary > gate.limit * (of_both ? into.baseline : 1);
+  into.proven = !into.breached;
+  into.text = "canary " + bytes_text(canary) + (of_both ? ", baseline " + bytes_text(baseline) : "");
+}
+
 GateReading read_gate(const RolloutGate& gate, bool of_shadow, const RolloutWindow& window,
                       const Thresholds& thresholds) {
   GateReading out;
   out.gate = gate.text;
   if (gate.kind == RolloutGate::Kind::kDisagreement) {
     read_disagreement(gate, window, thresholds, out);
+    return out;
+  }
+  if (gate.is_of_memory()) {
+    read_memory(gate, window, out);
     return out;
   }
   if (gate.kind == RolloutGate::Kind::kErrorDifference || gate.kind == RolloutGate::Kind::kErrorLimit) {
@@ -153,12 +174,14 @@ std::string lacking(const RolloutPlan& plan, const RolloutWindow& window, const 
     return "not enough traffic: " + counts_text(aim, window) + "; each needs " + std::to_string(plan.min_requests);
   if (aim.pairs && window.copies.compared < plan.min_requests)
     return "not enough answers to compare: " + std::to_string(window.copies.compared) + "; it takes " +
-           std::to_string(plan.min_requests) + " (of the copies " + std::to_string(window.copies.failed) +
-           " failed and " + std::to_string(window.copies.shed) + " were shed)";
+           std::to_string(plan.min_requests) + " (of the copies " + std::to_string(window.copies.failed) + " failed, " +
+           std::to_string(window.copies.shed) + " were shed and " + std::to_string(window.copies.not_compared) +
+           " could not be compared)";
   if (!aim.proves) return "";
   for (const GateReading& reading : readings)
     if (!reading.proven)
-      return "not enough traffic to prove " + reading.gate + ": " + reading.text + ", from " + counts_text(aim, window);
+      return (reading.gate.starts_with("memory") ? "nothing proves " : "not enough traffic to prove ") + reading.gate +
+             ": " + reading.text + ", from " + counts_text(aim, window);
   return "";
 }
 
@@ -185,6 +208,8 @@ ComputeComparison compare_compute(const RolloutWindow& window, double p) {
                  [](double weight) { return static_cast<uint64_t>(std::llround(weight * kFine)); });
   return {quantile_us(canary, p), quantile_us(weighted, p)};
 }
+
+bool is_crash(const RolloutWindow& window) { return window.canary.crashes > window.baseline.crashes; }
 
 bool is_error_burst(const RolloutWindow& second) {
   constexpr uint64_t kErrors = 10;

@@ -32,7 +32,7 @@ enum class RolloutVerdict {
 /// One gate, as it stands.
 struct GateReading {
   std::string gate;
-  double canary = 0, baseline = 0;  // shares, or microseconds; no baseline for limits and disagreement
+  double canary = 0, baseline = 0;  // shares, microseconds or bytes; no baseline for limits and disagreement
   bool breached = false;
   bool proven = false;  // that the canary keeps to it
   std::string text;     // both numbers, for people
@@ -49,6 +49,9 @@ struct RolloutDecision {
 /// answers must have been compared where a gate is about them; to leave the last one with a baseline, the canary must
 /// also have been proven to keep to every gate. Pure.
 RolloutDecision decide(const RolloutPlan& plan, size_t step, bool hold_is_over, const RolloutWindow& window);
+
+/// Processes of the canary have crashed, or were ended because they broke a limit, and not as many of the baseline's.
+bool is_crash(const RolloutWindow& window);
 
 /// Of the last second or less: the canary fails at least every second time and ten times, and the baseline does not.
 bool is_error_burst(const RolloutWindow& second);

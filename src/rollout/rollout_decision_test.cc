@@ -37,7 +37,13 @@ TEST(RolloutDecisionTest, GatesAreRead) {
   EXPECT_DOUBLE_EQ(parse_gate("p50<=50ms")->limit, 50'000);
   EXPECT_EQ(parse_gate("disagreement<=2%")->kind, RolloutGate::Kind::kDisagreement);
   EXPECT_DOUBLE_EQ(parse_gate("disagreement <= 2%")->limit, 0.02);
+  EXPECT_EQ(parse_gate("memory<=1.5x")->kind, RolloutGate::Kind::kMemoryRatio);
+  EXPECT_EQ(parse_gate("memory <= 2 GiB")->kind, RolloutGate::Kind::kMemoryLimit);
+  EXPECT_EQ(parse_gate("memory<=2GiB")->limit, 2.0 * (1 << 30));
   for (const char* bad : {"",
+                          "memory<=0.5x",
+                          "memory<=0",
+                          "memory<=+10%",
                           "error_rate",
                           "error_rate<=",
                           "error_rate<=0.5",
@@ -192,7 +198,8 @@ TEST(RolloutDecisionTest, AnswersThatDisagree) {
        true,
        {99, 0, 901, 7},
        kHold,
-       "not enough answers to compare: 99; it takes 100 (of the copies 901 failed and 7 were shed)"},
+       "not enough answers to compare: 99; it takes 100 (of the copies 901 failed, 7 were shed and 0 could not be "
+       "compared)"},
       {1, true, {99, 0, 0, 0}, kHold, "not enough answers to compare: 99"},
       {0, true, {100, 2, 0, 0}, kGoOn, "no gate is breached"},
       {1, true, {100, 2, 0, 0}, kGoOn, "no gate is breached"},
@@ -246,6 +253,44 @@ TEST(RolloutDecisionTest, BurstsOfErrors) {
   EXPECT_FALSE(is_error_burst({arm(100, 30, 1), arm(100, 1, 1)}));   // for the gates to say
   EXPECT_FALSE(is_error_burst({arm(100, 90, 1), arm(100, 80, 1)}));  // the baseline is no better
   EXPECT_FALSE(is_error_burst({}));
+}
+
+TEST(RolloutDecisionTest, Memory) {
+  const RolloutPlan plan = modelmill::plan({"memory<=1.5x", "memory<=1GiB"});
+  using enum RolloutVerdict;
+  const auto with = [](uint64_t mib) {
+    ArmCounts counts = arm(1'000, 0, 5);
+    counts.memory_bytes = mib << 20;
+    return counts;
+  };
+  struct Memory {
+    size_t step;
+    uint64_t canary, baseline;  // MiB
+    RolloutVerdict verdict;
+    const char* why;
+  };
+  const Memory cases[] = {
+      {0, 150, 100, kGoOn, "no gate is breached"},
+      {0, 151, 100, kRollBack, "gate memory<=1.5x is breached: canary 151.0 MiB, baseline 100.0 MiB"},
+      {0, 1'025, 1'000, kRollBack, "gate memory<=1GiB is breached: canary 1.0 GiB"},
+      {0, 0, 100, kGoOn, "no gate is breached"},
+      {1, 150, 100, kGoOn, "every gate is proven"},
+      {1, 0, 100, kHold, "nothing proves memory<=1.5x: the memory of the canary is not known; Python models tell"},
+      {1, 100, 0, kHold, "nothing proves memory<=1.5x: the memory of the baseline is not known"},
+      {2, 900, 100, kPromote, "no gate is breached"},  // there is no baseline any more
+      {2, 1'025, 0, kRollBack, "gate memory<=1GiB is breached"},
+  };
+  for (const Memory& one : cases) {
+    const RolloutDecision decision = decide(plan, one.step, true, {with(one.canary), with(one.baseline), {}});
+    EXPECT_EQ(decision.verdict, one.verdict) << one.canary << ": " << decision.why;
+    EXPECT_THAT(decision.why, HasSubstr(one.why)) << one.canary;
+  }
+  RolloutWindow window{with(1), with(1), {}};
+  EXPECT_FALSE(is_crash(window));
+  window.canary.crashes = 1;
+  EXPECT_TRUE(is_crash(window));
+  window.baseline.crashes = 1;
+  EXPECT_FALSE(is_crash(window)) << "what ends both is not the canary's fault";
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ void write_counts(JsonWriter& json, const ArmCounts& counts) {
   write_latency(json, counts.latency);
   json.key("compute").begin_object();
   for (const auto& [rows, latency] : counts.compute) write_latency(json.key(std::to_string(rows)), latency);
-  json.end_object().end_object();
+  json.end_object().field("crashes", counts.crashes).field("memory_bytes", counts.memory_bytes).end_object();
 }
 
 void write_route(JsonWriter& json, const char* name, const std::optional<RouteDefinition>& route) {
@@ -64,7 +64,8 @@ void write_rollout(JsonWriter& json, const Rollout& rollout) {
   write_counts(json.key("baseline"), rollout.window.baseline);
   const CopyCounts& copies = rollout.window.copies;
   json.key("copies").begin_object().field("compared", copies.compared).field("disagreed", copies.disagreed);
-  json.field("failed", copies.failed).field("shed", copies.shed).end_object();
+  json.field("failed", copies.failed).field("shed", copies.shed);
+  json.field("not_compared", copies.not_compared).end_object();
   json.end_object();
 }
 
@@ -94,6 +95,8 @@ bool read_counts(const element& value, ArmCounts& into) {
   KeptFields fields(value);
   fields.read("requests", into.requests);
   fields.read("errors", into.errors);
+  if (fields.find("crashes")) fields.read("crashes", into.crashes);
+  if (fields.find("memory_bytes")) fields.read("memory_bytes", into.memory_bytes);
   simdjson::dom::object compute;
   fields.read("compute", compute);
   const element latency = fields.at("latency");
@@ -111,6 +114,7 @@ bool read_copies(const element& value, CopyCounts& into) {
   fields.read("disagreed", into.disagreed);
   fields.read("failed", into.failed);
   fields.read("shed", into.shed);
+  if (fields.find("not_compared")) fields.read("not_compared", into.not_compared);
   return fields.ok();
 }
 

@@ -26,9 +26,9 @@ TEST(RolloutDocumentTest, ReadsWhatItWrites) {
   rollout.phase = RolloutPhase::kPaused;
   rollout.why = "\"so\"";
   rollout.watched = std::chrono::milliseconds(1'234);
-  rollout.window.canary = {7, 2, {0, 3, 0, 2}, {{4, {0, 0, 9}}}};
+  rollout.window.canary = {7, 2, {0, 3, 0, 2}, {{4, {0, 0, 9}}}, 1, 12'345};
   rollout.window.baseline.requests = 5;
-  rollout.window.copies = {9, 3, 2, 1};
+  rollout.window.copies = {9, 3, 2, 1, 4};
   rollout.plan.compare["y"].kind = ComparisonKind::kTolerance;
   rollout.plan.compare["y"].absolute = 0.5;
   document.add({0, 3, "2026-01-31T12:00:00Z", "start", "me", "by hand", 2.5, R"({"canary":{"requests":1}})"});

@@ -4,8 +4,10 @@
 #include <charconv>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 #include "base/duration_text.h"
+#include "base/size_text.h"
 
 namespace modelmill {
 namespace {
@@ -23,7 +25,8 @@ std::optional<double> number_before(std::string_view text, std::string_view unit
 Status wrong_gate(std::string_view text, const std::string& why) {
   return invalid_argument(
       "gate '" + std::string(text) + "': " + why +
-      "; gates are such as error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x, p99<=50ms or disagreement<=2%");
+      "; gates are such as error_rate<=+0.5pp, error_rate<=1%, p99<=1.1x, p99<=50ms, disagreement<=2%, memory<=1.5x or "
+      "memory<=2GiB");
 }
 
 Result<RolloutGate> error_gate(RolloutGate gate, std::string_view limit) {
@@ -45,20 +48,32 @@ Result<RolloutGate> error_gate(RolloutGate gate, std::string_view limit) {
   return gate;
 }
 
+Result<RolloutGate> ratio_gate(RolloutGate gate, RolloutGate::Kind kind, std::string_view limit) {
+  const auto ratio = number_before(limit, "x");
+  if (!ratio || !(*ratio >= 1 && *ratio <= 100))
+    return wrong_gate(gate.text, "'" + std::string(limit) + "' is not a factor from 1x to 100x");
+  gate.kind = kind;
+  gate.limit = *ratio;
+  return gate;
+}
+
 Result<RolloutGate> latency_gate(RolloutGate gate, std::string_view limit) {
-  if (limit.ends_with('x')) {
-    const auto ratio = number_before(limit, "x");
-    if (!ratio || !(*ratio >= 1 && *ratio <= 100))
-      return wrong_gate(gate.text, "'" + std::string(limit) + "' is not a factor from 1x to 100x");
-    gate.kind = RolloutGate::Kind::kLatencyRatio;
-    gate.limit = *ratio;
-    return gate;
-  }
+  if (limit.ends_with('x')) return ratio_gate(std::move(gate), RolloutGate::Kind::kLatencyRatio, limit);
   const auto time = parse_duration(limit);
   if (!time.ok())
     return wrong_gate(gate.text, "'" + std::string(limit) + "' is neither a factor (1.1x) nor a time (50ms)");
   gate.kind = RolloutGate::Kind::kLatencyLimit;
   gate.limit = static_cast<double>(time->count());
+  return gate;
+}
+
+Result<RolloutGate> memory_gate(RolloutGate gate, std::string_view limit) {
+  if (limit.ends_with('x')) return ratio_gate(std::move(gate), RolloutGate::Kind::kMemoryRatio, limit);
+  const auto bytes = parse_bytes(limit);
+  if (!bytes.ok() || *bytes == 0)
+    return wrong_gate(gate.text, "'" + std::string(limit) + "' is neither a factor (1.5x) nor a size (2GiB)");
+  gate.kind = RolloutGate::Kind::kMemoryLimit;
+  gate.limit = static_cast<double>(*bytes);
   return gate;
 }
 
@@ -83,11 +98,13 @@ Result<RolloutGate> parse_gate(std::string_view text) {
   const std::string_view metric = spaceless.substr(0, sign), limit = spaceless.substr(sign + 2);
   if (metric == "error_rate") return error_gate(gate, limit);
   if (metric == "disagreement") return disagreement_gate(gate, limit);
+  if (metric == "memory") return memory_gate(gate, limit);
   std::optional<double> percentile;
   if (metric.starts_with('p')) percentile = number_before(metric.substr(1), "");
   if (!percentile)
-    return wrong_gate(
-        text, "'" + std::string(metric) + "' is neither error_rate nor disagreement nor a percentile of latency (p99)");
+    return wrong_gate(text,
+                      "'" + std::string(metric) +
+                          "' is neither error_rate nor disagreement nor memory nor a percentile of latency (p99)");
   const double percent = percentile.value_or(0);
   if (!(percent >= 1 && percent <= 99.99)) return wrong_gate(text, "percentiles are from p1 to p99.99");
   gate.quantile = percent / 100;

@@ -102,7 +102,11 @@ RolloutWindow RolloutKeeper::counted_by(const std::string& name, const Rollout& 
   const auto counted = [&](const RouteTarget& arm) {
     ArmCounts counts = options_.count(name, arm);
     const auto pin = catalog_.pin(arm.model, arm.version, arm.label);
-    if (pin.ok()) counts.compute = (*pin)->stats().compute_times().counts();
+    if (!pin.ok()) return counts;
+    counts.compute = (*pin)->stats().compute_times().counts();
+    const ProcessHealth health = (*pin)->process_health();
+    counts.crashes = health.failures;
+    counts.memory_bytes = health.memory_bytes;
     return counts;
   };
   RolloutWindow window{counted(rollout.to), counted(rollout.from), {}};
@@ -163,7 +167,10 @@ std::string RolloutKeeper::crash_of(const Rollout& rollout) const {
     return pin.ok() ? (*pin)->availability() : pin.status();
   };
   const Status canary = available(rollout.to);
-  return canary.ok() || !available(rollout.from).ok() ? std::string() : canary.message();
+  if (!canary.ok() && available(rollout.from).ok()) return "the canary can't be asked: " + canary.message();
+  if (!is_crash(rollout.window)) return "";
+  const auto pin = catalog_.pin(rollout.to.model, rollout.to.version, rollout.to.label);
+  return "the canary crashed" + (pin.ok() ? ": " + (*pin)->process_health().last_failure : std::string());
 }
 
 bool RolloutKeeper::is_overruled(const std::string& name, const Rollout& rollout) const {
@@ -175,7 +182,7 @@ Status RolloutKeeper::decide_for(const std::string& name, Record& record, Watch&
   Rollout& rollout = *record.document.last;
   if (rollout.phase != RolloutPhase::kRunning) return ok_status();
   if (const std::string crash = crash_of(rollout); !crash.empty())
-    return finish(name, record, RolloutPhase::kRolledBack, kItself, "the canary can't be asked: " + crash);
+    return finish(name, record, RolloutPhase::kRolledBack, kItself, crash);
   RolloutWindow second;
   for (const RolloutWindow& part : watch.second) {
     add_to(second.canary, part.canary);

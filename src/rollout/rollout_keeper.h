@@ -83,7 +83,7 @@ class RolloutKeeper final : public RolloutControl {
   /// Adds what is new to the rollout's window and its time.
   void count(const std::string& name, Rollout& rollout, Watch& watch) MM_REQUIRES(mutex_);
   Status decide_for(const std::string& name, Record& record, Watch& watch) MM_REQUIRES(mutex_);
-  /// Why the canary can't be asked though the baseline can; empty: it can.
+  /// That the canary can't be asked though the baseline can, or has crashed and the baseline has not; empty: neither.
   std::string crash_of(const Rollout& rollout) const;
   /// The route is another one than the rollout wants.
   bool is_overruled(const std::string& name, const Rollout& rollout) const;

@@ -83,13 +83,24 @@ TEST_P(RolloutKeeperTest, CrashesAndBurstsRollBackAtOnce) {
   EXPECT_THAT(server.show(), HasSubstr("its worker has died"));
   EXPECT_THAT(server.rollouts().start("m", kRequest, "me").status().message(), HasSubstr("not ready to be rolled out"));
   server.version(2).crashed = false;
+  // One that is back before anybody looks.
+  server.version(1).health.failures = 7;  // all before
+  ASSERT_TRUE(server.rollouts().start("m", kRequest, "me").ok());
+  server.version(1).health.memory_bytes = 1 << 20;
+  server.look();
+  EXPECT_EQ(server.split(), "m@1=90 m@2=10");
+  server.version(2).health = {1, "the Python worker had too much memory", 5 << 20};
+  server.look();
+  EXPECT_EQ(server.split(), "none");
+  EXPECT_THAT(server.show(), HasSubstr("the canary crashed: the Python worker had too much memory"));
+  EXPECT_THAT(server.show(), HasSubstr(R"("crashes":1,"memory_bytes":5242880)"));
   // A gate that takes long to be breached.
   ASSERT_TRUE(server.rollouts().start("m", R"({"to": "m@2", "gates": ["error_rate<=+50pp"]})", "me").ok());
   server.serve("m@1", 100);
   server.serve("m@2", 12, 10);
   server.look();
   EXPECT_THAT(server.show(), HasSubstr("a burst of errors: 10 of the canary's last 12 requests"));
-  EXPECT_THAT(server.show(), HasSubstr(R"("number":2)"));
+  EXPECT_THAT(server.show(), HasSubstr(R"("number":3)"));
 }
 
 TEST_P(RolloutKeeperTest, ByHand) {

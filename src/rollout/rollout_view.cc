@@ -12,7 +12,8 @@ void write_arm(JsonWriter& json, const RouteTarget& arm, const ArmCounts& counts
       counts.requests == 0 ? 0 : static_cast<double>(counts.errors) / static_cast<double>(counts.requests);
   json.begin_object().field("arm", arm.text()).field("requests", counts.requests).field("errors", counts.errors);
   json.field("error_rate", rate).field("p50_us", quantile_us(counts.latency, 0.5));
-  json.field("p99_us", quantile_us(counts.latency, 0.99)).end_object();
+  json.field("p99_us", quantile_us(counts.latency, 0.99));
+  json.field("crashes", counts.crashes).field("memory_bytes", counts.memory_bytes).end_object();
 }
 
 /// Null where nothing is copied.
@@ -28,7 +29,8 @@ void write_copies(JsonWriter& json, const Rollout& rollout) {
   json.begin_object().field("to", shadow->to.text()).field("of", shadow->of->text());
   json.field("percent", copied_percent(rollout, rollout.step)).field("cost", copies_cost_now_text(rollout));
   json.field("compared", copies.compared).field("disagreed", copies.disagreed).field("disagreement", share);
-  json.field("failed", copies.failed).field("shed", copies.shed).end_object();
+  json.field("failed", copies.failed).field("shed", copies.shed).field("not_compared", copies.not_compared);
+  json.end_object();
 }
 
 void write_numbers(JsonWriter& json, const Rollout& rollout) {

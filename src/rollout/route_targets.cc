@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "model/output_comparison.h"
 #include "model/spelling.h"
 
 namespace modelmill {
@@ -45,13 +46,32 @@ Status check_target(const RouteTarget& target, const ModelTable& models) {
                           "; its versions: " + versions_of(*entry));
 }
 
+/// Whether the model that a shadow's answers are compared by compares answers at all; one that is not loaded may.
+Status check_function(const RouteShadow& shadow, const ModelTable& models) {
+  const std::string name = function_of(shadow.compare);
+  if (name.empty()) return ok_status();
+  MM_ASSIGN_OR_RETURN(const RouteTarget target, parse_route_target(name));
+  MM_RETURN_IF_ERROR(check_target(target, models));
+  const ModelEntry* entry = models.find(target.model);
+  const auto label = entry->labels.find(target.label);
+  const auto* const served = entry->find(label == entry->labels.end() ? target.version : label->second);
+  if (served == nullptr) return ok_status();
+  const auto& inputs = (*served)->signature().inputs;
+  if (inputs.size() == 1 && inputs[0].name == kComparisonInput) return ok_status();
+  return invalid_argument("model '" + target.model +
+                          "' compares no answers; a Python file whose function is marked with @modelmill.comparison "
+                          "is a model that does");
+}
+
 }  // namespace
 
 Status check_targets(const RouteDefinition& route, const ModelTable& models) {
   for (const RouteTarget& target : targets_of(route))
     MM_RETURN_IF_ERROR(check_target(target, models).with_context("route '" + route.name + "'"));
-  for (const RouteShadow& shadow : route.shadows)
+  for (const RouteShadow& shadow : route.shadows) {
     MM_RETURN_IF_ERROR(check_target(shadow.to, models).with_context("route '" + route.name + "': shadow"));
+    MM_RETURN_IF_ERROR(check_function(shadow, models).with_context("route '" + route.name + "': shadow: compare"));
+  }
   return ok_status();
 }
 

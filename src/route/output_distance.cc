@@ -142,6 +142,7 @@ OutputDistance output_distance(const Tensor& primary, const Tensor& shadow, cons
   }
   const size_t row = row_of(primary);
   switch (comparison.kind) {
+    case ComparisonKind::kFunction: break;
     case ComparisonKind::kEqual: out.distance = unequal_share(a, b); break;
     case ComparisonKind::kTolerance: out.distance = largest_difference(a, b, comparison); break;
     case ComparisonKind::kTopK: out.distance = worst_top_k(a, b, row, static_cast<size_t>(comparison.k)); break;
@@ -161,6 +162,7 @@ OutputDistance answer_distance(std::span<const Tensor> primary, std::span<const 
     if (named == comparisons.end()) named = comparisons.find("*");
     const auto same =
         std::find_if(shadow.begin(), shadow.end(), [&](const Tensor& t) { return t.name == tensor.name; });
+    if (named != comparisons.end() && named->second.kind == ComparisonKind::kFunction && same != shadow.end()) continue;
     OutputComparison comparison;
     if (named != comparisons.end())
       comparison = named->second;

@@ -22,6 +22,8 @@ Route::Route(RouteDefinition definition, ArmStatsTable& arm_stats, ShadowStatsTa
     const std::string name = shadow.to.text();
     shadows_.push_back({shadow, name, shadow_stats.of(definition_.name, name)});
     shadows_.back().stats->compare_by(shadow.compare);
+    if (const std::string model = function_of(shadow.compare); !model.empty())
+      shadows_.back().function = parse_route_target(model).value();
   }
   for (const RouteArm& arm : definition_.split) split_.push_back({stable_hash(arm.to.text()), arm.percent});
   const auto notice = [this](const RouteKey& key) {

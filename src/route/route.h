@@ -49,6 +49,8 @@ class Route {
     RouteShadow definition;
     std::string name;  // definition.to.text()
     std::shared_ptr<ShadowStats> stats;
+    /// The model whose function compares some of the outputs.
+    std::optional<RouteTarget> function = std::nullopt;
   };
 
   /// `definition` has passed check_route(). `exposures`: see there; null: nobody ever wants them.

@@ -121,7 +121,9 @@ TEST(Routes, TellWhatCameOfCopies) {
   stats.compared(false, 0);
   stats.failed(unavailable("it is gone"));
   stats.shed();
-  EXPECT_EQ(routes.copies("reader", {"b", 0, ""}), (CopyCounts{2, 1, 1, 1}));
+  stats.not_compared(internal("it raises"));
+  EXPECT_EQ(stats.last_comparison_failure(), "it raises");
+  EXPECT_EQ(routes.copies("reader", {"b", 0, ""}), (CopyCounts{2, 1, 1, 1, 1}));
   EXPECT_EQ(routes.copies("reader", {"a", 0, ""}), CopyCounts());
 }
 

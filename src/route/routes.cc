@@ -66,7 +66,7 @@ CopyCounts Routes::copies(std::string_view route, const RouteTarget& shadow) con
   for (const Route::Shadow& one : found->shadows()) {
     if (one.definition.to != shadow) continue;
     const ShadowCounts counts = one.stats->counts();
-    return {counts.compared, counts.disagreed, counts.failed, counts.shed};
+    return {counts.compared, counts.disagreed, counts.failed, counts.shed, counts.not_compared};
   }
   return {};
 }

@@ -19,6 +19,7 @@ void ShadowCounts::merge(const ShadowCounts& other) {
   disagreed += other.disagreed;
   shed += other.shed;
   failed += other.failed;
+  not_compared += other.not_compared;
   worst = std::max(worst, other.worst);
   add(primary_us, other.primary_us);
   add(shadow_us, other.shadow_us);

@@ -14,11 +14,13 @@ struct ShadowCounts {
   uint64_t disagreed = 0;  // of them
   uint64_t shed = 0;       // copies that were given up for want of room, or for the sake of others
   uint64_t failed = 0;     // copies that the shadow answered with an error, or not in time
-  double worst = 0;        // OutputDistance::excess() of the worst answer; above 1 it disagrees
+  /// Copies that were answered, and whose comparison by a function failed or was not done in time.
+  uint64_t not_compared = 0;
+  double worst = 0;  // OutputDistance::excess() of the worst answer; above 1 it disagrees
   /// Microseconds of the executions of the requests that were compared, in latency_bounds_us().
   HistogramValue primary_us, shadow_us;
 
-  uint64_t copied() const { return compared + shed + failed; }
+  uint64_t copied() const { return compared + shed + failed + not_compared; }
   void merge(const ShadowCounts& other);
 };
 

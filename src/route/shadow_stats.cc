@@ -40,6 +40,8 @@ ShadowStats::ShadowStats(MetricRegistry& metrics, const std::string& route, cons
                             labels(route, shadow))),
       failed_(metrics.counter("modelmill_shadow_failed_total", "Copies that a shadow failed to answer",
                               labels(route, shadow))),
+      not_compared_(metrics.counter("modelmill_shadow_not_compared_total",
+                                    "Answers of a shadow that a function failed to compare", labels(route, shadow))),
       primary_us_(latency(metrics, route, shadow, "primary")),
       shadow_us_(latency(metrics, route, shadow, "shadow")),
       worst_(std::make_shared<std::atomic<double>>(0)),
@@ -78,6 +80,14 @@ void ShadowStats::failed(const Status& why) {
   failed_->add();
 }
 
+void ShadowStats::not_compared(const Status& why) {
+  {
+    const MutexLock lock(mutex_);
+    last_comparison_failure_ = why.message();
+  }
+  not_compared_->add();
+}
+
 ShadowCounts ShadowStats::counts() const {
   ShadowCounts out;
   // What disagreed is counted first, so it is read last but one here: there are never more of them than compared.
@@ -85,6 +95,7 @@ ShadowCounts ShadowStats::counts() const {
   out.compared = std::max(whole(*compared_), out.disagreed);
   out.shed = whole(*shed_);
   out.failed = whole(*failed_);
+  out.not_compared = whole(*not_compared_);
   out.worst = worst_->load(std::memory_order_relaxed);
   out.primary_us = value_of(*primary_us_);
   out.shadow_us = value_of(*shadow_us_);
@@ -94,6 +105,11 @@ ShadowCounts ShadowStats::counts() const {
 std::string ShadowStats::last_failure() const {
   const MutexLock lock(mutex_);
   return last_failure_;
+}
+
+std::string ShadowStats::last_comparison_failure() const {
+  const MutexLock lock(mutex_);
+  return last_comparison_failure_;
 }
 
 std::shared_ptr<ShadowStats> ShadowStatsTable::of(const std::string& route, const std::string& shadow) {

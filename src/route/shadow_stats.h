@@ -29,20 +29,25 @@ class ShadowStats {
   void took(Duration primary, Duration shadow);
   void shed() { shed_->add(); }
   void failed(const Status& why);
+  /// The function that was to compare them did not.
+  void not_compared(const Status& why);
 
   ShadowCounts counts() const;
   /// Of the failure that was last; empty: there was none.
   std::string last_failure() const;
+  /// Of the last comparison that failed; empty: there was none.
+  std::string last_comparison_failure() const;
   ShadowExamples& examples() { return examples_; }
 
  private:
-  const std::shared_ptr<Counter> compared_, disagreed_, shed_, failed_;
+  const std::shared_ptr<Counter> compared_, disagreed_, shed_, failed_, not_compared_;
   const std::shared_ptr<Histogram> primary_us_, shadow_us_;
   const std::shared_ptr<std::atomic<double>> worst_;  // its gauge reads it too
   const MetricRegistry::Handle worst_gauge_;
   ShadowExamples examples_;
   mutable Mutex mutex_;
   std::string last_failure_ MM_GUARDED_BY(mutex_);
+  std::string last_comparison_failure_ MM_GUARDED_BY(mutex_);
   std::map<std::string, OutputComparison> rules_ MM_GUARDED_BY(mutex_);
 };
 

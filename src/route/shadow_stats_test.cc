@@ -72,7 +72,7 @@ TEST(ShadowStats, OtherRulesForgetTheWorst) {
 
 TEST(ShadowCounts, OfSeveralAreTheirMerge) {
   const HistogramValue one{{1, 0, 2}, 30}, two{{0, 5, 1}, 12};
-  ShadowCounts a{10, 1, 2, 3, 0.5, one, two}, b{20, 4, 5, 6, 7.5, two, one};
+  ShadowCounts a{10, 1, 2, 3, 8, 0.5, one, two}, b{20, 4, 5, 6, 9, 7.5, two, one};
   ShadowCounts merged;
   merged.merge(a);
   merged.merge(b);
@@ -80,6 +80,7 @@ TEST(ShadowCounts, OfSeveralAreTheirMerge) {
   EXPECT_EQ(merged.disagreed, 5U);
   EXPECT_EQ(merged.shed, 7U);
   EXPECT_EQ(merged.failed, 9U);
+  EXPECT_EQ(merged.not_compared, 17U);
   EXPECT_EQ(merged.worst, 7.5);
   EXPECT_EQ(merged.primary_us.counts, (std::vector<uint64_t>{1, 5, 3}));
   EXPECT_EQ(merged.shadow_us.sum, 42);

@@ -48,6 +48,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void submit(InferRequestPtr request) override;
   void drop_unwanted() override;
   Status availability() const override { return model_->availability(); }
+  ProcessHealth process_health() const override { return model_->process_health(); }
   Explanation explain() const override;
   std::vector<LearnedCost> learned() const override;
   Status set_instances(int count, ScalingReason reason, const std::string& text) override;

@@ -87,14 +87,27 @@ void ShadowSample::compact() {
 }
 
 InferRequestPtr ShadowSample::make_request(const RouteShadow& shadow, std::shared_ptr<ResponseSink> sink) const {
-  auto request = std::make_unique<InferRequest>(std::move(sink));
-  request->model = shadow.to.model;
-  request->version = shadow.to.version;
-  request->label = shadow.to.label;
-  request->id = id_;
+  InferRequestPtr request = request_for(shadow.to, shadow, std::move(sink));
   request->parameters = parameters_;
   request->inputs.assign(inputs_.begin(), inputs_.end());
   for (const std::string& output : requested_) request->outputs.push_back({output, 0});
+  return request;
+}
+
+InferRequestPtr ShadowSample::make_comparison(const Route::Shadow& shadow, std::shared_ptr<ResponseSink> sink,
+                                              Tensor packed) const {
+  InferRequestPtr request = request_for(*shadow.function, shadow.definition, std::move(sink));
+  request->inputs.push_back(std::move(packed));
+  return request;
+}
+
+InferRequestPtr ShadowSample::request_for(const RouteTarget& target, const RouteShadow& shadow,
+                                          std::shared_ptr<ResponseSink> sink) const {
+  auto request = std::make_unique<InferRequest>(std::move(sink));
+  request->model = target.model;
+  request->version = target.version;
+  request->label = target.label;
+  request->id = id_;
   request->priority = kBackgroundPriority;
   request->trace = trace_;
   request->times.received = Clock::now();

@@ -39,11 +39,16 @@ class ShadowSample {
   Duration execution() const { return execution_; }
   /// The same request, for the shadow's target.
   InferRequestPtr make_request(const RouteShadow& shadow, std::shared_ptr<ResponseSink> sink) const;
+  /// One for the model whose function compares the shadow's answer, with what packed_comparison() has made.
+  InferRequestPtr make_comparison(const Route::Shadow& shadow, std::shared_ptr<ResponseSink> sink, Tensor packed) const;
 
   /// What it has of the budget; empty before it has been let in.
   ShadowBudget::Share share;
 
  private:
+  InferRequestPtr request_for(const RouteTarget& target, const RouteShadow& shadow,
+                              std::shared_ptr<ResponseSink> sink) const;
+
   const std::shared_ptr<const Route> route_;
   std::vector<size_t> shadows_;
   size_t arm_;

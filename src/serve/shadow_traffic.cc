@@ -1,10 +1,12 @@
 #include "serve/shadow_traffic.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/chance.h"
 #include "base/json_text.h"
+#include "route/function_comparison.h"
 #include "route/output_distance.h"
 #include "serve/inference.h"
 
@@ -43,6 +45,16 @@ class ShadowTraffic::Copy final : public ResponseSink, public std::enable_shared
   const ShadowSample& sample() const { return *sample_; }
   const Route::Shadow& shadow() const { return sample_->route().shadows()[shadow_]; }
 
+  /// The shadow has answered, and its answer waits for what a function says of it.
+  struct Answer {
+    std::vector<Tensor> kept;  // for an example
+    int64_t version = 0;
+    Duration execution{};
+    OutputDistance distance;    // of what others than the function compare
+    ShadowBudget::Share share;  // of `kept`, and of what the function was sent
+  };
+  std::optional<Answer> answer;
+  RouteTarget asked;  // whom it is on its way to
   std::shared_ptr<CancelToken> cancel;
   std::multimap<TimePoint, CopyPtr>::iterator place;  // while it is on its way
   bool over = false;                                  // its outcome is counted
@@ -111,7 +123,7 @@ void ShadowTraffic::work() {
     }
     expire(Clock::now());
     if (task.sample) send(std::move(task.sample));
-    if (task.copy) conclude(*task.copy, task.response);
+    if (task.copy) conclude(task);
   }
 }
 
@@ -120,11 +132,15 @@ void ShadowTraffic::send(std::shared_ptr<ShadowSample> sample) {
   if (!sample->share.resize(bytes_for(*sample))) return count_shed(*sample);
   for (const size_t shadow : sample->shadows()) {
     const auto copy = std::make_shared<Copy>(*this, sample, shadow);
-    InferRequestPtr request = sample->make_request(copy->shadow().definition, copy);
-    copy->cancel = request->cancel;
-    copy->place = on_way_.emplace(request->deadline, copy);
-    inference_.submit_background(std::move(request));
+    submit(copy, sample->make_request(copy->shadow().definition, copy));
   }
+}
+
+void ShadowTraffic::submit(const CopyPtr& copy, InferRequestPtr request) {
+  copy->asked = {request->model, request->version, request->label};
+  copy->cancel = request->cancel;
+  copy->place = on_way_.emplace(request->deadline, copy);
+  inference_.submit_background(std::move(request));
 }
 
 /// Gives up what is not answered in time.
@@ -135,38 +151,83 @@ void ShadowTraffic::expire(TimePoint now) {
     copy->over = true;
     const RouteShadow& shadow = copy->shadow().definition;
     copy->cancel->cancel(CancelToken::Reason::kDeadline);
-    copy->shadow().stats->failed(deadline_exceeded("no answer within " + seconds_text(shadow.timeout)));
-    inference_.cancelled(shadow.to);
+    ShadowStats& stats = *copy->shadow().stats;
+    if (copy->answer)
+      stats.not_compared(
+          deadline_exceeded("no comparison by '" + copy->asked.text() + "' within " + seconds_text(shadow.timeout)));
+    else
+      stats.failed(deadline_exceeded("no answer within " + seconds_text(shadow.timeout)));
+    inference_.cancelled(copy->asked);
   }
 }
 
-void ShadowTraffic::conclude(Copy& copy, const InferResponse& response) {
+void ShadowTraffic::conclude(const Task& task) {
+  Copy& copy = *task.copy;
   if (std::exchange(copy.over, true)) return;
-  const CopyPtr alive = std::move(copy.place->second);
   on_way_.erase(copy.place);
+  const Status& status = task.response.status;
   ShadowStats& stats = *copy.shadow().stats;
-  if (response.status.ok()) return compare(copy, response);
-  if (response.status.code() == Code::kResourceExhausted)
+  if (status.code() == Code::kResourceExhausted)
     stats.shed();
+  else if (copy.answer)
+    take_verdict(copy, task.response);
+  else if (status.ok())
+    compare(task.copy, task.response);
   else
-    stats.failed(response.status);
+    stats.failed(status);
 }
 
-void ShadowTraffic::compare(Copy& copy, const InferResponse& response) {
-  const ShadowSample& sample = copy.sample();
-  const RouteShadow& shadow = copy.shadow().definition;
-  ShadowStats& stats = *copy.shadow().stats;
+void ShadowTraffic::compare(const CopyPtr& copy, const InferResponse& response) {
+  const ShadowSample& sample = copy->sample();
+  const RouteShadow& shadow = copy->shadow().definition;
   const std::vector<Tensor> outputs(response.outputs.begin(), response.outputs.end());
-  OutputDistance worst = answer_distance(sample.outputs(), outputs, shadow.compare);
-  const double excess = worst.excess();
-  const bool disagrees = worst.disagrees();
-  const auto most = static_cast<size_t>(shadow.examples);
+  Copy::Answer& answer = copy->answer.emplace();
+  answer.version = response.version;
+  answer.execution = execution_of(response.times);
+  answer.distance = answer_distance(sample.outputs(), outputs, shadow.compare);
+  // A function has nothing to say of what disagrees without it.
+  if (!answer.distance.disagrees() && asks_function(sample.outputs(), shadow.compare))
+    return ask_function(copy, outputs);
+  if (answer.distance.disagrees()) answer.kept = kept_for_example(outputs);
+  settle(*copy);
+}
+
+/// Nothing of the shadow's answer is kept but a copy, so that its instance has its memory back.
+void ShadowTraffic::ask_function(const CopyPtr& copy, std::span<const Tensor> outputs) {
+  const ShadowSample& sample = copy->sample();
+  Copy::Answer& answer = *copy->answer;
+  answer.kept = kept_for_example({outputs.begin(), outputs.end()});
+  Tensor packed = packed_comparison(sample.outputs(), outputs, sample.inputs());
+  answer.share = budget_.reserve(0, static_cast<int64_t>(packed.byte_size()) + memory_of(answer.kept));
+  if (!answer.share) return copy->shadow().stats->shed();
+  copy->over = false;
+  submit(copy, sample.make_comparison(copy->shadow(), copy, std::move(packed)));
+}
+
+void ShadowTraffic::take_verdict(Copy& copy, const InferResponse& response) {
+  Result<OutputDistance> said = response.status.ok()
+                                    ? function_distance({response.outputs.data(), response.outputs.size()})
+                                    : Result<OutputDistance>(response.status);
+  if (!said.ok())
+    return copy.shadow().stats->not_compared(said.status().with_context("comparison by '" + copy.asked.text() + "'"));
+  if (said->disagrees() || said->excess() >= copy.answer->distance.excess()) copy.answer->distance = *std::move(said);
+  settle(copy);
+}
+
+/// Counts what came of the comparison.
+void ShadowTraffic::settle(Copy& copy) {
+  const ShadowSample& sample = copy.sample();
+  Copy::Answer& answer = *copy.answer;
+  ShadowStats& stats = *copy.shadow().stats;
+  const double excess = answer.distance.excess();
+  const bool disagrees = answer.distance.disagrees();
+  const auto most = static_cast<size_t>(copy.shadow().definition.examples);
   if (disagrees && stats.examples().wants(excess, most))
     stats.examples().add({std::chrono::system_clock::now(), sample.id(), sample.arm().name, sample.version(),
-                          response.version, std::move(worst), kept_for_example(sample.inputs()),
-                          kept_for_example(sample.outputs()), kept_for_example(outputs)},
+                          answer.version, std::move(answer.distance), kept_for_example(sample.inputs()),
+                          kept_for_example(sample.outputs()), std::move(answer.kept)},
                          most);
-  stats.took(sample.execution(), execution_of(response.times));
+  stats.took(sample.execution(), answer.execution);
   stats.compared(disagrees, excess);
 }
 

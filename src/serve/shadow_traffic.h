@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -20,7 +21,8 @@ class Inference;
 /// which begins with the first copy. Whoever answers a request does no more for it than to keep views and to hand them
 /// over; the copies are the queues' background (request/background.h). What all copies hold is bounded: more are
 /// shed, and counted. A copy that is not answered in time is given up; what an instance still has of it counts until it
-/// is let go. Thread-safe.
+/// is let go. Where a function of a model compares the answers, that model is asked in the same way, and one that fails
+/// or takes too long is counted as a comparison that was not done. Thread-safe.
 class ShadowTraffic {
  public:
   /// `inference` outlives it; so does every copy's request end before it.
@@ -56,8 +58,12 @@ class ShadowTraffic {
   void work();
   void send(std::shared_ptr<ShadowSample> sample);
   void expire(TimePoint now);
-  void compare(Copy& copy, const InferResponse& response);
-  void conclude(Copy& copy, const InferResponse& response);
+  void conclude(const Task& task);
+  void compare(const CopyPtr& copy, const InferResponse& response);
+  void ask_function(const CopyPtr& copy, std::span<const Tensor> outputs);
+  void take_verdict(Copy& copy, const InferResponse& response);
+  void settle(Copy& copy);
+  void submit(const CopyPtr& copy, InferRequestPtr request);
 
   Inference& inference_;
   ShadowBudget budget_;

@@ -40,8 +40,30 @@ class ShadowTrafficTest : public ::testing::Test {
         testing::echo(description, std::move(request));
       });
     }
+    add_function();
     inference_ = std::make_unique<Inference>(fakes_.catalog(), nullptr, &routes_, nullptr, limits);
     routes_.publish({parse_route(json, "r").value()});
+  }
+  /// The model f, which says of both answers what verdict_ is.
+  void add_function() {
+    auto description = testing::simple_description("f");
+    description.signature.inputs = {{kComparisonInput, DataType::kUint8, {-1}, {}, false}};
+    description.definition.max_batch_size = 0;
+    fakes_.add(description, [this](InferRequestPtr request) {
+      InferResponse response;
+      {
+        const MutexLock lock(mutex_);
+        packed_.push_back(std::string(request->inputs[0].contiguous().view()));
+        if (held_.contains("f")) return held_["f"].push_back(std::move(request));
+        if (!failing_["f"].ok()) return request->fail(Status(failing_["f"]));
+        response.outputs.push_back(measure("distance", verdict_));
+        response.outputs.push_back(measure("limit", 0.5));
+      }
+      request->complete(std::move(response));
+    });
+  }
+  static Tensor measure(const std::string& name, double value) {
+    return {name, DataType::kFp64, {}, {Bytes::copy_of({reinterpret_cast<const char*>(&value), sizeof value})}};
   }
   ~ShadowTrafficTest() override {
     if (inference_) inference_->stop_shadows();
@@ -101,6 +123,8 @@ class ShadowTrafficTest : public ::testing::Test {
   std::map<std::string, bool> changed_;
   std::map<std::string, std::deque<InferRequestPtr>> held_;
   std::vector<uint64_t> priorities_;
+  std::vector<std::string> packed_;
+  double verdict_ = 0.25;
   std::unique_ptr<Inference> inference_;
 };
 
@@ -194,6 +218,73 @@ TEST_F(ShadowTrafficTest, WhatDoesNotAnswerInTimeIsGivenUp) {
   fill_room_again();
   EXPECT_EQ(stats().counts().compared, 0U) << "too late";
   testing::echo(testing::simple_description("b"), take("b"));
+}
+
+constexpr const char* kFunction = R"({"split": {"a": 100}, "shadow": [{"target": "b", "timeout": "200ms", "compare":
+    {"*": {"kind": "function", "model": "f"}}}]})";
+
+TEST_F(ShadowTrafficTest, AFunctionSaysWhetherAnswersAgree) {
+  start(kFunction);
+  changed_["b"] = true;
+  ask();
+  EXPECT_EQ(counts(1).disagreed, 0U);
+  EXPECT_THAT(packed_.at(0), HasSubstr(std::string(16, '\1')));
+  EXPECT_THAT(packed_.at(0), HasSubstr(std::string(16, '@')));
+  verdict_ = 0.75;
+  ask();
+  const ShadowCounts found = counts(2);
+  EXPECT_EQ(found.compared, 2U);
+  EXPECT_EQ(found.disagreed, 1U);
+  EXPECT_EQ(found.worst, 1.5);
+  const auto examples = stats().examples().list();
+  ASSERT_EQ(examples.size(), 1U);
+  EXPECT_EQ(examples[0].worst.kind, ComparisonKind::kFunction);
+  EXPECT_EQ(examples[0].shadow_answer.at(0).contiguous().view(), std::string(16, '@'));
+  EXPECT_EQ(examples[0].shadow_version, 1);
+}
+
+TEST_F(ShadowTrafficTest, AFunctionThatFailsIsNoFaultOfTheShadow) {
+  start(kFunction);
+  failing_["f"] = internal("it raises");
+  ask();
+  EXPECT_EQ(counts(1).not_compared, 1U);
+  EXPECT_EQ(stats().last_comparison_failure(), "comparison by 'f': it raises");
+  failing_["f"] = resource_exhausted("its queue is full");
+  ask();
+  EXPECT_EQ(counts(2).shed, 1U);
+  failing_["f"] = ok_status();
+  verdict_ = -1;
+  ask();
+  EXPECT_EQ(counts(3).not_compared, 2U);
+  EXPECT_THAT(stats().last_comparison_failure(), HasSubstr("'distance' is -1"));
+  EXPECT_EQ(stats().last_failure(), "");
+  EXPECT_EQ(counts(3).failed, 0U);
+}
+
+TEST_F(ShadowTrafficTest, AFunctionThatHangsIsGivenUpAndItsMemoryCounts) {
+  start(kFunction, {.requests = 1, .bytes = 1 << 20});
+  hold("f");
+  ask();
+  InferRequestPtr hung = take("f");
+  EXPECT_EQ(counts(1).not_compared, 1U);
+  EXPECT_THAT(stats().last_comparison_failure(), HasSubstr("no comparison by 'f' within 0.2 s"));
+  EXPECT_TRUE(hung->cancelled());
+  EXPECT_EQ(ask()->finals, 1);
+  EXPECT_EQ(counts(2).shed, 1U) << "what hangs still has its memory";
+  hung->fail(internal("too late"));
+  hung.reset();
+  {
+    const MutexLock lock(mutex_);
+    held_.clear();
+  }
+  while (stats().counts().compared == 0) EXPECT_EQ(ask()->finals, 1);
+  EXPECT_EQ(stats().counts().not_compared, 1U);
+}
+
+TEST_F(ShadowTrafficTest, WhatThereIsNoRoomToCompareIsShed) {
+  start(kFunction, {.requests = 100, .bytes = 100});  // both answers are 16 bytes, and what the function gets is more
+  EXPECT_EQ(ask()->finals, 1);
+  EXPECT_EQ(counts(1).shed, 1U);
 }
 
 TEST_F(ShadowTrafficTest, SequencesAreNotCopied) {

@@ -19,6 +19,7 @@ BUILDS = {
     "c": ("backend_c/clamp.c", HEADERS),
     "c_of_abi_1_0": ("backend_c/clamp.c", EARLIER_HEADERS / "1.0/modelmill"),
     "c_of_abi_1_2": ("backend_c/clamp.c", EARLIER_HEADERS / "1.2/modelmill"),
+    "c_of_abi_1_3": ("backend_c/clamp.c", EARLIER_HEADERS / "1.3/modelmill"),
 }
 FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-Iinclude"]
 

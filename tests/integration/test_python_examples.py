@@ -37,7 +37,7 @@ def refused(server, model, inputs):
 
 
 def test_all_of_them_are_served(server):
-    assert len(NAMES) == 10
+    assert len(NAMES) == 11
     for name in NAMES:
         assert server.get(f"/v2/models/{name}/ready")[0] == 200
         assert re.search(rf"^  {name}  version 1  \(python\)", server.stdout(), re.MULTILINE), server.stdout()
@@ -46,6 +46,19 @@ def test_all_of_them_are_served(server):
 def test_double(server):
     assert predict(server, "double", {"x": [[1, 2, 3, 4], [5, 6, 7, 8]]}) == {"output": [[2, 4, 6, 8], [10, 12, 14, 16]]}
     assert server.get_json("/v2/models/double/config")["max_batch_size"] == 64
+
+
+def test_similar_text(server):
+    def route(method, path="", body=None):
+        status, answer, _ = server.request(method, f"/admin/routes/texts{path}", json.dumps(body).encode() if body else None)
+        assert status == 200, answer
+        return json.loads(answer)
+
+    compare = {"label": {"kind": "function", "model": "similar_text"}}
+    route("PUT", "", {"split": {"sentiment": 100}, "shadow": [{"target": "sentiment", "compare": compare}]})
+    assert predict(server, "texts", {"text": "I love this great thing"})["label"] == "positive"
+    shadow = servers.wait_until(lambda: [s for s in route("GET", "/shadow")["shadow"] if s["compared"]], "it is compared")
+    assert shadow[0]["disagreed"] == 0
 
 
 def test_sentiment(server):

@@ -10,7 +10,7 @@ import servers
 import triton_repository
 from servers import wait_until
 
-CONFIG = triton_repository.FP32_4 + " version_policy { all { } }"
+CONFIG = triton_repository.FP32_4 + " version_policy { all { } } parameters { key: \"memory_limit_mb\" value { string_value: \"400\" } }"
 # Version 1 answers what it gets; the others do so too, but for what BEHAVIOUR does.
 CODE = """
 import os
@@ -31,12 +31,14 @@ BEHAVIOURS = {
     4: "time.sleep(0.03)",
     5: "if pb_utils.get_input_tensor_by_name(requests[0], 'x').as_numpy().flat[0] == 1: os._exit(1)",
     6: "more = 1",
+    7: "globals().setdefault('kept', []).append(np.ones(20 << 17)); time.sleep(0.002)",  # 20 MiB more each time
+    8: "globals().setdefault('kept', np.ones(150 << 17)); time.sleep(0.002)",
 }
 
 
 @pytest.fixture
 def repository(tmp_path):
-    """The model m: version 2 is as good as 1, 3 fails, 4 is slow, 5 dies, 6 answers otherwise."""
+    """The model m: version 2 is as good as 1, 3 fails, 4 is slow, 5 dies, 6 answers otherwise, 7 takes ever more memory, 8 much."""
     folder = tmp_path / "models"
     for version, behaviour in BEHAVIOURS.items():
         place = folder / "m" / str(version)
@@ -263,6 +265,59 @@ def test_a_crash_of_the_version_rolls_back(server):
     assert state["state"] == "rolled back" and "breached" not in state["why"], state
     assert set(load.bad) <= {"5"} and default(server) == 1
     server.assert_alive()
+
+
+def test_a_version_that_eats_memory_is_rolled_back(server):
+    """Its worker is ended at the limit, and that is enough, whatever the share of errors is."""
+    with Load(server) as load:
+        wait_until(lambda: load.answered() > 50, "some traffic")
+        start(server, 7, hold="1h", gates=["error_rate<=+90pp"])
+        wait_until(lambda: is_over(server), "its end")
+        harmed = sum(load.bad.values())
+        wait_until(lambda: load.answered() > 1_000, "more traffic")
+    state = show(server)
+    assert state["state"] == "rolled back", state
+    assert "MiB of memory, more than the 400 that the model's parameter 'memory_limit_mb' allows" in state["why"]
+    assert 'modelmill_process_failures_total{model="m",version="7"} ' in server.get("/metrics")[1].decode()
+    assert state["canary"]["crashes"] >= 1 and state["baseline"]["crashes"] == 0 == state["baseline"]["errors"]
+    # No more than its share was harmed, of that only what it was at, and none since.
+    assert set(load.bad) <= {"7"} and load.lost == 0 and load.good["7"] > 0
+    assert harmed <= sum(load.bad.values()) <= harmed + 6
+    answered = state["canary"]["requests"] + state["baseline"]["requests"]
+    assert state["canary"]["errors"] <= 0.4 * answered + 12 and harmed <= 0.4 * answered + 12
+    assert decisions(server) == ["start", "roll back"]
+    assert server.get_json("/admin/routes") == {"routes": []} and default(server) == 1
+    server.assert_alive()
+
+
+def test_a_shadow_that_eats_memory_is_rolled_back(server):
+    """No client meets it."""
+    with light_load(server) as load:
+        start(server, 7, steps="shadow:100,50,100", hold="1h", gates=["error_rate<=+90pp"])
+        wait_until(lambda: is_over(server), "its end")
+    state = show(server)
+    assert state["state"] == "rolled back" and "'memory_limit_mb' allows" in state["why"], state
+    assert not load.bad and load.good.keys() <= {"1", "none"}
+
+
+def test_a_version_that_takes_more_memory_is_rolled_back(server):
+    """Which answers everything, and as fast."""
+    with Load(server, clients=2, pause=0.005) as load:
+        start(server, 8, hold="1h", gates=["memory<=1.5x"])
+        wait_until(lambda: is_over(server), "its end")
+    state = show(server)
+    assert state["state"] == "rolled back" and "gate memory<=1.5x is breached: canary " in state["why"], state
+    assert state["canary"]["memory_bytes"] > 150 << 20 > state["baseline"]["memory_bytes"] > 1 << 20
+    assert state["canary"]["crashes"] == 0 and not load.bad and load.good["8"] > 0
+    metrics = server.get("/metrics")[1].decode()
+    assert 'modelmill_process_memory_bytes{model="m",version="8"} ' in metrics
+
+
+def test_a_version_that_takes_as_much_memory_is_promoted(server):
+    with Load(server, clients=2, pause=0.005):
+        start(server, 2, gates=["memory<=2x", "memory<=300MiB"])
+        wait_until(lambda: is_over(server), "its end")
+    assert show(server)["state"] == "promoted", show(server)
 
 
 def test_pause_resume_and_abort(server):

@@ -148,7 +148,7 @@ def test_the_document(server):
         ([{"target": "nobody"}], "no model named 'nobody'"),
         ([{"target": "m@9"}], "has no version 9"),
         ([{"target": "m@2", "share": "many"}], "'share' must be"),
-        ([{"target": "m@2", "compare": {"y": {"kind": "cosine"}}}], "equal, tolerance, top_k or kl"),
+        ([{"target": "m@2", "compare": {"y": {"kind": "cosine"}}}], "equal, tolerance, top_k, kl or function"),
     ):
         status, answer = call(server, "PUT", "/reader", {"split": {"m@1": 100}, "shadow": shadow})
         assert status == 400 and says in answer["error"], answer

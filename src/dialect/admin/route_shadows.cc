@@ -79,6 +79,8 @@ void write_shadows(JsonWriter& json, const Route& route, bool examples) {
     if (shadow.definition.of) json.field("of", shadow.definition.of->text());
     json.field("compared", counts.compared).field("disagreed", counts.disagreed).field("shed", counts.shed);
     json.field("failed", counts.failed).field("last_failure", shadow.stats->last_failure());
+    json.field("not_compared", counts.not_compared);
+    json.field("last_comparison_failure", shadow.stats->last_comparison_failure());
     write_number(json.key("worst_distance"), counts.worst);
     json.key("latency_us").begin_object();
     write_latency(json, "primary", counts.primary_us);

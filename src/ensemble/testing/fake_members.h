@@ -21,6 +21,8 @@ class PinnedVersion final : public ModelVersion {
       : ModelVersion(description,
                      std::make_shared<VersionStats>(metrics, description.definition.name, description.version)) {}
   void submit(InferRequestPtr request) override { request->fail(internal("not asked for")); }
+  ProcessHealth process_health() const override { return health; }
+  ProcessHealth health;
 };
 
 /// Members that answer as a test says: at once, by what `answer` makes of the request, or when the test takes a request

@@ -21,7 +21,9 @@ class FakeVersion final : public ModelVersion {
   using ModelVersion::ModelVersion;
   void submit(InferRequestPtr request) override { request->fail(internal("not asked in this test")); }
   Status availability() const override { return crashed ? unavailable("its worker has died") : ok_status(); }
+  ProcessHealth process_health() const override { return health; }
   bool crashed = false;
+  ProcessHealth health;
 };
 
 /// A server, as its rollouts see it, of the model m, which has the versions 1 (the default one), 2 and 3, and of the
@@ -83,9 +85,25 @@ class RolloutServer {
     counts.latency.resize(kLatencyHistogramBuckets);
     counts.latency[latency_bucket(5'000'000)] += requests - errors;
   }
+  /// A model, besides, that compares answers.
+  void add_function(const std::string& name) {
+    table_ = std::make_shared<ModelTable>(*table_);
+    auto entry = std::make_shared<ModelEntry>();
+    entry->name = name;
+    ModelVersion::Description description;
+    description.definition.name = name;
+    description.version = 1;
+    description.signature.inputs = {{kComparisonInput, DataType::kUint8, {-1}, {}, false}};
+    entry->versions.push_back(
+        std::make_shared<FakeVersion>(std::move(description), std::make_shared<VersionStats>(metrics_, name, 1)));
+    entry->statuses.push_back({1, VersionState::kReady, ""});
+    table_->put(entry);
+    catalog_.publish(table_);
+  }
   /// Copies to a shadow.
-  void copy(const std::string& shadow, uint64_t compared, uint64_t disagreed = 0, uint64_t failed = 0) {
-    add_to(copies_[shadow], CopyCounts{compared, disagreed, failed, 0});
+  void copy(const std::string& shadow, uint64_t compared, uint64_t disagreed = 0, uint64_t failed = 0,
+            uint64_t not_compared = 0) {
+    add_to(copies_[shadow], CopyCounts{compared, disagreed, failed, 0, not_compared});
   }
   void look(std::chrono::milliseconds after = std::chrono::milliseconds(200)) {
     time_.advance(after);

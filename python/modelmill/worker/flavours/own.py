@@ -3,7 +3,7 @@
 import inspect
 import typing
 
-from modelmill import api, devices
+from modelmill import api, comparisons, devices
 from modelmill.errors import Error
 from modelmill.types import Argument, Returns
 
@@ -33,6 +33,9 @@ def load(module, hello):
         )
     ((name, target),) = marked.items()
     _settle_device(name, target, hello)
+    if hasattr(target, "__modelmill_comparison__"):
+        options, target = target.__modelmill__, comparisons.served(name, target)
+        target.__modelmill__ = options
     return Own(name, target)
 
 
@@ -50,7 +53,7 @@ class Own(Flavour):
     def __init__(self, name, target):
         options = target.__modelmill__
         self.name, self.target, self.batch, self.workers = name, target, options.batch, options.workers
-        self.instance = None
+        self.memory_mb, self.instance = options.memory_mb, None
         function = target
         if inspect.isclass(target):
             function = getattr(target, "predict", None) or target.__dict__.get("__call__")
@@ -98,6 +101,7 @@ class Own(Flavour):
             "concurrent": self.concurrent,
             "max_batch_size": self.batch,
             **({"workers": self.workers} if self.workers else {}),
+            **({"memory_limit_mb": self.memory_mb} if self.memory_mb else {}),
         }
 
     def _hooks(self, which):
