@@ -117,6 +117,7 @@ std::shared_ptr<VersionStats> ControllerCore::stats_of(const Job& job, const Mod
   const MutexLock lock(mutex_);
   auto& stats = models_[job.model].versions[job.version.version].stats;
   if (!stats) stats = std::make_shared<VersionStats>(metrics_, job.model, job.version.version, definition.metric_tags);
+  if (definition.decoupled) stats->tell_first_responses();
   return stats;
 }
 

@@ -18,6 +18,7 @@ const Tensor* InferRequest::input(std::string_view name) const {
 
 void InferRequest::respond(InferResponse response) {
   MM_CHECK(sink_, "a completed request cannot answer again");
+  if (times.first_response == TimePoint{}) times.first_response = Clock::now();
   response.times = times;
   sink_->on_response(std::move(response), /*final=*/false, /*has_response=*/true);
 }
