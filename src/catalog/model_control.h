@@ -58,6 +58,8 @@ struct ModelAddition {
   /// Rows of an execution, at most, and how long one waits for more; nullopt: as it says itself.
   std::optional<int64_t> batch_size = {};
   std::optional<std::chrono::milliseconds> batch_delay = {};
+  /// Parameters that it has in the place of its own, if it runs in Python.
+  std::map<std::string, std::string> parameters = {};
   /// A folder of this machine that whoever asks answers for, instead of the place; empty: the place.
   std::string folder = {};
 };

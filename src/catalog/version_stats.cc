@@ -13,8 +13,9 @@ namespace {
 
 enum PhaseIndex { kRequest, kQueue, kInput, kInfer, kOutput, kPhases };
 
-constexpr size_t kLatencyBuckets = 20;  // latency_bounds_us() and +Inf
-constexpr size_t kSizeBuckets = 12;     // batch_size_bounds() and +Inf
+constexpr size_t kLatencyBuckets = 20;                                     // latency_bounds_us() and +Inf
+constexpr size_t kSizeBuckets = 12;                                        // batch_size_bounds() and +Inf
+constexpr std::array<double, 4> kFirstResponseMs{100, 500, 2'000, 5'000};  // Triton's
 /// A power of two. Threads share a part when there are more of them; they only get in each other's way then.
 constexpr size_t kParts = 16;
 
@@ -105,6 +106,8 @@ struct VersionStats::Rep {
     std::array<Latency, kPhases> phases;
     std::array<Cell, kFailureReasons> failures{};
     Cell fail_ns{0};
+    std::array<Cell, kFirstResponseMs.size() + 1> firsts{};
+    Cell first_ns{0};
     Cell executions{0};
     std::array<Cell, kSizeBuckets> sizes{};
     Cell size_sum{0};
@@ -121,6 +124,8 @@ struct VersionStats::Rep {
   std::array<Cell, kScalingReasons> removed{};
   std::atomic<int64_t> planned_rows{0}, planned_delay_ns{0};
   std::atomic<double> planned_rate{0};
+  std::atomic<int64_t> load_ns{0};
+  std::atomic<bool> tells_first_responses{false};
 
   Part& here() { return parts[thread_slot() % kParts]; }
 
@@ -151,6 +156,13 @@ struct VersionStats::Rep {
     for (size_t b = 0; b < kLatencyBuckets; ++b)
       value.counts.push_back(sum([i, b](const Part& p) -> const Cell& { return p.phases[i].buckets[b]; }));
     value.sum = static_cast<double>(phase(i).ns) / 1e3;
+    return value;
+  }
+  HistogramValue first_histogram() const {
+    HistogramValue value;
+    for (size_t b = 0; b <= kFirstResponseMs.size(); ++b)
+      value.counts.push_back(sum([b](const Part& p) -> const Cell& { return p.firsts[b]; }));
+    value.sum = static_cast<double>(sum([](const Part& p) -> const Cell& { return p.first_ns; })) / 1e6;
     return value;
   }
   HistogramValue size_histogram() const {
@@ -221,6 +233,8 @@ std::vector<MetricRegistry::Handle> VersionStats::Rep::register_series(const std
           [](const Part& p) -> const Cell& { return p.padded; });
   out.push_back(registry.gauge_from("modelmill_instances", "Instances that a version has", labels,
                                     [self] { return static_cast<double>(std::max(0, self->instances.load())); }));
+  out.push_back(registry.gauge_from("nv_model_load_duration_secs", "Seconds that loading a version took", labels,
+                                    [self] { return static_cast<double>(self->load_ns.load()) / 1e9; }));
   for (const ScalingChange& change : kScalingChanges) {
     MetricLabels more = with("direction", change.up ? "up" : "down");
     more.emplace_back("reason", scaling_reason_name(change.reason));
@@ -287,6 +301,18 @@ SignatureStats& VersionStats::signature(const std::string& name) {
   return *stats;
 }
 
+void VersionStats::tell_first_responses() {
+  const MutexLock lock(plan_mutex_);
+  if (first_series_) return;
+  rep_->tells_first_responses = true;
+  first_series_ = registry_.histogram_from("nv_inference_first_response_histogram_ms",
+                                           "Milliseconds from a request to its first response", labels_,
+                                           kFirstResponseMs, [rep = rep_] { return rep->first_histogram(); });
+}
+
+void VersionStats::loaded_in(Duration time) { rep_->load_ns = to_ns(time); }
+Duration VersionStats::load_time() const { return std::chrono::nanoseconds(rep_->load_ns.load()); }
+
 void VersionStats::request_queued() { add(rep_->here().queued, 1); }
 void VersionStats::requests_dequeued(uint64_t n) { rep_->here().dequeued.fetch_add(n, std::memory_order_release); }
 
@@ -296,6 +322,11 @@ void VersionStats::request_succeeded(const RequestTimes& times, int64_t rows) {
   part.phases[kRequest].record(ns_between(begin, times.compute_end), 1);
   part.phases[kQueue].record(ns_between(times.queued, times.compute_start), 1);
   add(part.rows, static_cast<uint64_t>(rows));
+  if (!rep_->tells_first_responses.load(std::memory_order_relaxed)) return;
+  const TimePoint first = times.first_response == TimePoint{} ? times.compute_end : times.first_response;
+  const uint64_t ns = ns_between(begin, first);
+  add(part.firsts[bucket_of(kFirstResponseMs, static_cast<double>(ns) / 1e6)], 1);
+  add(part.first_ns, ns);
 }
 
 void VersionStats::request_failed(const RequestTimes& times, FailureReason reason) {

@@ -59,6 +59,13 @@ class VersionStats {
   /// The counters of one of several entry points, by its name; they are there from the first call on.
   SignatureStats& signature(const std::string& name);
 
+  /// Has a series of the times until requests' first responses, for models that give several. Once is enough.
+  void tell_first_responses();
+
+  /// What loading it took, its instances included.
+  void loaded_in(Duration time);
+  Duration load_time() const;  // 0: not known yet
+
   /// Of executed().
   ComputeTimes& compute_times() { return compute_times_; }
 
@@ -89,6 +96,7 @@ class VersionStats {
   std::vector<MetricRegistry::Handle> series_;
   Mutex plan_mutex_;
   std::vector<MetricRegistry::Handle> plan_series_ MM_GUARDED_BY(plan_mutex_);  // empty: there is no plan
+  MetricRegistry::Handle first_series_ MM_GUARDED_BY(plan_mutex_);              // null: nobody asked for it
   Mutex signatures_mutex_;
   std::map<std::string, std::unique_ptr<SignatureStats>> signatures_ MM_GUARDED_BY(signatures_mutex_);
 };

@@ -23,6 +23,31 @@ RequestTimes times() {
   return t;
 }
 
+TEST(VersionStatsTest, FirstResponsesAreToldOfWhoGivesSeveral) {
+  MetricRegistry metrics;
+  VersionStats stats(metrics, "llm", 1);
+  stats.request_succeeded(times(), 1);
+  EXPECT_THAT(metrics.render(), Not(HasSubstr("nv_inference_first_response")));
+  stats.tell_first_responses();
+  stats.tell_first_responses();
+  RequestTimes several = times();
+  several.compute_end = kT + 7s;
+  several.first_response = kT + 300ms;
+  stats.request_succeeded(several, 1);
+  stats.request_succeeded(times(), 1);
+  const std::string text = metrics.render(), name = "nv_inference_first_response_histogram_ms";
+  EXPECT_THAT(text, HasSubstr(name + R"(_bucket{model="llm",version="1",le="100"} 1)"));
+  EXPECT_THAT(text, HasSubstr(name + R"(_bucket{model="llm",version="1",le="500"} 2)"));
+  EXPECT_THAT(text, HasSubstr(name + R"(_sum{model="llm",version="1"} 300.15)"));
+}
+
+TEST(VersionStatsTest, LoadingTakesItsTime) {
+  MetricRegistry metrics;
+  VersionStats stats(metrics, "m", 1);
+  stats.loaded_in(1500ms);
+  EXPECT_THAT(metrics.render(), HasSubstr(R"(nv_model_load_duration_secs{model="m",version="1"} 1.5)"));
+}
+
 TEST(VersionStatsTest, SuccessAndExecution) {
   MetricRegistry metrics;
   VersionStats stats(metrics, "ocr", 3, {{"team", "a"}});

@@ -59,6 +59,14 @@ void define_network(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->excludes(host)
       ->excludes(port)
       ->group(kGroup);
+  app.add_option_function<std::string>(
+         "--forward-headers",
+         [&config](const std::string& pattern) { config.forward_headers = config.forward_metadata = pattern; },
+         "Give models the headers of V2 requests, and metadata over gRPC, whose names match this regular expression, "
+         "as "
+         "parameters")
+      ->type_name("PATTERN")
+      ->group(kGroup);
   app.add_option("--io-threads", config.io_threads, "Event loops; 0 chooses: one a core, at most 8")
       ->type_name("N")
       ->group(kGroup);

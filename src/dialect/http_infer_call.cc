@@ -2,18 +2,64 @@
 
 #include <utility>
 
+#include "dialect/header_forwarding.h"
+#include "dialect/http_router.h"
 #include "dialect/infer_observer.h"
 #include "dialect/large_work.h"
 #include "dialect/route_facts.h"
 #include "dialect/server_timing.h"
+#include "wire/deadline_list.h"
 
 namespace modelmill {
+
+/// The time that a request may take. In the loop's list until the answer is there or the client has gone.
+class HttpInferCall::Limit final : public wire::DeadlineEntry {
+ public:
+  Limit(HttpInferCall& call, Duration time) : call_(call), time_(time) {}
+  Duration time() const { return time_; }
+
+ private:
+  void on_deadline() override { call_.time_is_over(); }
+
+  HttpInferCall& call_;
+  const Duration time_;
+};
+
+HttpInferCall::HttpInferCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
+    : inference_(inference), exchange_(std::move(exchange)), model_(std::move(model)) {}
+
+HttpInferCall::~HttpInferCall() = default;
+
+void HttpInferCall::set_limit(Duration time) {
+  if (time <= Duration{}) return;
+  const TimePoint until = Clock::now() + time;
+  request_->deadline = until;
+  limit_ = std::make_unique<Limit>(*this, time);
+  exchange_->loop().deadlines().add(*limit_, until);
+}
+
+void HttpInferCall::time_is_over() {
+  const auto self = shared_from_this();
+  late_ = true;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(limit_->time()).count();
+  exchange_->reply(error_reply(Status(
+      Code::kDeadlineExceeded, "the inference by model '" + model_ + "' has taken more than " + std::to_string(ms) +
+                                   " ms, the limit of this server's REST API; ask for less, or raise the limit")));
+  cancel_.cancel(CancelToken::Reason::kDeadline);
+  inference_.cancelled(routed_, model_, version_);
+}
+
+void HttpInferCall::send(wire::HttpReply reply) {
+  if (limit_) exchange_->loop().deadlines().remove(*limit_);
+  if (!late_) exchange_->reply(std::move(reply));
+}
 
 void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options, RoutedRequestPtr routed) {
   routed_ = std::move(routed);
   timed_ = options.server_timing || asks_timing(http());
   offload_ = options.offload;
   observer_ = options.observer;
+  forwarding_ = options.forwarding;
   encoding_ = choose_encoding(http().header("accept-encoding"));
   exchange_->on_abandoned([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->abandon();
@@ -22,6 +68,7 @@ void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options, Ro
   request_->model = model_;
   request_->trace = http().trace;
   request_->cancel = std::shared_ptr<CancelToken>(shared_from_this(), &cancel_);
+  set_limit(options.timeout);
   if (!pin.ok()) {
     InferRequestPtr request = std::move(request_);
     return routed_ ? routed_->answer_without(std::move(request), pin.status()) : request->fail(pin.status());
@@ -38,6 +85,7 @@ void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options, Ro
 }
 
 void HttpInferCall::abandon() {
+  if (limit_) exchange_->loop().deadlines().remove(*limit_);
   cancel_.cancel(CancelToken::Reason::kClientGone);
   inference_.cancelled(routed_, model_, version_);
   abandoned();
@@ -77,6 +125,10 @@ void HttpInferCall::on_response(InferResponse response, bool final, bool has_res
   answer();
 }
 
+Status HttpInferCall::forward_headers(InferRequest& request) const {
+  return forwarding_ ? forwarding_->apply(http().headers, request) : ok_status();
+}
+
 size_t HttpInferCall::written_bytes(const InferResponse& response) const {
   size_t bytes = 0;
   for (const Tensor& tensor : response.outputs) bytes += tensor.byte_size();
@@ -92,10 +144,9 @@ void HttpInferCall::answer() {
   wire::HttpReply reply = make_reply();
   wire::Loop& loop = exchange_->loop();
   if (loop.on_thread()) {
-    exchange_->reply(std::move(reply));
+    send(std::move(reply));
   } else {
-    loop.post(
-        [self = shared_from_this(), reply = std::move(reply)]() mutable { self->exchange_->reply(std::move(reply)); });
+    loop.post([self = shared_from_this(), reply = std::move(reply)]() mutable { self->send(std::move(reply)); });
   }
 }
 

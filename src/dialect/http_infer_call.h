@@ -18,8 +18,8 @@ namespace modelmill {
 class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<HttpInferCall> {
  public:
   /// `inference` must outlive the exchange.
-  HttpInferCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model)
-      : inference_(inference), exchange_(std::move(exchange)), model_(std::move(model)) {}
+  HttpInferCall(Inference& inference, std::shared_ptr<wire::HttpExchange> exchange, std::string model);
+  ~HttpInferCall() override;
 
   /// Has the version that was found infer; an error in its place is answered before anything about the body. `routed`:
   /// the way that led to it, if any. Loop thread, once.
@@ -59,11 +59,18 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   const RoutedRequestPtr& routed() const { return routed_; }
   /// Whose answer it is: the model, or the one that the route led to.
   const std::string& served_model() const { return routed_ ? routed_->target().model : model_; }
+  /// OK where the request has the headers that its model is to get; they come only of a dialect that calls this.
+  Status forward_headers(InferRequest& request) const;
   /// Of the reply's body; empty: none.
   const std::string& encoding() const { return encoding_; }
 
  private:
+  class Limit;
+
   void abandon();
+  void set_limit(Duration time);
+  void time_is_over();
+  void send(wire::HttpReply reply);
   void read(std::optional<Result<Bytes>> body, const InflateLimit& limit);
   void submit(Status status);
   void answer();
@@ -76,11 +83,14 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   int64_t version_ = 0;
   bool timed_ = false;
   Offload* offload_ = nullptr;
-  std::shared_ptr<InferObserver> observer_;  // null: nobody looks
+  std::shared_ptr<InferObserver> observer_;             // null: nobody looks
+  std::shared_ptr<const HeaderForwarding> forwarding_;  // null: models get no headers
   RoutedRequestPtr routed_;
   CancelToken cancel_;
-  VersionPin pin_;           // until it is read
-  InferRequestPtr request_;  // until it is submitted
+  std::unique_ptr<Limit> limit_;  // null: it may take as long as it takes
+  bool late_ = false;             // its client was told that it took too long
+  VersionPin pin_;                // until it is read
+  InferRequestPtr request_;       // until it is submitted
   int responses_ = 0;
   InferResponse response_;
 };

@@ -2,11 +2,13 @@
 
 #include <memory>
 
+#include "base/clock.h"
 #include "dialect/http_compression.h"
 #include "runtime/offload.h"
 
 namespace modelmill {
 
+class HeaderForwarding;
 class InferObserver;
 
 /// What whoever sets the server up tells the dialects of HTTP.
@@ -19,6 +21,10 @@ struct HttpOptions {
   Offload* offload = nullptr;
   /// Who is told of the inferences that come by the dialect; null: nobody.
   std::shared_ptr<InferObserver> observer = nullptr;
+  /// What an inference may take: later its client is told so. 0: as long as it waits.
+  Duration timeout{};
+  /// Which headers of V2's requests become parameters; null: none.
+  std::shared_ptr<const HeaderForwarding> forwarding = nullptr;
 };
 
 }  // namespace modelmill

@@ -40,6 +40,9 @@ struct ModelSources {
   std::set<std::string> trusted = {};
   /// What models have as parameters, by name, unless their files say another thing.
   std::map<std::string, std::string> parameters = {};
+  /// Models are batched as a batching_params.pbtxt in the folder of their newest version says, and not as
+  /// batching_parameters_file says of all.
+  bool own_batching = false;
 };
 
 /// How models come and go.

@@ -93,8 +93,8 @@ void ControllerCore::forget_decisions(const Seen& seen) {
 void ControllerCore::serve_listed_now(std::shared_ptr<const TfServingConfig> list, const Done& done) {
   const Bringing bringing(*this, {}, false);
   const auto before = this->sources();
-  const auto sources = std::make_shared<const ModelSources>(
-      ModelSources{{}, {}, {}, before->batching_parameters_file, std::move(list), before->trusted});
+  const auto sources = std::make_shared<const ModelSources>(ModelSources{
+      {}, {}, {}, before->batching_parameters_file, std::move(list), before->trusted, {}, before->own_batching});
   auto seen = seen_of(*sources, bringing.cancelled);
   if (bringing.cancelled) return done(cancelled("the list of models is not taken: the server is stopping"));
   if (!seen.ok()) return done(seen.status().with_context("nothing is changed"));

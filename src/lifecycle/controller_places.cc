@@ -32,6 +32,11 @@ void keep_versions(Target& target, Keep keep) {
   std::erase_if(target.places, [&](const auto& place) { return !keep(place.first); });
 }
 
+void set_parameters(ModelDefinition& definition, const ModelAddition& addition) {
+  if (definition.backend != "python") return;
+  for (const auto& [name, value] : addition.parameters) definition.parameters[name] = value;
+}
+
 /// One row at a time is what nobody has to ask for: then the server decides.
 void set_batching(ModelDefinition& definition, const ModelAddition& addition) {
   if (addition.batch_size.value_or(1) <= 1) return;
@@ -165,6 +170,7 @@ Result<std::shared_ptr<const ModelTarget>> ControllerCore::target_with(const Mod
   }
   seen.found.held.push_back(copy.held);
   set_batching(seen.definition, addition);
+  set_parameters(seen.definition, addition);
   return target_of(std::move(seen), control_.allow_breaking, nullptr, true);
 }
 

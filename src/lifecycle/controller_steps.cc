@@ -117,6 +117,7 @@ std::shared_ptr<VersionStats> ControllerCore::stats_of(const Job& job, const Mod
   const MutexLock lock(mutex_);
   auto& stats = models_[job.model].versions[job.version.version].stats;
   if (!stats) stats = std::make_shared<VersionStats>(metrics_, job.model, job.version.version, definition.metric_tags);
+  if (definition.decoupled) stats->tell_first_responses();
   return stats;
 }
 
@@ -249,6 +250,7 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
     Log::info("model is served unbatched",
               {{"model", model.name}, {"version", number}, {"reason", definition.unbatched_reason}});
   if (record.serving) retire(model, number, std::move(record.serving), leaving, after);
+  loaded.version->stats().loaded_in(loaded.took);
   const InstanceLimits limits = loaded.version->instance_limits();
   record.limits = limits;
   if (limits.fixed()) record.limits.min = record.limits.max = static_cast<int>(loaded.instances);

@@ -1,9 +1,11 @@
 #include "lifecycle/repository_look.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "lifecycle/key_digest.h"
@@ -82,6 +84,8 @@ SeenModel look_at(FoundModel found, const LookOptions& options) {
 }
 
 namespace {
+
+constexpr uint64_t kMostOfBatchingFile = 1 << 20;
 
 /// The copy of what is at a URL that such a file names.
 LocalCopy copy_of_entry(const std::string& entry, const std::string& file, const FindOptions& options) {
@@ -184,10 +188,22 @@ FoundModels find_in(const ModelSources& sources, std::span<const ModelFormat> fo
 /// What the batching_parameters_file says of every model; nothing when there is none.
 Result<std::optional<ModelLayer>> batching_of(const ModelSources& sources) {
   if (sources.batching_parameters_file.empty()) return std::optional<ModelLayer>();
-  constexpr uint64_t kLimit = 1 << 20;
-  MM_ASSIGN_OR_RETURN(const std::string text, read_file(sources.batching_parameters_file, kLimit));
+  MM_ASSIGN_OR_RETURN(const std::string text, read_file(sources.batching_parameters_file, kMostOfBatchingFile));
   MM_ASSIGN_OR_RETURN(ModelLayer layer, read_tf_batching_parameters(text, sources.batching_parameters_file));
   return std::optional<ModelLayer>(std::move(layer));
+}
+
+/// Lays what a model's own batching_params.pbtxt says below all else.
+void lay_own_batching_below(FoundModel& model) {
+  if (model.versions.empty()) return;
+  const std::string path = model.versions.back().directory + "/batching_params.pbtxt";
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return;
+  const auto text = read_file(path, kMostOfBatchingFile);
+  const auto layer = text.ok() ? read_tf_batching_parameters(*text, path) : Result<ModelLayer>(text.status());
+  if (!layer.ok()) return model.refuse({layer.status().code(), {}, layer.status().message()});
+  model.layers.insert(model.layers.begin(), *layer);
+  model.config_files.push_back(path);
 }
 
 /// What TF Serving's files name, or a list of its clients.
@@ -212,7 +228,7 @@ Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, 
     seen.lost.emplace(sources.batching_parameters_file, read.status());
     return seen;
   }
-  const ModelLayer* const batching = read->has_value() ? &**read : nullptr;
+  const ModelLayer* const batching = read->has_value() && !sources.own_batching ? &**read : nullptr;
   if (batching != nullptr)
     for (FoundModel& model : found.models) model.layers.insert(model.layers.begin(), *batching);
   if (!sources.model_config_file.empty() || sources.listed) {
@@ -224,6 +240,8 @@ Seen look_at(const ModelSources& sources, std::span<const ModelFormat> formats, 
       std::move(listed->notes.begin(), listed->notes.end(), std::back_inserter(found.notes));
     }
   }
+  if (sources.own_batching)
+    for (FoundModel& model : found.models) lay_own_batching_below(model);
   for (const auto& [name, value] : sources.parameters)
     for (FoundModel& model : found.models)
       model.layers.insert(model.layers.begin(), parameter_layer(name, value, "the command line"));

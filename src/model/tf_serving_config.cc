@@ -62,13 +62,20 @@ std::vector<tf_serving::LoggingConfig> logging_of(const tf_serving::ModelConfig&
   return all;
 }
 
+/// The server is task 0, in no data centre, as TensorFlow Serving's own is.
+double sampling_rate_of(const tf_serving::LoggingConfig::SamplingConfig& sampling) {
+  for (const auto& task : sampling.per_task_sampling_configs())
+    if (task.dc().empty() && task.task_index() == 0) return task.sampling_rate();
+  return sampling.sampling_rate();
+}
+
 /// Nothing where no request is to be taken. The error says what is wrong.
 Result<std::optional<RequestLogging>> read_logging(const tf_serving::LoggingConfig& logging) {
   const std::string& type = logging.log_collector_config().type();
   if (!type.empty() && type != kFileCollector)
     return invalid_argument("there is no collector of the type '" + type + "'; leave it out, or name '" +
                             kFileCollector + "', for files of records");
-  const double rate = logging.sampling_config().sampling_rate();
+  const double rate = sampling_rate_of(logging.sampling_config());
   if (!(rate >= 0 && rate <= 1))
     return invalid_argument("the sampling_rate is " + std::to_string(rate) + ", but must be from 0, none, to 1, all");
   if (rate == 0) return std::optional<RequestLogging>();
@@ -120,6 +127,12 @@ TfServingModel to_model(const tf_serving::ModelConfig& config, const TextFormat:
   return model;
 }
 
+/// What one execution may have: larger requests are run in parts, whether the file says so or not.
+int64_t rows_of(const tf_serving::BatchingParameters& parameters) {
+  const bool bounded = parameters.enable_large_batch_splitting().value() && parameters.has_max_execution_batch_size();
+  return bounded ? parameters.max_execution_batch_size().value() : parameters.max_batch_size().value();
+}
+
 std::optional<ConfigIssue> check_batching(const tf_serving::BatchingParameters& parameters) {
   struct Bound {
     const char* field;
@@ -129,6 +142,8 @@ std::optional<ConfigIssue> check_batching(const tf_serving::BatchingParameters& 
   const Bound bounds[] = {
       {"max_batch_size", true, parameters.max_batch_size().value(), 1, kMostOfField},
       {"batch_timeout_micros", true, parameters.batch_timeout_micros().value(), 0, kMostOfField},
+      {"max_execution_batch_size", parameters.has_max_execution_batch_size(),
+       parameters.max_execution_batch_size().value(), 1, parameters.max_batch_size().value()},
       {"max_enqueued_batches", parameters.has_max_enqueued_batches(), parameters.max_enqueued_batches().value(), 1,
        kMostOfField},
       {"num_batch_threads", parameters.has_num_batch_threads(), parameters.num_batch_threads().value(), 1,
@@ -139,22 +154,19 @@ std::optional<ConfigIssue> check_batching(const tf_serving::BatchingParameters& 
       return ConfigIssue{Code::kInvalidArgument, bound.field,
                          "is " + std::to_string(bound.value) + ", but must be from " + std::to_string(bound.least) +
                              " to " + std::to_string(bound.most)};
-  if (parameters.pad_variable_length_inputs())
-    return ConfigIssue{Code::kUnimplemented, "pad_variable_length_inputs",
-                       "inputs are not padded to one length; remove it, and requests of equal shape share batches"};
   return std::nullopt;
 }
 
 ModelLayer to_layer(const tf_serving::BatchingParameters& parameters) {
   ModelLayer layer;
-  const int64_t rows = parameters.max_batch_size().value();
+  const int64_t rows = rows_of(parameters);
   layer.config.set_max_batch_size(static_cast<int32_t>(rows));
   layer.fields = {"max_batch_size", "dynamic_batching"};
   auto* batching = layer.config.mutable_dynamic_batching();
   batching->set_max_queue_delay_microseconds(static_cast<uint64_t>(parameters.batch_timeout_micros().value()));
   if (parameters.has_max_enqueued_batches())
-    batching->mutable_default_queue_policy()->set_max_queue_size(
-        static_cast<uint32_t>(std::min(parameters.max_enqueued_batches().value() * rows, kMostOfField)));
+    batching->mutable_default_queue_policy()->set_max_queue_size(static_cast<uint32_t>(
+        std::min(parameters.max_enqueued_batches().value() * parameters.max_batch_size().value(), kMostOfField)));
   if (parameters.has_num_batch_threads()) {
     const int threads = static_cast<int>(parameters.num_batch_threads().value());
     layer.config.add_instance_group()->set_count(threads);

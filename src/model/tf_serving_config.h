@@ -38,8 +38,8 @@ TfServingConfig read_tf_serving_config(const tf_serving::ModelServerConfig& mess
 
 /// Reads a --batching_parameters_file, the text form of BatchingParameters, as what it says of every model: its
 /// max_batch_size, batch_timeout_micros, max_enqueued_batches (as requests of a full batch each), num_batch_threads (as
-/// instances) and allowed_batch_sizes. INVALID_ARGUMENT "file:line:column: ...", or UNIMPLEMENTED for
-/// pad_variable_length_inputs, which changes what models are given.
+/// instances), allowed_batch_sizes, and with enable_large_batch_splitting max_execution_batch_size. Inputs are never
+/// padded to one length: those of unequal length run in batches of their own. INVALID_ARGUMENT "file:line:column: ...".
 Result<ModelLayer> read_tf_batching_parameters(std::string_view text, const std::string& file);
 
 }  // namespace modelmill

@@ -130,6 +130,37 @@ thread_pool_name { value: "pool" }
   EXPECT_EQ(definition_of(*read_tf_batching_parameters("", "b.txt")).max_batch_size, 1000) << "TensorFlow Serving's";
 }
 
+TEST(TfBatchingParameters, LargeBatchesAreSplitByTheirExecutionsSize) {
+  const auto read = [](const std::string& text) {
+    return definition_of(*read_tf_batching_parameters(
+        "max_batch_size { value: 64 } max_execution_batch_size { value: 16 } max_enqueued_batches { value: 2 } " + text,
+        "b"));
+  };
+  const ModelDefinition split = read(
+      "enable_large_batch_splitting { value: true } allowed_batch_sizes: 4 allowed_batch_sizes: 16 "
+      "pad_variable_length_inputs: true");
+  EXPECT_EQ(split.max_batch_size, 16);
+  EXPECT_THAT(split.batching.allowed_sizes, ElementsAre(4, 16));
+  EXPECT_EQ(split.batching.queue.max_queue_size, 128);
+  EXPECT_EQ(read("").max_batch_size, 64) << "it says nothing by itself";
+}
+
+TEST(TfServingConfig, RequestLogsMayBeOfTasks) {
+  const auto rate = [](const std::string& tasks) {
+    const auto config = read_tf_serving_config(
+        "model_config_list { config { name: 'a' base_path: '/a' logging_config { log_collector_config { "
+        "filename_prefix: 'p' } sampling_config { sampling_rate: 0.5 attributes: 1 " +
+            tasks + " } } } }",
+        "c");
+    return config.models.at(0).layer.request_logs.value().at(0).sampling_rate;
+  };
+  EXPECT_EQ(rate(""), 0.5);
+  EXPECT_EQ(rate("per_task_sampling_configs { dc: 'aa' sampling_rate: 0.1 }"), 0.5);
+  EXPECT_EQ(rate("per_task_sampling_configs { task_index: 1 sampling_rate: 0.1 }"), 0.5);
+  EXPECT_EQ(rate("per_task_sampling_configs { sampling_rate: 0.25 } per_task_sampling_configs { sampling_rate: 1 }"),
+            0.25);
+}
+
 TEST(TfBatchingParameters, WhatIsWrongIsTold) {
   const auto problem = [](const std::string& text) {
     return read_tf_batching_parameters(text, "b").status().message();
@@ -138,7 +169,8 @@ TEST(TfBatchingParameters, WhatIsWrongIsTold) {
   EXPECT_THAT(problem("num_batch_threads { value: 5000 }"), HasSubstr("must be from 1 to 1024"));
   EXPECT_THAT(problem("max_batch_size: 3"), HasSubstr("b:1:"));
   EXPECT_THAT(problem("max_batchsize { value: 1 }"), HasSubstr("did you mean 'max_batch_size'?"));
-  EXPECT_EQ(read_tf_batching_parameters("pad_variable_length_inputs: true", "b").status().code(), Code::kUnimplemented);
+  EXPECT_THAT(problem("max_batch_size { value: 4 } max_execution_batch_size { value: 5 }"),
+              HasSubstr("max_execution_batch_size: is 5, but must be from 1 to 4"));
   const auto layer = read_tf_batching_parameters("max_batch_size { value: 4 }\nallowed_batch_sizes: 2", "b");
   const LayeredDefinition laid = lay_over(std::span(&*layer, 1));
   ASSERT_EQ(laid.problems.size(), 1U);

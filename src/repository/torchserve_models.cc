@@ -16,10 +16,14 @@ Result<TorchserveModels> read(const YAML::Node& root, const std::string& place) 
   TorchserveModels out;
   const YAML::Node defaults = root["defaults"];
   out.all = torchserve_layer(defaults, place, problems);
-  if (const YAML::Node envelope = defaults["serviceEnvelope"]; envelope.IsDefined()) {
-    (*out.all.config.mutable_parameters())["service_envelope"].set_string_value(envelope.Scalar());
+  const auto put = [&](const char* key, const char* parameter) {
+    const YAML::Node value = defaults[key];
+    if (!value.IsDefined()) return;
+    (*out.all.config.mutable_parameters())[parameter].set_string_value(value.Scalar());
     out.all.fields.insert("parameters");
-  }
+  };
+  put("serviceEnvelope", "service_envelope");
+  put("decodeInputRequest", "decode_input_request");
   const YAML::Node snapshot = root["snapshot"];
   const bool is_snapshot = snapshot.IsDefined() && yaml_switch(snapshot).value_or(false);
   for (const auto& model : root["models"]) {

@@ -15,7 +15,8 @@
 namespace modelmill {
 namespace {
 
-constexpr std::array<std::string_view, 10> kStartupKeys = {"allowed_urls",
+constexpr std::array<std::string_view, 11> kStartupKeys = {"allowed_urls",
+                                                           "decode_input_request",
                                                            "default_response_timeout",
                                                            "default_startup_timeout",
                                                            "enable_envvars_config",

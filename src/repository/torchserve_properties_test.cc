@@ -57,7 +57,7 @@ TEST(TorchserveStartup, LooksForWorkflowsInTheirStore) {
 
 TEST(TorchserveStartup, SettingsLieBelowWhatAnArchiveSays) {
   const auto said = startup(
-      "default_response_timeout=30\nservice_envelope=body\n"
+      "default_response_timeout=30\nservice_envelope=body\ndecode_input_request=false\n"
       "models={\"m\": {\"1.0\": {\"batchSize\": 4, \"defaultVersion\": true}, \"2.0\": {\"batchSize\": 8}}}");
   FoundModel model;
   model.name = "m";
@@ -74,6 +74,7 @@ TEST(TorchserveStartup, SettingsLieBelowWhatAnArchiveSays) {
   EXPECT_EQ(laid.definition.default_version, 1);
   EXPECT_EQ(laid.definition.parameters.at("execution_timeout_s"), "30");
   EXPECT_EQ(laid.definition.parameters.at("service_envelope"), "body");
+  EXPECT_EQ(laid.definition.parameters.at("decode_input_request"), "false");
 
   own.config.set_max_batch_size(2);
   own.fields.insert("max_batch_size");

@@ -137,6 +137,8 @@ Result<TorchserveStartup> torchserve_startup(const Properties& properties) {
   MM_RETURN_IF_ERROR(put_number(properties, "default_startup_timeout", "startupTimeout", json));
   if (const std::string* const envelope = find(properties, "service_envelope"))
     json.field("serviceEnvelope", *envelope);
+  if (const std::string* const decode = find(properties, "decode_input_request"))
+    json.field("decodeInputRequest", *decode);
   json.end_object().key("models");
   std::vector<std::string> names;
   const std::string* const list = find(properties, "load_models");

@@ -23,6 +23,7 @@ void InferRequest::respond(InferResponse response) {
 
 void InferRequest::pass_on(InferResponse response) {
   MM_CHECK(sink_, "a completed request cannot answer again");
+  if (times.first_response == TimePoint{}) times.first_response = Clock::now();
   response.times = times;
   sink_->on_response(std::move(response), /*final=*/false, /*has_response=*/true);
 }

@@ -14,13 +14,14 @@ namespace modelmill {
 
 /// Where a request's time went, and in what company; kNever-free: a default TimePoint means "did not happen".
 struct RequestTimes {
-  TimePoint received{};       // the request was complete and parsed
-  TimePoint queued{};         // admitted
-  TimePoint compute_start{};  // its batch was handed to an instance
-  TimePoint input_end{};      // the runtime's inputs were ready
-  TimePoint infer_end{};      // the runtime had answered
-  TimePoint compute_end{};    // the outputs were ready
-  BatchCut batch;             // its own, or the first of those that its parts ran in; known once it has completed
+  TimePoint received{};        // the request was complete and parsed
+  TimePoint queued{};          // admitted
+  TimePoint compute_start{};   // its batch was handed to an instance
+  TimePoint input_end{};       // the runtime's inputs were ready
+  TimePoint infer_end{};       // the runtime had answered
+  TimePoint compute_end{};     // the outputs were ready
+  TimePoint first_response{};  // of several; not set where the first is the last
+  BatchCut batch;              // its own, or the first of those that its parts ran in; known once it has completed
 };
 
 /// One answer to an InferRequest: outputs, or the error that took their place.

@@ -226,6 +226,7 @@ Status Engine::load() {
   ModelSources sources{config_.paths, config_.model_config_name, config_.model_config_file,
                        config_.batching_parameters_file};
   sources.parameters = config_.model_parameters;
+  sources.own_batching = config_.own_batching;
   MM_RETURN_IF_ERROR(lifecycle_->load(sources));
   const auto table = catalog_.table();
   const auto entries = table->entries();

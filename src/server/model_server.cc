@@ -11,12 +11,14 @@
 #include <thread>
 
 #include "base/chance.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "dialect/admin/control.h"
 #include "dialect/admin/grpc_control.h"
 #include "dialect/admin/service.h"
 #include "dialect/description/service.h"
 #include "dialect/graphs/service.h"
+#include "dialect/header_forwarding.h"
 #include "dialect/http_router.h"
 #include "dialect/invocations/service.h"
 #include "dialect/kserve_v1/runtime_metrics.h"
@@ -35,6 +37,7 @@
 #include "server/certificate_keeper.h"
 #include "server/ebb_watch.h"
 #include "server/engine.h"
+#include "server/gpu_metrics.h"
 #include "server/host_info.h"
 #include "server/malloc_tuning.h"
 #include "server/process_metrics.h"
@@ -69,6 +72,14 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
+/// Null: no header is forwarded. The pattern has been checked.
+std::shared_ptr<const HeaderForwarding> forwarding_of(const std::string& pattern) {
+  if (pattern.empty()) return nullptr;
+  Result<HeaderForwarding> forwarding = HeaderForwarding::parse(pattern);
+  MM_CHECK(forwarding.ok(), "the pattern of forwarded headers was checked at the start");
+  return std::make_shared<const HeaderForwarding>(*std::move(forwarding));
+}
+
 /// The access line of a gRPC call, with the fields of an HTTP request's line and the call's own status.
 void log_call(const wire::GrpcCallRecord& call) {
   Log::info("access", {{"method", "POST"},
@@ -91,10 +102,11 @@ struct ModelServer::Rep {
         engine(config),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
         kserve(config.kserve_runtime ? std::make_shared<kserve_v1::RuntimeMetrics>() : nullptr),
-        v2(engine.inference(), {config.server_name, server_version(), [this] { return ready(); }, observed_options(),
-                                &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
-                                config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body,
-                                &engine.graph_states()}) {}
+        v2(engine.inference(),
+           {config.server_name, server_version(), [this] { return ready(); }, forwarding_options(),
+            &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
+            config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body,
+            &engine.graph_states(), CudaDriver::of_machine, forwarding_of(config.forward_metadata)}) {}
 
   HttpOptions http_options() {
     const size_t inflated = config.http_inflated > 0 ? config.http_inflated : config.limits.inflated;
@@ -104,6 +116,11 @@ struct ModelServer::Rep {
   HttpOptions observed_options() {
     HttpOptions options = http_options();
     options.observer = kserve;
+    return options;
+  }
+  HttpOptions forwarding_options() {
+    HttpOptions options = observed_options();
+    options.forwarding = forwarding_of(config.forward_headers);
     return options;
   }
   bool ready() { return started && !stopping && (config.ready_without_models || engine.lifecycle().all_ready()); }
@@ -171,7 +188,9 @@ struct ModelServer::Rep {
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     const auto observers = std::make_shared<tfserving::Observers>(record_files);
     if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
-    tfserving::add_to(router, engine.inference(), observed_options(), observers,
+    HttpOptions tf_options = observed_options();
+    tf_options.timeout = config.tf_rest_timeout;
+    tfserving::add_to(router, engine.inference(), tf_options, observers,
                       kserve ? tfserving::Dialects::kKserveV1 : tfserving::Dialects::kBoth);
     tfserving::add_to(grpc, engine.inference(), engine.lifecycle().control(), http_options(), observers);
     add_graphs(observers);
@@ -220,6 +239,7 @@ struct ModelServer::Rep {
     health_watches = wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
     wire::add_reflection_service(grpc);
     add_process_metrics(engine.metrics());
+    add_gpu_metrics(engine.metrics());
   }
 
   void add_graphs(const std::shared_ptr<tfserving::Observers>& observers) {

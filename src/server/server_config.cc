@@ -6,6 +6,8 @@
 #include <set>
 #include <system_error>
 
+#include "dialect/header_forwarding.h"
+
 namespace modelmill {
 namespace {
 
@@ -62,6 +64,14 @@ Status check_cloud_routes(const invocations::CloudRoutes& routes) {
   return check("AIP_PREDICT_ROUTE", routes.predict);
 }
 
+Status check_forwarding(const ServerConfig& config) {
+  for (const std::string* const pattern : {&config.forward_headers, &config.forward_metadata})
+    if (!pattern->empty())
+      if (const auto parsed = HeaderForwarding::parse(*pattern); !parsed.ok())
+        return parsed.status().with_context("--forward-headers");
+  return ok_status();
+}
+
 Status check_tls(const ServerConfig& config) {
   const wire::TlsOptions& tls = config.tls;
   if (tls.certificate.empty() != tls.key.empty())
@@ -102,6 +112,7 @@ Status check_server_config(const ServerConfig& config) {
   MM_RETURN_IF_ERROR(check_limits(config.limits));
   MM_RETURN_IF_ERROR(check_access_config(config.access));
   MM_RETURN_IF_ERROR(check_shared_memory(config.shared_memory_keys));
+  MM_RETURN_IF_ERROR(check_forwarding(config));
   MM_RETURN_IF_ERROR(check_cloud_routes(config.cloud_routes));
   MM_RETURN_IF_ERROR(check_trace_config(config.trace));
   MM_RETURN_IF_ERROR(check_range("--drain-delay", config.drain_delay.count(), 0, 86'400));

@@ -36,6 +36,7 @@ struct ServerConfig {
   std::string model_config_name;
   std::string model_config_file;
   std::string batching_parameters_file;
+  bool own_batching = false;
 
   /// What models have as parameters, by name, unless their files say another thing.
   std::map<std::string, std::string> model_parameters;
@@ -48,6 +49,8 @@ struct ServerConfig {
   /// What models' configurations leave out is found out; else a model whose configuration lacks something fails.
   bool auto_complete_config = true;
 
+  /// What an inference over TensorFlow Serving's REST may take; 0: as long as its client waits.
+  std::chrono::milliseconds tf_rest_timeout{0};
   /// Where TensorFlow Serving's metrics are; empty: at its usual path. Its first segment is no dialect's.
   std::string tf_metrics_path;
   /// The page of metrics begins with TorchServe's.
@@ -83,6 +86,10 @@ struct ServerConfig {
   /// What an HTTP request's compressed body may inflate to. 0: limits.inflated.
   size_t http_inflated = 0;
   wire::GrpcCompression grpc_compression = wire::GrpcCompression::kMirror;
+  /// Regular expressions: which headers of V2's requests, and which metadata of its calls, models get as parameters.
+  /// Empty: none.
+  std::string forward_headers;
+  std::string forward_metadata;
   AccessConfig access;
   /// What keys of shared memory that clients may register begin with; none: clients may register none.
   std::vector<std::string> shared_memory_keys;

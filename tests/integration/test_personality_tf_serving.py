@@ -1,6 +1,7 @@
 """modelmill as tensorflow_model_server: every flag from the table in the docs, ports, metrics, TLS and exit codes."""
 
 import json
+import re
 import shutil
 
 import grpc
@@ -82,7 +83,11 @@ def test_every_flag_of_tensorflow_serving(serve, tf_place, rows):
 def test_ports_of_tensorflow_serving(serve, tf_place):
     started = TfServer(serve, tf_place, "--tensorflow_session_parallelism=1", "--monitoring_config_file=monitoring.config")
     started.predict()
-    assert ":tensorflow:serving:request_count" in status(started.url, "/own/metrics")[1]
+    page = status(started.url, "/own/metrics")[1]
+    assert ":tensorflow:serving:request_count" in page
+    assert ':tensorflow:serving:runtime_latency_count{model_name="half",API="Predict",runtime="onnxruntime"} 1' in page
+    # Warming up is running too.
+    assert float(re.search(r"^:tensorflow:core:graph_runs (.*)$", page, re.MULTILINE)[1]) >= 1
     assert status(started.url, "/monitoring/prometheus/metrics")[0] == status(started.url, "/")[0] == 404
     with grpc.insecure_channel(f"127.0.0.1:{started.port}") as channel:
         assert is_serving(channel)
@@ -102,6 +107,27 @@ def test_a_model_config_file_and_a_socket(serve, tf_place, tmp_path):
     started.predict()
     with grpc.insecure_channel(f"unix:{path}") as channel:
         assert is_serving(channel)
+
+
+def test_models_say_how_they_are_batched(serve, tf_place):
+    own = tf_place / "own/half/1"
+    models.save(models.mlp((4, 8, 3)), own / "model.onnx")
+    (own / "batching_params.pbtxt").write_text("max_batch_size { value: 3 } batch_timeout_micros { value: 1000 }")
+    here = ["--model_name=half", "--model_base_path=own/half", "--enable_batching", "--batching_parameters_file=batching.config"]
+
+    def largest(*flags):
+        started = TfServer(serve, tf_place, *here, *flags, base=False)
+        return json.loads(status(started.url, "/v2/models/half/config")[1])["max_batch_size"]
+
+    assert largest() == 4
+    assert largest("--enable_per_model_batching_parameters") == 3
+
+
+def test_parameters_of_sessions(serve, tf_place):
+    started = TfServer(serve, tf_place, "--saved_model_tags=serve,gpu", "--tensorflow_inter_op_parallelism=2")
+    said = json.loads(status(started.url, "/v2/models/half/config")[1])["parameters"]
+    assert said["TF_GRAPH_TAG"]["string_value"] == "serve,gpu" and said["TF_NUM_INTER_THREADS"]["string_value"] == "2"
+    started.predict()
 
 
 def test_new_versions_are_taken(serve, tf_place):

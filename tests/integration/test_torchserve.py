@@ -200,3 +200,12 @@ def test_metrics(main_server):
     page = main_server.get("/torchserve/metrics")[1].decode()
     assert 'ts_inference_requests_total{model_name="mlp",model_version="default"' in page
     assert 'Requests4XX{Level="Host"' in page and "ts_queue_latency_microseconds{" in page
+    assert 'WorkerLoadTime{WorkerName="W-0-mlp_1",Level="Host"' in page and "WorkerThreadTime{" in page
+    for path in ("/torchserve/metrics?name[]=QueueTime", "/torchserve/metrics?name%5B%5D=QueueTime"):
+        lines = main_server.get(path)[1].decode().splitlines()
+        assert [line.partition("{")[0] for line in lines if line[0] != "#"] == ["QueueTime"]
+    (loaded,) = [
+        line for line in main_server.get("/metrics?name[]=nv_model_load_duration_secs")[1].decode().splitlines()
+        if 'model="mlp"' in line
+    ]  # fmt: skip
+    assert float(loaded.rpartition(" ")[2]) > 0

@@ -119,7 +119,15 @@ EXPLAIN = """
     def handle(data, context):
         if data is None:
             return None
+        if context.get_request_header(0, "describe") == "True":
+            assert len(data) == 1
+            return [{"layers": 3, "asked by": context.get_request_header(0, "x-user")}]
         return [context.get_request_header(at, "explain") for at in range(len(data))]
+"""
+
+RAW = """
+    def handle(data, context):
+        return [type(row["body"]).__name__ for row in data] if data else None
 """
 
 ENVELOPED = """
@@ -169,6 +177,7 @@ def server(tmp_path_factory):
     one = write(folder / "one.yaml", "minWorkers: 1\nmaxWorkers: 1\n")
     pack(folder, store, "sequence", SEQUENCE, config_file=one)
     pack(folder, store, "async", ASYNC)
+    pack(folder, store, "raw", RAW)
     with zipfile.ZipFile(pack(folder, store, "sums", ENVELOPED)) as packed:
         packed.extractall(folder / "unpacked")
     yaml = write(folder / "modelmill.yaml", f"""
@@ -180,6 +189,8 @@ def server(tmp_path_factory):
           - path: {store}/explain.mar
           - path: {store}/sequence.mar
           - path: {store}/async.mar
+          - path: {store}/raw.mar
+            parameters: {{decode_input_request: "false"}}
           - path: {folder}/unpacked
             parameters: {{service_envelope: kserve}}
     """)
@@ -233,10 +244,17 @@ def test_bodies_by_their_type(server):
     assert ask(server, "echo", b"data=a%20b&x=1", content_type="application/x-www-form-urlencoded")[0] == [b"a b"]
     assert json.loads(ask(server, "echo", b'{"a": 1}', content_type="application/x-www-form-urlencoded")[0][0]) == {"a": 1}
     assert ask(server, "echo", b"", query='{"data": "of the URL"}', headers="{}")[0] == [b"of the URL"]
-    code, text = refusal(server, "echo", b"{", content_type="application/json")
-    assert code == "INVALID_ARGUMENT" and "application/json" in text
+    # What isn't what it is called comes as it is, as there.
+    assert ask(server, "echo", b"{", content_type="application/json")[0] == [b"{"]
+    assert ask(server, "echo", b"\xff", content_type="text/plain")[0] == [b"\xff"]
     code, text = refusal(server, "echo", form[:-8], content_type="multipart/form-data; boundary=b1")
     assert code == "INVALID_ARGUMENT" and "cut off" in text
+
+
+def test_bodies_that_are_not_decoded(server):
+    for content_type in ("application/json", "text/plain", "application/octet-stream"):
+        assert ask(server, "raw", b"[1]", content_type=content_type)[0] == [b"bytearray"], content_type
+    assert ask(server, "raw", b"[1]")[0] == [b"bytearray"]
 
 
 def test_context_has_headers_and_status(server):
@@ -324,6 +342,18 @@ def test_streams(server):
 def test_explanations(server):
     assert ask(server, "explain", b"x")[0] == [b"False"]
     assert ask(server, "explain", b"x", explain=True)[0] == [b"True"]
+
+
+def test_descriptions_of_their_own(server):
+    described = json.loads(server.request("GET", "/models/explain?customized=true", None, {"X-User": "ann"})[1])[0]
+    assert described["customizedMetadata"] == {"layers": 3, "asked by": "ann"} and described["modelName"] == "explain"
+    assert "customizedMetadata" not in server.get_json("/models/explain")[0]
+    assert server.get_json("/models/greet")[0]["responseTimeout"] == 50
+    # Only what is invoked is an inference.
+    status, body, _ = server.request("POST", "/models/echo/invoke", b"words", {"content-type": "application/x-words"})
+    assert (status, json.loads(body)) == (200, ["one", "two"])
+    status, body, _ = server.request("POST", "/invocations?model_name=echo", b"words", {"content-type": "application/x-words"})
+    assert (status, json.loads(body)) == (200, ["one", "two"])
 
 
 def test_async_handlers_have_one_loop(server):

@@ -78,11 +78,12 @@ constexpr std::array<std::string_view, 10> kTorchserveKeys = {
     "responseTimeout", "startupTimeout", "deviceType", "deviceIds",     "serviceEnvelope"};
 
 /// Those of a config.properties that say which models there are, and how they run.
-constexpr std::array<std::string_view, 7> kOfModels = {"models",
+constexpr std::array<std::string_view, 8> kOfModels = {"models",
                                                        "load_models",
                                                        "model_store",
                                                        "model_snapshot",
                                                        "service_envelope",
+                                                       "decode_input_request",
                                                        "default_response_timeout",
                                                        "default_startup_timeout"};
 

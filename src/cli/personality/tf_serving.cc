@@ -90,6 +90,10 @@ Status set_models(TfServingDraft& draft) {
   else
     config.model_config_file = draft.config_file;
   config.batching_parameters_file = draft.batching_file;
+  config.own_batching = draft.own_batching && draft.batching;
+  if (!draft.tags.empty()) config.model_parameters["TF_GRAPH_TAG"] = draft.tags;
+  if (draft.inter_op_parallelism > 0)
+    config.model_parameters["TF_NUM_INTER_THREADS"] = std::to_string(draft.inter_op_parallelism);
   config.instance_threads =
       std::max(0, draft.intra_op_parallelism > 0 ? draft.intra_op_parallelism : draft.session_parallelism);
   config.load_threads = std::max(1, draft.load_threads);
@@ -144,6 +148,7 @@ Status set_endpoints(TfServingDraft& draft) {
   MM_RETURN_IF_ERROR(set_tls(draft));
   ServerConfig& config = draft.launch.config;
   config.server_name = kName;
+  config.tf_rest_timeout = std::chrono::milliseconds(std::max(0, draft.rest_timeout_ms));
   config.root_reply = {404, "text/html",
                        "<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"};
   const wire::Services grpc{.http = false, .grpc = true, .metrics = false};

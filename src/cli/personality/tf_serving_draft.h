@@ -17,8 +17,10 @@ struct TfServingDraft {
   std::string socket_path;
   int rest_port = 0;
   bool cors = false;
+  int rest_timeout_ms = 30'000;
   bool batching = false;
   std::string batching_file;
+  bool own_batching = false;
   std::string config_file;
   std::string model_name = "default";
   std::string base_path;
@@ -27,6 +29,7 @@ struct TfServingDraft {
   int session_parallelism = 0;
   int intra_op_parallelism = 0;
   int inter_op_parallelism = 0;
+  std::string tags;
   bool alts = false;
   std::string ssl_file;
   std::string monitoring_file;

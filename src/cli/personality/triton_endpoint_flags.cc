@@ -49,6 +49,16 @@ Status add_restrictions(TritonDraft& draft, const std::string& text, bool grpc) 
 Status restrict_http(TritonDraft& draft, const std::string& text) { return add_restrictions(draft, text, false); }
 Status restrict_grpc(TritonDraft& draft, const std::string& text) { return add_restrictions(draft, text, true); }
 
+Status forward_headers(TritonDraft& draft, const std::string& text) {
+  draft.launch.config.forward_headers = text;
+  return ok_status();
+}
+
+Status forward_metadata(TritonDraft& draft, const std::string& text) {
+  draft.launch.config.forward_metadata = text;
+  return ok_status();
+}
+
 Status set_mutual_tls(TritonDraft& draft, const std::string& text) {
   MM_ASSIGN_OR_RETURN(draft.grpc_mutual_tls, read_bool(text));
   draft.grpc_tls = true;
@@ -76,7 +86,8 @@ Status set_compression(TritonDraft& draft, const std::string& text) {
 }
 
 constexpr std::string_view kEventLoops = "event loops serve every port: one a core, at most 8";
-constexpr std::string_view kNoPatterns = "headers do not become parameters of requests";
+constexpr std::string_view kForwarded = "`--forward-headers`, of HTTP alone; the parameters have lower-case names";
+constexpr std::string_view kForwardedMetadata = "`--forward-headers`, of gRPC alone";
 constexpr std::string_view kNoReuse = "a port is one server's alone";
 constexpr std::string_view kNoPools = "buffers come from a pool that sizes itself";
 constexpr std::string_view kNoPings =
@@ -101,7 +112,7 @@ std::vector<TritonFlag> cloud_flags() {
   using enum Taken;
   return {
       {{"allow-sagemaker", kBool, kSame,
-        "`/ping` and `/invocations`, without the routes of multi-model endpoints below `/models`; "
+        "`/ping` and `/invocations`, and with `SAGEMAKER_MULTI_MODEL=true` in the environment `/models`; "
         "`SAGEMAKER_TRITON_DEFAULT_MODEL_NAME` in the environment names the model",
         "false"},
        set_bool<&TritonDraft::allow_sagemaker>},
@@ -140,7 +151,7 @@ std::vector<TritonFlag> grpc_flags() {
       {{"grpc-port", kInteger, kMapped, "`--listen`, a port for gRPC alone", "8001"},
        set_integer<&TritonDraft::grpc_port>},
       {{"reuse-grpc-port", kBool, kIgnored, kNoReuse, "false"}, check_bool<TritonDraft>},
-      {{"grpc-header-forward-pattern", kText, kIgnored, kNoPatterns, "x-.*"}, check_text<TritonDraft>},
+      {{"grpc-header-forward-pattern", kText, kMapped, kForwardedMetadata, "x-.*"}, forward_metadata},
       {{"grpc-infer-thread-count", kInteger, kIgnored, kEventLoops, "2"}, check_infer_threads},
       {{"grpc-infer-allocation-pool-size", kInteger, kIgnored, kNoPools, "8"}, check_integer<TritonDraft>},
       {{"grpc-max-response-pool-size", kInteger, kIgnored, kNoPools, "8"}, check_response_pool},
@@ -183,7 +194,7 @@ std::vector<TritonFlag> triton_endpoint_flags() {
       {{"http-port", kInteger, kMapped, "`--listen`, a port for HTTP alone", "8000"},
        set_integer<&TritonDraft::http_port>},
       {{"reuse-http-port", kBool, kIgnored, kNoReuse, "false"}, check_bool<TritonDraft>},
-      {{"http-header-forward-pattern", kText, kIgnored, kNoPatterns, "x-.*"}, check_text<TritonDraft>},
+      {{"http-header-forward-pattern", kText, kMapped, kForwarded, "x-.*"}, forward_headers},
       {{"http-thread-count", kInteger, kIgnored, kEventLoops, "8"}, check_integer<TritonDraft>},
       {{"http-max-input-size", kInteger, kMapped, "`--max-body-bytes`, also of what a compressed body inflates to",
         "67108864"},

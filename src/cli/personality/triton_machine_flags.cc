@@ -58,7 +58,7 @@ std::vector<TritonFlag> triton_machine_flags() {
         "models may take nine tenths of each GPU together; `modelmill serve --device-memory` sets other budgets",
         "0:0.8"},
        check_text<TritonDraft>},
-      {{"allow-client-shm", kBool, kMapped, "true: `--allow-client-shm /`; CUDA's regions are refused", "false"},
+      {{"allow-client-shm", kBool, kMapped, "true: `--allow-client-shm /`, which takes GPUs' memory too", "false"},
        set_bool<&TritonDraft::client_shared_memory>},
       {{"strict-model-config", kBool, kSame, "", "false"}, set_bool<&TritonDraft::strict_model_config>},
       {{"response-cache-byte-size", kInteger, kIgnored, kNoCache, "1048576"}, check_integer<TritonDraft>},

@@ -5,6 +5,7 @@
 #include "dialect/admin/explain.h"
 #include "dialect/http_compression.h"
 #include "dialect/method_check.h"
+#include "dialect/metric_names.h"
 
 namespace modelmill::admin {
 namespace {
@@ -26,7 +27,8 @@ void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& me
       "metrics",
       [&metrics, more = std::move(more_metrics)](std::shared_ptr<wire::HttpExchange> exchange) {
         if (refuse_all_but_get(*exchange)) return;
-        reply_text(*exchange, kMetricsType, (more ? more() : std::string()) + metrics.render());
+        const std::string page = (more ? more() : std::string()) + metrics.render();
+        reply_text(*exchange, kMetricsType, only_metrics(page, asked_metrics(exchange->request().query)));
       },
       wire::ApiGroup::kMetrics);
   router.add(

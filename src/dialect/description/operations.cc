@@ -64,6 +64,11 @@ constexpr Operation kOperations[] = {
     {kV2, "get", "/v2/systemsharedmemory/region/{region}/status", "A region"},
     {kV2, "post", "/v2/systemsharedmemory/region/{region}/register", "Makes a region", kJson},
     {kV2, "post", "/v2/systemsharedmemory/region/{region}/unregister", "Takes a region away"},
+    {kV2, "get", "/v2/cudasharedmemory/status", "The regions of GPUs' memory"},
+    {kV2, "post", "/v2/cudasharedmemory/unregister", "Takes all of those away"},
+    {kV2, "get", "/v2/cudasharedmemory/region/{region}/status", "Such a region"},
+    {kV2, "post", "/v2/cudasharedmemory/region/{region}/register", "Makes one", kJson},
+    {kV2, "post", "/v2/cudasharedmemory/region/{region}/unregister", "Takes one away"},
     {kV2, "get", "/v2/logging", "The log's settings"},
     {kV2, "post", "/v2/logging", "Changes them", kJson},
     {kV2, "get", "/v2/trace/setting", "The trace settings of all models"},
@@ -99,6 +104,7 @@ constexpr Operation kOperations[] = {
      "embeddings_response"},
 
     {kCloud, "post", "/invocations", "Inference, as the body's form says", kAny, kAny},
+    {kCloud, "post", "/models/{model}/invoke", "The same of a model that the path names", kAny, kAny},
     {kCloud, "get", "/health", "Whether every model is served", kNone, kText},
     {kCloud, "get", "/version", "The server's version", kNone, kText},
 

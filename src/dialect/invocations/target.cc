@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/percent_text.h"
 #include "dialect/invocations/quoted.h"
 
 namespace modelmill::invocations {
@@ -48,6 +49,9 @@ Result<std::string> asked_model(const Inference& inference, const wire::HttpRequ
                                 const std::string& configured) {
   const std::string_view target = request.header(kTargetModelHeader);
   if (!target.empty()) return std::string(is_known(inference, target) ? target : archive_stem(target));
+  MM_ASSIGN_OR_RETURN(const NamedTexts query, parse_query(request.query));
+  for (const auto& [name, value] : query)
+    if (name == "model_name" && !value.empty()) return value;  // as TorchServe's clients say it
   return configured.empty() ? only_model(inference.catalog()) : configured;
 }
 

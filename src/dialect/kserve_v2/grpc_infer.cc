@@ -5,6 +5,7 @@
 
 #include "dialect/call_handler.h"
 #include "dialect/grpc_infer_call.h"
+#include "dialect/header_forwarding.h"
 #include "dialect/infer_observer.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/kserve_v2/infer_response_codec.h"
@@ -22,6 +23,7 @@ class InferCall final : public GrpcInferCall {
             const SharedRegions& regions)
       : GrpcInferCall(inference, std::move(call), options.server_timing, options.offload),
         observer_(options.observer),
+        forwarding_(options.forwarding),
         shared_(&regions) {}
 
   void begin(size_t length) {
@@ -52,7 +54,8 @@ class InferCall final : public GrpcInferCall {
   }
   const std::string& served_model() const { return routed() ? routed()->target().model : model_; }
 
-  const std::shared_ptr<InferObserver> observer_;  // null: nobody looks
+  const std::shared_ptr<InferObserver> observer_;             // null: nobody looks
+  const std::shared_ptr<const HeaderForwarding> forwarding_;  // null: models get no metadata
   InferScanner scanner_;
   InferOptions options_;
   bool is_open_ = false;  // the signature of the model that is asked
@@ -70,6 +73,9 @@ void InferCall::submit(InferRequestPtr request) {
   id_ = request->id;
   version_ = request->version;
   requested_ = request->outputs;
+  if (forwarding_)
+    if (Status status = forwarding_->apply(call()->metadata(), *request); !status.ok())
+      return request->fail(std::move(status));
   if (version_ == 0 && request->label.empty()) find_route(model_);
   is_open_ = asks_open_model(inference().catalog(), *request, routed());
   if (is_open_) request->parameters.set(std::string(kOpenRequest), options_.open.text(call()->metadata()));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dialect/call_handler.h"
+#include "dialect/header_forwarding.h"
 #include "dialect/kserve_v2/infer_request_codec.h"
 #include "dialect/kserve_v2/infer_response_codec.h"
 #include "dialect/kserve_v2/infer_scanner.h"
@@ -86,8 +87,13 @@ class StreamRequest final : public ResponseSink, public std::enable_shared_from_
 /// The stream. Everything but `cancel`, pack() and backlog() is the loop's.
 class StreamCall final : public std::enable_shared_from_this<StreamCall> {
  public:
-  StreamCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, Offload* offload, const SharedRegions& regions)
-      : inference_(inference), call_(std::move(call)), offload_(offload), regions_(regions) {
+  StreamCall(Inference& inference, std::shared_ptr<wire::GrpcCall> call, const HttpOptions& options,
+             const SharedRegions& regions)
+      : inference_(inference),
+        call_(std::move(call)),
+        offload_(options.offload),
+        forwarding_(options.forwarding),
+        regions_(regions) {
     for (const auto& [name, value] : call_->metadata()) {
       if (name == "triton_grpc_error") ends_at_error_ = value == "true";
     }
@@ -132,6 +138,7 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
   Inference& inference_;
   const std::shared_ptr<wire::GrpcCall> call_;
   Offload* const offload_;
+  const std::shared_ptr<const HeaderForwarding> forwarding_;  // null: models get no metadata
   const SharedRegions& regions_;
   InferScanner scanner_;
   CancelToken cancel_;
@@ -200,6 +207,7 @@ void StreamCall::end() {
   if (answers->read->ok())
     answers->read =
         parse_infer_request(scanner_.fields(), scanner_.raw_contents(), *request, answers->options, answers->shared);
+  if (answers->read->ok() && forwarding_) answers->read = forwarding_->apply(call_->metadata(), *request);
   request->times.received = Clock::now();
   request->deadline = call_->deadline();
   request->trace = call_->trace();
@@ -355,12 +363,12 @@ void StreamCall::balance(size_t came) {
 
 }  // namespace
 
-wire::GrpcMethodFactory model_stream_infer_method(Inference& inference, Offload* offload,
+wire::GrpcMethodFactory model_stream_infer_method(Inference& inference, const HttpOptions& options,
                                                   std::shared_ptr<const SharedRegions> regions) {
-  return [&inference, offload, regions = std::move(regions)](
+  return [&inference, options, regions = std::move(regions)](
              std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
     return std::make_unique<CallHandler<StreamCall>>(
-        std::make_shared<StreamCall>(inference, std::move(call), offload, *regions));
+        std::make_shared<StreamCall>(inference, std::move(call), options, *regions));
   };
 }
 

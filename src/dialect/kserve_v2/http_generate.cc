@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "dialect/header_forwarding.h"
 #include "dialect/http_router.h"
 #include "dialect/http_stream.h"
 #include "dialect/kserve_v2/generate_codec.h"
@@ -112,7 +113,8 @@ void GenerateCall::parse(std::optional<Result<Bytes>> body, const HttpOptions& o
     const wire::HttpRequest& http = exchange_->request();
     if (!body) body = decode_body(http.body, http.header("content-encoding"), options.inflate);
     MM_RETURN_IF_ERROR(body->status());
-    return read(**body, *request);
+    MM_RETURN_IF_ERROR(read(**body, *request));
+    return options.forwarding ? options.forwarding->apply(http.headers, *request) : ok_status();
   });
   id_ = request->id;
   request->times.received = Clock::now();

@@ -65,15 +65,18 @@ Status V2Call::parse(const Bytes& body, const ModelVersion& version, InferReques
   MM_ASSIGN_OR_RETURN(const std::optional<size_t> length, json_length(body.size()));
   if (length == std::optional<size_t>(0)) {
     outputs_.default_form = HttpForm::kBinary;
-    return parse_http_raw(body, model(), version.signature(), has_batch_dimension(version.definition()), request);
+    MM_RETURN_IF_ERROR(
+        parse_http_raw(body, model(), version.signature(), has_batch_dimension(version.definition()), request));
+    return forward_headers(request);
   }
   is_open_ = version.signature().open;
   OpenRequest open;
-  Status status =
+  const Status status =
       parse_http_infer(body, length.value_or(body.size()), request, outputs_, shared_, is_open_ ? &open : nullptr);
   id_ = request.id;
   if (is_open_) request.parameters.set(std::string(kOpenRequest), open.text(http().headers));
-  return status;
+  MM_RETURN_IF_ERROR(status);
+  return forward_headers(request);
 }
 
 /// Binary data is only passed on, unless it is to be compressed.

@@ -19,9 +19,10 @@ namespace {
 constexpr const char* kServiceName = "inference.GRPCInferenceService";
 
 /// The protocol extensions that work here, and no others: clients decide by this list what to try.
-std::vector<std::string> extensions(const Service::Options& options) {
+std::vector<std::string> extensions(const Service::Options& options, const SharedRegions& regions) {
   std::vector<std::string> names = {"classification", "model_repository", "schedule_policy", "model_configuration"};
-  if (!options.shared_memory_keys.empty()) names.emplace_back("system_shared_memory");
+  if (regions.on()) names.emplace_back("system_shared_memory");
+  if (regions.cuda_on()) names.emplace_back("cuda_shared_memory");
   names.insert(names.end(), {"binary_tensor_data", "parameters", "statistics"});
   if (options.tracer != nullptr) names.emplace_back("trace");
   names.insert(names.end(), {"logging", "generate"});
@@ -33,17 +34,21 @@ std::vector<std::string> extensions(const Service::Options& options) {
 struct Service::Rep {
   Rep(Inference& i, Options options)
       : inference(i),
-        queries(std::make_shared<const ModelQueries>(i, options.server_name, options.server_version, options.ready,
-                                                     extensions(options), options.graphs)),
-        settings{std::make_shared<SharedRegions>(options.shared_memory_keys, options.shared_memory_bytes),
+        settings{std::make_shared<SharedRegions>(options.shared_memory_keys, options.shared_memory_bytes, options.cuda),
                  std::make_shared<LogSettings>(), options.tracer},
-        http(std::move(options.http)),
-        control(options.control) {}
+        queries(std::make_shared<const ModelQueries>(i, options.server_name, options.server_version, options.ready,
+                                                     extensions(options, *settings.regions), options.graphs)),
+        http(options.http),
+        grpc(std::move(options.http)),
+        control(options.control) {
+    grpc.forwarding = std::move(options.grpc_forwarding);
+  }
 
   Inference& inference;
-  std::shared_ptr<const ModelQueries> queries;
   Settings settings;
+  std::shared_ptr<const ModelQueries> queries;
   HttpOptions http;
+  HttpOptions grpc;
   ModelControl* control;
 };
 
@@ -58,10 +63,10 @@ wire::HttpHandler Service::http() const {
 std::shared_ptr<const SharedRegions> Service::regions() const { return rep_->settings.regions; }
 
 void Service::add_to(wire::GrpcMethods& methods) const {
-  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference, rep_->http, rep_->settings.regions),
+  methods.add(method_path("ModelInfer"), model_infer_method(rep_->inference, rep_->grpc, rep_->settings.regions),
               wire::ApiGroup::kInference);
   methods.add(method_path("ModelStreamInfer"),
-              model_stream_infer_method(rep_->inference, rep_->http.offload, rep_->settings.regions),
+              model_stream_infer_method(rep_->inference, rep_->grpc, rep_->settings.regions),
               wire::ApiGroup::kInference);
   add_control_methods(methods, rep_->queries);
   add_shared_memory_methods(methods, rep_->settings.regions);

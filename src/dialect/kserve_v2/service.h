@@ -10,6 +10,7 @@
 #include "catalog/model_control.h"
 #include "dialect/graphs/graph_states.h"
 #include "dialect/http_options.h"
+#include "runtime/cuda_memory.h"
 #include "serve/inference.h"
 #include "wire/grpc.h"
 #include "wire/http.h"
@@ -39,6 +40,10 @@ class Service {
     uint64_t shared_memory_bytes = uint64_t{16} << 30;
     /// Inference graphs, which are listed beside the models; must outlive the wire. Null: there are none.
     const graphs::GraphStates* graphs = nullptr;
+    /// The driver of the GPUs whose memory clients may register, where they may name every key.
+    std::function<Result<std::shared_ptr<CudaDriver>>()> cuda = CudaDriver::of_machine;
+    /// As the forwarding of `http`, of gRPC's metadata.
+    std::shared_ptr<const HeaderForwarding> grpc_forwarding = nullptr;
   };
 
   Service(Inference& inference, Options options);

@@ -35,6 +35,18 @@ Result<SystemSharedMemoryStatusResponse> system_status(const SharedRegions& regi
   return out;
 }
 
+Result<CudaSharedMemoryStatusResponse> cuda_status(const SharedRegions& regions, const std::string& name) {
+  MM_ASSIGN_OR_RETURN(const auto list, regions.list(name, /*on_gpu=*/true));
+  CudaSharedMemoryStatusResponse out;
+  for (const auto& region : list) {
+    auto& entry = (*out.mutable_regions())[region->name];
+    entry.set_name(region->name);
+    entry.set_device_id(static_cast<uint64_t>(region->gpu));
+    entry.set_byte_size(region->size);
+  }
+  return out;
+}
+
 }  // namespace
 
 void add_shared_memory_methods(wire::GrpcMethods& methods, const std::shared_ptr<SharedRegions>& regions) {
@@ -51,16 +63,15 @@ void add_shared_memory_methods(wire::GrpcMethods& methods, const std::shared_ptr
       });
   add_unary<CudaSharedMemoryStatusRequest>(
       methods, ApiGroup::kMetadata, method_path("CudaSharedMemoryStatus"),
-      [](const CudaSharedMemoryStatusRequest& in) -> Result<CudaSharedMemoryStatusResponse> {
-        if (in.name().empty()) return CudaSharedMemoryStatusResponse();
-        return cuda_region_missing(in.name());
-      });
+      [regions](const CudaSharedMemoryStatusRequest& in) { return cuda_status(*regions, in.name()); });
   add_change<CudaSharedMemoryRegisterRequest, CudaSharedMemoryRegisterResponse>(
-      methods, "CudaSharedMemoryRegister",
-      [regions](const CudaSharedMemoryRegisterRequest& in) { return cuda_memory_refused(*regions, in.name()); });
+      methods, "CudaSharedMemoryRegister", [regions](const CudaSharedMemoryRegisterRequest& in) {
+        return regions->add_cuda(in.name(), in.raw_handle(), in.device_id(), in.byte_size());
+      });
   add_change<CudaSharedMemoryUnregisterRequest, CudaSharedMemoryUnregisterResponse>(
-      methods, "CudaSharedMemoryUnregister",
-      [regions](const CudaSharedMemoryUnregisterRequest&) { return regions->check_on(); });
+      methods, "CudaSharedMemoryUnregister", [regions](const CudaSharedMemoryUnregisterRequest& in) {
+        return in.name().empty() ? regions->remove_all(/*on_gpu=*/true) : regions->remove(in.name(), /*on_gpu=*/true);
+      });
 }
 
 }  // namespace modelmill::kserve_v2

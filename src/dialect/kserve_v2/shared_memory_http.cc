@@ -2,11 +2,15 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+#include <cstdint>
+
 #include "base/json_text.h"
 #include "dialect/http_router.h"
 #include "dialect/json_input.h"
 #include "dialect/kserve_v2/http_answers.h"
 #include "dialect/method_check.h"
+#include "wire/grpc_encoding.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
@@ -45,6 +49,41 @@ Status add_region(SharedRegions& regions, const std::string& name, const Bytes& 
   return regions.add(name, std::string(key), offset, size);
 }
 
+Status add_cuda_region(SharedRegions& regions, const std::string& name, const Bytes& body) {
+  const ThreadJsonParser parser;
+  const std::string_view text = body.empty() ? std::string_view("{}") : body.view();
+  const auto document = parse_json(*parser, text, body.empty() ? text.size() : readable_from(body));
+  if (!document.ok()) return document.status().with_context("failed to parse the request JSON buffer");
+  dom::element value;
+  std::string_view base64;
+  if (document->at_key("raw_handle").get(value) != simdjson::SUCCESS)
+    return invalid_argument("Shared memory register request has no 'raw_handle' field");
+  if (value.at_key("b64").get_string().get(base64) != simdjson::SUCCESS)
+    return invalid_argument("'raw_handle' must be an object with the handle in base64 as 'b64'");
+  const auto handle = wire::base64_decode(base64);
+  if (!handle) return invalid_argument("'raw_handle' must be a valid base64 encoded cudaIpcMemHandle_t");
+  uint64_t gpu = 0;
+  uint64_t size = 0;
+  MM_RETURN_IF_ERROR(read_number(*document, "byte_size", true, size));
+  MM_RETURN_IF_ERROR(read_number(*document, "device_id", true, gpu));
+  return regions.add_cuda(name, *handle, static_cast<int64_t>(std::min<uint64_t>(gpu, INT32_MAX)), size);
+}
+
+wire::HttpReply cuda_status(const SharedRegions& regions, const std::string& name) {
+  const auto list = regions.list(name, /*on_gpu=*/true);
+  if (!list.ok()) return error_reply(list.status());
+  JsonWriter json;
+  json.begin_array();
+  for (const auto& region : *list)
+    json.begin_object()
+        .field("name", region->name)
+        .field("device_id", region->gpu)
+        .field("byte_size", region->size)
+        .end_object();
+  json.end_array();
+  return json_reply(200, json.take());
+}
+
 wire::HttpReply system_status(const SharedRegions& regions, const std::string& name) {
   const auto list = regions.list(name);
   if (!list.ok()) return error_reply(list.status());
@@ -66,9 +105,14 @@ wire::HttpReply answer_system(SharedRegions& regions, const std::string& name, s
   return done(regions.on() && !name.empty() ? add_region(regions, name, request.body) : regions.add(name, "", 0, 0));
 }
 
-wire::HttpReply answer_cuda(const SharedRegions& regions, const std::string& name, std::string_view action) {
-  if (action == "status") return name.empty() ? json_reply(200, "[]") : error_reply(cuda_region_missing(name));
-  return done(action == "unregister" ? regions.check_on() : cuda_memory_refused(regions, name));
+wire::HttpReply answer_cuda(SharedRegions& regions, const std::string& name, std::string_view action,
+                            const wire::HttpRequest& request) {
+  if (action == "status") return cuda_status(regions, name);
+  if (action == "unregister")
+    return done(name.empty() ? regions.remove_all(/*on_gpu=*/true) : regions.remove(name, /*on_gpu=*/true));
+  // Where there are no GPUs nothing of the request matters.
+  return done(regions.cuda_on() && !name.empty() ? add_cuda_region(regions, name, request.body)
+                                                 : regions.add_cuda(name, "", 0, 0));
 }
 
 }  // namespace
@@ -87,7 +131,7 @@ wire::HttpReply answer_shared_memory(SharedRegions& regions, std::span<const std
   if (action != "status" && action != "register" && action != "unregister") return no_such_path();
   const char* method = action == "status" ? "GET" : "POST";
   if (request.method != method) return wrong_method(method);
-  return cuda ? answer_cuda(regions, name, action) : answer_system(regions, name, action, request);
+  return cuda ? answer_cuda(regions, name, action, request) : answer_system(regions, name, action, request);
 }
 
 }  // namespace modelmill::kserve_v2

@@ -1,102 +1,18 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <array>
 #include <cstring>
 #include <thread>
 
 #include "base/testing/shared_memory.h"
-#include "dialect/http_router.h"
-#include "dialect/kserve_v2/grpc_control.h"
-#include "dialect/kserve_v2/http_api_group.h"
-#include "dialect/kserve_v2/service.h"
-#include "dialect/testing/fakes.h"
-#include "grpc_service.pb.h"
-#include "runtime/offload.h"
-#include "serve/testing/fake_version.h"
+#include "dialect/kserve_v2/testing/shared_memory_rig.h"
 
 namespace modelmill::kserve_v2 {
 namespace {
 
 using testing::ClientMemory;
 using testing::FakeCall;
-using testing::FakeCatalog;
 using ::testing::HasSubstr;
 using testing::http_request;
 using testing::joined;
-using testing::LoopThread;
 using testing::simple_description;
-
-constexpr std::array<float, 4> kRow = {1, 2.5, -3, 400};
-const std::string kRowBytes(reinterpret_cast<const char*>(kRow.data()), sizeof kRow);
-
-class SharedMemory : public ::testing::Test {
- protected:
-  explicit SharedMemory(std::vector<std::string> keys = {"/modelmill_test_"})
-      : inference_(catalog_.catalog()), service_(inference_, options(std::move(keys))) {
-    router_.add("v2", service_.http(), http_api_group);
-    service_.add_to(methods_);
-    catalog_.add(simple_description("m"));
-  }
-  ~SharedMemory() override { offload_.stop(); }
-
-  Service::Options options(std::vector<std::string> keys) {
-    Service::Options options;
-    options.http.offload = &offload_;
-    options.shared_memory_keys = std::move(keys);
-    options.shared_memory_bytes = 10'000'000;
-    return options;
-  }
-
-  struct Answer {
-    int status;
-    std::string text;
-  };
-  Answer http(std::string method, std::string path, std::string body = "") {
-    const auto reply = testing::ask(thread_, router_.handler(), http_request(std::move(method), std::move(path), body));
-    return {reply.status, joined(reply.body)};
-  }
-  Answer add(const std::string& name, const std::string& key, uint64_t size, uint64_t offset = 0) {
-    return http("POST", "/v2/systemsharedmemory/region/" + name + "/register",
-                R"({"key":")" + key + R"(","offset":)" + std::to_string(offset) + R"(,"byte_size":)" +
-                    std::to_string(size) + "}");
-  }
-  Answer remove(const std::string& name) {
-    return http("POST", "/v2/systemsharedmemory/region/" + name + "/unregister");
-  }
-  /// Asks with one input, x, of these parameters, and an output y of those (none: it isn't named).
-  Answer infer(const std::string& input, const std::string& output = "", int rows = 1) {
-    std::string body = R"({"inputs":[{"name":"x","datatype":"FP32","shape":[)" + std::to_string(rows) +
-                       R"(,4],"parameters":{)" + input + "}}]";
-    if (!output.empty()) body += R"(,"outputs":[{"name":"y","parameters":{)" + output + "}}]";
-    return http("POST", "/v2/models/m/infer", body + "}");
-  }
-
-  template <typename Response, typename Request>
-  Status ask(const std::string& method, const Request& request, Response& response) {
-    const auto call = std::make_shared<FakeCall>(thread_.loop(), method_path(method));
-    std::unique_ptr<wire::GrpcCallHandler> handler;
-    thread_.run([&] {
-      handler = methods_.find(method_path(method))->make(call);
-      testing::feed(*handler, request.SerializeAsString());
-      handler->on_half_close();
-    });
-    call->wait_finished();
-    thread_.run([&] { handler.reset(); });
-    if (!call->sent.empty()) {
-      EXPECT_TRUE(response.ParseFromString(call->sent[0]));
-    }
-    return *call->status;
-  }
-
-  LoopThread thread_;
-  FakeCatalog catalog_;
-  Offload offload_{1, 100};
-  Inference inference_;
-  Service service_;
-  HttpRouter router_;
-  wire::GrpcMethods methods_;
-};
 
 constexpr char kFirst[] = R"("shared_memory_region":"r","shared_memory_byte_size":16)";
 constexpr char kSecond[] = R"("shared_memory_region":"r","shared_memory_byte_size":16,"shared_memory_offset":16)";

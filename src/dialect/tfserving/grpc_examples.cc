@@ -12,6 +12,7 @@
 #include "dialect/tfserving/examples.h"
 #include "dialect/tfserving/model_target.h"
 #include "dialect/tfserving/results.h"
+#include "dialect/tfserving/saved_model.h"
 
 namespace modelmill::tfserving {
 namespace {
@@ -89,6 +90,7 @@ class ExamplesCall final : public std::enable_shared_from_this<ExamplesCall> {
   Status answer_task(const Task& task, api::InferenceResult& result);
   void name_model(const Task& task, api::ModelSpec& spec) const;
   void log(std::string_view response) const;
+  void observe(std::string_view method, const Status& status) const;
   void finish(Result<std::string> message);
 
   Inference& inference_;
@@ -281,11 +283,19 @@ void ExamplesCall::log(std::string_view response) const {
   observers_->log.write(*logged_, kind_of(method_), {tasks_[0].target.model, version, run.signature}, response);
 }
 
+void ExamplesCall::observe(std::string_view method, const Status& status) const {
+  ServingMetrics& metrics = observers_->metrics;
+  const ModelDefinition& model = runs_[0]->model.definition;
+  metrics.answered(model.name, method, "GRPC", status, Clock::now() - start_);
+  if (!status.ok()) return;
+  metrics.had_examples(model.name, examples_.list.size());
+  for (const auto& run : runs_) metrics.ran(model.name, method, runtime_of(model), run->response.times);
+}
+
 void ExamplesCall::finish(Result<std::string> message) {
   const std::string_view method = call_->method();
   if (!runs_.empty() && !runs_[0]->model.definition.name.empty())  // one of a version
-    observers_->metrics.answered(runs_[0]->model.definition.name, method.substr(method.rfind('/') + 1), "GRPC",
-                                 message.status(), Clock::now() - start_);
+    observe(method.substr(method.rfind('/') + 1), message.status());
   if (logged_ && message.ok()) log(*message);
   const auto deliver = [self = shared_from_this(), message = std::move(message)]() mutable {
     add_route_headers(*self->call_, self->routed_);

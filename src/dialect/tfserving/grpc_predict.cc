@@ -8,6 +8,7 @@
 #include "dialect/tfserving/model_target.h"
 #include "dialect/tfserving/predict_codec.h"
 #include "dialect/tfserving/predict_scanner.h"
+#include "dialect/tfserving/saved_model.h"
 
 namespace modelmill::tfserving {
 namespace {
@@ -37,6 +38,10 @@ class PredictCall final : public GrpcInferCall {
   void abandoned() override { inference().cancelled(routed(), target_.model, target_.version.value_or(0)); }
   Result<Chunks> encode(InferResponse& response) override;
   void answered(const Status& status) override;
+  void on_response(InferResponse response, bool final, bool has_response) override {
+    if (has_response) times_ = response.times;
+    GrpcInferCall::on_response(std::move(response), final, has_response);
+  }
   void infer(Result<VersionPin> pin);
 
   const std::shared_ptr<Observers> observers_;
@@ -47,6 +52,8 @@ class PredictCall final : public GrpcInferCall {
   ModelTarget target_;
   std::string signature_;
   int64_t version_ = 0;
+  std::string runtime_;
+  RequestTimes times_;                     // of the answer
   std::unique_ptr<LoggedRequest> logged_;  // null: it is not
   boost::container::small_vector<RequestedOutput, 2> requested_;
 };
@@ -80,6 +87,7 @@ void PredictCall::infer(Result<VersionPin> pin) {
   aim_at(*entry, version, *request);
   signature_ = signature_name(*entry);
   version_ = version.version();
+  runtime_ = runtime_of(version);
   request->model = target_.model;
   request->version = version_;
   requested_ = request->outputs;
@@ -98,7 +106,9 @@ Result<Chunks> PredictCall::encode(InferResponse& response) {
 }
 
 void PredictCall::answered(const Status& status) {
-  if (version_ != 0) observers_->metrics.answered(target_.model, "Predict", "GRPC", status, Clock::now() - start_);
+  if (version_ == 0) return;
+  observers_->metrics.answered(target_.model, "Predict", "GRPC", status, Clock::now() - start_);
+  if (status.ok()) observers_->metrics.ran(target_.model, "Predict", runtime_, times_);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "dialect/tfserving/json_predict.h"
 #include "dialect/tfserving/model_target.h"
 #include "dialect/tfserving/results.h"
+#include "dialect/tfserving/saved_model.h"
 
 namespace modelmill::tfserving {
 namespace {
@@ -19,6 +20,12 @@ namespace {
 std::string_view api_name(Ask ask) {
   if (ask == Ask::kPredict) return "predict";
   return ask == Ask::kClassify ? "classify" : "regress";
+}
+
+/// As that of gRPC.
+std::string_view method_name(Ask ask) {
+  if (ask == Ask::kPredict) return "Predict";
+  return ask == Ask::kClassify ? "Classify" : "Regress";
 }
 
 /// One request.
@@ -49,10 +56,12 @@ class RestCall final : public HttpInferCall {
   std::unique_ptr<LoggedRequest> logged_;  // null: it is not
   std::string signature_;                  // of one that is logged
   ModelVersion::Description description_;  // of classifications
+  std::string runtime_;
 };
 
 Status RestCall::parse(const Bytes& body, const ModelVersion& version, InferRequest& request) {
   request.id = http().header("x-request-id");
+  runtime_ = runtime_of(version);
   if (ask_ == Ask::kPredict) {
     MM_ASSIGN_OR_RETURN(format_, read_json_predict(body, version, request));
     if (kserve_) format_ = JsonFormat::kRow;  // KServe answers `inputs` as it does `instances`
@@ -83,6 +92,10 @@ void RestCall::log(LoggedKind kind, const google::protobuf::MessageLite& result)
 
 wire::HttpReply RestCall::write(InferResponse response) {
   Result<std::string> body = write_body(response);
+  if (response.status.ok()) {
+    observers_->metrics.ran(model(), method_name(ask_), runtime_, response.times);
+    if (examples_ > 0) observers_->metrics.had_examples(model(), examples_);
+  }
   observers_->metrics.answered(model(), api_name(ask_), "REST", body.status(), Clock::now() - start_);
   return body.ok() ? json_reply(200, std::move(body).value()) : error_reply(body.status());
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/json_text.h"
+#include "dialect/kserve_v1/cloud_events.h"
 #include "dialect/kserve_v1/handler_call.h"
 #include "dialect/model_wait.h"
 #include "dialect/openai/models.h"
@@ -118,7 +119,12 @@ void handle(Inference& inference, const HttpOptions& options, const std::shared_
     compress_reply(reply, request);
     return exchange->reply(std::move(reply));
   }
-  RoutedRequestPtr routed = find_route(inference, path->target, facts_of(request));
+  if (path->dialects != Dialects::kTfServing && (path->ask == Ask::kPredict || path->ask == Ask::kExplain)) {
+    auto opened = kserve_v1::open_event(exchange, path->target.model);
+    if (!opened.ok()) return exchange->reply(error_reply(opened.status()));
+    exchange = *std::move(opened);
+  }
+  RoutedRequestPtr routed = find_route(inference, path->target, facts_of(exchange->request()));
   Result<VersionPin> pin = pin_target(inference.catalog(), path->target, routed);
   const std::string& asked = routed ? routed->target().model : path->target.model;
   if (pin.ok() && is_for_handler(*path, **pin))

@@ -1,6 +1,7 @@
 #include "dialect/tfserving/service.h"
 
 #include <algorithm>
+#include <future>
 
 #include "dialect/tfserving/testing/service_rig.h"
 
@@ -214,6 +215,30 @@ TEST_F(TfServing, ClassifiesAndRegressesByGrpc) {
   EXPECT_THAT(call("MultiInference", multi.SerializeAsString())->status->message(), HasSubstr("same model name"));
   multi.mutable_tasks(1)->set_method_name("tensorflow/serving/predict");
   EXPECT_EQ(call("MultiInference", multi.SerializeAsString())->status->code(), Code::kUnimplemented);
+}
+
+TEST_F(TfServing, AnInferenceMayTakeSoLong) {
+  HttpRouter limited;
+  HttpOptions options;
+  options.timeout = std::chrono::milliseconds(1);
+  add_to(limited, inference_, options, observers_);
+  std::promise<InferRequestPtr> kept;
+  catalog_.add(testing::simple_description("slow"),
+               [&kept](InferRequestPtr request) { kept.set_value(std::move(request)); });
+  const auto ask = [&](const char* path) {
+    return testing::ask(thread_, limited.handler(),
+                        testing::http_request("POST", path, R"({"instances":[[1,2,3,4]]})"));
+  };
+  const auto reply = ask("/v1/models/slow:predict");
+  EXPECT_EQ(reply.status, 504);
+  EXPECT_THAT(testing::joined(reply.body), HasSubstr("model 'slow' has taken more than 1 ms"));
+  InferRequestPtr request = kept.get_future().get();
+  EXPECT_TRUE(request->cancelled()) << "nobody waits for it any more";
+  thread_.run([&] {
+    request->complete(InferResponse());  // into nothing
+    request.reset();
+  });
+  EXPECT_EQ(ask("/v1/models/m:predict").status, 200);
 }
 
 TEST_F(TfServing, MetricsHaveItsNames) {

@@ -106,7 +106,7 @@ Result<Fields> read_url_encoded(std::string_view text) {
   return fields;
 }
 
-std::string quoted(std::string_view name) {
+std::string quoted_name(std::string_view name) {
   std::string out;
   for (const char c : name) {
     if (c == '"' || c == '\\') out += '\\';
@@ -134,7 +134,7 @@ Bytes write_form(const Fields& fields, std::string& content_type) {
   for (int i = 0; occurs(boundary); ++i) boundary = "modelmill-form-boundary-" + std::to_string(i);
   std::string out;
   for (const Field& field : fields) {
-    const std::string name = quoted(field.name);
+    const std::string name = quoted_name(field.name);
     out += "--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + name + "\"; filename=\"" + name +
            "\"\r\nContent-Type: application/octet-stream\r\n\r\n";
     out.append(field.value.view()).append("\r\n");

@@ -4,6 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "dialect/torchserve/customized.h"
+#include "dialect/torchserve/infer_codec.h"
+#include "dialect/torchserve/model_version.h"
 #include "dialect/unary_proto.h"
 #include "torchserve_management.pb.h"
 
@@ -26,7 +29,7 @@ api::ManagementResponse response_of(std::string text) {
 
 /// A method whose answer comes later, on any thread.
 template <typename Request, typename Start>
-void add_operation(wire::GrpcMethods& methods, const char* name, Start start) {
+void add_operation(wire::GrpcMethods& methods, const char* name, Start start, ApiGroup group = ApiGroup::kManagement) {
   methods.add(
       std::string(kService) + name,
       wire::unary_method([name, start = std::move(start)](std::shared_ptr<wire::GrpcCall> call, Bytes bytes) {
@@ -40,7 +43,7 @@ void add_operation(wire::GrpcMethods& methods, const char* name, Start start) {
           });
         });
       }),
-      ApiGroup::kManagement);
+      group);
 }
 
 Registration registration_of(const api::RegisterModelRequest& request) {
@@ -51,6 +54,8 @@ Registration registration_of(const api::RegisterModelRequest& request) {
   if (request.max_batch_delay() > 0) out.max_batch_delay_ms = request.max_batch_delay();
   out.initial_workers = request.initial_workers();
   out.synchronous = request.synchronous();
+  out.response_timeout_s = request.response_timeout();
+  out.startup_timeout_s = request.startup_timeout();
   return out;
 }
 
@@ -62,22 +67,39 @@ WorkerScaling scaling_of(const api::ScaleWorkerRequest& request) {
   return out;
 }
 
+/// What is wanted of a description, over gRPC with the text as clients print it.
+void describe(Inference& inference, const Management& management, const api::DescribeModelRequest& request,
+              const Done& done) {
+  const auto finish = [done](Management::Outcome outcome) {
+    if (!outcome.failure) outcome.text = indented(outcome.text);
+    done(std::move(outcome));
+  };
+  const InferPath asked{request.model_name(), request.model_version()};
+  if (request.customized() && asked.version != "all")
+    if (Result<VersionPin> pin = pin_model(inference.catalog(), asked.model, asked.version);
+        pin.ok() && takes_bodies(**pin))
+      return describe_customized(inference, management, *std::move(pin), asked, {}, nullptr, finish);
+  Result<std::string> text = management.describe(asked.model, asked.version);
+  finish(text.ok() ? Management::Outcome{.text = *std::move(text)}
+                   : Management::Outcome{.failure = failure_of(text.status())});
+}
+
 }  // namespace
 
-void add_management_methods(wire::GrpcMethods& methods, const std::shared_ptr<const Management>& management) {
+void add_management_methods(wire::GrpcMethods& methods, Inference& inference,
+                            const std::shared_ptr<const Management>& management) {
   using Answer = Result<api::ManagementResponse>;
   add_unary<api::ListModelsRequest>(
       methods, ApiGroup::kMetadata, std::string(kService) + "ListModels",
       [management](const api::ListModelsRequest& request) -> Answer {
         return response_of(indented(management->list(request.limit(), request.next_page_token())));
       });
-  add_unary<api::DescribeModelRequest>(methods, ApiGroup::kMetadata, std::string(kService) + "DescribeModel",
-                                       [management](const api::DescribeModelRequest& request) -> Answer {
-                                         auto text =
-                                             management->describe(request.model_name(), request.model_version());
-                                         if (!text.ok()) return status_of(failure_of(text.status()));
-                                         return response_of(indented(*text));
-                                       });
+  add_operation<api::DescribeModelRequest>(
+      methods, "DescribeModel",
+      [&inference, management](const api::DescribeModelRequest& request, const Done& done) {
+        describe(inference, *management, request, done);
+      },
+      ApiGroup::kMetadata);
   add_operation<api::RegisterModelRequest>(methods, "RegisterModel",
                                            [management](const api::RegisterModelRequest& request, Done done) {
                                              management->register_model(registration_of(request), std::move(done));

@@ -1,6 +1,7 @@
 #include "dialect/torchserve/management.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -12,6 +13,9 @@ namespace modelmill::torchserve {
 namespace {
 
 constexpr int64_t kMostListed = 100;
+/// The parameters that they are.
+constexpr const char* kResponseTimeout = "execution_timeout_s";
+constexpr const char* kStartupTimeout = "start_timeout_s";
 
 Management::Outcome failed(const Status& status) { return {.failure = failure_of(status)}; }
 
@@ -37,6 +41,16 @@ void write_workers(JsonWriter& json, const Explanation& explanation, bool availa
   json.end_array();
 }
 
+/// Seconds that a parameter has; they are left out where nobody said them.
+void write_seconds(JsonWriter& json, const char* name, const ModelDefinition& definition, const char* parameter) {
+  const auto at = definition.parameters.find(parameter);
+  if (at == definition.parameters.end()) return;
+  const std::string& text = at->second;
+  int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error == std::errc() && end == text.data() + text.size()) json.field(name, seconds);
+}
+
 int64_t queue_of(const ModelDefinition& definition) {
   constexpr int64_t kUsual = 16'384;
   return definition.batching.queue.max_queue_size > 0 ? definition.batching.queue.max_queue_size : kUsual;
@@ -51,6 +65,11 @@ void write_version(JsonWriter& json, const ModelEntry& entry, const ModelVersion
   json.field("runtime", definition.backend == "python" ? "python" : "native");
   json.field("minWorkers", place.instances.min).field("maxWorkers", place.instances.max);
   json.field("batchSize", std::max<int64_t>(explanation.max_rows, 1)).field("maxBatchDelay", int64_t{delay.count()});
+  write_seconds(json, "responseTimeout", definition, kResponseTimeout);
+  write_seconds(json, "startupTimeout", definition, kStartupTimeout);
+  const bool on_gpu = std::any_of(explanation.places.begin(), explanation.places.end(),
+                                  [](const std::string& where) { return where.starts_with("gpu"); });
+  json.field("deviceType", on_gpu ? "gpu" : "cpu");
   json.field("status", version.availability().ok() ? "Healthy" : "Unhealthy");
   write_workers(json, explanation, version.availability().ok());
   json.key("jobQueueStatus").begin_object();
@@ -114,6 +133,11 @@ void Management::register_model(const Registration& registration, Done done) con
   addition.batch_size = registration.batch_size;
   if (registration.max_batch_delay_ms)
     addition.batch_delay = std::chrono::milliseconds(*registration.max_batch_delay_ms);
+  const auto limit = [&addition](const char* parameter, const std::optional<int64_t>& seconds) {
+    if (seconds.value_or(0) > 0) addition.parameters[parameter] = std::to_string(*seconds);
+  };
+  limit(kResponseTimeout, registration.response_timeout_s);
+  limit(kStartupTimeout, registration.startup_timeout_s);
   const auto workers = static_cast<int>(std::max<int64_t>(registration.initial_workers, 0));
   const bool waits = registration.synchronous || workers == 0;
   if (!waits) done(said("Processing worker updates...", 202));

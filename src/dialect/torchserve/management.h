@@ -11,8 +11,7 @@
 
 namespace modelmill::torchserve {
 
-/// What a client asks to be registered. What TorchServe's processes alone have (handler, runtime, timeouts) is not
-/// among it.
+/// What a client asks to be registered. What TorchServe's processes alone have (handler, runtime) is not among it.
 struct Registration {
   std::string url;
   std::string model_name = {};
@@ -20,6 +19,9 @@ struct Registration {
   std::optional<int64_t> max_batch_delay_ms = {};
   int64_t initial_workers = 0;
   bool synchronous = true;
+  /// Seconds that a handler may take to answer and to start; nullopt or below 1: as it says itself.
+  std::optional<int64_t> response_timeout_s = {};
+  std::optional<int64_t> startup_timeout_s = {};
 };
 
 struct WorkerScaling {

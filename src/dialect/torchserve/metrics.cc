@@ -3,7 +3,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+
+#include "dialect/torchserve/model_version.h"
 
 namespace modelmill::torchserve {
 namespace {
@@ -49,12 +52,15 @@ std::pair<double, double> memory() {
 
 }  // namespace
 
-TorchMetrics::TorchMetrics() : host_(host_name()) {
+TorchMetrics::TorchMetrics(std::function<std::vector<GpuReading>()> read_gpus)
+    : read_gpus_(std::move(read_gpus)), host_(host_name()) {
   const MetricLabels host{{"Level", "Host"}, {"Hostname", host_}};
   constexpr std::array<const char*, 3> kReplies = {"Requests2XX", "Requests4XX", "Requests5XX"};
   for (size_t i = 0; i < kReplies.size(); ++i)
     replies_[i] = registry_.counter(kReplies[i], "Replies over HTTP by the class of their status.", host);
   queue_time_ = registry_.gauge("QueueTime", "Milliseconds that the last request waited.", host);
+  worker_thread_time_ = registry_.gauge("WorkerThreadTime",
+                                        "Milliseconds of the last inference in which it neither waited nor ran.", host);
   constexpr std::array<std::pair<const char*, const char*>, 7> kMachine = {
       {{"CPUUtilization", "Percent of the processors' time that was busy since the last look."},
        {"MemoryUsed", "Megabytes."},
@@ -98,6 +104,8 @@ void TorchMetrics::answered(const Series& series, const RequestTimes& times, Dur
   const bool ran = times.compute_start != TimePoint{} && times.queued != TimePoint{};
   const Duration queued = ran ? times.compute_start - times.queued : Duration{};
   queue_time_->set(microseconds(queued) / 1000);
+  if (ran && times.compute_end != TimePoint{})
+    worker_thread_time_->set(microseconds(std::max(Duration{}, time - (times.compute_end - times.queued))) / 1000);
   series.latency->add(microseconds(time));
   series.queue_latency->add(microseconds(queued));
   if (ran && times.compute_end != TimePoint{})
@@ -126,12 +134,51 @@ void TorchMetrics::look_at_machine() {
   machine_[kDiskShare]->set(percent(used, used + free));
 }
 
+void TorchMetrics::look_at_gpus(const std::vector<GpuReading>& readings) {
+  gpus_.clear();
+  for (const GpuReading& reading : readings) {
+    const auto set = [&](const char* name, const char* help, double value) {
+      const MetricLabels labels{{"Level", "Host"}, {"DeviceId", std::to_string(reading.index)}, {"Hostname", host_}};
+      auto gauge = registry_.gauge(name, help, labels);
+      gauge->set(value);
+      gpus_.push_back(std::move(gauge));
+    };
+    if (reading.utilization) set("GPUUtilization", "Percent of the GPU's time.", 100 * *reading.utilization);
+    if (!reading.memory_total || !reading.memory_used) continue;
+    const auto used = static_cast<double>(*reading.memory_used);
+    set("GPUMemoryUsed", "Megabytes.", used / kMebi);
+    set("GPUMemoryUtilization", "Percent.", percent(used, static_cast<double>(*reading.memory_total)));
+  }
+}
+
+void TorchMetrics::look_at_workers(const ModelTable& table) {
+  worker_load_times_.clear();
+  for (const ModelEntry* const entry : table.entries()) {
+    for (const auto& version : entry->versions) {
+      const VersionPin pin(version);
+      if (!pin) continue;
+      const std::string of = "-" + entry->name + "_" + version_text(*entry, version->version());
+      const double ms = microseconds(version->stats().load_time()) / 1000;
+      for (int i = 0; i < pin->load().instances; ++i) {
+        const MetricLabels labels{
+            {"WorkerName", "W-" + std::to_string(i) + of}, {"Level", "Host"}, {"Hostname", host_}};
+        auto gauge = registry_.gauge("WorkerLoadTime", "Milliseconds that loading took.", labels);
+        gauge->set(ms);
+        worker_load_times_.push_back(std::move(gauge));
+      }
+    }
+  }
+}
+
 std::string TorchMetrics::render(const Catalog& catalog) {
   look_at_machine();
+  const auto gpus = read_gpus_();
   const auto table = catalog.table();
   {
     const MutexLock lock(mutex_);
     std::erase_if(models_, [&](const auto& model) { return table->find(model.first) == nullptr; });
+    look_at_workers(*table);
+    look_at_gpus(gpus);
   }
   return registry_.render();
 }

@@ -15,6 +15,8 @@ Registration registration_of(const NamedTexts& said, bool synchronous) {
   out.max_batch_delay_ms = number_in(said, "max_batch_delay");
   out.initial_workers = number_in(said, "initial_workers").value_or(0);
   out.synchronous = flag_in(said, "synchronous", synchronous);
+  out.response_timeout_s = number_in(said, "response_timeout");
+  out.startup_timeout_s = number_in(said, "startup_timeout");
   return out;
 }
 

@@ -3,15 +3,18 @@
 #include <utility>
 #include <vector>
 
+#include "dialect/metric_names.h"
 #include "dialect/model_wait.h"
 #include "dialect/route_facts.h"
 #include "dialect/torchserve/answers.h"
+#include "dialect/torchserve/customized.h"
 #include "dialect/torchserve/grpc_infer.h"
 #include "dialect/torchserve/grpc_management.h"
 #include "dialect/torchserve/infer_codec.h"
 #include "dialect/torchserve/key_service.h"
 #include "dialect/torchserve/model_version.h"
 #include "dialect/torchserve/open_api.h"
+#include "dialect/torchserve/query_values.h"
 #include "dialect/torchserve/rest_infer.h"
 #include "dialect/torchserve/rest_management.h"
 #include "dialect/torchserve/rest_workflows.h"
@@ -26,6 +29,11 @@ using Exchange = std::shared_ptr<wire::HttpExchange>;
 namespace {
 
 constexpr const char* kPrefix = "torchserve";
+
+/// SageMaker's path of a model's inference: models/MODEL/invoke.
+bool is_invocation(const wire::HttpRequest& request, const std::vector<std::string>& path) {
+  return request.method == "POST" && path.size() == 3 && path[0] == "models" && path[2] == "invoke";
+}
 
 /// The segments of a path, without the prefix; none of a path that is no path.
 std::vector<std::string> segments_of(const wire::HttpRequest& request) {
@@ -48,6 +56,7 @@ ApiGroup group_of(const wire::HttpRequest& request) {
   if (path[0] == "metrics") return ApiGroup::kMetrics;
   if (path[0] == "predictions" || path[0] == "explanations" || path[0] == "wfpredict") return ApiGroup::kInference;
   if (path[0] == "token") return ApiGroup::kManagement;
+  if (is_invocation(request, path)) return ApiGroup::kInference;
   if ((path[0] == "models" || path[0] == "workflows") && request.method != "GET") return ApiGroup::kManagement;
   return ApiGroup::kMetadata;
 }
@@ -76,6 +85,8 @@ struct Service::Rep : std::enable_shared_from_this<Rep> {
   }
   Status answer(const Exchange& exchange, const std::vector<std::string>& path) const;
   Status infer(const Exchange& exchange, const std::vector<std::string>& path) const;
+  bool wants_customized(const Exchange& exchange, const std::vector<std::string>& path, VersionPin& handler) const;
+  void describe(const Exchange& exchange, const std::vector<std::string>& path, VersionPin handler) const;
   Status answer_of_workflows(const Exchange& exchange, const std::vector<std::string>& path) const;
   std::string health(bool ready) const { return status_json(ready ? "Healthy" : "Unhealthy"); }
 
@@ -100,7 +111,12 @@ Status Service::Rep::answer(const Exchange& exchange, const std::vector<std::str
     return ok_status();
   }
   if (path[0] == "predictions" || path[0] == "explanations") return infer(exchange, path);
+  if (is_invocation(request, path)) return infer(exchange, {"predictions", path[1]});
   if (path[0] == "models" && request.method != "OPTIONS") {
+    if (VersionPin handler; wants_customized(exchange, path, handler)) {
+      describe(exchange, path, std::move(handler));
+      return ok_status();
+    }
     handle_rest_management(*management, metrics, exchange, {path.begin() + 1, path.end()});
     return ok_status();
   }
@@ -124,7 +140,8 @@ Status Service::Rep::answer(const Exchange& exchange, const std::vector<std::str
   if (path[0] != "metrics") return no_such_resource();
   if (request.method != "GET") return method_not_allowed();
   wire::HttpReply page =
-      wire::HttpReply::text(200, "text/plain; version=0.0.4; charset=utf-8", metrics->render(inference.catalog()));
+      wire::HttpReply::text(200, "text/plain; version=0.0.4; charset=utf-8",
+                            only_metrics(metrics->render(inference.catalog()), asked_metrics(request.query)));
   compress_reply(page, request);
   reply(exchange, std::move(page));
   return ok_status();
@@ -156,6 +173,32 @@ Status Service::Rep::infer(const Exchange& exchange, const std::vector<std::stri
         return refused;
       });
   return ok_status();
+}
+
+/// models/MODEL[/VERSION]?customized=true of a handler, which then is `handler`.
+bool Service::Rep::wants_customized(const Exchange& exchange, const std::vector<std::string>& path,
+                                    VersionPin& handler) const {
+  const wire::HttpRequest& request = exchange->request();
+  if (request.method != "GET" || path.size() < 2 || path.size() > 3 || path.back() == "all") return false;
+  const auto query = parse_query(request.query);
+  if (!query.ok() || !flag_in(*query, "customized", false)) return false;
+  Result<VersionPin> pin = pin_model(inference.catalog(), path[1], path.size() > 2 ? path[2] : "");
+  if (!pin.ok() || !takes_bodies(**pin)) return false;
+  handler = *std::move(pin);
+  return true;
+}
+
+void Service::Rep::describe(const Exchange& exchange, const std::vector<std::string>& path, VersionPin handler) const {
+  const InferPath asked{path[1], path.size() > 2 ? path[2] : ""};
+  const auto cancel = std::make_shared<CancelToken>();
+  exchange->on_abandoned([cancel] { cancel->cancel(CancelToken::Reason::kClientGone); });
+  const auto done = [self = shared_from_this(), exchange](const Management::Outcome& outcome) {
+    exchange->loop().post([self, exchange, outcome] {
+      self->reply(exchange,
+                  outcome.failure ? failure_reply(*outcome.failure) : plain_reply(outcome.status, outcome.text));
+    });
+  };
+  describe_customized(inference, *management, std::move(handler), asked, exchange->request().headers, cancel, done);
 }
 
 Status Service::Rep::answer_of_workflows(const Exchange& exchange, const std::vector<std::string>& path) const {
@@ -203,7 +246,7 @@ void Service::add_to(wire::GrpcMethods& methods) const {
         return response;
       });
   methods.describe(api::PredictionsRequest::descriptor()->file()->FindServiceByName("InferenceAPIsService"));
-  add_management_methods(methods, rep_->management);
+  add_management_methods(methods, rep_->inference, rep_->management);
 }
 
 }  // namespace modelmill::torchserve

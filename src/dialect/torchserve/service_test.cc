@@ -34,6 +34,7 @@ class FakeControl final : public modelmill::testing::NoModelControl {
   }
   void add(ModelAddition a, Added done) override {
     asked.push_back("add " + a.place + " as " + a.model + " rows " + std::to_string(a.batch_size.value_or(-1)));
+    for (const auto& [name, value] : a.parameters) asked.back() += " " + name + "=" + value;
     if (refusal.ok()) return done(AddedModel{a.model.empty() ? "new" : a.model, 2});
     done(refusal);
   }
@@ -98,6 +99,11 @@ class TorchServe : public ::testing::Test {
     catalog_.add(handler("short"), [](InferRequestPtr request) {
       request->times.compute_start = Clock::now();
       request->fail(resource_exhausted("no memory"));
+    });
+    catalog_.add(handler("tells"), [](InferRequestPtr request) {
+      const bool describes =
+          text_parameter(request->parameters, "headers").find(R"("describe":"True")") != std::string::npos;
+      request->complete(body_response(describes ? R"({"layers": 2})" : "an answer"));
     });
     auto streams = handler("streams");
     streams.definition.decoupled = true;
@@ -244,12 +250,39 @@ TEST_F(TorchServe, ListsAndDescribes) {
   EXPECT_THAT(manage("GET", "/models/m/all"), HasSubstr("\"modelName\": \"m\""));
 }
 
+TEST_F(TorchServe, HandlersAddToTheirDescription) {
+  const std::string described = manage("GET", "/models/tells?customized=true");
+  EXPECT_THAT(described, HasSubstr("\"customizedMetadata\": {\n      \"layers\": 2\n    }"));
+  EXPECT_THAT(described, HasSubstr("\"modelUrl\": \"tells.mar\""));
+  const auto customized = HasSubstr("customizedMetadata");
+  EXPECT_THAT(manage("GET", "/models/tells/1?customized=true"), customized);
+  EXPECT_THAT(manage("GET", "/models/tells"), Not(customized));
+  EXPECT_THAT(manage("GET", "/models/tells/all?customized=true"), Not(customized));
+  EXPECT_THAT(manage("GET", "/models/m?customized=true"), Not(customized)) << "no handler";
+  EXPECT_THAT(manage("GET", "/models/echo?customized=true", 201), Not(customized)) << "what it says is no object";
+  EXPECT_THAT(manage("GET", "/models/stops?customized=true", 513), HasSubstr("Some Prediction Error"));
+  EXPECT_THAT(manage("GET", "/models/no?customized=true", 404), HasSubstr("ModelNotFoundException"));
+  api::management::DescribeModelRequest describe;
+  describe.set_model_name("tells");
+  describe.set_customized(true);
+  EXPECT_THAT(manage_by_grpc("DescribeModel", describe)->sent.at(0), customized);
+}
+
+TEST_F(TorchServe, IsInvokedAsSageMakerDoes) {
+  EXPECT_EQ(ask("/models/echo/invoke", "x", 201, "text/plain"), "text/plain|-||x");
+  EXPECT_THAT(ask("/models/no/invoke", "x", 404), HasSubstr("ModelNotFoundException"));
+  EXPECT_EQ(router_.group(testing::http_request("POST", "/models/echo/invoke")), wire::ApiGroup::kInference);
+  EXPECT_EQ(router_.group(testing::http_request("DELETE", "/models/echo/invoke")), wire::ApiGroup::kManagement);
+}
+
 TEST_F(TorchServe, ManagesByTheControlPlane) {
   catalog_.add(simple_description("m", 2));
   EXPECT_THAT(manage("POST", "/models?url=a.mar&model_name=n&batch_size=4&initial_workers=3"),
               HasSubstr("Model \\\"n\\\" Version: 2 registered with 3 initial workers"));
-  EXPECT_THAT(manage("POST", "/models?url=a.mar&initial_workers=1&synchronous=false", 202),
-              HasSubstr("Processing worker updates..."));
+  EXPECT_THAT(
+      manage("POST", "/models?url=a.mar&initial_workers=1&synchronous=false&response_timeout=30&startup_timeout=0",
+             202),
+      HasSubstr("Processing worker updates..."));
   EXPECT_THAT(manage("POST", "/models", 400), HasSubstr("Parameter url is required."));
   EXPECT_THAT(manage("PUT", "/models/m?min_worker=2&synchronous=true"), HasSubstr("Workers scaled to 2 for model: m"));
   EXPECT_THAT(manage("PUT", "/models/m/1?min_worker=2&max_worker=4", 202), HasSubstr("Processing"));
@@ -259,9 +292,10 @@ TEST_F(TorchServe, ManagesByTheControlPlane) {
   EXPECT_THAT(manage("DELETE", "/models/m/1"), HasSubstr("Model \\\"m\\\" unregistered"));
   EXPECT_THAT(manage("DELETE", "/models/two"), HasSubstr("Model \\\"two\\\" unregistered"));
   EXPECT_THAT(manage("PATCH", "/models/two", 405), HasSubstr("MethodNotAllowedException"));
-  EXPECT_THAT(control_.asked, ::testing::ElementsAre("add a.mar as n rows 4", "scale n 2: 3-3", "add a.mar as  rows -1",
-                                                     "scale new 2: 1-1", "scale m 2: 2-2", "scale m 1: 2-4",
-                                                     "assign m 1", "withdraw m 1", "unload two"));
+  EXPECT_THAT(control_.asked,
+              ::testing::ElementsAre("add a.mar as n rows 4", "scale n 2: 3-3",
+                                     "add a.mar as  rows -1 execution_timeout_s=30", "scale new 2: 1-1",
+                                     "scale m 2: 2-2", "scale m 1: 2-4", "assign m 1", "withdraw m 1", "unload two"));
   control_.refusal = unavailable("not allowed");
   EXPECT_THAT(manage("POST", "/models?url=a.mar", 503), HasSubstr("ServiceUnavailableException"));
   control_.refusal = Status(Code::kPermissionDenied, "that URL is not allowed");
@@ -327,6 +361,9 @@ TEST_F(TorchServe, CountsUnderItsNames) {
                   "ts_inference_requests_total\\{model_name=\"m\",model_version=\"default\",hostname=\"[^\"]*\"\\} 1"));
   EXPECT_THAT(page, ::testing::ContainsRegex("model_version=\"1\",hostname=\"[^\"]*\"\\} 1"));
   EXPECT_THAT(page, ::testing::ContainsRegex("Requests2XX\\{Level=\"Host\",Hostname=\"[^\"]*\"\\} 2"));
+  EXPECT_THAT(page, ::testing::ContainsRegex("WorkerThreadTime\\{Level=\"Host\",Hostname=\"[^\"]*\"\\} [0-9]"));
+  const std::string some = manage("GET", "/torchserve/metrics?name[]=Requests2XX&name[]=QueueTime");
+  EXPECT_THAT(some, AllOf(HasSubstr("Requests2XX{"), HasSubstr("QueueTime{"), Not(HasSubstr("Requests4XX"))));
   EXPECT_THAT(page, ::testing::ContainsRegex("Requests4XX\\{Level=\"Host\",Hostname=\"[^\"]*\"\\} 1"));
   EXPECT_THAT(page, ::testing::ContainsRegex("MemoryAvailable\\{[^}]*\\} [1-9]"));
 }

@@ -95,11 +95,14 @@ class BaseHandler(abc.ABC):  # noqa: B024
     def handle(self, data, context):
         begin = time.perf_counter()
         self.context = context
-        prepared = self.preprocess(data)
-        if self._is_explain():
-            output = self.explain_handle(prepared, data)
+        if self._is_describe():
+            output = [self.describe_handle()]
         else:
-            output = self.postprocess(self.inference(prepared))
+            prepared = self.preprocess(data)
+            if self._is_explain():
+                output = self.explain_handle(prepared, data)
+            else:
+                output = self.postprocess(self.inference(prepared))
         context.metrics.add_time("HandlerTime", round((time.perf_counter() - begin) * 1000, 2), None, "ms")
         return output
 
@@ -114,6 +117,13 @@ class BaseHandler(abc.ABC):  # noqa: B024
     def _is_explain(self):
         self.explain = bool(self.context) and self.context.get_request_header(0, "explain") == "True"
         return self.explain
+
+    def _is_describe(self):
+        return bool(self.context) and self.context.get_request_header(0, "describe") == "True"
+
+    def describe_handle(self):
+        """For subclasses: a dictionary that GET /models/MODEL?customized=true adds to the model's description."""
+        return None
 
     def get_device(self):
         return self.device

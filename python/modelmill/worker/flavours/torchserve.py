@@ -171,6 +171,8 @@ class TorchServe(Flavour):
         described = manifest["model"]
         self.handler = described.get("handler") or _DEFAULT
         self.batch_size = max(int(hello["config"].get("max_batch_size") or 1), 1)
+        decodes = api.parameter("decode_input_request") or os.environ.get("TS_DECODE_INPUT_REQUEST") or "true"
+        self.decodes = decodes.lower() == "true"
         self.envelope = api.parameter("service_envelope") or os.environ.get("TS_SERVICE_ENVELOPE")
         self.config = _model_config(directory, described)
         if int((self.config.get("torchrun") or {}).get("nproc-per-node", 1)) > 1:
@@ -220,16 +222,20 @@ class TorchServe(Flavour):
     def execute(self, batch, serving):
         inputs, batch.inputs = batch.inputs, ()
         calls = {False: [], True: []}  # by whether they explain
+        alone = []  # a handler describes itself once in a call
         for number, arrays in enumerate(inputs):
             parameters = batch.info[number].get("parameters", {})
             try:
-                rows = [rows_.row_of(data, parameters) for data in arrays[0].ravel().tolist()]
+                rows = [rows_.row_of(data, parameters, self.decodes) for data in arrays[0].ravel().tolist()]
             except Exception as error:
                 serving.fail(batch, number, error)
                 continue
-            calls[rows_.explains(parameters)].append((number, rows))
+            if rows_.describes(parameters):
+                alone.append([(number, rows)])
+            else:
+                calls[rows_.explains(parameters)].append((number, rows))
         inputs = None
-        for requests in filter(None, calls.values()):
+        for requests in filter(None, [*calls.values(), *alone]):
             _Call(self, batch, serving, requests).run()
 
 

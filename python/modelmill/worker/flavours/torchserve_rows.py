@@ -2,9 +2,12 @@
 
 import email.message
 import json
+import logging
 import urllib.parse
 
 from modelmill.errors import Error
+
+log = logging.getLogger("modelmill")
 
 _FORM = "application/x-www-form-urlencoded"
 # Parameters of a request that are no header of it.
@@ -17,9 +20,9 @@ def _kind(content_type):
     return message.get_content_type(), message.get_param("boundary"), message.get_content_charset() or "utf-8"
 
 
-def _value(data, content_type):
-    """A body or a part of a form by its type."""
-    if not content_type:
+def _value(data, content_type, decodes):
+    """A body or a part of a form by its type; the bytes of what isn't what it is called, as TorchServe has it."""
+    if not content_type or not decodes:
         return bytearray(data)
     kind, _, charset = _kind(content_type)
     try:
@@ -27,14 +30,14 @@ def _value(data, content_type):
             return json.loads(data)
         if kind.startswith("text/"):
             return data.decode(charset)
-    except (ValueError, LookupError) as error:
-        raise Error(f"the body is no {kind}: {error}") from None
+    except (ValueError, LookupError):
+        log.warning("a body that is called %s is none, so the handler gets its bytes", kind)
     return bytearray(data)
 
 
-def _untold(data):
+def _untold(data, decodes):
     """A body of which nobody said what it is."""
-    if data.lstrip()[:1] in (b"{", b"["):
+    if decodes and data.lstrip()[:1] in (b"{", b"["):
         try:
             return json.loads(data)
         except ValueError:
@@ -42,7 +45,7 @@ def _untold(data):
     return bytearray(data)
 
 
-def _parts(data, boundary):
+def _parts(data, boundary, decodes):
     """(name, value) of the parts of a multipart body."""
     if not boundary:
         raise Error("the Content-Type of a multipart body must have a boundary")
@@ -56,26 +59,26 @@ def _parts(data, boundary):
         name = headers.get_param("name", header="content-disposition")
         if not isinstance(name, str):
             raise Error("a part of the multipart body has no name")
-        yield name, _value(content, headers.get("content-type"))
+        yield name, _value(content, headers.get("content-type"), decodes)
 
 
-def row_of(data, parameters):
-    """The dictionary of one body."""
+def row_of(data, parameters, decodes=True):
+    """The dictionary of one body. Unless it `decodes`, JSON and text stay bytes."""
     row = {name: value.encode() for name, value in json.loads(parameters.get("query") or "{}").items()}
     content_type = parameters.get("content_type")
     if content_type is None and "headers" not in parameters:
-        return {**row, "body": _untold(data)}
+        return {**row, "body": _untold(data, decodes)}
     kind, boundary, _ = _kind(content_type or "")
     if content_type and kind.startswith("multipart/"):
-        return {**row, **dict(_parts(data, boundary))}
+        return {**row, **dict(_parts(data, boundary, decodes))}
     if content_type and kind == _FORM:
         # curl -d says so of whatever it sends.
-        value = _untold(data)
+        value = _untold(data, decodes)
         if not isinstance(value, bytearray):
             return {**row, "body": value}
         fields = urllib.parse.parse_qsl(data.decode(errors="replace"), keep_blank_values=True)
         return {**row, **{name: bytearray(text.encode()) for name, text in fields}}
-    return {**row, "body": _value(data, content_type)}
+    return {**row, "body": _value(data, content_type, decodes)}
 
 
 def headers_of(parameters):
@@ -90,6 +93,12 @@ def headers_of(parameters):
 
 def explains(parameters):
     return parameters.get("explain") in (True, "true", "True")
+
+
+def describes(parameters):
+    """Whether the handler is asked what it says of its model, as TorchServe asks it."""
+    # Headers are read for each request once more than need be only where that may be.
+    return '"describe"' in (parameters.get("headers") or "") and headers_of(parameters).get("describe") == "True"
 
 
 def encode(value):

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "request/infer_request.h"
+
+namespace modelmill {
+
+/// Which headers of a request its model gets too, as parameters of their (lower-case) names: Triton's header
+/// forwarding. Immutable.
+class HeaderForwarding {
+ public:
+  /// A regular expression that a part of a name has to match, whatever the case of its letters; "(?i)" in front of it
+  /// is passed over. INVALID_ARGUMENT when it is none.
+  static Result<HeaderForwarding> parse(const std::string& pattern);
+
+  /// Gives the request those of `headers` (or of a call's metadata, binary values apart) that match. INVALID_ARGUMENT
+  /// for one whose name means something else as a parameter.
+  Status apply(const std::vector<std::pair<std::string, std::string>>& headers, InferRequest& request) const;
+
+ private:
+  struct Pattern;
+  explicit HeaderForwarding(std::shared_ptr<const Pattern> pattern) : pattern_(std::move(pattern)) {}
+  bool matches(std::string_view name) const;
+
+  std::shared_ptr<const Pattern> pattern_;
+};
+
+}  // namespace modelmill
