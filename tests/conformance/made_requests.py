@@ -30,6 +30,16 @@ color = false
 [checks.not_a_server_error]
 # "Not implemented" and "not now" are answers.
 expected-statuses = ["2xx", "3xx", "4xx", 501, 503]
+
+[[operations]]
+# TensorFlow Serving's way with a method that a path does not take is "Malformed request" and status 400.
+include-tag = "TensorFlow Serving and KServe V1"
+checks.unsupported_method.enabled = false
+
+[[operations]]
+# TorchServe answers these whatever the method is.
+include-path = ["/ping", "/api-description"]
+checks.unsupported_method.enabled = false
 """
 
 

@@ -20,9 +20,18 @@ MALFORMED = [
     "not JSON", "no JSON at all", "an empty body", "no object", "no inputs", "inputs that are no list", "an input without a name",
     "an input without a shape", "an input without a data type", "an input without data", "a dimension that is no number",
 ]  # fmt: skip
-KSERVE = {f"test_oip_errors::test_refused[{case}]": DETAIL + case for case in MALFORMED}
+BY_FASTAPI = {f"test_oip_errors::test_refused[{case}]": DETAIL + case for case in MALFORMED}
+KSERVE = {
+    **BY_FASTAPI,
+    "test_oip_errors::test_refused[data of another type]": "takes objects for values of BOOL",
+}
+TRACEBACK = "answers with a traceback, not with JSON, "
 MLSERVER = {
-    **KSERVE,
+    **BY_FASTAPI,
+    "test_oip_errors::test_refused[a negative dimension]": TRACEBACK + "where a dimension is negative",
+    "test_oip_errors::test_refused[too little data]": TRACEBACK + "where there is too little data",
+    "test_oip_errors::test_refused[too much data]": TRACEBACK + "where there is too much data",
+    "test_oip_errors::test_refused[data of another type]": TRACEBACK + "where data is of another type",
     "test_oip_errors::test_refused[a data type that is not there]": DETAIL + "a data type that is not there",
     "test_oip_infer::test_the_id_comes_back[beyond ASCII]": "fails with status 500 where an id is beyond ASCII",
 }

@@ -24,7 +24,7 @@ class Answer(NamedTuple):
 
 @modelmill.model(batch=64)
 def lengths(text: str) -> Answer:
-    return Answer(np.array([[len(one), len(one.encode())] for one in text], np.float32))
+    return Answer(np.array([[len(one), len(one.encode())] for one in text], np.float32).reshape(-1, 2))
 """
 CONFIG = """
 schema_version: 1

@@ -100,6 +100,11 @@ void write_operation(JsonWriter& json, const Operation& operation, std::string_v
   json.key("responses").begin_object().key("200").begin_object().field("description", "Done");
   write_content(json, operation.reply, operation.reply_schema);
   json.end_object();
+  if (operation.may_be_later) {
+    json.key("202").begin_object().field("description", "It will be done");
+    write_content(json, operation.reply, operation.reply_schema);
+    json.end_object();
+  }
   write_error_replies(json, error_schema(operation));
   json.end_object().end_object();
 }
@@ -149,12 +154,22 @@ void write_tensors(JsonWriter& json, const std::vector<TensorSpec>& specs, bool 
   json.end_object().end_object().end_object();
 }
 
+void begin_model_operation(JsonWriter& json, std::string_view method, const std::string& id,
+                           const std::string& summary) {
+  json.key(method).begin_object().field("operationId", id).field("summary", summary);
+  json.key("tags").begin_array().value("Models").end_array();
+}
+
 /// How one model is asked by its name.
 void write_model(JsonWriter& json, const ModelVersion& version) {
-  const std::string path = "/predict/" + version.name();
-  json.key(path).begin_object().key("post").begin_object();
-  json.field("operationId", "predict:" + version.name()).field("summary", "Inference by model " + version.name());
-  json.key("tags").begin_array().value("Models").end_array();
+  json.key("/predict/" + version.name()).begin_object();
+  begin_model_operation(json, "get", "describe:" + version.name(), "How to ask model " + version.name());
+  json.key("responses").begin_object().key("200").begin_object().field("description", "Its inputs and an example");
+  write_content(json, Content::kText, {});
+  json.end_object();
+  write_error_replies(json, "error");
+  json.end_object().end_object();
+  begin_model_operation(json, "post", "predict:" + version.name(), "Inference by model " + version.name());
   json.key("requestBody").begin_object().field("required", true);
   write_tensors(json, version.signature().inputs, true);
   json.end_object().key("responses").begin_object().key("200").begin_object().field("description", "Its outputs");

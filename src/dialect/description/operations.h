@@ -15,6 +15,7 @@ struct Operation {
   Content body = Content::kNone;
   Content reply = Content::kJson;
   std::string_view body_schema = {}, reply_schema = {};  // those in schemas.json of what is JSON; empty: any JSON
+  bool may_be_later = false;                             // 202 is an answer too: it is done afterwards
 };
 
 /// All that every server has, those of one path together.

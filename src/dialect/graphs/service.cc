@@ -94,7 +94,8 @@ class Service {
       if (!graph) return exchange->reply(no_graph(name));
       return handle_graph(std::move(exchange), std::move(graph), context_);
     }
-    if (refuse_all_but_get(*exchange)) return;
+    const bool of_one = request.path.size() > std::string_view("/graphs/").size();
+    if (request.method != "GET") return exchange->reply(wrong_method(of_one ? "GET, POST" : "GET"));
     wire::HttpReply reply = describe(request.path);
     compress_reply(reply, request);
     exchange->reply(std::move(reply));

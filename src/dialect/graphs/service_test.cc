@@ -109,6 +109,8 @@ TEST_F(GraphService, TellsOfItself) {
   EXPECT_EQ(joined(ask(http_request("GET", "/graphs")).body), R"({"graphs":[)" + graph + "]}");
   EXPECT_EQ(ask(http_request("GET", "/graphs/h")).status, 404);
   EXPECT_EQ(ask(http_request("DELETE", "/graphs/g")).status, 405);
+  EXPECT_EQ(testing::header_of(ask(http_request("DELETE", "/graphs/g")), "Allow"), "GET, POST");
+  EXPECT_EQ(testing::header_of(ask(http_request("DELETE", "/graphs")), "Allow"), "GET");
   EXPECT_EQ(router_.group(http_request("POST", "/graphs/g")), wire::ApiGroup::kInference);
   EXPECT_EQ(router_.group(http_request("GET", "/graphs")), wire::ApiGroup::kMetadata);
   EXPECT_EQ(router_.group(http_request("POST", "/", "", {{"host", "g.a"}})), wire::ApiGroup::kInference);

@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "dialect/kserve_v1/cloud_events.h"
 #include "dialect/kserve_v1/handler_call.h"
+#include "dialect/method_check.h"
 #include "dialect/model_wait.h"
 #include "dialect/openai/models.h"
 #include "dialect/route_facts.h"
@@ -147,7 +148,8 @@ ApiGroup group_of(const wire::HttpRequest& request) {
 
 void reply_metrics(Observers& observers, const Catalog& catalog, wire::HttpExchange& exchange) {
   const wire::HttpRequest& request = exchange.request();
-  if (request.method != "GET" || request.path != observers.metrics_path)
+  if (request.path == observers.metrics_path && refuse_all_but_get(exchange)) return;
+  if (request.path != observers.metrics_path)
     return exchange.reply(
         error_reply(not_found("no such path: '" + request.path + "'; it is GET " + observers.metrics_path)));
   wire::HttpReply reply = wire::HttpReply::text(200, "text/plain", observers.metrics.render(catalog));

@@ -1,4 +1,5 @@
 #include "dialect/torchserve/rest_management.h"
+#include "dialect/torchserve/refusal.h"
 
 #include <utility>
 
@@ -100,8 +101,9 @@ class Call {
 
 void handle_rest_management(const Management& management, const std::shared_ptr<TorchMetrics>& metrics,
                             std::shared_ptr<wire::HttpExchange> exchange, const std::vector<std::string>& path) {
-  const Call call(management, metrics, std::move(exchange));
-  if (const Status status = call.handle(path); !status.ok()) call.reply(failure_reply(status));
+  const wire::HttpRequest& request = exchange->request();
+  const Call call(management, metrics, exchange);
+  if (const Status status = call.handle(path); !status.ok()) call.reply(refusal(status, request));
 }
 
 }  // namespace modelmill::torchserve

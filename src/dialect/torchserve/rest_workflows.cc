@@ -8,6 +8,7 @@
 #include "dialect/large_work.h"
 #include "dialect/torchserve/answers.h"
 #include "dialect/torchserve/query_values.h"
+#include "dialect/torchserve/refusal.h"
 #include "dialect/torchserve/workflow_run.h"
 
 namespace modelmill::torchserve {
@@ -229,7 +230,7 @@ void handle_workflow_management(WorkflowControl& control, const std::shared_ptr<
                                 const std::shared_ptr<wire::HttpExchange>& exchange,
                                 const std::vector<std::string>& path) {
   const Call call(metrics, exchange);
-  if (const Status status = manage(control, call, path); !status.ok()) call.reply(failure_reply(status));
+  if (const Status status = manage(control, call, path); !status.ok()) call.reply(refusal(status, exchange->request()));
 }
 
 void handle_workflow_inference(Inference& inference, std::shared_ptr<const Workflow> workflow,

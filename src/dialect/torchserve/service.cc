@@ -15,6 +15,7 @@
 #include "dialect/torchserve/model_version.h"
 #include "dialect/torchserve/open_api.h"
 #include "dialect/torchserve/query_values.h"
+#include "dialect/torchserve/refusal.h"
 #include "dialect/torchserve/rest_infer.h"
 #include "dialect/torchserve/rest_management.h"
 #include "dialect/torchserve/rest_workflows.h"
@@ -98,7 +99,7 @@ struct Service::Rep : std::enable_shared_from_this<Rep> {
 
 void Service::Rep::handle(const Exchange& exchange) const {
   const Status status = answer(exchange, segments_of(exchange->request()));
-  if (!status.ok()) reply(exchange, failure_reply(status));
+  if (!status.ok()) reply(exchange, refusal(status, exchange->request()));
 }
 
 Status Service::Rep::answer(const Exchange& exchange, const std::vector<std::string>& path) const {

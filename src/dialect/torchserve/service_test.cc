@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "catalog/testing/no_model_control.h"
 #include "dialect/description/service.h"
 #include "dialect/testing/fakes.h"
@@ -221,6 +223,20 @@ TEST_F(TorchServe, ErrorsHaveItsShape) {
   EXPECT_THAT(ask("/predictions/short", "", 507), HasSubstr("InternalServerException"));
   EXPECT_THAT(manage("DELETE", "/predictions/m", 405), HasSubstr("MethodNotAllowedException"));
   EXPECT_THAT(manage("GET", "/torchserve/nothing", 404), HasSubstr("ResourceNotFoundException"));
+}
+
+TEST_F(TorchServe, SaysWhichMethodsAPathTakes) {
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"DELETE", "/predictions/m", "GET, POST, PUT, OPTIONS"},
+      {"PATCH", "/models", "GET, POST, OPTIONS"},
+      {"TRACE", "/torchserve/models/two", "GET, PUT, DELETE, OPTIONS"},
+      {"POST", "/torchserve/metrics", "GET"},
+  };
+  for (const auto& [method, path, allowed] : cases) {
+    const auto reply = http(method, path);
+    EXPECT_EQ(reply.status, 405) << path;
+    EXPECT_EQ(testing::header_of(reply, "Allow"), allowed) << path;
+  }
 }
 
 TEST_F(TorchServe, TellsItsHealthAndItsPaths) {
