@@ -295,7 +295,7 @@ def test_one_crash_of_one_of_several_workers_rolls_back(tmp_path):
     folder = write_models(tmp_path / "models", {1: "time.sleep(0.002)", 2: code}, config)
     with servers.serving(tmp_path, *arguments(tmp_path, folder)) as server:
         make_default(server, 1)
-        with light_load(server) as load:
+        with Load(server, clients=1, pause=0.005) as load:
             start(server, 2, hold="1h", gates=["error_rate<=+90pp"])
             wait_until(lambda: is_over(server), "its end")
         state = show(server)
