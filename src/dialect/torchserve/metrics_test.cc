@@ -38,8 +38,7 @@ TEST(TorchMetrics, TheThreadsTimeIsWhatIsLeft) {
   times.queued = TimePoint{} + std::chrono::seconds(1);
   times.compute_start = times.queued + std::chrono::milliseconds(3);
   times.compute_end = times.compute_start + std::chrono::milliseconds(4);
-  const auto series = metrics.asked("m", "");
-  metrics.answered(*series, times, std::chrono::milliseconds(9));
+  metrics.answered(*metrics.asked("m", ""), times, std::chrono::milliseconds(9));
   const std::string page = metrics.render(catalog.catalog());
   EXPECT_THAT(page, ContainsRegex("WorkerThreadTime\\{[^}]*\\} 2\n"));
   EXPECT_THAT(page, ContainsRegex("QueueTime\\{[^}]*\\} 3\n"));
