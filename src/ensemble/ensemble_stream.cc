@@ -129,15 +129,15 @@ EnsembleStream::Deed EnsembleStream::next() {
   if (over_) return {};
   Deed deed;
   if (error_) {
-    deed.kind = Deed::Kind::kEnd;
-    deed.error = *error_;
-  } else if (!fresh_.empty()) {
+    deed = ending(*error_);
+  } else {
+    deed = advance();
+  }
+  if (deed.kind == Deed::Kind::kNone && !fresh_.empty()) {
     deed.kind = Deed::Kind::kRun;
     deed.run = std::move(fresh_.front());
     fresh_.pop_front();
     deed.run->state = Run::State::kRuns;
-  } else {
-    deed = advance();
   }
   over_ = deed.kind == Deed::Kind::kEnd;
   return deed;
@@ -149,28 +149,34 @@ EnsembleStream::Deed EnsembleStream::advance() {
     Lane& lane = lanes_[level_];
     if (lane.runs.empty()) {
       if (!lane.closed) return {};
-      if (level_ == 0) return {Deed::Kind::kEnd, nullptr, {}, std::nullopt};
+      if (level_ == 0 || !lane.error.ok()) return ending(lane.error);
       leave(--level_);
       continue;
     }
     const std::shared_ptr<Run> first = lane.runs.front();
     if (first->state != Run::State::kRan) return {};
+    if (!first->outcome.status.ok()) return ending(first->outcome.status);
     if (level_ == last_) return answer_of(first);
     if (!can_ask(*first)) {
       leave(level_);
       continue;
     }
-    lanes_[++level_].closed = false;
+    ++level_;
+    lanes_[level_].closed = false;
     return {Deed::Kind::kAsk, first, {}, std::nullopt};
   }
+}
+
+EnsembleStream::Deed EnsembleStream::ending(Status error) {
+  return {Deed::Kind::kEnd, nullptr, std::move(error), std::nullopt};
 }
 
 /// The last one, if nothing can follow.
 EnsembleStream::Deed EnsembleStream::answer_of(const std::shared_ptr<Run>& run) {
   leave(level_);
-  bool follows = !lanes_[level_].runs.empty() || !lanes_[level_].closed;
+  bool follows = !lanes_[level_].runs.empty() || !lanes_[level_].closed || !lanes_[level_].error.ok();
   for (size_t level = 0; level < level_; ++level)
-    follows = follows || lanes_[level].runs.size() > 1 || !lanes_[level].closed;
+    follows = follows || lanes_[level].runs.size() > 1 || !lanes_[level].closed || !lanes_[level].error.ok();
   run->outcome.version = version_;
   return {follows ? Deed::Kind::kAnswer : Deed::Kind::kEnd, nullptr, {}, std::move(run->outcome)};
 }
@@ -268,8 +274,8 @@ void EnsembleStream::ran(Run& run, InferResponse response) {
     if (over_) return;
     if (response.status.ok())
       count(response.times);
-    else
-      fail(response.status);
+    else if (cancel_->cancelled())
+      fail(response.status);  // nobody waits for its turn
     run.outcome = std::move(response);
     run.state = Run::State::kRan;
   }
@@ -279,14 +285,17 @@ void EnsembleStream::ran(Run& run, InferResponse response) {
 void EnsembleStream::gave(size_t level, const Answer& before, InferResponse response, bool final, bool has_response) {
   {
     const MutexLock lock(mutex_);
-    if (over_) return;
+    if (over_ || !lanes_[level + 1].error.ok()) return;
     ++moves_;
+    Lane& lane = lanes_[level + 1];
     if (final) count(response.times);
-    if (has_response && !response.status.ok())
-      fail(in_ensemble(*plan_, response.status, level_of(level).source));
-    else if (has_response)
+    if (has_response && !response.status.ok()) {
+      lane.error = in_ensemble(*plan_, response.status, level_of(level).source);
+      if (cancel_->cancelled()) fail(lane.error);
+    } else if (has_response) {
       add_run(level, before, std::move(response));
-    if (final) lanes_[level + 1].closed = true;
+    }
+    lane.closed = lane.closed || final || !lane.error.ok();
   }
   drive();
 }

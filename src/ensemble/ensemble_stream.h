@@ -19,8 +19,9 @@ namespace modelmill {
 /// of the next level by itself, side by side with those of the answers before it, and what comes of it is an answer to
 /// the client: in the order of the member's answers, not in that in which steps come to their ends. A decoupled member
 /// behind another one is asked about one answer of that after the other. Such members are held up while too much of
-/// what they gave is under way, or the client has too much left to read; nobody else waits. The first error is the
-/// end of it. Lives as long as a member has a request of it. Thread-safe.
+/// what they gave is under way, or the client has too much left to read; nobody else waits. An error is the end of it,
+/// in its turn: what comes of the answers before it is heard. Lives as long as a member has a request of it.
+/// Thread-safe.
 class EnsembleStream : public std::enable_shared_from_this<EnsembleStream> {
  public:
   /// Takes over a request whose inputs have been checked, to a plan with levels. `members` outlives the stream.
@@ -39,6 +40,7 @@ class EnsembleStream : public std::enable_shared_from_this<EnsembleStream> {
   struct Lane {
     std::deque<std::shared_ptr<Run>> runs;
     bool closed = false;  // no more of them come
+    Status error;         // that comes after them
   };
   /// What is done without the lock, by one thread at a time.
   struct Deed {
@@ -54,6 +56,7 @@ class EnsembleStream : public std::enable_shared_from_this<EnsembleStream> {
   void drive();
   Deed next() MM_REQUIRES(mutex_);
   Deed advance() MM_REQUIRES(mutex_);
+  static Deed ending(Status error);
   Deed answer_of(const std::shared_ptr<Run>& run) MM_REQUIRES(mutex_);
   bool can_ask(const Run& run) const;
   void leave(size_t level) MM_REQUIRES(mutex_);

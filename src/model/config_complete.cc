@@ -111,6 +111,9 @@ ModelConfig complete_triton_config(const ModelDefinition& definition, const Sign
   if (config.version_policy().policy_choice_case() == inference::ModelVersionPolicy::POLICY_CHOICE_NOT_SET)
     config.mutable_version_policy()->mutable_latest()->set_num_versions(1);
   fill_tensors(config, definition, signature);
+  // An ensemble's own word doesn't count: its members decide.
+  if (definition.decoupled || (definition.ensemble && config.has_model_transaction_policy()))
+    config.mutable_model_transaction_policy()->set_decoupled(definition.decoupled);
   if (definition.ensemble) {  // it has neither a queue nor instances of its own
     config.set_max_batch_size(static_cast<int32_t>(definition.max_batch_size.value_or(0)));
     return config;
@@ -121,7 +124,6 @@ ModelConfig complete_triton_config(const ModelDefinition& definition, const Sign
     config.mutable_optimization()->mutable_input_pinned_memory()->set_enable(true);
   if (!config.optimization().has_output_pinned_memory())
     config.mutable_optimization()->mutable_output_pinned_memory()->set_enable(true);
-  if (definition.decoupled) config.mutable_model_transaction_policy()->set_decoupled(true);
   // The one way in which clients can learn it; Triton's own configuration has no field for it.
   if (!definition.unbatched_reason.empty())
     (*config.mutable_parameters())["unbatched_reason"].set_string_value(definition.unbatched_reason);

@@ -431,7 +431,9 @@ def test_kill_while_it_is_a_shadow(tmp_path, repository):
 def reach(server, state):
     """Brings a rollout to 2 there."""
     if state == "at 100":
-        start(server, 2, steps="100", hold="1h")
+        start(server, 2, steps="50@1s,100@1h", gates=["error_rate<=+20pp"])
+        with Load(server, clients=4):
+            wait_until(lambda: show(server)["percent"] == 100, "it has all of the traffic", 60)
     elif state == "held":
         start(server, 2)
         wait_until(lambda: show(server)["held"], "it is held, for there is no traffic")
