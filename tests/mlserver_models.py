@@ -73,7 +73,7 @@ class Echo(MLModel):
             outputs=[
                 ResponseOutput(name="seen", shape=[1], datatype="BYTES", data=[text], parameters=Parameters(k="v")),
                 ResponseOutput(name="half", shape=[2], datatype="FP16", data=[0.5, 1.5]),
-                ResponseOutput(name="flag", shape=[1, 2], datatype="BOOL", data=[[True, False]]),
+                ResponseOutput(name="flag", shape=[1, 2], datatype="BOOL", data=[True, False]),
             ],
         )
 

@@ -6,9 +6,10 @@
 namespace modelmill::kserve_v2 {
 namespace {
 
-/// Unless there are none.
-void write_parameters(JsonWriter& json, const Parameters& parameters, const OpenAnswer::Members& more) {
-  if (parameters.empty() && more.empty()) return;
+/// Unless there are none, and they needn't be there (`always`).
+void write_parameters(JsonWriter& json, const Parameters& parameters, const OpenAnswer::Members& more,
+                      bool always = false) {
+  if (parameters.empty() && more.empty() && !always) return;
   json.key("parameters").begin_object();
   for (const auto& [name, value] : parameters) {
     json.key(name);
@@ -81,7 +82,7 @@ wire::HttpReply write_http_infer(const InferResponse& response, std::string_view
   if (!id.empty()) json.field("id", id);
   json.field("model_name", model);
   json.field("model_version", more.version.empty() ? std::to_string(version) : more.version);
-  write_parameters(json, response.parameters, more.parameters);
+  write_parameters(json, response.parameters, more.parameters, open != nullptr);  // as MLServer has them
   json.key("outputs").begin_array();
   for (size_t i = 0; i < response.outputs.size(); ++i) {
     const Tensor& tensor = response.outputs[i];
