@@ -12,17 +12,14 @@ PROGRAM = servers.ROOT / "build/venvs/schemathesis/bin/schemathesis"
 SEED = "20260101"  # so that what is found is found again
 EXAMPLES = "12"  # of each operation, beside those that the schema's limits call for
 
-# positive_data_acceptance is not among them: a schema doesn't say which models, tensors and names there are.
-CHECKS = [
-    "not_a_server_error",
-    "status_code_conformance",
-    "content_type_conformance",
-    "response_headers_conformance",
-    "response_schema_conformance",
-    "negative_data_rejection",
-    "missing_required_header",
-    "unsupported_method",
-    "allow_header_conformance",
+# What is not looked at: whether good data is taken, since a schema doesn't say which models, tensors and names there are, and
+# what is about things that requests make or that need a secret.
+WITHOUT = [
+    "positive_data_acceptance",
+    "use_after_free",
+    "ensure_resource_availability",
+    "ignored_auth",
+    "object_level_authorization",
 ]
 CONFIG = """\
 color = false
@@ -65,7 +62,7 @@ def ask(url, document, folder, more=()):
     report = folder / "report.xml"
     command = [PROGRAM, "--config-file", folder / "schemathesis.toml", "run", folder / "document.json", "--url", url]
     command += ["--phases", "examples,coverage,fuzzing", "--mode", "all", "--seed", SEED, "--max-examples", EXAMPLES]
-    command += ["--checks", ",".join(CHECKS), "--generation-database", "none", "--suppress-health-check", "all"]
+    command += ["--exclude-checks", ",".join(WITHOUT), "--generation-database", "none", "--suppress-health-check", "all"]
     command += ["--request-timeout", "30", "--report", "junit", "--report-junit-path", report, "--warnings", "off", *more]
     done = subprocess.run(command, capture_output=True, text=True, timeout=840, env=servers.environment(), cwd=folder)
     (folder / "output").write_text(done.stdout + done.stderr)

@@ -96,7 +96,6 @@ def served(server, model):
         ("mlp", 2, ["--shape", "x:2,64"]),
         ("simple", 3, ["-b", "3"]),
         ("identity_int64", 1, ["-b", "1", "--shape", "x:5"]),
-        ("versions", 1, ["-b", "1", "-x", "1"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -137,12 +137,21 @@ void write_tensor_schema(JsonWriter& json, const TensorSpec& spec, size_t dimens
   json.end_object();
 }
 
+/// /predict takes one row without its first dimension, and answers it without.
+void write_rows_schema(JsonWriter& json, const TensorSpec& spec) {
+  if (spec.shape.empty() || (spec.shape[0] != -1 && spec.shape[0] != 1)) return write_tensor_schema(json, spec, 0);
+  json.begin_object().key("anyOf").begin_array();
+  write_tensor_schema(json, spec, 0);
+  write_tensor_schema(json, spec, 1);
+  json.end_array().end_object();
+}
+
 void write_tensors(JsonWriter& json, const std::vector<TensorSpec>& specs, bool inputs) {
   json.key("content").begin_object().key("application/json").begin_object().key("schema").begin_object();
   json.field("type", "object").key("properties").begin_object();
   for (const TensorSpec& spec : specs) {
     json.key(spec.name);
-    write_tensor_schema(json, spec, 0);
+    write_rows_schema(json, spec);
   }
   json.end_object();
   if (inputs) {

@@ -178,7 +178,8 @@ std::span<const Operation> operations() { return kOperations; }
 std::string_view error_schema(const Operation& operation) {
   if (operation.tag == kTorch) return "torchserve_error";
   if (operation.tag == kOpenAi) return "openai_error";
-  return operation.path == "/invocations" ? "invocation_error" : "error";
+  const bool is_invocation = operation.path == "/invocations" || operation.path == "/models/{model}/invoke";
+  return is_invocation ? "invocation_error" : "error";
 }
 
 }  // namespace modelmill::description
