@@ -199,13 +199,15 @@ class TorchServe(Peer):
     def environment(self):
         env = super().environment()
         env["PYTHONPATH"] = str(self.sources / "stub")
+        env["TMPDIR"] = str(self.work / "tmp")  # where it notes that it runs, and finds that another does
         return env
 
     def serve(self):
         if shutil.which("java") is None:
             raise RuntimeError("it needs Java: apt-get install openjdk-17-jre-headless")
         archiver = self.venv / "bin/torch-model-archiver"
-        (self.work / "store").mkdir()
+        for folder in ("store", "tmp"):
+            (self.work / folder).mkdir()
         subprocess.run(
             [str(archiver), "--model-name", "mlp", "--version", "1.0", "--handler", str(self.sources / "handler.py"),
              "--extra-files", str(self.model), "--export-path", "store", "--force"],

@@ -152,6 +152,13 @@ std::vector<TensorSpec> as_configured(const std::vector<ConfiguredTensor>& tenso
 Result<MergedSignature> merge_signature(ModelDefinition& definition, const BackendModelInfo& info) {
   MergedSignature out;
   out.batch_declared = definition.max_batch_size.value_or(0) > 0;
+  if (info.signature.open) {
+    // Nothing is held to them, so either may say what it likes.
+    out.signature = info.signature;
+    if (!definition.inputs.empty()) out.signature.inputs = as_configured(definition.inputs, out.batch_declared);
+    if (!definition.outputs.empty()) out.signature.outputs = as_configured(definition.outputs, out.batch_declared);
+    return out;
+  }
   const Side inputs{"input", definition.inputs, info.signature.inputs};
   const Side outputs{"output", definition.outputs, info.signature.outputs};
   if (info.signature.inputs.empty() && info.signature.outputs.empty()) {

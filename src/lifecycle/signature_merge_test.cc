@@ -104,6 +104,23 @@ TEST(MergeSignature, ABackendThatCannotTellTakesTheConfiguration) {
   EXPECT_THAT(merge_signature(nothing, {}).status().message(), HasSubstr("can't tell the model's inputs and outputs"));
 }
 
+TEST(MergeSignature, AnOpenSignatureIsWhatIsSaidOfIt) {
+  BackendModelInfo info;
+  info.signature.open = true;
+  info.signature.inputs = {{"a", DataType::kFp32, {-1}, {}, true}};
+  ModelDefinition nothing = config("");
+  const auto own = merge_signature(nothing, info);
+  ASSERT_TRUE(own.ok());
+  EXPECT_TRUE(own->signature.open);
+  EXPECT_EQ(own->signature.inputs.at(0).name, "a");
+  EXPECT_TRUE(own->signature.outputs.empty());
+  ModelDefinition said = config("input { name: 'b' data_type: TYPE_STRING dims: [2] }");
+  const auto configured = merge_signature(said, info);
+  ASSERT_TRUE(configured.ok());
+  EXPECT_TRUE(configured->signature.open);
+  EXPECT_EQ(configured->signature.inputs.at(0).name, "b");
+}
+
 struct Mismatch {
   const char* text;
   const char* message;

@@ -270,7 +270,7 @@ class Loading {
   void stay_unbatched(const std::string& reason) {
     definition_.unbatched_reason = reason;
     // Setting it helps only where every tensor has room for a batch.
-    if (is_open_first(signature_))
+    if (!signature_.open && is_open_first(signature_))
       definition_.unbatched_reason += "; set max_batch_size in config.pbtxt if its rows are independent";
     definition_.max_batch_size = plan_.has_batch_dimension ? 1 : 0;
     if (!plan_.has_batch_dimension) definition_.batching.mode = BatchingDefinition::Mode::kDisabled;

@@ -183,13 +183,16 @@ void CostCurve::decide() {
   }
   const bool promising = classes_[last].rate() >= kStillPromising * best;
   probe_ = promising && last + 1 < classes_.size() ? size_of(last + 1) : 0;
+  const int64_t at = learned_ % kLookAgain;
+  if (at == 0) above_ = std::min(max_rows_, worth_ * 2);
+  if (at == kLookAgain / 2) below_ = std::max<int64_t>(1, worth_ / 2);
 }
 
 int64_t CostCurve::limit() const {
   if (probe_ > 0) return std::max(worth_, probe_);
   const int64_t at = learned_ % kLookAgain;
-  if (at < kLooks) return std::min(max_rows_, worth_ * 2);
-  if (at >= kLookAgain / 2 && at < kLookAgain / 2 + kLooks) return std::max<int64_t>(1, worth_ / 2);
+  if (at < kLooks) return std::max(above_, worth_);
+  if (at >= kLookAgain / 2 && at < kLookAgain / 2 + kLooks) return std::min(below_, worth_);
   return worth_;
 }
 

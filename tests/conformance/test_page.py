@@ -66,12 +66,13 @@ def test_what_stands_in_the_form_is_read_as_it_stands(server, made):
     signature = server.get_json("/v2/models/int64/versions/1")
     texts = server.get_json("/v2/models/bytes/versions/1")
     scalars = server.get_json("/v2/models/scalars/versions/1")
-    large, text, flat, pair, ragged, wrong, broken, shape = made(
+    large, text, flat, pair, words, ragged, wrong, broken, shape = made(
         [
             case(signature, "[9223372036854775807, -9223372036854775808]"),
             case(texts, "just words, \"quoted\"", shapes=["1, 1"]),
             case(signature, "[1, 2, 3, 4, 5, 6]", shapes=["2 x 3"]),
             case(scalars, "2.5", "4", shapes=["", ""]),
+            case(scalars, "ones", "zeros", shapes=["", ""]),
             case(signature, "[[1, 2], [3]]"),
             case(signature, "[[[1]]]"),
             case(signature, "[1, 2"),
@@ -79,9 +80,9 @@ def test_what_stands_in_the_form_is_read_as_it_stands(server, made):
         ]
     )
     assert "9223372036854775807, -9223372036854775808" in large["body"]
-    answers = [server.post_json("/" + one["path"], one["body"].encode()) for one in (large, text, flat, pair)]
+    answers = [server.post_json("/" + one["path"], one["body"].encode()) for one in (large, text, flat, pair, words)]
     data = [reply["outputs"][0]["data"] for status, reply in answers]
-    assert data == [[2**63 - 1, -(2**63)], ['just words, "quoted"'], [1, 2, 3, 4, 5, 6], [10.0]]
+    assert data == [[2**63 - 1, -(2**63)], ['just words, "quoted"'], [1, 2, 3, 4, 5, 6], [10.0], [0.0]]
     assert answers[2][1]["outputs"][0]["shape"] == [2, 3]
     assert "not equally long" in ragged["error"] and "expected [-1,-1]" in wrong["error"]
     assert "x is no JSON" in broken["error"] and "the shape is 1, two" in shape["error"]

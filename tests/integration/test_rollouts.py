@@ -38,16 +38,19 @@ BEHAVIOURS = {
 }
 
 
-@pytest.fixture
-def repository(tmp_path):
-    """The model m: version 2 is as good as 1, 3 fails, 4 is slow, 5 dies, 6 answers otherwise, 7 takes ever more memory, 8 much."""
-    folder = tmp_path / "models"
-    for version, behaviour in BEHAVIOURS.items():
+def write_models(folder, behaviours, config=CONFIG):
+    for version, behaviour in behaviours.items():
         place = folder / "m" / str(version)
         place.mkdir(parents=True)
         (place / "model.py").write_text(HEAD + CODE.format(behaviour=behaviour))
-    (folder / "m" / "config.pbtxt").write_text(f'backend: "python" {CONFIG}\n')
+    (folder / "m" / "config.pbtxt").write_text(f'backend: "python" {config}\n')
     return folder
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """The model m: version 2 is as good as 1, 3 fails, 4 is slow, 5 dies, 6 answers otherwise, 7 takes ever more memory, 8 much."""
+    return write_models(tmp_path / "models", BEHAVIOURS)
 
 
 def arguments(tmp_path, repository):
@@ -282,6 +285,22 @@ def test_a_crash_of_the_version_rolls_back(server):
     assert state["state"] == "rolled back" and "breached" not in state["why"], state
     assert set(load.bad) <= {"5"} and default(server) == 1
     server.assert_alive()
+
+
+def test_one_crash_of_one_of_several_workers_rolls_back(tmp_path):
+    """The other one answers all the while, so that the version can be asked at any time, and one error is little."""
+    died = tmp_path / "died"
+    code = f"if not os.path.exists({str(died)!r}): open({str(died)!r}, 'w').close(); os._exit(3)"
+    config = CONFIG + " instance_group { count: 2 kind: KIND_CPU }"
+    folder = write_models(tmp_path / "models", {1: "time.sleep(0.002)", 2: code}, config)
+    with servers.serving(tmp_path, *arguments(tmp_path, folder)) as server:
+        make_default(server, 1)
+        with Load(server, clients=1, pause=0.005) as load:
+            start(server, 2, hold="1h", gates=["error_rate<=+90pp"])
+            wait_until(lambda: is_over(server), "its end")
+        state = show(server)
+        assert state["state"] == "rolled back" and "exited with status 3" in state["why"], state
+        assert state["canary"]["crashes"] == 1 and sum(load.bad.values()) <= 1
 
 
 def test_a_version_that_eats_memory_is_rolled_back(server):

@@ -53,7 +53,10 @@ function parseShape(input, text) {
 function read(input, field) {
   const text = field.value.trim();
   const shape = parseShape(input, field.shape);
-  if (Object.hasOwn(WORDS, text)) return { shape, data: JSON.stringify(filled(text, input.datatype, shape)) };
+  if (Object.hasOwn(WORDS, text)) {
+    const made = filled(text, input.datatype, shape);
+    return { shape, data: JSON.stringify(shape.length ? made : [made]) };
+  }
   let value;
   try {
     value = JSON.parse(text);
