@@ -15,13 +15,10 @@ constexpr double kOutlier = 4;
 constexpr double kNearlyBest = 0.95;
 /// Growing ends where the rate has fallen this far below the best.
 constexpr double kStillPromising = 0.85;
-/// A size that was last run so many executions ago is learned anew: what it had in the processor's caches is gone, so
-/// that its next execution, like the first of all, pays for more than the ones after it.
+/// What was learned of a size so many executions ago counts as one execution.
 constexpr int64_t kStale = 100;
-/// In so many executions a few look above, and as many below, what is best: so many that a pause of the machine in one
-/// of them does not decide.
+/// In so many executions a few look above, and one below, what is best.
 constexpr int64_t kLookAgain = 256;
-constexpr int64_t kLooks = 6;
 
 Duration duration(double ns) { return std::chrono::nanoseconds(static_cast<int64_t>(ns)); }
 
@@ -79,7 +76,7 @@ void CostCurve::learn(int64_t rows, Duration time) {
   SizeClass& c = classes_[index];
   const auto ns = static_cast<double>(std::max<int64_t>(1, to_ns(time)));
   if (borrowed_) scale(ns / static_cast<double>(to_ns(expected(rows))));
-  if (learned_ - c.seen > kStale) c.executions = 0;
+  if (learned_ - c.seen > kStale) c.executions = std::min<int64_t>(c.executions, 1);
   add(c, rows, ns);
   c.seen = learned_;
   c.times.add(time);
@@ -183,16 +180,13 @@ void CostCurve::decide() {
   }
   const bool promising = classes_[last].rate() >= kStillPromising * best;
   probe_ = promising && last + 1 < classes_.size() ? size_of(last + 1) : 0;
-  const int64_t at = learned_ % kLookAgain;
-  if (at == 0) above_ = std::min(max_rows_, worth_ * 2);
-  if (at == kLookAgain / 2) below_ = std::max<int64_t>(1, worth_ / 2);
 }
 
 int64_t CostCurve::limit() const {
   if (probe_ > 0) return std::max(worth_, probe_);
   const int64_t at = learned_ % kLookAgain;
-  if (at < kLooks) return std::max(above_, worth_);
-  if (at >= kLookAgain / 2 && at < kLookAgain / 2 + kLooks) return std::min(below_, worth_);
+  if (at < kEnough) return std::min(max_rows_, worth_ * 2);
+  if (at >= kLookAgain / 2 && at < kLookAgain / 2 + kEnough) return std::max<int64_t>(1, worth_ / 2);
   return worth_;
 }
 

@@ -91,8 +91,7 @@ class CostCurve {
   int64_t learned_ = 0;
   bool borrowed_ = false;
   int64_t worth_ = 1;
-  int64_t probe_ = 1;              // the size to be tried next; 0: none
-  int64_t above_ = 1, below_ = 1;  // the sizes that a look is at, the same for the whole of it
+  int64_t probe_ = 1;  // the size to be tried next; 0: none
 };
 
 }  // namespace modelmill

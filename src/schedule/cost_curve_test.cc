@@ -5,7 +5,6 @@
 
 #include <functional>
 #include <random>
-#include <utility>
 
 namespace modelmill {
 namespace {
@@ -100,20 +99,6 @@ TEST(CostCurve, LooksAgainAndFollowsAChange) {
   EXPECT_EQ(curve.worth(), 1);
   run(curve, 40'000, pays);
   EXPECT_EQ(curve.worth(), 64);
-}
-
-TEST(CostCurve, ASizeThatIsRareIsNotJudgedByItsColdCaches) {
-  CostCurve curve(64);
-  run(curve, 100, hurts);
-  EXPECT_EQ(curve.worth(), 1);
-  // Two rows together save an eighth, but the first execution after those of another size pays for cold caches.
-  int64_t before = 1;
-  run(curve, 2'000, [&](int64_t rows) -> Duration {
-    const bool cold = std::exchange(before, rows) != rows;
-    if (rows == 1) return 280us;
-    return rows == 2 ? (cold ? 900us : 490us) : rows * 300us;
-  });
-  EXPECT_EQ(curve.worth(), 2);
 }
 
 TEST(CostCurve, ExpectsBetweenAndBeyondWhatItKnows) {
