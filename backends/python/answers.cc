@@ -136,10 +136,15 @@ class Giver {
   /// The error in the place of an answer, with what goes beside it.
   void refuse(Request& request, mm_code code, std::string_view text) {
     if (!shape_.open || !text.starts_with(R"({"error": )")) return request.fail(code, clean_text(text));
-    const auto said = backend::Json::parse(text);
+    backend::Json said;
+    try {
+      said = backend::Json::parse(text);
+    } catch (const backend::Error&) {  // it is the model's own, and only begins so
+      return request.fail(code, clean_text(text));
+    }
     Response response = request.respond();
     add_parameters(response, said["parameters"]);
-    response.fail(code, clean_text(said["error"].text()));
+    response.fail(code, clean_text(said["error"].text(std::string(text))));
   }
 
  private:

@@ -77,6 +77,10 @@ bool join(const Request& request, uint32_t count, std::vector<Piece>& pieces) {
 }
 
 void add_pieces(const Request& request, uint32_t count, const ModelShape& shape, std::vector<Piece>& pieces) {
+  if (count > UINT16_MAX)  // a frame numbers them with 16 bits
+    throw backend::Error(MM_INVALID_ARGUMENT, "a request of " + std::to_string(count) +
+                                                  " inputs; the model's Python code can be given " +
+                                                  std::to_string(UINT16_MAX) + " at most");
   for (uint32_t i = 0; i < count; ++i) {
     const mm_tensor tensor = request.input(i);
     const int index = shape.open ? static_cast<int>(i) : shape.input_index(tensor.name, i);

@@ -174,6 +174,12 @@ TEST_F(ExecutionsTest, WithAnOpenSignatureNamesComeWithTheOutputs) {
   say_open(1, MM_FAILED_PRECONDITION, "", R"({"error": "so not", "parameters": {"status": "422"}})");
   EXPECT_EQ(request(0).answers.at(0).code, MM_FAILED_PRECONDITION);
   EXPECT_EQ(request(0).answers[0].message, "so not");
+  for (const char* own : {R"({"error": it is the model's own text})", R"({"error": ["a", "b"]})"}) {
+    begin(1);
+    say_open(1, MM_FAILED_PRECONDITION, "", own);
+    EXPECT_EQ(request(0).answers.at(0).code, MM_FAILED_PRECONDITION);
+    EXPECT_EQ(request(0).answers[0].message, own);
+  }
 }
 
 TEST_F(ExecutionsTest, OutputsWithoutTheirNamesAreAnError) {

@@ -158,7 +158,9 @@ void Pool::tell_memory() {
   uint64_t most = 0;
   for (const Seat& seat : seats_)
     if (is_ready(seat)) most = std::max(most, seat.worker->memory());
-  if (std::exchange(told_memory_, most) != most) backend::host->model_memory(settings_->host_model, most);
+  // Not only what has changed: the load before of the same version, as it ends, says for both that there is none.
+  const bool changed = std::exchange(told_memory_, most) != most;
+  if (changed || most > 0) backend::host->model_memory(settings_->host_model, most);
   if (!closing_) post_later([](Pool& pool) { pool.tell_memory(); }, kTellMemoryEvery);
 }
 

@@ -40,7 +40,7 @@ ArmCounts counted_since(const ArmCounts& now, const ArmCounts& before) {
   out.requests = anew ? now.requests : now.requests - before.requests;
   out.errors = anew ? now.errors : now.errors - std::min(now.errors, before.errors);
   out.errors = std::min(out.errors, out.requests);
-  out.crashes = now.crashes < before.crashes ? now.crashes : now.crashes - before.crashes;
+  out.crashes = now.crashes - std::min(now.crashes, before.crashes);
   out.memory_bytes = now.memory_bytes;
   out.latency = since(now.latency, before.latency);
   for (const auto& [rows, counts] : now.compute) {

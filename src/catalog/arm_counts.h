@@ -38,7 +38,8 @@ struct CopyCounts {
 CopyCounts counted_since(const CopyCounts& now, const CopyCounts& before);
 void add_to(CopyCounts& into, const CopyCounts& more);
 
-/// `now` less what had been counted `before`; what has begun anew since counts from there.
+/// `now` less what had been counted `before`; what has begun anew since counts from there. Of crashes, which are summed
+/// over processes that may leave, fewer than before are no new ones.
 ArmCounts counted_since(const ArmCounts& now, const ArmCounts& before);
 void add_to(ArmCounts& into, const ArmCounts& more);
 

@@ -136,6 +136,22 @@ TEST_F(EnsembleRunTest, FaresAsTheProcessesOfItsMembersDo) {
   EXPECT_EQ(health.failures, 3U);
   EXPECT_EQ(health.memory_bytes, 9U);
   EXPECT_EQ(health.last_failure, "'c': it was killed");
+  // What a member had does not come back as new once it can be pinned again.
+  auto a = std::move(members_.versions["a"]);
+  members_.versions.erase("a");
+  EXPECT_EQ(version_->process_health().failures, 3U);
+  members_.versions["a"] = std::move(a);
+  EXPECT_EQ(version_->process_health().failures, 3U);
+}
+
+TEST_F(EnsembleRunTest, CountsTheCrashesOfAMemberThatItAsksTwiceOnce) {
+  auto plan = combination(2);
+  plan->steps[2].model = "a";
+  make(plan);
+  for (const char* name : {"a", "b"}) members_.add(name, gives(4));
+  members_.versions["a"]->health = {2, "it was killed", 7};
+  members_.versions["b"]->health = {1, "it was killed", 9};
+  EXPECT_EQ(version_->process_health().failures, 3U);
 }
 
 TEST_F(EnsembleRunTest, ASoftVoteTellsTheClass) {

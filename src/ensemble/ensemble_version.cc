@@ -1,6 +1,7 @@
 #include "ensemble/ensemble_version.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "ensemble/ensemble_stream.h"
@@ -41,7 +42,8 @@ EnsembleVersion::EnsembleVersion(Description description, std::shared_ptr<Versio
     : ModelVersion(std::move(description), stats),
       counters_(std::move(stats)),
       plan_(std::move(plan)),
-      members_(members) {
+      members_(members),
+      failures_(plan_->steps.size()) {
   if (!weights) return;
   std::vector<std::string> names;
   for (const EnsemblePlan::Step& step : plan_->steps) names.push_back(step.text());
@@ -69,14 +71,22 @@ Status EnsembleVersion::availability() const {
 
 ProcessHealth EnsembleVersion::process_health() const {
   ProcessHealth all;
-  for (const EnsemblePlan::Step& step : plan_->steps) {
-    const Result<VersionPin> pin = members_.pin(step);
+  std::vector<VersionPin> seen;
+  std::vector<std::optional<uint64_t>> failures(plan_->steps.size());  // of steps whose member can be pinned
+  for (size_t i = 0; i < failures.size(); ++i) {
+    const EnsemblePlan::Step& step = plan_->steps[i];
+    Result<VersionPin> pin = members_.pin(step);
     if (!pin.ok() || !*pin) continue;
-    ProcessHealth one = (*pin)->process_health();
-    all.failures += one.failures;
+    failures[i] = 0;
+    if (std::any_of(seen.begin(), seen.end(), [&](const VersionPin& other) { return &*other == &**pin; })) continue;
+    const ProcessHealth one = (*pin)->process_health();
+    seen.push_back(*std::move(pin));
+    failures[i] = one.failures;
     all.memory_bytes = std::max(all.memory_bytes, one.memory_bytes);
     if (one.failures > 0) all.last_failure = "'" + step.text() + "': " + one.last_failure;
   }
+  const MutexLock lock(mutex_);
+  for (size_t i = 0; i < failures.size(); ++i) all.failures += failures_[i] = failures[i].value_or(failures_[i]);
   return all;
 }
 

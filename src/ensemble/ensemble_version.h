@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
+#include "base/mutex.h"
 #include "catalog/ensemble_plan.h"
 #include "catalog/model_version.h"
 #include "ensemble/ensemble_run.h"
@@ -22,6 +25,7 @@ class EnsembleVersion final : public ModelVersion {
   /// UNAVAILABLE while a member can't be asked, or has other inputs or outputs than those it was held against; of a
   /// combination when so few are left that there is no quorum.
   Status availability() const override;
+  /// The sum of its members' failures, of each once; one that can't be pinned has as many as when it last could.
   ProcessHealth process_health() const override;
   void drop_unwanted() override;
   Explanation explain() const override;
@@ -33,6 +37,8 @@ class EnsembleVersion final : public ModelVersion {
   const std::shared_ptr<const EnsemblePlan> plan_;
   EnsembleMembers& members_;
   EnsembleWeights weights_;
+  mutable Mutex mutex_;
+  mutable std::vector<uint64_t> failures_ MM_GUARDED_BY(mutex_);  // by step, as process_health() found them last
 };
 
 }  // namespace modelmill

@@ -29,8 +29,13 @@ void count_as_shadow(RolloutWindow& window) {
   for (const auto& [rows, counts] : canary.compute) add_to(canary.latency, counts);
 }
 
-bool is_nothing(const RolloutWindow& fresh) {
-  return fresh.canary.requests + fresh.baseline.requests + fresh.copies.answered() + fresh.copies.shed == 0;
+/// Whether a part that has `so_far` says the same with what is `fresh`.
+bool is_nothing(const RolloutWindow& fresh, const RolloutWindow& so_far) {
+  const auto same = [](const ArmCounts& arm, const ArmCounts& before) {
+    return arm.requests + arm.crashes == 0 && arm.memory_bytes <= before.memory_bytes;
+  };
+  return same(fresh.canary, so_far.canary) && same(fresh.baseline, so_far.baseline) &&
+         fresh.copies.answered() + fresh.copies.shed == 0;
 }
 
 }  // namespace
@@ -95,7 +100,7 @@ RolloutKeeper::Watch& RolloutKeeper::watch_of(const std::string& name, const Rol
     watch = Watch();
     watch.number = rollout.number;
     watch.looked_at = watch.written_at = options_.time->now();
-    watch.counted = counted_by(name, rollout);
+    watch.counted = counted_by(name, rollout, watch);
     watch.percent = metrics_.gauge("modelmill_rollout_percent", "The canary's share while a rollout of the route runs",
                                    {{"route", name}});
     watch.copied_percent = metrics_.gauge(
@@ -107,24 +112,34 @@ RolloutKeeper::Watch& RolloutKeeper::watch_of(const std::string& name, const Rol
   return watch;
 }
 
-RolloutWindow RolloutKeeper::counted_by(const std::string& name, const Rollout& rollout) const {
-  const auto counted = [&](const RouteTarget& arm) {
+CopyCounts RolloutKeeper::copies_counted_by(const std::string& name, const Rollout& rollout) const {
+  const auto shadow = shadow_at(rollout, rollout.step);
+  return shadow ? options_.count_copies(name, shadow->to) : CopyCounts();
+}
+
+RolloutWindow RolloutKeeper::counted_by(const std::string& name, const Rollout& rollout, Watch& watch) const {
+  const auto counted = [&](const RouteTarget& arm, ArmCounts& before, int64_t& version) {
     ArmCounts counts = options_.count(name, arm);
+    counts.compute = before.compute;
+    counts.crashes = before.crashes;
+    counts.memory_bytes = before.memory_bytes;
     const auto pin = catalog_.pin(arm.model, arm.version, arm.label);
     if (!pin.ok()) return counts;
     counts.compute = (*pin)->stats().compute_times().counts();
     const ProcessHealth health = (*pin)->process_health();
     counts.crashes = health.failures;
     counts.memory_bytes = health.memory_bytes;
+    if (std::exchange(version, (*pin)->version()) == (*pin)->version()) return counts;
+    before.compute = counts.compute;
+    before.crashes = counts.crashes;
     return counts;
   };
-  RolloutWindow window{counted(rollout.to), counted(rollout.from), {}};
-  if (const auto shadow = shadow_at(rollout, rollout.step)) window.copies = options_.count_copies(name, shadow->to);
-  return window;
+  return {counted(rollout.to, watch.counted.canary, watch.canary_version),
+          counted(rollout.from, watch.counted.baseline, watch.baseline_version), copies_counted_by(name, rollout)};
 }
 
 RolloutWindow RolloutKeeper::take_fresh(const std::string& name, const Rollout& rollout, Watch& watch) const {
-  RolloutWindow counted = counted_by(name, rollout);
+  RolloutWindow counted = counted_by(name, rollout, watch);
   RolloutWindow fresh = counted_since(counted, watch.counted);
   if (rollout.is_at_shadow()) count_as_shadow(fresh);
   watch.counted = std::move(counted);
@@ -154,15 +169,16 @@ Status RolloutKeeper::count_apart(const std::string& name) {
   if (!watch.part.is_of(rollout.number, rollout.step)) {
     watch.part = {name, options_.replica, rollout.number, rollout.step, {}};
     watch.is_written = true;
-    watch.counted = counted_by(name, rollout);
+    watch.counted = counted_by(name, rollout, watch);
     return ok_status();
   }
   const RolloutWindow fresh = take_fresh(name, rollout, watch);
   if (rollout.phase != RolloutPhase::kRunning) return ok_status();
-  watch.is_written = watch.is_written && is_nothing(fresh);
+  watch.is_written = watch.is_written && is_nothing(fresh, watch.part.window);
   add_to(watch.part.window, fresh);
   // Of failures whoever decides is told at once.
-  if (watch.is_written || (fresh.canary.errors == 0 && now - watch.written_at < kWrite)) return ok_status();
+  const bool failed = fresh.canary.errors + fresh.canary.crashes > 0;
+  if (watch.is_written || (!failed && now - watch.written_at < kWrite)) return ok_status();
   watch.written_at = now;
   return write_part(watch);
 }
@@ -210,14 +226,15 @@ Status RolloutKeeper::look_at(const std::string& name) {
   }
   Watch& watch = watch_of(name, rollout);
   count(name, rollout, watch);
-  MM_RETURN_IF_ERROR(take_parts(name, rollout, watch));
-  records_.keep(name, record);
-  MM_RETURN_IF_ERROR(decide_for(name, record, watch));
+  const Status taken = take_parts(name, rollout, watch);
+  records_.keep(name, record);  // whatever others' parts are like: what was counted now isn't counted again
+  MM_RETURN_IF_ERROR(decide_for(name, record, watch, taken.ok()));
   const TimePoint now = options_.time->now();
   const auto it = watches_.find(name);
-  if (it == watches_.end() || now - it->second.written_at < kWrite) return ok_status();
+  if (it == watches_.end() || now - it->second.written_at < kWrite) return taken;
   it->second.written_at = now;
-  return records_.put(name, record);
+  MM_RETURN_IF_ERROR(records_.put(name, record));
+  return taken;
 }
 
 std::string RolloutKeeper::crash_of(const Rollout& rollout) const {
@@ -228,9 +245,12 @@ std::string RolloutKeeper::crash_of(const Rollout& rollout) const {
   };
   const Status canary = available(rollout.to);
   if (!canary.ok() && available(rollout.from).ok()) return "the canary can't be asked: " + canary.message();
-  if (!is_crash(rollout.window)) return "";
+  if (!is_crash(rollout.seen())) return "";
   const auto pin = catalog_.pin(rollout.to.model, rollout.to.version, rollout.to.label);
-  return "the canary crashed" + (pin.ok() ? ": " + (*pin)->process_health().last_failure : std::string());
+  // It may have been another process's.
+  const bool is_own = rollout.window.canary.crashes > 0 && pin.ok();
+  const std::string reason = is_own ? (*pin)->process_health().last_failure : "";
+  return "the canary crashed" + (reason.empty() ? "" : ": " + reason);
 }
 
 bool RolloutKeeper::is_overruled(const std::string& name, const Rollout& rollout) const {
@@ -238,7 +258,7 @@ bool RolloutKeeper::is_overruled(const std::string& name, const Rollout& rollout
   return text(route_of(name)) != text(rollout.wanted);
 }
 
-Status RolloutKeeper::decide_for(const std::string& name, Record& record, Watch& watch) {
+Status RolloutKeeper::decide_for(const std::string& name, Record& record, Watch& watch, bool knows_all) {
   Rollout& rollout = *record.document.last;
   if (rollout.phase != RolloutPhase::kRunning) return ok_status();
   if (const std::string crash = crash_of(rollout); !crash.empty())
@@ -256,6 +276,7 @@ Status RolloutKeeper::decide_for(const std::string& name, Record& record, Watch&
                       std::to_string(second.baseline.requests));
   if (is_overruled(name, rollout))
     return pause(name, record, kItself, "the route was changed by others; resume puts the rollout's shares back");
+  if (!knows_all) return ok_status();
   const bool hold_is_over = rollout.watched >= rollout.plan.steps[rollout.step].hold;
   const RolloutDecision decision = decide(rollout.plan, rollout.step, hold_is_over, rollout.seen());
   switch (decision.verdict) {

@@ -72,10 +72,11 @@ class RolloutKeeper final : public RolloutControl {
   struct Watch {
     uint64_t number = 0;  // of the rollout
     TimePoint looked_at{}, written_at{};
-    RolloutWindow counted;             // all that the arms had, at the last look
-    std::deque<RolloutWindow> second;  // what was new at the last looks, for about a second
-    RolloutPart part;                  // what was counted while others decided, and...
-    bool is_written = true;            // ... whether that is what is kept of it
+    RolloutWindow counted;                             // all that the arms had, at the last look, and...
+    int64_t canary_version = 0, baseline_version = 0;  // ... whose; 0: it could not be asked yet
+    std::deque<RolloutWindow> second;                  // what was new at the last looks, for about a second
+    RolloutPart part;                                  // what was counted while others decided, and...
+    bool is_written = true;                            // ... whether that is what is kept of it
     std::shared_ptr<Gauge> percent, copied_percent;
     std::string problem;  // that was logged last
   };
@@ -84,7 +85,10 @@ class RolloutKeeper final : public RolloutControl {
   Status find_rollouts() MM_REQUIRES(mutex_);
   Status look_at(const std::string& name) MM_REQUIRES(mutex_);
   Watch& watch_of(const std::string& name, const Rollout& rollout) MM_REQUIRES(mutex_);
-  RolloutWindow counted_by(const std::string& name, const Rollout& rollout) const;
+  /// All that the arms have. An arm that can't be asked has what it had at the last look, and of another version than
+  /// then only what it does from now on is new.
+  RolloutWindow counted_by(const std::string& name, const Rollout& rollout, Watch& watch) const;
+  CopyCounts copies_counted_by(const std::string& name, const Rollout& rollout) const;
   /// What was counted since the last look.
   RolloutWindow take_fresh(const std::string& name, const Rollout& rollout, Watch& watch) const;
   /// Adds what is new to the rollout's window and its time.
@@ -94,7 +98,8 @@ class RolloutKeeper final : public RolloutControl {
   Status write_part(Watch& watch) MM_REQUIRES(mutex_);
   /// Adds up what other processes have counted of the step.
   Status take_parts(const std::string& name, Rollout& rollout, Watch& watch) MM_REQUIRES(mutex_);
-  Status decide_for(const std::string& name, Record& record, Watch& watch) MM_REQUIRES(mutex_);
+  /// `knows_all`: others' counts could be read; else it goes no step further.
+  Status decide_for(const std::string& name, Record& record, Watch& watch, bool knows_all) MM_REQUIRES(mutex_);
   /// That the canary can't be asked though the baseline can, or has crashed and the baseline has not; empty: neither.
   std::string crash_of(const Rollout& rollout) const;
   /// The route is another one than the rollout wants.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/testing/temp_folder.h"
+#include "rollout/testing/flaky_store.h"
 #include "rollout/testing/rollout_server.h"
 #include "state/file_store.h"
 
@@ -101,6 +102,29 @@ TEST_P(RolloutKeeperTest, CrashesAndBurstsRollBackAtOnce) {
   server.look();
   EXPECT_THAT(server.show(), HasSubstr("a burst of errors: 10 of the canary's last 12 requests"));
   EXPECT_THAT(server.show(), HasSubstr(R"("number":3)"));
+}
+
+TEST_P(RolloutKeeperTest, CrashesOfLongAgoAreNoNewOnes) {
+  RolloutServer server(store());
+  server.version(2).health.failures = 3;
+  server.version(3).health.failures = 5;
+  ASSERT_TRUE(server.rollouts().start("m", kRequest, "me").ok());
+  server.look();
+  server.version(2).health.failures = 2;  // a member of it was loaded again
+  server.look();
+  EXPECT_EQ(server.split(), "m@1=90 m@2=10");
+  server.version(2).health.failures = 3;
+  server.look();
+  EXPECT_EQ(server.split(), "none");
+  // Those of a version that the label has moved to.
+  server.label("canary", 2);
+  ASSERT_TRUE(server.rollouts().start("m", R"({"to": "m@canary"})", "me").ok());
+  server.label("canary", 3);
+  server.look();
+  EXPECT_THAT(server.show(), HasSubstr(R"("state":"running")"));
+  server.version(3).health.failures = 6;
+  server.look();
+  EXPECT_THAT(server.show(), HasSubstr("the canary crashed"));
 }
 
 TEST_P(RolloutKeeperTest, ByHand) {
@@ -245,7 +269,7 @@ TEST(RolloutKeeperRestartTest, ItGoesOnWhereItWas) {
 class SharedRolloutTest : public ::testing::Test {
  protected:
   SharedRolloutTest() : store_(FileStore::open(folder_ / "store").value()) {
-    one_ = std::make_unique<RolloutServer>(store_.get(), "one");
+    one_ = std::make_unique<RolloutServer>(&ones_, "one");
     two_ = std::make_unique<RolloutServer>(store_.get(), "two");
     EXPECT_TRUE(one_->rollouts().start("m", kRequest, "me").ok());
     two_->look(std::chrono::seconds(2));  // it finds the rollout
@@ -255,6 +279,7 @@ class SharedRolloutTest : public ::testing::Test {
 
   TempFolder folder_;
   std::unique_ptr<FileStore> store_;
+  FlakyStore ones_{*store_};
   std::unique_ptr<RolloutServer> one_, two_;
 };
 
@@ -278,6 +303,28 @@ TEST_F(SharedRolloutTest, OneDecidesByWhatAllCount) {
   EXPECT_THAT(one_->decisions(), ElementsAre("start", "step", "roll back"));
   EXPECT_THAT(one_->show(), HasSubstr("a burst of errors: 20 of the canary's last 20 requests"));
   EXPECT_EQ(parts(), 0U);
+}
+
+TEST_F(SharedRolloutTest, ACrashAtAnotherProcessRollsBackAtOnce) {
+  two_->version(2).health = {1, "the Python worker had too much memory", 5 << 20};
+  two_->look();
+  EXPECT_EQ(parts(), 1U) << "though nobody has asked for anything";
+  one_->look();
+  EXPECT_EQ(one_->split(), "none");
+  EXPECT_THAT(one_->show(), HasSubstr("the canary crashed"));
+}
+
+TEST_F(SharedRolloutTest, ACrashCountsThoughOthersPartsCantBeRead) {
+  one_->serve("m@2", 3);
+  one_->serve("m@1", 30);
+  ones_.lost = "rollout-parts/";
+  one_->look();
+  EXPECT_EQ(one_->split(), "m@1=90 m@2=10");
+  EXPECT_THAT(one_->show(), HasSubstr(R"("arm":"m@2","requests":3,)")) << "it isn't lost";
+  one_->version(2).health = {1, "it was killed", 5 << 20};
+  one_->look();
+  EXPECT_EQ(one_->split(), "none");
+  EXPECT_THAT(one_->show(), HasSubstr("the canary crashed: it was killed"));
 }
 
 TEST_F(SharedRolloutTest, WhoGoesOnKeepsWhatAllCounted) {

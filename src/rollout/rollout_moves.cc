@@ -96,7 +96,7 @@ Status RolloutKeeper::enter_step(const std::string& name, Record& record, const 
   if (watch != watches_.end()) watch->second.second.clear();
   MM_RETURN_IF_ERROR(carry_out(name, record, std::move(entry)));
   // It may be another shadow that gets copies now.
-  if (watch != watches_.end()) watch->second.counted.copies = counted_by(name, rollout).copies;
+  if (watch != watches_.end()) watch->second.counted.copies = copies_counted_by(name, rollout);
   return ok_status();
 }
 

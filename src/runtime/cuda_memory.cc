@@ -67,13 +67,18 @@ std::string CudaDriver::text_of(int error) const {
 }
 
 Result<void*> CudaDriver::context(int gpu) {
-  const MutexLock lock(mutex_);
-  void*& context = contexts_[static_cast<size_t>(gpu)];
+  const auto its = static_cast<size_t>(gpu);
+  {
+    const MutexLock lock(mutex_);
+    if (contexts_[its] != nullptr) return contexts_[its];
+  }
+  // It may be made now, which takes seconds; other GPUs don't wait for it. Whoever else does the same gets the same.
   int device = 0;
-  if (context == nullptr)
-    if (library_.device(&device, gpu) != 0 || library_.retain_context(&context, device) != 0)
-      return internal("GPU " + std::to_string(gpu) + " gives no context");
-  return context;
+  void* context = nullptr;
+  if (library_.device(&device, gpu) != 0 || library_.retain_context(&context, device) != 0)
+    return internal("GPU " + std::to_string(gpu) + " gives no context");
+  const MutexLock lock(mutex_);
+  return contexts_[its] = context;
 }
 
 int CudaDriver::in_context(int gpu, const std::function<int()>& call) {

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "runtime/testing/fake_cuda.h"
 
 namespace modelmill {
@@ -43,6 +47,40 @@ TEST(CudaMemory, WhatCantBeOpenedIsTold) {
   EXPECT_THAT(refusal({}, 0, 16), HasSubstr("its handle opens nothing on GPU 0: FAKE_ERROR"));
   EXPECT_THAT(refusal(cuda.handle(), 0, 17), HasSubstr("byte_size is 17, and its memory has 16 bytes"));
   EXPECT_EQ(cuda.open_count(), 0);
+}
+
+/// Of a GPU that gives its context only once another GPU's memory has been read.
+struct SlowGpu {
+  std::atomic<bool> asked = false, other_was_read = false, waited_in_vain = false;
+};
+SlowGpu slow;
+
+int retain_slowly(void** context, int device) {
+  *context = &slow;
+  if (device != 0) return 0;
+  slow.asked = true;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!slow.other_was_read && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  slow.waited_in_vain = !slow.other_was_read;
+  return 0;
+}
+
+TEST(CudaMemory, AGpuThatIsSlowToBeginHoldsUpNoOther) {
+  testing::FakeCuda cuda;
+  CudaDriver::Library library = testing::FakeCuda::library();
+  library.retain_context = retain_slowly;
+  const auto driver = *CudaDriver::start(library);
+  std::jthread first([&] { EXPECT_TRUE(driver->open(cuda.handle(), 0, 16).ok()); });
+  while (!slow.asked) std::this_thread::yield();
+  {
+    const auto mapping = driver->open(cuda.handle(), 1, 16);
+    ASSERT_TRUE(mapping.ok());
+    std::byte read[2] = {};
+    EXPECT_TRUE((*mapping)->read(0, read).ok());
+  }
+  slow.other_was_read = true;
+  first.join();
+  EXPECT_FALSE(slow.waited_in_vain);
 }
 
 TEST(CudaMemory, MachinesWithoutGpus) {

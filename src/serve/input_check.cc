@@ -4,10 +4,16 @@
 #include <climits>
 #include <cstring>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 namespace modelmill {
 namespace {
+
+/// So many names are compared with each other, of more a table is made; and of so many an error is told all.
+constexpr size_t kFew = 32;
+/// Inputs of a request whose model takes any: what each costs on its way is bounded with it.
+constexpr size_t kMostOpenInputs = 1024;
 
 /// Everything a message may need to name. Lives on the stack of check_inputs().
 struct Check {
@@ -34,11 +40,14 @@ std::string signature_names(const std::vector<TensorSpec>& specs) {
 
 Status wrong_input_count(const Check& check, size_t required) {
   std::string got, missing;
-  for (const Tensor& input : check.request.inputs) got += (got.empty() ? "" : ",") + quoted(input.name);
-  for (const TensorSpec& spec : check.signature().inputs) {
-    if (!spec.optional && check.request.input(spec.name) == nullptr)
-      missing += (missing.empty() ? "" : ",") + quoted(spec.name);
+  std::unordered_set<std::string_view> names;
+  for (const Tensor& input : check.request.inputs) {
+    if (names.size() < kFew) got += (got.empty() ? "" : ",") + quoted(input.name);
+    names.insert(input.name);
   }
+  if (names.size() > kFew) got += ",...";
+  for (const TensorSpec& spec : check.signature().inputs)
+    if (!spec.optional && !names.contains(spec.name)) missing += (missing.empty() ? "" : ",") + quoted(spec.name);
   const size_t most = check.signature().inputs.size();
   const std::string expected = required == most ? "expected " + std::to_string(most) + " inputs"
                                                 : "expected number of inputs between " + std::to_string(required) +
@@ -50,13 +59,18 @@ Status wrong_input_count(const Check& check, size_t required) {
 
 Status check_repeated(const Check& check) {
   const auto& inputs = check.request.inputs;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) {
-      if (inputs[i].name == inputs[j].name) {
-        return check.error("input '" + inputs[i].name + "' already exists in request" + check.for_model());
-      }
-    }
+  const auto repeated = [&](const Tensor& input) {
+    return check.error("input '" + input.name + "' already exists in request" + check.for_model());
+  };
+  if (inputs.size() > kFew) {
+    std::unordered_set<std::string_view> names;
+    for (const Tensor& input : inputs)
+      if (!names.insert(input.name).second) return repeated(input);
+    return ok_status();
   }
+  for (size_t i = 0; i < inputs.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (inputs[i].name == inputs[j].name) return repeated(inputs[i]);
   return ok_status();
 }
 
@@ -64,6 +78,7 @@ Status check_names(const Check& check) {
   const auto& specs = check.signature().inputs;
   const auto& inputs = check.request.inputs;
   const size_t required = std::count_if(specs.begin(), specs.end(), [](const TensorSpec& s) { return !s.optional; });
+  if (inputs.size() > std::max(specs.size(), kFew)) return wrong_input_count(check, required);
   MM_RETURN_IF_ERROR(check_repeated(check));
   if (inputs.size() > specs.size() || inputs.size() < required) return wrong_input_count(check, required);
   for (const Tensor& input : inputs) {
@@ -189,6 +204,10 @@ Status check_batch(const Check& check) {
 
 /// Of a model that takes any inputs: whether they are what they say.
 Status check_open(const Check& check) {
+  if (const size_t count = check.request.inputs.size(); count > kMostOpenInputs)
+    return check.error("got " + std::to_string(count) + " inputs" + check.for_model() +
+                       ", which takes any inputs, but at most " + std::to_string(kMostOpenInputs) +
+                       " in a request; send fewer, larger tensors or several requests");
   MM_RETURN_IF_ERROR(check_repeated(check));
   if (check.batched) MM_RETURN_IF_ERROR(check_batch(check));
   for (const Tensor& input : check.request.inputs) {

@@ -123,6 +123,44 @@ TEST(InputCheck, RefusesInTritonsWords) {
   }
 }
 
+/// So many that comparing them with each other would take minutes.
+std::vector<Tensor> many_inputs(size_t count) {
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < count; ++i) inputs.push_back(tensor("x" + std::to_string(i), DataType::kInt8, {1}, 1));
+  return inputs;
+}
+
+TEST(InputCheck, RefusesTooManyInputsByTheirNumber) {
+  const Status closed = run(simple_description("m"), many_inputs(100'000)).status;
+  EXPECT_EQ(closed.code(), Code::kInvalidArgument);
+  EXPECT_THAT(closed.message(),
+              HasSubstr("expected 1 inputs but got 100000 inputs for model 'm'. Got input(s) ['x0',"));
+  EXPECT_THAT(closed.message(), HasSubstr("'x31',...], but missing required input(s) ['x']"));
+  auto open = two_inputs();
+  open.signature.open = true;
+  open.definition.max_batch_size = 0;
+  const Status status = run(open, many_inputs(100'000)).status;
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_THAT(status.message(),
+              HasSubstr("got 100000 inputs for model 'two', which takes any inputs, but at most 1024"));
+  EXPECT_TRUE(run(open, many_inputs(1024)).status.ok());
+  std::vector<Tensor> twice = many_inputs(1000);
+  twice.push_back(tensor("x7", DataType::kInt8, {1}, 1));
+  EXPECT_THAT(run(open, std::move(twice)).status.message(), HasSubstr("'x7' already exists"));
+}
+
+TEST(InputCheck, ManyInputsThatTheSignatureHas) {
+  auto d = simple_description("m");
+  d.definition.max_batch_size = 0;
+  d.signature.inputs.clear();
+  for (size_t i = 0; i < 100; ++i)
+    d.signature.inputs.push_back({"x" + std::to_string(i), DataType::kInt8, {-1}, {}, false});
+  EXPECT_TRUE(run(d, many_inputs(100)).status.ok());
+  std::vector<Tensor> twice = many_inputs(99);
+  twice.push_back(tensor("x7", DataType::kInt8, {1}, 1));
+  EXPECT_THAT(run(d, std::move(twice)).status.message(), HasSubstr("'x7' already exists"));
+}
+
 TEST(InputCheck, RefusesHugeShapes) {
   auto d = simple_description("m");
   d.definition.max_batch_size = 0;

@@ -101,6 +101,14 @@ class RolloutServer {
     table_->put(entry);
     catalog_.publish(table_);
   }
+  /// Moves a label of m.
+  void label(const std::string& label, int64_t version) {
+    table_ = std::make_shared<ModelTable>(*table_);
+    auto entry = std::make_shared<ModelEntry>(*table_->find("m"));
+    entry->labels[label] = version;
+    table_->put(entry);
+    catalog_.publish(table_);
+  }
   /// Copies to a shadow.
   void copy(const std::string& shadow, uint64_t compared, uint64_t disagreed = 0, uint64_t failed = 0,
             uint64_t not_compared = 0) {
