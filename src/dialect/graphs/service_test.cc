@@ -103,7 +103,7 @@ TEST_F(GraphService, TellsOfItself) {
   EXPECT_EQ(joined(ask(http_request("GET", "/v1/models/g")).body), R"({"name":"g","ready":true})");
   EXPECT_EQ(ask(http_request("GET", "/v2/models/g/ready")).status, 200);
   const std::string graph =
-      R"({"name":"g","declared_at":"g.yaml:1:1","nodes":{"root":{"routerType":"Splitter","steps":[)"
+      R"({"name":"g","declared_at":"g.yaml:1:1","state":"READY","nodes":{"root":{"routerType":"Splitter","steps":[)"
       R"({"name":"s","model":"m","weight":100,"dependency":"Soft"}]}}})";
   EXPECT_EQ(joined(ask(http_request("GET", "/graphs/g")).body), graph);
   EXPECT_EQ(joined(ask(http_request("GET", "/graphs")).body), R"({"graphs":[)" + graph + "]}");

@@ -223,13 +223,10 @@ struct Handler {
     if (inference.loads_on_demand(asked)) return wait_for_model(inference, exchange, asked, *this);
     // Code with an open signature takes V2's requests whatever the path is called.
     const bool open = kind != "infer" && is_open(path[2], version, routed);
-    if (kind == "infer_stream" && !open) {
-      const Result<VersionPin> pin = pin_path_version(inference.catalog(), path[2], version, routed);
-      return exchange->reply(
-          error_reply(pin.ok() ? not_found("model '" + path[2] + "' is no class of MLServer's, and they alone have " +
-                                           "infer_stream; ask it by generate_stream")
-                               : pin.status()));
-    }
+    if (kind == "infer_stream" && !open)
+      return exchange->reply(error_reply(not_found("'" + path[2] +
+                                                   "' is no class of MLServer's that is served, which infer_stream is "
+                                                   "for; ask a model by infer or generate_stream")));
     if (kind == "infer" || (kind == "generate" && open))
       return handle_http_infer(inference, std::move(exchange), path[2], version, options, std::move(routed),
                                *settings.regions);
