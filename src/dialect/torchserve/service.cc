@@ -67,7 +67,8 @@ ApiGroup group_of(const wire::HttpRequest& request) {
   if (path[0] == "token") return ApiGroup::kManagement;
   if (is_invocation(request, path)) return ApiGroup::kInference;
   if ((path[0] == "models" || path[0] == "workflows") && request.method != "GET") return ApiGroup::kManagement;
-  if (asks_customized(request, path)) return ApiGroup::kInference;
+  // It has a handler run, and belongs to the port of management where there is one.
+  if (asks_customized(request, path)) return ApiGroup::kManagement;
   return ApiGroup::kMetadata;
 }
 
