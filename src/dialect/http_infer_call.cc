@@ -40,18 +40,21 @@ void HttpInferCall::set_limit(Duration time) {
 
 void HttpInferCall::time_is_over() {
   const auto self = shared_from_this();
-  late_ = true;
+  if (settled_.exchange(true)) return;  // its answer is being written, and counted
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(limit_->time()).count();
-  exchange_->reply(error_reply(Status(
-      Code::kDeadlineExceeded, "the inference by model '" + model_ + "' has taken more than " + std::to_string(ms) +
-                                   " ms, the limit of this server's REST API; ask for less, or raise the limit")));
+  const Status status(Code::kDeadlineExceeded,
+                      "the inference by model '" + model_ + "' has taken more than " + std::to_string(ms) +
+                          " ms, the limit of this server's REST API; ask for less, or raise the limit");
+  if (observer_) observer_->answered(served_model(), explains(), status, RequestTimes());
+  timed_out(status);
+  exchange_->reply(error_reply(status));
   cancel_.cancel(CancelToken::Reason::kDeadline);
   inference_.cancelled(routed_, model_, version_);
 }
 
 void HttpInferCall::send(wire::HttpReply reply) {
   if (limit_) exchange_->loop().deadlines().remove(*limit_);
-  if (!late_) exchange_->reply(std::move(reply));
+  exchange_->reply(std::move(reply));
 }
 
 void HttpInferCall::start(Result<VersionPin> pin, const HttpOptions& options, RoutedRequestPtr routed) {
@@ -141,6 +144,7 @@ const char* HttpInferCall::many_answers() const {
 }
 
 void HttpInferCall::answer() {
+  if (settled_.exchange(true)) return;  // its client was told that it took too long
   wire::HttpReply reply = make_reply();
   wire::Loop& loop = exchange_->loop();
   if (loop.on_thread()) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -46,6 +47,8 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   virtual const char* many_answers() const;
   /// It asks for an explanation, and not for a prediction.
   virtual bool explains() const { return false; }
+  /// Its time is over: the client is told `status`, and write() is not called any more. Loop thread.
+  virtual void timed_out(const Status& status) { (void)status; }
   /// The client has gone away. Loop thread.
   virtual void abandoned() {}
 
@@ -87,10 +90,10 @@ class HttpInferCall : public ResponseSink, public std::enable_shared_from_this<H
   std::shared_ptr<const HeaderForwarding> forwarding_;  // null: models get no headers
   RoutedRequestPtr routed_;
   CancelToken cancel_;
-  std::unique_ptr<Limit> limit_;  // null: it may take as long as it takes
-  bool late_ = false;             // its client was told that it took too long
-  VersionPin pin_;                // until it is read
-  InferRequestPtr request_;       // until it is submitted
+  std::unique_ptr<Limit> limit_;      // null: it may take as long as it takes
+  std::atomic<bool> settled_{false};  // what its client is told: an answer, or that it took too long
+  VersionPin pin_;                    // until it is read
+  InferRequestPtr request_;           // until it is submitted
   int responses_ = 0;
   InferResponse response_;
 };

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace modelmill {
 namespace {
 
@@ -18,6 +20,9 @@ TEST(MetricNames, AreReadFromTheQuery) {
   EXPECT_THAT(asked_metrics("name[]=a_total&x=1&name%5B%5D=b"), ElementsAre("a_total", "b"));
   EXPECT_THAT(asked_metrics(""), IsEmpty());
   EXPECT_THAT(asked_metrics("name=a"), IsEmpty());
+  std::string many;
+  for (int i = 0; i < 2000; ++i) many += "name[]=c&";
+  EXPECT_EQ(asked_metrics(many).size(), 2000U) << "however many they are, the others are not asked for";
 }
 
 TEST(MetricNames, ChooseSeries) {
@@ -29,6 +34,9 @@ TEST(MetricNames, ChooseSeries) {
   EXPECT_EQ(only_metrics(kPage, {"b_count"}), "# HELP b of b\n# TYPE b histogram\nb_count 3\n");
   EXPECT_EQ(only_metrics(kPage, {"a"}), "");
   EXPECT_EQ(only_metrics("c 5", {"c"}), "c 5");
+  EXPECT_EQ(only_metrics(kPage, {"a_total", "a_total", "no", "b_sum"}),
+            "# HELP a_total of a\n# TYPE a_total counter\na_total{m=\"x\"} 1\na_total{m=\"y\"} 2\n"
+            "# HELP b of b\n# TYPE b histogram\nb_sum 4\n");
 }
 
 }  // namespace

@@ -37,6 +37,11 @@ def test_both_modes(serve, model):
         answer = json.loads(body)
         assert status == 200 and headers["content-type"] == "application/cloudevents+json"
         assert answer["data"] == {"predictions": [[2, 4, 6, 8]]} and answer["source"] == "io.kserve.inference.double"
+        large = json.dumps({**ABOUT, "data": {"instances": [ROW]}}) + " " * 200_000  # more than a loop reads
+        status, body, _ = server.request(
+            "POST", f"{root}/models/double:predict", large.encode(), {"content-type": "application/cloudevents+json"}
+        )
+        assert status == 200 and json.loads(body)["data"] == {"predictions": [[2, 4, 6, 8]]}
     assert "ce-id" not in binary(server, "/tfserving/v1/models/double:predict", {"instances": [ROW]})[2]
     status, body, headers = binary(server, "/v1/models/none:predict", {"instances": [ROW]})
     assert status == 404 and "ce-id" not in headers and "none" in json.loads(body)["error"]

@@ -27,8 +27,8 @@ void add_to(HttpRouter& router, const Catalog& catalog, const MetricRegistry& me
       "metrics",
       [&metrics, more = std::move(more_metrics)](std::shared_ptr<wire::HttpExchange> exchange) {
         if (refuse_all_but_get(*exchange)) return;
-        const std::string page = (more ? more() : std::string()) + metrics.render();
-        reply_text(*exchange, kMetricsType, only_metrics(page, asked_metrics(exchange->request().query)));
+        std::string page = (more ? more() : std::string()) + metrics.render();
+        reply_text(*exchange, kMetricsType, only_metrics(std::move(page), asked_metrics(exchange->request().query)));
       },
       wire::ApiGroup::kMetrics);
   router.add(

@@ -6,13 +6,18 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <new>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/json_text.h"
 #include "base/utc_time.h"
+#include "dialect/http_router.h"
 #include "dialect/json_input.h"
+#include "dialect/large_work.h"
 #include "dialect/passing_exchange.h"
+#include "wire/grpc_encoding.h"
 #include "wire/http_text.h"
 
 namespace modelmill::kserve_v1 {
@@ -20,6 +25,10 @@ namespace {
 
 constexpr std::string_view kStructured = "application/cloudevents+json";
 constexpr std::string_view kPrefix = "ce-";
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kJsonSuffix = "+json";
+constexpr std::string_view kText = "text/";
+constexpr std::string_view kDataType = "datacontenttype";
 /// What every event says.
 constexpr std::array<std::string_view, 4> kRequired{"specversion", "id", "source", "type"};
 
@@ -52,20 +61,46 @@ std::string quoted_json(std::string_view text) {
   return out;
 }
 
-/// Asks and answers in the place of an event's exchange. Loop thread.
-class EventExchange final : public PassingExchange {
+std::string_view content_type(const wire::HttpReply& reply) {
+  for (const auto& [name, value] : reply.headers)
+    if (wire::equals_ignoring_case(name, "content-type")) return value;
+  return kJson;
+}
+
+/// application/json and all that are written in it.
+bool is_json_type(std::string_view type) {
+  type = type.substr(0, type.find_first_of("; "));
+  return wire::equals_ignoring_case(type, kJson) || wire::equals_ignoring_case(type, "text/json") ||
+         (type.size() > kJsonSuffix.size() &&
+          wire::equals_ignoring_case(type.substr(type.size() - kJsonSuffix.size()), kJsonSuffix));
+}
+
+size_t bytes_in(const Chunks& body) {
+  size_t bytes = 0;
+  for (const Bytes& piece : body) bytes += piece.size();
+  return bytes;
+}
+
+/// Asks and answers in the place of an event's exchange. Loop thread, but for enclose().
+class EventExchange final : public PassingExchange, public std::enable_shared_from_this<EventExchange> {
  public:
   EventExchange(std::shared_ptr<wire::HttpExchange> inner, wire::HttpRequest request, Attributes attributes,
-                bool structured)
+                bool structured, Offload* offload)
       : PassingExchange(std::move(inner)),
         request_(std::move(request)),
         attributes_(std::move(attributes)),
-        structured_(structured) {}
+        structured_(structured),
+        offload_(offload) {}
 
   wire::HttpRequest& request() override { return request_; }
 
   void reply(wire::HttpReply reply) override {
-    if (reply.status == 200) structured_ ? enclose(reply) : name(reply);
+    if (reply.status == 200 && structured_) {
+      if (enclosed_elsewhere(reply)) return;
+      enclose(reply);
+    } else if (reply.status == 200) {
+      name(reply);
+    }
     PassingExchange::reply(std::move(reply));
   }
 
@@ -74,20 +109,70 @@ class EventExchange final : public PassingExchange {
     for (const auto& [name, value] : attributes_) reply.headers.emplace_back(std::string(kPrefix) + name, value);
   }
 
+  /// True: what is large and has to be rewritten is, by the offload, and sent then.
+  bool enclosed_elsewhere(wire::HttpReply& reply) {
+    if (offload_ == nullptr || bytes_in(reply.body) <= kLoopBytes || is_json_type(content_type(reply))) return false;
+    const auto held = std::make_shared<wire::HttpReply>(std::move(reply));
+    const bool taken = offload_->run([self = shared_from_this(), held] {
+      self->enclose(*held);
+      self->loop().post([self, held] { self->PassingExchange::reply(std::move(*held)); });
+    });
+    if (!taken) reply = std::move(*held);
+    return taken;
+  }
+
+  /// Any thread.
   void enclose(wire::HttpReply& reply) const {
-    std::string text = "{";
-    for (const auto& [name, value] : attributes_) text += quoted_json(name) + ":" + value + ",";
-    text += "\"data\":";
-    for (const Bytes& piece : reply.body) text += piece.view();
+    try {
+      const std::string type(content_type(reply));
+      reply.body = is_json_type(type) ? around_json(std::move(reply.body)) : around_others(type, reply.body);
+      std::erase_if(reply.headers, [](const auto& h) { return wire::equals_ignoring_case(h.first, "content-type"); });
+      reply.headers.emplace_back("Content-Type", kStructured);
+    } catch (const std::bad_alloc&) {
+      reply = error_reply(resource_exhausted("no memory to put an answer of that size into a CloudEvent"));
+    }
+  }
+
+  Chunks around_json(Chunks json) const {
+    Chunks out;
+    out.push_back(Bytes::from_string(beginning({}) + (bytes_in(json) == 0 ? "\"data\":null" : "\"data\":")));
+    for (Bytes& piece : json) out.push_back(std::move(piece));
+    out.push_back(Bytes::from_string("}"));
+    return out;
+  }
+
+  Chunks around_others(const std::string& type, const Chunks& body) const {
+    std::string said;
+    said.reserve(bytes_in(body));
+    for (const Bytes& piece : body) said += piece.view();
+    std::string text = beginning(type);
+    if (wire::equals_ignoring_case(std::string_view(type).substr(0, kText.size()), kText) &&
+        simdjson::validate_utf8(said)) {
+      text += "\"data\":";
+      append_json_string(text, said);
+    } else {
+      const std::string packed = wire::base64_encode(said);
+      text.append("\"data_base64\":\"").append(packed).append((4 - packed.size() % 4) % 4, '=').append("\"");
+    }
     text += "}";
-    reply.body = {Bytes::from_string(std::move(text))};
-    std::erase_if(reply.headers, [](const auto& h) { return wire::equals_ignoring_case(h.first, "content-type"); });
-    reply.headers.emplace_back("Content-Type", kStructured);
+    Chunks out;
+    out.push_back(Bytes::from_string(std::move(text)));
+    return out;
+  }
+
+  /// What stands before the data. `type`: the data's, where it is no JSON.
+  std::string beginning(const std::string& type) const {
+    std::string text = "{";
+    for (const auto& [name, value] : attributes_)
+      if (type.empty() || name != kDataType) text += quoted_json(name) + ":" + value + ",";
+    if (!type.empty()) text += quoted_json(kDataType) + ":" + quoted_json(type) + ",";
+    return text;
   }
 
   wire::HttpRequest request_;
   const Attributes attributes_;  // of the answer
   const bool structured_;
+  Offload* const offload_;  // null: all is done here
 };
 
 /// What the answer's event says. `said`: what the request's does.
@@ -120,6 +205,26 @@ Attributes take_binary(wire::HttpRequest& request) {
   return out;
 }
 
+/// What an event has as its data, for a body of `type`.
+Result<std::string> read_data(const simdjson::dom::object& event, std::string& type) {
+  simdjson::dom::element data, packed;
+  const bool is_plain = event["data"].get(data) == simdjson::SUCCESS;
+  const bool is_packed = event["data_base64"].get(packed) == simdjson::SUCCESS;
+  if (is_plain && is_packed)
+    return invalid_argument("the CloudEvent has both 'data' and 'data_base64'; the request's body is one of them");
+  type = kJson;
+  if (is_plain) return std::string(simdjson::minify(data));
+  if (!is_packed)
+    return invalid_argument("the CloudEvent has no 'data' and no 'data_base64'; one of them is the request's body");
+  std::string_view text, named;
+  std::optional<std::string> bytes;
+  if (packed.get_string().get(text) == simdjson::SUCCESS) bytes = wire::base64_decode(text);
+  if (!bytes) return invalid_argument("the CloudEvent's 'data_base64' must be a string of base64");
+  type = event[kDataType].get_string().get(named) == simdjson::SUCCESS ? wire::safe_header_value(named)
+                                                                       : "application/octet-stream";
+  return *std::move(bytes);
+}
+
 /// The event that is the request's body, which becomes its data.
 Result<Attributes> take_structured(wire::HttpRequest& request) {
   if (!request.header("content-encoding").empty())
@@ -131,27 +236,51 @@ Result<Attributes> take_structured(wire::HttpRequest& request) {
   if (document->get_object().get(event) != simdjson::SUCCESS)
     return invalid_argument("the CloudEvent must be a JSON object with 'data'");
   Attributes out;
-  bool has_data = false;
-  std::string data;
-  for (const auto& [name, value] : event) {
-    if (name == "data") {
-      has_data = true;
-      data = simdjson::minify(value);
-    } else {
-      out.emplace_back(name, simdjson::minify(value));
-    }
-  }
+  for (const auto& [name, value] : event)
+    if (name != "data" && name != "data_base64") out.emplace_back(name, simdjson::minify(value));
   for (const std::string_view name : kRequired)
     if (find_attribute(out, name) == nullptr)
       return invalid_argument("the CloudEvent has no '" + std::string(name) +
                               "'; it must have specversion, id, source "
                               "and type");
-  if (!has_data) return invalid_argument("the CloudEvent has no 'data', which is the request's body");
+  std::string type;
+  MM_ASSIGN_OR_RETURN(std::string data, read_data(event, type));
   request.body = Bytes::from_string(std::move(data));
   for (auto& [name, value] : request.headers)
-    if (name == "content-type") value = "application/json";
+    if (name == "content-type") value = type;
   // The answer is put into an event as it is.
   std::erase_if(request.headers, [](const auto& header) { return header.first == "accept-encoding"; });
+  return out;
+}
+
+bool is_structured(const wire::HttpRequest& request) { return request.header("content-type").starts_with(kStructured); }
+
+bool is_binary(const wire::HttpRequest& request) {
+  return std::all_of(kRequired.begin(), kRequired.end(), [&](std::string_view name) {
+    return !request.header(std::string(kPrefix) + std::string(name)).empty();
+  });
+}
+
+/// The exchange of an event. Any thread, while no other one has it.
+Result<std::shared_ptr<wire::HttpExchange>> opened(const std::shared_ptr<wire::HttpExchange>& exchange,
+                                                   const std::string& model, Offload* offload,
+                                                   const EventSettings& settings) {
+  std::shared_ptr<wire::HttpExchange> out;
+  const Status status = within_memory([&]() -> Status {
+    const bool structured = is_structured(exchange->request());
+    wire::HttpRequest request = exchange->request();
+    Attributes said;
+    if (structured) {
+      MM_ASSIGN_OR_RETURN(said, take_structured(request));
+    } else {
+      said = take_binary(request);
+    }
+    out = std::make_shared<EventExchange>(exchange, std::move(request),
+                                          answer_attributes(std::move(said), model, settings, structured), structured,
+                                          offload);
+    return ok_status();
+  });
+  if (!status.ok()) return status;
   return out;
 }
 
@@ -173,24 +302,22 @@ const EventSettings& event_settings_of_environment() {
   return settings;
 }
 
-Result<std::shared_ptr<wire::HttpExchange>> open_event(std::shared_ptr<wire::HttpExchange> exchange,
-                                                       const std::string& model, const EventSettings& settings) {
-  const wire::HttpRequest& asked = exchange->request();
-  const bool structured = asked.header("content-type").starts_with(kStructured);
-  const bool binary = std::all_of(kRequired.begin(), kRequired.end(), [&](std::string_view name) {
-    return !asked.header(std::string(kPrefix) + std::string(name)).empty();
+bool is_event(const wire::HttpRequest& request) { return is_structured(request) || is_binary(request); }
+
+void open_event(std::shared_ptr<wire::HttpExchange> exchange, const std::string& model, Offload* offload,
+                OpenedEvent then, const EventSettings& settings) {
+  const wire::HttpRequest& request = exchange->request();
+  if (!is_event(request)) return then(std::move(exchange));
+  if (!is_structured(request) || request.body.size() <= kLoopBytes || offload == nullptr)
+    return then(opened(exchange, model, offload, settings));
+  const auto gone = std::make_shared<bool>(false);  // the loop's
+  exchange->on_abandoned([gone] { *gone = true; });
+  const Status status = run_large(*offload, [exchange, model, offload, then, settings, gone] {
+    exchange->loop().post([then, gone, event = opened(exchange, model, offload, settings)] {
+      if (!*gone) then(event);
+    });
   });
-  if (!structured && !binary) return exchange;
-  wire::HttpRequest request = asked;
-  Attributes said;
-  if (structured) {
-    MM_ASSIGN_OR_RETURN(said, take_structured(request));
-  } else {
-    said = take_binary(request);
-  }
-  return std::shared_ptr<wire::HttpExchange>(
-      std::make_shared<EventExchange>(std::move(exchange), std::move(request),
-                                      answer_attributes(std::move(said), model, settings, structured), structured));
+  if (!status.ok()) then(status);
 }
 
 }  // namespace modelmill::kserve_v1

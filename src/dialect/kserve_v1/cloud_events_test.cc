@@ -6,11 +6,13 @@
 #include <map>
 
 #include "dialect/http_router.h"
+#include "dialect/json_input.h"
 #include "dialect/testing/fakes.h"
 
 namespace modelmill::kserve_v1 {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using testing::header_of;
 using testing::joined;
@@ -24,12 +26,17 @@ class CloudEvents : public ::testing::Test {
  protected:
   /// What a client of a model gets that answers with what it was asked, by what type, and with which headers.
   wire::HttpReply ask(std::string body, std::vector<std::pair<std::string, std::string>> headers, int status = 200) {
-    const auto handler = [this, status](std::shared_ptr<wire::HttpExchange> exchange) {
-      auto opened = open_event(exchange, "m", settings_);
-      if (!opened.ok()) return exchange->reply(error_reply(opened.status()));
-      const wire::HttpRequest& request = (*opened)->request();
-      seen_ = request.headers;
-      (*opened)->reply(json_reply(status, R"({"asked":)" + std::string(request.body.view()) + "}"));
+    const auto handler = [this, status](const std::shared_ptr<wire::HttpExchange>& exchange) {
+      const auto answer = [this, status, exchange](const auto& opened) {
+        EXPECT_TRUE(thread_.loop().on_thread());
+        if (!opened.ok()) return exchange->reply(error_reply(opened.status()));
+        const wire::HttpRequest& request = (*opened)->request();
+        seen_ = request.headers;
+        if (answer_.empty())
+          return (*opened)->reply(json_reply(status, R"({"asked":)" + std::string(request.body.view()) + "}"));
+        (*opened)->reply(wire::HttpReply::text(status, answer_type_, answer_));
+      };
+      open_event(exchange, "m", offload_, answer, settings_);
     };
     return testing::ask(thread_, handler,
                         testing::http_request("POST", "/v1/models/m:predict", std::move(body), headers));
@@ -37,6 +44,9 @@ class CloudEvents : public ::testing::Test {
 
   testing::LoopThread thread_;
   EventSettings settings_;
+  Offload* offload_ = nullptr;
+  std::string answer_;  // of the model; empty: what it was asked
+  std::string answer_type_;
   std::vector<std::pair<std::string, std::string>> seen_;
 };
 
@@ -69,6 +79,55 @@ TEST_F(CloudEvents, AsJson) {
   EXPECT_THAT(text, HasSubstr(R"("source":"io.kserve.inference.m","type":"io.kserve.inference.response")"));
   EXPECT_THAT(text, Not(HasSubstr("mine")));
   EXPECT_EQ(seen_, (std::vector<std::pair<std::string, std::string>>{{"content-type", "application/json"}}));
+}
+
+TEST_F(CloudEvents, AnswersThatAreNoJsonAreTextOrBase64) {
+  const auto data = [this](std::string type, std::string answer) {
+    answer_type_ = std::move(type);
+    answer_ = std::move(answer);
+    const auto reply = ask(kEvent, kStructured);
+    EXPECT_EQ(header_of(reply, "Content-Type"), "application/cloudevents+json");
+    const std::string text = joined(reply.body);
+    const ThreadJsonParser parser;
+    EXPECT_TRUE(parse_json(*parser, text, text.size()).ok()) << text;
+    return text;
+  };
+  EXPECT_THAT(data("text/plain; charset=utf-8", "say \"x\""),
+              EndsWith(R"("datacontenttype":"text/plain; charset=utf-8","data":"say \"x\""})"));
+  EXPECT_THAT(data("text/plain", "\xff"), EndsWith(R"("datacontenttype":"text/plain","data_base64":"/w=="})"));
+  EXPECT_THAT(data("application/octet-stream", "abc"), EndsWith(R"("data_base64":"YWJj"})"));
+  EXPECT_THAT(data("application/problem+json", R"({"a":1})"), EndsWith(R"(,"data":{"a":1}})"));
+  EXPECT_THAT(data("Application/JSON;charset=utf-8", "[1]"), EndsWith(R"(,"data":[1]})"));
+}
+
+TEST_F(CloudEvents, DataMayBeBase64) {
+  const std::string head = R"({"specversion":"1.0","id":"7","source":"here","type":"t",)";
+  answer_type_ = "application/json";
+  EXPECT_THAT(joined(ask(head + R"("datacontenttype":"application/json","data_base64":"WzFd"})", kStructured).body),
+              HasSubstr(R"("data":{"asked":[1]})"));
+  EXPECT_EQ(seen_, (std::vector<std::pair<std::string, std::string>>{{"content-type", "application/json"}}));
+  ask(head + R"("data_base64":"MQ=="})", kStructured);
+  EXPECT_EQ(seen_, (std::vector<std::pair<std::string, std::string>>{{"content-type", "application/octet-stream"}}));
+  for (const char* wrong : {R"("data_base64":"*"})", R"("data_base64":1})", R"("data":1,"data_base64":"MQ=="})"}) {
+    const auto reply = ask(head + wrong, kStructured);
+    EXPECT_EQ(reply.status, 400) << wrong;
+    EXPECT_THAT(joined(reply.body), HasSubstr("data_base64")) << wrong;
+  }
+}
+
+TEST_F(CloudEvents, LargeOnesAreReadAndWrittenElsewhere) {
+  const std::string text(2 * kLoopBytes, 'a');
+  const std::string event = R"({"specversion":"1.0","id":"7","source":"here","type":"t","data":")" + text + "\"}";
+  Offload offload(1, 1);
+  offload_ = &offload;
+  EXPECT_THAT(joined(ask(event, kStructured).body), EndsWith(R"("data":{"asked":")" + text + "\"}}"));
+  answer_type_ = "text/plain";
+  answer_ = text;
+  EXPECT_THAT(joined(ask(kEvent, kStructured).body), EndsWith(R"("data":")" + text + "\"}"));
+  EXPECT_EQ(ask(event.substr(0, event.size() - 1), kStructured).status, 400);
+  offload.stop();
+  EXPECT_EQ(ask(event, kStructured).status, 503) << "no loop reads it in the place of the offload";
+  EXPECT_EQ(ask(kEvent, kStructured).status, 200);
 }
 
 TEST_F(CloudEvents, MayBeMergedAndNamed) {

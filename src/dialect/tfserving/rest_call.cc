@@ -41,6 +41,9 @@ class RestCall final : public HttpInferCall {
  private:
   Status parse(const Bytes& body, const ModelVersion& version, InferRequest& request) override;
   wire::HttpReply write(InferResponse response) override;
+  void timed_out(const Status& status) override {
+    observers_->metrics.answered(model(), api_name(ask_), "REST", status, Clock::now() - start_);
+  }
   Result<std::string> write_body(const InferResponse& response) const;
   bool draw(const ModelVersion& version, const InferRequest& request);
   void log(LoggedKind kind, const google::protobuf::MessageLite& result) const;

@@ -104,12 +104,51 @@ bool is_for_handler(const RestPath& path, const ModelVersion& version) {
   return path.ask == Ask::kPredict && path.dialects != Dialects::kTfServing && torchserve::takes_bodies(version);
 }
 
-void handle(Inference& inference, const HttpOptions& options, const std::shared_ptr<Observers>& observers,
-            Dialects at_v1, std::shared_ptr<wire::HttpExchange> exchange) {
+/// What requests are answered with.
+struct Rest {
+  Inference& inference;
+  const HttpOptions options;
+  const std::shared_ptr<Observers> observers;
+  const Dialects at_v1;
+};
+using RestPtr = std::shared_ptr<const Rest>;
+
+void handle(const RestPtr& rest, const std::shared_ptr<wire::HttpExchange>& exchange);
+
+void infer(const RestPtr& rest, const RestPath& path, const std::shared_ptr<wire::HttpExchange>& exchange) {
+  Inference& inference = rest->inference;
+  RoutedRequestPtr routed = find_route(inference, path.target, facts_of(exchange->request()));
+  Result<VersionPin> pin = pin_target(inference.catalog(), path.target, routed);
+  const std::string& model = routed ? routed->target().model : path.target.model;
+  if (pin.ok() && is_for_handler(path, **pin))
+    return kserve_v1::handle_by_handler(inference, exchange, path.target.model, std::move(pin).value(),
+                                        path.ask == Ask::kExplain, rest->options, std::move(routed));
+  const bool waits = !pin.ok() && inference.loads_on_demand(model);
+  if (pin.ok() || (routed && !waits && path.ask != Ask::kExplain))  // the route may have an answer of its own
+    return handle_rest_inference(inference, exchange, path, std::move(pin), rest->options, rest->observers,
+                                 std::move(routed));
+  if (!waits) return exchange->reply(error_reply(pin.status()));
+  wait_for_model(inference, exchange, model, [rest](const auto& again) { handle(rest, again); });
+}
+
+/// The same of an event's data. Who means a model that there is not is told so before the event is read.
+void infer_by_event(const RestPtr& rest, const RestPath& path, const std::shared_ptr<wire::HttpExchange>& exchange) {
+  const ModelTarget& target = path.target;
+  if (!rest->inference.find_route(target.model) && !rest->inference.loads_on_demand(target.model))
+    if (const Status found = pin_target(rest->inference.catalog(), target).status(); !found.ok())
+      return exchange->reply(error_reply(found));
+  kserve_v1::open_event(exchange, target.model, rest->options.offload, [rest, path, exchange](const auto& event) {
+    if (!event.ok()) return exchange->reply(error_reply(event.status()));
+    infer(rest, path, *event);
+  });
+}
+
+void handle(const RestPtr& rest, const std::shared_ptr<wire::HttpExchange>& exchange) {
+  Inference& inference = rest->inference;
   const wire::HttpRequest& request = exchange->request();
   Result<RestPath> path = parse_rest_path(request.method, request.path);
   if (!path.ok()) return exchange->reply(error_reply(path.status()));
-  if (path->dialects == Dialects::kBoth) path->dialects = at_v1;
+  if (path->dialects == Dialects::kBoth) path->dialects = rest->at_v1;
   if (request.method != "POST") {
     // TensorFlow Serving has no routes, and OpenAI's clients take one for a model.
     const bool of_name = path->ask == Ask::kStatus && !path->target.version && path->target.label.empty();
@@ -120,24 +159,10 @@ void handle(Inference& inference, const HttpOptions& options, const std::shared_
     compress_reply(reply, request);
     return exchange->reply(std::move(reply));
   }
-  if (path->dialects != Dialects::kTfServing && (path->ask == Ask::kPredict || path->ask == Ask::kExplain)) {
-    auto opened = kserve_v1::open_event(exchange, path->target.model);
-    if (!opened.ok()) return exchange->reply(error_reply(opened.status()));
-    exchange = *std::move(opened);
-  }
-  RoutedRequestPtr routed = find_route(inference, path->target, facts_of(exchange->request()));
-  Result<VersionPin> pin = pin_target(inference.catalog(), path->target, routed);
-  const std::string& asked = routed ? routed->target().model : path->target.model;
-  if (pin.ok() && is_for_handler(*path, **pin))
-    return kserve_v1::handle_by_handler(inference, exchange, path->target.model, std::move(pin).value(),
-                                        path->ask == Ask::kExplain, options, std::move(routed));
-  const bool waits = !pin.ok() && inference.loads_on_demand(asked);
-  if (pin.ok() || (routed && !waits && path->ask != Ask::kExplain))  // the route may have an answer of its own
-    return handle_rest_inference(inference, exchange, *path, std::move(pin), options, observers, std::move(routed));
-  if (!waits) return exchange->reply(error_reply(pin.status()));
-  wait_for_model(inference, exchange, asked, [&inference, options, observers, at_v1](auto again) {
-    handle(inference, options, observers, at_v1, std::move(again));
-  });
+  const bool may_be_event =
+      path->dialects != Dialects::kTfServing && (path->ask == Ask::kPredict || path->ask == Ask::kExplain);
+  if (may_be_event && kserve_v1::is_event(request)) return infer_by_event(rest, *path, exchange);
+  infer(rest, *path, exchange);
 }
 
 ApiGroup group_of(const wire::HttpRequest& request) {
@@ -185,13 +210,10 @@ void add_to(wire::GrpcMethods& methods, Inference& inference, ModelControl& cont
 
 void add_to(HttpRouter& router, Inference& inference, const HttpOptions& options,
             const std::shared_ptr<Observers>& observers, Dialects at_v1) {
+  const RestPtr rest = std::make_shared<const Rest>(Rest{inference, options, observers, at_v1});
   for (const char* segment : {"v1", "tfserving", "kserve"})
     router.add(
-        segment,
-        [&inference, options, observers, at_v1](std::shared_ptr<wire::HttpExchange> exchange) {
-          handle(inference, options, observers, at_v1, std::move(exchange));
-        },
-        group_of);
+        segment, [rest](const std::shared_ptr<wire::HttpExchange>& exchange) { handle(rest, exchange); }, group_of);
   const std::string& path = observers->metrics_path;
   router.add(
       path.substr(1, path.find('/', 1) - 1),

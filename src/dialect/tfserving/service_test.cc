@@ -238,6 +238,10 @@ TEST_F(TfServing, AnInferenceMayTakeSoLong) {
     request->complete(InferResponse());  // into nothing
     request.reset();
   });
+  const std::string counted = get("/monitoring/prometheus/metrics");
+  const std::string of_slow = R"(:tensorflow:serving:request_count{model_name="slow",status=)";
+  EXPECT_THAT(counted, HasSubstr(of_slow + R"("DEADLINE_EXCEEDED"} 1)"));
+  EXPECT_THAT(counted, ::testing::Not(HasSubstr(of_slow + R"("OK")"))) << "the late answer is nobody's";
   EXPECT_EQ(ask("/v1/models/m:predict").status, 200);
 }
 

@@ -37,6 +37,7 @@ class InferCall final : public HttpInferCall {
     return is_body_ ? 0 : HttpInferCall::written_bytes(response);
   }
   const char* many_answers() const override { return stream_ ? nullptr : HttpInferCall::many_answers(); }
+  void timed_out(const Status& status) override { metrics_->replied(failure_reply(status).status); }
   void abandoned() override {
     if (stream_) stream_->abandon();
   }

@@ -49,6 +49,14 @@ bool is_plain_prediction(const wire::HttpRequest& request) {
   return request.method == "POST" && request.path.starts_with("/predictions/");
 }
 
+/// models/MODEL[/VERSION]?customized=true, for which a handler is run.
+bool asks_customized(const wire::HttpRequest& request, const std::vector<std::string>& path) {
+  if (request.method != "GET" || path.size() < 2 || path.size() > 3 || path[0] != "models" || path.back() == "all")
+    return false;
+  const auto query = parse_query(request.query);
+  return query.ok() && flag_in(*query, "customized", false);
+}
+
 ApiGroup group_of(const wire::HttpRequest& request) {
   if (is_plain_prediction(request)) return ApiGroup::kInference;
   const std::vector<std::string> path = segments_of(request);
@@ -59,6 +67,8 @@ ApiGroup group_of(const wire::HttpRequest& request) {
   if (path[0] == "token") return ApiGroup::kManagement;
   if (is_invocation(request, path)) return ApiGroup::kInference;
   if ((path[0] == "models" || path[0] == "workflows") && request.method != "GET") return ApiGroup::kManagement;
+  // It has a handler run, and belongs to the port of management where there is one.
+  if (asks_customized(request, path)) return ApiGroup::kManagement;
   return ApiGroup::kMetadata;
 }
 
@@ -179,10 +189,7 @@ Status Service::Rep::infer(const Exchange& exchange, const std::vector<std::stri
 /// models/MODEL[/VERSION]?customized=true of a handler, which then is `handler`.
 bool Service::Rep::wants_customized(const Exchange& exchange, const std::vector<std::string>& path,
                                     VersionPin& handler) const {
-  const wire::HttpRequest& request = exchange->request();
-  if (request.method != "GET" || path.size() < 2 || path.size() > 3 || path.back() == "all") return false;
-  const auto query = parse_query(request.query);
-  if (!query.ok() || !flag_in(*query, "customized", false)) return false;
+  if (!asks_customized(exchange->request(), path)) return false;
   Result<VersionPin> pin = pin_model(inference.catalog(), path[1], path.size() > 2 ? path[2] : "");
   if (!pin.ok() || !takes_bodies(**pin)) return false;
   handler = *std::move(pin);

@@ -284,6 +284,16 @@ TEST_F(TorchServe, HandlersAddToTheirDescription) {
   EXPECT_THAT(manage_by_grpc("DescribeModel", describe)->sent.at(0), customized);
 }
 
+TEST_F(TorchServe, WhatRunsAHandlerIsNoMereReading) {
+  const auto group = [this](const char* path) { return router_.group(testing::http_request("GET", path)); };
+  for (const char* path : {"/models/tells?customized=true", "/models/tells/1?x=1&customized=True",
+                           "/torchserve/models/tells?customized=true"})
+    EXPECT_EQ(group(path), wire::ApiGroup::kManagement) << path;
+  for (const char* path : {"/models/tells", "/models/tells?customized=false", "/models?customized=true",
+                           "/models/tells/all?customized=true"})
+    EXPECT_EQ(group(path), wire::ApiGroup::kMetadata) << path;
+}
+
 TEST_F(TorchServe, IsInvokedAsSageMakerDoes) {
   EXPECT_EQ(ask("/models/echo/invoke", "x", 201, "text/plain"), "text/plain|-||x");
   EXPECT_THAT(ask("/models/no/invoke", "x", 404), HasSubstr("ModelNotFoundException"));
