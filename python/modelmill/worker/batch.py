@@ -35,6 +35,7 @@ class Batch:
             shape = struct_of(rank).unpack_from(body, at)
             at += 8 * rank
             found.append((index, dtype, shape, region, offset, size))
+        self._dtypes, self._counts = [record[1] for record in found], [count for _, count in records]
         self._info, self._info_text = None, bytes(body[at : at + info_size])
         self._reader = TensorReader(link.server, [record[1:] for record in found])
         arrays = [(r[0], self._reader.array(r[1], r[2], r[4])) for r in found]
@@ -61,6 +62,12 @@ class Batch:
         if self._info is None:
             self._info = json.loads(self._info_text) if self._info_text else [{}] * len(self.rows)
         return self._info
+
+    def dtypes(self, request):
+        """Numbers of the types that a request's inputs have, which an array of BF16 may not tell; of a batch that isn't
+        gathered."""
+        begin = sum(self._counts[:request])
+        return self._dtypes[begin : begin + self._counts[request]]
 
     def parts(self, names):
         """Takes the inputs out: (arrays by name, the request's number; None for all together), `names` by number. Nothing

@@ -219,10 +219,10 @@ class _Call:
         if "headers" in said:
             parameters["headers"] = said["headers"]
         inputs = []
-        for name, array in zip(self.info["inputs"], arrays.values()):
+        for name, array, dtype in zip(self.info["inputs"], arrays.values(), self.batch.dtypes(self.number)):
             about = said.get("inputs", {}).get(name)
             shape = said.get("shapes", {}).get(name, array.shape)
-            inputs.append(mlserver_values.request_input(types, name, array, shape, about, said.get("json")))
+            inputs.append(mlserver_values.request_input(types, name, array, dtype, shape, about, said.get("json")))
         more = {"parameters": types.Parameters(**parameters)} if parameters else {}
         if outputs := self.info.get("outputs"):
             beside = said.get("outputs", {})
