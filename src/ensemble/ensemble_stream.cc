@@ -17,6 +17,9 @@ namespace {
 /// until there are so many that the request fails.
 constexpr size_t kMostWaiting = size_t{16} << 20;
 constexpr size_t kMostHeld = size_t{256} << 20;
+/// What an answer that waits counts for beside its tensors: its names, shapes and the places that it takes. So small
+/// ones have a bound as well.
+constexpr size_t kAnswerBytes = 4 << 10;
 /// A member that was held up for so long without anything getting on may be what the others wait for.
 constexpr auto kPatience = std::chrono::seconds(30);
 
@@ -304,6 +307,7 @@ void EnsembleStream::add_run(size_t level, const Answer& before, InferResponse r
   const EnsemblePlan::Step& source = plan_->steps[level_of(level).source];
   const auto run = std::make_shared<Run>(shared_from_this(), level + 1);
   run->inputs = before->outputs;
+  run->bytes = kAnswerBytes;
   for (const EnsemblePlan::Port& port : source.outputs)
     if (const Tensor* const given = find_tensor(response, port.name)) {
       run->bytes += given->byte_size();

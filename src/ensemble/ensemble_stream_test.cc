@@ -360,5 +360,21 @@ TEST_F(EnsembleStreamTest, TooMuchUnderWayIsAnError) {
   for (const InferRequestPtr& request : running) request->finish();
 }
 
+TEST_F(EnsembleStreamTest, ManyEmptyAnswersAreBoundedAsWell) {
+  make_stream(plan_of({{"d", {{"x", "in"}}, {{"y", "part"}}}, {"d", {{"x", "part"}}, {{"y", "out"}}}}, {"in"}, {"out"}),
+              {"d"});
+  std::vector<InferRequestPtr> running;
+  members_.add("d", [&](InferRequestPtr request) { running.push_back(std::move(request)); });
+  const Asked asked = ask("in");
+  for (int i = 0; i < 100'000 && asked.sink->finals == 0; ++i) {
+    InferResponse response;
+    response.outputs.push_back({"y", DataType::kFp32, {0}, {}});
+    running.front()->respond(std::move(response));
+  }
+  ASSERT_EQ(asked.sink->finals, 1);
+  EXPECT_EQ(asked.sink->responses.back().status.code(), Code::kResourceExhausted);
+  for (const InferRequestPtr& request : running) request->finish();
+}
+
 }  // namespace
 }  // namespace modelmill

@@ -191,17 +191,38 @@ Status RolloutKeeper::write_part(Watch& watch) {
   return ok_status();
 }
 
+Status RolloutKeeper::read_parts(bool afresh) {
+  if (!parts_watch_ && options_.store) {
+    MM_ASSIGN_OR_RETURN(StateStore* const kept, options_.store(false));
+    auto watch = kept == nullptr ? Result<std::unique_ptr<StoreWatch>>(nullptr)
+                                 : kept->watch(kRolloutParts, [this](const std::string&) { parts_changed_ = true; });
+    if (watch.ok()) parts_watch_ = *std::move(watch);
+  }
+  // Not every store hears of all that other machines do.
+  const TimePoint now = options_.time->now();
+  const bool current = parts_watch_ && !afresh && now - parts_read_at_ < kWrite;
+  if (!parts_changed_.exchange(false) && current) return ok_status();
+  auto all = parts_.all();
+  if (!all.ok()) parts_changed_ = true;
+  MM_RETURN_IF_ERROR(all.status());
+  known_parts_ = *std::move(all);
+  parts_read_at_ = now;
+  return ok_status();
+}
+
 Status RolloutKeeper::take_parts(const std::string& name, Rollout& rollout, Watch& watch) {
   // Before it decided, others did.
   if (!watch.is_written && watch.part.is_of(rollout.number, rollout.step)) MM_RETURN_IF_ERROR(write_part(watch));
-  MM_ASSIGN_OR_RETURN(const auto parts, parts_.all());
+  MM_RETURN_IF_ERROR(read_parts(!rollout.is_active()));
   RolloutWindow others;
-  for (const auto& [key, kept] : parts) {
+  for (const auto& [key, kept] : known_parts_) {
     if (kept.document.route != name) continue;
-    if (rollout.is_active() && kept.document.is_of(rollout.number, rollout.step))
+    if (rollout.is_active() && kept.document.is_of(rollout.number, rollout.step)) {
       add_to(others, kept.document.window);
-    else if (const Status status = parts_.remove(key, kept); !status.ok() && status.code() != Code::kAborted)
-      return status;
+      continue;
+    }
+    parts_changed_ = true;
+    if (const Status status = parts_.remove(key, kept); !status.ok() && status.code() != Code::kAborted) return status;
   }
   if (rollout.phase != RolloutPhase::kRunning) return ok_status();
   if (!watch.second.empty()) add_to(watch.second.back(), counted_since(others, rollout.others));

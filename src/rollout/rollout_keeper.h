@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -96,6 +97,8 @@ class RolloutKeeper final : public RolloutControl {
   /// Counts for another process, which decides.
   Status count_apart(const std::string& name) MM_REQUIRES(mutex_);
   Status write_part(Watch& watch) MM_REQUIRES(mutex_);
+  /// All parts there are, `afresh` or as they were when they last changed.
+  Status read_parts(bool afresh) MM_REQUIRES(mutex_);
   /// Adds up what other processes have counted of the step.
   Status take_parts(const std::string& name, Rollout& rollout, Watch& watch) MM_REQUIRES(mutex_);
   /// `knows_all`: others' counts could be read; else it goes no step further.
@@ -138,7 +141,11 @@ class RolloutKeeper final : public RolloutControl {
   std::set<std::string> wished_ MM_GUARDED_BY(mutex_);  // names of which a file of this process wants something
   RolloutRecords records_ MM_GUARDED_BY(mutex_);
   RolloutParts parts_ MM_GUARDED_BY(mutex_);
-  std::map<std::string, Watch> watches_ MM_GUARDED_BY(mutex_);  // of those that run, by name
+  std::map<std::string, RolloutParts::Record> known_parts_ MM_GUARDED_BY(mutex_);
+  TimePoint parts_read_at_ MM_GUARDED_BY(mutex_){};
+  std::atomic<bool> parts_changed_ = true;                         // since they were read
+  std::unique_ptr<StoreWatch> parts_watch_ MM_GUARDED_BY(mutex_);  // says so; null: there is no store yet, or it can't
+  std::map<std::string, Watch> watches_ MM_GUARDED_BY(mutex_);     // of those that run, by name
   TimePoint listed_at_ MM_GUARDED_BY(mutex_){};
   std::map<std::pair<std::string, std::string>, std::shared_ptr<Counter>> ended_
       MM_GUARDED_BY(mutex_);  // by name and outcome

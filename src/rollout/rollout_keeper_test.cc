@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -325,6 +326,19 @@ TEST_F(SharedRolloutTest, ACrashCountsThoughOthersPartsCantBeRead) {
   one_->look();
   EXPECT_EQ(one_->split(), "none");
   EXPECT_THAT(one_->show(), HasSubstr("the canary crashed: it was killed"));
+}
+
+TEST_F(SharedRolloutTest, OthersPartsAreListedOnceTheyChange) {
+  ones_.watches = true;
+  one_->look();
+  const int lists = ones_.lists[kRolloutParts];
+  for (int i = 0; i < 5; ++i) one_->look();
+  EXPECT_EQ(ones_.lists[kRolloutParts], lists);
+  two_->version(2).health = {1, "it was killed", 5 << 20};
+  two_->look();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (one_->split() != "none" && std::chrono::steady_clock::now() < until) one_->look(std::chrono::milliseconds(0));
+  EXPECT_EQ(one_->split(), "none") << "without a moment of the rollout's time";
 }
 
 TEST_F(SharedRolloutTest, WhoGoesOnKeepsWhatAllCounted) {

@@ -15,12 +15,13 @@ class RolloutRecords final : public KeptDocuments<RolloutDocument> {
       : KeptDocuments(std::move(store), {"rollouts/", "rollout", rollout_document_text, parse_rollout_document}) {}
 };
 
+constexpr const char* kRolloutParts = "rollout-parts/";
+
 /// What processes count of rollouts that others decide for; nothing where there is no store. For one thread at a time.
 class RolloutParts final : public KeptDocuments<RolloutPart> {
  public:
   explicit RolloutParts(OpenStore store)
-      : KeptDocuments(std::move(store),
-                      {"rollout-parts/", "part of a rollout", rollout_part_text, parse_rollout_part}) {}
+      : KeptDocuments(std::move(store), {kRolloutParts, "part of a rollout", rollout_part_text, parse_rollout_part}) {}
 };
 
 }  // namespace modelmill

@@ -41,7 +41,9 @@ def test_the_document_is_openapi(document):
 
 def test_the_document_says_what_models_take(server, document):
     schema = document["paths"]["/predict/fp32"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schema, alone = schema["anyOf"]
     rows, row = schema["properties"]["x"]["anyOf"]
+    assert alone == schema["properties"]["x"], "the one input without its name"
     assert rows["items"]["items"] == row["items"] == {"type": "number"} and schema["required"] == ["x"]
     assert "/predict/scalars" in document["paths"]
 

@@ -362,6 +362,12 @@ def test_graphs_lead_to_each_other_and_are_listed(serve, tmp_path):
     assert server.post_json("/graphs/wrong", V1)[0] == 404
     refused = [one for one in server.get_json("/graphs")["graphs"] if one["name"] == "wrong"]
     assert refused[0]["state"] == "UNAVAILABLE" and "nodes" not in refused[0]
+    file.write_text(outer + "---\n" + graph("inner", ["serviceName: two"]) + "---\n" + graph("two", ["serviceName: three"]))
+    wait_until(lambda: "two" in [one["name"] for one in server.get_json("/graphs")["graphs"]], "a graph with a model's name is refused")
+    assert "two" not in states(), "what is asked by that name is the model"
+    with tritonclient.grpc.InferenceServerClient(server.address) as client:
+        assert client.is_model_ready("two")
+        assert client.get_model_metadata("two").inputs
 
 
 @pytest.mark.parametrize(

@@ -300,7 +300,8 @@ def test_metrics_of_ones_own(server):
 
 
 def test_only_v2_has_names_for_it(server):
-    assert server.request("GET", "/v2/models/nobody/infer_stream")[0] in (404, 405)
+    status, reply, _ = server.request("POST", "/v2/models/nobody/infer_stream", b"{}")
+    assert status == 404 and b"'nobody'" in reply
     status, answer = server.post_json("/predict/words", {"questions": ["a"]})
     assert status == 400 and "error" in answer
 

@@ -146,9 +146,9 @@ void write_rows_schema(JsonWriter& json, const TensorSpec& spec) {
   json.end_array().end_object();
 }
 
-void write_tensors(JsonWriter& json, const std::vector<TensorSpec>& specs, bool inputs) {
-  json.key("content").begin_object().key("application/json").begin_object().key("schema").begin_object();
-  json.field("type", "object").key("properties").begin_object();
+/// An object with the tensors by their names.
+void write_object_schema(JsonWriter& json, const std::vector<TensorSpec>& specs, bool inputs) {
+  json.begin_object().field("type", "object").key("properties").begin_object();
   for (const TensorSpec& spec : specs) {
     json.key(spec.name);
     write_rows_schema(json, spec);
@@ -160,7 +160,21 @@ void write_tensors(JsonWriter& json, const std::vector<TensorSpec>& specs, bool 
       if (!spec.optional) json.value(spec.name);
     json.end_array();
   }
-  json.end_object().end_object().end_object();
+  json.end_object();
+}
+
+/// A model's one input may be sent without its name.
+void write_tensors(JsonWriter& json, const std::vector<TensorSpec>& specs, bool inputs) {
+  json.key("content").begin_object().key("application/json").begin_object().key("schema");
+  if (inputs && specs.size() == 1) {
+    json.begin_object().key("anyOf").begin_array();
+    write_object_schema(json, specs, inputs);
+    write_rows_schema(json, specs[0]);
+    json.end_array().end_object();
+  } else {
+    write_object_schema(json, specs, inputs);
+  }
+  json.end_object().end_object();
 }
 
 void begin_model_operation(JsonWriter& json, std::string_view method, const std::string& id,

@@ -67,7 +67,14 @@ ModelQueries::ModelQueries(const Inference& inference, std::string server_name, 
       extensions_(std::move(extensions)),
       graphs_(graphs) {}
 
-bool ModelQueries::is_graph(std::string_view name) const { return graphs_ != nullptr && graphs_->find(name); }
+std::optional<graphs::GraphState> ModelQueries::graph(std::string_view name) const {
+  if (graphs_ == nullptr || is_model(name)) return std::nullopt;
+  return graphs_->find(name);
+}
+
+bool ModelQueries::is_model(std::string_view name) const {
+  return catalog_.table()->find(name) != nullptr || inference_.find_route(name) != nullptr;
+}
 
 Result<VersionPin> ModelQueries::pin(std::string_view name, std::string_view version) const {
   if (version.empty())
@@ -101,7 +108,7 @@ std::vector<std::string> ModelQueries::model_names() const {
 
 Result<bool> ModelQueries::model_ready(std::string_view name, std::string_view version) const {
   if (name.empty()) return invalid_argument("Missing model name in ModelReady request");
-  if (const auto graph = graphs_ == nullptr ? std::nullopt : graphs_->find(name)) return graph->ready;
+  if (const auto found = graph(name)) return found->ready;
   const Result<VersionPin> found = pin(name, version);
   if (found.ok()) return (*found)->availability().ok();
   if (found.status().code() == Code::kUnavailable) return false;
@@ -113,7 +120,7 @@ Result<inference::ModelMetadataResponse> ModelQueries::model_metadata(std::strin
   if (name.empty()) return invalid_argument("Missing model name in ModelMetadata request");
   inference::ModelMetadataResponse out;
   out.set_name(std::string(name));
-  if (is_graph(name)) {
+  if (graph(name)) {
     out.set_platform(std::string(graphs::kGraphPlatform));
     return out;
   }
@@ -186,7 +193,7 @@ inference::RepositoryIndexResponse ModelQueries::repository_index(bool ready_onl
     if (entry->statuses.empty() && !ready_only) out.add_models()->set_name(entry->name);
   }
   for (const graphs::GraphState& graph : graphs_ == nullptr ? std::vector<graphs::GraphState>() : graphs_->list()) {
-    if (ready_only && !graph.ready) continue;
+    if ((ready_only && !graph.ready) || is_model(graph.name)) continue;
     auto& index = *out.add_models();
     index.set_name(graph.name);
     index.set_state(state_name(graph.ready ? VersionState::kReady : VersionState::kUnavailable));

@@ -39,7 +39,9 @@ class ModelQueries {
   inference::RepositoryIndexResponse repository_index(bool ready_only) const;
 
  private:
-  bool is_graph(std::string_view name) const;
+  /// nullopt: no graph, declared or refused, has that name, or a model or a route has it, which then is what is asked.
+  std::optional<graphs::GraphState> graph(std::string_view name) const;
+  bool is_model(std::string_view name) const;
   Result<VersionPin> pin(std::string_view name, std::string_view version) const;
 
   const Inference& inference_;
