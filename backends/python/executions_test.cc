@@ -51,10 +51,10 @@ TEST(ExecuteFrame, HasALimitOfWhatIsSaidBesideTensors) {
   ModelShape shape;
   shape.inputs = {spec("x", MM_FP32)};
   shape.wants_info = true;
-  Arena arena(kLimit);
-  EXPECT_GT(make_execute_frame(1, execution, shape, arena, 2000).frame.size(), 1000u);
+  const auto arena = std::make_shared<Arena>(kLimit);
+  EXPECT_GT(make_execute_frame(1, execution, shape, *arena, 2000).frame.size(), 1000u);
   try {
-    make_execute_frame(1, execution, shape, arena, 900);
+    make_execute_frame(1, execution, shape, *arena, 900);
     ADD_FAILURE() << "it is made";
   } catch (const backend::Error& error) {
     EXPECT_EQ(error.code(), MM_RESOURCE_EXHAUSTED);
