@@ -107,6 +107,13 @@ class Refuses(MLModel):
         raise ValueError(how)
 
 
+class Large(MLModel):
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        (size,) = payload.inputs[0].data
+        outputs = [StringCodec.encode_output("all", ["came"])]
+        return InferenceResponse(model_name=self.name, parameters=Parameters(large="é" * size), outputs=outputs)
+
+
 class Unready(MLModel):
     async def load(self):
         return False
@@ -196,7 +203,7 @@ def repository(folder):
     """All that can be loaded."""
     place = write(folder, "scaled", "Scaled", parameters={"uri": ".", "version": "v2.1", "extra": {"more": 1}})
     (place / "factor.json").write_text("2")
-    for name in ("Words", "Table", "Echo", "Codecs", "Whole", "Refuses", "Together", "Tokens", "Metered"):
+    for name in ("Words", "Table", "Echo", "Codecs", "Whole", "Refuses", "Large", "Together", "Tokens", "Metered"):
         write(folder, name.lower(), name)
     write(folder, "batched", "Batched", max_batch_size=4, max_batch_time=5.0)
     tensor = {"name": "x", "datatype": "FP32", "shape": [-1, 2], "parameters": {"content_type": "np"}}

@@ -149,7 +149,8 @@ std::shared_ptr<Arena::Block> place(std::vector<Piece>& pieces, Arena& arena) {
 
 }  // namespace
 
-ExecuteFrame make_execute_frame(uint64_t id, const Execution& execution, const ModelShape& shape, Arena& arena) {
+ExecuteFrame make_execute_frame(uint64_t id, const Execution& execution, const ModelShape& shape, Arena& arena,
+                                size_t most_info) {
   ExecuteFrame out;
   std::vector<Piece> pieces;
   std::vector<RequestRecord> records;
@@ -166,6 +167,10 @@ ExecuteFrame make_execute_frame(uint64_t id, const Execution& execution, const M
         rows = static_cast<uint64_t>(tensor.shape[0]);
     records.push_back({static_cast<uint32_t>(rows), out.gathered ? 0 : about.input_count});
     if (shape.wants_info) info += (i == 0 ? "[" : ",") + info_text(request, about, shape.open);
+    if (info.size() > most_info)
+      throw backend::Error(MM_RESOURCE_EXHAUSTED, "the ids, parameters and names of these requests are more than " +
+                                                      std::to_string(most_info) +
+                                                      " bytes of JSON; send what is large as a tensor");
   }
   if (shape.wants_info) info += "]";
   out.inputs = place(pieces, arena);

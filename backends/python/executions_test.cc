@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "execute_frame.h"
 #include "testing/fake_host.h"
 #include "testing/worker_end.h"
 
@@ -40,6 +41,25 @@ std::string tensor(uint16_t index, mm_dtype dtype, uint32_t region, uint64_t off
       TensorRecord{index, static_cast<uint8_t>(dtype), static_cast<uint8_t>(shape.size()), region, offset, size});
   for (const int64_t dimension : shape) writer.put(dimension);
   return writer.take().substr(sizeof(FrameHeader));
+}
+
+TEST(ExecuteFrame, HasALimitOfWhatIsSaidBesideTensors) {
+  FakeHost::install();
+  FakeExecution asked;
+  asked.add({Array::of<float>("x", MM_FP32, {1}, {1.f})}).wanted = {std::string(1000, 'y')};
+  const backend::Execution execution = asked.execution();
+  ModelShape shape;
+  shape.inputs = {spec("x", MM_FP32)};
+  shape.wants_info = true;
+  Arena arena(kLimit);
+  EXPECT_GT(make_execute_frame(1, execution, shape, arena, 2000).frame.size(), 1000u);
+  try {
+    make_execute_frame(1, execution, shape, arena, 900);
+    ADD_FAILURE() << "it is made";
+  } catch (const backend::Error& error) {
+    EXPECT_EQ(error.code(), MM_RESOURCE_EXHAUSTED);
+    EXPECT_THAT(error.what(), HasSubstr("more than 900 bytes"));
+  }
 }
 
 class ExecutionsTest : public ::testing::Test {

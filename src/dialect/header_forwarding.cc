@@ -53,6 +53,10 @@ Status HeaderForwarding::apply(const std::vector<std::pair<std::string, std::str
       return invalid_argument("Header '" + name +
                               "' is reserved for Triton usage and cannot be forwarded; send it by another name, or as "
                               "a parameter of the request");
+    if (name.starts_with("modelmill_"))
+      return invalid_argument("Header '" + name +
+                              "' is reserved for what the server itself tells models and cannot be forwarded; send it "
+                              "by another name");
     request.parameters.set(name, value);
   }
   return ok_status();

@@ -38,7 +38,7 @@ TEST(HeaderForwarding, GivesWhatMatches) {
 }
 
 TEST(HeaderForwarding, RefusesWhatMeansSomethingElse) {
-  for (const char* name : {"priority", "timeout", "sequence_id", "triton_x", "signature_name"})
+  for (const char* name : {"priority", "timeout", "sequence_id", "triton_x", "signature_name", "modelmill_request"})
     EXPECT_EQ(forwarded(".*", {{name, "1"}})[""].find("Header '" + std::string(name) + "' is reserved"), 0U) << name;
   EXPECT_EQ(forwarded("^x-", {{"priority", "1"}, {"x-a", "2"}}), (Forwarded{{"x-a", "2"}}));
 }

@@ -121,19 +121,20 @@ const NumberArrays::Array* NumberArrays::find(simdjson::dom::element value) cons
   return index < arrays_.size() ? &arrays_[index] : nullptr;
 }
 
-std::string NumberArrays::restored(std::string json) const {
+std::string NumberArrays::restored(std::string_view json) const {
+  std::string out;
+  size_t copied = 0;
   const std::string begin = "[\"" + std::string(kEscapedMark);
-  for (size_t at = 0; !arrays_.empty() && (at = json.find(begin, at)) != std::string::npos;) {
+  for (size_t at = 0; !arrays_.empty() && (at = json.find(begin, copied)) != std::string_view::npos;) {
     size_t index = 0;
     const char* const end = json.data() + json.size();
     const auto [last, error] = std::from_chars(json.data() + at + begin.size(), end, index);
     constexpr size_t kClose = 2;  // "]
     if (error != std::errc() || index >= arrays_.size() || end - last < static_cast<std::ptrdiff_t>(kClose)) break;
-    const std::string_view text = arrays_[index].text;
-    json.replace(at, static_cast<size_t>(last - json.data()) + kClose - at, text);
-    at += text.size();
+    out.append(json.substr(copied, at - copied)).append(arrays_[index].text);
+    copied = static_cast<size_t>(last - json.data()) + kClose;
   }
-  return json;
+  return out.append(json.substr(copied));
 }
 
 }  // namespace modelmill

@@ -29,8 +29,9 @@ class NumberArrays {
   const std::string& rest() const { return rest_; }
   /// The array whose mark `value`, of the parsed rest, is; or null.
   const Array* find(simdjson::dom::element value) const;
-  /// JSON that was written of a part of the parsed rest, with the arrays in the places of their marks.
-  std::string restored(std::string json) const;
+  /// JSON that was written of a part of the parsed rest, with the arrays in the places of their marks: made in one
+  /// pass, for there may be many.
+  std::string restored(std::string_view json) const;
 
  private:
   std::vector<Array> arrays_;

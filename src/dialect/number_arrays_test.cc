@@ -51,6 +51,18 @@ TEST(NumberArrays, ArraysInArraysAreOne) {
   EXPECT_EQ(set_aside(rows(500, numbers(3)).substr(1)), 0U) << "it does not begin";
 }
 
+TEST(NumberArrays, ArePutBack) {
+  std::string inner;
+  for (const char* number : {"-0.25", "1.5", "2.75"}) inner += "[" + numbers(2000, number) + R"(],"between",)";
+  const std::string text = R"({"p":[)" + inner + R"("[\"behind\"]"],"q":[0.5]})";
+  const NumberArrays apart(text);
+  ASSERT_FALSE(apart.empty());
+  EXPECT_EQ(apart.restored(apart.rest()), text);
+  EXPECT_EQ(apart.restored(R"({"q":[0.5]})"), R"({"q":[0.5]})") << "a part without any";
+  EXPECT_EQ(apart.restored(R"(["\u00019"] and on)"), R"(["\u00019"] and on)") << "there is none of this number";
+  EXPECT_EQ(NumberArrays("{}").restored("{}"), "{}");
+}
+
 /// The shape of `data` with and without arrays set aside, or what is wrong with it.
 std::string shape_of(const std::string& data, bool apart) {
   const NumberArrays numbers_apart(data);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "request/open_parameter.h"
 #include "serve/input_check.h"
 
 namespace modelmill {
@@ -20,6 +21,14 @@ Result<ModelVersion*> entry_for(ModelVersion& version, const InferRequest& reque
   std::string names = "'" + version.description().signature_name + "'";
   for (const auto& [other, unused] : version.other_signatures()) names += ", '" + other + "'";
   return invalid_argument("model '" + version.name() + "' serves no signature '" + *name + "'; it serves " + names);
+}
+
+/// What a client said beside tensors is for code with an open signature.
+Parameters without_open_request(const Parameters& parameters) {
+  Parameters out;
+  for (const auto& [name, value] : parameters)
+    if (name != kOpenRequest) out.set(name, value);
+  return out;
 }
 
 }  // namespace
@@ -98,6 +107,8 @@ void Inference::hand_over(VersionPin pin, Task task) {
     return request->fail(entry.status());
   }
   ModelVersion& version = **entry;
+  if (!version.signature().open && request->parameters.find(kOpenRequest) != nullptr)
+    request->parameters = without_open_request(request->parameters);
   // Code with an open signature is told how it is asked, and gives one answer where one is wanted.
   const bool too_many = version.definition().decoupled && !version.signature().open;
   Status status = task.decoupled_refusal != nullptr && too_many ? unimplemented(task.decoupled_refusal)

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "serve/testing/fake_version.h"
 
 namespace modelmill {
@@ -62,6 +65,29 @@ TEST_F(EntryPoints, OthersAreRefused) {
   EXPECT_EQ(none.code(), Code::kInvalidArgument);
   EXPECT_THAT(none.message(), HasSubstr("serves no signature 'third'; it serves 'first', 'second'"));
   EXPECT_THAT(ask("m", "x", int64_t{1}).status.message(), HasSubstr("must be a string"));
+}
+
+TEST(OpenSignatures, OthersAreNotToldWhatWasSaidBesideTensors) {
+  FakeCatalog catalog;
+  std::vector<std::vector<std::string>> told;
+  for (const bool open : {true, false}) {
+    auto description = simple_description(open ? "open" : "plain");
+    description.signature.open = open;
+    catalog.add(description, [&told, description](InferRequestPtr request) {
+      auto& names = told.emplace_back();
+      for (const auto& [name, value] : request->parameters) names.push_back(name);
+      testing::echo(description, std::move(request));
+    });
+  }
+  Inference inference(catalog.catalog());
+  for (const char* model : {"open", "plain"}) {
+    auto request = std::make_unique<InferRequest>(std::make_shared<RecordingSink>());
+    request->model = model;
+    request->inputs.push_back({"x", DataType::kFp32, {1, 4}, {Bytes::from_string(std::string(16, '\0'))}});
+    for (const char* name : {"a", "modelmill_request", "b"}) request->parameters.set(name, int64_t{1});
+    inference.submit(std::move(request));
+  }
+  EXPECT_EQ(told, (std::vector<std::vector<std::string>>{{"a", "modelmill_request", "b"}, {"a", "b"}}));
 }
 
 TEST_F(EntryPoints, OfModelsWithoutNamesTheParameterIsTheirOwn) {

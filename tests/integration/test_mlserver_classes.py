@@ -16,6 +16,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 import mlserver_models
+import python_workers
 import servers
 from mlserver_models import OWN, THEIRS, column
 from personalities import free_ports
@@ -202,6 +203,41 @@ def test_what_grpc_says_beside_its_tensors(server):
         response, call = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer.with_call(request)
         assert ("x-answer", "yes") in [(key, value) for key, value in call.trailing_metadata()]
         assert json.loads(response.raw_output_contents[0][4:])["inputs"][0]["data"] == [1, 2]
+
+
+def test_what_is_large_ends_no_worker(server):
+    workers = python_workers.of(server)
+    body = {"inputs": [column("questions", ["a"], "BYTES", "str"), column("numbers", [1], "INT32")]}
+    for large in ("a" * 17_000_000, "é" * 3_000_000):
+        status, answer, _ = ask(server.url, "words", {**body, "id": large})
+        assert status == 200 and answer["id"] == large
+    assert ask(server.url, "large", {"inputs": [column("size", [100_000], "INT32")]})[0] == 200
+    status, answer, _ = ask(server.url, "large", {"inputs": [column("size", [3_000_000], "INT32")]})
+    assert status >= 400 and "give what is larger as an output" in answer["error"]
+    assert python_workers.of(server) == workers
+
+
+def test_a_request_that_is_none_of_mlservers_is_the_clients_mistake(server):
+    before = server.log().count("Traceback")
+    with grpc.insecure_channel(server.address) as channel:
+        request = service_pb2.ModelInferRequest(model_name="echo", raw_input_contents=[b"abcd"])
+        request.inputs.add(name="n", datatype="BF16", shape=[2])
+        with pytest.raises(grpc.RpcError) as refused:
+            service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request)
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "BF16" in refused.value.details()
+    wrong = {**column("x", [1], "INT32"), "parameters": {"content_type": 7}}
+    assert ask(server.url, "echo", {"inputs": [wrong]})[0] == 400
+    assert ask(server.url, "refuses", {"inputs": [column("how", ["422"], "BYTES")]})[0] == 422
+    assert server.log().count("Traceback") == before
+
+
+def test_parameters_names_mean_nothing_to_the_codecs(server):
+    if not server.own:
+        pytest.skip("of modelmill's own package")
+    names = {"_decoded_payload": [[9.0]], "_set": 1, "_extra": 2, "self": 3, "model_dump": 4, "dict": 5}
+    body = {"inputs": [{**column("any", [1, 2], "FP64"), "parameters": names}], "parameters": names}
+    status, answer, _ = ask(server.url, "whole", body)
+    assert status == 200 and answer["outputs"][0]["data"] == [1, 2]
 
 
 def test_requests_are_in_predict_together(server):

@@ -1,6 +1,8 @@
-"""Adaptive batching: requests that come within max_batch_time go to predict() as one, max_batch_size of them at most."""
+"""Adaptive batching: requests that come within max_batch_time go to predict() as one, max_batch_size of them at most. They
+are of the same inputs, and each has as many rows as all of its inputs do: what isn't so goes to predict() by itself."""
 
 import asyncio
+import math
 
 from .logging import logger
 from .types import InferenceRequest, InferenceResponse, Parameters, RequestInput, RequestOutput, ResponseOutput
@@ -20,22 +22,25 @@ class AdaptiveBatcher:
 
     def __init__(self, predict, size, seconds):
         self._predict, self._size, self._seconds = predict, size, seconds
-        self._waiting, self._timer, self._tasks = [], None, set()
+        self._waiting, self._tasks = {}, set()  # by kind: (the timer, requests with their answers)
 
     async def predict(self, request):
+        kind = kind_of(request)
+        if kind is None:
+            return await self._predict(request)
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
-        self._waiting.append((request, answer))
-        if len(self._waiting) >= self._size:
-            self._run()
-        elif self._timer is None:
-            self._timer = loop.call_later(self._seconds, self._run)
+        if kind not in self._waiting:
+            self._waiting[kind] = loop.call_later(self._seconds, self._run, kind), []
+        _, waiting = self._waiting[kind]
+        waiting.append((request, answer))
+        if len(waiting) >= self._size:
+            self._run(kind)
         return await answer
 
-    def _run(self):
-        if self._timer is not None:
-            self._timer.cancel()
-        taken, self._waiting, self._timer = self._waiting, [], None
+    def _run(self, kind):
+        timer, taken = self._waiting.pop(kind)
+        timer.cancel()
         task = asyncio.get_running_loop().create_task(self._answer(taken))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -52,6 +57,29 @@ class AdaptiveBatcher:
         for (_, answer), response in zip(taken, responses):
             if not answer.done():
                 answer.set_result(response)
+
+
+def kind_of(request):
+    """Requests of one kind may be one batch. None: this one may not be in any."""
+    tensors = request.inputs
+    if not tensors or any(not tensor.shape or tensor.shape[0] != tensors[0].shape[0] for tensor in tensors):
+        return None
+    if len({tensor.name for tensor in tensors}) < len(tensors):
+        return None
+    if any(min(tensor.shape) < 0 or math.prod(tensor.shape) != _count(tensor) for tensor in tensors):
+        return None
+    inputs = [(tensor.name, tensor.datatype, *tensor.shape[1:], _content_type(tensor)) for tensor in tensors]
+    return _content_type(request), *inputs
+
+
+def _content_type(one):
+    return one.parameters.content_type if one.parameters else None
+
+
+def _count(tensor):
+    """Of its values."""
+    array = tensor.data.held_array
+    return array.size if array is not None else len(_flat(tensor))
 
 
 def _parameters(objects, lists=False):
@@ -101,18 +129,16 @@ def _flat(tensor):
     return root if isinstance(root, list) else [root]
 
 
-def _elements(shape):
-    count = 1
-    for size in shape[1:]:
-        count *= size
-    return count
-
-
 def split(response, requests):
-    """The rows of each request's own, as many as its first input has."""
+    """The rows of each request's own, as many as its inputs have."""
     parts, rows = [[] for _ in requests], [request.inputs[0].shape[0] for request in requests]
     for output in response.outputs:
-        values, row, at = output.data.root, _elements(output.shape), 0
+        values, row, at = _flat(output), math.prod(output.shape[1:]), 0
+        if not output.shape or output.shape[0] != sum(rows) or len(values) != sum(rows) * row:
+            raise ValueError(
+                f"output '{output.name}' has shape {output.shape} and {len(values)} values for a batch of {sum(rows)} rows; "
+                "it must have one for each, or nothing be batched: set max_batch_size to 1"
+            )
         about = {"parameters": output.parameters} if output.parameters is not None else {}
         for part, count in zip(parts, rows):
             part.append(

@@ -10,13 +10,14 @@ REQUIRED = object()
 
 class Fields:
     """`FIELDS` of a class: {name: (what makes a value of what is given, the default or REQUIRED)}. With EXTRA other names
-    are kept too, else passed over."""
+    are kept too, else passed over: apart from the object's own attributes, so that none of them hides a method or what the
+    package keeps here, whose names begin with an underscore."""
 
     FIELDS = {}
     EXTRA = False
 
-    def __init__(self, **given):
-        self.__dict__["_set"] = set()
+    def __init__(self, /, **given):
+        self.__dict__.update(_set=set(), _extra={})
         for name, (make, default) in self.FIELDS.items():
             if name in given:
                 self._take(name, make, given.pop(name))
@@ -25,7 +26,7 @@ class Fields:
             else:
                 self.__dict__[name] = copy.copy(default)
         if self.EXTRA:
-            self.__dict__.update(given)
+            self._extra.update(given)
             self._set.update(given)
 
     def _take(self, name, make, value):
@@ -35,8 +36,21 @@ class Fields:
             raise ValueError(f"{type(self).__name__}: '{name}': {error}") from None
         self._set.add(name)
 
+    def __getattr__(self, name):
+        extra = self.__dict__.get("_extra", {})
+        if name.startswith("_") or name not in extra:
+            raise AttributeError(f"{type(self).__name__} has no '{name}'")
+        return extra[name]
+
+    def __delattr__(self, name):
+        if name in self._extra and name not in self.__dict__:
+            del self._extra[name]
+        else:
+            super().__delattr__(name)
+
     def __setattr__(self, name, value):
-        self.__dict__[name] = value
+        extra = self.EXTRA and name not in self.FIELDS and not name.startswith("_")
+        (self._extra if extra else self.__dict__)[name] = value
         if not name.startswith("_") and not isinstance(getattr(type(self), name, None), property):
             self._set.add(name)
 
@@ -57,9 +71,16 @@ class Fields:
         return set(self._set)
 
     def model_dump(self, exclude_unset=True, exclude_none=True, **_):
-        names = [name for name in self.__dict__ if not name.startswith("_") and (name in self._set or not exclude_unset)]
-        values = {name: dumped(self.__dict__[name], exclude_unset, exclude_none) for name in names}
+        values = {
+            name: dumped(value, exclude_unset, exclude_none)
+            for name, value in self._shown()
+            if name in self._set or not exclude_unset
+        }
         return {name: value for name, value in values.items() if value is not None or not exclude_none}
+
+    def _shown(self):
+        own = [(name, value) for name, value in self.__dict__.items() if not name.startswith("_")]
+        return own + list(self._extra.items())
 
     dict = model_dump
 
@@ -70,7 +91,7 @@ class Fields:
 
     def model_copy(self, update=None, deep=False):
         made = (copy.deepcopy if deep else copy.copy)(self)
-        made.__dict__["_set"] = set(self._set)
+        made.__dict__.update(_set=set(self._set), _extra=made._extra if deep else {**self._extra})
         for name, value in (update or {}).items():
             setattr(made, name, value)
         return made
@@ -83,7 +104,7 @@ class Fields:
     __hash__ = None
 
     def __repr__(self):
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items() if not name.startswith("_"))
+        shown = ", ".join(f"{name}={value!r}" for name, value in self._shown())
         return f"{type(self).__name__}({shown})"
 
 

@@ -2,11 +2,14 @@
 
 import json
 
+from modelmill.errors import Error
+
 from . import frames
 from .frames import Frame
 from .memory import TensorReader, TensorWriter, struct_of
 
 _WHOLE = 0xFFFFFFFF
+_MOST_TEXT = 4 << 20  # of what goes beside an answer's tensors; the server takes frames of 16 MiB
 
 
 class Batch:
@@ -32,6 +35,7 @@ class Batch:
             shape = struct_of(rank).unpack_from(body, at)
             at += 8 * rank
             found.append((index, dtype, shape, region, offset, size))
+        self._dtypes, self._counts = [record[1] for record in found], [count for _, count in records]
         self._info, self._info_text = None, bytes(body[at : at + info_size])
         self._reader = TensorReader(link.server, [record[1:] for record in found])
         arrays = [(r[0], self._reader.array(r[1], r[2], r[4])) for r in found]
@@ -59,6 +63,12 @@ class Batch:
             self._info = json.loads(self._info_text) if self._info_text else [{}] * len(self.rows)
         return self._info
 
+    def dtypes(self, request):
+        """Numbers of the types that a request's inputs have, which an array of BF16 may not tell; of a batch that isn't
+        gathered."""
+        begin = sum(self._counts[:request])
+        return self._dtypes[begin : begin + self._counts[request]]
+
     def parts(self, names):
         """Takes the inputs out: (arrays by name, the request's number; None for all together), `names` by number. Nothing
         here keeps the arrays."""
@@ -70,17 +80,30 @@ class Batch:
 
     def answer_rows(self, indices, arrays, types=None):
         """Outputs `indices` of all requests, their rows one after another. `types`: of them, as TensorWriter has them."""
-        self._send(frames.GATHERED, [(_WHOLE, indices, arrays, types, None)])
+        self._send(frames.GATHERED, [(_WHOLE, indices, arrays, types, b"")])
 
     def answer(self, request, indices, arrays, final=True, parameters=None, types=None):
         """`types`: of the outputs, as TensorWriter has them."""
-        self._send(0, [(request, indices, arrays, types, parameters)], final)
+        self._send(0, [(request, indices, arrays, types, _text_of(parameters))], final)
 
     def answer_each(self, answers):
         """The last answers of several requests: a list of (request, indices, arrays, types, parameters), which is
-        emptied. Full: none was given."""
-        if answers:
-            self._send(0, answers)
+        emptied. Full: not all were given."""
+        told = [one for one in map(self._with_text, answers) if one]
+        answers.clear()
+        if sum(len(text) for *_, text in told) <= _MOST_TEXT:
+            if told:
+                self._send(0, told)
+        while told:
+            self._send(0, [told.pop(0)])
+
+    def _with_text(self, answer):
+        """With its parameters as they are sent. None: they were too many, and it has failed."""
+        try:
+            return *answer[:4], _text_of(answer[4])
+        except Error as error:
+            self.fail(answer[0], error.code, str(error))
+            return None
 
     def finish(self, request):
         """The last answer of a request, without an output."""
@@ -120,8 +143,8 @@ class Batch:
         )  # fmt: skip
 
     def _send(self, flags, answers, final=True):
+        heads = [(request, indices, types, text) for request, indices, _, types, text in answers]
         writer = TensorWriter([array for answer in answers for array in answer[2]], self._reader)
-        heads = [(request, indices, types, parameters) for request, indices, _, types, parameters in answers]
         answers.clear()
         with self._link.lock:
             region, block, where, begin = writer.write(self._link.memory)
@@ -130,8 +153,7 @@ class Batch:
             records = writer.records(numbers, where, begin, types)
             writer.arrays = None
             parts, taken = [], 0
-            for request, indices, _, parameters in heads:
-                text = json.dumps(parameters).encode() if parameters else b""
+            for request, indices, _, text in heads:
                 parts.append(frames.ANSWER.pack(request, frames.OUTPUTS, final, len(indices), len(text)))
                 parts += records[taken : taken + len(indices)]
                 parts.append(text)
@@ -149,3 +171,14 @@ class Batch:
             self.open.clear()
         else:
             self.open.discard(request)
+
+
+def _text_of(parameters):
+    text = json.dumps(parameters).encode() if parameters else b""
+    if len(text) > _MOST_TEXT:
+        raise Error(
+            f"the parameters of an answer are {len(text)} bytes of JSON; {_MOST_TEXT} are allowed: give what is larger as an "
+            "output",
+            code="RESOURCE_EXHAUSTED",
+        )
+    return text

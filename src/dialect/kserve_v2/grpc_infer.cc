@@ -58,7 +58,6 @@ class InferCall final : public GrpcInferCall {
   const std::shared_ptr<const HeaderForwarding> forwarding_;  // null: models get no metadata
   InferScanner scanner_;
   InferOptions options_;
-  bool is_open_ = false;  // the signature of the model that is asked
   // What the answer needs of the request.
   std::string model_;
   std::string id_;
@@ -77,15 +76,15 @@ void InferCall::submit(InferRequestPtr request) {
     if (Status status = forwarding_->apply(call()->metadata(), *request); !status.ok())
       return request->fail(std::move(status));
   if (version_ == 0 && request->label.empty()) find_route(model_);
-  is_open_ = asks_open_model(inference().catalog(), *request, routed());
-  if (is_open_) request->parameters.set(std::string(kOpenRequest), options_.open.text(call()->metadata()));
+  if (may_ask_open_model(inference().catalog(), *request, routed()))
+    request->parameters.set(std::string(kOpenRequest), options_.open.text(call()->metadata()));
   inference().submit(std::move(request), "ModelInfer RPC doesn't support models with decoupled transaction policy",
                      routed());
 }
 
 Result<Chunks> InferCall::encode(InferResponse& response) {
   std::optional<OpenHead> open;
-  if (is_open_)
+  if (OpenAnswer::is(response))
     open.emplace(response);
   else
     MM_RETURN_IF_ERROR(select_outputs(inference().catalog(), served_model(), requested_, response));

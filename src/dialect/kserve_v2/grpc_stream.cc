@@ -62,7 +62,7 @@ class StreamRequest final : public ResponseSink, public std::enable_shared_from_
   InferOptions options;
   SharedTensors shared;
   bool decoupled = false;
-  bool is_open = false;     // the signature of the model that it asks
+  bool is_open = false;     // the signature of the model that answers, as far as is known
   RoutedRequestPtr routed;  // null: it names a model
 
   // Loop thread, but for what read() does: the request until it is submitted, and how reading it went.
@@ -159,6 +159,7 @@ StreamMessage StreamRequest::encode(InferResponse response, bool final) {
   StreamMessage message;
   message.error = response.status;
   std::optional<OpenHead> open;
+  is_open = is_open || OpenAnswer::is(response);
   if (is_open)
     open.emplace(response);
   else if (message.error.ok())
@@ -224,9 +225,9 @@ void StreamCall::end() {
     const ModelEntry* entry = table->find(answers->served_model());
     const auto* version = entry == nullptr ? nullptr : entry->find(request->version);
     if (version != nullptr) answers->decoupled = (*version)->definition().decoupled;
+    if (version != nullptr) answers->is_open = (*version)->signature().open;
   }
-  answers->is_open = asks_open_model(inference_.catalog(), *request, answers->routed);
-  if (answers->is_open) {
+  if (may_ask_open_model(inference_.catalog(), *request, answers->routed)) {
     answers->options.open.set_stream();
     request->parameters.set(std::string(kOpenRequest), answers->options.open.text(call_->metadata()));
   }

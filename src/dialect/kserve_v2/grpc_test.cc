@@ -87,6 +87,31 @@ TEST_F(GrpcDialect, Infers) {
   }
 }
 
+/// Of code with an open signature: what it says beside its outputs.
+void answer_openly(const ModelVersion::Description& d, InferRequestPtr request) {
+  InferResponse response;
+  response.version = d.version;
+  Tensor& y = response.outputs.emplace_back(request->inputs[0]);
+  y.name = "z";
+  response.parameters.set("modelmill_answer", std::string(R"({"version": "v2", "parameters": {"n": 7}})"));
+  request->complete(std::move(response));
+}
+
+/// A route, or a model that is loaded on demand, may lead to such code that was not known when the request came.
+TEST_F(GrpcDialect, AnAnswerSaysItselfThatItIsAnOpenModels) {
+  auto d = simple_description("m");
+  catalog_.add(d, [d](InferRequestPtr request) { answer_openly(d, std::move(request)); });
+  const auto call = unary("ModelInfer", request_bytes("m", "i"));
+  ASSERT_TRUE(call->status->ok()) << call->status->to_string();
+  inference::ModelInferResponse response;
+  ASSERT_TRUE(response.ParseFromString(call->sent.at(0)));
+  EXPECT_EQ(response.id(), "i");
+  EXPECT_EQ(response.model_version(), "v2");
+  EXPECT_EQ(response.parameters().at("n").int64_param(), 7);
+  EXPECT_FALSE(response.parameters().contains("modelmill_answer"));
+  EXPECT_EQ(response.outputs(0).name(), "z");
+}
+
 TEST_F(GrpcDialect, AnswersFromOtherThreads) {
   std::vector<std::thread> threads;
   const auto d = simple_description("m");

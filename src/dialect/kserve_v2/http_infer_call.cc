@@ -63,14 +63,15 @@ size_t V2Call::parsed_bytes(const Bytes& body) const {
 
 Status V2Call::parse(const Bytes& body, const ModelVersion& version, InferRequest& request) {
   MM_ASSIGN_OR_RETURN(const std::optional<size_t> length, json_length(body.size()));
+  is_open_ = version.signature().open;
+  OpenRequest open;
   if (length == std::optional<size_t>(0)) {
     outputs_.default_form = HttpForm::kBinary;
     MM_RETURN_IF_ERROR(
         parse_http_raw(body, model(), version.signature(), has_batch_dimension(version.definition()), request));
+    if (is_open_) request.parameters.set(std::string(kOpenRequest), open.text(http().headers));
     return forward_headers(request);
   }
-  is_open_ = version.signature().open;
-  OpenRequest open;
   const Status status =
       parse_http_infer(body, length.value_or(body.size()), request, outputs_, shared_, is_open_ ? &open : nullptr);
   id_ = request.id;
@@ -104,7 +105,7 @@ wire::HttpReply V2Call::write_open(InferResponse& response) {
 }
 
 wire::HttpReply V2Call::write(InferResponse response) {
-  if (is_open_) return write_open(response);
+  if (is_open_ || OpenAnswer::is(response)) return write_open(response);  // a route may have led to another model
   if (!response.status.ok()) return error_reply(response.status);
   const Status selected = select_outputs(inference().catalog(), served_model(), outputs_.requested, response);
   if (!selected.ok()) return error_reply(selected);

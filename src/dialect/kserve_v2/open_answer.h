@@ -30,6 +30,8 @@ struct OpenAnswer {
 
   /// Takes it out of the parameters of a response, where it is.
   static std::optional<OpenAnswer> take(InferResponse& response);
+  /// Code with an open signature has given it: all of its answers with outputs say something beside them.
+  static bool is(const InferResponse& response) { return response.parameters.find(kOpenAnswer) != nullptr; }
 
   /// Puts its status, if it is one of an error's, and its headers on a reply.
   void mark(wire::HttpReply& reply, bool failed) const;

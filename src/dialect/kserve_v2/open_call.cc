@@ -2,11 +2,10 @@
 
 namespace modelmill::kserve_v2 {
 
-bool asks_open_model(const Catalog& catalog, const InferRequest& request, const RoutedRequestPtr& routed) {
-  const Result<VersionPin> pin =
-      routed ? catalog.pin(routed->target().model, routed->target().version, routed->target().label)
-             : catalog.pin(request.model, request.version, request.label);
-  return pin.ok() && (*pin)->signature().open;
+bool may_ask_open_model(const Catalog& catalog, const InferRequest& request, const RoutedRequestPtr& routed) {
+  if (routed) return true;
+  const Result<VersionPin> pin = catalog.pin(request.model, request.version, request.label);
+  return !pin.ok() || (*pin)->signature().open;
 }
 
 OpenHead::OpenHead(InferResponse& response) : answer_(OpenAnswer::take(response)) {

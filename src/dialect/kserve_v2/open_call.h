@@ -13,9 +13,10 @@
 
 namespace modelmill::kserve_v2 {
 
-/// Whether the request is one to a model with an open signature, along its route if it has one. False for one that is
-/// not loaded.
-bool asks_open_model(const Catalog& catalog, const InferRequest& request, const RoutedRequestPtr& routed);
+/// Whether the request may come to a model with an open signature: it is one's, or is not loaded, or is to go along a
+/// route, which may lead to another one. Such a request has the parameter kOpenRequest; models of other signatures
+/// don't get to see it.
+bool may_ask_open_model(const Catalog& catalog, const InferRequest& request, const RoutedRequestPtr& routed);
 
 /// What goes with the answer of such a model in a gRPC message. Holds what the head that it makes points to.
 class OpenHead {

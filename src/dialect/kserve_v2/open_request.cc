@@ -20,8 +20,8 @@ bool says_where_data_is(std::string_view name) {
 void OpenRequest::Members::add(simdjson::dom::object object, const NumberArrays* apart) {
   for (const auto& [name, value] : object) {
     if (says_where_data_is(name)) continue;
-    std::string json = simdjson::minify(value);
-    json_.key(name).raw(apart != nullptr ? apart->restored(std::move(json)) : json);
+    const std::string json = simdjson::minify(value);
+    json_.key(name).raw(apart != nullptr ? apart->restored(json) : json);
   }
 }
 

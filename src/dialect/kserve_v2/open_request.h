@@ -10,15 +10,12 @@
 
 #include "base/json_text.h"
 #include "dialect/number_arrays.h"
+#include "request/open_parameter.h"
 #include "request/parameters.h"
 
 namespace modelmill::kserve_v2 {
 
-/// The parameter in which a model with an open signature finds what its client said beside the tensors' data, a JSON
-/// object. It is for the code behind such a model alone.
-inline constexpr std::string_view kOpenRequest = "modelmill_request";
-
-/// Puts that object together while a request is read:
+/// Puts the JSON object of kOpenRequest together while a request is read:
 ///   {"headers": {...}, "parameters": {...}, "inputs": {"x": {...}}, "outputs": {"y": {...}}, "shapes": {"x": [...]},
 ///    "json": true, "stream": true}
 /// Parameters are as the client wrote them, but for those that say where a tensor's data is; tensors without any are

@@ -150,6 +150,7 @@ class MLServer(Flavour):
         for number in range(len(batch.rows)):
             call = _Call(self, batch, serving, number)
             try:
+                call.read()
                 with execution(batch.number), self._context():
                     await call.run(inputs.pop())
             except Exception as error:
@@ -183,17 +184,28 @@ class _Call:
 
     def __init__(self, flavour, batch, serving, number):
         self.flavour, self.batch, self.serving, self.number = flavour, batch, serving, number
-        info = batch.info[number]
-        self.info = info
-        self.plain = dict(info.get("parameters", {}))
-        self.beside = json.loads(self.plain.pop(_REQUEST, "{}"))
-        self.id = info.get("id") or str(uuid.uuid4())
+        self.info = batch.info[number]
+        self.plain = dict(self.info.get("parameters", {}))
+        self.id = self.info.get("id") or str(uuid.uuid4())
+
+    def read(self):
+        """What the client said beside its tensors."""
+        said = self.plain.pop(_REQUEST, "{}")
+        try:
+            self.beside = json.loads(said)
+        except (TypeError, ValueError):
+            self.beside = None
+        if not isinstance(self.beside, dict):
+            raise Error(f"the parameter '{_REQUEST}' is the server's own; give it another name")
 
     async def run(self, arrays):
         model = self.flavour.model
         if not model.ready:
             raise importlib.import_module("mlserver.errors").MLServerError(f"Model {model.name} is not ready yet.")
-        request = self._request(arrays)
+        try:
+            request = self._request(arrays)
+        except (TypeError, ValueError) as error:  # pydantic's are of these
+            raise Error(f"the request can't be given to {type(model).__name__}: {error}") from error
         del arrays  # so that nothing here keeps the inputs' memory when the answer is given
         if self.flavour.streams and self.beside.get("stream"):
             return await self._stream(model.predict_stream(_only(request)))
@@ -207,10 +219,10 @@ class _Call:
         if "headers" in said:
             parameters["headers"] = said["headers"]
         inputs = []
-        for name, array in zip(self.info["inputs"], arrays.values()):
+        for name, array, dtype in zip(self.info["inputs"], arrays.values(), self.batch.dtypes(self.number)):
             about = said.get("inputs", {}).get(name)
             shape = said.get("shapes", {}).get(name, array.shape)
-            inputs.append(mlserver_values.request_input(types, name, array, shape, about, said.get("json")))
+            inputs.append(mlserver_values.request_input(types, name, array, dtype, shape, about, said.get("json")))
         more = {"parameters": types.Parameters(**parameters)} if parameters else {}
         if outputs := self.info.get("outputs"):
             beside = said.get("outputs", {})
@@ -242,7 +254,9 @@ class _Call:
             names.append(output.name)
             arrays.append(mlserver_values.array_of(output))
             beside.append(mlserver_values.dumped(output.parameters))
-        said = {"id": self.id, "outputs": beside}
+        said = {"outputs": beside}
+        if not self.info.get("id"):
+            said["id"] = self.id  # the server has the request's own
         if response.model_version:
             said["version"] = str(response.model_version)
         if parameters := mlserver_values.dumped(response.parameters):
@@ -259,7 +273,8 @@ class _Call:
         status = getattr(error, "status_code", None)
         if isinstance(error, Error) or not isinstance(status, int) or not 400 <= status < 600:
             return self.serving.fail(self.batch, self.number, error)
-        log.error("%s", traceback_text(error))
+        if status >= 500:
+            log.error("%s", traceback_text(error))
         text = str(getattr(error, "detail", None) or error)
         answer = json.dumps({"status": int(status)})
         self.batch.fail(self.number, _CODES.get(int(status), "UNKNOWN"), text, {_ANSWER: answer})

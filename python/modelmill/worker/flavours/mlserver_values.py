@@ -79,11 +79,10 @@ def datatype_of(tensor):
     return str(getattr(tensor.datatype, "value", tensor.datatype))
 
 
-def request_input(types, name, array, shape, parameters, from_json):
-    """`parameters`: a dictionary or None. `from_json`: strings came as text, and are that."""
-    number = frames.STRING if array.dtype == object else frames.OF_NUMPY.get(array.dtype, frames.BF16)
+def request_input(types, name, array, number, shape, parameters, from_json):
+    """`number`: of the array's type. `parameters`: a dictionary or None. `from_json`: strings came as text, and are that."""
     datatype = "BYTES" if number == frames.STRING else frames.NAMES[number]
-    values = {"name": name, "shape": list(shape), "datatype": datatype}
+    values = {"name": name, "shape": list(shape), "datatype": types.Datatype(datatype).value}
     if parameters is not None:
         values["parameters"] = types.Parameters(**parameters)
     if number == frames.STRING:
