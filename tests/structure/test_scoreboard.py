@@ -1,6 +1,8 @@
-"""The scoreboard: how results become rows."""
+"""The scoreboard: how results become rows, and that docs/conformance.md is of today's pins."""
 
+import json
 import pathlib
+import re
 import sys
 import tempfile
 import unittest
@@ -60,6 +62,19 @@ class Reading(unittest.TestCase):
         self.assertIn("- openai: `a`", page)
         self.assertRegex(page, r"\| openai \| [\d.]+ \| .* \| 0 \| 1 \| 0 \|")
         self.assertIn("- MLServer: does|so", page)
+
+
+class Page(unittest.TestCase):
+    def setUp(self):
+        self.page = (ROOT / "docs/conformance.md").read_text()
+
+    def test_it_is_of_the_versions_that_are_pinned(self):
+        rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \| (\d+) \| (\d+) \|", self.page, re.MULTILINE)
+        told = {name: version for name, version, _, _ in rows}
+        pinned = {suite.name: suite.version() for _, suites in scoreboard.GROUPS for suite in suites}
+        installed = "gRPC C++"  # by Debian
+        self.assertEqual({**told, installed: ""}, {**pinned, installed: ""}, "make conformance writes it anew")
+        self.assertTrue(all(int(passed) for _, _, passed, _ in rows))
 
 
 if __name__ == "__main__":

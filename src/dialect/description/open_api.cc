@@ -121,10 +121,16 @@ std::string_view json_type(DataType dtype) {
   }
 }
 
-/// Nested arrays; those whose size is fixed say it.
-void write_tensor_schema(JsonWriter& json, const TensorSpec& spec, size_t dimension) {
+/// Nested arrays; those whose size is fixed say it. Of outputs, what is no finite number is null.
+void write_tensor_schema(JsonWriter& json, const TensorSpec& spec, size_t dimension, bool inputs) {
   if (dimension == spec.shape.size()) {
-    json.begin_object().field("type", json_type(spec.dtype)).end_object();
+    const std::string_view type = json_type(spec.dtype);
+    json.begin_object().key("type");
+    if (!inputs && type == "number")
+      json.begin_array().value(type).value("null").end_array();
+    else
+      json.value(type);
+    json.end_object();
     return;
   }
   json.begin_object().field("type", "array");
@@ -133,16 +139,17 @@ void write_tensor_schema(JsonWriter& json, const TensorSpec& spec, size_t dimens
   if (dimension == 0)
     json.field("description", std::string(dtype_name(spec.dtype)) + " " + shape_text(dims(spec.shape)));
   json.key("items");
-  write_tensor_schema(json, spec, dimension + 1);
+  write_tensor_schema(json, spec, dimension + 1, inputs);
   json.end_object();
 }
 
 /// /predict takes one row without its first dimension, and answers it without.
-void write_rows_schema(JsonWriter& json, const TensorSpec& spec) {
-  if (spec.shape.empty() || (spec.shape[0] != -1 && spec.shape[0] != 1)) return write_tensor_schema(json, spec, 0);
+void write_rows_schema(JsonWriter& json, const TensorSpec& spec, bool inputs) {
+  if (spec.shape.empty() || (spec.shape[0] != -1 && spec.shape[0] != 1))
+    return write_tensor_schema(json, spec, 0, inputs);
   json.begin_object().key("anyOf").begin_array();
-  write_tensor_schema(json, spec, 0);
-  write_tensor_schema(json, spec, 1);
+  write_tensor_schema(json, spec, 0, inputs);
+  write_tensor_schema(json, spec, 1, inputs);
   json.end_array().end_object();
 }
 
@@ -151,7 +158,7 @@ void write_object_schema(JsonWriter& json, const std::vector<TensorSpec>& specs,
   json.begin_object().field("type", "object").key("properties").begin_object();
   for (const TensorSpec& spec : specs) {
     json.key(spec.name);
-    write_rows_schema(json, spec);
+    write_rows_schema(json, spec, inputs);
   }
   json.end_object();
   if (inputs) {
@@ -169,7 +176,7 @@ void write_tensors(JsonWriter& json, const std::vector<TensorSpec>& specs, bool 
   if (inputs && specs.size() == 1) {
     json.begin_object().key("anyOf").begin_array();
     write_object_schema(json, specs, inputs);
-    write_rows_schema(json, specs[0]);
+    write_rows_schema(json, specs[0], inputs);
     json.end_array().end_object();
   } else {
     write_object_schema(json, specs, inputs);
