@@ -181,7 +181,8 @@ void ShadowTraffic::compare(const CopyPtr& copy, const InferResponse& response) 
   const ShadowSample& sample = copy->sample();
   const RouteShadow& shadow = copy->shadow().definition;
   const std::vector<Tensor> outputs(response.outputs.begin(), response.outputs.end());
-  Copy::Answer& answer = copy->answer.emplace();
+  copy->answer = Copy::Answer();
+  Copy::Answer& answer = *copy->answer;
   answer.version = response.version;
   answer.execution = execution_of(response.times);
   answer.distance = answer_distance(sample.outputs(), outputs, shadow.compare);
