@@ -468,7 +468,8 @@ typedef struct mm_host {
   mm_error* (*model_ready)(mm_host_model* caller, const char* model, int64_t version, int32_t* ready);
 
   /* For backends that run a model in processes of their own. One of them has crashed, or was ended because it broke a
-   * limit; the model may be asked all the same. It is counted, and a rollout takes back a version of which it is said. */
+   * limit; the model may be asked all the same. It is counted, and a rollout takes back a version of which it is said.
+   */
   void (*model_failed)(mm_host_model* model, const char* reason);
   /* How much memory of its own the largest of them has now; 0: not known. To be told again when it changes. */
   void (*model_memory)(mm_host_model* model, uint64_t bytes);

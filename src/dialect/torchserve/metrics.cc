@@ -137,11 +137,12 @@ void TorchMetrics::look_at_machine() {
 void TorchMetrics::look_at_gpus(const std::vector<GpuReading>& readings) {
   gpus_.clear();
   for (const GpuReading& reading : readings) {
+    std::vector<std::shared_ptr<Gauge>>& gauges = gpus_;
     const auto set = [&](const char* name, const char* help, double value) {
       const MetricLabels labels{{"Level", "Host"}, {"DeviceId", std::to_string(reading.index)}, {"Hostname", host_}};
       auto gauge = registry_.gauge(name, help, labels);
       gauge->set(value);
-      gpus_.push_back(std::move(gauge));
+      gauges.push_back(std::move(gauge));
     };
     if (reading.utilization) set("GPUUtilization", "Percent of the GPU's time.", 100 * *reading.utilization);
     if (!reading.memory_total || !reading.memory_used) continue;
