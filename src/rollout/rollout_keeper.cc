@@ -222,7 +222,7 @@ Status RolloutKeeper::take_parts(const std::string& name, Rollout& rollout, Watc
       continue;
     }
     parts_changed_ = true;
-    if (const Status status = parts_.remove(key, kept); !status.ok() && status.code() != Code::kAborted) return status;
+    if (Status status = parts_.remove(key, kept); !status.ok() && status.code() != Code::kAborted) return status;
   }
   if (rollout.phase != RolloutPhase::kRunning) return ok_status();
   if (!watch.second.empty()) add_to(watch.second.back(), counted_since(others, rollout.others));
@@ -240,14 +240,14 @@ Status RolloutKeeper::look_at(const std::string& name) {
   Rollout& rollout = *record.document.last;
   if (!rollout.is_placed) MM_RETURN_IF_ERROR(place(name, record));
   if (!rollout.is_active()) {
-    const Status status = take_parts(name, rollout, watches_[name]);
+    Status status = take_parts(name, rollout, watches_[name]);
     watches_.erase(name);
     records_.release(name);
     return status;
   }
   Watch& watch = watch_of(name, rollout);
   count(name, rollout, watch);
-  const Status taken = take_parts(name, rollout, watch);
+  Status taken = take_parts(name, rollout, watch);
   records_.keep(name, record);  // whatever others' parts are like: what was counted now isn't counted again
   MM_RETURN_IF_ERROR(decide_for(name, record, watch, taken.ok()));
   const TimePoint now = options_.time->now();

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/testing/shared_memory.h"
@@ -46,7 +47,9 @@ TEST_F(GpuMemory, HasInputsAndOutputs) {
   const Answer told = infer(R"("shared_memory_region":"in","shared_memory_byte_size":16)",
                             R"("shared_memory_region":"r","shared_memory_byte_size":16)");
   EXPECT_EQ(told.status, 200) << told.text;
-  EXPECT_EQ(std::memcmp(cuda_memory_.memory().data(), kRow.data(), sizeof kRow), 0) << "written to the GPU";
+  std::array<float, kRow.size()> written{};
+  std::memcpy(written.data(), cuda_memory_.memory().data(), sizeof written);
+  EXPECT_EQ(written, kRow) << "written to the GPU";
   EXPECT_THAT(infer(R"("shared_memory_region":"r","shared_memory_byte_size":32)", "", 2).text,
               HasSubstr("Invalid offset + byte size for shared memory region: 'r'"));
   cuda_memory_.break_copies();
