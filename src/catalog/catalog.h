@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string_view>
 
@@ -31,6 +32,8 @@ class Catalog {
   Result<VersionPin> pin(std::string_view model, int64_t version, std::string_view label) const {
     return label.empty() ? pin(model, version) : pin(model, label);
   }
+  /// Whether a request may come to a model with an open signature: what only such models need is not made for others.
+  bool may_have_open() const { return may_have_open_.load(std::memory_order_relaxed); }
   /// The model is known, not served, and loads when a request waits for it.
   bool loads_on_demand(std::string_view model) const;
 
@@ -48,6 +51,7 @@ class Catalog {
 
   Mutex publish_mutex_;  // publishes one after the other, so that all slots end with the same table
   std::array<Slot, kSlots> slots_;
+  std::atomic<bool> may_have_open_ = false;
 };
 
 }  // namespace modelmill

@@ -16,6 +16,11 @@ const std::shared_ptr<ModelVersion>* ModelEntry::find(int64_t version) const {
   return versions.empty() ? nullptr : &versions.back();
 }
 
+bool ModelEntry::may_be_open() const {
+  return (on_demand && versions.empty()) ||
+         std::any_of(versions.begin(), versions.end(), [](const auto& version) { return version->signature().open; });
+}
+
 ModelTable::ModelTable() = default;
 
 const std::shared_ptr<const ModelEntry>* ModelTable::look(std::string_view name) const {
@@ -61,11 +66,15 @@ ModelTable::Part& ModelTable::own_part(std::string_view name) {
 
 void ModelTable::put(std::shared_ptr<const ModelEntry> entry) {
   const std::string name = entry->name;
+  if (const ModelEntry* const before = find(name)) may_be_open_ -= before->may_be_open() ? 1 : 0;
+  may_be_open_ += entry->may_be_open() ? 1 : 0;
   own_part(name).insert_or_assign(name, std::move(entry));
 }
 
 void ModelTable::erase(std::string_view name) {
-  if (look(name) == nullptr) return;
+  const ModelEntry* const before = find(name);
+  if (before == nullptr) return;
+  may_be_open_ -= before->may_be_open() ? 1 : 0;
   Part& part = own_part(name);
   part.erase(part.find(name));
 }

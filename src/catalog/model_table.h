@@ -38,6 +38,8 @@ struct ModelEntry {
   /// The model is known and loads when a request comes for it.
   bool on_demand = false;
 
+  /// Whether a version has an open signature, or there may come one for a request.
+  bool may_be_open() const;
   /// The published version of a number (0: the default one), or null.
   const std::shared_ptr<ModelVersion>* find(int64_t version) const;
 };
@@ -55,6 +57,8 @@ class ModelTable {
   std::vector<const ModelEntry*> entries() const;
   size_t size() const;
   bool empty() const { return size() == 0; }
+  /// Whether a model of it has an open signature, or may turn out to have one when it is loaded.
+  bool may_have_open() const { return may_be_open_ > 0; }
 
   /// Adds the entry, in the place of one with its name.
   void put(std::shared_ptr<const ModelEntry> entry);
@@ -74,6 +78,7 @@ class ModelTable {
   const std::shared_ptr<const ModelEntry>* look(std::string_view name) const;
 
   std::array<std::shared_ptr<Part>, kParts> parts_;  // null: empty
+  size_t may_be_open_ = 0;                           // entries
 };
 
 }  // namespace modelmill

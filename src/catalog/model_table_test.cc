@@ -27,6 +27,27 @@ TEST(ModelTableTest, ListsByName) {
   EXPECT_EQ(table.find("d"), nullptr);
 }
 
+TEST(ModelTableTest, KnowsWhetherAnyMayBeOpen) {
+  ModelTable table;
+  table.put(entry("closed"));
+  EXPECT_FALSE(table.may_have_open());
+  const auto waiting = [](const char* name) {
+    ModelEntry known{name, {}, {}};
+    known.on_demand = true;
+    return std::make_shared<const ModelEntry>(known);
+  };
+  table.put(waiting("a"));
+  table.put(waiting("a"));
+  table.put(waiting("b"));
+  const ModelTable before = table;
+  table.put(entry("a"));
+  EXPECT_TRUE(table.may_have_open());
+  table.erase("b");
+  table.erase("b");
+  EXPECT_FALSE(table.may_have_open());
+  EXPECT_TRUE(before.may_have_open());
+}
+
 TEST(ModelTableTest, ACopyKeepsWhatTheOtherChanges) {
   ModelTable table;
   for (int i = 0; i < 1'000; ++i) table.put(entry("m" + std::to_string(i)));

@@ -3,6 +3,7 @@
 namespace modelmill::kserve_v2 {
 
 bool may_ask_open_model(const Catalog& catalog, const InferRequest& request, const RoutedRequestPtr& routed) {
+  if (!catalog.may_have_open()) return false;
   if (routed) return true;
   const Result<VersionPin> pin = catalog.pin(request.model, request.version, request.label);
   return !pin.ok() || (*pin)->signature().open;
