@@ -47,8 +47,8 @@ void HttpInferCall::time_is_over() {
                           " ms, the limit of this server's REST API; ask for less, or raise the limit");
   if (observer_) observer_->answered(served_model(), explains(), status, RequestTimes());
   timed_out(status);
+  cancel_.cancel(CancelToken::Reason::kDeadline);  // before the client hears of it
   exchange_->reply(error_reply(status));
-  cancel_.cancel(CancelToken::Reason::kDeadline);
   inference_.cancelled(routed_, model_, version_);
 }
 
