@@ -275,7 +275,7 @@ Status Engine::declare_graphs(std::vector<std::string>& places) {
   const auto wrong = std::find_if(declared.problems.begin(), declared.problems.end(),
                                   [](const ConfigProblem& one) { return one.code != Code::kNotFound; });
   if (!declared.problems.empty()) {
-    const Status status = status_of(wrong != declared.problems.end() ? *wrong : declared.problems.front());
+    Status status = status_of(wrong != declared.problems.end() ? *wrong : declared.problems.front());
     for (const InferenceGraph& graph : declared.graphs)
       if (!graphs_.find(graph.name))
         declared.wrong.emplace(graph.name,

@@ -135,9 +135,8 @@ void TorchMetrics::look_at_machine() {
 }
 
 void TorchMetrics::look_at_gpus(const std::vector<GpuReading>& readings) {
-  gpus_.clear();
+  std::vector<std::shared_ptr<Gauge>> gauges;
   for (const GpuReading& reading : readings) {
-    std::vector<std::shared_ptr<Gauge>>& gauges = gpus_;
     const auto set = [&](const char* name, const char* help, double value) {
       const MetricLabels labels{{"Level", "Host"}, {"DeviceId", std::to_string(reading.index)}, {"Hostname", host_}};
       auto gauge = registry_.gauge(name, help, labels);
@@ -150,6 +149,7 @@ void TorchMetrics::look_at_gpus(const std::vector<GpuReading>& readings) {
     set("GPUMemoryUsed", "Megabytes.", used / kMebi);
     set("GPUMemoryUtilization", "Percent.", percent(used, static_cast<double>(*reading.memory_total)));
   }
+  gpus_ = std::move(gauges);  // the series of those that are gone go with what is replaced
 }
 
 void TorchMetrics::look_at_workers(const ModelTable& table) {
