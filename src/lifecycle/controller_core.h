@@ -272,7 +272,8 @@ class ControllerCore final : public ModelControl {
   std::map<std::string, Status> lost_ MM_GUARDED_BY(mutex_);
   std::set<std::string> notes_ MM_GUARDED_BY(mutex_);  // that were logged
   std::map<std::string, ModelRecord> models_ MM_GUARDED_BY(mutex_);
-  bool taking_ MM_GUARDED_BY(mutex_) = false;  // a look is being taken: not all models are known yet
+  uint64_t last_serial_ MM_GUARDED_BY(mutex_) = 0;  // VersionRecord::serial that was given last
+  bool taking_ MM_GUARDED_BY(mutex_) = false;       // a look is being taken: not all models are known yet
   std::set<const Bringing*> bringing_ MM_GUARDED_BY(mutex_);
   std::set<std::string> waiting_for_room_ MM_GUARDED_BY(mutex_);
   ModelTable table_ MM_GUARDED_BY(mutex_);

@@ -46,9 +46,8 @@ std::string ControllerCore::members_key(const ModelRecord& model) const {
     if (it == models_.end()) continue;
     for (const auto& [number, version] : it->second.versions)
       if (version.serving)
-        key += std::to_string(number) + ':' + version.stamp + '@' +
-               std::to_string(reinterpret_cast<uintptr_t>(version.serving.get())) + ',';
-    key += std::to_string(it->second.loaded_ms) + ',' + std::to_string(it->second.default_version());
+        key += std::to_string(number) + ':' + version.stamp + '@' + std::to_string(version.serial) + ',';
+    key += std::to_string(it->second.default_version());
     for (const auto& [label, version] : it->second.labels()) key += ',' + label + ':' + std::to_string(version);
     key += ';';
   }

@@ -264,6 +264,7 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
   record.files = job.target;
   record.files_stamp = loaded.files_stamp;
   record.serving = std::make_unique<OwnedVersion>(std::move(loaded.version));
+  record.serial = ++last_serial_;
   model.loaded_ms = unix_ms();
   return ok_status();
 }

@@ -60,6 +60,7 @@ struct FormerTarget {
 /// What the control plane knows of a version.
 struct VersionRecord {
   std::unique_ptr<OwnedVersion> serving;  // null: nothing does
+  uint64_t serial = 0;                    // of what serves: no other has the same
   std::string stamp;                      // of what serves
   std::shared_ptr<const void> files;      // of what serves: they stay as long as it does
   std::string files_stamp;                // of what serves, where it may be restored: of its files alone
