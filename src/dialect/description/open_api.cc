@@ -121,15 +121,16 @@ std::string_view json_type(DataType dtype) {
   }
 }
 
-/// Nested arrays; those whose size is fixed say it. Of outputs, what is no finite number is null.
+/// Nested arrays; those whose size is fixed say it. Outputs may have NaN and infinities, for which a schema has no
+/// word.
 void write_tensor_schema(JsonWriter& json, const TensorSpec& spec, size_t dimension, bool inputs) {
   if (dimension == spec.shape.size()) {
     const std::string_view type = json_type(spec.dtype);
-    json.begin_object().key("type");
+    json.begin_object();
     if (!inputs && type == "number")
-      json.begin_array().value(type).value("null").end_array();
+      json.field("description", "a number, NaN, Infinity or -Infinity");
     else
-      json.value(type);
+      json.field("type", type);
     json.end_object();
     return;
   }
