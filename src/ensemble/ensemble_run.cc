@@ -158,7 +158,7 @@ void EnsembleRun::answered(size_t step, InferResponse response, bool final, bool
       take_outputs(step, response);
       run.state = StepState::kAnswered;
       ++answered_;
-      count_times(response.times);
+      add_times(response.times, queued_, record_);
       ending = look_for_end();
     } else {
       run.state = StepState::kFailed;
@@ -181,16 +181,6 @@ void EnsembleRun::take_outputs(size_t step, InferResponse& response) {
     else
       set_tensor(port.tensor, std::move(*found));
   }
-}
-
-void EnsembleRun::count_times(const RequestTimes& times) {
-  const auto between = [](TimePoint from, TimePoint to) {
-    return from == TimePoint{} || to <= from ? Duration{} : to - from;
-  };
-  queued_ += between(times.queued, times.compute_start);
-  record_.input += between(times.compute_start, times.input_end);
-  record_.infer += between(times.input_end, times.infer_end);
-  record_.output += between(times.infer_end, times.compute_end);
 }
 
 /// Enough members are left.

@@ -81,7 +81,6 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   InferRequestPtr request_for(size_t step) MM_REQUIRES(mutex_);
   void answered(size_t step, InferResponse response, bool final, bool has_response);
   void take_outputs(size_t step, InferResponse& response) MM_REQUIRES(mutex_);
-  void count_times(const RequestTimes& times) MM_REQUIRES(mutex_);
   /// nullopt: the request is not at its end.
   std::optional<Ending> step_failed(size_t step, const Status& why) MM_REQUIRES(mutex_);
   bool can_do_without() const MM_REQUIRES(mutex_);

@@ -276,7 +276,7 @@ void EnsembleStream::ran(Run& run, InferResponse response) {
     const MutexLock lock(mutex_);
     if (over_) return;
     if (response.status.ok())
-      count(response.times);
+      add_times(response.times, queued_, record_);
     else if (cancel_->cancelled())
       fail(response.status);  // nobody waits for its turn
     run.outcome = std::move(response);
@@ -291,7 +291,7 @@ void EnsembleStream::gave(size_t level, const Answer& before, InferResponse resp
     if (over_ || !lanes_[level + 1].error.ok()) return;
     ++moves_;
     Lane& lane = lanes_[level + 1];
-    if (final) count(response.times);
+    if (final) add_times(response.times, queued_, record_);
     if (has_response && !response.status.ok()) {
       lane.error = in_ensemble(*plan_, response.status, level_of(level).source);
       if (cancel_->cancelled()) fail(lane.error);
@@ -323,16 +323,6 @@ void EnsembleStream::add_run(size_t level, const Answer& before, InferResponse r
                      level_of(level).source));
   lanes_[level + 1].runs.push_back(run);
   fresh_.push_back(run);
-}
-
-void EnsembleStream::count(const RequestTimes& times) {
-  const auto between = [](TimePoint from, TimePoint to) {
-    return from == TimePoint{} || to <= from ? Duration{} : to - from;
-  };
-  queued_ += between(times.queued, times.compute_start);
-  record_.input += between(times.compute_start, times.input_end);
-  record_.infer += between(times.input_end, times.infer_end);
-  record_.output += between(times.infer_end, times.compute_end);
 }
 
 void EnsembleStream::fail(Status error) {

@@ -67,7 +67,6 @@ class EnsembleStream : public std::enable_shared_from_this<EnsembleStream> {
   void ran(Run& run, InferResponse response);
   void gave(size_t level, const Answer& before, InferResponse response, bool final, bool has_response);
   void add_run(size_t level, const Answer& before, InferResponse response) MM_REQUIRES(mutex_);
-  void count(const RequestTimes& times) MM_REQUIRES(mutex_);
   void fail(Status error) MM_REQUIRES(mutex_);
   bool is_full(size_t level) const MM_REQUIRES(mutex_);
   void wait_for_room(size_t level);

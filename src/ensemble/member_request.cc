@@ -38,6 +38,16 @@ void address_to(const EnsemblePlan::Step& step, InferRequest& request) {
   for (const EnsemblePlan::Port& output : step.outputs) request.outputs.push_back({output.name});
 }
 
+void add_times(const RequestTimes& times, Duration& queued, ExecutionRecord& record) {
+  const auto between = [](TimePoint from, TimePoint to) {
+    return from == TimePoint{} || to <= from ? Duration{} : to - from;
+  };
+  queued += between(times.queued, times.compute_start);
+  record.input += between(times.compute_start, times.input_end);
+  record.infer += between(times.input_end, times.infer_end);
+  record.output += between(times.infer_end, times.compute_end);
+}
+
 Tensor fitted(Tensor tensor, const EnsemblePlan::Input& port, bool batched) {
   tensor.name = port.name;
   if (port.fits_batch) fit_batch(tensor.shape, port.dims, batched);

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/library_symbol.h"
+
 namespace modelmill {
 namespace {
 
@@ -13,28 +15,23 @@ constexpr const char* kDriver = "libcuda.so.1";
 constexpr unsigned kLazyPeerAccess = 1;  // CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS, the only flag that there is
 constexpr int kNoContext = -1;
 
-template <typename Function>
-void find_function(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(::dlsym(library, name));
-}
-
 /// Stays open: runtimes of this process use it too.
 CudaDriver::Library open_driver() {
   CudaDriver::Library out;
   void* const library = ::dlopen(kDriver, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return out;
-  find_function(library, "cuInit", out.init);
-  find_function(library, "cuDeviceGetCount", out.device_count);
-  find_function(library, "cuDeviceGet", out.device);
-  find_function(library, "cuDevicePrimaryCtxRetain", out.retain_context);
-  find_function(library, "cuCtxPushCurrent_v2", out.push_context);
-  find_function(library, "cuCtxPopCurrent_v2", out.pop_context);
-  find_function(library, "cuIpcOpenMemHandle_v2", out.open_handle);
-  find_function(library, "cuIpcCloseMemHandle", out.close_handle);
-  find_function(library, "cuMemGetAddressRange_v2", out.address_range);
-  find_function(library, "cuMemcpyDtoH_v2", out.to_host);
-  find_function(library, "cuMemcpyHtoD_v2", out.to_device);
-  find_function(library, "cuGetErrorName", out.error_name);
+  find_symbol(library, "cuInit", out.init);
+  find_symbol(library, "cuDeviceGetCount", out.device_count);
+  find_symbol(library, "cuDeviceGet", out.device);
+  find_symbol(library, "cuDevicePrimaryCtxRetain", out.retain_context);
+  find_symbol(library, "cuCtxPushCurrent_v2", out.push_context);
+  find_symbol(library, "cuCtxPopCurrent_v2", out.pop_context);
+  find_symbol(library, "cuIpcOpenMemHandle_v2", out.open_handle);
+  find_symbol(library, "cuIpcCloseMemHandle", out.close_handle);
+  find_symbol(library, "cuMemGetAddressRange_v2", out.address_range);
+  find_symbol(library, "cuMemcpyDtoH_v2", out.to_host);
+  find_symbol(library, "cuMemcpyHtoD_v2", out.to_device);
+  find_symbol(library, "cuGetErrorName", out.error_name);
   return out;
 }
 

@@ -4,15 +4,12 @@
 
 #include <array>
 
+#include "runtime/library_symbol.h"
+
 namespace modelmill {
 namespace {
 
 constexpr const char* kLibrary = "libnvidia-ml.so.1";
-
-template <typename Function>
-void find_symbol(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(::dlsym(library, name));
-}
 
 /// Stays open: it keeps threads and mappings of its own.
 GpuWatch::Library open_library() {

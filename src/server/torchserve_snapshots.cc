@@ -1,7 +1,6 @@
 #include "server/torchserve_snapshots.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/private_file.h"
+#include "dialect/torchserve/write_seconds.h"
 
 namespace modelmill {
 namespace {
@@ -33,16 +33,6 @@ std::string time_text(int64_t ms) {
   return std::string(text, size) + std::string(3 - fraction.size(), '0') + fraction;
 }
 
-/// Seconds that a parameter has; it is left out where nobody said them.
-void write_seconds(JsonWriter& json, const char* name, const ModelDefinition& definition, const char* parameter) {
-  const auto at = definition.parameters.find(parameter);
-  if (at == definition.parameters.end()) return;
-  const std::string& text = at->second;
-  int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error == std::errc() && end == text.data() + text.size()) json.field(name, seconds);
-}
-
 /// As its archive has it.
 std::string text_of_version(const RegisteredVersion& version) {
   for (const auto& [label, number] : version.definition->labels)
@@ -57,8 +47,8 @@ void write_version(JsonWriter& json, const RegisteredVersion& version) {
   json.field("minWorkers", version.instances.min).field("maxWorkers", version.instances.max);
   json.field("batchSize", std::max<int64_t>(definition.max_batch_size.value_or(1), 1));
   json.field("maxBatchDelay", int64_t{delay.count()});
-  write_seconds(json, "responseTimeout", definition, "execution_timeout_s");
-  write_seconds(json, "startupTimeout", definition, "start_timeout_s");
+  torchserve::write_seconds(json, "responseTimeout", definition, "execution_timeout_s");
+  torchserve::write_seconds(json, "startupTimeout", definition, "start_timeout_s");
   json.field("runtimeType", "python").end_object();
 }
 

@@ -27,7 +27,7 @@ class MLModel:
         return True
 
     async def predict(self, payload):
-        raise NotImplementedError("predict() method not implemented")
+        raise NotImplementedError(f"class {type(self).__name__} has no predict()")
 
     async def predict_stream(self, payloads):
         yield await self.predict(await payloads.__anext__())

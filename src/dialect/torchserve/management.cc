@@ -1,13 +1,13 @@
 #include "dialect/torchserve/management.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include "base/json_text.h"
 #include "dialect/torchserve/model_version.h"
+#include "dialect/torchserve/write_seconds.h"
 
 namespace modelmill::torchserve {
 namespace {
@@ -39,16 +39,6 @@ void write_workers(JsonWriter& json, const Explanation& explanation, bool availa
     json.field("gpu", on_gpu).field("gpuUsage", on_gpu ? explanation.places[i] : std::string("N/A")).end_object();
   }
   json.end_array();
-}
-
-/// Seconds that a parameter has; they are left out where nobody said them.
-void write_seconds(JsonWriter& json, const char* name, const ModelDefinition& definition, const char* parameter) {
-  const auto at = definition.parameters.find(parameter);
-  if (at == definition.parameters.end()) return;
-  const std::string& text = at->second;
-  int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error == std::errc() && end == text.data() + text.size()) json.field(name, seconds);
 }
 
 int64_t queue_of(const ModelDefinition& definition) {
