@@ -160,5 +160,7 @@ def test_memory_that_changes_while_it_is_read(serve, tmp_path):
         status, _, _ = server.request("POST", "/predict/scribble", b'{"text": ["a", "bcd"]}', timeout=30)
         outcomes.add(status)
     assert outcomes <= {200, 500, 503}, outcomes
+    # A worker that had to be replaced after the last answer is one that there is not for a moment.
+    servers.wait_until(server.is_ready, "the last worker is there again")
     server.assert_alive()
     server.stop()

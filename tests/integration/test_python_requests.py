@@ -191,7 +191,8 @@ def test_a_call_of_another_model_has_its_callers_deadline(server):
     client = Client("grpc", server.address)
     try:
         left = client.infer("outer", {"x": np.array(0)}, client_timeout=20).as_numpy("output").item()
-        assert 10 < left < 20
+        # gRPC's core rounds the time that it sends up, to a tenth of a second at this size.
+        assert 10 < left < 20.2
         with pytest.raises(InferenceServerException) as error:
             client.infer("outer", {"x": np.array(2)}, client_timeout=0.7)
         assert "DEADLINE_EXCEEDED" in str(error.value.status())
