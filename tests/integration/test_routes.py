@@ -370,7 +370,7 @@ def slow_server(tmp_path_factory):
 
 
 def test_a_timeout_falls_back(slow_server):
-    fallback = {"fallback": {"to": ["quick"], "timeout": "20ms"}, "breaker": {"failures": 5, "open": "1h"}}
+    fallback = {"fallback": {"to": ["quick"], "timeout": "20ms"}, "breaker": {"failures": 5, "open": "600s"}}
     put(slow_server, "safe", {"split": {"slow": 100}, **fallback})
     status, answer, headers = ask_identity(slow_server, "safe")
     assert status == 200 and answer["outputs"][0]["data"] == [1, 2] and answer["id"] == "7"
