@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/shared_memory_object.h"
 #include "runtime/cuda_memory.h"
+#include "tensor/tensor.h"
 
 namespace modelmill::kserve_v2 {
 
