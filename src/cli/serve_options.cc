@@ -14,6 +14,7 @@
 #include "cli/personality/ts_config_option.h"
 #include "cli/python_options.h"
 #include "lifecycle/runtime_precisions.h"
+#include "server/metrics_config.h"
 
 namespace modelmill {
 namespace {
@@ -277,6 +278,18 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
          },
          "Trace requests as Triton does: level=TIMESTAMPS or TENSORS, rate=N (one of N requests), count=N, "
          "triton,file=FILE, triton,log-frequency=N; may be repeated")
+      ->type_name("SETTING=VALUE")
+      ->allow_extra_args(false)
+      ->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--metrics-config",
+         [&config](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts)
+             if (const Status status = add_metrics_setting(text, config.series); !status.ok())
+               throw CLI::ValidationError("--metrics-config", status.message());
+         },
+         "Which metrics of times there are, as Triton's: counter_latencies=BOOL, histogram_latencies=BOOL, "
+         "summary_latencies=BOOL, summary_quantiles=QUANTILE:ERROR,...; may be repeated")
       ->type_name("SETTING=VALUE")
       ->allow_extra_args(false)
       ->group(kGroup);

@@ -311,6 +311,8 @@ TritonDraft fresh_draft() {
   config.http_inflated = kMaxInputSize;
   config.shared_memory_bytes = kSharedMemoryBytes;
   config.grpc_compression = wire::GrpcCompression::kOff;
+  config.series.tag_prefix = "_";
+  config.pinned_pool_series = true;
   config.access.rules[static_cast<size_t>(wire::ApiGroup::kManagement)] = AccessRule();
   config.access.management_prefixes = {"/v2/", "/inference.GRPCInferenceService/"};
   return draft;
