@@ -260,6 +260,11 @@ void define_limits(CLI::App& app, OptionSet& options, ServerConfig& config) {
   add_timeout("--header-timeout", limits.header_timeout, "How long a request's headers may take to come");
   add_timeout("--stall-timeout", limits.stall_timeout,
               "How long a body may come, or a reply be read, at less than 1 KiB a second");
+  add_timeout(
+      "--max-connection-age", limits.connection_age,
+      "How long a connection of HTTP/2 lives, a tenth more or less, until its client is asked to connect again");
+  add_timeout("--max-connection-age-grace", limits.connection_age_grace,
+              "What its requests may take from then on, before they are cut");
   add_timeout("--tls-handshake-timeout", limits.tls_handshake_timeout, "How long a TLS handshake may take");
 }
 
