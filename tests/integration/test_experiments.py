@@ -119,7 +119,7 @@ def test_outcomes_by_user_and_by_request(server):
         {"user": one, "at": 1000000000},
         {"user": one, "metric": "refund", "value": False},
     ]}  # fmt: skip
-    assert outcomes(server, batch) == {"accepted": 4, "duplicate": 1, "unknown": 2, "late": 1}
+    assert outcomes(server, batch) == {"accepted": 4, "duplicate": 1, "unknown": 2, "late": 1, "deferred": 0}
     state = show(server)
     assert {name: arm["so_far"] for name, arm in arms(state).items()} == {"m@1": 1, "m@2": 1}
     guardrails = {(one["guardrail"], one["arm"]): one for one in state["results"]["guardrails"]}
@@ -199,7 +199,7 @@ def test_kills_lose_nothing_that_was_answered(tmp_path, repository):
         assert {user: predict(second, user) for user in assigned} == assigned
         assert exposed(second) == {name: arm["exposed"] for name, arm in arms(before).items()}
         again = [*batch[:5], {"request": "q-20", "value": 100}]
-        assert outcomes(second, again) == {"accepted": 1, "duplicate": 5, "unknown": 0, "late": 0}
+        assert outcomes(second, again) == {"accepted": 1, "duplicate": 5, "unknown": 0, "late": 0, "deferred": 0}
         predict(second, "new")
         after = show(second)
         assert sum(arm["exposed"] for arm in arms(after).values()) == 31
