@@ -65,8 +65,7 @@ Status ExperimentKeeper::open_run(const std::string& name, const Experiment& exp
     return run.decides ? ok_status()
                        : failed_precondition("another process decides on the experiment '" + name +
                                              "', and there is no folder to share with it");
-  MM_ASSIGN_OR_RETURN(const ExperimentFiles files,
-                      ExperimentFiles::of(options_.folder, name, experiment.number));
+  MM_ASSIGN_OR_RETURN(const ExperimentFiles files, ExperimentFiles::of(options_.folder, name, experiment.number));
   MM_RETURN_IF_ERROR(make_private_folder(options_.folder));
   run.spool = std::make_unique<ExperimentSpool>(files, options_.replica);
   if (!run.decides) return run.spool->announce();
@@ -124,13 +123,12 @@ Status ExperimentKeeper::count_apart(const std::vector<Exposure>& exposures, con
 Status ExperimentKeeper::take_parts(const std::string& name, Run& run, bool all) {
   if (!run.parts) return ok_status();
   std::vector<ExperimentCount> became;
-  const Status status =
-      run.parts->take(all, [&](std::span<const ExperimentEvent> batch, const ExperimentEvent& taken) {
-        ExposedUsers::Log log;
-        take_left(batch, *run.users, log, became);
-        log.push_back(taken);
-        return run.journal->append(log);
-      });
+  const Status status = run.parts->take(all, [&](std::span<const ExperimentEvent> batch, const ExperimentEvent& taken) {
+    ExposedUsers::Log log;
+    take_left(batch, *run.users, log, became);
+    log.push_back(taken);
+    return run.journal->append(log);
+  });
   std::map<ExperimentCount, uint64_t> counts;
   for (const ExperimentCount which : became) ++counts[which];
   for (const auto& [which, number] : counts) tell_outcomes(name, which, number);
@@ -145,8 +143,7 @@ Status ExperimentKeeper::gather(const std::string& name, const Experiment& exper
 }
 
 Status ExperimentKeeper::read_seen(const std::string& name, const Experiment& experiment, Run& run) {
-  MM_ASSIGN_OR_RETURN(const ExperimentFiles files,
-                      ExperimentFiles::of(options_.folder, name, experiment.number));
+  MM_ASSIGN_OR_RETURN(const ExperimentFiles files, ExperimentFiles::of(options_.folder, name, experiment.number));
   Status status;
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
     if (!run.seen) {

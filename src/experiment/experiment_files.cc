@@ -48,7 +48,8 @@ std::vector<Found> files_in(const std::string& folder, const std::string& entry)
     const auto number = number_in(pieces[0]);
     const std::string_view ending = pieces.back();
     const bool is_journal = pieces.size() == 2 && ending == kJournalEnding;
-    const bool is_part = pieces.size() == 4 && number_in(pieces[2]) && (ending == kUsersEnding || ending == kOutcomesEnding);
+    const bool is_part =
+        pieces.size() == 4 && number_in(pieces[2]) && (ending == kUsersEnding || ending == kOutcomesEnding);
     if (!number || (!is_journal && !is_part)) continue;
     all.push_back({it->path().string(), is_part ? std::string(pieces[1]) : "", std::string(ending), *number});
   }

@@ -62,7 +62,7 @@ Result<std::unique_ptr<ExperimentJournal>> ExperimentJournal::open(
 Result<std::unique_ptr<ExperimentJournal>> ExperimentJournal::make(const std::string& file) {
   std::unique_ptr<ExperimentJournal> journal(new ExperimentJournal(file));
   journal->is_locked_ = true;
-  for (struct stat now {}; now.st_nlink == 0;) {  // before it is locked, a reader may take it for a dead process's
+  for (struct stat now{}; now.st_nlink == 0;) {  // before it is locked, a reader may take it for a dead process's
     if (journal->fd_ >= 0) ::close(journal->fd_);
     journal->fd_ = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (journal->fd_ < 0) return failed(file, "make");

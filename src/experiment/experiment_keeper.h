@@ -30,8 +30,8 @@ namespace modelmill {
 
 /// Runs experiments: notes who got which arm of their routes and what was said of them since, reads what that means,
 /// and puts a winner in force as a change of the route where it is told to. What is decided is written before it is
-/// done, and done again after a crash in between. Of the processes that share a store, one at a time decides for a name,
-/// the one that holds its lease: the others leave it what they see, and read what it knows of all. Thread-safe.
+/// done, and done again after a crash in between. Of the processes that share a store, one at a time decides for a
+/// name, the one that holds its lease: the others leave it what they see, and read what it knows of all. Thread-safe.
 class ExperimentKeeper final : public ExperimentControl {
  public:
   struct Options {
@@ -102,7 +102,8 @@ class ExperimentKeeper final : public ExperimentControl {
   Result<Run*> run_of(const std::string& name, const Experiment& experiment) MM_REQUIRES(mutex_);
   Status open_run(const std::string& name, const Experiment& experiment, Run& run) MM_REQUIRES(mutex_);
   Result<Record> running(const std::string& name) MM_REQUIRES(mutex_);
-  /// Takes what the route has left since, and writes it down: in the journal, with what others have left, or for others.
+  /// Takes what the route has left since, and writes it down: in the journal, with what others have left, or for
+  /// others.
   Status count(const std::string& name, const Experiment& experiment, Run& run) MM_REQUIRES(mutex_);
   Status count_apart(const std::vector<Exposure>& exposures, const Experiment& experiment, Run& run)
       MM_REQUIRES(mutex_);

@@ -50,15 +50,14 @@ void ExperimentParts::find(TimePoint now) {
     for (; !part.sizes.empty() && now - part.sizes.front().first >= kRipe; part.sizes.pop_front())
       part.ripe = part.sizes.front().second;
   }
-  std::erase_if(parts_, [&](auto& entry) {
-    Part& part = entry.second;
-    if (!there.contains(part.key)) return true;
+  for (auto it = parts_.begin(); it != parts_.end();) {
+    const Part& part = it->second;
     // What is left of it then is a torn end.
-    const bool was_read = part.tail->size() > 0 && part.read_until >= part.tail->size();
-    if (part.is_bad || !was_read || !remove_left_journal(entry.first, part.tail->size())) return false;
-    there.erase(part.key);
-    return true;
-  });
+    const bool was_read = !part.is_bad && part.tail->size() > 0 && part.read_until >= part.tail->size();
+    const bool is_gone = !there.contains(part.key);
+    if (!is_gone && was_read && remove_left_journal(it->first, part.tail->size())) there.erase(part.key);
+    it = there.contains(part.key) ? std::next(it) : parts_.erase(it);
+  }
   std::erase_if(known_, [&](const auto& entry) { return !there.contains(entry.first); });
 }
 

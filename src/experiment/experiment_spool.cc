@@ -30,9 +30,7 @@ Status ExperimentSpool::add(Part& part, ExperimentFiles::Kind kind, std::span<co
   return part.journal->append(events);
 }
 
-Status ExperimentSpool::announce() {
-  return add(users_, ExperimentFiles::Kind::kUsers, {});
-}
+Status ExperimentSpool::announce() { return add(users_, ExperimentFiles::Kind::kUsers, {}); }
 
 void ExperimentSpool::give(uint64_t user, uint64_t request, uint8_t arm, int64_t now_ms, ExposedUsers::Log& log) {
   ExperimentEvent& event = log.emplace_back();

@@ -11,7 +11,8 @@ namespace modelmill {
 /// The numbers of an experiment and what they mean, as a JSON object.
 std::string experiment_results_json(const Experiment& experiment, const ExposedUsers& users);
 
-/// The last experiment of a name, and what a file wants of it, as clients see them. `results`: of one that runs. `note`: what keeps it from counting; empty: nothing does.
+/// The last experiment of a name, and what a file wants of it, as clients see them. `results`: of one that runs.
+/// `note`: what keeps it from counting; empty: nothing does.
 std::string experiment_json(const std::string& name, const ExperimentDocument& document, const std::string& results,
                             const std::string& note);
 

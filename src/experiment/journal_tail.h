@@ -26,7 +26,8 @@ class JournalTail {
   JournalTail& operator=(const JournalTail&) = delete;
 
   /// Gives the whole batches that end at `until` at the latest. What a crash has torn, or is being written, is none.
-  /// NOT_FOUND without a file, DATA_LOSS for one that is no journal, ABORTED for one that was written anew: begin again.
+  /// NOT_FOUND without a file, DATA_LOSS for one that is no journal, ABORTED for one that was written anew: begin
+  /// again.
   Status read(const Take& take, uint64_t until = kAll);
 
   /// Behind the last batch that was taken.
