@@ -67,7 +67,7 @@ Status ExperimentKeeper::open_run(const std::string& name, const Experiment& exp
                                              "', and there is no folder to share with it");
   MM_ASSIGN_OR_RETURN(const ExperimentFiles files, ExperimentFiles::of(options_.folder, name, experiment.number));
   MM_RETURN_IF_ERROR(make_private_folder(options_.folder));
-  run.spool = std::make_unique<ExperimentSpool>(files, options_.replica);
+  run.spool = std::make_unique<ExperimentSpool>(files, options_.replica, parts_made_);
   if (!run.decides) return run.spool->announce();
   run.parts = std::make_unique<ExperimentParts>(files, options_.replica);
   MM_ASSIGN_OR_RETURN(run.journal, ExperimentJournal::open(files.journal(), [&](const ExperimentEvent& event) {

@@ -142,6 +142,7 @@ class ExperimentKeeper final : public ExperimentControl {
   std::map<std::string, Run> runs_ MM_GUARDED_BY(mutex_);
   std::map<std::string, std::string> watched_ MM_GUARDED_BY(mutex_);  // names to look at; the problem logged last
   TimePoint listed_at_ MM_GUARDED_BY(mutex_){};
+  uint64_t parts_made_ MM_GUARDED_BY(mutex_) = 0;
   std::map<std::pair<std::string, ExperimentCount>, std::shared_ptr<Counter>> outcomes_ MM_GUARDED_BY(mutex_);
 
   Steward steward_;  // last: it uses the others

@@ -18,16 +18,15 @@ constexpr uint64_t kMostOfPart = 200'000;
 }  // namespace
 
 Status ExperimentSpool::add(Part& part, ExperimentFiles::Kind kind, std::span<const ExperimentEvent> events) {
-  if (part.journal && (part.journal->events() >= kMostOfPart || !part.journal->is_there())) {
-    MM_RETURN_IF_ERROR(part.journal->sync());
-    part.journal.reset();
-    ++part.sequence;
+  if (part && (part->events() >= kMostOfPart || !part->is_there())) {
+    MM_RETURN_IF_ERROR(part->sync());
+    part.reset();
   }
-  if (!part.journal) {
+  if (!part) {
     MM_RETURN_IF_ERROR(make_private_folder(files_.folder()));
-    MM_ASSIGN_OR_RETURN(part.journal, ExperimentJournal::make(files_.part(replica_, part.sequence, kind)));
+    MM_ASSIGN_OR_RETURN(part, ExperimentJournal::make(files_.part(replica_, made_++, kind)));
   }
-  return part.journal->append(events);
+  return part->append(events);
 }
 
 Status ExperimentSpool::announce() { return add(users_, ExperimentFiles::Kind::kUsers, {}); }
@@ -72,8 +71,8 @@ Status ExperimentSpool::leave_outcomes(const std::vector<Outcome>& outcomes, int
 }
 
 Status ExperimentSpool::sync() {
-  if (users_.journal) MM_RETURN_IF_ERROR(users_.journal->sync());
-  return outcomes_.journal ? outcomes_.journal->sync() : ok_status();
+  if (users_) MM_RETURN_IF_ERROR(users_->sync());
+  return outcomes_ ? outcomes_->sync() : ok_status();
 }
 
 void take_left(std::span<const ExperimentEvent> batch, ExposedUsers& users, ExposedUsers::Log& log,

@@ -22,8 +22,9 @@ inline constexpr size_t kEventsOfOutcome = 2;
 /// Not synchronised.
 class ExperimentSpool {
  public:
-  ExperimentSpool(ExperimentFiles files, std::string replica)
-      : files_(std::move(files)), replica_(std::move(replica)) {}
+  /// `made`: how many parts this process has made; none is called as one before.
+  ExperimentSpool(ExperimentFiles files, std::string replica, uint64_t& made)
+      : files_(std::move(files)), replica_(std::move(replica)), made_(made) {}
 
   /// Whoever decides sees from now on that it is not alone.
   Status announce();
@@ -36,15 +37,13 @@ class ExperimentSpool {
   Status sync();
 
  private:
-  struct Part {
-    std::unique_ptr<ExperimentJournal> journal;
-    uint64_t sequence = 0;
-  };
+  using Part = std::unique_ptr<ExperimentJournal>;
 
   Status add(Part& part, ExperimentFiles::Kind kind, std::span<const ExperimentEvent> events);
 
   const ExperimentFiles files_;
   const std::string replica_;
+  uint64_t& made_;
   Part users_, outcomes_;
 };
 
