@@ -3,12 +3,10 @@
 import pytest
 import servers
 import sticky_users
-from changing_models import write_version
+from changing_models import write_versions
 
 
 @pytest.mark.timeout(600)
 def test_nobody_of_100_000_leaves_an_arm_that_grows(tmp_path):
-    write_version(tmp_path / "models", "m", 1, config="version_policy { all { } }")
-    write_version(tmp_path / "models", "m", 2)
-    with servers.serving(tmp_path, tmp_path / "models") as server:
+    with servers.serving(tmp_path, write_versions(tmp_path / "models", "m", 1, 2)) as server:
         sticky_users.check_nobody_leaves(server, 100_000)
