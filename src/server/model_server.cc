@@ -200,7 +200,8 @@ struct ModelServer::Rep {
     const auto healthy = [this, multi_model] { return multi_model ? started && !stopping : ready(); };
     const torchserve::Service torch(
         engine.inference(), torchserve_control(),
-        {server_version(), healthy, http_options(), keys, multi_model, &engine.lifecycle().workflows()});
+        {server_version(), healthy, http_options(), keys, multi_model, &engine.lifecycle().workflows(),
+         config.torchserve_workers ? std::optional(config.instances) : std::nullopt, config.torchserve_sequence_names});
     torch.add_to(router);
     torch.add_to(grpc);
     std::function<std::string()> more_metrics;
@@ -294,6 +295,7 @@ Status ModelServer::start() {
     options.tls = rep_->certificate->credentials();
   }
   options.limits = rep_->config.limits;
+  options.keep_header_names = !rep_->config.forward_headers.empty();
   MM_RETURN_IF_ERROR(rep_->set_up_access(options.endpoints));
   options.gatekeeper = rep_->access.gatekeeper;
   options.offload = &rep_->offload;

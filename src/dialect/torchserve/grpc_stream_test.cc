@@ -72,6 +72,17 @@ class TorchServeStream : public ::testing::Test {
   wire::GrpcMethods methods_;
 };
 
+/// The same with names of one's own.
+class TorchServeNamedStream : public TorchServeStream {
+ protected:
+  TorchServeNamedStream() {
+    Service::Options options{"1.2", [] { return true; }};
+    options.sequence_names = {"my-id", "my-start", "my-end"};
+    methods_ = wire::GrpcMethods();
+    Service(inference_, control_, options).add_to(methods_);
+  }
+};
+
 api::inference::PredictionsRequest of_sequence(const std::string& model, const std::string& id,
                                                std::map<std::string, std::string> input) {
   api::inference::PredictionsRequest request;
@@ -163,6 +174,19 @@ TEST_F(TorchServeStream, RequestsOfASequenceWaitForTheirTurn) {
   thread_.run([&] { handler.reset(); });
   EXPECT_EQ(call->sent.size(), 1u);
   EXPECT_TRUE(running.empty());  // the last one of "a" has not begun
+}
+
+TEST_F(TorchServeNamedStream, SequencesAreToldOfByThem) {
+  catalog_.add(handler("tells"), [](InferRequestPtr request) {
+    request->complete(body_response(text_parameter(request->parameters, "headers")));
+  });
+  const auto answers = stream({of_sequence("tells", "a", {{"data", "x"}, {"my-start", "true"}, {"my-end", "true"}}),
+                               of_sequence("tells", "", {{"data", "x"}, {"ts_request_sequence_start", "true"}})});
+  ASSERT_EQ(answers.size(), 2U);
+  std::string told;
+  for (const auto& answer : answers) told += answer.prediction() + answer.status().message();
+  EXPECT_THAT(told, HasSubstr(R"({"my-id":"a","my-start":"true","my-end":"true"})"));
+  EXPECT_THAT(told, HasSubstr("Parameter sequenceId is required."));
 }
 
 }  // namespace

@@ -66,9 +66,13 @@ Result<VersionPin> pin_model(const Catalog& catalog, const std::string& model, s
 
 Result<VersionPin> pin_model(const Catalog& catalog, const std::string& model, std::string_view version,
                              const RoutedRequestPtr& routed) {
-  if (!routed) return pin_model(catalog, model, version);
-  return pin_along(*routed, catalog,
-                   [&](const RouteTarget& target) { return pin_model(catalog, target.model, target.version_text()); });
+  Result<VersionPin> pin = routed ? pin_along(*routed, catalog,
+                                              [&](const RouteTarget& target) {
+                                                return pin_model(catalog, target.model, target.version_text());
+                                              })
+                                  : pin_model(catalog, model, version);
+  if (pin.ok() && (*pin)->suspended()) return no_worker(model, version);
+  return pin;
 }
 
 std::string version_text(const ModelEntry& entry, int64_t version) {
