@@ -48,8 +48,8 @@ bool HeaderForwarding::matches(std::string_view name) const {
   }
 }
 
-Status HeaderForwarding::apply(const std::vector<std::pair<std::string, std::string>>& headers,
-                               InferRequest& request, const std::vector<std::string>& sent_names) const {
+Status HeaderForwarding::apply(const std::vector<std::pair<std::string, std::string>>& headers, InferRequest& request,
+                               const std::vector<std::string>& sent_names) const {
   const bool sent = sent_names.size() == headers.size();
   for (size_t i = 0; i < headers.size(); ++i) {
     const std::string& name = sent ? sent_names[i] : headers[i].first;

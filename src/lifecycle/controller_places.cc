@@ -276,8 +276,9 @@ Status ControllerCore::scale_now(const InstanceRequest& request) {
   const InstanceLimits limits{none ? 0 : std::max(request.min, 1), request.max, {}};
   MM_ASSIGN_OR_RETURN(const VersionPin pin, catalog_.pin(request.model, request.version));
   const MutexLock one_at_a_time(scaling_mutex_);
-  const std::string reason =
-      none ? "a client wants none" : "a client wants " + std::to_string(limits.min) + " to " + std::to_string(limits.max);
+  const std::string reason = none
+                                 ? "a client wants none"
+                                 : "a client wants " + std::to_string(limits.min) + " to " + std::to_string(limits.max);
   const int have = pin->load().instances, wanted = std::clamp(have, limits.min, limits.max);
   // What has one instance that runs everything has as many as it can, but can't have another number.
   if (none)

@@ -45,24 +45,6 @@ TEST(Http1, KeepAliveAndTargets) {
   EXPECT_THAT(client.read_to_end(), AllOf(HasSubstr("\r\nconnection: close\r\n"), EndsWith("GET /last? ")));
 }
 
-TEST(Http1, NamesOfHeadersAreKeptAsTheyCameWhereThatIsAskedFor) {
-  for (const bool kept : {false, true}) {
-    TestServer server([](const std::shared_ptr<HttpExchange>& exchange) {
-      std::string text;
-      for (const auto& [name, value] : exchange->request().headers) text += name + " ";
-      for (const std::string& name : exchange->request().sent_names) text += name + " ";
-      exchange->reply(HttpReply::text(200, "text/plain", text));
-    });
-    server.options().keep_header_names = kept;
-    server.start();
-    RawClient client(server.port());
-    for (int i = 0; i < 2; ++i) {
-      client.send(get("/", "X-User: ann\r\n"));
-      EXPECT_THAT(client.read_reply(), EndsWith(kept ? "\r\n\r\nhost x-user Host X-User " : "\r\n\r\nhost x-user "));
-    }
-  }
-}
-
 TEST(Http1, AStreamedReplyWithoutBodyHasNone) {
   TestServer server([](const std::shared_ptr<HttpExchange>& exchange) {
     HttpReply head;

@@ -196,8 +196,8 @@ void add_inference_methods(wire::GrpcMethods& methods, Inference& inference, boo
               std::make_shared<PredictCall>(inference, std::move(call), server_timing, offload, streams, metrics));
         },
         wire::ApiGroup::kInference);
-  methods.add(std::string(kService) + "StreamPredictions2", predictions_stream_method(inference, offload, metrics, names),
-              wire::ApiGroup::kInference);
+  methods.add(std::string(kService) + "StreamPredictions2",
+              predictions_stream_method(inference, offload, metrics, names), wire::ApiGroup::kInference);
 }
 
 }  // namespace modelmill::torchserve
