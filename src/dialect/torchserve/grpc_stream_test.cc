@@ -28,7 +28,10 @@ using testing::text_parameter;
 
 class TorchServeStream : public ::testing::Test {
  protected:
-  TorchServeStream() : inference_(catalog_.catalog()), service_(inference_, control_, {"1.2", [] { return true; }}) {
+  explicit TorchServeStream(const SequenceNames& names = {})
+      : inference_(catalog_.catalog()),
+        service_(inference_, control_,
+                 {.server_version = "1.2", .ready = [] { return true; }, .sequence_names = names}) {
     service_.add_to(methods_);
     catalog_.add(simple_description("m"));
     catalog_.add(handler("stops"), [](InferRequestPtr request) {
@@ -75,12 +78,7 @@ class TorchServeStream : public ::testing::Test {
 /// The same with names of one's own.
 class TorchServeNamedStream : public TorchServeStream {
  protected:
-  TorchServeNamedStream() {
-    Service::Options options{"1.2", [] { return true; }};
-    options.sequence_names = {"my-id", "my-start", "my-end"};
-    methods_ = wire::GrpcMethods();
-    Service(inference_, control_, options).add_to(methods_);
-  }
+  TorchServeNamedStream() : TorchServeStream({"my-id", "my-start", "my-end"}) {}
 };
 
 api::inference::PredictionsRequest of_sequence(const std::string& model, const std::string& id,

@@ -2,6 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "catalog/testing/no_model_control.h"
 #include "dialect/torchserve/service.h"
 #include "dialect/torchserve/testing/handlers.h"
@@ -49,10 +54,10 @@ class TorchServeWorkers : public ::testing::Test {
     Service::Options options{"1.2", [] { return true; }};
     options.usual_workers = usual_workers;
     router_ = HttpRouter();
-    methods_ = wire::GrpcMethods();
+    methods_ = std::make_unique<wire::GrpcMethods>();
     const Service service(inference_, control_, options);
     service.add_to(router_);
-    service.add_to(methods_);
+    service.add_to(*methods_);
   }
   void take_workers(const std::string& model) {
     auto& version = *catalog_.catalog().table()->find(model)->versions.back();
@@ -72,7 +77,7 @@ class TorchServeWorkers : public ::testing::Test {
   Inference inference_{catalog_.catalog()};
   ScalingControl control_;
   HttpRouter router_;
-  wire::GrpcMethods methods_;
+  std::unique_ptr<wire::GrpcMethods> methods_;
 };
 
 TEST_F(TorchServeWorkers, WithoutThemAModelDoesNotAnswer) {
@@ -93,7 +98,7 @@ TEST_F(TorchServeWorkers, WithoutThemAModelDoesNotAnswer) {
   request.set_model_name("m");
   (*request.mutable_input())["data"] = body;
   const auto call =
-      testing::call_unary(thread_, methods_, "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions",
+      testing::call_unary(thread_, *methods_, "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions",
                           request.SerializeAsString());
   EXPECT_EQ(call->status->code(), Code::kInternal);
   EXPECT_THAT(call->status->message(), AllOf(HasSubstr("has no worker"), HasSubstr("InternalServerException")));
