@@ -13,6 +13,16 @@ def served(bench, server, request, level):
     return lambda: load.run(server, request, level, count, answer)
 
 
+def interleaved(measures, repeats):
+    """{name: [value of each repeat]}; every repeat takes all, each time beginning with another."""
+    values = {name: [] for name in measures}
+    names = list(measures)
+    for repeat in range(repeats):
+        for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
+            values[name].append(measures[name]())
+    return values
+
+
 def median(values):
     return statistics.median(values)
 

@@ -37,7 +37,6 @@ import functools
 import json
 import os
 import pathlib
-import platform
 import subprocess
 import sys
 import tempfile
@@ -55,6 +54,7 @@ import frameworks  # noqa: E402
 import idle  # noqa: E402
 import load  # noqa: E402
 import lookup  # noqa: E402
+import machine  # noqa: E402
 import many  # noqa: E402
 import objective  # noqa: E402
 import runtimes  # noqa: E402
@@ -64,7 +64,7 @@ import shared_memory  # noqa: E402
 import swaps  # noqa: E402
 import workloads  # noqa: E402
 from load import Level  # noqa: E402
-from measure import cpu, median, progress, ratio, served, speed, table, verdict  # noqa: E402
+from measure import cpu, interleaved, median, progress, ratio, served, speed, table, verdict  # noqa: E402
 from processes import ROOT, OtherPrograms, Process, free_port  # noqa: E402
 
 IDENTITY_LEVELS = (Level(1, 1), Level(8, 1), Level(8, 8), Level(8, 16))
@@ -128,13 +128,7 @@ class Bench:
         return json.loads(result.stdout)
 
     def interleaved(self, measures):
-        """{name: [value of each repeat]}; every repeat takes all, each time beginning with another."""
-        values = {name: [] for name in measures}
-        names = list(measures)
-        for repeat in range(self.options.repeats):
-            for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
-                values[name].append(measures[name]())
-        return values
+        return interleaved(measures, self.options.repeats)
 
 
 def measure_identity(bench):
@@ -296,27 +290,16 @@ SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "model
 ON_DEMAND = {"json": measure_json, "python": measure_python, "disturbed": disturbed.measure}
 
 
-def command_output(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
-
-
-def machine():
-    model = next(
-        (line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
-        platform.machine(),
-    )
-    return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
-
-
 def report(options, sections, commit, others):
     import onnxruntime
 
     when = datetime.datetime.now(datetime.timezone.utc)
-    grpc = command_output("pkg-config", "--modversion", "grpc++")
+    grpc = machine.command_output("pkg-config", "--modversion", "grpc++")
     how = (
-        f"{machine()}; load from the same cores by h2load; gRPC C++ {grpc}, ONNX Runtime {onnxruntime.__version__}."
+        f"{machine.description()}; load from the same cores by h2load; gRPC C++ {grpc}, ONNX Runtime {onnxruntime.__version__}."
         f" {options.repeats} repeats of about {options.seconds:g} s, interleaved; medians. CPU is the server's user and"
         " system time for each request. Absolutes are this machine's at that hour; ratios were measured side by side."
+        f" Other programs took {others.cores():.2f} cores meanwhile."
     )
     return "\n\n".join([f"# Bench of {when:%Y-%m-%d}, commit {commit}", how, *sections]) + "\n"
 
@@ -343,8 +326,8 @@ def parse():
 
 def main():
     options = parse()
-    commit = command_output("git", "rev-parse", "--short=10", "HEAD") or "unknown"
-    if command_output("git", "status", "--porcelain", "--", "src", "backends", "include"):
+    commit = machine.commit()
+    if machine.command_output("git", "status", "--porcelain", "--", "src", "backends", "include"):
         commit += "-dirty"
     with tempfile.TemporaryDirectory(prefix="modelmill-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))

@@ -17,7 +17,6 @@ import datetime
 import json
 import pathlib
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,10 +26,11 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
 
 import load  # noqa: E402
-import run as bench_run  # noqa: E402
+import machine  # noqa: E402
+import measure as measuring  # noqa: E402
 import workloads  # noqa: E402
 from load import Level, Request  # noqa: E402
-from measure import verdict_at_least  # noqa: E402
+from measure import cpu, median, speed  # noqa: E402
 from processes import ROOT, START_SECONDS, Process, environment, free_port  # noqa: E402
 
 JSON = ("content-type: application/json",)
@@ -263,20 +263,17 @@ def measure(bench, peer):
 
 def measure_level(bench, peer, modelmill, server, level):
     measured = bench.interleaved({
-        "ours": bench_run.served(bench, modelmill, peer.request_to_modelmill(), level),
-        "theirs": (bench_run.served if peer.answers_alike else unchecked)(bench, server, peer.request(), level),
+        "ours": measuring.served(bench, modelmill, peer.request_to_modelmill(), level),
+        "theirs": (measuring.served if peer.answers_alike else unchecked)(bench, server, peer.request(), level),
     })  # fmt: skip
     ours, theirs = measured["ours"], measured["theirs"]
-    value = bench_run.ratio(theirs, ours, bench_run.cpu)
+    value = measuring.ratio(theirs, ours, cpu)
     row = [
-        peer.name, str(level), f"{statistics.median(map(bench_run.cpu, ours)):.0f}",
-        f"{statistics.median(map(bench_run.cpu, theirs)):.0f}", f"**{value:.1f}**",
-        verdict_at_least(value, peer.target),
-        f"{statistics.median(map(bench_run.speed, ours)):,.0f}",
-        f"{statistics.median(map(bench_run.speed, theirs)):,.0f}",
-        f"{bench_run.ratio(ours, theirs, bench_run.speed):.1f}",
+        peer.name, str(level), f"{median(map(cpu, ours)):.0f}", f"{median(map(cpu, theirs)):.0f}", f"**{value:.1f}**",
+        measuring.verdict_at_least(value, peer.target), f"{median(map(speed, ours)):,.0f}",
+        f"{median(map(speed, theirs)):,.0f}", f"{measuring.ratio(ours, theirs, speed):.1f}",
     ]  # fmt: skip
-    bench_run.progress("peers", row)
+    measuring.progress("peers", row)
     return row
 
 
@@ -290,14 +287,15 @@ def unchecked(bench, server, request, level):
 class Ours:
     """modelmill with the MLP alone."""
 
-    interleaved = bench_run.Bench.interleaved
-
     def __init__(self, options, folder):
         self.options = options
         self.model = workloads.models.save(workloads.models.mlp(), folder / "mlp.onnx")
         self.program = pathlib.Path(options.build).resolve() / "modelmill"
         command = [self.program, "serve", self.model, "--port", 0, "--io-threads", 2]
         self.modelmill = Process("modelmill", command, folder / "modelmill.log")
+
+    def interleaved(self, measures):
+        return measuring.interleaved(measures, self.options.repeats)
 
 
 def main():
@@ -321,12 +319,12 @@ def main():
                     failed.append(f"{peer}: {error}")
         finally:
             bench.modelmill.stop()
-    table = bench_run.table(
+    table = measuring.table(
         ["peer", "connections x streams", "modelmill, CPU us", "peer, CPU us", "peer / modelmill", "target", "modelmill, req/s",
          "peer, req/s", "modelmill / peer"], rows,
     )  # fmt: skip
-    commit = bench_run.command_output("git", "rev-parse", "--short=10", "HEAD")
-    text = f"# The MLP against peers, {datetime.date.today()}, commit {commit}\n\n{bench_run.machine()}.\n\n{table}\n"
+    commit = machine.commit()
+    text = f"# The MLP against peers, {datetime.date.today()}, commit {commit}\n\n{machine.description()}.\n\n{table}\n"
     print(text)
     for failure in failed:
         print("NOT MEASURED", failure, file=sys.stderr)

@@ -64,12 +64,32 @@ class Reading(unittest.TestCase):
         self.assertIn("- MLServer: does|so", page)
 
 
+def rows_of(page):
+    """(suite, version, passed, failed) of each."""
+    return re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \| (\d+) \| (\d+) \|", page, re.MULTILINE)
+
+
+def failed_here(page):
+    """The suites that failed on this server; what others fail is theirs."""
+    elsewhere = {suite.name for suite in scoreboard.PEERS}
+    return [name for name, _, _, failed in rows_of(page) if name not in elsewhere and failed != "0"]
+
+
+class Failures(unittest.TestCase):
+    def test_ours_are_told_from_those_of_others(self):
+        page = scoreboard.write(read(("openai", "a", "<failure/>", ""), ("MLServer", "b", "<failure/>", "")))
+        self.assertEqual(failed_here(page), ["openai"])
+
+
 class Page(unittest.TestCase):
     def setUp(self):
         self.page = (ROOT / "docs/conformance.md").read_text()
 
+    def test_nothing_failed(self):
+        self.assertEqual(failed_here(self.page), [], "mend it, and have make conformance write the page anew")
+
     def test_it_is_of_the_versions_that_are_pinned(self):
-        rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \| (\d+) \| (\d+) \|", self.page, re.MULTILINE)
+        rows = rows_of(self.page)
         told = {name: version for name, version, _, _ in rows}
         pinned = {suite.name: suite.version() for _, suites in scoreboard.GROUPS for suite in suites}
         installed = "gRPC C++"  # by Debian

@@ -4,6 +4,7 @@ import fcntl
 import itertools
 import mmap
 import os
+import struct
 import sys
 import weakref
 
@@ -320,8 +321,6 @@ _structs = {}
 def struct_of(rank):
     """The dimensions of a tensor."""
     if rank not in _structs:
-        import struct
-
         _structs[rank] = struct.Struct(f"<{rank}q")
     return _structs[rank]
 

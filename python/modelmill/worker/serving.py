@@ -16,18 +16,18 @@ from .frames import Frame
 from .memory import Full
 
 _IDLE_SECONDS = 5
-current = contextvars.ContextVar("modelmill_execution", default=0)
+current_execution = contextvars.ContextVar("modelmill_execution", default=0)
 log = logging.getLogger("modelmill")
 
 
 @contextlib.contextmanager
 def execution(number):
     """Calls of other models are made on behalf of this execution."""
-    token = current.set(number)
+    token = current_execution.set(number)
     try:
         yield
     finally:
-        current.reset(token)
+        current_execution.reset(token)
 
 
 def error_text(error):

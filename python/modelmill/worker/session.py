@@ -14,6 +14,7 @@ from modelmill.errors import Error
 from . import frames
 from .frames import Frame
 from .memory import Full, TensorReader, TensorWriter, struct_of
+from .serving import current_execution
 
 _NO_BYTES = np.empty(0, np.uint8)
 _LEVELS = ((logging.ERROR, 3), (logging.WARNING, 2), (logging.INFO, 1))
@@ -126,7 +127,7 @@ class Session:
         call = _Call(streams, lambda: self.link.send(Frame.CALL_CANCEL, number))
         self._wait_for(self._calls, number, call)
         try:
-            self._send(Frame.CALL, number, arrays, types, model, text, frames.CALL, _execution(), version)
+            self._send(Frame.CALL, number, arrays, types, model, text, frames.CALL, current_execution.get(), version)
         except BaseException:
             with self._lock:
                 self._calls.pop(number, None)
@@ -244,12 +245,6 @@ class Session:
 
     def update_metric(self, number, value):
         self.link.send(Frame.METRIC_UPDATE, 0, frames.UPDATE.pack(number, value))
-
-
-def _execution():
-    from .serving import current
-
-    return current.get()
 
 
 def _array(name, value):

@@ -6,33 +6,7 @@ import sys
 
 from modelmill.errors import Error
 
-
-class Flavour:
-    """What runs a model in a worker. `serving` is the loop that runs it: see modelmill.worker.serving."""
-
-    concurrent = False
-    """Whether it runs many executions at once, by coroutines."""
-    kind = None
-    """The class of the loop that runs it, where it is not the usual one."""
-
-    def describe(self):
-        """The JSON of READY: inputs, outputs, what it can."""
-        raise NotImplementedError
-
-    def make(self):
-        """Makes the model, before start()."""
-
-    def start(self):
-        """What is to be awaited before it serves."""
-        return []
-
-    def stop(self):
-        """What is to be awaited after it has served."""
-        return []
-
-    def execute(self, batch, serving):
-        """Answers every request of a Batch; of a concurrent flavour an awaitable."""
-        raise NotImplementedError
+from . import own, triton
 
 
 def load_module(file, name=None):
@@ -76,8 +50,6 @@ _BUILT_IN = {
 
 def find(hello):
     """The flavour of what the server names in its first message."""
-    from . import own, triton
-
     file = hello["file"]
     name = os.path.basename(file)
     built_in = _BUILT_IN.get(name) or _BUILT_IN.get(os.path.splitext(name)[1])

@@ -8,7 +8,7 @@ from modelmill import api
 from modelmill.errors import Error
 from modelmill.worker import frames
 
-from .huggingface import BATCH, TEXT, Tokenizer, is_true, load_model, read_json
+from .huggingface_parts import BATCH, TEXT, Tokenizer, is_true, load_model, read_json
 from .rows import Rows, field, texts
 
 # Of 1_Pooling/config.json, in the order in which they are put together.

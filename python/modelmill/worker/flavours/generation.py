@@ -10,8 +10,8 @@ from modelmill import api
 from modelmill.errors import Error
 from modelmill.worker import frames
 
-from . import Flavour
-from .huggingface import Tokenizer, load_model, read_json
+from .flavour import Flavour
+from .huggingface_parts import Tokenizer, load_model, read_json
 from .rows import field, texts
 
 _WINDOW = 16  # answers that the server has yet to take

@@ -15,7 +15,8 @@ from modelmill.errors import Error
 
 from .. import readiness
 from ..serving import execution, log, traceback_text
-from . import Flavour, mlserver_metrics, mlserver_values
+from . import mlserver_metrics, mlserver_values
+from .flavour import Flavour
 
 _REQUEST, _ANSWER = "modelmill_request", "modelmill_answer"  # parameters, see src/dialect/kserve_v2/open_request.h
 _WINDOW = 16  # answers of a stream that the server has yet to take

@@ -9,7 +9,7 @@ from modelmill.types import Argument, Returns
 
 from .. import session
 from ..serving import execution
-from . import Flavour
+from .flavour import Flavour
 
 _WINDOW = 16  # answers of a stream that the server has yet to take
 

@@ -6,7 +6,7 @@ from modelmill.types import array_field
 from modelmill.worker import frames
 
 from ..serving import execution
-from . import Flavour
+from .flavour import Flavour
 
 
 def field(name, dtype, *sizes):

@@ -48,8 +48,8 @@ from modelmill import api, devices
 from modelmill.errors import Error
 
 from ..serving import execution
-from . import Flavour
 from . import torchserve_rows as rows_
+from .flavour import Flavour
 
 _WINDOW = 16  # answers of a stream that the server has yet to take
 _DEFAULT = "base_handler"

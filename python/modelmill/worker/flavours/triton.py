@@ -19,7 +19,7 @@ from .. import frames, readiness
 from ..background import Background, BackgroundAsync
 from ..memory import Full
 from ..serving import OneByOne, execution
-from . import Flavour
+from .flavour import Flavour
 
 CLASS = "TritonPythonModel"
 MODULE = "triton_python_backend_utils"  # that its code imports
