@@ -82,11 +82,9 @@ void HttpRouter::set_front(std::function<bool(const wire::HttpRequest&)> takes, 
   front_ = Owner{std::move(handler), std::move(group)};
 }
 
-void HttpRouter::set_last(std::function<bool(const wire::HttpRequest&)> takes, wire::HttpHandler handler,
+void HttpRouter::add_last(std::function<bool(const wire::HttpRequest&)> takes, wire::HttpHandler handler,
                           GroupOf group) {
-  MM_CHECK(!last_takes_, "there is one last");
-  last_takes_ = std::move(takes);
-  last_ = Owner{std::move(handler), std::move(group)};
+  last_.emplace_back(std::move(takes), Owner{std::move(handler), std::move(group)});
 }
 
 const HttpRouter::Owner* HttpRouter::owner(const wire::HttpRequest& request) const {
@@ -99,7 +97,9 @@ const HttpRouter::Owner* HttpRouter::owner(const wire::HttpRequest& request) con
     if (const auto found = options_owners_.find(segment); found != options_owners_.end()) return &found->second;
   const auto found = owners_.find(segment);
   if (found != owners_.end()) return &found->second;
-  return last_takes_ && last_takes_(request) ? &last_ : nullptr;
+  for (const auto& [takes, last] : last_)
+    if (takes(request)) return &last;
+  return nullptr;
 }
 
 std::optional<wire::ApiGroup> HttpRouter::group(const wire::HttpRequest& request) const {

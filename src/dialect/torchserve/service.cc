@@ -259,7 +259,7 @@ void Service::add_to(HttpRouter& router) const {
     for (const char* segment : {"wfpredict", "workflows"}) router.add(segment, handle, group_of);
   if (rep_->options.keys) router.add("token", handle, group_of);
   router.add_options("", handle, ApiGroup::kMetadata);
-  router.set_last(
+  router.add_last(
       [](const wire::HttpRequest& request) {
         return request.path.ends_with("/predict") && is_older_prediction(segments_of(request));
       },
