@@ -36,7 +36,7 @@ def environment(more=None):
     return {**env, **(more or {})}
 
 
-def wait_until(condition, what, seconds=30):
+def wait_until(condition, what, seconds=60):
     """Calls `condition` until it returns something true, which is returned; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -48,7 +48,7 @@ def wait_until(condition, what, seconds=30):
         time.sleep(0.01)
 
 
-def run_cli(*arguments, timeout=60, env=None, **options):
+def run_cli(*arguments, timeout=120, env=None, **options):
     """Runs the program to its end, with the variables of `env` more than environment() has."""
     return subprocess.run(
         [str(binary()), *map(str, arguments)],
@@ -58,6 +58,12 @@ def run_cli(*arguments, timeout=60, env=None, **options):
         env=environment(env),
         **options,
     )
+
+
+def posted(path, body, *headers):
+    """A POST as it goes over HTTP/1.1."""
+    head = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(head).encode() + body
 
 
 @contextlib.contextmanager
@@ -138,7 +144,7 @@ class Server:
     def text(self):
         return f"--- stdout\n{self.stdout()[-4000:]}\n--- log\n{self.log()[-8000:]}"
 
-    def request(self, method, path, body=None, headers=None, timeout=30):
+    def request(self, method, path, body=None, headers=None, timeout=60):
         """(status, body, headers) of one HTTP request on a connection of its own."""
         request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers or {})
         handlers = [urllib.request.ProxyHandler({})]
@@ -178,8 +184,14 @@ class Server:
         wait_until(lambda: self.executions(model, version) >= count, f"'{model}' has run {count} times")
         assert self.executions(model, version) == count
 
-    def connect(self, timeout=30):
+    def connect(self, timeout=60):
         return socket.create_connection((self.host, self.port), timeout=timeout)
+
+    def leave(self, path, value, when, what):
+        """Posts JSON, and hangs up without the answer once `when()` is true."""
+        with self.connect() as connection:
+            connection.sendall(posted(path, json.dumps(value).encode(), "Content-Type: application/json"))
+            wait_until(when, what)
 
     def assert_alive(self):
         """After whatever a test has done to it, the server still answers."""

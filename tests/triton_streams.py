@@ -71,10 +71,15 @@ model(
     import asyncio
 
     class TritonPythonModel:
+        under_way = 0
+
         async def execute(self, requests):
             for request in requests:
                 sender, count = request.get_response_sender(), int(request.inputs()[0].as_numpy()[0])
+                self.under_way += 1
+                print(f"repeat_async: {self.under_way} under way")
                 await asyncio.sleep(0.3)
+                self.under_way -= 1
                 if count < 0:
                     error = pb_utils.TritonError(f"{count} is below 0", pb_utils.TritonError.INVALID_ARG)
                     sender.send(pb_utils.InferenceResponse(error=error))

@@ -42,8 +42,9 @@ class ShadowTrafficTest : public ::testing::Test {
     }
     add_function();
     inference_ = std::make_unique<Inference>(fakes_.catalog(), nullptr, &routes_, nullptr, limits);
-    routes_.publish({parse_route(json, "r").value()});
+    publish(json);
   }
+  void publish(const std::string& json) { routes_.publish({parse_route(json, "r").value()}); }
   /// The model f, which says of both answers what verdict_ is.
   void add_function() {
     auto description = testing::simple_description("f");
@@ -220,8 +221,12 @@ TEST_F(ShadowTrafficTest, WhatDoesNotAnswerInTimeIsGivenUp) {
   testing::echo(testing::simple_description("b"), take("b"));
 }
 
-constexpr const char* kFunction = R"({"split": {"a": 100}, "shadow": [{"target": "b", "timeout": "200ms", "compare":
-    {"*": {"kind": "function", "model": "f"}}}]})";
+/// A route whose answers the model f compares, within a time.
+std::string compared_by_function(const std::string& timeout) {
+  return R"({"split": {"a": 100}, "shadow": [{"target": "b", "timeout": ")" + timeout +
+         R"(", "compare": {"*": {"kind": "function", "model": "f"}}}]})";
+}
+const std::string kFunction = compared_by_function("1h");
 
 TEST_F(ShadowTrafficTest, AFunctionSaysWhetherAnswersAgree) {
   start(kFunction);
@@ -262,7 +267,7 @@ TEST_F(ShadowTrafficTest, AFunctionThatFailsIsNoFaultOfTheShadow) {
 }
 
 TEST_F(ShadowTrafficTest, AFunctionThatHangsIsGivenUpAndItsMemoryCounts) {
-  start(kFunction, {.requests = 1, .bytes = 1 << 20});
+  start(compared_by_function("200ms"), {.requests = 1, .bytes = 1 << 20});
   hold("f");
   ask();
   InferRequestPtr hung = take("f");
@@ -277,6 +282,7 @@ TEST_F(ShadowTrafficTest, AFunctionThatHangsIsGivenUpAndItsMemoryCounts) {
     const MutexLock lock(mutex_);
     held_.clear();
   }
+  publish(kFunction);  // the counts go on
   while (stats().counts().compared == 0) EXPECT_EQ(ask()->finals, 1);
   EXPECT_EQ(stats().counts().not_compared, 1U);
 }

@@ -181,6 +181,6 @@ def test_what_is_cancelled_while_it_runs_is_ended(stand, model):
         wait_until(lambda: cancelled(stand, model) == gone + 1, "it is counted")
         assert_close(model, stand.ask(client, model, short), expected)
         with pytest.raises(InferenceServerException, match="(?i)deadline.exceeded"):
-            client.infer(model.name, long, client_timeout=0.5)
+            client.infer(model.name, long, client_timeout=3)
         assert_close(model, stand.ask(client, model, short), expected)
         wait_until(lambda: cancelled(stand, model) == gone + 2, "it is counted")

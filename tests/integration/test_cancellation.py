@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2
 
-from servers import wait_until
+from servers import posted, wait_until
 from test_observability import of, scrape, wait_pending
 
 SLOW = {"model": "slow", "version": "1"}
@@ -46,7 +46,7 @@ def http_clients(server, path_and_body, count):
         clients = []
         for _ in range(count):
             client = stack.enter_context(server.connect())
-            client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            client.sendall(posted(path, body))
             clients.append(client)
         yield clients
 
@@ -80,7 +80,7 @@ def leave_stream(server, stub):
 
 
 def let_deadline_pass(server, stub):
-    calls = [stub.ModelInfer.future(infer_request(), timeout=1) for _ in range(3)]
+    calls = [stub.ModelInfer.future(infer_request(), timeout=4) for _ in range(3)]
     wait_pending(server, 4)
     for call in calls:
         assert call.code() == grpc.StatusCode.DEADLINE_EXCEEDED

@@ -147,9 +147,17 @@ def test_after_the_delay_it_ends_in_order(start):
     assert "cut off" not in server.log(), "a watcher of its health does not hold it up"
 
 
-def test_a_call_in_work_is_waited_for_and_a_new_one_finds_another_server(serve, tmp_path):
-    repositories.add_slow_identity(tmp_path / "models", "slow", 1000)
-    server = serve(tmp_path / "models")
+def refuses_connections(server):
+    try:
+        server.connect().close()
+    except OSError:
+        return True
+    return False
+
+
+def test_a_call_in_work_is_waited_for_and_a_new_one_finds_another_server(serve_gated, gate):
+    server = serve_gated("slow", "instance_group { count: 1 kind: KIND_CPU }")
+    gate.close()
     connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
     with grpc.insecure_channel(server.address) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
@@ -158,6 +166,8 @@ def test_a_call_in_work_is_waited_for_and_a_new_one_finds_another_server(serve, 
         waiting = b'nv_inference_pending_request_count{model="slow",version="1"} 1\n'
         wait_until(lambda: waiting in server.get("/metrics")[1], "one runs and one waits")
         server.terminate()
+        wait_until(lambda: refuses_connections(server), "it stops")
+        gate.open()
         assert call.result(timeout=60).outputs
         reply = connection.getresponse()
         assert (reply.status, reply.getheader("connection")) == (200, "close")

@@ -9,7 +9,7 @@ import pytest
 import tritonclient.grpc
 
 import models
-from servers import ROOT, run_cli, serving, wait_until
+from servers import ROOT, posted, run_cli, serving, wait_until
 from test_cancellation import RESET
 from test_observability import of, scrape, wait_pending
 
@@ -285,7 +285,7 @@ def test_a_client_that_goes_away_takes_its_steps_along(serve_gated, gate, tmp_pa
 
     def ask(path):
         client = server.connect()
-        client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        client.sendall(posted(path, body))
         return client
 
     with ask("/v2/models/slow/infer") as wanted:

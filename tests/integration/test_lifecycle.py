@@ -15,7 +15,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 import models
 import repositories
 from clients import Client
-from servers import START_SECONDS, run_cli, wait_until
+from servers import START_SECONDS, posted, run_cli, wait_until
 
 
 def row(value=1.0):
@@ -103,7 +103,7 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_alone_it_is_an_error(tmp_path, name):
     path, texts = bad_models(tmp_path / "bad")[name]
-    result = run_cli("serve", path, "--port", "0", timeout=30)
+    result = run_cli("serve", path, "--port", "0")
     assert result.returncode == 1, (result.returncode, result.stdout, result.stderr)
     for text in texts:
         assert text in result.stderr, result.stderr
@@ -279,8 +279,7 @@ def test_in_flight_is_answered(serve, tmp_path):
     with server.connect() as connection, grpc.insecure_channel(server.address) as channel:
         infer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
         calls = [infer.future(request) for _ in range(2)]
-        head = f"POST /v2/models/slow/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        connection.sendall(head + body)
+        connection.sendall(posted("/v2/models/slow/infer", body))
         # The one instance runs one of the three, so all have arrived when two wait.
         waiting = b'nv_inference_pending_request_count{model="slow",version="1"} 2\n'
         wait_until(lambda: waiting in server.get("/metrics")[1], "two wait")
@@ -298,9 +297,7 @@ def test_in_flight_is_answered(serve, tmp_path):
 
 def test_clients_that_vanish_in_mid_request(main_server):
     body = json.dumps({"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [3] * 4}]}).encode()
-    request = (
-        f"POST /v2/models/versions/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-    )
+    request = posted("/v2/models/versions/infer", body)
     for length in range(1, len(request) + 1, 7):
         with main_server.connect() as connection:
             connection.sendall(request[:length])
@@ -312,10 +309,9 @@ def test_clients_that_vanish_in_mid_request(main_server):
 def test_clients_that_vanish_before_their_answer(serve, tmp_path):
     server = serve(models.save(models.slow(turns=2000), tmp_path / "slow.onnx"), "--instances=1")
     body = json.dumps({"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [3] * 4}]}).encode()
-    head = f"POST /v2/models/slow/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for _ in range(50):
         with server.connect() as connection:
-            connection.sendall(head + body)
+            connection.sendall(posted("/v2/models/slow/infer", body))
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     client = Client("grpc", server.address)
     np.testing.assert_allclose(client.infer("slow", row(4)).as_numpy("y"), row(8)["x"], rtol=1e-5)
@@ -335,14 +331,8 @@ def test_a_client_that_does_not_read(serve, tmp_path):
             "parameters": {"binary_data_output": True},
         }
     ).encode()
-    request = (
-        (
-            f"POST /v2/models/echo/infer HTTP/1.1\r\nHost: x\r\nInference-Header-Content-Length: {len(header)}\r\n"
-            f"Content-Length: {len(header) + x.nbytes}\r\n\r\n"
-        ).encode()
-        + header
-        + x.tobytes()
-    )
+    length = f"Inference-Header-Content-Length: {len(header)}"
+    request = posted("/v2/models/echo/infer", header + x.tobytes(), length)
     with server.connect() as greedy:
         greedy.settimeout(1)
         sent = 0

@@ -35,7 +35,7 @@ def mlp(tmp_path):
 
 
 def test_slow_clients_are_cut_and_others_served(serve, mlp):
-    server = serve(mlp, "--header-timeout=1", "--stall-timeout=1", "--idle-timeout=1")
+    server = serve(mlp, "--header-timeout=3", "--stall-timeout=3", "--idle-timeout=3")
     normal = []
     done = threading.Event()
 
@@ -114,8 +114,12 @@ def test_what_the_wire_refuses_has_an_access_line(serve, mlp):
             url = f"{server.url}/v2/models/mlp/{status}"
             command = ["curl", "-s", version, "--noproxy", "*", "-o", os.devnull, "-w", "%{http_code}", *arguments, url]
             assert subprocess.run(command, capture_output=True, timeout=60).stdout.decode() == str(status)
-            lines = [json.loads(line) for line in server.log().splitlines()]
-            told = [line for line in lines if line.get("status") == status and line["protocol"] == name]
+
+            def told_of(status=status, name=name):
+                lines = [json.loads(line) for line in server.log().splitlines()]
+                return [line for line in lines if line.get("status") == status and line["protocol"] == name]
+
+            told = wait_until(told_of, "its line")
             assert len(told) == 1
             assert told[0]["scheme"] == "http" and told[0]["peer"].startswith("127.0.0.1:") and told[0]["bytes"] > 50
             assert status == 431 or told[0]["path"] == "/v2/models/mlp/413"
@@ -124,7 +128,10 @@ def test_what_the_wire_refuses_has_an_access_line(serve, mlp):
 
 def test_connections_beyond_the_limit_are_told(serve, mlp):
     server = serve(mlp, "--max-connections=2")
-    with server.connect(), server.connect():
+    with server.connect() as first, server.connect() as second:
+        for connection in (first, second):
+            connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b" 200 " in connection.recv(100)
         with server.connect() as third:
             answer = third.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 503 ") and b"retry-after" in answer

@@ -134,9 +134,8 @@ def test_tokens(server):
 
 def test_counted(server):
     assert predict(server, "counted", {"text": ["one two three", "", "x"]}) == {"words": [3, 0, 1]}
-    page = server.get("/metrics")[1].decode()
-    assert re.search(r'^texts_total\{model="counted",version="1"\} 3$', page, re.MULTILINE), page
-    assert re.search(r'^text_words_bucket\{[^}]*le="1"[^}]*\} 2$', page, re.MULTILINE), page
+    for line in (r'texts_total\{model="counted",version="1"\} 3', r'text_words_bucket\{[^}]*le="1"[^}]*\} 2'):
+        servers.wait_until(lambda line=line: re.search(f"^{line}$", server.get("/metrics")[1].decode(), re.MULTILINE), line)
     assert "counting begins" in server.log()
 
 

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import tarfile
-import time
 
 import ml_dtypes
 import numpy as np
@@ -193,16 +192,16 @@ def test_auto_complete_config_of_a_decoupled_model(server):
 @pytest.mark.parametrize("model", ["repeat", "repeat_async"])
 def test_decoupled(server, model):
     """Answers from a thread after execute() has returned, and from a coroutine; 40 requests at once."""
-    begin = time.monotonic()
     with streaming(server) as (client, answers):
         counts = {str(number): number % 7 for number in range(40)}
         for name, count in counts.items():
             client.async_stream_infer(model, count_input(count), request_id=name, enable_empty_final_response=True)
         assert numbers_of(answers, 40) == {name: list(range(count)) for name, count in counts.items()}
     if model == "repeat_async":
-        assert time.monotonic() - begin < 40 * 0.3, "one after another"
+        several = re.compile("repeat_async: ([2-9]|[1-9][0-9]+) under way")
+        wait_until(lambda: several.search(server.log()), "several are under way at once")
     else:
-        assert "refused: the response sender is closed" in server.log()
+        wait_until(lambda: "refused: the response sender is closed" in server.log(), "the second end is refused")
 
 
 def test_many_answers(server):
@@ -325,7 +324,7 @@ def test_cancellation(server, model):
             client.stop_stream(cancel_requests=True)
         else:
             call.cancel()
-        wait_until(lambda: server.log().count(f"{model} saw the cancellation") > seen, "the model sees it", 10)
+        wait_until(lambda: server.log().count(f"{model} saw the cancellation") > seen, "the model sees it")
 
 
 @pytest.mark.parametrize(

@@ -124,12 +124,12 @@ def told_by(client, x=ROW, traced=False, **call):
 
 def test_what_goes_with_a_call(client):
     told = told_by(
-        client, request_id="a", correlation_id="c-4", flags=3, timeout=5_000_000, requested_output_names=["told"],
+        client, request_id="a", correlation_id="c-4", flags=3, timeout=50_000_000, requested_output_names=["told"],
         parameters={"top": 5, "who": "me", "sure": True, "half": 0.25, "one": 1.0}, priority=2,
     )  # fmt: skip
     assert told["names"] == ["told"] and told["parameters"] == {"cost": 7, "by": "inner", "half": 0.5}
     assert told["told"] == [{
-        "id": "a", "correlation": "c-4", "flags": 3, "outputs": ["told"], "timeout": 5_000_000, "priority": 2,
+        "id": "a", "correlation": "c-4", "flags": 3, "outputs": ["told"], "timeout": 50_000_000, "priority": 2,
         "parameters": {"top": 5, "who": "me", "sure": True, "half": 0.25, "one": 1.0}, "trace": None,
     }]  # fmt: skip
     plain = told_by(client, correlation_id=2**64 - 1)["told"][0]
@@ -180,7 +180,7 @@ def test_what_cant_go_with_a_call(client, call, said):
 def test_answers_that_are_not_wanted_any_more(server, client):
     before = server.log().count("endless saw the cancellation")
     assert client.infer("reader", {"x": ROW}).as_numpy("y").tolist() == [1, 1, 0, 0]
-    wait_until(lambda: server.log().count("endless saw the cancellation") > before, "the model sees it", 10)
+    wait_until(lambda: server.log().count("endless saw the cancellation") > before, "the model sees it")
 
 
 # Loading.
@@ -345,7 +345,7 @@ def test_an_unload_of_the_model_that_asks_and_of_others(tmp_path):
         assert do(server, ["load_model", "pipe"], *both) == [None, True, True]
         assert do(server, ["unload_model", "pipe"], *both) == [None, False, True]
         assert do(server, ["unload_model", "double"], ["load_model", "pipe"], ["unload_model", "pipe", True]) == [None] * 3
-        wait_until(lambda: do(server, *both) == [False, False], "the member goes with its ensemble", 10)
+        wait_until(lambda: do(server, *both) == [False, False], "the member goes with its ensemble")
         assert "there is no model of that name" in do(server, ["unload_model", "nobody"])[0]
         assert do(server, ["unload_model", "loader"], ["is_model_ready", "loader"]) == [None, False]
         with pytest.raises(InferenceServerException):

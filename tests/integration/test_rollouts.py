@@ -30,7 +30,7 @@ BEHAVIOURS = {
     1: "time.sleep(0.002)",
     2: "time.sleep(0.002)",
     3: "raise ValueError('a bad version')",
-    4: "time.sleep(0.03)",
+    4: "time.sleep(0.1)",
     5: "if pb_utils.get_input_tensor_by_name(requests[0], 'x').as_numpy().flat[0] == 1: os._exit(1)",
     6: "more = 1",
     7: "globals().setdefault('kept', []).append(np.ones(20 << 17)); time.sleep(0.002)",  # 20 MiB more each time
@@ -154,7 +154,7 @@ def test_a_version_that_fails_is_rolled_back_at_once(server):
         start(server, 3, hold="1h")
         wait_until(lambda: is_over(server), "its end")
         harmed = sum(load.bad.values())
-        wait_until(lambda: load.answered() > 1_000, "more traffic")
+        wait_until(lambda: load.answered() > 500, "more traffic")
     state = show(server)
     assert state["state"] == "rolled back" and ("breached" in state["why"] or "burst" in state["why"])
     assert set(load.bad) == {"3"} and load.good.keys() <= {"1", "none"}
@@ -174,7 +174,7 @@ def test_a_slow_version_is_rolled_back(server):
     state = show(server)
     assert state["state"] == "rolled back" and "gate p95<=2x is breached" in state["why"]
     assert "computing at equal batch sizes" in state["why"]
-    assert state["canary"]["p50_us"] > 25_000
+    assert state["canary"]["p50_us"] > 90_000
 
 
 def test_a_good_version_is_promoted(server):
@@ -376,7 +376,7 @@ def test_pause_resume_and_abort(server):
         assert "not enough traffic" in show(server)["why"]
         assert call(server, "POST", "/m/abort")[1]["state"] == "aborted"
     assert default(server) == 1 and server.get_json("/admin/routes") == {"routes": []}
-    assert decisions(server) == ["start", "pause", "resume", "step", "hold", "abort"]
+    assert without_holds(server) == ["start", "pause", "resume", "step", "abort"] and "hold" in decisions(server)
     for action in ("pause", "resume", "abort", "promote"):
         assert call(server, "POST", f"/m/{action}")[0] == 400
 
@@ -386,7 +386,7 @@ def test_kill_in_the_midst(tmp_path, repository):
     try:
         make_default(first, 1)
         with Load(first, clients=2):
-            start(first, 2, gates=["error_rate<=+20pp"])
+            start(first, 2, steps="20@1s,50@5s,100@1s", gates=["error_rate<=+20pp"])
             wait_until(lambda: show(first)["step"] == 2, "the second step")
     finally:
         first.kill()

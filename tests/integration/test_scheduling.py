@@ -63,7 +63,10 @@ def test_what_was_learned_survives_a_restart(serve, tmp_path):
     path = slow(tmp_path, 20)
     server = serve(path, state)
     assert "is known from before" not in server.text()
+    before = executions(server, "slow")
     assert ask(server, "slow", 50) == 50
+    # Learned when the backend is done, a little after the answer.
+    wait_until(lambda: executions(server, "slow") == before + 50, "all have been learned from")
     learned = executions(server, "slow")
     server.stop()
 
@@ -160,8 +163,11 @@ def test_one_queue_feeds_all_devices(serve_gated, gate, groups, places):
         gate.open()
         found = sorted(answer.result() for answer in answers)
     assert found == sorted(-1 if place == "cpu" else int(place.split()[1]) for place in places)
-    kinds = {cost["device"] for cost in explain(server, "d")["learned"]}
-    assert kinds == {place.split()[0] for place in places}, "costs are learned for each kind"
+
+    def kinds():
+        return {cost["device"] for cost in explain(server, "d")["learned"]}
+
+    wait_until(lambda: kinds() == {place.split()[0] for place in places}, "costs are learned for each kind")
     server.stop()
 
 

@@ -172,8 +172,7 @@ def unread_http(server, count=100_000):
     """A client of generate_stream that never reads; about 400 KB an event."""
     body = json.dumps({"INPUT0": [1.5] * count, "responses": ENDLESS}).encode()
     with server.connect() as client:
-        head = f"POST /v2/models/repeat/generate_stream HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-        client.sendall(head.encode() + body)
+        client.sendall(servers.posted("/v2/models/repeat/generate_stream", body))
         assert client.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 200"
         yield client
 

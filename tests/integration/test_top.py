@@ -111,7 +111,7 @@ def test_once_for_programs(server):
     assert model["failures_per_second"] == 0
     assert 0 < model["p50_us"] <= model["p99_us"]
     # Executions and requests are counted one after the other, and the reading falls between them.
-    assert model["mean_batch"] > 0.9
+    assert model["mean_batch"] > 0.5
     assert abs(sum(model["cuts"].values()) - 1) < 1e-9
     assert model["instances"] >= 1
     assert activity["connections"] >= 1 and activity["memory_bytes"] > 1e6 and activity["cpu_cores"] > 0

@@ -286,7 +286,8 @@ def test_sequences_of_a_stream(server, tmp_path):
 def test_errors(server):
     code, text = refusal(server, "echo", b"fail")
     assert code == "INTERNAL" and "ValueError: the handler fell over" in text
-    assert "echo_handler.py" in server.log() and "raise ValueError(" in server.log()
+    servers.wait_until(lambda: "raise ValueError(" in server.log(), "the traceback is logged")
+    assert "echo_handler.py" in server.log()
     assert refusal(server, "echo", b"refuse") == ("NOT_FOUND", "nothing for you")
     assert refusal(server, "echo", b"own") == ("INTERNAL", "a status of its own")
     _, said = ask(server, "echo", b"own", headers="{}")

@@ -194,7 +194,7 @@ def test_a_node_is_asked_again(server, store, served):
     assert server.request("POST", "/wfpredict/again", b"2", BYTES)[:2] == (200, b"call 3")
     status, said = ask(server, "POST", "/wfpredict/again", b"100")
     assert (status, said["type"], said["message"]) == (500, "InternalServerException", "Error executing flaky")
-    assert "call 6 fails" in server.log()
+    servers.wait_until(lambda: "call 6 fails" in server.log(), "why is logged")
 
 
 def test_a_node_that_takes_too_long(server, store, served):

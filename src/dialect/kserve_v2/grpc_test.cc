@@ -45,16 +45,7 @@ class GrpcDialect : public ::testing::Test {
 
   /// A unary call to its end.
   std::shared_ptr<FakeCall> unary(const std::string& method, const std::string& message, size_t piece = SIZE_MAX) {
-    const auto call = std::make_shared<FakeCall>(thread_.loop(), method_path(method));
-    std::unique_ptr<wire::GrpcCallHandler> handler;
-    thread_.run([&] {
-      handler = open(method, call);
-      feed(*handler, message, piece);
-      handler->on_half_close();
-    });
-    call->wait_finished();
-    thread_.run([&] { handler.reset(); });
-    return call;
+    return testing::call_unary(thread_, methods_, method_path(method), message, piece);
   }
 
   template <typename Response, typename Request>

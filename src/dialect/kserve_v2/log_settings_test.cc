@@ -29,19 +29,7 @@ class LogSettingsApi : public ::testing::Test {
   std::string text(std::string method, std::string body = "") { return joined(http(method, std::move(body)).body); }
 
   Status grpc(const inference::LogSettingsRequest& request, inference::LogSettingsResponse& response) {
-    const auto call = std::make_shared<testing::FakeCall>(thread_.loop(), method_path("LogSettings"));
-    std::unique_ptr<wire::GrpcCallHandler> handler;
-    thread_.run([&] {
-      handler = methods_.find(method_path("LogSettings"))->make(call);
-      testing::feed(*handler, request.SerializeAsString());
-      handler->on_half_close();
-    });
-    call->wait_finished();
-    thread_.run([&] { handler.reset(); });
-    if (!call->sent.empty()) {
-      EXPECT_TRUE(response.ParseFromString(call->sent[0]));
-    }
-    return *call->status;
+    return testing::call_unary(thread_, methods_, method_path("LogSettings"), request, response);
   }
 
   testing::LoopThread thread_;

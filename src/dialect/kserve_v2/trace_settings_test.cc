@@ -38,19 +38,7 @@ class TraceSettingsApi : public ::testing::Test {
     return joined(http(std::move(method), std::move(path), std::move(body)).body);
   }
   Status grpc(const inference::TraceSettingRequest& request, inference::TraceSettingResponse& response) {
-    const auto call = std::make_shared<testing::FakeCall>(thread_.loop(), method_path("TraceSetting"));
-    std::unique_ptr<wire::GrpcCallHandler> handler;
-    thread_.run([&] {
-      handler = methods_.find(method_path("TraceSetting"))->make(call);
-      testing::feed(*handler, request.SerializeAsString());
-      handler->on_half_close();
-    });
-    call->wait_finished();
-    thread_.run([&] { handler.reset(); });
-    if (!call->sent.empty()) {
-      EXPECT_TRUE(response.ParseFromString(call->sent[0]));
-    }
-    return *call->status;
+    return testing::call_unary(thread_, methods_, method_path("TraceSetting"), request, response);
   }
 
   TempFolder folder_;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <functional>
 #include <future>
@@ -156,19 +158,30 @@ inline void feed(wire::GrpcCallHandler& handler, const std::string& message, siz
   handler.on_message_end();
 }
 
-/// A call with one message, which has ended.
+/// A call with one message, which has ended. `piece` as feed() has it.
 inline std::shared_ptr<FakeCall> call_unary(LoopThread& thread, wire::GrpcMethods& methods, const std::string& path,
-                                            const std::string& message) {
+                                            const std::string& message, size_t piece = 5) {
   const auto call = std::make_shared<FakeCall>(thread.loop(), path);
   std::unique_ptr<wire::GrpcCallHandler> handler;
   thread.run([&] {
     handler = methods.find(path)->make(call);
-    feed(*handler, message, 5);
+    feed(*handler, message, piece);
     handler->on_half_close();
   });
   call->wait_finished();
   thread.run([&] { handler.reset(); });
   return call;
+}
+
+/// The status of such a call, and its answer where it has one.
+template <typename Request, typename Response>
+Status call_unary(LoopThread& thread, wire::GrpcMethods& methods, const std::string& path, const Request& request,
+                  Response& response) {
+  const auto call = call_unary(thread, methods, path, request.SerializeAsString());
+  if (!call->sent.empty()) {
+    EXPECT_TRUE(response.ParseFromString(call->sent[0]));
+  }
+  return *call->status;
 }
 
 }  // namespace modelmill::testing

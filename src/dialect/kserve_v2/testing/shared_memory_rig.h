@@ -73,19 +73,7 @@ class SharedMemory : public ::testing::Test {
 
   template <typename Response, typename Request>
   Status ask(const std::string& method, const Request& request, Response& response) {
-    const auto call = std::make_shared<testing::FakeCall>(thread_.loop(), method_path(method));
-    std::unique_ptr<wire::GrpcCallHandler> handler;
-    thread_.run([&] {
-      handler = methods_.find(method_path(method))->make(call);
-      testing::feed(*handler, request.SerializeAsString());
-      handler->on_half_close();
-    });
-    call->wait_finished();
-    thread_.run([&] { handler.reset(); });
-    if (!call->sent.empty()) {
-      EXPECT_TRUE(response.ParseFromString(call->sent[0]));
-    }
-    return *call->status;
+    return testing::call_unary(thread_, methods_, method_path(method), request, response);
   }
 
   testing::LoopThread thread_;
