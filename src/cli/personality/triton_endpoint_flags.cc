@@ -86,7 +86,7 @@ Status set_compression(TritonDraft& draft, const std::string& text) {
 }
 
 constexpr std::string_view kEventLoops = "event loops serve every port: one a core, at most 8";
-constexpr std::string_view kForwarded = "`--forward-headers`, of HTTP alone; the parameters have lower-case names";
+constexpr std::string_view kForwarded = "`--forward-headers`, of HTTP alone";
 constexpr std::string_view kForwardedMetadata = "`--forward-headers`, of gRPC alone";
 constexpr std::string_view kNoReuse = "a port is one server's alone";
 constexpr std::string_view kNoPools = "buffers come from a pool that sizes itself";
