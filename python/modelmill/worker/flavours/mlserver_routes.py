@@ -180,7 +180,8 @@ class _Method:
                 continue
             kind = hints.get(name, str if name in in_path else _MISSING)
             if getattr(kind, "__module__", "").partition(".")[0] in ("starlette", "fastapi"):
-                raise Error(f"{name} of {handler.__name__} is a {kind.__name__}, which needs FastAPI; name it in a requirements.txt")
+                what = f"{name} of {handler.__name__} is a {kind.__name__}"
+                raise Error(f"{what}, which needs FastAPI; name fastapi in a requirements.txt")
             into = self.texts if name in in_path or kind in (*_SCALARS, _MISSING) else self.bodies
             into.append((name, str if kind is _MISSING else kind, parameter.default))
 
