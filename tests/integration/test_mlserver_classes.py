@@ -158,10 +158,55 @@ def test_load_reads_its_files_and_settings(server):
     assert status == 200 and answer["outputs"][0]["data"] == [3.0, 6.0]
     assert (answer["id"], answer["model_version"]) == ("a", "v2.1")
     log = server.log()
-    assert "the factor is 3" in log and "custom handler '/factor' of Scaled is not served" in log
+    assert "the factor is 3" in log and "custom handler of Scaled: GET /factor" in log
     # The version's text is a label.
     status, answer, _ = ask(server.url, "scaled/versions/v2.1", {"inputs": [column("payload", [1.0], "FP32")]})
     assert status == 200 and answer["outputs"][0]["data"] == [3.0]
+
+
+def called(url, method, path, body=None):
+    """(status, what the JSON says)."""
+    request = urllib.request.Request(url + path, body, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as reply:
+            return reply.status, json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+CALLS = [
+    ("GET", "/factor"),
+    ("POST", "/factor/ann/sum", b"[1, 2]"),
+    ("POST", "/factor/a%20b/sum?times=3", b"[1, 2]"),
+    ("POST", "/factor/nobody/sum", b"[]"),
+]
+
+
+def test_a_class_has_paths_of_its_own(server):
+    answers = [called(server.url, *call) for call in CALLS]
+    assert answers == [
+        (200, 3),
+        (200, {"name": "ann", "sum": 3}),
+        (200, {"name": "a b", "sum": 9}),
+        (418, {"error": "there is nobody"}),
+    ]
+    for body in (b"{", b'{"a": 1}', b"", b'"text"'):
+        status, answer = called(server.url, "POST", "/factor/ann/sum", body)
+        assert status == 422 and answer["detail"][0]["loc"][0] == "body", (body, answer)
+    status, answer = called(server.url, "POST", "/factor/ann/sum?times=many", b"[1]")
+    assert status == 422 and answer["detail"][0]["loc"] == ["query", "times"]
+    assert called(server.url, "POST", "/factor", b"{}")[0] == 405
+    status, answer = called(server.url, "GET", "/factor/ann")
+    assert status == 404 and "no such path" in answer["error"]
+
+
+def test_its_paths_answer_as_there(server, reference):
+    for call in CALLS:
+        assert called(server.url, *call) == called(reference, *call), call
+    for body in (b"{", b'{"a": 1}', b"", b'"text"'):
+        call = ("POST", "/factor/ann/sum", body)
+        assert called(server.url, *call)[0] == called(reference, *call)[0], call
 
 
 def test_an_exception_is_an_internal_error(server):
