@@ -44,6 +44,12 @@ class Scaled(MLModel):
     async def tell(self):
         return self.factor
 
+    @custom_handler(rest_path="/factor/{name}/sum")
+    async def total(self, name: str, payload: list, times: int = 1) -> dict:
+        if name == "nobody":
+            raise MLServerError("there is nobody", 418)
+        return {"name": name, "sum": sum(payload) * times}
+
 
 class Words(MLModel):
     @decode_args

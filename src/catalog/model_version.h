@@ -77,6 +77,16 @@ class ModelVersion {
     (void)reason;
     return failed_precondition("the number of instances is fixed; nothing is done although " + text);
   }
+  /// Takes all of its instances, and has what waits and what is asked of it refused with UNAVAILABLE until resume().
+  /// Where their number is fixed they stay, answer what waits, and are asked nothing more. Blocks as set_instances()
+  /// does; for the control plane. FAILED_PRECONDITION for what has no instances of its own.
+  virtual Status suspend(const std::string& text) {
+    return failed_precondition("model '" + name() + "' has no instances of its own; nothing is done although " + text);
+  }
+  /// It is asked again, by the instances that it was given since.
+  virtual void resume() {}
+  /// Thread-safe.
+  virtual bool suspended() const { return false; }
   /// How many it may have.
   virtual InstanceLimits instance_limits() const { return {}; }
   /// What its instances had to do so far. Thread-safe.

@@ -21,6 +21,20 @@ CLI::Option* add_repeated(CLI::App& app, const std::string& name, const std::str
       ->allow_extra_args(false);
 }
 
+/// WHAT=NAME.
+Status set_sequence_key(const std::string& text, torchserve::SequenceNames& names) {
+  const size_t equals = text.find('=');
+  const std::string what = text.substr(0, equals);
+  std::string* const name = what == "id"      ? &names.id
+                            : what == "start" ? &names.start
+                            : what == "end"   ? &names.end
+                                              : nullptr;
+  if (name == nullptr || equals == std::string::npos || equals + 1 == text.size())
+    return invalid_argument("'" + text + "' must be id=NAME, start=NAME or end=NAME");
+  *name = text.substr(equals + 1);
+  return ok_status();
+}
+
 }  // namespace
 
 void define_access_options(CLI::App& app, OptionSet& options, ServerConfig& config) {
@@ -47,6 +61,12 @@ void define_access_options(CLI::App& app, OptionSet& options, ServerConfig& conf
   app.add_option("--torchserve-key-minutes", access.key_minutes,
                  "How long its keys for inference and management last; /token makes new ones [60]")
       ->type_name("N")
+      ->group(kGroup);
+  add_repeated(app, "--torchserve-sequence-key",
+               "What TorchServe's clients say id, start or end of a sequence by; may be repeated "
+               "[ts_request_sequence_id and its like]",
+               [&config](const std::string& text) { return set_sequence_key(text, config.torchserve_sequence_names); })
+      ->type_name("WHAT=NAME")
       ->group(kGroup);
   add_repeated(app, "--cors-origin", "Pages of this origin may call, * for all; may be repeated",
                [&access](const std::string& text) {

@@ -26,10 +26,13 @@ struct HeaderForwarding::Pattern {
 };
 
 Result<HeaderForwarding> HeaderForwarding::parse(const std::string& pattern) {
-  constexpr std::string_view kAnyCase = "(?i)";
-  const std::string text = pattern.starts_with(kAnyCase) ? pattern.substr(kAnyCase.size()) : pattern;
+  constexpr std::string_view kAnyCase = "(?i)", kSameCase = "(?-i)";
+  const bool same_case = pattern.starts_with(kSameCase);
+  const size_t begin = same_case ? kSameCase.size() : pattern.starts_with(kAnyCase) ? kAnyCase.size() : 0;
+  const std::string text = pattern.substr(begin);
   try {
-    const auto flags = std::regex::ECMAScript | std::regex::icase | std::regex::optimize;
+    auto flags = std::regex::ECMAScript | std::regex::optimize;
+    if (!same_case) flags |= std::regex::icase;
     return HeaderForwarding(std::make_shared<const Pattern>(Pattern{std::regex(text, flags)}));
   } catch (const std::regex_error& e) {
     return invalid_argument("'" + pattern + "' is no regular expression of headers' names, such as x-.*: " + e.what());
@@ -45,9 +48,12 @@ bool HeaderForwarding::matches(std::string_view name) const {
   }
 }
 
-Status HeaderForwarding::apply(const std::vector<std::pair<std::string, std::string>>& headers,
-                               InferRequest& request) const {
-  for (const auto& [name, value] : headers) {
+Status HeaderForwarding::apply(const std::vector<std::pair<std::string, std::string>>& headers, InferRequest& request,
+                               const std::vector<std::string>& sent_names) const {
+  const bool sent = sent_names.size() == headers.size();
+  for (size_t i = 0; i < headers.size(); ++i) {
+    const std::string& name = sent ? sent_names[i] : headers[i].first;
+    const std::string& value = headers[i].second;
     if (name.ends_with("-bin") || !matches(name)) continue;
     if (is_taken(name))
       return invalid_argument("Header '" + name +

@@ -14,11 +14,12 @@ struct NoSink : ResponseSink {
 };
 
 /// What a request with these headers has as parameters; an error's message is under "".
-std::map<std::string, std::string> forwarded(const std::string& pattern, const Headers& headers) {
+std::map<std::string, std::string> forwarded(const std::string& pattern, const Headers& headers,
+                                             const std::vector<std::string>& sent_names = {}) {
   InferRequest request(std::make_shared<NoSink>());
   const auto forwarding = HeaderForwarding::parse(pattern);
   std::map<std::string, std::string> out;
-  const Status status = forwarding.ok() ? forwarding->apply(headers, request) : forwarding.status();
+  const Status status = forwarding.ok() ? forwarding->apply(headers, request, sent_names) : forwarding.status();
   if (!status.ok()) out[""] = status.message();
   for (const auto& [name, value] : request.parameters) out[name] = std::get<std::string>(value);
   request.finish();
@@ -35,6 +36,15 @@ TEST(HeaderForwarding, GivesWhatMatches) {
   EXPECT_EQ(forwarded("(?i)X-USER|content-type", headers),
             (Forwarded{{"x-user", "ann"}, {"content-type", "application/json"}}));
   EXPECT_EQ(forwarded("nothing", headers), Forwarded{});
+}
+
+TEST(HeaderForwarding, NamesAreAsTheyWereSent) {
+  const Headers headers{{"x-user", "ann"}, {"x-tag", "b"}, {"timeout", "5"}};
+  EXPECT_EQ(forwarded("^x-|timeout", headers, {"X-User", "x-TAG", "Timeout"}),
+            (Forwarded{{"X-User", "ann"}, {"x-TAG", "b"}, {"Timeout", "5"}}));
+  EXPECT_EQ(forwarded("(?-i)^X-", headers, {"X-User", "x-TAG", "Timeout"}), (Forwarded{{"X-User", "ann"}}));
+  EXPECT_EQ(forwarded("(?-i)^x-", headers), (Forwarded{{"x-user", "ann"}, {"x-tag", "b"}}));
+  EXPECT_EQ(forwarded("(?-i)^X-", headers), Forwarded{});
 }
 
 TEST(HeaderForwarding, RefusesWhatMeansSomethingElse) {

@@ -129,7 +129,7 @@ void HttpInferCall::on_response(InferResponse response, bool final, bool has_res
 }
 
 Status HttpInferCall::forward_headers(InferRequest& request) const {
-  return forwarding_ ? forwarding_->apply(http().headers, request) : ok_status();
+  return forwarding_ ? forwarding_->apply(http().headers, request, http().sent_names) : ok_status();
 }
 
 size_t HttpInferCall::written_bytes(const InferResponse& response) const {

@@ -82,6 +82,11 @@ void HttpRouter::set_front(std::function<bool(const wire::HttpRequest&)> takes, 
   front_ = Owner{std::move(handler), std::move(group)};
 }
 
+void HttpRouter::add_last(std::function<bool(const wire::HttpRequest&)> takes, wire::HttpHandler handler,
+                          GroupOf group) {
+  last_.emplace_back(std::move(takes), Owner{std::move(handler), std::move(group)});
+}
+
 const HttpRouter::Owner* HttpRouter::owner(const wire::HttpRequest& request) const {
   if (front_takes_ && front_takes_(request)) return &front_;
   std::string_view path = request.path;
@@ -91,7 +96,10 @@ const HttpRouter::Owner* HttpRouter::owner(const wire::HttpRequest& request) con
   if (request.method == "OPTIONS")
     if (const auto found = options_owners_.find(segment); found != options_owners_.end()) return &found->second;
   const auto found = owners_.find(segment);
-  return found == owners_.end() ? nullptr : &found->second;
+  if (found != owners_.end()) return &found->second;
+  for (const auto& [takes, last] : last_)
+    if (takes(request)) return &last;
+  return nullptr;
 }
 
 std::optional<wire::ApiGroup> HttpRouter::group(const wire::HttpRequest& request) const {

@@ -55,6 +55,9 @@ class HttpRouter {
   /// Who is asked before all others whether a request is its own, whatever its path. Once.
   void set_front(std::function<bool(const wire::HttpRequest&)> takes, wire::HttpHandler handler, GroupOf group);
 
+  /// Who is asked whether a request is its own that nobody else owns, after those that were added before.
+  void add_last(std::function<bool(const wire::HttpRequest&)> takes, wire::HttpHandler handler, GroupOf group);
+
   /// The group of a request; nothing when no one owns its path, which handle() answers with no_such_path().
   std::optional<wire::ApiGroup> group(const wire::HttpRequest& request) const;
   wire::HttpReply no_such_path(const wire::HttpRequest& request) const;
@@ -83,6 +86,7 @@ class HttpRouter {
   Owners path_owners_;
   std::function<bool(const wire::HttpRequest&)> front_takes_;  // null: there is no front
   Owner front_;
+  std::vector<std::pair<std::function<bool(const wire::HttpRequest&)>, Owner>> last_;
   AccessLog access_log_;
 };
 

@@ -268,17 +268,24 @@ void ControllerCore::scale(InstanceRequest request, Done done) {
 }
 
 Status ControllerCore::scale_now(const InstanceRequest& request) {
-  if (request.min < 0 || request.max < 1 || request.max < request.min || request.max > kMostForced)
+  if (request.min < 0 || request.max < request.min || request.max > kMostForced)
     return invalid_argument("model '" + request.model + "' can't have " + std::to_string(request.min) + " to " +
-                            std::to_string(request.max) + " instances; it is at least one, at most " +
-                            std::to_string(kMostForced) + ", and unloading takes the last one");
-  const InstanceLimits limits{std::max(request.min, 1), request.max, {}};
+                            std::to_string(request.max) + " instances; it is none, or at most " +
+                            std::to_string(kMostForced));
+  const bool none = request.max == 0;
+  const InstanceLimits limits{none ? 0 : std::max(request.min, 1), request.max, {}};
   MM_ASSIGN_OR_RETURN(const VersionPin pin, catalog_.pin(request.model, request.version));
   const MutexLock one_at_a_time(scaling_mutex_);
-  const std::string reason = "a client wants " + std::to_string(limits.min) + " to " + std::to_string(limits.max);
+  const std::string reason = none
+                                 ? "a client wants none"
+                                 : "a client wants " + std::to_string(limits.min) + " to " + std::to_string(limits.max);
   const int have = pin->load().instances, wanted = std::clamp(have, limits.min, limits.max);
   // What has one instance that runs everything has as many as it can, but can't have another number.
-  if (have != wanted || !limits.fixed()) MM_RETURN_IF_ERROR(pin->set_instances(wanted, ScalingReason::kClient, reason));
+  if (none)
+    MM_RETURN_IF_ERROR(pin->suspend(reason));
+  else if (have != wanted || !limits.fixed())
+    MM_RETURN_IF_ERROR(pin->set_instances(wanted, ScalingReason::kClient, reason));
+  if (!none) pin->resume();
   Log::info("instances changed", {{"model", request.model}, {"version", pin->version()}, {"reason", reason}});
   const MutexLock lock(mutex_);
   const auto model = models_.find(request.model);

@@ -12,6 +12,7 @@ namespace {
 /// Of a version that does not serve, as it is configured.
 InstanceLimits configured_limits(const ModelDefinition& definition) {
   const InstanceRange& range = definition.instance_range;
+  if (range.max == 0) return {0, 0, {}};
   const int least = std::max(range.min.value_or(1), 1);
   return {least, std::max(range.max.value_or(least), least), {}};
 }

@@ -182,6 +182,8 @@ ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
     out.stats = stats_of(job, loaded->description.definition);
     out.version = make_version(std::move(*loaded), out.stats);
     if (!out.version) out.status = internal("the version could not be started");
+    if (out.version && out.version->definition().instance_range.max == 0)
+      out.status = out.version->suspend("its configuration says none");
     if (out.version && out.report) out.version->set_runtimes(out.report);
   }
   const uint64_t after = resident_bytes();
@@ -246,7 +248,9 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
   const InstanceLimits limits = loaded.version->instance_limits();
   record.limits = limits;
   if (limits.fixed()) record.limits.min = record.limits.max = static_cast<int>(loaded.instances);
-  record.scaler = limits.fixed() ? nullptr : std::make_shared<InstanceScaler>(limits);
+  const bool suspended = loaded.version->suspended();
+  if (suspended) record.limits = {0, 0, {}};
+  record.scaler = limits.fixed() || suspended ? nullptr : std::make_shared<InstanceScaler>(limits);
   record.executions_kept = executions_of(loaded.version->learned());
   record.cost_key = loaded.cost_key;
   record.stamp = job.version.stamp;

@@ -36,7 +36,10 @@ bool ModelRecord::serves() const {
 
 bool ModelRecord::can_be_asked() const {
   return std::any_of(versions.begin(), versions.end(), [](const auto& v) {
-    return v.second.serving != nullptr && (*v.second.serving)->availability().ok();
+    if (v.second.serving == nullptr) return false;
+    const ModelVersion& version = **v.second.serving;
+    // What a client has taken the instances of is as that client wants it.
+    return version.suspended() || version.availability().ok();
   });
 }
 

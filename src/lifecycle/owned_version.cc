@@ -24,7 +24,7 @@ OwnedVersion::OwnedVersion(std::shared_ptr<ModelVersion> version)
 OwnedVersion::~OwnedVersion() {
   version_->gate().close();
   // What waits for an instance gets one.
-  if (!version_->instance_limits().fixed() && version_->load().instances == 0)
+  if (!version_->suspended() && !version_->instance_limits().fixed() && version_->load().instances == 0)
     (void)version_->set_instances(1, ScalingReason::kUnload, "the last requests wait");
   version_->gate().wait_empty();
   share_.reset();

@@ -44,14 +44,14 @@ class Translation {
   }
 
   void put_workers() {
-    const auto least = number("minWorkers", 0), most = number("maxWorkers", 1);
+    const auto least = number("minWorkers", 0), most = number("maxWorkers", 0);
     if (!least && !most) return;
     InstanceRange range;
     if (least) range.min = static_cast<int>(*least);
     range.max = static_cast<int>(most.value_or(std::max<int64_t>(least.value_or(1), 1)));
     layer_.instance_range = range;
-    if (range.min != range.max || *range.max == 0) return;
-    group().set_count(*range.max);
+    if (range.min != range.max) return;
+    group().set_count(std::max(*range.max, 1));
   }
 
   void put_device() {

@@ -91,7 +91,7 @@ std::vector<InferRequestPtr> VersionScheduler::take_batch(std::vector<InferReque
 VersionScheduler::Lane* VersionScheduler::begin_on_loop(TimePoint begin, int64_t first, int64_t wanted, Duration budget,
                                                         int64_t& allowed, bool& watched) {
   BriefLock lock(mutex_);
-  if (stopping_ || !queue_.nobody_waits() || idle_.empty()) return nullptr;
+  if (stopping_ || suspended() || !queue_.nobody_waits() || idle_.empty()) return nullptr;
   allowed = governor_.allowed_rows(wanted, budget);
   if (allowed < first) return nullptr;
   Lane* lane = idle_.back();

@@ -176,6 +176,50 @@ TEST_F(VersionInstances, WithNoneToBeHadRequestsFail) {
   EXPECT_TRUE(submit()->wait().ok());
 }
 
+TEST_F(VersionInstances, OneThatIsSuspendedRefusesUntilItIsResumed) {
+  start(true);
+  auto first = submit(), second = submit();
+  PendingBatch one = stage_.take();
+  std::thread control([&] { EXPECT_TRUE(version_->suspend("the test").ok()); });
+  while (!version_->suspended()) std::this_thread::yield();
+  EXPECT_EQ(submit()->wait().code(), Code::kUnavailable);
+  one.finish();
+  control.join();
+  EXPECT_TRUE(first->wait().ok()) << "it ran already";
+  EXPECT_EQ(second->wait().code(), Code::kUnavailable) << "nothing is left to run it";
+  EXPECT_EQ(version_->load().instances, 0);
+  const Status available = version_->availability();
+  EXPECT_EQ(available.code(), Code::kUnavailable);
+  EXPECT_THAT(available.message(), ::testing::HasSubstr("has no instances"));
+  EXPECT_EQ(submit()->wait().message(), available.message());
+  EXPECT_EQ(wanted_, 0) << "nobody is told to make one";
+
+  ASSERT_TRUE(version_->set_instances(1, ScalingReason::kClient, "the test").ok());
+  EXPECT_EQ(submit()->wait().code(), Code::kUnavailable) << "that alone is no word of it";
+  version_->resume();
+  auto third = submit();
+  stage_.take().finish();
+  EXPECT_TRUE(third->wait().ok());
+  EXPECT_TRUE(version_->availability().ok());
+}
+
+TEST_F(VersionInstances, OneWithAFixedNumberIsSuspendedAsItIs) {
+  VersionPlan plan = batched(1);
+  plan.concurrent_execute = true;
+  plan.concurrency = 1;
+  VersionTest::start(plan);
+  auto first = submit(), second = submit();
+  ASSERT_TRUE(version_->suspend("the test").ok());
+  EXPECT_EQ(submit()->wait().code(), Code::kUnavailable);
+  stage_.take().finish();
+  stage_.take().finish();
+  EXPECT_TRUE(first->wait().ok() && second->wait().ok()) << "what came before is answered";
+  version_->resume();
+  auto third = submit();
+  stage_.take().finish();
+  EXPECT_TRUE(third->wait().ok());
+}
+
 /// Four threads submit, with turns and without, while the number of instances goes up and down.
 TEST_F(VersionInstances, NothingIsLostWhileTheyComeAndGo) {
   for (const bool inline_safe : {false, true}) {

@@ -100,14 +100,39 @@ Status VersionScheduler::set_instances(int count, ScalingReason reason, const st
         const MutexLock lock(mutex_);
         held_back_ = instance.status().message();
       }
-      if (have == 0) fail_waiting(instance.status());
+      if (have == 0)
+        fail_waiting(unavailable("model '" + name() + "' has no instance to run it: " + instance.status().message()));
       return instance.status();
     }
     add_seat(*std::move(instance), std::move(place));
   }
 }
 
-/// There is no instance, and none can be made.
+Status VersionScheduler::suspension() const {
+  return unavailable("model '" + name() + "' version " + std::to_string(version()) +
+                     " has no instances, as it was told; scale it up, and it answers again");
+}
+
+Status VersionScheduler::suspend(const std::string& text) {
+  for (const auto& [signature, other] : other_signatures()) (void)other->suspend(text);
+  {
+    const MutexLock lock(mutex_);
+    suspended_.store(true, std::memory_order_relaxed);
+  }
+  // Where they stay, what waits is theirs.
+  if (plan_.concurrent_execute || !plan_.make_instance) return ok_status();
+  MM_RETURN_IF_ERROR(set_instances(0, ScalingReason::kClient, text));
+  fail_waiting(suspension());
+  return ok_status();
+}
+
+void VersionScheduler::resume() {
+  for (const auto& [signature, other] : other_signatures()) other->resume();
+  const MutexLock lock(mutex_);
+  suspended_.store(false, std::memory_order_relaxed);
+}
+
+/// There is no instance to run it.
 void VersionScheduler::fail_waiting(const Status& reason) {
   std::vector<InferRequestPtr> waiting;
   {
@@ -115,8 +140,7 @@ void VersionScheduler::fail_waiting(const Status& reason) {
     waiting = queue_.drain();
     nobody_waits_.store(true, std::memory_order_relaxed);
   }
-  for (const InferRequestPtr& request : waiting)
-    request->fail(unavailable("model '" + name() + "' has no instance to run it: " + reason.message()));
+  for (const InferRequestPtr& request : waiting) request->fail(reason);
 }
 
 InstanceLoad VersionScheduler::load() const {

@@ -139,7 +139,7 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
   {
     BriefLock lock(mutex_);
     const TimePoint expiry_before = queue_.next_expiry();
-    status = stopping_ ? unloading() : in_time(request, rows);
+    status = stopping_ ? unloading() : suspended() ? suspension() : in_time(request, rows);
     if (status.ok()) status = queue_.push(parts, queued, dropped);
     if (status.ok()) {
       if (policy_.objective > Duration{} && !background) arrivals_.add(rows, queued);

@@ -47,11 +47,14 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
 
   void submit(InferRequestPtr request) override;
   void drop_unwanted() override;
-  Status availability() const override { return model_->availability(); }
+  Status availability() const override { return suspended() ? suspension() : model_->availability(); }
   ProcessHealth process_health() const override { return model_->process_health(); }
   Explanation explain() const override;
   std::vector<LearnedCost> learned() const override;
   Status set_instances(int count, ScalingReason reason, const std::string& text) override;
+  Status suspend(const std::string& text) override;
+  void resume() override;
+  bool suspended() const override { return suspended_.load(std::memory_order_relaxed); }
   InstanceLimits instance_limits() const override { return plan_.instance_limits; }
   InstanceLoad load() const override;
   std::optional<InstanceChoice> choose_instances(const InstanceLimits& limits) override;
@@ -75,6 +78,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void on_completed(InferRequest& request, const Status& status) override;
 
   Status unloading() const;
+  Status suspension() const;
   bool hold_for_turn(InferRequestPtr& request);
   void enqueue(InferRequestPtr request);
   void enqueue_parts(InferRequestPtr request);
@@ -171,6 +175,8 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   /// Copies that submit() reads without the lock.
   std::atomic<InlineGovernor::State> inline_state_{InlineGovernor::State::kWarming};
   std::atomic<bool> nobody_waits_{true};
+  /// Written under the lock: who sees it there adds nothing to the queue.
+  std::atomic<bool> suspended_{false};
 
   std::thread expiry_thread_;  // only for models whose queue has time limits
   /// What each loop has gathered in its turn; made at need by the loop's thread, which alone uses it.

@@ -17,6 +17,7 @@
 #include "dialect/admin/grpc_control.h"
 #include "dialect/admin/service.h"
 #include "dialect/description/service.h"
+#include "dialect/description/v2_docs.h"
 #include "dialect/graphs/service.h"
 #include "dialect/header_forwarding.h"
 #include "dialect/http_router.h"
@@ -24,6 +25,7 @@
 #include "dialect/kserve_v1/runtime_metrics.h"
 #include "dialect/kserve_v2/http_api_group.h"
 #include "dialect/kserve_v2/service.h"
+#include "dialect/mlserver/custom_routes.h"
 #include "dialect/mlserver/metrics.h"
 #include "dialect/openai/service.h"
 #include "dialect/predict/service.h"
@@ -184,7 +186,8 @@ struct ModelServer::Rep {
   }
 
   void add_dialects() {
-    router.add("v2", v2.http(), kserve_v2::http_api_group);
+    router.add("v2", description::with_v2_docs(v2.http(), engine.catalog(), server_version()),
+               kserve_v2::http_api_group);
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     const auto observers = std::make_shared<tfserving::Observers>(record_files);
     if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
@@ -202,9 +205,11 @@ struct ModelServer::Rep {
     const auto healthy = [this, multi_model] { return multi_model ? started && !stopping : ready(); };
     const torchserve::Service torch(
         engine.inference(), torchserve_control(),
-        {server_version(), healthy, http_options(), keys, multi_model, &engine.lifecycle().workflows()});
+        {server_version(), healthy, http_options(), keys, multi_model, &engine.lifecycle().workflows(),
+         config.torchserve_workers ? std::optional(config.instances) : std::nullopt, config.torchserve_sequence_names});
     torch.add_to(router);
     torch.add_to(grpc);
+    mlserver::add_custom_routes(router, engine.inference(), http_options());
     std::function<std::string()> more_metrics;
     if (config.torchserve_metrics) more_metrics = [torch] { return torch.metrics_page(); };
     if (kserve) more_metrics = [this] { return kserve->render(engine.catalog()); };
@@ -297,6 +302,7 @@ Status ModelServer::start() {
     options.tls = rep_->certificate->credentials();
   }
   options.limits = rep_->config.limits;
+  options.keep_header_names = !rep_->config.forward_headers.empty();
   MM_RETURN_IF_ERROR(rep_->set_up_access(options.endpoints));
   options.gatekeeper = rep_->access.gatekeeper;
   options.offload = &rep_->offload;

@@ -12,6 +12,7 @@
 #include "catalog/series_settings.h"
 #include "dialect/description/root_reply.h"
 #include "dialect/invocations/cloud_routes.h"
+#include "dialect/torchserve/sequence_names.h"
 #include "lifecycle/control_settings.h"
 #include "route/shadow_budget.h"
 #include "server/access/access_config.h"
@@ -59,6 +60,11 @@ struct ServerConfig {
   bool tf_batching = false;
   /// The page of metrics begins with TorchServe's.
   bool torchserve_metrics = false;
+  /// A model that a client of TorchServe registers without a number of workers has `instances` of them, and none where
+  /// that is 0.
+  bool torchserve_workers = false;
+  /// The names of what TorchServe's clients and handlers tell of sequences by.
+  torchserve::SequenceNames torchserve_sequence_names;
   /// It begins with those of KServe's runtimes, and the paths that begin with /v1 are KServe's alone.
   bool kserve_runtime = false;
   /// It begins with MLServer's, of which those of HTTP begin with this; empty: it doesn't.

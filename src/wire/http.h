@@ -30,6 +30,8 @@ struct HttpRequest {
   TraceContext trace;
   /// Added to the reply, whoever makes it: for what belongs to the request rather than to its answer (its id, say).
   std::vector<std::pair<std::string, std::string>> reply_headers;
+  /// The names of `headers` in the case they came in; empty unless the server was told to keep them, and of HTTP/2.
+  std::vector<std::string> sent_names;
 
   /// The first header of that (lower-case) name; empty when there is none.
   std::string_view header(std::string_view name) const;

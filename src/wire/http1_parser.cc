@@ -29,6 +29,7 @@ class Parser final : public http::basic_parser<true> {
   BodyBuffer* body = nullptr;
   uint64_t body_limit_bytes = 0;
   size_t header_limit_count = 0;
+  bool keeps_names = false;
   int version = 11;
   int hosts = 0;
   bool expects_continue = false;
@@ -52,6 +53,7 @@ class Parser final : public http::basic_parser<true> {
     if (field == http::field::host) ++hosts;
     if (field == http::field::expect && equals_ignoring_case(view(value), "100-continue")) expects_continue = true;
     request->headers.emplace_back(lower_case(view(name)), view(value));
+    if (keeps_names) request->sent_names.emplace_back(view(name));
   }
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
@@ -108,6 +110,7 @@ void Http1Parser::reset() {
   parser.body_limit(boost::none);
   parser.body_limit_bytes = rep_->bounds.body_bytes;
   parser.header_limit_count = rep_->bounds.header_count;
+  parser.keeps_names = rep_->bounds.sent_names;
 }
 
 Http1Parser::Outcome Http1Parser::parse_head(std::string_view bytes, HttpRequest& request) {

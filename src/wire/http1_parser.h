@@ -18,7 +18,8 @@ class Http1Parser {
   struct Bounds {
     size_t header_bytes;  // of the head of a request
     size_t header_count;
-    uint64_t body_bytes;  // of a chunked body
+    uint64_t body_bytes;      // of a chunked body
+    bool sent_names = false;  // those of headers are wanted as they came
   };
   explicit Http1Parser(const Bounds& bounds);
   ~Http1Parser();

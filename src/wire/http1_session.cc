@@ -27,7 +27,7 @@ std::unique_ptr<Session> make_http1_session(Connection& connection) {
 Http1Session::Http1Session(Connection& connection)
     : connection_(connection),
       parser_({connection.core().limits.header_bytes, connection.core().limits.header_count,
-               connection.core().limits.http_body}) {}
+               connection.core().limits.http_body, connection.core().keep_header_names}) {}
 
 Http1Session::~Http1Session() {
   if (incoming_) incoming_->detach();

@@ -62,6 +62,8 @@ class Server {
     std::shared_ptr<Gatekeeper> gatekeeper;  // null: everyone may call everything
     Offload* offload = nullptr;              // inflates large messages; null: the loops do. Outlives the connections
     RefusalLog refusal_log;                  // may be null
+    /// Requests of HTTP/1.1 have `sent_names`; HTTP/2 has no others than those of its headers.
+    bool keep_header_names = false;
   };
 
   Server(LoopPool& loops, Options options, HttpHandler http, GrpcMethods& grpc, MetricRegistry& metrics);

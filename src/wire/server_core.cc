@@ -58,6 +58,7 @@ ServerCore::ServerCore(LoopPool& loops, const Server::Options& options, HttpHand
       gatekeeper(options.gatekeeper),
       offload(options.offload),
       refusal_log(options.refusal_log),
+      keep_header_names(options.keep_header_names),
       loops_(loops),
       counters_(loops.loops().size(), metrics) {
   open_metric_ = metrics.gauge("modelmill_wire_connections_open", "Connections now open", {});

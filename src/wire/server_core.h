@@ -43,6 +43,7 @@ class ServerCore {
   const std::shared_ptr<Gatekeeper> gatekeeper;  // null: everyone may call everything
   Offload* const offload;                        // null: everything is done on the loops
   const RefusalLog refusal_log;                  // null: nobody is told
+  const bool keep_header_names;
 
   /// A connection was accepted; false when there are too many.
   bool count_in();

@@ -86,3 +86,33 @@ def test_what_stands_in_the_form_is_read_as_it_stands(server, made):
     assert answers[2][1]["outputs"][0]["shape"] == [2, 3]
     assert "not equally long" in ragged["error"] and "expected [-1,-1]" in wrong["error"]
     assert "x is no JSON" in broken["error"] and "the shape is 1, two" in shape["error"]
+
+
+DOCS = """
+const vm = require("vm"), page = vm.createContext({});
+vm.runInContext(require("fs").readFileSync(process.argv[1], "utf8"), page);
+page.document_ = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const forms = `Object.entries(document_.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, one]) =>
+  [method, filledPath(path, { model: "int64", version: "1", region: "r" }), bodyOf(one, document_.components.schemas)]))`;
+console.log(vm.runInContext(`JSON.stringify(${forms})`, page));
+"""
+
+
+def test_what_the_forms_of_the_docs_begin_with_is_understood(server, tmp_path):
+    status, body, _ = server.request("GET", "/v2/models/int64/docs", headers={"Accept": "text/html"})
+    assert status == 200
+    script = tmp_path / "docs.js"
+    script.write_text(re.search(r"<script>(.*)</script>", body.decode(), re.DOTALL)[1])
+    for path in ("/v2/docs", "/v2/models/int64/docs"):
+        document = server.request("GET", f"{path}/dataplane.json")[1]
+        result = subprocess.run(["node", "-e", DOCS, script], input=document, capture_output=True, timeout=60)
+        assert result.returncode == 0, result.stderr
+        forms = json.loads(result.stdout)
+        assert len(forms) > 8 and ["get", "/v2/models/int64/ready", None] in forms
+        for method, asked, text in forms:
+            if "trace" in asked or "repository" in asked or "logging" in asked or "memory" in asked:
+                continue
+            status, reply = server.request(method.upper(), asked, text.encode() if text is not None else None)[:2]
+            assert status < 500 and status not in (404, 405), (asked, status, reply)
+            if path != "/v2/docs" and asked.endswith("/infer"):
+                assert status == 200, reply

@@ -99,16 +99,17 @@ def test_the_protos_compile(server, tmp_path):
     assert "ModelInferRequest" in (tmp_path / "grpc_service_pb2.py").read_text()
 
 
-def parts(server):
+def parts(server, path="/"):
     """(the page, its script, the headers)."""
-    status, body, headers = server.request("GET", "/", headers=HTML)
+    status, body, headers = server.request("GET", path, headers=HTML)
     assert status == 200 and headers["Content-Type"] == "text/html; charset=utf-8"
     page = body.decode()
     return page, re.search(r"<script>(.*)</script>", page, re.DOTALL)[1], headers
 
 
-def test_the_page_needs_nothing_else(server):
-    page, script, headers = parts(server)
+@pytest.mark.parametrize("path", ["/", "/v2/docs", "/v2/models/fp32/docs", "/v2/models/fp32/versions/1/docs"])
+def test_the_page_needs_nothing_else(server, path):
+    page, script, headers = parts(server, path)
     assert len(page) < 30_000
     assert not re.search(r"https?:|//cdn|@import|url\(| src=", page)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -116,6 +117,27 @@ def test_the_page_needs_nothing_else(server):
     policy = headers["Content-Security-Policy"]
     assert f"script-src 'sha256-{digest}'" in policy and "default-src 'none'" in policy
     assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in policy
-    # A program gets text.
+
+
+def test_a_program_gets_text(server):
     status, text, headers = server.get("/")
     assert status == 200 and b"openapi.json" in text and headers["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("path", ["/v2/docs", "/v2/models/fp32/docs", "/v2/models/fp32/versions/1/docs"])
+def test_mlservers_documents_are_openapi_and_true(server, path):
+    document = server.get_json(f"{path}/dataplane.json")
+    openapi_spec_validator.validate(document)
+    base = path.removesuffix("/docs")
+    assert all(one == base or one.startswith(f"{base}/") for one in document["paths"])
+    asked = 0
+    for one, methods in document["paths"].items():
+        example = methods.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        if "get" in methods and "{" not in one:
+            assert server.request("GET", one)[0] == 200, one
+            asked += 1
+        if example and one.endswith("/infer"):
+            assert server.post_json(one, example)[0] == 200
+            asked += 1
+    assert asked > 3
+    assert server.get("/v2/models/nobody/docs/dataplane.json")[0] == 404

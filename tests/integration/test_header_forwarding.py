@@ -87,3 +87,11 @@ def test_names_that_mean_something_are_refused(serve, models):
     with pytest.raises(clients.InferenceServerException, match="Header 'priority' is reserved"):
         said(client, headers={"priority": "1"})
     client.close()
+
+
+def test_names_are_as_the_client_writes_them(serve, models):
+    """Over HTTP/1.1; tritonclient.http sends what it is given."""
+    server = serve(*triton_flags(models, "--http-header-forward-pattern=(?-i)^X-"), personality="tritonserver")
+    client = clients.Client("http", server.urls[0].partition("://")[2])
+    assert said(client, headers={"X-User": "ann", "X-TAG": "a", "x-other": "b"}) == {"X-User": "ann", "X-TAG": "a"}
+    client.close()

@@ -84,6 +84,15 @@ def test_each_port_serves_its_own(serve, place):
     assert status(server.url, "/models?url=twice", "POST")[0] == 403
 
 
+def test_its_docs_are_where_mlservers_are(serve, place):
+    server = start(serve, place, {"host": "127.0.0.1", **ports()})
+    for path in ("/v2/docs", "/v2/models/twice/docs"):
+        code, page = status(server.url, path)
+        assert code == 200 and "<!DOCTYPE html>" in page and "http" not in page.replace("http-equiv", "")
+        assert json.loads(status(server.url, f"{path}/dataplane.json")[1])["openapi"].startswith("3.")
+    assert status(server.url, "/v2/models/nobody/docs")[0] == 404
+
+
 def test_metrics_have_mlservers_names(serve, place):
     chosen = ports()
     server = start(serve, place, {"host": "127.0.0.1", **chosen})

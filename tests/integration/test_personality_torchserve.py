@@ -188,6 +188,29 @@ def test_what_clients_register_is_there_again(start, place):
     assert place.predict("net") == 200 and place.predict("other") == 404
 
 
+def test_what_is_registered_without_workers_has_none(start, place):
+    place.config("disable_token_authorization=true\nenable_model_api=true")
+    server = start()
+    said = status(place.management, "/models?url=other.mar", "POST")
+    assert said[0] == 200 and "registered with 0 initial workers" in said[1]
+    workers = lambda: len(json.loads(status(place.management, "/models/other")[1])[0]["workers"])
+    assert workers() == 0 and place.predict("other") == 503
+    assert status(place.inference, "/ping")[0] == 200
+    server.stop()
+    start()  # as the last snapshot says
+    servers.wait_until(lambda: place.predict() == 200, "net is served")
+    servers.wait_until(lambda: place.predict("other") == 503, "other is known")
+    assert status(place.management, "/models/other?min_worker=1&synchronous=true", "PUT")[0] == 200
+    assert workers() == 1 and place.predict("other") == 200
+
+
+def test_workers_of_what_is_registered_as_the_configuration_says(start, place):
+    place.config("disable_token_authorization=true\nenable_model_api=true\ndefault_workers_per_model=2")
+    start()
+    assert "registered with 2 initial workers" in status(place.management, "/models?url=other.mar", "POST")[1]
+    assert place.predict("other") == 200
+
+
 def test_a_model_that_cannot_be_loaded_is_left_out(start, place):
     (place.folder / "store/broken.mar").write_bytes(b"no archive")
     start("--disable-token-auth", models=("broken.mar", "none.mar", "net.mar"), check_ready=False)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import repositories
 import servers
+import sticky_users
 from changing_models import control, write_version, write_versions
 
 HALF = {"split": {"m@1": 50, "m@2": 50}}
@@ -62,6 +63,11 @@ def metric(server, name, **labels):
         if line.startswith(f"{name}{{{text}}} "):
             return float(line.rpartition(" ")[2])
     return None
+
+
+def test_nobody_leaves_an_arm_that_grows(server):
+    """The soak test has ten times as many."""
+    sticky_users.check_nobody_leaves(server, 10_000)
 
 
 def test_every_dialect_goes_along_a_route(server):

@@ -93,7 +93,9 @@ def test_what_it_says_of_itself(main_server):
         ("POST", "/models", None, 400, "BadRequestException"),
         ("POST", "/models?url=../mlp.onnx", None, 404, "ModelNotFoundException"),
         ("POST", "/models?url=http://127.0.0.1:1/m.mar", None, 404, "ModelNotFoundException"),
-        ("PUT", "/models/mlp?min_worker=0&max_worker=0&synchronous=true", None, 400, "BadRequestException"),
+        ("PUT", "/models/mlp?min_worker=2&max_worker=1&synchronous=true", None, 400, "BadRequestException"),
+        ("POST", "/none/predict", b"[1]", 404, "ModelNotFoundException"),
+        ("POST", "/mlp/9/predict", b"[1]", 404, "ModelVersionNotFoundException"),
         ("DELETE", "/models/none", None, 404, "ModelNotFoundException"),
         ("PUT", "/models/mlp/7/set-default", None, 404, "ModelVersionNotFoundException"),
     ],
@@ -145,6 +147,34 @@ def test_workers_are_scaled(store):
     assert ask(store, "PUT", "/models/other/1.0?min_worker=1&max_worker=1")[0] == 202
     wait_until(lambda: workers() == [1], "one worker is left")
     assert factor(store, "other") == 5
+
+
+def test_a_model_without_workers_answers_again_when_it_has_some(store, messages):
+    assert ask(store, "POST", "/models?url=other.mar&initial_workers=2")[0] == 200
+    said = ask(store, "PUT", "/models/other?min_worker=0&max_worker=0&synchronous=true")
+    assert said == (200, {"status": "Workers scaled to 0 for model: other"})
+    for path in ("/predictions/other", "/predictions/other/1.0", "/other/predict"):
+        status, error = ask(store, "POST", path, b"[1, 1, 1, 1]")
+        assert (status, error["code"], error["type"]) == (503, 503, "ServiceUnavailableException")
+        assert "has no worker to serve inference request. Please use scale workers API" in error["message"]
+    with grpc.insecure_channel(store.address) as channel:
+        stub = Stub(channel, messages, INFERENCE)
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.Predictions(model_name="other", input={"data": b"[1, 1, 1, 1]"})
+    assert refused.value.code() == grpc.StatusCode.INTERNAL and "has no worker" in refused.value.details()
+    (described,) = ask(store, "GET", "/models/other")[1]
+    assert (described["workers"], described["minWorkers"], described["maxWorkers"]) == ([], 0, 0)
+    assert ask(store, "GET", "/ping") == (200, {"status": "Healthy"})
+    assert store.request("GET", "/v2/health/ready")[0] == 200
+    assert store.request("GET", "/v2/models/other/ready")[0] == 400
+    inputs = [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 1, 1, 1]}]
+    assert store.post_json("/v2/models/other/infer", {"inputs": inputs})[0] == 503
+
+    assert ask(store, "PUT", "/models/other?min_worker=2&max_worker=2&synchronous=true")[0] == 200
+    assert len(ask(store, "GET", "/models/other")[1][0]["workers"]) == 2
+    assert factor(store, "other") == 5 and store.request("GET", "/v2/models/other/ready")[0] == 200
+    for path in ("/other/predict", "/other/1.0/predict"):
+        assert ask(store, "POST", path, b"[1, 1, 1, 1]", content_type="application/json") == (200, [5, 5, 5, 5])
 
 
 def test_a_refused_url_says_how_to_allow_it(store):

@@ -1,5 +1,7 @@
 """What a handler is told of its model and of the requests in a batch."""
 
+import os
+
 
 class _Headers(dict):
     """Names in any case."""
@@ -66,9 +68,9 @@ class Context:
         self.request_ids = {}
         self.request_processor = [RequestProcessor({})]
         self.stopping_criteria = None
-        self.header_key_sequence_id = "ts_request_sequence_id"
-        self.header_key_sequence_start = "ts_request_sequence_start"
-        self.header_key_sequence_end = "ts_request_sequence_end"
+        for what in ("id", "start", "end"):
+            name = f"ts_request_sequence_{what}"
+            setattr(self, f"header_key_sequence_{what}", os.environ.get(name.upper()) or name)
         self.stream = None  # set by the worker: sends an intermediate answer
 
     @property

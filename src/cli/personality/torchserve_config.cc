@@ -25,6 +25,7 @@ class Translator {
     MM_RETURN_IF_ERROR(put_addresses(properties_, out_));
     MM_RETURN_IF_ERROR(put_startup());
     put_options();
+    put_sequence_keys();
     put_switches();
     put_urls();
     return std::move(out_);
@@ -40,6 +41,7 @@ class Translator {
   Status check();
   Status put_startup();
   void put_options();
+  void put_sequence_keys();
   void put_switches();
   void put_urls();
   void add(std::string_view option, std::string_view value) {
@@ -114,6 +116,12 @@ void Translator::put_options() {
     add("--max-body-bytes", size->second);
     add("--max-message-bytes", std::to_string(std::min(*digits_number(size->second), kMostMessage)));
   }
+}
+
+void Translator::put_sequence_keys() {
+  for (const std::string_view what : {"id", "start", "end"})
+    if (const auto name = properties_.find("ts_header_key_sequence_" + std::string(what)); name != properties_.end())
+      add("--torchserve-sequence-key", std::string(what) + "=" + name->second);
 }
 
 void Translator::put_switches() {

@@ -199,6 +199,7 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
   config.failed_models = FailedModels::kServeOn;
   config.allow_url_code = true;  // as there, what may be loaded may be run
   config.torchserve_metrics = true;
+  config.torchserve_workers = true;
   config.torchserve_snapshots = std::move(snapshots);
   const torchserve::Failure refused = torchserve::failure_of(torchserve::method_not_allowed());
   config.root_reply = {refused.status, "application/json", torchserve::failure_json(refused)};

@@ -86,7 +86,7 @@ Status set_compression(TritonDraft& draft, const std::string& text) {
 }
 
 constexpr std::string_view kEventLoops = "event loops serve every port: one a core, at most 8";
-constexpr std::string_view kForwarded = "`--forward-headers`, of HTTP alone; the parameters have lower-case names";
+constexpr std::string_view kForwarded = "`--forward-headers`, of HTTP alone";
 constexpr std::string_view kForwardedMetadata = "`--forward-headers`, of gRPC alone";
 constexpr std::string_view kReuse =
     "true: other servers that say so too may have the port at the same time, and the system gives each its share of "

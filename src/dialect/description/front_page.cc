@@ -1,14 +1,6 @@
 #include "dialect/description/front_page.h"
 
-#include <openssl/evp.h>
-
-#include <algorithm>
-#include <array>
-#include <string_view>
-
-#include "base/check.h"
-#include "dialect/description/page_files.h"
-#include "wire/grpc_encoding.h"
+#include "dialect/description/page.h"
 
 namespace modelmill::description {
 namespace {
@@ -67,42 +59,6 @@ std::string describe(const Catalog& catalog, const graphs::GraphStates* graphs, 
   return text;
 }
 
-std::string_view file(std::string_view name) {
-  const auto& files = page_files();
-  const auto found = std::find_if(files.begin(), files.end(), [&](const auto& one) { return one.name == name; });
-  MM_CHECK(found != files.end(), "the page's files are part of the program");
-  return found->text;
-}
-
-/// What a Content-Security-Policy calls a text by.
-std::string hash_source(std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  MM_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1, "SHA-256");
-  return "'sha256-" + wire::base64_padded({reinterpret_cast<const char*>(digest.data()), size}) + "'";
-}
-
-/// Puts `text` in the place of `mark`.
-void put(std::string& page, std::string_view mark, std::string_view text) {
-  const size_t at = page.find(mark);
-  MM_CHECK(at != std::string::npos, "the page has a place for each of its parts");
-  page.replace(at, mark.size(), text);
-}
-
-struct Page {
-  std::string html, policy;
-};
-
-/// Scripts and styles are in the page itself, and no others run there: it needs no other file of any server.
-Page make_page() {
-  Page page{std::string(file("page.html")), {}};
-  put(page.html, "/*STYLE*/", file("page.css"));
-  put(page.html, "/*SCRIPT*/", file("page.js"));
-  page.policy = "default-src 'none'; connect-src 'self'; script-src " + hash_source(file("page.js")) + "; style-src " +
-                hash_source(file("page.css")) + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-  return page;
-}
-
 }  // namespace
 
 bool is_browser(const wire::HttpRequest& request) {
@@ -117,12 +73,8 @@ wire::HttpReply front_page(const wire::HttpRequest& request, const Catalog& cata
     reply.headers.emplace_back("Vary", "Accept");
     return reply;
   }
-  static const Page page = make_page();
-  wire::HttpReply reply = wire::HttpReply::text(200, "text/html; charset=utf-8", page.html);
-  reply.headers.emplace_back("Content-Security-Policy", page.policy);
-  reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  reply.headers.emplace_back("Referrer-Policy", "no-referrer");
-  reply.headers.emplace_back("Cache-Control", "no-cache");
+  static const Page page("page.html", {"page.css"}, "page.js");
+  wire::HttpReply reply = page.reply();
   reply.headers.emplace_back("Vary", "Accept");
   return reply;
 }

@@ -114,7 +114,7 @@ void GenerateCall::parse(std::optional<Result<Bytes>> body, const HttpOptions& o
     if (!body) body = decode_body(http.body, http.header("content-encoding"), options.inflate);
     MM_RETURN_IF_ERROR(body->status());
     MM_RETURN_IF_ERROR(read(**body, *request));
-    return options.forwarding ? options.forwarding->apply(http.headers, *request) : ok_status();
+    return options.forwarding ? options.forwarding->apply(http.headers, *request, http.sent_names) : ok_status();
   });
   id_ = request->id;
   request->times.received = Clock::now();

@@ -1,5 +1,7 @@
 #include "dialect/torchserve/answers.h"
 
+#include <utility>
+
 #include "base/json_text.h"
 #include "dialect/http_router.h"
 
@@ -8,6 +10,7 @@ namespace {
 
 constexpr std::string_view kNoModel = "Model not found";
 constexpr std::string_view kNoVersion = "Model version: ";
+constexpr std::string_view kNoWorker = " has no worker to serve inference request";
 constexpr std::string_view kNotAllowed = "Requested method is not allowed";
 
 std::string_view not_found_type(std::string_view message) {
@@ -27,6 +30,12 @@ Status model_not_found(std::string_view model) { return not_found(std::string(kN
 
 Status version_not_found(std::string_view model, std::string_view version) {
   return not_found(std::string(kNoVersion) + std::string(version) + " does not exist for model: " + std::string(model));
+}
+
+Status no_worker(std::string_view model, std::string_view version) {
+  std::string text = "Model \"" + std::string(model) + "\"";
+  if (!version.empty()) text += " Version " + std::string(version);
+  return unavailable(text + std::string(kNoWorker) + ". Please use scale workers API to add workers.");
 }
 
 Status no_such_resource() { return not_found("Requested resource is not found, please refer to API document."); }
@@ -75,6 +84,12 @@ Code grpc_code_of(int http_status) {
   }
   if (http_status >= 400 && http_status < 500) return Code::kFailedPrecondition;
   return http_status >= 500 && http_status < 600 ? Code::kInternal : Code::kUnknown;
+}
+
+Failure grpc_inference_failure(Failure failure) {
+  if (failure.status == 404) failure.status = 500;
+  if (failure.status != 503 || failure.message.find(kNoWorker) == std::string::npos) return failure;
+  return {500, "InternalServerException", std::move(failure.message)};
 }
 
 std::string exception_class(const Failure& failure) {

@@ -19,6 +19,8 @@ struct Failure {
 /// Errors that clients of TorchServe know the words of.
 Status model_not_found(std::string_view model);
 Status version_not_found(std::string_view model, std::string_view version);
+/// A model whose workers clients have taken.
+Status no_worker(std::string_view model, std::string_view version);
 Status no_such_resource();
 Status method_not_allowed();
 
@@ -26,6 +28,8 @@ Status method_not_allowed();
 Failure failure_of(const Status& status);
 /// The status of gRPC that TorchServe gives for one of HTTP.
 Code grpc_code_of(int http_status);
+/// A failure of an inference as its gRPC service has it, where what is not there, or has no worker, is INTERNAL.
+Failure grpc_inference_failure(Failure failure);
 /// The class of the exception, with its package.
 std::string exception_class(const Failure& failure);
 /// The words that TorchServe's gRPC services put behind a message.

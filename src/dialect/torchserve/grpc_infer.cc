@@ -149,9 +149,8 @@ Result<Chunks> PredictCall::encode(InferResponse& response) {
 
 Status PredictCall::refusal(const InferResponse& response) const {
   if (!told_.ok()) return told_;
-  const Failure failure = failure_in(response, form_).value_or(failure_of(response.status));
-  // There what is not there is INTERNAL in the inference service.
-  return {failure.status == 404 ? Code::kInternal : grpc_code_of(failure.status), grpc_message(failure)};
+  const Failure failure = grpc_inference_failure(failure_in(response, form_).value_or(failure_of(response.status)));
+  return {grpc_code_of(failure.status), grpc_message(failure)};
 }
 
 void PredictCall::on_response(InferResponse response, bool final, bool has_response) {
@@ -187,7 +186,7 @@ class PredictHandler final : public wire::WholeMessageHandler {
 }  // namespace
 
 void add_inference_methods(wire::GrpcMethods& methods, Inference& inference, bool server_timing, Offload* offload,
-                           const std::shared_ptr<TorchMetrics>& metrics) {
+                           const std::shared_ptr<TorchMetrics>& metrics, const SequenceNames& names) {
   for (const bool streams : {false, true})
     methods.add(
         std::string(kService) + (streams ? "StreamPredictions" : "Predictions"),
@@ -197,8 +196,8 @@ void add_inference_methods(wire::GrpcMethods& methods, Inference& inference, boo
               std::make_shared<PredictCall>(inference, std::move(call), server_timing, offload, streams, metrics));
         },
         wire::ApiGroup::kInference);
-  methods.add(std::string(kService) + "StreamPredictions2", predictions_stream_method(inference, offload, metrics),
-              wire::ApiGroup::kInference);
+  methods.add(std::string(kService) + "StreamPredictions2",
+              predictions_stream_method(inference, offload, metrics, names), wire::ApiGroup::kInference);
 }
 
 }  // namespace modelmill::torchserve

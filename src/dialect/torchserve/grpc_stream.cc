@@ -78,8 +78,12 @@ class StreamedRequest final : public ResponseSink, public std::enable_shared_fro
 class PredictStream final : public std::enable_shared_from_this<PredictStream> {
  public:
   PredictStream(Inference& inference, std::shared_ptr<wire::GrpcCall> call, Offload* offload,
-                std::shared_ptr<TorchMetrics> metrics)
-      : inference_(inference), call_(std::move(call)), offload_(offload), metrics_(std::move(metrics)) {}
+                std::shared_ptr<TorchMetrics> metrics, std::shared_ptr<const SequenceNames> names)
+      : inference_(inference),
+        call_(std::move(call)),
+        offload_(offload),
+        metrics_(std::move(metrics)),
+        names_(std::move(names)) {}
 
   void take(Bytes message);
   void half_close() {
@@ -95,6 +99,7 @@ class PredictStream final : public std::enable_shared_from_this<PredictStream> {
   wire::GrpcCall& call() { return *call_; }
   Offload* offload() { return offload_; }
   TorchMetrics& metrics() { return *metrics_; }
+  const SequenceNames& names() const { return *names_; }
   std::shared_ptr<CancelToken> cancel_token() { return {shared_from_this(), &cancel_}; }
   std::shared_ptr<Room> room() { return {shared_from_this(), &backlog_}; }
   bool ended() const { return ended_; }
@@ -113,6 +118,7 @@ class PredictStream final : public std::enable_shared_from_this<PredictStream> {
   const std::shared_ptr<wire::GrpcCall> call_;
   Offload* const offload_;
   const std::shared_ptr<TorchMetrics> metrics_;
+  const std::shared_ptr<const SequenceNames> names_;
   CancelToken cancel_;
   Backlog backlog_{kMostUnread};
   std::map<std::pair<std::string, std::string>, Line> sequences_;  // by model and id
@@ -126,7 +132,7 @@ class PredictStream final : public std::enable_shared_from_this<PredictStream> {
 };
 
 std::string StreamedRequest::refusal() {
-  marks_ = sequence_marks(asked_.fields);
+  marks_ = sequence_marks(asked_.fields, stream_->names());
   if (asked_.sequence.empty() && !marks_.start) return "Parameter sequenceId is required.";
   if (asked_.sequence.empty()) asked_.sequence = new_sequence_id();
   return asked_.model.empty() ? kNoModelName : std::string();
@@ -178,8 +184,8 @@ Status StreamedRequest::parse() {
   version_ = request_->version;
   series_ = stream_->metrics().asked(asked_.model, asked_.version);
   Question question;
-  question.fields = takes_bodies(*pin_) ? asked_.fields : without_marks(asked_.fields);
-  question.headers = sequence_headers(asked_.sequence, marks_);
+  question.fields = takes_bodies(*pin_) ? asked_.fields : without_marks(asked_.fields, stream_->names());
+  question.headers = sequence_headers(asked_.sequence, marks_, stream_->names());
   return read_question(question, *pin_, *request_, form_);
 }
 
@@ -194,9 +200,8 @@ void StreamedRequest::abandon() {
 }
 
 Chunks StreamedRequest::failed(const InferResponse& response) const {
-  const Failure failure = failure_in(response, form_).value_or(failure_of(response.status));
-  const Code code = failure.status == 404 ? Code::kInternal : grpc_code_of(failure.status);
-  return error(code, failure.message, exception_class(failure));
+  const Failure failure = grpc_inference_failure(failure_in(response, form_).value_or(failure_of(response.status)));
+  return error(grpc_code_of(failure.status), failure.message, exception_class(failure));
 }
 
 void StreamedRequest::on_response(InferResponse response, bool final, bool has_response) {
@@ -338,11 +343,12 @@ class StreamHandler final : public wire::WholeMessageHandler {
 }  // namespace
 
 wire::GrpcMethodFactory predictions_stream_method(Inference& inference, Offload* offload,
-                                                  std::shared_ptr<TorchMetrics> metrics) {
-  return [&inference, offload, metrics = std::move(metrics)](
+                                                  std::shared_ptr<TorchMetrics> metrics, SequenceNames names) {
+  return [&inference, offload, metrics = std::move(metrics),
+          names = std::make_shared<const SequenceNames>(std::move(names))](
              std::shared_ptr<wire::GrpcCall> call) -> std::unique_ptr<wire::GrpcCallHandler> {
     return std::make_unique<StreamHandler>(
-        std::make_shared<PredictStream>(inference, std::move(call), offload, metrics));
+        std::make_shared<PredictStream>(inference, std::move(call), offload, metrics, names));
   };
 }
 

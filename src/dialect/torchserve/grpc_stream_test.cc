@@ -28,7 +28,10 @@ using testing::text_parameter;
 
 class TorchServeStream : public ::testing::Test {
  protected:
-  TorchServeStream() : inference_(catalog_.catalog()), service_(inference_, control_, {"1.2", [] { return true; }}) {
+  explicit TorchServeStream(const SequenceNames& names = {})
+      : inference_(catalog_.catalog()),
+        service_(inference_, control_,
+                 {.server_version = "1.2", .ready = [] { return true; }, .sequence_names = names}) {
     service_.add_to(methods_);
     catalog_.add(simple_description("m"));
     catalog_.add(handler("stops"), [](InferRequestPtr request) {
@@ -70,6 +73,12 @@ class TorchServeStream : public ::testing::Test {
   testing::NoModelControl control_;
   Service service_;
   wire::GrpcMethods methods_;
+};
+
+/// The same with names of one's own.
+class TorchServeNamedStream : public TorchServeStream {
+ protected:
+  TorchServeNamedStream() : TorchServeStream({"my-id", "my-start", "my-end"}) {}
 };
 
 api::inference::PredictionsRequest of_sequence(const std::string& model, const std::string& id,
@@ -163,6 +172,19 @@ TEST_F(TorchServeStream, RequestsOfASequenceWaitForTheirTurn) {
   thread_.run([&] { handler.reset(); });
   EXPECT_EQ(call->sent.size(), 1u);
   EXPECT_TRUE(running.empty());  // the last one of "a" has not begun
+}
+
+TEST_F(TorchServeNamedStream, SequencesAreToldOfByThem) {
+  catalog_.add(handler("tells"), [](InferRequestPtr request) {
+    request->complete(body_response(text_parameter(request->parameters, "headers")));
+  });
+  const auto answers = stream({of_sequence("tells", "a", {{"data", "x"}, {"my-start", "true"}, {"my-end", "true"}}),
+                               of_sequence("tells", "", {{"data", "x"}, {"ts_request_sequence_start", "true"}})});
+  ASSERT_EQ(answers.size(), 2U);
+  std::string told;
+  for (const auto& answer : answers) told += answer.prediction() + answer.status().message();
+  EXPECT_THAT(told, HasSubstr(R"({"my-id":"a","my-start":"true","my-end":"true"})"));
+  EXPECT_THAT(told, HasSubstr("Parameter sequenceId is required."));
 }
 
 }  // namespace

@@ -31,9 +31,9 @@ Management::Outcome said(std::string text, int status = 200) { return {.status =
 
 std::string quoted(const std::string& model) { return "\"" + model + "\""; }
 
-void write_workers(JsonWriter& json, const Explanation& explanation, bool available) {
+void write_workers(JsonWriter& json, const ModelVersion& version, const Explanation& explanation, bool available) {
   json.key("workers").begin_array();
-  for (size_t i = 0; i < explanation.places.size(); ++i) {
+  for (size_t i = 0; i < explanation.places.size() && !version.suspended(); ++i) {
     const bool on_gpu = explanation.places[i].starts_with("gpu");
     json.begin_object().field("id", std::to_string(i)).field("status", available ? "READY" : "UNLOADING");
     json.field("gpu", on_gpu).field("gpuUsage", on_gpu ? explanation.places[i] : std::string("N/A")).end_object();
@@ -60,8 +60,9 @@ void write_version(JsonWriter& json, const ModelEntry& entry, const ModelVersion
   const bool on_gpu = std::any_of(explanation.places.begin(), explanation.places.end(),
                                   [](const std::string& where) { return where.starts_with("gpu"); });
   json.field("deviceType", on_gpu ? "gpu" : "cpu");
-  json.field("status", version.availability().ok() ? "Healthy" : "Unhealthy");
-  write_workers(json, explanation, version.availability().ok());
+  const bool available = version.suspended() || version.availability().ok();
+  json.field("status", available ? "Healthy" : "Unhealthy");
+  write_workers(json, version, explanation, available);
   json.key("jobQueueStatus").begin_object();
   json.field("remainingCapacity", std::max<int64_t>(queue_of(definition) - explanation.pending, 0));
   json.field("pendingRequests", explanation.pending).end_object().end_object();
@@ -117,7 +118,8 @@ Result<std::string> Management::describe(const std::string& model, std::string_v
 
 void Management::register_model(const Registration& registration, Done done) const {
   if (registration.url.empty()) return done(failed(invalid_argument("Parameter url is required.")));
-  if (registration.batch_size.value_or(1) > std::numeric_limits<int32_t>::max() || registration.initial_workers > 1024)
+  const int64_t initial = registration.initial_workers > 0 ? registration.initial_workers : usual_workers_.value_or(0);
+  if (registration.batch_size.value_or(1) > std::numeric_limits<int32_t>::max() || initial > 1024)
     return done(failed(invalid_argument("batch_size and initial_workers are numbers of rows and of instances")));
   ModelAddition addition{registration.url, registration.model_name};
   addition.batch_size = registration.batch_size;
@@ -128,22 +130,30 @@ void Management::register_model(const Registration& registration, Done done) con
   };
   limit(kResponseTimeout, registration.response_timeout_s);
   limit(kStartupTimeout, registration.startup_timeout_s);
-  const auto workers = static_cast<int>(std::max<int64_t>(registration.initial_workers, 0));
+  const auto workers = static_cast<int>(std::max<int64_t>(initial, 0));
   const bool waits = registration.synchronous || workers == 0;
   if (!waits) done(said("Processing worker updates...", 202));
   const Done finish = waits ? std::move(done) : [](const Outcome&) {};
-  control_.add(
-      std::move(addition), [&catalog = catalog_, &control = control_, workers, finish](Result<AddedModel> added) {
-        if (!added.ok()) return finish(not_registered(added.status()));
-        const auto entry = catalog.table()->share(added->model);
-        const std::string version = entry ? version_text(*entry, added->version) : std::to_string(added->version);
-        const std::string what = "Model " + quoted(added->model) + " Version: " + version + " registered with " +
-                                 std::to_string(workers) + " initial workers";
-        if (workers == 0) return finish(said(what + ". Use scale workers API to add workers for the model."));
-        control.scale({added->model, added->version, workers, workers}, [what, finish](const Status& status) {
-          finish(status.ok() || status.code() == Code::kFailedPrecondition ? said(what) : failed(status));
-        });
-      });
+  control_.add(std::move(addition), [self = *this, workers, finish](Result<AddedModel> added) {
+    if (!added.ok()) return finish(not_registered(added.status()));
+    self.give_workers(*added, workers, finish);
+  });
+}
+
+/// What its archive says of workers counts more than a registration, as there.
+void Management::give_workers(const AddedModel& added, int workers, const Done& done) const {
+  const auto entry = catalog_.table()->share(added.model);
+  const auto* served = entry ? entry->find(added.version) : nullptr;
+  const int own = served == nullptr ? 0 : (*served)->definition().instance_range.min.value_or(0);
+  const std::string version = entry ? version_text(*entry, added.version) : std::to_string(added.version);
+  std::string what = "Model " + quoted(added.model) + " Version: " + version + " registered with " +
+                     std::to_string(own > 0 ? own : workers) + " initial workers";
+  if (own > 0) return done(said(what));
+  if (workers == 0) what += ". Use scale workers API to add workers for the model.";
+  if (workers == 0 && !usual_workers_) return done(said(what));
+  control_.scale({added.model, added.version, workers, workers}, [what, done](const Status& status) {
+    done(status.ok() || status.code() == Code::kFailedPrecondition ? said(what) : failed(status));
+  });
 }
 
 void Management::scale(const WorkerScaling& scaling, Done done) const {

@@ -17,7 +17,7 @@ struct Registration {
   std::string model_name = {};
   std::optional<int64_t> batch_size = {};
   std::optional<int64_t> max_batch_delay_ms = {};
-  int64_t initial_workers = 0;
+  int64_t initial_workers = 0;  // 0: it doesn't say
   bool synchronous = true;
   /// Seconds that a handler may take to answer and to start; nullopt or below 1: as it says itself.
   std::optional<int64_t> response_timeout_s = {};
@@ -45,7 +45,10 @@ class Management {
   /// Called once, on any thread.
   using Done = std::function<void(Outcome)>;
 
-  Management(const Catalog& catalog, ModelControl& control) : catalog_(catalog), control_(control) {}
+  /// `usual_workers`: of what is registered without a number, 0 being none, as TorchServe has it; nullopt: such a model
+  /// has what it would have anyway.
+  Management(const Catalog& catalog, ModelControl& control, std::optional<int> usual_workers = std::nullopt)
+      : catalog_(catalog), control_(control), usual_workers_(usual_workers) {}
 
   /// {"nextPageToken": ..., "models": [...]} of those that are served, by name. `limit` and `page` below their range
   /// are what TorchServe takes for them.
@@ -59,8 +62,11 @@ class Management {
   void set_default(const std::string& model, const std::string& version, Done done) const;
 
  private:
+  void give_workers(const AddedModel& added, int workers, const Done& done) const;
+
   const Catalog& catalog_;
   ModelControl& control_;
+  std::optional<int> usual_workers_;
 };
 
 }  // namespace modelmill::torchserve

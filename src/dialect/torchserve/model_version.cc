@@ -66,9 +66,14 @@ Result<VersionPin> pin_model(const Catalog& catalog, const std::string& model, s
 
 Result<VersionPin> pin_model(const Catalog& catalog, const std::string& model, std::string_view version,
                              const RoutedRequestPtr& routed) {
-  if (!routed) return pin_model(catalog, model, version);
+  const auto pin_worker = [&](const std::string& name, std::string_view text) -> Result<VersionPin> {
+    Result<VersionPin> pin = pin_model(catalog, name, text);
+    if (pin.ok() && (*pin)->suspended()) return no_worker(model, version);
+    return pin;
+  };
+  if (!routed) return pin_worker(model, version);
   return pin_along(*routed, catalog,
-                   [&](const RouteTarget& target) { return pin_model(catalog, target.model, target.version_text()); });
+                   [&](const RouteTarget& target) { return pin_worker(target.model, target.version_text()); });
 }
 
 std::string version_text(const ModelEntry& entry, int64_t version) {

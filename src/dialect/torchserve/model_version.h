@@ -15,7 +15,8 @@ namespace modelmill::torchserve {
 /// ".0" behind it; empty: the default one. Errors have TorchServe's words; UNAVAILABLE for one that is known and not
 /// ready.
 Result<VersionPin> pin_model(const Catalog& catalog, const std::string& model, std::string_view version);
-/// The same along a route, whose target is asked then; null: there is none.
+/// The same for inference, along a route, whose target is asked then; null: there is none. no_worker() where clients
+/// have taken its workers.
 Result<VersionPin> pin_model(const Catalog& catalog, const std::string& model, std::string_view version,
                              const RoutedRequestPtr& routed);
 

@@ -12,33 +12,30 @@
 namespace modelmill::torchserve {
 namespace {
 
-constexpr std::string_view kStart = "ts_request_sequence_start";
-constexpr std::string_view kEnd = "ts_request_sequence_end";
-
 bool is_true(std::string_view value) { return value.size() == 4 && strncasecmp(value.data(), "true", 4) == 0; }
 
 }  // namespace
 
-SequenceMarks sequence_marks(const Fields& fields) {
+SequenceMarks sequence_marks(const Fields& fields, const SequenceNames& names) {
   SequenceMarks marks;
   for (const Field& field : fields) {
-    if (field.name == kStart) marks.start = is_true(field.value.view());
-    if (field.name == kEnd) marks.end = is_true(field.value.view());
+    if (field.name == names.start) marks.start = is_true(field.value.view());
+    if (field.name == names.end) marks.end = is_true(field.value.view());
   }
   return marks;
 }
 
-Fields without_marks(const Fields& fields) {
+Fields without_marks(const Fields& fields, const SequenceNames& names) {
   Fields out;
   for (const Field& field : fields)
-    if (field.name != kStart && field.name != kEnd) out.push_back(field);
+    if (field.name != names.start && field.name != names.end) out.push_back(field);
   return out;
 }
 
-NamedTexts sequence_headers(const std::string& id, const SequenceMarks& marks) {
-  NamedTexts headers{{"ts_request_sequence_id", id}};
-  if (marks.start) headers.emplace_back(kStart, "true");
-  if (marks.end) headers.emplace_back(kEnd, "true");
+NamedTexts sequence_headers(const std::string& id, const SequenceMarks& marks, const SequenceNames& names) {
+  NamedTexts headers{{names.id, id}};
+  if (marks.start) headers.emplace_back(names.start, "true");
+  if (marks.end) headers.emplace_back(names.end, "true");
   return headers;
 }
 

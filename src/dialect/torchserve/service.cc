@@ -1,5 +1,8 @@
 #include "dialect/torchserve/service.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,6 +39,14 @@ bool is_invocation(const wire::HttpRequest& request, const std::vector<std::stri
   return request.method == "POST" && path.size() == 3 && path[0] == "models" && path[2] == "invoke";
 }
 
+/// MODEL/predict and MODEL/VERSION/predict, as TorchServe was asked before it had /predictions.
+bool is_older_prediction(const std::vector<std::string>& path) {
+  static constexpr std::array<std::string_view, 9> kOthers{
+      "ping", "predictions", "explanations", "api-description", "token", "models", "workflows", "wfpredict", "metrics"};
+  return (path.size() == 2 || path.size() == 3) && path.back() == "predict" &&
+         std::find(kOthers.begin(), kOthers.end(), path.front()) == kOthers.end();
+}
+
 /// The segments of a path, without the prefix; none of a path that is no path.
 std::vector<std::string> segments_of(const wire::HttpRequest& request) {
   auto segments = split_path(request.path);
@@ -65,7 +76,7 @@ ApiGroup group_of(const wire::HttpRequest& request) {
   if (path[0] == "metrics") return ApiGroup::kMetrics;
   if (path[0] == "predictions" || path[0] == "explanations" || path[0] == "wfpredict") return ApiGroup::kInference;
   if (path[0] == "token") return ApiGroup::kManagement;
-  if (is_invocation(request, path)) return ApiGroup::kInference;
+  if (is_invocation(request, path) || is_older_prediction(path)) return ApiGroup::kInference;
   if ((path[0] == "models" || path[0] == "workflows") && request.method != "GET") return ApiGroup::kManagement;
   // It has a handler run, and belongs to the port of management where there is one.
   if (asks_customized(request, path)) return ApiGroup::kManagement;
@@ -87,15 +98,16 @@ struct Service::Rep : std::enable_shared_from_this<Rep> {
       : inference(i),
         options(std::move(o)),
         metrics(std::make_shared<TorchMetrics>()),
-        management(std::make_shared<const Management>(i.catalog(), control)) {}
+        management(std::make_shared<const Management>(i.catalog(), control, options.usual_workers)) {}
 
   void handle(const Exchange& exchange) const;
   void reply(const Exchange& exchange, wire::HttpReply reply) const {
     metrics->replied(reply.status);
     exchange->reply(std::move(reply));
   }
-  Status answer(const Exchange& exchange, const std::vector<std::string>& path) const;
+  Status answer(const Exchange& exchange, std::vector<std::string> path) const;
   Status infer(const Exchange& exchange, const std::vector<std::string>& path) const;
+  Status describe_path(const Exchange& exchange, const InferPath& asked, const RoutedRequestPtr& routed) const;
   bool wants_customized(const Exchange& exchange, const std::vector<std::string>& path, VersionPin& handler) const;
   void describe(const Exchange& exchange, const std::vector<std::string>& path, VersionPin handler) const;
   Status answer_of_workflows(const Exchange& exchange, const std::vector<std::string>& path) const;
@@ -112,7 +124,7 @@ void Service::Rep::handle(const Exchange& exchange) const {
   if (!status.ok()) reply(exchange, refusal(status, exchange->request()));
 }
 
-Status Service::Rep::answer(const Exchange& exchange, const std::vector<std::string>& path) const {
+Status Service::Rep::answer(const Exchange& exchange, std::vector<std::string> path) const {
   const wire::HttpRequest& request = exchange->request();
   if (path.empty() || path[0] == "api-description") {
     if (path.empty() && request.method != "OPTIONS")  // or it has escapes that are none
@@ -138,6 +150,11 @@ Status Service::Rep::answer(const Exchange& exchange, const std::vector<std::str
   }
   if (options.workflows != nullptr && (path[0] == "workflows" || path[0] == "wfpredict"))
     return answer_of_workflows(exchange, path);
+  if (is_older_prediction(path)) {
+    path.pop_back();
+    path.insert(path.begin(), "predictions");
+    return infer(exchange, path);
+  }
   if (path.size() != 1) return no_such_resource();
   if (path[0] == "ping") {
     const bool ready = options.ready();
@@ -166,11 +183,7 @@ Status Service::Rep::infer(const Exchange& exchange, const std::vector<std::stri
       asked.version.empty() ? inference.route(asked.model, facts_of(exchange->request())) : nullptr;
   Result<VersionPin> pin = pin_model(inference.catalog(), asked.model, asked.version, routed);
   const std::string model = routed ? routed->target().model : asked.model;
-  if (method == "OPTIONS") {
-    MM_RETURN_IF_ERROR(pin.status());
-    reply(exchange, plain_reply(200, describe_model(options.server_version, asked.model, **pin)));
-    return ok_status();
-  }
+  if (method == "OPTIONS") return describe_path(exchange, asked, routed);
   if (method != "POST" && method != "PUT" && method != "GET") return method_not_allowed();
   if (pin.ok() || !inference.loads_on_demand(model)) {
     handle_rest_inference(inference, exchange, asked, std::move(pin), options.http, metrics, std::move(routed));
@@ -183,6 +196,16 @@ Status Service::Rep::infer(const Exchange& exchange, const std::vector<std::stri
         counted->replied(refused.status);
         return refused;
       });
+  return ok_status();
+}
+
+/// How a model is asked, whether it has workers or not.
+Status Service::Rep::describe_path(const Exchange& exchange, const InferPath& asked,
+                                   const RoutedRequestPtr& routed) const {
+  MM_ASSIGN_OR_RETURN(const VersionPin pin,
+                      routed ? pin_model(inference.catalog(), routed->target().model, routed->target().version_text())
+                             : pin_model(inference.catalog(), asked.model, asked.version));
+  reply(exchange, plain_reply(200, describe_model(options.server_version, asked.model, *pin)));
   return ok_status();
 }
 
@@ -236,6 +259,11 @@ void Service::add_to(HttpRouter& router) const {
     for (const char* segment : {"wfpredict", "workflows"}) router.add(segment, handle, group_of);
   if (rep_->options.keys) router.add("token", handle, group_of);
   router.add_options("", handle, ApiGroup::kMetadata);
+  router.add_last(
+      [](const wire::HttpRequest& request) {
+        return request.path.ends_with("/predict") && is_older_prediction(segments_of(request));
+      },
+      handle, group_of);
 }
 
 std::string Service::metrics_page() const { return rep_->metrics->render(rep_->inference.catalog()); }
@@ -243,7 +271,7 @@ std::string Service::metrics_page() const { return rep_->metrics->render(rep_->i
 void Service::add_to(wire::GrpcMethods& methods) const {
   namespace api = org::pytorch::serve::grpc::inference;
   add_inference_methods(methods, rep_->inference, rep_->options.http.server_timing, rep_->options.http.offload,
-                        rep_->metrics);
+                        rep_->metrics, rep_->options.sequence_names);
   add_unary<google::protobuf::Empty>(
       methods, ApiGroup::kHealth, "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping",
       [rep = rep_](const google::protobuf::Empty&) -> Result<api::TorchServeHealthResponse> {

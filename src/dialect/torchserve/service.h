@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "catalog/model_control.h"
@@ -11,6 +12,7 @@
 #include "dialect/torchserve/keys.h"
 #include "dialect/torchserve/management.h"
 #include "dialect/torchserve/metrics.h"
+#include "dialect/torchserve/sequence_names.h"
 #include "serve/inference.h"
 #include "wire/grpc.h"
 
@@ -31,6 +33,10 @@ class Service {
     bool without_models = false;
     /// Null: there are no workflows, nor their paths. Outlives the wire.
     WorkflowControl* workflows = nullptr;
+    /// Of models that are registered without a number of workers; see Management.
+    std::optional<int> usual_workers = std::nullopt;
+    /// What requests say of sequences by.
+    SequenceNames sequence_names = {};
   };
 
   Service(Inference& inference, ModelControl& control, Options options);

@@ -20,6 +20,9 @@ class FakeVersion final : public ModelVersion {
         run_(std::move(run)) {}
 
   void submit(InferRequestPtr request) override { run_(std::move(request)); }
+  bool suspended() const override { return has_no_instances; }
+
+  bool has_no_instances = false;
 
  private:
   Run run_;

@@ -10,15 +10,18 @@ import os
 import sys
 import uuid
 
+import numpy as np
+
 from modelmill import api
 from modelmill.errors import Error
 
 from .. import readiness
 from ..serving import execution, log, traceback_text
-from . import mlserver_metrics, mlserver_values
+from . import mlserver_metrics, mlserver_routes, mlserver_values
 from .flavour import Flavour
 
 _REQUEST, _ANSWER = "modelmill_request", "modelmill_answer"  # parameters, see src/dialect/kserve_v2/open_request.h
+_ROUTE = "modelmill_route"  # and src/dialect/mlserver/route_call.h
 _WINDOW = 16  # answers of a stream that the server has yet to take
 _CODES = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 422: "FAILED_PRECONDITION", 500: "INTERNAL"}  # as there, of gRPC
 
@@ -68,7 +71,7 @@ class MLServer(Flavour):
     def __init__(self, described, hello):
         self.described, self.file = described, hello["file"]
         self.folder = os.path.dirname(os.path.abspath(self.file))
-        self.model = self.package = None
+        self.model = self.package = self.routes = None
 
     def make(self):
         self.package = import_mlserver()
@@ -116,8 +119,9 @@ class MLServer(Flavour):
                 raise Error(f"load() of {name} returned {loaded!r}, so the model is not ready; it must return True")
             self.streams = type(model).predict_stream is not self.package.MLModel.predict_stream
             await importlib.import_module("mlserver.batching").load_batching(model)
-        for path in _custom_handlers(model):
-            log.warning("custom handler '%s' of %s is not served: modelmill has no paths of models' own", path, name)
+        self.routes = mlserver_routes.of_model(model, self.own)
+        for route in mlserver_routes.listed(self.routes):
+            log.info("custom handler of %s: %s %s", name, route["method"], route["path"])
         readiness.watch(lambda: bool(model.ready))
 
     def stop(self):
@@ -162,14 +166,6 @@ async def _awaited(value):
     return await value if inspect.isawaitable(value) else value
 
 
-def _custom_handlers(model):
-    try:
-        custom = importlib.import_module("mlserver.handlers.custom")
-    except ImportError:
-        return []
-    return [handler.rest_path for handler, _ in custom.get_custom_handlers(model)]
-
-
 def _described(tensor):
     """Of a MetadataTensor."""
     return {
@@ -203,6 +199,8 @@ class _Call:
         model = self.flavour.model
         if not model.ready:
             raise importlib.import_module("mlserver.errors").MLServerError(f"Model {model.name} is not ready yet.")
+        if "route" in self.beside:
+            return await self._route(self.beside["route"], next(iter(arrays.values())))
         try:
             request = self._request(arrays)
         except (TypeError, ValueError) as error:  # pydantic's are of these
@@ -232,6 +230,17 @@ class _Call:
                 for name in outputs
             ]
         return types.InferenceRequest(id=self.id, inputs=inputs, **more)
+
+    async def _route(self, asked, body):
+        """A path of the class's own."""
+        routes = self.flavour.routes
+        if routes is None and not asked.get("list"):
+            raise Error("the class has no paths of its own", code="NOT_FOUND")
+        content, head = await (routes or mlserver_routes.Routes([])).answer(asked, bytes(body.ravel()[0]))
+        array = np.empty(1, object)
+        array[0] = content
+        parameters = {"parameters": {_ROUTE: json.dumps(head)}, "outputs": ["body"]}
+        self.batch.answer(self.number, range(1), [array], True, parameters)
 
     async def _stream(self, answers):
         batch, number = self.batch, self.number
