@@ -47,7 +47,7 @@ constexpr double kCheaper = 0.95;
 
 /// Executions shorter than this are over before a wait would be.
 constexpr Duration kWorthGathering = std::chrono::microseconds(100);
-/// The part of a batch's own time that its first request may be held back for those that follow it.
+/// The part of a batch's own time that it may be held back for those that follow, from when it could have run.
 constexpr int kPartOfExecution = 4;
 
 /// How many of the idle instances so many rows are to be split among: the product of the time and of the processor time
@@ -75,7 +75,8 @@ TimePoint gathered_until(const BatchPrice& price, TimePoint now, const QueueView
   const double each = worth / std::max(1.0, missing / forecast.mean_rows());
   const Duration patience = forecast.patience(std::chrono::nanoseconds(static_cast<int64_t>(each * 1e9)), now);
   if (patience == Duration{}) return kNever;
-  return std::min(forecast.last() + patience, queue.oldest + execution / kPartOfExecution);
+  return std::min(forecast.last_event() + patience,
+                  std::max(queue.oldest, forecast.last_answer()) + execution / kPartOfExecution);
 }
 
 /// Without an objective: the batch is cut, or waits a moment for what is about to come.

@@ -319,6 +319,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
     rows_done_ += lane.rows - lane.padded;
     if (lane.state == Lane::State::kExecuting) {
       running_rows_ -= lane.rows - lane.padded;
+      if (gathers_) forecast_.answered(end);
       lane.state = Lane::State::kThread;
       if (!here) lane.wake.notify_one();
     } else if (lane.leaving) {
