@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "catalog/compute_times.h"
 #include "catalog/instance_plan.h"
+#include "catalog/series_settings.h"
 #include "catalog/signature_stats.h"
 #include "request/batch_cut.h"
 #include "request/infer_response.h"
@@ -34,13 +35,18 @@ struct ExecutionRecord {
   Duration output{};
 };
 
+struct VersionCounters;
+
 /// The counters of one version: for /metrics (Prometheus, with Triton's names) and the V2 statistics extension.
 /// Survives a reload of the same version. Thread-safe. Recording takes some ten relaxed adds to a part of the counters
-/// that few other threads use; an execution also one short lock, as little shared.
+/// that few other threads use; an execution also one short lock, as little shared. Summaries take an add more for each
+/// of the five times.
 class VersionStats {
  public:
+  /// `time` must outlive it.
   VersionStats(MetricRegistry& registry, const std::string& model, int64_t version,
-               const std::map<std::string, std::string>& extra_labels = {});
+               const std::map<std::string, std::string>& extra_labels = {}, const SeriesSettings& settings = {},
+               TimeSource& time = TimeSource::steady());
   ~VersionStats();
 
   void request_queued();               // pending +1
@@ -59,8 +65,9 @@ class VersionStats {
   /// The counters of one of several entry points, by its name; they are there from the first call on.
   SignatureStats& signature(const std::string& name);
 
-  /// Has a series of the times until requests' first responses, for models that give several. Once is enough.
-  void tell_first_responses();
+  /// Has a series of the times until requests' first responses, with these bounds, ascending, or Triton's. Once is
+  /// enough: the first one's bounds stay.
+  void tell_first_responses(const std::vector<double>& bounds_ms = {});
 
   /// What loading it took, its instances included.
   void loaded_in(Duration time);
@@ -88,10 +95,12 @@ class VersionStats {
   View view() const;
 
  private:
-  struct Rep;
-  std::shared_ptr<Rep> rep_;  // shared with the readers of the series
+  const std::shared_ptr<VersionCounters> counters_;  // shared with the readers of the series
   MetricRegistry& registry_;
+  TimeSource& time_;
   const MetricLabels labels_;
+  const bool first_responses_;                  // they may be told
+  const std::shared_ptr<BatchSeries> batches_;  // null: nobody is told
   ComputeTimes compute_times_;
   std::vector<MetricRegistry::Handle> series_;
   Mutex plan_mutex_;

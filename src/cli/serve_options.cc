@@ -14,6 +14,7 @@
 #include "cli/personality/ts_config_option.h"
 #include "cli/python_options.h"
 #include "lifecycle/runtime_precisions.h"
+#include "server/metrics_config.h"
 
 namespace modelmill {
 namespace {
@@ -259,6 +260,11 @@ void define_limits(CLI::App& app, OptionSet& options, ServerConfig& config) {
   add_timeout("--header-timeout", limits.header_timeout, "How long a request's headers may take to come");
   add_timeout("--stall-timeout", limits.stall_timeout,
               "How long a body may come, or a reply be read, at less than 1 KiB a second");
+  add_timeout(
+      "--max-connection-age", limits.connection_age,
+      "How long a connection of HTTP/2 lives, a tenth more or less, until its client is asked to connect again");
+  add_timeout("--max-connection-age-grace", limits.connection_age_grace,
+              "What its requests may take from then on, before they are cut");
   add_timeout("--tls-handshake-timeout", limits.tls_handshake_timeout, "How long a TLS handshake may take");
 }
 
@@ -277,6 +283,18 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
          },
          "Trace requests as Triton does: level=TIMESTAMPS or TENSORS, rate=N (one of N requests), count=N, "
          "triton,file=FILE, triton,log-frequency=N; may be repeated")
+      ->type_name("SETTING=VALUE")
+      ->allow_extra_args(false)
+      ->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--metrics-config",
+         [&config](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts)
+             if (const Status status = add_metrics_setting(text, config.series); !status.ok())
+               throw CLI::ValidationError("--metrics-config", status.message());
+         },
+         "Which metrics of times there are, as Triton's: counter_latencies=BOOL, histogram_latencies=BOOL, "
+         "summary_latencies=BOOL, summary_quantiles=QUANTILE:ERROR,...; may be repeated")
       ->type_name("SETTING=VALUE")
       ->allow_extra_args(false)
       ->group(kGroup);

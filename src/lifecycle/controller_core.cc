@@ -43,7 +43,7 @@ ControllerCore::ControllerCore(Parts parts, LoadSettings settings, ControlSettin
       metrics_(parts.metrics),
       factory_(std::move(parts.factory)),
       ensembles_(std::move(parts.ensembles)),
-      devices_(std::make_shared<DeviceMemory>(metrics_)),
+      devices_(std::make_shared<DeviceMemory>(metrics_, settings.gpu_series)),
       settings_(counting(std::move(settings), devices_)),
       control_(std::move(control)),
       costs_(settings_.cost_directory),

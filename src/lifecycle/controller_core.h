@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -197,6 +198,7 @@ class ControllerCore final : public ModelControl {
   void abandon(ModelRecord& model, const Job& job) MM_REQUIRES(mutex_);
   Status accept(ModelRecord& model, const Job& job, Loaded& loaded, Aftermath& after) MM_REQUIRES(mutex_);
   void reject(ModelRecord& model, const Job& job, const Status& reason) MM_REQUIRES(mutex_);
+  void note_load(const Job& job, std::optional<Duration> took) const;
   Status check_compatible(const ModelRecord& model, const ModelVersion& version, bool allowed) const
       MM_REQUIRES(mutex_);
   void take_from_clients(ModelRecord& model, int64_t number, const std::string& reason, Aftermath& after)

@@ -113,14 +113,6 @@ void ControllerCore::run(const Job& job) {
   finish(job, load_job(job));
 }
 
-std::shared_ptr<VersionStats> ControllerCore::stats_of(const Job& job, const ModelDefinition& definition) {
-  const MutexLock lock(mutex_);
-  auto& stats = models_[job.model].versions[job.version.version].stats;
-  if (!stats) stats = std::make_shared<VersionStats>(metrics_, job.model, job.version.version, definition.metric_tags);
-  if (definition.decoupled) stats->tell_first_responses();
-  return stats;
-}
-
 /// Of a version that nothing is known of, the costs of the one whose place it takes are the best guess, or of the one
 /// that served last: without them it would try batch sizes out at each swap, in the middle of the load.
 LearnedEntries ControllerCore::learned_before(const std::string& name) const {
@@ -266,6 +258,7 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
   record.serving = std::make_unique<OwnedVersion>(std::move(loaded.version));
   record.serial = ++last_serial_;
   model.loaded_ms = unix_ms();
+  note_load(job, loaded.took);
   return ok_status();
 }
 
@@ -278,6 +271,7 @@ void ControllerCore::reject(ModelRecord& model, const Job& job, const Status& re
     model.failures = metrics_.counter("modelmill_model_load_failures_total", "Versions that could not be loaded",
                                       {{"model", model.name}});
   model.failures->add();
+  note_load(job, std::nullopt);
   record.failed = job.version.stamp;
   record.reason = reason.message();
   record.failed_code = reason.code();

@@ -29,6 +29,8 @@ std::optional<uint64_t> DeviceLedger::budget(int gpu) const {
   if (const auto said = budgets_.find(gpu)) return *said == 0 ? std::nullopt : said;
   const auto total = totals_.find(gpu);
   if (total == totals_.end()) return std::nullopt;
+  if (const auto share = budgets_.shares.find(gpu); share != budgets_.shares.end())
+    return static_cast<uint64_t>(share->second * static_cast<double>(total->second));
   return total->second - total->second / 10;
 }
 

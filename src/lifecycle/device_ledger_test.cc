@@ -25,6 +25,10 @@ TEST(DeviceLedgerTest, TheBudgetIsTheOperatorsWordElseNineTenthsOfTheDevice) {
   EXPECT_EQ(ledger.budget(1), 700u);
   EXPECT_EQ(ledger.budget(2), std::nullopt) << "0 is no bound";
   EXPECT_EQ(ledger.budget(3), 600u) << "one that tells nothing";
+  ledger.set_budgets({{}, {{1, 700}}, {{0, 0.25}, {1, 0.5}, {4, 0.5}}});
+  EXPECT_EQ(ledger.budget(0), 250u) << "a part of the whole";
+  EXPECT_EQ(ledger.budget(1), 700u) << "bytes come before parts";
+  EXPECT_EQ(ledger.budget(4), std::nullopt) << "of what, is not known";
 }
 
 TEST(DeviceLedgerTest, WhatIsHeldComesAndGoes) {

@@ -53,7 +53,7 @@ void DeviceMemory::make_series(int gpu, Device& device, const Told& told) {
           return as_number(memory.ledger_.held(its));
         });
   }
-  if (!told) return;
+  if (!told || !as_triton_) return;
   const MetricLabels named = {{"gpu_uuid", told->uuid.empty() ? "gpu " + number : told->uuid}, {"gpu", number}};
   add("nv_gpu_memory_total_bytes", "GPU total memory, in bytes", named, [](const DeviceMemory& memory, int its) {
     const Told now = memory.ask(its);

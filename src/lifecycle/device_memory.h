@@ -26,7 +26,8 @@ class DeviceMemory : public std::enable_shared_from_this<DeviceMemory> {
   using Holder = DeviceLedger::Holder;
   using Told = std::optional<BackendRegistry::DeviceMemory>;
 
-  explicit DeviceMemory(MetricRegistry& metrics) : metrics_(metrics) {}
+  /// `as_triton`: each GPU's memory is told by Triton's series, too.
+  explicit DeviceMemory(MetricRegistry& metrics, bool as_triton = true) : metrics_(metrics), as_triton_(as_triton) {}
 
   void set_budgets(DeviceBudgets budgets);
   /// A GPU that models are about to be put on. `tell` asks a backend for its memory, at once and for metrics.
@@ -70,6 +71,7 @@ class DeviceMemory : public std::enable_shared_from_this<DeviceMemory> {
   Told ask(int gpu) const;
 
   MetricRegistry& metrics_;
+  const bool as_triton_;
   mutable Mutex mutex_;
   CondVar changed_;
   uint64_t changes_ MM_GUARDED_BY(mutex_) = 0;

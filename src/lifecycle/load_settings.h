@@ -11,6 +11,8 @@
 
 #include "base/clock.h"
 #include "catalog/instances.h"
+#include "catalog/load_attempts.h"
+#include "catalog/series_settings.h"
 
 namespace modelmill {
 
@@ -36,6 +38,11 @@ struct LoadSettings {
   InstanceLimits instance_limits{0, 0, {}};
   /// The folder in which what was learned of costs is kept; empty: nowhere.
   std::string cost_directory;
+  /// Which series versions have, and whether a GPU's memory has Triton's.
+  SeriesSettings series;
+  bool gpu_series = true;
+  /// Told of loads; null: nobody is.
+  std::shared_ptr<LoadAttempts> attempts;
   /// For finding out, at loading, what batches cost.
   Duration measure_budget = std::chrono::milliseconds(30);
   /// What runs the models of which several runtimes could: "auto", the fastest, found by measurement; "default", the

@@ -121,7 +121,7 @@ void RecordFiles::record(const std::string& model, const std::string& file_prefi
   wake_.notify_one();
 }
 
-RecordFiles::Counts& RecordFiles::counts_of(const std::string& model) {
+RecordFiles::Counters& RecordFiles::counts_of(const std::string& model) {
   const auto [it, made] = counts_.try_emplace(model);
   if (made) {
     const auto counter = [&](const char* result) {
@@ -131,6 +131,14 @@ RecordFiles::Counts& RecordFiles::counts_of(const std::string& model) {
     it->second = {counter("written"), counter("dropped"), counter("failed")};
   }
   return it->second;
+}
+
+std::map<std::string, RequestRecorder::Counts> RecordFiles::counts() const {
+  const auto number = [](const std::shared_ptr<Counter>& counter) { return static_cast<uint64_t>(counter->value()); };
+  std::map<std::string, Counts> out;
+  const MutexLock lock(mutex_);
+  for (const auto& [model, its] : counts_) out[model] = {number(its.written), number(its.dropped), number(its.failed)};
+  return out;
 }
 
 void RecordFiles::write_for_ever() {
@@ -162,7 +170,7 @@ void RecordFiles::write(std::deque<Waiting> records) {
     const Status status = file->append(framed);
     if (!status.ok()) tell_failure(status.message());
     const MutexLock lock(mutex_);
-    const Counts& counts = counts_of(record.model);
+    const Counters& counts = counts_of(record.model);
     (status.ok() ? counts.written : counts.failed)->add();
   }
 }

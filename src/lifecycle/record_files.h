@@ -26,27 +26,28 @@ class RecordFiles final : public RequestRecorder {
   ~RecordFiles() override;
 
   void record(const std::string& model, const std::string& file_prefix, std::string bytes) override;
+  std::map<std::string, Counts> counts() const override;
 
  private:
   struct Waiting {
     std::string model, file_prefix, bytes;
   };
   class File;
-  struct Counts {
+  struct Counters {
     std::shared_ptr<Counter> written, dropped, failed;
   };
 
   void write_for_ever();
   void write(std::deque<Waiting> records);
-  Counts& counts_of(const std::string& model) MM_REQUIRES(mutex_);
+  Counters& counts_of(const std::string& model) MM_REQUIRES(mutex_);
   void tell_failure(const std::string& what);
 
   MetricRegistry& metrics_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar wake_;
   std::deque<Waiting> waiting_ MM_GUARDED_BY(mutex_);
   uint64_t waiting_bytes_ MM_GUARDED_BY(mutex_) = 0;
-  std::map<std::string, Counts> counts_ MM_GUARDED_BY(mutex_);
+  std::map<std::string, Counters> counts_ MM_GUARDED_BY(mutex_);
   bool stopping_ MM_GUARDED_BY(mutex_) = false;
   std::thread writer_;  // started under mutex_
 

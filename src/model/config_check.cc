@@ -1,5 +1,7 @@
 #include "model/config_check.h"
 
+#include <algorithm>
+#include <functional>
 #include <optional>
 #include <set>
 #include <utility>
@@ -239,6 +241,10 @@ Issue check_metrics(const ModelConfig& config) {
       return invalid(field, "metric identifier must specify non-empty 'family'");
     if (control.histogram_options().buckets_size() == 0)
       return invalid(field, "histogram options must specify non-empty 'buckets'");
+    const auto& buckets = control.histogram_options().buckets();
+    if (std::adjacent_find(buckets.begin(), buckets.end(), std::greater_equal<>()) != buckets.end())
+      return invalid(field, "the 'buckets' of '" + control.metric_identifier().family() +
+                                "' must ascend, each above the one before");
   }
   return std::nullopt;
 }

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "model/triton_config.h"
+
 namespace modelmill {
 namespace {
 
@@ -37,9 +39,13 @@ std::vector<ConfigIssue> fields_without_effect(const inference::ModelConfig& con
     notes.add("cc_model_filenames", "cc_model_filenames",
               "a version has one file for all GPUs, whatever their compute capability; name it in "
               "'default_model_filename'");
-  if (config.model_metrics().metric_control_size() > 0)
-    notes.add("model_metrics.metric_control[0]", "metric_control",
-              "histograms have the same buckets for all models; derive others from /metrics where they are read");
+  for (int i = 0; i < config.model_metrics().metric_control_size(); ++i) {
+    const std::string& family = config.model_metrics().metric_control(i).metric_identifier().family();
+    if (family != kFirstResponseFamily)
+      notes.add("model_metrics.metric_control[" + std::to_string(i) + "]", "metric_control",
+                "models choose the buckets of '" + std::string(kFirstResponseFamily) + "' alone, and not of '" +
+                    family + "'");
+  }
   return std::move(notes.found);
 }
 

@@ -142,6 +142,8 @@ struct ModelDefinition {
   /// Free-form, handed to the backend (Triton's `parameters`).
   std::map<std::string, std::string> parameters;
   std::map<std::string, std::string> metric_tags;
+  /// Bounds of the histogram of first responses, in milliseconds, ascending; empty: the usual ones.
+  std::vector<double> first_response_bounds_ms;
   /// Each takes its own share of the requests.
   std::vector<RequestLogging> request_logs;
   /// Set for a model that is made of others.

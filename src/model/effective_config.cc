@@ -290,6 +290,9 @@ class Writer {
     if (!definition_.metric_tags.empty())
       line("metric_tags", map_text(definition_.metric_tags, in_quotes), origin("metric_tags"));
     if (only_said_) return;
+    if (!definition_.first_response_bounds_ms.empty())
+      out_ += "    # buckets of its own for the times to first responses, for which there is no key; " +
+              origin("model_metrics") + "\n";
     for (const RequestLogging& log : definition_.request_logs)
       out_ += "    # of " + std::to_string(100 * log.sampling_rate) + "% of the requests a log, " +
               in_quotes(log.file_prefix) + ", for which there is no key; " + origin("request_logs") + "\n";

@@ -241,4 +241,10 @@ Result<ModelLayer> read_tf_batching_parameters(std::string_view text, const std:
   return layer;
 }
 
+std::string tf_thread_pool_name(std::string_view text) {
+  tf_serving::BatchingParameters parameters;
+  const bool read = parse_text_proto(text, "", parameters, nullptr).empty();
+  return read && parameters.has_thread_pool_name() ? parameters.thread_pool_name().value() : "batch_threads";
+}
+
 }  // namespace modelmill

@@ -42,4 +42,7 @@ TfServingConfig read_tf_serving_config(const tf_serving::ModelServerConfig& mess
 /// padded to one length: those of unequal length run in batches of their own. INVALID_ARGUMENT "file:line:column: ...".
 Result<ModelLayer> read_tf_batching_parameters(std::string_view text, const std::string& file);
 
+/// What such a file calls the threads that run batches, or what TensorFlow Serving calls them.
+std::string tf_thread_pool_name(std::string_view text);
+
 }  // namespace modelmill

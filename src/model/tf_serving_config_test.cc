@@ -130,6 +130,12 @@ thread_pool_name { value: "pool" }
   EXPECT_EQ(definition_of(*read_tf_batching_parameters("", "b.txt")).max_batch_size, 1000) << "TensorFlow Serving's";
 }
 
+TEST(TfBatchingParameters, TheirThreadsHaveAName) {
+  EXPECT_EQ(tf_thread_pool_name("thread_pool_name { value: 'pool' }"), "pool");
+  EXPECT_EQ(tf_thread_pool_name("max_batch_size { value: 8 }"), "batch_threads") << "TensorFlow Serving's";
+  EXPECT_EQ(tf_thread_pool_name("thread_pool_name {"), "batch_threads");
+}
+
 TEST(TfBatchingParameters, LargeBatchesAreSplitByTheirExecutionsSize) {
   const auto read = [](const std::string& text) {
     return definition_of(*read_tf_batching_parameters(

@@ -158,6 +158,10 @@ ModelDefinition to_definition(const ModelConfig& config, bool max_batch_size_giv
   out.decoupled = config.model_transaction_policy().decoupled();
   for (const auto& [key, value] : config.parameters()) out.parameters[key] = value.string_value();
   for (const auto& [key, value] : config.metric_tags()) out.metric_tags[key] = value;
+  for (const auto& control : config.model_metrics().metric_control())
+    if (control.metric_identifier().family() == kFirstResponseFamily)
+      out.first_response_bounds_ms.assign(control.histogram_options().buckets().begin(),
+                                          control.histogram_options().buckets().end());
   out.ensemble = to_ensemble(config);
   out.triton_config = config.SerializeAsString();
   return out;

@@ -13,6 +13,9 @@
 
 namespace modelmill {
 
+/// The histogram whose buckets a model may choose, in its model_metrics.
+inline constexpr std::string_view kFirstResponseFamily = "nv_inference_first_response_histogram_ms";
+
 /// Reads a `config.pbtxt`. Errors are INVALID_ARGUMENT (or UNIMPLEMENTED for a feature that this server lacks) and
 /// begin with "file:line:column: " where the text has a place to point to; misspelt fields and values come with a
 /// suggestion. What is optional in the file stays open in the definition; completing it is the loading's business.

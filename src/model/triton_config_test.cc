@@ -234,6 +234,9 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedText{"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [1] } } }",
                     "zero_data, random_data or input_data_file"},
         RefusedText{"model_metrics { metric_control { } }", "non-empty 'family'"},
+        RefusedText{"model_metrics { metric_control { metric_identifier { family: 'f' } histogram_options { buckets: "
+                    "[1, 3, 3] } } }",
+                    "the 'buckets' of 'f' must ascend"},
         RefusedText{"ensemble_scheduling { }", "ensemble_scheduling: ensemble scheduling cannot be set"},
         RefusedText{"platform: 'ensemble'", "platform: must specify 'step'"}));
 

@@ -93,7 +93,8 @@ TEST(LintModels, WhatHasNoEffectIsNotedAndNoProblem) {
   const std::string config = folder.write("a/config.pbtxt", R"(instance_group { count: 1 host_policy: "one"
 rate_limiter { priority: 2 } }
 cc_model_filenames { key: "7.5" value: "other.onnx" }
-model_metrics { metric_control { metric_identifier { family: "f" } histogram_options { buckets: [1, 2] } } }
+model_metrics { metric_control { metric_identifier { family: "f" } histogram_options { buckets: [1, 2] } } metric_control {
+metric_identifier { family: "nv_inference_first_response_histogram_ms" } histogram_options { buckets: [1, 2] } } }
 )");
   folder.write("a/1/model.onnx");
   const LintReport report = lint_models({folder.path()}, kLintFormats);
@@ -105,7 +106,7 @@ model_metrics { metric_control { metric_identifier { family: "f" } histogram_opt
               ElementsAre(HasSubstr(config + ":2:1: instance_group[0].rate_limiter: 'rate_limiter' has no effect"),
                           HasSubstr(config + ":1:27: instance_group[0].host_policy: 'host_policy' has no effect"),
                           HasSubstr(config + ":3:1: cc_model_filenames: 'cc_model_filenames' has no effect"),
-                          HasSubstr("'metric_control' has no effect")));
+                          HasSubstr("metric_control[0]: 'metric_control' has no effect")));
 }
 
 TEST(LintModels, APathThatIsSpoiltDoesNotHideTheOthers) {

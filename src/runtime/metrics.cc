@@ -18,6 +18,9 @@ struct HistogramSource {
   std::vector<double> bounds;
   std::function<HistogramValue()> read;
 };
+struct SummarySource {
+  std::function<SummaryValue()> read;
+};
 
 void append_number(std::string& out, double value) {
   char buffer[40];
@@ -61,18 +64,24 @@ std::string label_text(const MetricLabels& labels) {
   return out;
 }
 
-/// `suffix` is that of a histogram's parts; `le` is the bucket's bound, or null.
+/// A label whose value is a number: the bound of a histogram's bucket, or which quantile of a summary.
+struct NumberLabel {
+  std::string_view name;
+  double value = 0;
+};
+
+/// `suffix` is that of a histogram's or summary's parts; `more` is a last label, or null.
 void append_sample(std::string& out, std::string_view name, std::string_view suffix, std::string_view labels,
-                   const double* le, double value) {
+                   const NumberLabel* more, double value) {
   out += name;
   out += suffix;
-  if (!labels.empty() || le) {
+  if (!labels.empty() || more) {
     out += '{';
     out += labels;
-    if (le) {
+    if (more) {
       if (!labels.empty()) out += ',';
-      out += "le=\"";
-      append_number(out, *le);
+      out.append(more->name).append("=\"");
+      append_number(out, more->value);
       out += '"';
     }
     out += '}';
@@ -87,11 +96,20 @@ void append_histogram(std::string& out, std::string_view name, std::string_view 
   uint64_t total = 0;
   for (size_t i = 0; i <= bounds.size(); ++i) {
     total += i < value.counts.size() ? value.counts[i] : 0;
-    const double le = i < bounds.size() ? bounds[i] : INFINITY;
+    const NumberLabel le{"le", i < bounds.size() ? bounds[i] : INFINITY};
     append_sample(out, name, "_bucket", labels, &le, static_cast<double>(total));
   }
   append_sample(out, name, "_sum", labels, nullptr, value.sum);
   append_sample(out, name, "_count", labels, nullptr, static_cast<double>(total));
+}
+
+void append_summary(std::string& out, std::string_view name, std::string_view labels, const SummaryValue& value) {
+  for (const auto& [quantile, at] : value.quantiles) {
+    const NumberLabel which{"quantile", quantile};
+    append_sample(out, name, "", labels, &which, at);
+  }
+  append_sample(out, name, "_sum", labels, nullptr, value.sum);
+  append_sample(out, name, "_count", labels, nullptr, static_cast<double>(value.count));
 }
 
 HistogramValue value_of(const Histogram& histogram) {
@@ -106,6 +124,7 @@ const char* kind_name(MetricKind kind) {
     case MetricKind::kCounter: return "counter";
     case MetricKind::kGauge: return "gauge";
     case MetricKind::kHistogram: return "histogram";
+    case MetricKind::kSummary: return "summary";
   }
   return "untyped";
 }
@@ -123,7 +142,8 @@ void Histogram::observe(double value) {
   sum_.fetch_add(value, std::memory_order_relaxed);
 }
 
-/// One series. `source` is a Counter, Gauge or Histogram, or when `foreign` a NumberSource or HistogramSource.
+/// One series. `source` is a Counter, Gauge or Histogram, or when `foreign` a NumberSource or HistogramSource; that of
+/// a summary is a SummarySource.
 struct MetricRegistry::Series {
   MetricLabels labels;
   std::string text;  // the labels as printed
@@ -221,6 +241,11 @@ MetricRegistry::Handle MetricRegistry::histogram_from(std::string_view name, std
   return replace(name, help, MetricKind::kHistogram, std::move(labels), std::move(source));
 }
 
+MetricRegistry::Handle MetricRegistry::summary_from(std::string_view name, std::string_view help, MetricLabels labels,
+                                                    std::function<SummaryValue()> read) {
+  return replace(name, help, MetricKind::kSummary, std::move(labels), std::make_shared<SummarySource>(std::move(read)));
+}
+
 void MetricRegistry::on_collect(std::function<void()> collect) {
   MutexLock lock(mutex_);
   collectors_.push_back(std::move(collect));
@@ -273,6 +298,8 @@ void MetricRegistry::append_series(std::string& out, const Family& f, const std:
     }
     return;
   }
+  if (f.kind == MetricKind::kSummary)
+    return append_summary(out, f.name, labels, static_cast<SummarySource*>(source)->read());
   const double value = foreign                          ? static_cast<NumberSource*>(source)->read()
                        : f.kind == MetricKind::kCounter ? static_cast<Counter*>(source)->value()
                                                         : static_cast<Gauge*>(source)->value();

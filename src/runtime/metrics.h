@@ -61,7 +61,15 @@ struct HistogramValue {
   double sum = 0;
 };
 
-enum class MetricKind { kCounter, kGauge, kHistogram };
+/// What a summary reads as: quantiles, each with what is at it, NaN where nothing was counted of late; and the count
+/// and the sum of all that was ever counted.
+struct SummaryValue {
+  std::vector<std::pair<double, double>> quantiles;
+  uint64_t count = 0;
+  double sum = 0;
+};
+
+enum class MetricKind { kCounter, kGauge, kHistogram, kSummary };
 
 /// The series of the process by name and labels, and their rendering as Prometheus text (exposition format 0.0.4).
 /// Series are found or made under a lock, once, by those who then keep the shared pointer; a series leaves the output
@@ -82,6 +90,8 @@ class MetricRegistry {
   Handle gauge_from(std::string_view name, std::string_view help, MetricLabels labels, std::function<double()> read);
   Handle histogram_from(std::string_view name, std::string_view help, MetricLabels labels,
                         std::span<const double> bounds, std::function<HistogramValue()> read);
+  Handle summary_from(std::string_view name, std::string_view help, MetricLabels labels,
+                      std::function<SummaryValue()> read);
 
   /// Called before each rendering, to set gauges that are read rather than kept (memory, CPU).
   void on_collect(std::function<void()> collect);

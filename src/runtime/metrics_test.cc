@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 #include <limits>
 #include <thread>
 
@@ -123,6 +124,19 @@ TEST(MetricsTest, BoundsAscend) {
   EXPECT_TRUE(std::is_sorted(latency_bounds_us().begin(), latency_bounds_us().end()));
   EXPECT_EQ(latency_bounds_us().back(), 1e7);
   EXPECT_EQ(batch_size_bounds().back(), 1'024);
+}
+
+TEST(MetricsTest, SummariesHaveTheirQuantiles) {
+  MetricRegistry registry;
+  const auto handle = registry.summary_from("s", "what", {{"a", "b"}}, [] {
+    return SummaryValue{{{0.5, 12.5}, {0.999, std::nan("")}}, 3, 40};
+  });
+  const auto bare = registry.summary_from("s", "what", {}, [] { return SummaryValue{{{1, 7}}, 1, 7}; });
+  EXPECT_EQ(registry.render(),
+            "# HELP s what\n# TYPE s summary\n"
+            "s{a=\"b\",quantile=\"0.5\"} 12.5\ns{a=\"b\",quantile=\"0.999\"} NaN\n"
+            "s_sum{a=\"b\"} 40\ns_count{a=\"b\"} 3\n"
+            "s{quantile=\"1\"} 7\ns_sum 7\ns_count 1\n");
 }
 
 }  // namespace

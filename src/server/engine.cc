@@ -13,8 +13,10 @@
 #include "base/private_file.h"
 #include "base/utc_time.h"
 #include "ensemble/ensemble_version.h"
+#include "model/tf_serving_config.h"
 #include "repository/declared_graphs.h"
 #include "repository/declared_routes.h"
+#include "repository/model_files.h"
 #include "schedule/scheduled_version.h"
 #include "server/declared_wishes.h"
 #include "server/malloc_tuning.h"
@@ -61,6 +63,16 @@ void tell_once(const char* event, const Status& status, std::string& told) {
   told = status.message();
 }
 
+/// Null: TensorFlow Serving's metrics need none.
+std::shared_ptr<BatchSeries> make_batch_series(const ServerConfig& config) {
+  const std::string& file = config.batching_parameters_file;
+  if (!config.tf_run_series && file.empty()) return nullptr;
+  if (file.empty()) return std::make_shared<BatchSeries>("model_server_batch_threads");  // as there
+  // What can't be read is an error when models are looked for.
+  const auto text = read_file(file, uint64_t{1} << 20);
+  return std::make_shared<BatchSeries>(tf_thread_pool_name(text.ok() ? *text : ""));
+}
+
 bool is_ready(const Result<VersionPin>& pin) { return pin.ok() && (*pin)->availability().ok(); }
 
 }  // namespace
@@ -78,6 +90,7 @@ std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& confi
 Engine::Engine(const ServerConfig& config)
     : config_(config),
       tracer_(config.trace.settings, config.trace.file),
+      batches_(make_batch_series(config)),
       inference_(catalog_, &demand_, &routes_, &tracer_, config.shadows) {
   backends_ = make_backend_registry(config_, &metrics_, server_functions());
   LifecycleController::Options options;
@@ -92,6 +105,10 @@ Engine::Engine(const ServerConfig& config)
   options.load.allow_url_code = config_.allow_url_code;
   options.load.allow_sent_code = config_.allow_sent_code;
   options.load.objectives = config_.objectives;
+  options.load.series = config_.series;
+  options.load.series.batches = batches_;
+  options.load.gpu_series = config_.gpu_series;
+  options.load.attempts = load_attempts_;
   options.load.instance_limits = {config_.max_instances > 0 ? config_.instances : 0, config_.max_instances,
                                   config_.scale_to_zero_after};
   if (!config_.state_directory.empty()) options.load.cost_directory = config_.state_directory + "/costs";

@@ -48,6 +48,9 @@ class Engine {
   Catalog& catalog() { return catalog_; }
   Inference& inference() { return inference_; }
   Tracer& tracer() { return tracer_; }
+  /// What TensorFlow Serving tells of batches, or null; and of loads.
+  const std::shared_ptr<BatchSeries>& batches() const { return batches_; }
+  const std::shared_ptr<LoadAttempts>& load_attempts() const { return load_attempts_; }
   BackendRegistry& backends() { return *backends_; }
   LifecycleController& lifecycle() { return *lifecycle_; }
   RouteControl& route_control() { return *route_keeper_; }
@@ -89,6 +92,8 @@ class Engine {
   Routes routes_{metrics_};
   graphs::GraphTable graphs_;
   Tracer tracer_;
+  const std::shared_ptr<BatchSeries> batches_;
+  const std::shared_ptr<LoadAttempts> load_attempts_ = std::make_shared<LoadAttempts>();
   Inference inference_;
   graphs::GraphStates graph_states_{graphs_, inference_};
   ServedMembers members_{inference_};

@@ -133,5 +133,19 @@ TEST(ProcessMetrics, AreReadAtEachRendering) {
   EXPECT_THAT(text, ::testing::Not(HasSubstr("process_resident_memory_bytes 0\n")));
 }
 
+TEST(ProcessMetrics, TheMachineIsToldOfWhereThatIsWanted) {
+  MetricRegistry registry;
+  add_process_metrics(registry, false);
+  EXPECT_THAT(registry.render(), ::testing::Not(HasSubstr("nv_cpu")));
+  EXPECT_THAT(registry.render(), HasSubstr("process_open_fds "));
+}
+
+TEST(ProcessMetrics, ThereIsNoPoolOfPinnedMemory) {
+  MetricRegistry registry;
+  add_pinned_pool_metrics(registry);
+  EXPECT_THAT(registry.render(), HasSubstr("\nnv_pinned_memory_pool_total_bytes 0\n"));
+  EXPECT_THAT(registry.render(), HasSubstr("\nnv_pinned_memory_pool_used_bytes 0\n"));
+}
+
 }  // namespace
 }  // namespace modelmill

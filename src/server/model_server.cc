@@ -188,6 +188,8 @@ struct ModelServer::Rep {
     router.add("predict", predict::make_handler(engine.inference(), http_options()), predict::http_api_group);
     const auto observers = std::make_shared<tfserving::Observers>(record_files);
     if (!config.tf_metrics_path.empty()) observers->metrics_path = config.tf_metrics_path;
+    observers->metrics.tell_of({engine.batches(), config.tf_batching || !config.batching_parameters_file.empty(),
+                                engine.load_attempts(), &record_files});
     HttpOptions tf_options = observed_options();
     tf_options.timeout = config.tf_rest_timeout;
     tfserving::add_to(router, engine.inference(), tf_options, observers,
@@ -238,8 +240,9 @@ struct ModelServer::Rep {
     v2.add_to(grpc);
     health_watches = wire::add_health_service(grpc, [this](std::string_view service) { return v2.health(service); });
     wire::add_reflection_service(grpc);
-    add_process_metrics(engine.metrics());
-    add_gpu_metrics(engine.metrics());
+    add_process_metrics(engine.metrics(), config.cpu_series);
+    if (config.gpu_series) add_gpu_metrics(engine.metrics());
+    if (config.pinned_pool_series) add_pinned_pool_metrics(engine.metrics());
   }
 
   void add_graphs(const std::shared_ptr<tfserving::Observers>& observers) {

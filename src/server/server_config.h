@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "catalog/series_settings.h"
 #include "dialect/description/root_reply.h"
 #include "dialect/invocations/cloud_routes.h"
 #include "lifecycle/control_settings.h"
@@ -53,6 +54,9 @@ struct ServerConfig {
   std::chrono::milliseconds tf_rest_timeout{0};
   /// Where TensorFlow Serving's metrics are; empty: at its usual path. Its first segment is no dialect's.
   std::string tf_metrics_path;
+  /// They have the times of executions, and with `tf_batching` how requests came together to batches.
+  bool tf_run_series = false;
+  bool tf_batching = false;
   /// The page of metrics begins with TorchServe's.
   bool torchserve_metrics = false;
   /// It begins with those of KServe's runtimes, and the paths that begin with /v1 are KServe's alone.
@@ -105,6 +109,12 @@ struct ServerConfig {
   LogFormat log_format = LogFormat::kText;
   bool access_log = false;
   TraceConfig trace;
+  /// Which series of times versions have.
+  SeriesSettings series;
+  /// Triton's series of GPUs and of the machine; and those of its pool of pinned memory, of which there is none.
+  bool gpu_series = true;
+  bool cpu_series = true;
+  bool pinned_pool_series = false;
   /// Every answer to an inference says where its time went.
   bool server_timing = false;
 

@@ -34,6 +34,7 @@ struct Endpoint {
   uint16_t port = 8000;            // 0: any free one
   std::string path;                // of a unix socket's file; then host and port mean nothing
   Services serves = {};
+  bool shared = false;  // other servers of the same user may listen there, too, and get their share of the connections
 
   bool is_unix() const { return !path.empty(); }
   bool operator==(const Endpoint&) const = default;

@@ -86,7 +86,7 @@ void Http2Session::fail(uint32_t error_code) {
 }
 
 void Http2Session::look(TimePoint now) {
-  if (gone_ || failed_) return;
+  if (gone_ || failed_ || grow_old(now)) return;
   const Limits& limits = connection_.core().limits;
   const std::chrono::milliseconds window = limits.stall_timeout;
   const auto end = [this](std::string_view limit, uint32_t error_code) {
@@ -111,6 +111,22 @@ void Http2Session::look(TimePoint now) {
   } else {
     rest();
   }
+}
+
+bool Http2Session::grow_old(TimePoint now) {
+  const Limits& limits = connection_.core().limits;
+  const Duration age = std::chrono::duration_cast<Duration>(limits.connection_age * lifetime_);
+  if (age == Duration::zero()) return false;
+  if (!draining_) {
+    if (alive_.lasts(now, 0, age)) {
+      connection_.core().count_refused("age");
+      drain();
+    }
+    return false;
+  }
+  if (!alive_.lasts(now, 1, limits.connection_age_grace)) return false;
+  fail(NGHTTP2_NO_ERROR);
+  return true;
 }
 
 /// Two looks in a row have found no stream, and none that came and went between them: what is kept for streams can go.

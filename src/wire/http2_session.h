@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/chance.h"
 #include "wire/client_frames.h"
 #include "wire/flood_guard.h"
 #include "wire/grpc.h"
@@ -73,6 +74,8 @@ class Http2Session final : public Session {
   void fail(uint32_t error_code);
   void abandon_streams();
   void rest();
+  /// Holds the connection to its age. True when it has been ended.
+  bool grow_old(TimePoint now);
 
   Connection& connection_;
   Http2Memory memory_;
@@ -97,7 +100,9 @@ class Http2Session final : public Session {
   std::vector<std::weak_ptr<Http2Stream>> undone_;  // reset by the client, and still worked on by someone
   Progress sending_;
   Standstill still_;
-  OutQueue* producing_ = nullptr;  // where send_data puts bytes
+  Standstill alive_;                              // in one state, that of having been told to go or not
+  const double lifetime_ = 0.9 + 0.2 * chance();  // of the age; else clients that came together would leave together
+  OutQueue* producing_ = nullptr;                 // where send_data puts bytes
   std::unique_ptr<Loop::Timer> drain_timer_;
   bool draining_ = false;
   bool gone_ = false;

@@ -168,6 +168,7 @@ Result<ListeningSocket> ListeningSocket::open_tcp(const Endpoint& endpoint, cons
   const int on = 1;
   const int v6_only = ipv6_only ? 1 : 0;
   ::setsockopt(socket.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (endpoint.shared) ::setsockopt(socket.fd_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   sockaddr_storage wanted{};
   std::memcpy(&wanted, address.ai_addr, address.ai_addrlen);
   port_of(wanted) = htons(endpoint.port);

@@ -192,5 +192,17 @@ TEST_F(ListeningSocketTest, OneBadEndpointFailsAllAndIsNamed) {
   EXPECT_FALSE(fs::exists(endpoint_.path));
 }
 
+TEST(ListeningSocket, APortIsSharedByThoseWhoAllShareIt) {
+  Endpoint endpoint;
+  endpoint.port = 0;
+  endpoint.shared = true;
+  const auto first = ListeningSocket::open(endpoint, false);
+  ASSERT_TRUE(first.ok()) << first.status().to_string();
+  endpoint.port = first->front().endpoint().port;
+  EXPECT_TRUE(ListeningSocket::open(endpoint, false).ok());
+  endpoint.shared = false;
+  EXPECT_EQ(ListeningSocket::open(endpoint, false).status().code(), Code::kAlreadyExists);
+}
+
 }  // namespace
 }  // namespace modelmill::wire

@@ -38,6 +38,10 @@ struct Limits {
   /// kLeastBytesPerSecond.
   std::chrono::milliseconds stall_timeout{30'000};
   std::chrono::milliseconds tls_handshake_timeout{10'000};
+  /// How long a connection of HTTP/2 lives, a tenth more or less; then its client is told to go. And what its requests
+  /// may take from then on.
+  std::chrono::milliseconds connection_age{0};
+  std::chrono::milliseconds connection_age_grace{0};
 };
 
 inline constexpr uint64_t kLeastBytesPerSecond = 1024;

@@ -17,7 +17,8 @@ constexpr char kRefusedHelp[] = "Connections and requests that were refused or c
 Duration look_interval(const Limits& limits) {
   Duration shortest = Duration::zero();
   for (const Duration timeout :
-       {Duration(limits.idle_timeout), Duration(limits.header_timeout), Duration(limits.stall_timeout)})
+       {Duration(limits.idle_timeout), Duration(limits.header_timeout), Duration(limits.stall_timeout),
+        Duration(limits.connection_age), Duration(limits.connection_age_grace)})
     if (timeout > Duration::zero() && (shortest == Duration::zero() || timeout < shortest)) shortest = timeout;
   if (shortest == Duration::zero()) return shortest;
   return std::clamp<Duration>(shortest / 16, std::chrono::milliseconds(2), std::chrono::seconds(5));

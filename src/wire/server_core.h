@@ -19,7 +19,7 @@ class Connection;
 /// The limits, as modelmill_wire_refused_total names them.
 inline constexpr std::string_view kLimitNames[] = {"connections", "files",   "streams",  "header", "headers",
                                                    "body",        "message", "inflated", "idle",   "header timeout",
-                                                   "stall",       "flood",   "unsent"};
+                                                   "stall",       "flood",   "unsent",   "age"};
 
 /// What a client is told whose request has met that limit.
 std::string limit_message(const Limits& limits, std::string_view limit);

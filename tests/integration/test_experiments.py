@@ -7,7 +7,7 @@ import clients
 import numpy as np
 import pytest
 import servers
-from changing_models import write_version
+from changing_models import write_versions
 from servers import wait_until
 
 ROUTE = {"split": {"m@1": 50, "m@2": 50}, "sticky": "header:x-user-id"}
@@ -17,10 +17,7 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture
 def repository(tmp_path):
     """The model m, of which version n multiplies by n."""
-    folder = tmp_path / "models"
-    write_version(folder, "m", 1, config="version_policy { all { } }")
-    write_version(folder, "m", 2)
-    return folder
+    return write_versions(tmp_path / "models", "m", 1, 2)
 
 
 def arguments(tmp_path, repository):

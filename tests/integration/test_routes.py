@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import repositories
 import servers
-from changing_models import control, write_version
+from changing_models import control, write_version, write_versions
 
 HALF = {"split": {"m@1": 50, "m@2": 50}}
 
@@ -19,9 +19,7 @@ HALF = {"split": {"m@1": 50, "m@2": 50}}
 @pytest.fixture
 def repository(tmp_path):
     """The model m, of which version n multiplies by n, and the model `other`, which multiplies by 10."""
-    folder = tmp_path / "models"
-    write_version(folder, "m", 1, config="version_policy { all { } }")
-    write_version(folder, "m", 2)
+    folder = write_versions(tmp_path / "models", "m", 1, 2)
     write_version(folder, "other", 10)
     return folder
 
@@ -372,7 +370,7 @@ def slow_server(tmp_path_factory):
 
 
 def test_a_timeout_falls_back(slow_server):
-    fallback = {"fallback": {"to": ["quick"], "timeout": "20ms"}, "breaker": {"failures": 5, "open": "1h"}}
+    fallback = {"fallback": {"to": ["quick"], "timeout": "20ms"}, "breaker": {"failures": 5, "open": "600s"}}
     put(slow_server, "safe", {"split": {"slow": 100}, **fallback})
     status, answer, headers = ask_identity(slow_server, "safe")
     assert status == 200 and answer["outputs"][0]["data"] == [1, 2] and answer["id"] == "7"

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "model/triton_config.h"
+
 namespace modelmill {
 namespace {
 
@@ -18,8 +20,8 @@ constexpr std::array<std::string_view, 15> kWithKey = {
     "name",           "platform",    "backend",      "default_model_filename", "version_policy",
     "max_batch_size", "input",       "output",       "instance_group",         "dynamic_batching",
     "parameters",     "metric_tags", "model_warmup", "ensemble_scheduling",    "model_transaction_policy"};
-/// What means nothing here, as the notes say.
-constexpr std::array<std::string_view, 2> kWithoutEffect = {"cc_model_filenames", "model_metrics"};
+/// What means nothing here, as the notes say; of metrics only some.
+constexpr std::string_view kFileOfGpu = "cc_model_filenames", kMetrics = "model_metrics";
 
 template <typename List>
 bool contains(const List& list, std::string_view name) {
@@ -48,6 +50,13 @@ bool outputs_have_key(const ModelConfig& config) {
   });
 }
 
+bool metrics_count(const ModelConfig& config) {
+  const auto& controls = config.model_metrics().metric_control();
+  return std::any_of(controls.begin(), controls.end(), [](const inference::ModelMetrics::MetricControl& control) {
+    return control.metric_identifier().family() == kFirstResponseFamily;
+  });
+}
+
 }  // namespace
 
 std::set<std::string> fields_without_key(const ModelConfig& config) {
@@ -55,7 +64,8 @@ std::set<std::string> fields_without_key(const ModelConfig& config) {
   std::vector<const google::protobuf::FieldDescriptor*> fields;
   ModelConfig::GetReflection()->ListFields(config, &fields);
   for (const auto* field : fields)
-    if (!contains(kWithKey, field->name()) && !contains(kWithoutEffect, field->name())) out.insert(field->name());
+    if (!contains(kWithKey, field->name()) && field->name() != kFileOfGpu) out.insert(field->name());
+  if (!metrics_count(config)) out.erase(std::string(kMetrics));
   if (!instances_have_key(config)) out.insert("instance_group");
   if (!inputs_have_key(config)) out.insert("input");
   if (!outputs_have_key(config)) out.insert("output");

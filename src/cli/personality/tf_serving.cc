@@ -91,6 +91,8 @@ Status set_models(TfServingDraft& draft) {
     config.model_config_file = draft.config_file;
   config.batching_parameters_file = draft.batching_file;
   config.own_batching = draft.own_batching && draft.batching;
+  config.tf_run_series = true;
+  config.tf_batching = draft.batching;
   if (!draft.tags.empty()) config.model_parameters["TF_GRAPH_TAG"] = draft.tags;
   if (draft.inter_op_parallelism > 0)
     config.model_parameters["TF_NUM_INTER_THREADS"] = std::to_string(draft.inter_op_parallelism);

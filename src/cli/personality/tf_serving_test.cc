@@ -107,11 +107,14 @@ TEST(TfServingTest, ModelsAndTheirThreads) {
   EXPECT_EQ(taken.instance_threads, 3);
   EXPECT_EQ(taken.load_threads, 4);
   EXPECT_EQ(taken.batching_parameters_file, "b");
+  EXPECT_TRUE(taken.tf_run_series && taken.tf_batching);
   EXPECT_EQ(taken.control.mode, ControlMode::kExplicit);
   EXPECT_THAT(taken.control.load_models, ElementsAre("*"));
   const ServerConfig listed = config({"--model_config_file=c"});
   EXPECT_THAT(listed.paths, IsEmpty());
   EXPECT_EQ(listed.model_config_file, "c");
+  EXPECT_TRUE(listed.tf_run_series);
+  EXPECT_FALSE(listed.tf_batching);
 }
 
 TEST(TfServingTest, MetricsAreServedWhenTheirFileSaysSo) {

@@ -85,8 +85,9 @@ std::optional<Answer> take(const std::vector<std::string>& arguments, TritonDraf
   return std::nullopt;
 }
 
-wire::Endpoint endpoint(const std::string& address, int port, wire::Endpoint::Scheme scheme, wire::Services serves) {
-  return {scheme, address, static_cast<uint16_t>(port), "", serves};
+wire::Endpoint endpoint(const std::string& address, int port, wire::Endpoint::Scheme scheme, wire::Services serves,
+                        bool shared = false) {
+  return {scheme, address, static_cast<uint16_t>(port), "", serves, shared};
 }
 
 Status check_port(const char* flag, int port) {
@@ -136,11 +137,13 @@ std::vector<Port> asked_ports(const TritonDraft& draft) {
   using Scheme = wire::Endpoint::Scheme;
   const wire::Services http = {.http = true, .grpc = false, .metrics = false};
   std::vector<Port> ports;
-  if (draft.allow_http) ports.push_back({"HTTP", endpoint(draft.http_address, draft.http_port, Scheme::kHttp, http)});
+  if (draft.allow_http)
+    ports.push_back(
+        {"HTTP", endpoint(draft.http_address, draft.http_port, Scheme::kHttp, http, draft.reuse_http_port)});
   if (draft.allow_grpc)
     ports.push_back(
         {"GRPC", endpoint(draft.grpc_address, draft.grpc_port, draft.grpc_tls ? Scheme::kHttps : Scheme::kHttp,
-                          {.http = false, .grpc = true, .metrics = false})});
+                          {.http = false, .grpc = true, .metrics = false}, draft.reuse_grpc_port)});
   if (draft.allow_metrics)
     ports.push_back(
         {"metrics", endpoint(draft.metrics_address.empty() ? draft.http_address : draft.metrics_address,
@@ -220,6 +223,8 @@ Status set_models(TritonDraft& draft, const Environment& environment) {
   config.control.poll_interval = std::chrono::seconds(std::max(1, draft.poll_seconds));
   config.load_threads = std::max(1, draft.load_threads);
   config.drain_timeout = std::chrono::seconds(std::clamp(draft.exit_timeout, 0, 86'400));
+  config.limits.connection_age = std::chrono::milliseconds(std::max(0, draft.connection_age_ms));
+  config.limits.connection_age_grace = std::chrono::milliseconds(std::max(0, draft.connection_age_grace_ms));
   if (draft.client_shared_memory) config.shared_memory_keys = {"/"};
   return ok_status();
 }
@@ -311,6 +316,8 @@ TritonDraft fresh_draft() {
   config.http_inflated = kMaxInputSize;
   config.shared_memory_bytes = kSharedMemoryBytes;
   config.grpc_compression = wire::GrpcCompression::kOff;
+  config.series.tag_prefix = "_";
+  config.pinned_pool_series = true;
   config.access.rules[static_cast<size_t>(wire::ApiGroup::kManagement)] = AccessRule();
   config.access.management_prefixes = {"/v2/", "/inference.GRPCInferenceService/"};
   return draft;

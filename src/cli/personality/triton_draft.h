@@ -18,9 +18,11 @@ struct TritonDraft {
   bool allow_http = true;
   std::string http_address = "0.0.0.0";
   int http_port = 8000;
+  bool reuse_http_port = false;
   bool allow_grpc = true;
   std::string grpc_address = "0.0.0.0";
   int grpc_port = 8001;
+  bool reuse_grpc_port = false;
   bool allow_metrics = true;
   std::string metrics_address;  // empty: that of HTTP
   int metrics_port = 8002;
@@ -45,6 +47,8 @@ struct TritonDraft {
   bool strict_model_config = false;
   bool client_shared_memory = false;
   int exit_timeout = 30;
+  int connection_age_ms = 0;  // 0: a connection may live for ever
+  int connection_age_grace_ms = 0;
   int poll_seconds = 15;
   int load_threads = 4;
   bool trace_off = false;

@@ -88,12 +88,14 @@ Status set_compression(TritonDraft& draft, const std::string& text) {
 constexpr std::string_view kEventLoops = "event loops serve every port: one a core, at most 8";
 constexpr std::string_view kForwarded = "`--forward-headers`, of HTTP alone; the parameters have lower-case names";
 constexpr std::string_view kForwardedMetadata = "`--forward-headers`, of gRPC alone";
-constexpr std::string_view kNoReuse = "a port is one server's alone";
+constexpr std::string_view kReuse =
+    "true: other servers that say so too may have the port at the same time, and the system gives each its share of "
+    "the "
+    "connections";
 constexpr std::string_view kNoPools = "buffers come from a pool that sizes itself";
 constexpr std::string_view kNoPings =
     "idle connections are closed after ten minutes, and dead ones by TCP's keepalive; clients' pings are answered "
     "unless they come in floods";
-constexpr std::string_view kNoAge = "a connection may live as long as it is used";
 /// "8000-8100"
 Status set_safe_ports(TritonDraft& draft, const std::string& text) {
   const size_t dash = text.find('-', 1);
@@ -150,7 +152,7 @@ std::vector<TritonFlag> grpc_flags() {
        set_text<&TritonDraft::grpc_address>},
       {{"grpc-port", kInteger, kMapped, "`--listen`, a port for gRPC alone", "8001"},
        set_integer<&TritonDraft::grpc_port>},
-      {{"reuse-grpc-port", kBool, kIgnored, kNoReuse, "false"}, check_bool<TritonDraft>},
+      {{"reuse-grpc-port", kBool, kSame, kReuse, "false"}, set_bool<&TritonDraft::reuse_grpc_port>},
       {{"grpc-header-forward-pattern", kText, kMapped, kForwardedMetadata, "x-.*"}, forward_metadata},
       {{"grpc-infer-thread-count", kInteger, kIgnored, kEventLoops, "2"}, check_infer_threads},
       {{"grpc-infer-allocation-pool-size", kInteger, kIgnored, kNoPools, "8"}, check_integer<TritonDraft>},
@@ -174,8 +176,11 @@ std::vector<TritonFlag> grpc_flags() {
       {{"grpc-http2-min-recv-ping-interval-without-data", kInteger, kIgnored, kNoPings, "300000"},
        check_integer<TritonDraft>},
       {{"grpc-http2-max-ping-strikes", kInteger, kIgnored, kNoPings, "2"}, check_integer<TritonDraft>},
-      {{"grpc-max-connection-age", kInteger, kIgnored, kNoAge, "3600000"}, check_integer<TritonDraft>},
-      {{"grpc-max-connection-age-grace", kInteger, kIgnored, kNoAge, "60000"}, check_integer<TritonDraft>},
+      {{"grpc-max-connection-age", kInteger, kMapped,
+        "`--max-connection-age`, in milliseconds; of every connection of HTTP/2", "3600000"},
+       set_integer<&TritonDraft::connection_age_ms>},
+      {{"grpc-max-connection-age-grace", kInteger, kMapped, "`--max-connection-age-grace`, in milliseconds", "60000"},
+       set_integer<&TritonDraft::connection_age_grace_ms>},
       {{"grpc-restricted-protocol", kText, kSame, "clients send the header `triton-grpc-protocol-KEY`, as there",
         "model-repository:admin-key=secret"},
        restrict_grpc},
@@ -193,7 +198,7 @@ std::vector<TritonFlag> triton_endpoint_flags() {
        set_text<&TritonDraft::http_address>},
       {{"http-port", kInteger, kMapped, "`--listen`, a port for HTTP alone", "8000"},
        set_integer<&TritonDraft::http_port>},
-      {{"reuse-http-port", kBool, kIgnored, kNoReuse, "false"}, check_bool<TritonDraft>},
+      {{"reuse-http-port", kBool, kSame, kReuse, "false"}, set_bool<&TritonDraft::reuse_http_port>},
       {{"http-header-forward-pattern", kText, kMapped, kForwarded, "x-.*"}, forward_headers},
       {{"http-thread-count", kInteger, kIgnored, kEventLoops, "8"}, check_integer<TritonDraft>},
       {{"http-max-input-size", kInteger, kMapped, "`--max-body-bytes`, also of what a compressed body inflates to",

@@ -20,6 +20,20 @@ Status add_setting(TritonDraft& draft, const std::string& text) {
   return ok_status();
 }
 
+/// "0:0.8": models may have four fifths of that GPU's memory.
+Status set_gpu_limit(TritonDraft& draft, const std::string& text) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos)
+    return invalid_argument("--model-load-gpu-limit option format is <device_id>:<fraction>. Got " + text);
+  MM_ASSIGN_OR_RETURN(const int gpu, read_integer(text.substr(0, colon)));
+  MM_ASSIGN_OR_RETURN(const double share, read_number(text.substr(colon + 1)));
+  if (gpu < 0 || !(share > 0 && share <= 1))
+    return invalid_argument("--model-load-gpu-limit=" + text +
+                            " must name a GPU by its number and a fraction above 0 and up to 1, such as 0:0.8");
+  draft.launch.config.control.device_budgets.shares[gpu] = share;
+  return ok_status();
+}
+
 constexpr std::string_view kNoCache = "answers are not cached: every request is computed";
 constexpr std::string_view kNoRateLimiter =
     "instances run as soon as they are free; there are no resources to share out";
@@ -54,10 +68,12 @@ std::vector<TritonFlag> triton_machine_flags() {
       {{"host-policy", kText, kIgnored, "threads and memory are where the system puts them; `numactl` binds them",
         "gpu_0,numa-node=0"},
        check_text<TritonDraft>},
-      {{"model-load-gpu-limit", kText, kIgnored,
-        "models may take nine tenths of each GPU together; `modelmill serve --device-memory` sets other budgets",
+      {{"model-load-gpu-limit", kText, kMapped,
+        "what models may take together of that GPU's memory, as `--device-memory`; without it nine tenths. A model "
+        "that "
+        "doesn't fit is not loaded",
         "0:0.8"},
-       check_text<TritonDraft>},
+       set_gpu_limit},
       {{"allow-client-shm", kBool, kMapped, "true: `--allow-client-shm /`, which takes GPUs' memory too", "false"},
        set_bool<&TritonDraft::client_shared_memory>},
       {{"strict-model-config", kBool, kSame, "", "false"}, set_bool<&TritonDraft::strict_model_config>},

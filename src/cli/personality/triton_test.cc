@@ -173,6 +173,39 @@ TEST_F(TritonTest, LogsAndTraces) {
             kTraceOff);
 }
 
+TEST_F(TritonTest, MetricsAreThoseThatAreAskedFor) {
+  const ServerConfig usual = config({});
+  EXPECT_TRUE(usual.series.counters && usual.series.histograms && usual.gpu_series && usual.cpu_series);
+  EXPECT_TRUE(usual.pinned_pool_series);
+  EXPECT_FALSE(usual.series.summaries || usual.series.all_first_responses);
+  EXPECT_EQ(usual.series.tag_prefix, "_");
+  const Launch taken =
+      launch({"--http-restricted-api=health:k=v", "--metrics-config=summary_latencies=true", "--metrics-config",
+              "counter_latencies=false", "--metrics-config=summary_quantiles=0.5:0.05,0.9:0.01", "--metrics-config=a=b",
+              "--allow-gpu-metrics=false", "--allow-cpu-metrics=false"});
+  EXPECT_TRUE(taken.config.series.summaries);
+  EXPECT_FALSE(taken.config.series.counters || taken.config.gpu_series || taken.config.cpu_series);
+  EXPECT_THAT(taken.config.series.quantiles, ElementsAre(0.5, 0.9));
+  ASSERT_EQ(taken.notices.size(), 1U) << "a setting that is none of Triton's";
+  EXPECT_EQ(taken.notices[0].flag, "--metrics-config=a=b");
+  EXPECT_THAT(refusal({"--metrics-config=summary_latencies"}), HasSubstr("format is <setting>=<value>"));
+}
+
+TEST_F(TritonTest, ConnectionsAndPortsAreThoseOfTheFlags) {
+  const ServerConfig usual = config({});
+  EXPECT_EQ(usual.limits.connection_age.count(), 0);
+  for (const wire::Endpoint& endpoint : usual.listen) EXPECT_FALSE(endpoint.shared);
+  const ServerConfig taken = config({"--grpc-max-connection-age=60000", "--grpc-max-connection-age-grace", "500",
+                                     "--reuse-grpc-port=true", "--model-load-gpu-limit=1:0.8"});
+  EXPECT_EQ(taken.limits.connection_age, std::chrono::minutes(1));
+  EXPECT_EQ(taken.limits.connection_age_grace, std::chrono::milliseconds(500));
+  for (const wire::Endpoint& endpoint : taken.listen) EXPECT_EQ(endpoint.shared, endpoint.serves.grpc);
+  EXPECT_THAT(taken.control.device_budgets.shares, ElementsAre(std::pair(1, 0.8)));
+  EXPECT_TRUE(taken.control.device_budgets.empty()) << "nothing goes to make room";
+  for (const char* wrong : {"0.8", "0:0", "0:1.1", "-1:0.5"})
+    EXPECT_THAT(refusal({std::string("--model-load-gpu-limit=") + wrong}), HasSubstr(wrong));
+}
+
 TEST_F(TritonTest, AnIgnoredFlagIsToldOnce) {
   const Launch taken = launch(
       {"--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--http-thread-count=3", "--http-thread-count=4"});

@@ -3,6 +3,7 @@
 
 #include "cli/personality/flag_value.h"
 #include "cli/personality/triton_draft.h"
+#include "server/metrics_config.h"
 
 namespace modelmill::personality {
 namespace {
@@ -39,10 +40,21 @@ Status check_log_format(TritonDraft& /*draft*/, const std::string& text) {
   return invalid_argument("invalid argument for --log-format");
 }
 
-Status check_metrics_config(TritonDraft& /*draft*/, const std::string& text) {
+/// A setting that is none of tritonserver's ends neither that nor us.
+Status set_metrics_config(TritonDraft& draft, const std::string& text) {
   const size_t equals = text.find('=');
-  if (equals != std::string::npos && equals > 0 && equals + 1 < text.size()) return ok_status();
-  return invalid_argument("--metrics-config option format is <setting>=<value>. Got " + text);
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+    return invalid_argument("--metrics-config option format is <setting>=<value>. Got " + text);
+  if (const Status status = add_metrics_setting(text, draft.launch.config.series); !status.ok())
+    draft.launch.notices.push_back(
+        {"a setting of tritonserver is ignored", "--metrics-config=" + text, status.message()});
+  return ok_status();
+}
+
+template <auto Member>
+Status set_series(TritonDraft& draft, const std::string& text) {
+  MM_ASSIGN_OR_RETURN(draft.launch.config.*Member, read_bool(text));
+  return ok_status();
 }
 
 /// Triton's names of levels, some of which are older.
@@ -88,10 +100,10 @@ std::vector<TritonFlag> triton_watching_flags() {
        check_log_format},
       {{"log-file", kText, kSame, "", "server.log"}, set_log_file},
       {{"allow-metrics", kBool, kSame, "", "true"}, set_bool<&TritonDraft::allow_metrics>},
-      {{"allow-gpu-metrics", kBool, kIgnored, "GPUs' metrics cost nothing and come with the others", "true"},
-       check_bool<TritonDraft>},
-      {{"allow-cpu-metrics", kBool, kIgnored, "the machine's metrics cost nothing and come with the others", "true"},
-       check_bool<TritonDraft>},
+      {{"allow-gpu-metrics", kBool, kSame, "false: there are no `nv_gpu_*` and `nv_energy_consumption`", "true"},
+       set_series<&ServerConfig::gpu_series>},
+      {{"allow-cpu-metrics", kBool, kSame, "false: there are no `nv_cpu_*`", "true"},
+       set_series<&ServerConfig::cpu_series>},
       {{"metrics-address", kText, kMapped, "`--listen`, a port for `/metrics` alone; that of HTTP without it",
         "127.0.0.1"},
        set_text<&TritonDraft::metrics_address>},
@@ -99,9 +111,11 @@ std::vector<TritonFlag> triton_watching_flags() {
        set_integer<&TritonDraft::metrics_port>},
       {{"metrics-interval-ms", kNumber, kIgnored, "metrics are as of the moment they are asked for", "2000"},
        check_number<TritonDraft>},
-      {{"metrics-config", kText, kIgnored, "counters and histograms are all there; there are no summaries",
-        "counter_latencies=true"},
-       check_metrics_config},
+      {{"metrics-config", kText, kSame,
+        "`counter_latencies`, `histogram_latencies`, `summary_latencies`, `summary_quantiles`; without it "
+        "[histograms](metrics.md#triton) are there, too, and quantiles are within 0.8% whatever error they may have",
+        "summary_latencies=true"},
+       set_metrics_config},
       {{"trace-config", kText, kMapped,
         "`--trace-config`; of `mode=opentelemetry` nothing is traced, and the log says so", "rate=1000"},
        add_trace},

@@ -35,6 +35,11 @@ ServingMetrics::ServingMetrics()
       graph_run_time_(registry_.counter(":tensorflow:core:graph_run_time_usecs",
                                         "Microseconds of executions of all models.", {})) {}
 
+void ServingMetrics::tell_of(ServerCounts counts) {
+  const MutexLock lock(mutex_);
+  server_ = std::make_unique<ServerSeries>(registry_, std::move(counts));
+}
+
 Counter& ServingMetrics::count_of(const std::string& model, Model& series, Code code) {
   auto& count = series.counts[static_cast<size_t>(code)];
   if (!count)
@@ -119,6 +124,7 @@ std::string ServingMetrics::render(const Catalog& catalog) {
     const MutexLock lock(mutex_);
     std::erase_if(models_, [&](const auto& model) { return table->find(model.first) == nullptr; });
     look_at_runs(*table);
+    if (server_) server_->look(*table);
   }
   return registry_.render();
 }

@@ -13,6 +13,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "catalog/catalog.h"
+#include "dialect/tfserving/server_series.h"
 #include "request/infer_response.h"
 #include "runtime/metrics.h"
 
@@ -23,6 +24,8 @@ namespace modelmill::tfserving {
 class ServingMetrics {
  public:
   ServingMetrics();
+  /// Tells of the server as a whole, too. Before anything else is called.
+  void tell_of(ServerCounts counts) MM_EXCLUDES(mutex_);
 
   /// One request for a model that is served, and how it ended. `api` and `entrypoint` are labels' values: "Predict" by
   /// "GRPC", "predict" by "REST". Times are those of requests that succeed, as there.
@@ -68,6 +71,7 @@ class ServingMetrics {
   Mutex mutex_;
   std::map<std::pair<std::string, int64_t>, Runs> runs_ MM_GUARDED_BY(mutex_);
   std::map<std::string, Model, std::less<>> models_ MM_GUARDED_BY(mutex_);
+  std::unique_ptr<ServerSeries> server_ MM_GUARDED_BY(mutex_);  // null: of the models alone
 };
 
 }  // namespace modelmill::tfserving

@@ -1,0 +1,38 @@
+#include "catalog/load_attempts.h"
+
+#include <gtest/gtest.h>
+
+namespace modelmill {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(LoadAttemptsTest, CountsWhatEndedHow) {
+  LoadAttempts attempts;
+  attempts.failed("m", 1, "m/1");
+  attempts.succeeded("m", 1, "m/1", 2s);
+  attempts.succeeded("m", 1, "m/1", 3s);
+  attempts.failed("n", 7, "n/7");
+  const auto all = attempts.view();
+  ASSERT_EQ(all.size(), 2U);
+  const LoadAttempts::Version& first = all.at({"m", 1});
+  EXPECT_EQ(first.place, "m/1");
+  EXPECT_EQ(first.succeeded, 2U);
+  EXPECT_EQ(first.failed, 1U);
+  EXPECT_EQ(first.took, Duration(5s));
+  attempts.forget({"n", 7});
+  EXPECT_EQ(attempts.view().size(), 1U);
+}
+
+TEST(LoadAttemptsTest, AnotherPlaceIsCountedAnew) {
+  LoadAttempts attempts;
+  attempts.succeeded("m", 1, "old/1", 2s);
+  attempts.failed("m", 1, "new/1");
+  const auto all = attempts.view();
+  EXPECT_EQ(all.at({"m", 1}).place, "new/1");
+  EXPECT_EQ(all.at({"m", 1}).succeeded, 0U);
+  EXPECT_EQ(all.at({"m", 1}).failed, 1U);
+}
+
+}  // namespace
+}  // namespace modelmill
