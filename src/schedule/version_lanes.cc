@@ -140,6 +140,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     if (chooses_ && !dropped.empty()) note_dropped(dropped);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;
+      waited_for_more_ |= gathers_ && next.decision.until != kNever;
       if (std::exchange(ran, false) && next.decision.until == kNever)
         look_for_more();
       else
@@ -152,7 +153,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
       lane.state = Lane::State::kExecuting;
       ++running_;
       for (const InferRequestPtr& request : next.batch) running_rows_ += request->batch_rows;
-      if (next.decision.goal > 0) forecast_.missed(queue_.rows() + running_rows_);
+      if (gathers_) note_gathered(next);
       if (measures_) note_begin(lane, now);
       note_class(lane, *next.batch.front());
       watched = may_run_on_loop_ && governor_.watches();

@@ -80,6 +80,15 @@ void VersionScheduler::note_arrival(int64_t rows, uint64_t shape_class, TimePoin
   if (policy_.objective > Duration{}) arrivals_.add(rows, now);
 }
 
+/// A batch was cut that may have waited for more.
+void VersionScheduler::note_gathered(const RequestQueue::Next& next) {
+  const bool in_vain = next.decision.goal > 0;
+  if (in_vain) forecast_.missed(queue_.rows() + running_rows_);
+  if (waited_for_more_) ++gathering_.batches;
+  if (waited_for_more_ && in_vain) ++gathering_.in_vain;
+  waited_for_more_ = false;
+}
+
 /// Of a batch, at most.
 int64_t VersionScheduler::planned_rows() const {
   return plan_now_.rate > 0 ? plan_now_.rows : std::numeric_limits<int64_t>::max();

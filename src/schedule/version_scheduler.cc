@@ -227,6 +227,10 @@ Explanation VersionScheduler::explain() const {
       !chooses_ && out.held_back.empty() && out.instances < most && gain && *gain < kInstanceWorthHaving)
     out.held_back = "it would bring less than 5% more rows/s, by what executions side by side were measured to take";
   out.busy = running_;
+  if (gathers_) {
+    out.gathering = gathering_;
+    out.gathering->in_flight = forecast_.population();
+  }
   out.pending = queue_.size();
   if (chooses_) out.outlook = outlook_;
   out.on_loop = !may_run_on_loop_ ? "never" : InlineGovernor::name(governor_.state());

@@ -101,6 +101,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   std::optional<double> measured_gain(TimePoint now) const MM_REQUIRES(mutex_);
   void note_begin(Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
   void note_end(const Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
+  void note_gathered(const RequestQueue::Next& next) MM_REQUIRES(mutex_);
   void note_dropped(const std::vector<RequestQueue::Dropped>& dropped) MM_REQUIRES(mutex_);
   void note_class(Lane& lane, const InferRequest& first) MM_REQUIRES(mutex_);
   void learn(const Lane& lane, Duration time) MM_REQUIRES(mutex_);
@@ -155,7 +156,9 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   int64_t rows_awaited_ MM_GUARDED_BY(mutex_) = 0;  // that end the wait of a lane that watches
   ArrivalRate arrivals_ MM_GUARDED_BY(mutex_);
   ArrivalForecast forecast_ MM_GUARDED_BY(mutex_);
-  int64_t running_rows_ MM_GUARDED_BY(mutex_) = 0;  // of lanes' threads
+  Explanation::Gathering gathering_ MM_GUARDED_BY(mutex_);
+  bool waited_for_more_ MM_GUARDED_BY(mutex_) = false;  // the batch that will be cut next
+  int64_t running_rows_ MM_GUARDED_BY(mutex_) = 0;      // of lanes' threads
   ObjectiveShare share_ MM_GUARDED_BY(mutex_);
   uint64_t executions_on_loop_ MM_GUARDED_BY(mutex_) = 0;
 
