@@ -123,6 +123,34 @@ def test_a_link_of_that_name_is_enough(place, serve, tmp_path):
     infer(server.urls[0])
 
 
+def test_ports_that_are_shared(as_triton, place):
+    """The next server begins on the ports of the one before."""
+    http, over_grpc = free_ports(2)
+    flags = ["--allow-metrics=false", f"--http-port={http}", f"--grpc-port={over_grpc}"]
+    first = as_triton(*flags, "--reuse-http-port=true", "--reuse-grpc-port=true")
+    second = as_triton(*flags, "--reuse-http-port=true", "--reuse-grpc-port=true")
+    refused = run_as("tritonserver", "--model-repository=models", *flags, *ADDRESSES, cwd=place)
+    assert refused.returncode == 1 and str(http) in refused.stderr
+    first.stop()
+    infer(second.urls[0])
+    infer_over_grpc(second.urls[1])
+
+
+def test_connections_of_an_age(as_triton):
+    """An old connection is closed, and a client that goes on asking notices nothing."""
+    server = as_triton("--grpc-max-connection-age=100", *ports())
+    with grpc.insecure_channel(server.urls[1].partition("://")[2]) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+        def has_left():
+            assert stub.ServerLive(service_pb2.ServerLiveRequest(), timeout=20).live
+            page = status(server.urls[2], "/metrics")[1]
+            return 'modelmill_wire_refused_total{limit="age"} 0' not in page
+
+        servers.wait_until(has_left, "the connection is old")
+        assert stub.ServerLive(service_pb2.ServerLiveRequest(), timeout=20, wait_for_ready=True).live
+
+
 def test_load_model_is_for_the_explicit_mode(as_triton):
     server = as_triton("--model-control-mode=explicit", "--load-model=identity", *ports())
     client = tritonclient.http.InferenceServerClient(server.address)
