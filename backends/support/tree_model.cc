@@ -1,5 +1,6 @@
 #include "support/tree_model.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "support/tree_instance.h"
@@ -9,6 +10,10 @@ namespace {
 
 /// Trees take a few times the bytes of their file.
 constexpr uint64_t kMemoryPerFileByte = 2;
+/// Of a batch, unless the configuration says otherwise: rows are small, and a call of the library costs as much as tens
+/// of them.
+constexpr int64_t kMostRows = 1'024;
+constexpr int64_t kMostFeatures = 16 << 20;  // of all rows
 
 uint64_t memory_of(const std::string& file) {
   std::error_code error;
@@ -55,6 +60,8 @@ ModelInfo TreeModel::info() {
   }
   out.outputs.push_back(std::move(result));
   out.capabilities = MM_CAP_ROWS_INDEPENDENT;
+  out.batching = MM_BATCHING_ROWS;
+  out.max_batch_size = std::clamp<int64_t>(kMostFeatures / std::max<int64_t>(1, facts.features), 1, kMostRows);
   if (booster_->never_blocks()) out.capabilities |= MM_CAP_INLINE_SAFE;
   out.memory_bytes = memory_bytes_;
   out.platform = options_.fil ? "fil" : "";

@@ -36,6 +36,12 @@ struct Explanation {
   std::string policy;  // "work-conserving", "delay window", "allowed sizes", "objective", "unbatched" or "ensemble"
   int64_t max_rows = 1;
   Duration objective{};
+  struct Gathering {
+    int64_t in_flight = 0;  // the most rows that waited or ran at a time lately
+    uint64_t batches = 0;   // that waited a moment for more
+    uint64_t in_vain = 0;   // of them: not all came that were expected
+  };
+  std::optional<Gathering> gathering;  // where batches may wait for what is about to come
   int instances = 0;
   int busy = 0;                     // of them
   std::vector<std::string> places;  // of each: "cpu", "cpu on cores 0,1", "gpu 2"

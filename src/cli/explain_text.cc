@@ -44,7 +44,13 @@ std::string batching_text(const element& batching) {
   const double rows = number_of<double>(batching, "max_rows");
   const std::string why = text_of(batching, "unbatched_reason");
   if (rows <= 1) return policy + (why.empty() ? "" : ": " + why);
-  return policy + ", up to " + count_text(rows) + " rows";
+  std::string out = policy + ", up to " + count_text(rows) + " rows";
+  const element gathering = part_of(batching, "gathering");
+  if (const double waited = number_of<double>(gathering, "batches"); waited > 0)
+    out += "; " + count_text(waited) + " batches waited a moment for up to " +
+           count_text(number_of<double>(gathering, "in_flight")) + " rows, " +
+           count_text(number_of<double>(gathering, "in_vain")) + " of them in vain";
+  return out;
 }
 
 /// "2, 1 busy; from 1 to 4 by the load, last changed: ..."

@@ -11,7 +11,8 @@ using ::testing::Not;
 
 constexpr char kLearned[] = R"({
   "model": "mlp", "version": 1, "summary": "batching pays 13x; about 40k rows/s on 2 instances",
-  "batching": {"policy": "objective", "max_rows": 64, "objective_p99_us": 20000.0, "unbatched_reason": ""},
+  "batching": {"policy": "objective", "max_rows": 64, "objective_p99_us": 20000.0, "unbatched_reason": "",
+               "gathering": {"in_flight": 8, "batches": 1200, "in_vain": 3}},
   "instances": {"count": 2, "busy": 1}, "pending": 1234, "on_loop": "allowed",
   "learned": [{"device": "cpu", "inputs": "x [4]", "best_rows": 16, "gain": 13.04, "rows_per_second": 20000.0,
                "next_limit": 32, "explored": false,
@@ -26,7 +27,7 @@ TEST(ExplainText, TellsWhatWasLearnedAndWhatToChange) {
       *text,
       "mlp version 1: batching pays 13x; about 40k rows/s on 2 instances\n"
       "\n"
-      "  batching    objective, up to 64 rows\n"
+      "  batching    objective, up to 64 rows; 1,200 batches waited a moment for up to 8 rows, 3 of them in vain\n"
       "  objective   99 of 100 requests within 20.0 ms\n"
       "  instances   2, 1 busy\n"
       "  waiting     1,234 requests\n"

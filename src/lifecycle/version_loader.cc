@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "base/huge_pages.h"
 #include "base/log.h"
 #include "catalog/shape_class.h"
 #include "lifecycle/batch_dims.h"
@@ -30,6 +31,8 @@ namespace modelmill {
 namespace {
 
 constexpr uint64_t kMeasureSeed = 11;
+/// Fewer bytes of weights stay in a core's caches, and their pages in its TLB.
+constexpr uint64_t kManyWeights = 4 << 20;
 
 /// The loading of one version, step by step. Each step adds to what the next one needs.
 class Loading {
@@ -75,6 +78,7 @@ class Loading {
     MM_RETURN_IF_ERROR(warm_up());
     MM_RETURN_IF_ERROR(claims_->recount(*model_));
     MM_RETURN_IF_ERROR(check_wanted());
+    arrange_memory();
     remember_or_measure();
     claims_->loaded();
     model_->hold(claims_);
@@ -309,6 +313,13 @@ class Loading {
                          plan_.max_batch_rows);
     }
     return ok_status();
+  }
+
+  /// Its weights, where they are many.
+  void arrange_memory() {
+    if (is_other_signature_ || model_->info().memory_bytes < kManyWeights) return;
+    if (const size_t bytes = use_huge_pages(); bytes > 0)
+      Log::debug("memory is in huge pages", {{"model", definition_.name}, {"bytes", bytes}});
   }
 
   /// What costs on its GPUs depend on.

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <optional>
 
+#include "schedule/arrival_forecast.h"
 #include "schedule/batch_price.h"
 
 namespace modelmill {
@@ -41,10 +42,55 @@ BatchDecision cut(size_t requests, CutReason reason) {
   return {.action = BatchDecision::Action::kCut, .requests = requests, .reason = reason};
 }
 
-/// A batch is split among idle instances when its parts have this much of its rate.
-constexpr double kSplitsWell = 0.97;
 /// A batch is cut at an allowed size when both parts take so little of the time of the whole, filled up.
 constexpr double kCheaper = 0.95;
+
+/// Executions shorter than this are over before a wait would be.
+constexpr Duration kWorthGathering = std::chrono::microseconds(100);
+/// The part of a batch's own time that it may be held back for those that follow, from when it could have run.
+constexpr int kPartOfExecution = 4;
+
+/// How many of the idle instances so many rows are to be split among: the product of the time and of the processor time
+/// is the least.
+int64_t instances_to_use(const BatchPrice& price, int64_t rows, int64_t limit, int idle) {
+  int64_t best = 1;
+  double least = 0;
+  for (int64_t n = 1;; n = std::min<int64_t>(2 * n, idle)) {
+    const double seconds = to_seconds(price.expected(std::min(limit, (rows + n - 1) / n)));
+    const double cost = static_cast<double>(n) * seconds * seconds;
+    if (n == 1 || cost < least) least = cost, best = n;
+    if (n == idle) return best;
+  }
+}
+
+/// How long a batch of so many rows may wait for those up to `goal`; kNever: it is not worth it.
+TimePoint gathered_until(const BatchPrice& price, TimePoint now, const QueueView& queue, int64_t rows, int64_t goal,
+                         const ArrivalForecast& forecast) {
+  const Duration execution = price.expected(rows);
+  if (execution < kWorthGathering) return kNever;
+  const double missing = static_cast<double>(goal - rows);
+  // As much longer as the rate of the larger batch allows; of that, each of the requests that are missing has its part.
+  const double worth =
+      to_seconds(execution) * static_cast<double>(goal) / static_cast<double>(rows) - to_seconds(price.expected(goal));
+  const double each = worth / std::max(1.0, missing / forecast.mean_rows());
+  const Duration patience = forecast.patience(std::chrono::nanoseconds(static_cast<int64_t>(each * 1e9)), now);
+  if (patience == Duration{}) return kNever;
+  return std::min(forecast.last_event() + patience,
+                  std::max(queue.oldest, forecast.last_answer()) + execution / kPartOfExecution);
+}
+
+/// Without an objective: the batch is cut, or waits a moment for what is about to come.
+BatchDecision gather(const BatchPrice* price, TimePoint now, const QueueView& queue, const Fill& fill, int64_t goal,
+                     const LoadView& load) {
+  BatchDecision now_or_never = cut(fill.fitting, CutReason::kIdleInstance);
+  if (!load.forecast || !price || !price->known() || fill.rows >= goal) return now_or_never;
+  const TimePoint until = gathered_until(*price, now, queue, fill.rows, goal, *load.forecast);
+  if (until == kNever) return now_or_never;
+  if (queue.nearest_deadline < until) return cut(fill.fitting, CutReason::kDeadline);
+  if (now < until) return {.action = BatchDecision::Action::kWait, .until = until, .goal = goal};
+  now_or_never.goal = goal;
+  return now_or_never;
+}
 
 /// Without preferred sizes and delay.
 BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const QueueView& queue,
@@ -56,21 +102,23 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
     limit = to;
     at_limit = reason;
   };
+  // Rows that wait, or are about to.
+  int64_t rows = std::accumulate(queue.rows.begin(), queue.rows.end(), int64_t{0});
+  if (load.forecast) rows = std::max(rows, load.forecast->population() - load.running_rows);
   if (price && policy.max_rows > 1) {
     lower(price->limit(), CutReason::kNoGain);
     if (policy.objective > Duration{})
       lower(std::min(price->rows_within_objective(load.share), load.most_rows), CutReason::kObjective);
-    const auto waiting = std::accumulate(queue.rows.begin(), queue.rows.end(), int64_t{0});
-    if (instances.idle > 1 && queue.rows.size() > 1) {
-      const int64_t whole = std::min(limit, waiting);
-      const int64_t part = (waiting + instances.idle - 1) / instances.idle;
-      if (part < whole && price->rate(part) >= kSplitsWell * price->rate(whole)) lower(part, CutReason::kIdleInstance);
+    if (instances.idle > 1 && rows > queue.rows.front() && price->known()) {
+      const int64_t n = instances_to_use(*price, rows, limit, instances.idle);
+      if (n > 1) lower((rows + n - 1) / n, CutReason::kIdleInstance);
     }
   }
   const Fill fill = fill_batch(policy, limit, queue.rows);
   if (fill.full) return cut(fill.fitting, at_limit);
+  if (policy.objective == Duration{}) return gather(price, now, queue, fill, std::min(limit, rows), load);
   const Duration wait =
-      price && price->known() && policy.objective > Duration{}
+      price && price->known()
           ? std::min(time_to_wait(*price, fill.rows, limit, load.arrivals, load.share), load.most_wait)
           : Duration{};
   if (wait > Duration{}) {

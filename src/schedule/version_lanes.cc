@@ -1,5 +1,6 @@
 // The lanes of a version: their threads, and how they come and go.
 #include <pthread.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <utility>
@@ -149,6 +150,8 @@ InstanceLoad VersionScheduler::load() const {
 }
 
 void VersionScheduler::lane_thread(Lane& lane) {
+  // Waits for what is about to come are shorter than the 50 us that the kernel may add to them.
+  if (gathers_) (void)prctl(PR_SET_TIMERSLACK, 1'000UL);
   std::vector<RequestQueue::Dropped> dropped;
   lock_briefly(mutex_);
   bool ran = false;  // since it last looked for more
@@ -161,6 +164,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     if (chooses_ && !dropped.empty()) note_dropped(dropped);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;
+      waited_for_more_ |= gathers_ && next.decision.until != kNever;
       if (std::exchange(ran, false) && next.decision.until == kNever)
         look_for_more();
       else
@@ -172,6 +176,8 @@ void VersionScheduler::lane_thread(Lane& lane) {
       ran = true;
       lane.state = Lane::State::kExecuting;
       ++running_;
+      for (const InferRequestPtr& request : next.batch) running_rows_ += request->batch_rows;
+      if (gathers_) note_gathered(next);
       if (measures_) note_begin(lane, now);
       note_class(lane, *next.batch.front());
       watched = may_run_on_loop_ && governor_.watches();

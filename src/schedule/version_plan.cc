@@ -1,4 +1,4 @@
-// How a version's objective chooses its batches and its instances.
+// What a version's batches and instances are planned with: its load, and its objective.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -66,11 +66,27 @@ std::optional<double> VersionScheduler::measured_gain(TimePoint now) const {
 }
 
 LoadView VersionScheduler::load_view(TimePoint now) const {
+  if (gathers_) return {.forecast = &forecast_, .running_rows = running_rows_};
   if (policy_.objective == Duration{}) return {};
   LoadView view{arrivals_.at(now), share_.value() / plan_now_.caution};
   view.most_rows = planned_rows();
   if (plan_now_.rate > 0) view.most_wait = plan_now_.delay;
   return view;
+}
+
+/// So many rows, of one request, are in the queue since now.
+void VersionScheduler::note_arrival(int64_t rows, uint64_t shape_class, TimePoint now) {
+  if (gathers_) forecast_.arrived(rows, shape_class, queue_.rows() + running_rows_, now);
+  if (policy_.objective > Duration{}) arrivals_.add(rows, now);
+}
+
+/// A batch was cut that may have waited for more.
+void VersionScheduler::note_gathered(const RequestQueue::Next& next) {
+  const bool in_vain = next.decision.goal > 0;
+  if (in_vain) forecast_.missed(queue_.rows() + running_rows_);
+  if (waited_for_more_) ++gathering_.batches;
+  if (waited_for_more_ && in_vain) ++gathering_.in_vain;
+  waited_for_more_ = false;
 }
 
 /// Of a batch, at most.

@@ -37,6 +37,7 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       policy_(BatchPolicy::from(plan_.batching, plan_.max_batch_rows)),
       by_shape_(policy_.max_rows > 1 && !plan_.ragged && !has_one_shape_class(signature())),
       cost_aware_(plan_.cost_aware && !this->definition().decoupled),
+      gathers_(cost_aware_ && policy_.work_conserving() && policy_.max_rows > 1 && !plan_.concurrent_execute),
       splits_(policy_.max_rows > 1 && plan_.has_batch_dimension && !this->definition().decoupled),
       has_timeouts_(limits_of(plan_).has_timeouts()),
       may_run_on_loop_(plan_.inline_safe && !policy_.by_hand() && policy_.allowed.empty() &&
@@ -134,6 +135,7 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
   const TimePoint queued = request.times.queued;
   const bool hurried = request.deadline != kNever || has_timeouts_;
   const bool background = is_background(request);
+  const uint64_t shape_class = gathers_ && by_shape_ ? shape_class_hash(request) : 0;
   Status status;
   std::vector<RequestQueue::Dropped> dropped;
   {
@@ -142,7 +144,7 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
     status = stopping_ ? unloading() : suspended() ? suspension() : in_time(request, rows);
     if (status.ok()) status = queue_.push(parts, queued, dropped);
     if (status.ok()) {
-      if (policy_.objective > Duration{} && !background) arrivals_.add(rows, queued);
+      if (!background) note_arrival(rows, shape_class, queued);
       nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
       wake_for_new_request(hurried);
       if (seats_.empty() && plan_.wants_instance) plan_.wants_instance();
@@ -225,6 +227,10 @@ Explanation VersionScheduler::explain() const {
       !chooses_ && out.held_back.empty() && out.instances < most && gain && *gain < kInstanceWorthHaving)
     out.held_back = "it would bring less than 5% more rows/s, by what executions side by side were measured to take";
   out.busy = running_;
+  if (gathers_) {
+    out.gathering = gathering_;
+    out.gathering->in_flight = forecast_.population();
+  }
   out.pending = queue_.size();
   if (chooses_) out.outlook = outlook_;
   out.on_loop = !may_run_on_loop_ ? "never" : InlineGovernor::name(governor_.state());
@@ -316,6 +322,8 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
     busy_ += end - lane.start;
     rows_done_ += lane.rows - lane.padded;
     if (lane.state == Lane::State::kExecuting) {
+      running_rows_ -= lane.rows - lane.padded;
+      if (gathers_) forecast_.answered(end);
       lane.state = Lane::State::kThread;
       if (!here) lane.wake.notify_one();
     } else if (lane.leaving) {
@@ -345,7 +353,7 @@ void VersionScheduler::wake_for_work() {
 
 /// Wakes a lane unless those already woken, or one that waits for a delay to be over, will do.
 void VersionScheduler::wake_for_new_request(bool hurried) {
-  if (policy_.work_conserving()) {
+  if (policy_.work_conserving() && watching_ == 0) {
     const int64_t work = policy_.max_rows == 1 ? queue_.size() : queue_.rows();
     if (work > woken_ * batch_rows_) wake_for_work();
     return;

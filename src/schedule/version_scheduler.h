@@ -14,6 +14,7 @@
 #include "catalog/version_factory.h"
 #include "runtime/thread_slot.h"
 #include "runtime/turn.h"
+#include "schedule/arrival_forecast.h"
 #include "schedule/arrival_rate.h"
 #include "schedule/batch_policy.h"
 #include "schedule/concurrency_costs.h"
@@ -99,10 +100,12 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
 
   LoadView load_view(TimePoint now) const MM_REQUIRES(mutex_);
   int64_t planned_rows() const MM_REQUIRES(mutex_);
+  void note_arrival(int64_t rows, uint64_t shape_class, TimePoint now) MM_REQUIRES(mutex_);
   void measure_from(TimePoint now) MM_REQUIRES(mutex_);
   std::optional<double> measured_gain(TimePoint now) const MM_REQUIRES(mutex_);
   void note_begin(Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
   void note_end(const Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
+  void note_gathered(const RequestQueue::Next& next) MM_REQUIRES(mutex_);
   void note_dropped(const std::vector<RequestQueue::Dropped>& dropped) MM_REQUIRES(mutex_);
   void note_class(Lane& lane, const InferRequest& first) MM_REQUIRES(mutex_);
   void learn(const Lane& lane, Duration time) MM_REQUIRES(mutex_);
@@ -125,6 +128,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   const BatchPolicy policy_;
   const bool by_shape_;
   const bool cost_aware_;
+  const bool gathers_;       // waits a moment for what is about to come
   const bool splits_;        // requests of more rows than a batch
   const bool has_timeouts_;  // of the queue
   const bool may_run_on_loop_;
@@ -155,6 +159,10 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   int64_t batch_rows_ MM_GUARDED_BY(mutex_);        // what the next batch may have, about
   int64_t rows_awaited_ MM_GUARDED_BY(mutex_) = 0;  // that end the wait of a lane that watches
   ArrivalRate arrivals_ MM_GUARDED_BY(mutex_);
+  ArrivalForecast forecast_ MM_GUARDED_BY(mutex_);
+  Explanation::Gathering gathering_ MM_GUARDED_BY(mutex_);
+  bool waited_for_more_ MM_GUARDED_BY(mutex_) = false;  // the batch that will be cut next
+  int64_t running_rows_ MM_GUARDED_BY(mutex_) = 0;      // of lanes' threads
   ObjectiveShare share_ MM_GUARDED_BY(mutex_);
   uint64_t executions_on_loop_ MM_GUARDED_BY(mutex_) = 0;
 

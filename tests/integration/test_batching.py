@@ -10,7 +10,7 @@ import models
 import repositories
 from clients import Client
 from repositories import BETRAYERS
-from servers import wait_until
+from servers import run_cli, wait_until
 from test_observability import of, scrape
 
 CLIENTS = 64
@@ -48,6 +48,24 @@ def test_batches_form(serve, tmp_path, kind):
     assert stats["inference_count"] == CLIENTS * REQUESTS
     assert stats["execution_count"] < CLIENTS * REQUESTS
     assert max(batch["batch_size"] for batch in stats["batch_stats"]) > 1
+    server.stop()
+
+
+def test_a_batch_waits_a_moment_for_clients_that_come_back(serve, tmp_path):
+    """Eight that wait for their answers, of a model whose rows cost nothing beside its executions."""
+    server = serve(models.save(models.slow(turns=2000), tmp_path / "slow.onnx"), "--instances=1")
+    for arrays, result in ask_from_many(server, "slow", numbered(), count=8, each=60):
+        np.testing.assert_allclose(result.as_numpy("y"), arrays["x"] * 2, rtol=1e-5)
+    told = server.get_json("/explain/slow")["batching"]["gathering"]
+    assert told["in_flight"] <= 8 and told["batches"] > 0 and told["in_vain"] <= told["batches"], told
+    assert "batches waited a moment for up to" in run_cli("explain", "slow", "--server", server.url).stdout
+    server.stop()
+
+
+def test_a_lone_client_waits_for_nobody(serve, tmp_path):
+    server = serve(models.save(models.slow(turns=2000), tmp_path / "slow.onnx"))
+    ask_from_many(server, "slow", numbered(), count=1, each=100)
+    assert server.get_json("/explain/slow")["batching"]["gathering"] == {"in_flight": 1, "batches": 0, "in_vain": 0}
     server.stop()
 
 

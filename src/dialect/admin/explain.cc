@@ -140,7 +140,15 @@ void write_entry(JsonWriter& json, const Explanation& explanation, const ModelVe
   json.field("summary", learned_line(explanation));
   json.key("batching").begin_object().field("policy", explanation.policy).field("max_rows", explanation.max_rows);
   json.field("objective_p99_us", microseconds(explanation.objective));
-  json.field("unbatched_reason", version.definition().unbatched_reason).end_object();
+  json.field("unbatched_reason", version.definition().unbatched_reason);
+  if (const auto& gathering = explanation.gathering)
+    json.key("gathering")
+        .begin_object()
+        .field("in_flight", gathering->in_flight)
+        .field("batches", gathering->batches)
+        .field("in_vain", gathering->in_vain)
+        .end_object();
+  json.end_object();
   json.key("instances").begin_object().field("count", explanation.instances).field("busy", explanation.busy);
   json.key("places").begin_array();
   for (const std::string& place : explanation.places) json.value(place);
