@@ -18,6 +18,13 @@ def write_version(repository, name, version, model=None, config=None):
     making.rename(folder / str(version))
 
 
+def write_versions(repository, name, *versions):
+    """The versions of a model that serves them all; gives the repository."""
+    for version in versions:
+        write_version(repository, name, version, config="version_policy { all { } }")
+    return repository
+
+
 def replace_file(model, path):
     making = path.with_suffix(".new")
     models.save(model, making)

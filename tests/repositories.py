@@ -103,6 +103,15 @@ def main_repository(folder):
     return folder
 
 
+def parameter(key, value):
+    """As config.pbtxt has it."""
+    return f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
+
+
+def parameters(**values):
+    return "".join(parameter(key, value) for key, value in values.items())
+
+
 def add_configured(folder, name, config):
     """A model that is nothing but its configuration."""
     (folder / name / "1").mkdir(parents=True)

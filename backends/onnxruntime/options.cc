@@ -4,23 +4,17 @@
 #include <array>
 #include <cctype>
 
+#include "support/thread_count.h"
+
 namespace modelmill::ort {
 namespace {
 
 using backend::Error;
 using backend::Json;
 using backend::ModelConfig;
+using backend::thread_count;
 
 constexpr std::string_view kSuffix = "ExecutionProvider";
-
-int thread_count(const ModelConfig& config, std::string_view name, int fallback, int cores) {
-  const int64_t given = config.parameter_int(name, -1);
-  if (given == -1) return fallback;
-  if (given < 0 || given > 1024)
-    throw Error(MM_INVALID_ARGUMENT, "parameter '" + std::string(name) + "' is " + std::to_string(given) +
-                                         "; it must be from 0 (as many as cores) to 1024");
-  return given == 0 ? cores : static_cast<int>(given);
-}
 
 GraphOptimizationLevel optimization_level(const ModelConfig& config) {
   if (const auto text = config.parameter("graph_optimization_level")) {

@@ -4,11 +4,14 @@
 #include <array>
 #include <cctype>
 
+#include "support/thread_count.h"
+
 namespace modelmill::ov {
 namespace {
 
 using backend::Error;
 using backend::ModelConfig;
+using backend::thread_count;
 
 /// Properties of OpenVINO that a model's parameters may set.
 constexpr std::array<std::string_view, 13> kHandedOn = {"PERFORMANCE_HINT",
@@ -24,15 +27,6 @@ constexpr std::array<std::string_view, 13> kHandedOn = {"PERFORMANCE_HINT",
                                                         "AUTO_BATCH_TIMEOUT",
                                                         "CACHE_DIR",
                                                         "CACHE_MODE"};
-
-int thread_count(const ModelConfig& config, uint32_t instance_threads, int cores) {
-  const int64_t given = config.parameter_int("INFERENCE_NUM_THREADS", -1);
-  if (given == -1) return instance_threads > 0 ? static_cast<int>(instance_threads) : 1;
-  if (given < 0 || given > 1024)
-    throw Error(MM_INVALID_ARGUMENT, "parameter 'INFERENCE_NUM_THREADS' is " + std::to_string(given) +
-                                         "; it must be from 0 (as many as cores) to 1024");
-  return given == 0 ? cores : static_cast<int>(given);
-}
 
 /// Properties whose values are written in capitals, which Triton takes in any letters.
 constexpr std::array<std::string_view, 2> kInCapitals = {"NUM_STREAMS", "PERFORMANCE_HINT"};
@@ -60,7 +54,8 @@ void set_default(Properties& properties, std::string_view key, std::string_view 
 Options Options::read(const ModelConfig& config, uint32_t instance_threads, int cores) {
   Options out;
   out.device = in_capitals(config.parameter("TARGET_DEVICE").value_or("CPU"));
-  out.threads = thread_count(config, instance_threads, cores);
+  out.threads = thread_count(config, "INFERENCE_NUM_THREADS",
+                             instance_threads > 0 ? static_cast<int>(instance_threads) : 1, cores);
   out.skip_batch = says_yes(config, "SKIP_OV_DYNAMIC_BATCHSIZE");
   out.pad_batches = says_yes(config, "ENABLE_BATCH_PADDING");
   out.extension = config.parameter("CPU_EXTENSION_PATH").value_or("");

@@ -1,22 +1,12 @@
 #include "options.h"
 
+#include "support/thread_count.h"
+
 namespace modelmill::pytorch {
 namespace {
 
-using backend::Error;
 using backend::ModelConfig;
-
-constexpr int kMostThreads = 1024;
-
-/// `fallback` when it isn't given.
-int thread_count(const ModelConfig& config, std::string_view name, int fallback, int cores) {
-  const int64_t given = config.parameter_int(name, -1);
-  if (!config.parameter(name)) return fallback;
-  if (given < 0 || given > kMostThreads)
-    throw Error(MM_INVALID_ARGUMENT, "parameter '" + std::string(name) + "' is " + std::to_string(given) +
-                                         "; it must be from 0 (as many as cores) to " + std::to_string(kMostThreads));
-  return given == 0 ? cores : static_cast<int>(given);
-}
+using backend::thread_count;
 
 std::optional<bool> flag(const ModelConfig& config, std::string_view name) {
   if (!config.parameter(name)) return std::nullopt;

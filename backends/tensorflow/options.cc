@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "support/thread_count.h"
 #include "wire.h"
 
 namespace modelmill::tensorflow {
@@ -10,22 +11,11 @@ namespace {
 
 using backend::Error;
 using backend::ModelConfig;
-
-constexpr int kMostThreads = 1024;
+using backend::thread_count;
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
   return text;
-}
-
-/// `fallback` when it isn't given.
-int thread_count(const ModelConfig& config, std::string_view name, int fallback, int cores) {
-  const int64_t given = config.parameter_int(name, -1);
-  if (!config.parameter(name)) return fallback;
-  if (given < 0 || given > kMostThreads)
-    throw Error(MM_INVALID_ARGUMENT, "parameter '" + std::string(name) + "' is " + std::to_string(given) +
-                                         "; it must be from 0 (as many as cores) to " + std::to_string(kMostThreads));
-  return given == 0 ? cores : static_cast<int>(given);
 }
 
 /// As Triton reads it, in any case of letters.

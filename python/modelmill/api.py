@@ -30,14 +30,14 @@ def model(function=None, *, batch=0, workers=0, device="cpu", output="output", o
     device = devices.checked(device)
 
     def mark(target):
-        target.__modelmill__ = _Options(batch, workers, device, output, outputs, memory_mb)
+        target.__modelmill__ = ModelOptions(batch, workers, device, output, outputs, memory_mb)
         return target
 
     return mark if function is None else mark(function)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Options:
+class ModelOptions:
     batch: int
     workers: int
     device: object

@@ -43,7 +43,7 @@ def comparison(function=None, *, limit=0.0, timeout=10.0, memory_mb=2048, worker
         raise ValueError(f"timeout={timeout}: it must be seconds, more than 0")
 
     def mark(target):
-        target.__modelmill__ = api._Options(0, workers, "cpu", "output", None, memory_mb)
+        target.__modelmill__ = api.ModelOptions(0, workers, "cpu", "output", None, memory_mb)
         target.__modelmill_comparison__ = _Settings(limit, timeout)
         return target
 

@@ -124,7 +124,9 @@ Result<std::string> experiment_text(std::string_view json) {
 Result<std::string> outcome_counts_text(std::string_view json) {
   return text_from(json, [](const element& counts) {
     return count(counts, "accepted") + " accepted, " + count(counts, "duplicate") + " duplicate, " +
-           count(counts, "unknown") + " of nobody known, " + count(counts, "late") + " late\n";
+           count(counts, "unknown") + " of nobody known, " + count(counts, "late") + " late" +
+           (number_of<uint64_t>(counts, "deferred") > 0 ? ", " + count(counts, "deferred") + " to be judged" : "") +
+           "\n";
   });
 }
 

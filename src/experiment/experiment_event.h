@@ -17,6 +17,12 @@ struct ExperimentEvent {
     kCounted,    // the window of `user` is over
     kTotals,     // of `arm` and `metric`: `user` users with mean `value`; `other` has the bits of the squares
     kArmTotals,  // of `arm` and `metric`: `user` exposed; `value` so far
+    // Of what processes leave for the one that decides, see ExperimentSpool:
+    kGiven,   // a request `other` of `user` got `arm`; either may be 0
+    kTold,    // it came in that `user` (of `arm` 1: that request) did `value` of `metric`; `other`: its id, or 0
+    kToldAt,  // the next kTold happened at that time
+    // And of that one's journal:
+    kTaken,  // the part `user` was taken up to the byte `other`
   };
 
   Kind kind = Kind::kExposed;

@@ -1,39 +1,30 @@
 #include "experiment/experiment_journal.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <limits>
+#include <filesystem>
 #include <string_view>
 #include <utility>
 
 #include "base/log.h"
+#include "experiment/journal_format.h"
+#include "experiment/journal_tail.h"
 #include "state/durable_file.h"
 
 namespace modelmill {
 namespace {
 
-constexpr std::string_view kMagic = "modelmill experiment 1\n";
-constexpr size_t kMostOfBatch = 65'536;
-
-struct BatchHead {
-  uint32_t events = 0;
-  uint32_t checksum = 0;
-};
-
-uint32_t checksum_of(const char* data, size_t size) {
-  return static_cast<uint32_t>(::crc32(0, reinterpret_cast<const Bytef*>(data), static_cast<uInt>(size)));
-}
-
 void append_batches(std::string& out, std::span<const ExperimentEvent> events) {
   while (!events.empty()) {
-    const auto some = events.first(std::min(events.size(), kMostOfBatch));
+    const auto some = events.first(std::min(events.size(), kMostOfJournalBatch));
     const auto* const data = reinterpret_cast<const char*>(some.data());
-    const BatchHead head{static_cast<uint32_t>(some.size()), checksum_of(data, some.size_bytes())};
+    const JournalBatchHead head{static_cast<uint32_t>(some.size()), journal_checksum(data, some.size_bytes())};
     out.append(reinterpret_cast<const char*>(&head), sizeof head).append(data, some.size_bytes());
     events = events.subspan(some.size());
   }
@@ -48,40 +39,48 @@ Status failed(const std::string& file, const char* what) {
 Result<std::unique_ptr<ExperimentJournal>> ExperimentJournal::open(
     const std::string& file, const std::function<void(const ExperimentEvent&)>& replay) {
   std::unique_ptr<ExperimentJournal> journal(new ExperimentJournal(file));
-  auto text = read_whole_file(file, std::numeric_limits<uint64_t>::max());
-  if (!text.ok() && text.status().code() != Code::kNotFound) return text.status();
-  if (!text.ok() || text->empty()) {
+  std::error_code missing;
+  if (std::filesystem::file_size(file, missing) == 0 || missing) {
     MM_RETURN_IF_ERROR(journal->rewrite({}));
     return journal;
   }
-  if (!text->starts_with(kMagic)) return Status(Code::kDataLoss, "'" + file + "' is not a journal of an experiment");
-  size_t at = kMagic.size();
-  BatchHead head;
-  while (text->size() - at >= sizeof head) {
-    std::memcpy(&head, text->data() + at, sizeof head);
-    const size_t bytes = head.events * sizeof(ExperimentEvent);
-    const char* const data = text->data() + at + sizeof head;
-    if (head.events == 0 || head.events > kMostOfBatch || text->size() - at - sizeof head < bytes ||
-        checksum_of(data, bytes) != head.checksum)
-      break;
-    for (size_t i = 0; i < head.events; ++i) {
-      ExperimentEvent event;
-      std::memcpy(&event, data + i * sizeof event, sizeof event);
-      replay(event);
-    }
-    journal->events_ += head.events;
-    at += sizeof head + bytes;
-  }
-  if (at != text->size())
+  JournalTail tail(file);
+  MM_RETURN_IF_ERROR(tail.read([&](std::span<const ExperimentEvent> batch, uint64_t) {
+    for (const ExperimentEvent& event : batch) replay(event);
+    journal->events_ += batch.size();
+    return true;
+  }));
+  if (tail.offset() == 0) return Status(Code::kDataLoss, "'" + file + "' is not a journal of an experiment");
+  if (tail.offset() != tail.size())
     Log::warning("the end of an experiment's journal is torn, and dropped",
-                 {{"file", file}, {"bytes", std::to_string(text->size() - at)}});
-  journal->size_ = at;
+                 {{"file", file}, {"bytes", std::to_string(tail.size() - tail.offset())}});
+  journal->size_ = tail.offset();
   MM_RETURN_IF_ERROR(journal->reopen());
   return journal;
 }
 
+Result<std::unique_ptr<ExperimentJournal>> ExperimentJournal::make(const std::string& file) {
+  std::unique_ptr<ExperimentJournal> journal(new ExperimentJournal(file));
+  journal->is_locked_ = true;
+  for (struct stat now{}; now.st_nlink == 0;) {  // before it is locked, a reader may take it for a dead process's
+    if (journal->fd_ >= 0) ::close(journal->fd_);
+    journal->fd_ = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (journal->fd_ < 0) return failed(file, "make");
+    int locked = 0;
+    do locked = ::flock(journal->fd_, LOCK_EX);
+    while (locked != 0 && errno == EINTR);
+    if (locked != 0) return failed(file, "lock");
+    if (::fstat(journal->fd_, &now) != 0) return failed(file, "look at");
+  }
+  MM_RETURN_IF_ERROR(journal->write(std::string(kJournalMagic)));
+  return journal;
+}
+
 ExperimentJournal::~ExperimentJournal() {
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ < 0) return;
+  // By name, and not by close alone: a child between fork and exec has the same open file.
+  if (is_locked_) ::flock(fd_, LOCK_UN);
+  ::close(fd_);
 }
 
 Status ExperimentJournal::reopen() {
@@ -97,17 +96,27 @@ Status ExperimentJournal::append(std::span<const ExperimentEvent> events) {
   if (fd_ < 0) MM_RETURN_IF_ERROR(reopen());
   std::string out;
   append_batches(out, events);
-  for (size_t done = 0; done < out.size();) {
-    const ssize_t n = ::pwrite(fd_, out.data() + done, out.size() - done, static_cast<off_t>(size_ + done));
+  MM_RETURN_IF_ERROR(write(out));
+  events_ += events.size();
+  return ok_status();
+}
+
+Status ExperimentJournal::write(const std::string& bytes) {
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(size_ + done));
     if (n < 0 && errno == EINTR) continue;
     // What is half there is written over by the next.
     if (n <= 0) return failed(file_, "write");
     done += static_cast<size_t>(n);
   }
-  size_ += out.size();
-  events_ += events.size();
+  size_ += bytes.size();
   is_dirty_ = true;
   return ok_status();
+}
+
+bool ExperimentJournal::is_there() const {
+  struct stat now {};
+  return fd_ >= 0 && ::fstat(fd_, &now) == 0 && now.st_nlink > 0;
 }
 
 Status ExperimentJournal::sync() {
@@ -118,13 +127,25 @@ Status ExperimentJournal::sync() {
 }
 
 Status ExperimentJournal::rewrite(std::span<const ExperimentEvent> events) {
-  std::string out(kMagic);
+  std::string out(kJournalMagic);
   append_batches(out, events);
   MM_RETURN_IF_ERROR(replace_file(file_, out));
   size_ = out.size();
   events_ = events.size();
   is_dirty_ = false;
   return reopen();
+}
+
+bool remove_left_journal(const std::string& file, uint64_t size) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno == ENOENT;
+  struct stat now {};
+  const bool is_locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+  const bool is_left = is_locked && ::fstat(fd, &now) == 0 && static_cast<uint64_t>(now.st_size) <= size;
+  const bool removed = is_left && ::unlink(file.c_str()) == 0;
+  if (is_locked) ::flock(fd, LOCK_UN);
+  ::close(fd);
+  return removed;
 }
 
 }  // namespace modelmill

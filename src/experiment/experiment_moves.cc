@@ -1,14 +1,12 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "base/log.h"
 #include "experiment/experiment_keeper.h"
 #include "model/route_assignment.h"
 #include "rollout/rollout_document.h"
-#include "state/durable_file.h"
 #include "state/entry_name.h"
 
 // What ExperimentKeeper does about an experiment, by itself or by somebody's word.
@@ -70,8 +68,6 @@ Result<ExperimentKeeper::Record> ExperimentKeeper::running(const std::string& na
   if (!record.document.last->is_active())
     return failed_precondition("the " + what(name) + " is " + experiment_phase_name(record.document.last->phase) +
                                " already");
-  if (!records_.hold(name))
-    return failed_precondition("another process that shares the state counts for the " + what(name) + "; ask it");
   return record;
 }
 
@@ -116,7 +112,7 @@ Status ExperimentKeeper::finish(const std::string& name, Record& record, Experim
                                 const std::string& by) {
   Experiment& experiment = *record.document.last;
   // What can't be read or written any more must not keep it from ending.
-  if (const auto run = run_of(name, experiment); run.ok() && count(name, experiment, **run).ok())
+  if (const auto run = run_of(name, experiment); run.ok() && gather(name, experiment, **run, /*all=*/true).ok())
     experiment.results = experiment_results_json(experiment, *(*run)->users);
   else
     Log::warning("an experiment ends without its last numbers", {{"experiment", name}});
@@ -141,15 +137,18 @@ Status ExperimentKeeper::finish(const std::string& name, Record& record, Experim
 void ExperimentKeeper::forget(const std::string& name, uint64_t number) {
   runs_.erase(name);
   watched_.erase(name);
-  remove_journal(name, number);
+  remove_files(name, number);
   records_.release(name);
 }
 
-void ExperimentKeeper::remove_journal(const std::string& name, uint64_t number) const {
-  std::error_code ignored;
-  if (const auto file = journal_file(name, number); file.ok() && std::filesystem::exists(*file, ignored))
-    if (const Status status = remove_file(*file); !status.ok())
-      Log::warning("an experiment's journal stays", {{"experiment", name}, {"reason", status.message()}});
+void ExperimentKeeper::remove_files(const std::string& name, uint64_t number) {
+  if (options_.folder.empty()) return;
+  const auto files = ExperimentFiles::of(options_.folder, name, number);
+  if (!files.ok()) return;
+  if (records_.hold(name))
+    files->remove();
+  else
+    files->remove_parts(options_.replica);
 }
 
 Status ExperimentKeeper::check_free(const std::string& name, const std::string& route) {
@@ -191,8 +190,7 @@ Status ExperimentKeeper::begin(const std::string& name, const ExperimentDefiniti
   experiment.assignment = assignment_hash(route);
   experiment.by_request = !route.sticky.has_value();
   document.last = std::move(experiment);
-  if (!records_.hold(name))
-    return failed_precondition("another process that shares the state counts for the " + what(name) + "; ask it");
+  if (records_.hold(name)) remove_files(name, document.last->number);  // of one whose document is lost
   if (wished) {
     document.wish->state = ExperimentWishState::kRunning;
     document.wish->experiment = document.last->number;
@@ -201,7 +199,6 @@ Status ExperimentKeeper::begin(const std::string& name, const ExperimentDefiniti
   MM_RETURN_IF_ERROR(records_.put(name, record).with_context(what(name)));
   Log::info("experiment: start", {{"experiment", name}, {"route", definition.route}, {"by", by}});
   watched_.try_emplace(name);
-  remove_journal(name, document.last->number);  // of one whose document is lost
   MM_ASSIGN_OR_RETURN(Run* const run, run_of(name, *document.last));
   return count(name, *document.last, *run);
 }

@@ -149,7 +149,7 @@ std::string experiment_list_json(const std::map<std::string, ExperimentRecords::
   return json.take();
 }
 
-std::string outcome_counts_json(const std::map<ExperimentCount, uint64_t>& counts) {
+std::string outcome_counts_json(const std::map<ExperimentCount, uint64_t>& counts, uint64_t deferred) {
   JsonWriter json;
   json.begin_object();
   for (const ExperimentCount which :
@@ -157,7 +157,7 @@ std::string outcome_counts_json(const std::map<ExperimentCount, uint64_t>& count
     const auto it = counts.find(which);
     json.field(experiment_count_name(which), it == counts.end() ? uint64_t{0} : it->second);
   }
-  json.end_object();
+  json.field("deferred", deferred).end_object();
   return json.take();
 }
 

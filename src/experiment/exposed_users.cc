@@ -54,12 +54,12 @@ void ExposedUsers::tally(ExperimentCount which, Log& log) {
 
 void ExposedUsers::enter(uint64_t user, uint8_t arm, int64_t at_ms) {
   open_[user] = {arm, at_ms, std::vector<double>(plan_.binary.size()), {}};
-  order_.emplace_back(at_ms, user);
+  order_.emplace_back(order_.empty() ? at_ms : std::max(at_ms, order_.back().first), user);
 }
 
 void ExposedUsers::link(uint64_t request, uint64_t user, int64_t at_ms) {
   if (!links_.emplace(request, user).second) return;
-  link_order_.emplace_back(at_ms, request);
+  link_order_.emplace_back(link_order_.empty() ? at_ms : std::max(at_ms, link_order_.back().first), request);
   if (links_.size() <= plan_.most_requests) return;
   links_.erase(link_order_.front().second);
   link_order_.pop_front();
@@ -93,6 +93,11 @@ std::optional<uint64_t> ExposedUsers::user_of(const Outcome& outcome) const {
   return it == links_.end() ? std::nullopt : std::optional(it->second);
 }
 
+bool ExposedUsers::knows(const Outcome& outcome) const {
+  const auto user = user_of(outcome);
+  return user && (open_.contains(*user) || counted_.contains(*user));
+}
+
 void ExposedUsers::add_value(User& user, uint8_t metric, double value) {
   double& kept = user.values[metric];
   const double before = kept;
@@ -111,7 +116,9 @@ ExperimentCount ExposedUsers::add(const Outcome& outcome, int64_t now_ms, Log& l
     return told(user && counted_.contains(*user) ? ExperimentCount::kLate : ExperimentCount::kUnknown);
   User& known = it->second;
   const int64_t at = outcome.at_ms.value_or(now_ms);
-  if (at < known.exposed_ms - kClockSlackMs || at > now_ms + kClockSlackMs) return told(ExperimentCount::kLate);
+  const bool is_over = now_ms >= known.exposed_ms + plan_.window.count();
+  if (is_over || at < known.exposed_ms - kClockSlackMs || at > now_ms + kClockSlackMs)
+    return told(ExperimentCount::kLate);
   if (outcome.id != 0) {
     if (std::find(known.seen.begin(), known.seen.end(), outcome.id) != known.seen.end() ||
         known.seen.size() >= kMostSeen)
@@ -130,7 +137,8 @@ ExperimentCount ExposedUsers::add(const Outcome& outcome, int64_t now_ms, Log& l
 
 void ExposedUsers::apply(const ExperimentEvent& e) {
   if (e.arm >= totals_.size()) return;
-  if (e.at_ms != 0) settle(e.at_ms);
+  // What follows may be of before that.
+  if (e.at_ms != 0) settle(e.at_ms - kGraceMs);
   const bool has_metric = e.metric < plan_.binary.size();
   switch (e.kind) {
     case Kind::kExposed:
@@ -153,6 +161,10 @@ void ExposedUsers::apply(const ExperimentEvent& e) {
       if (e.metric < counts_.size()) counts_[e.metric] = static_cast<uint64_t>(e.value);
       break;
     case Kind::kCounted: counted_.insert(e.user); break;
+    case Kind::kGiven:
+    case Kind::kTold:
+    case Kind::kToldAt:
+    case Kind::kTaken: break;  // of parts, and how far those were taken
     case Kind::kTotals:
       if (has_metric) totals_[e.arm].metrics[e.metric] = {e.user, e.value, std::bit_cast<double>(e.other)};
       break;
@@ -169,7 +181,7 @@ ExposedUsers::Log ExposedUsers::snapshot() const {
   for (const auto& [at, user] : order_) {
     const auto it = open_.find(user);
     if (it == open_.end()) continue;
-    ExperimentEvent exposed = event(Kind::kExposed, user, at);
+    ExperimentEvent exposed = event(Kind::kExposed, user, it->second.exposed_ms);
     exposed.arm = it->second.arm;
     log.push_back(exposed);
   }

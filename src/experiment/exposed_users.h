@@ -24,8 +24,9 @@ struct Outcome {
   std::optional<int64_t> at_ms;  // nullopt: now
 };
 
-/// Who was given which arm, and what each did since. Times are milliseconds since 1970. What changes is written as
-/// events to `log`, and apply() of them in their order makes another one the same. Not synchronised.
+/// Who was given which arm, and what each did since. Times are milliseconds since 1970; those of one call after the
+/// other may be somewhat earlier, where several processes tell. What changes is written as events to `log`, and apply()
+/// of them in their order makes another one the same. Not synchronised.
 class ExposedUsers {
  public:
   struct Plan {
@@ -39,13 +40,19 @@ class ExposedUsers {
   };
   using Log = std::vector<ExperimentEvent>;
 
+  /// Where others tell as well: so late may be what they say, so users are counted that much after their window.
+  static constexpr int64_t kGraceMs = 5'000;
+
   explicit ExposedUsers(Plan plan);
 
-  /// Counts the users whose window is over by now.
+  /// Counts the users whose window is over by then.
   void settle(int64_t now_ms);
   /// A request of a user was given an arm. `user` or `request` may be 0, where it has none.
   void expose(uint64_t user, uint64_t request, uint8_t arm, int64_t now_ms, Log& log);
+  /// `now_ms`: when it came in.
   ExperimentCount add(const Outcome& outcome, int64_t now_ms, Log& log);
+  /// Whether it is of anybody who was given an arm.
+  bool knows(const Outcome& outcome) const;
 
   void apply(const ExperimentEvent& event);
   /// What leads to all this and no more.
@@ -53,6 +60,7 @@ class ExposedUsers {
   /// How many events that has, about.
   size_t size() const { return open_.size() + counted_.size() + links_.size() + seen_; }
 
+  size_t metrics() const { return plan_.binary.size(); }
   const std::vector<ArmTotals>& totals() const { return totals_; }
   uint64_t count(ExperimentCount which) const { return counts_[static_cast<size_t>(which)]; }
   bool is_full() const { return open_.size() + counted_.size() >= plan_.most_users; }
@@ -78,7 +86,7 @@ class ExposedUsers {
   std::vector<ArmTotals> totals_;
   std::array<uint64_t, kExperimentCounts> counts_{};
   std::unordered_map<uint64_t, User> open_;
-  std::deque<std::pair<int64_t, uint64_t>> order_;  // of open users, by exposure
+  std::deque<std::pair<int64_t, uint64_t>> order_;  // of open users, by exposure, or of the one before if that is later
   std::unordered_set<uint64_t> counted_;            // whose window is over; none by request
   std::unordered_map<uint64_t, uint64_t> links_;    // users by request
   std::deque<std::pair<int64_t, uint64_t>> link_order_;

@@ -107,7 +107,7 @@ void read_memory(const RolloutGate& gate, const RolloutWindow& window, GateReadi
   if (of_both) into.baseline = static_cast<double>(baseline);
   if (canary == 0 || (of_both && baseline == 0)) {
     into.text = std::string("the memory of the ") + (canary == 0 ? "canary" : "baseline") +
-                " is not known; Python models tell theirs";
+                " is not known; Python models tell theirs, what runs within the server has none of its own";
     return;
   }
   into.breached = into.canary > gate.limit * (of_both ? into.baseline : 1);

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "rollout/memory_gates.h"
 #include "rollout/rollout_copies.h"
 #include "rollout/rollout_keeper.h"
 #include "rollout/rollout_view.h"
@@ -214,6 +215,7 @@ Status RolloutKeeper::begin(const std::string& name, const RolloutRequest& reque
   MM_ASSIGN_OR_RETURN(Rollout rollout, plan_rollout(name, request, route ? &*route : nullptr, *table));
   if (const std::string crash = crash_of(rollout); !crash.empty())
     return failed_precondition("'" + rollout.to.text() + "' is not ready to be rolled out: " + crash);
+  MM_RETURN_IF_ERROR(check_memory_gates(rollout, catalog_));
   if (rollout.is_at_shadow() && catalog_.loads_on_demand(rollout.to.model))
     return failed_precondition("model '" + rollout.to.model +
                                "' loads on demand and is not loaded, and copies for a shadow load no model; load it "

@@ -49,7 +49,7 @@ const Tensor* output_named(std::span<const Tensor> outputs, const char* name, Da
   return nullptr;
 }
 
-/// "gives no output 'distance'", or "its 'distance' is nan": what makes it no verdict.
+/// INTERNAL says why it is no verdict.
 Result<double> measure_in(std::span<const Tensor> outputs, const char* name, bool finite) {
   const Tensor* const output = output_named(outputs, name, DataType::kFp64);
   if (output == nullptr)

@@ -185,7 +185,7 @@ TEST_F(RoutedTest, WhatIsNotThereIsLeft) {
 }
 
 TEST_F(RoutedTest, ABreakerKeepsRequestsFromWhatFails) {
-  publish(R"({"split": {"a": 100}, "fallback": {"to": ["b"]}, "breaker": {"failures": 3, "open": "1h"}})");
+  publish(R"({"split": {"a": 100}, "fallback": {"to": ["b"]}, "breaker": {"failures": 3, "open": "600s"}})");
   failing_["a"] = internal("broken");
   for (int i = 0; i < 10; ++i) EXPECT_EQ(outcome(ask()), "b");
   EXPECT_EQ(asked_["a"], 3);
@@ -195,7 +195,7 @@ TEST_F(RoutedTest, ABreakerKeepsRequestsFromWhatFails) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(outcome(ask()), "broken too");
   EXPECT_THAT(outcome(ask()), HasSubstr("all that it leads to has failed"));
   // A change of the route does not close it.
-  publish(R"({"split": {"a": 100}, "fallback": {"to": ["c"]}, "breaker": {"failures": 3, "open": "1h"}})");
+  publish(R"({"split": {"a": 100}, "fallback": {"to": ["c"]}, "breaker": {"failures": 3, "open": "600s"}})");
   EXPECT_EQ(outcome(ask()), "c");
   EXPECT_EQ(asked_["a"], 3);
 }

@@ -226,7 +226,7 @@ std::string compared_by_function(const std::string& timeout) {
   return R"({"split": {"a": 100}, "shadow": [{"target": "b", "timeout": ")" + timeout +
          R"(", "compare": {"*": {"kind": "function", "model": "f"}}}]})";
 }
-const std::string kFunction = compared_by_function("1h");
+const std::string kFunction = compared_by_function("600s");
 
 TEST_F(ShadowTrafficTest, AFunctionSaysWhetherAnswersAgree) {
   start(kFunction);

@@ -191,6 +191,7 @@ std::unique_ptr<ExperimentKeeper> Engine::make_experiment_keeper() {
   ExperimentKeeper::Options options;
   options.store = store_of_decisions();
   if (config_.keep_decisions) options.folder = config_.state_directory + "/experiments";
+  options.replica = replica_name();
   options.exposures = [this](const std::string& route) { return routes_.exposures(route); };
   options.now = utc_now;
   options.now_ms = [] {

@@ -81,6 +81,17 @@ def _plain_values(random, dtype, shape):
     return random.integers(0, 2, shape).astype(NUMPY_TYPES[dtype])
 
 
+def identities(*sizes, values=None):
+    """For each type a model that gives any matrix back. `sizes`: more than the usual; `values`: {type: Model.values}."""
+    return tuple(
+        Model(
+            f"identity_{dtype.lower()}", ("identity",), {"x": (dtype, (-1, -1))}, {"y": (dtype, (-1, -1))},
+            sizes=((1, 5), (3, 2), (0, 4), (2, 0), *sizes), values=(values or {}).get(dtype),
+        )  # fmt: skip
+        for dtype in NUMPY_TYPES
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Kit:
     backend: str

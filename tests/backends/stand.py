@@ -73,6 +73,20 @@ def config_of(kit, model):
     return f'backend: "{kit.backend}"\n{more}{model.config}\n'
 
 
+def put(made, model, folder, config=None):
+    """A model of make_models() with its only version, and a config.pbtxt."""
+    shutil.copytree(made / model, folder)
+    if config is not None:
+        (folder / "config.pbtxt").write_text(config)
+    return folder
+
+
+def answer(server, model, inputs):
+    status, reply = server.post_json(f"/predict/{model}", inputs)
+    assert status == 200, reply
+    return reply
+
+
 class Stand:
     """Made once for all tests of a kit. The server has every model, in Triton's layout."""
 

@@ -14,6 +14,7 @@ import pytest
 import models
 import servers
 from clients import Client
+from repositories import parameters
 from servers import run_cli
 from stand import make_models
 
@@ -50,10 +51,6 @@ def refusal(openvino, tmp_path, name, config=""):
     assert result.returncode != 0
     assert f"model '{name}'" in result.stderr, result.stderr
     return result.stderr
-
-
-def parameters(**values):
-    return "".join(f'parameters {{ key: "{k}" value {{ string_value: "{v}" }} }}\n' for k, v in values.items())
 
 
 def test_a_file_of_one_row_is_batched_when_the_configuration_says_so(serve_one):

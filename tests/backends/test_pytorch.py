@@ -15,8 +15,9 @@ import pytest
 import servers
 from changing_models import control, served_versions
 from kits.pytorch import KIT, config
+from repositories import parameter
 from servers import run_cli
-from stand import make_models
+from stand import answer, make_models, put
 
 
 @pytest.fixture(scope="module")
@@ -53,24 +54,6 @@ def serving(tmp_path, *arguments, way=None):
 def explicit(tmp_path, models, way=None):
     """A server that has loaded nothing yet."""
     return serving(tmp_path, models, "--model-control-mode=explicit", way=way)
-
-
-def put(made, model, folder, text=None):
-    """A model with its only version, and a config.pbtxt."""
-    shutil.copytree(made / model, folder)
-    if text is not None:
-        (folder / "config.pbtxt").write_text(text)
-    return folder
-
-
-def parameter(key, value):
-    return f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
-
-
-def answer(server, model, inputs):
-    status, reply = server.post_json(f"/predict/{model}", inputs)
-    assert status == 200, reply
-    return reply
 
 
 def load(server, *models):

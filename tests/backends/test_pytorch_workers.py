@@ -14,10 +14,9 @@ from changing_models import control
 from clients import Client
 from kit import assert_close, same
 from kits.pytorch import KIT
-from stand import BATCHING, FrameworkProcess, make_models
-from test_pytorch import (
-    answer, config, explicit, fake_torch, load, parameter, ports, put, refusal, serving, without_plugin_file,
-)  # fmt: skip
+from repositories import parameter
+from stand import BATCHING, FrameworkProcess, answer, make_models, put
+from test_pytorch import config, explicit, fake_torch, load, ports, refusal, serving, without_plugin_file
 
 COMPARED = (
     "identity_bool", "identity_uint16", "identity_fp16", "identity_bf16", "scalar", "attend", "wide", "half", "cnn", "add_sub",

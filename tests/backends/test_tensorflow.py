@@ -13,7 +13,8 @@ import pytest
 import servers
 from changing_models import control, served_versions
 from kits.tensorflow import KIT
-from stand import make_models
+from repositories import parameter
+from stand import answer, make_models, put
 from swap_load import SwapLoad
 
 
@@ -24,24 +25,6 @@ def made():
 
 def serving(tmp_path, *arguments):
     return servers.serving(tmp_path, *arguments, env=KIT.environment())
-
-
-def put(made, model, folder, config=None):
-    """A model with its only version, and a config.pbtxt."""
-    shutil.copytree(made / model, folder)
-    if config is not None:
-        (folder / "config.pbtxt").write_text(config)
-    return folder
-
-
-def parameter(key, value):
-    return f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
-
-
-def answer(server, model, inputs):
-    status, reply = server.post_json(f"/predict/{model}", inputs)
-    assert status == 200, reply
-    return reply
 
 
 def explicit(tmp_path, models):

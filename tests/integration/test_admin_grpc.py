@@ -6,7 +6,7 @@ import subprocess
 import grpc
 import pytest
 import servers
-from changing_models import write_version
+from changing_models import write_versions
 from google.protobuf import descriptor_pb2, json_format, message_factory
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from servers import wait_until
@@ -34,10 +34,7 @@ ROUTE = {
 @pytest.fixture
 def repository(tmp_path):
     """The model m, of which version n multiplies by n; versions 1 and 2."""
-    folder = tmp_path / "models"
-    write_version(folder, "m", 1, config="version_policy { all { } }")
-    write_version(folder, "m", 2)
-    return folder
+    return write_versions(tmp_path / "models", "m", 1, 2)
 
 
 @pytest.fixture

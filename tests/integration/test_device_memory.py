@@ -8,6 +8,7 @@ import pytest
 
 import repositories
 from clients import Client
+from repositories import parameters
 from servers import build_dir, run_cli, wait_until
 from test_observability import of, scrape
 
@@ -17,12 +18,6 @@ PLUGINS = f"--backend-directory={build_dir() / 'test_backends/server'}"
 
 def group(count, *gpus):
     return f"instance_group {{ count: {count} kind: KIND_GPU gpus: {list(gpus)} }}\n"
-
-
-def parameters(**values):
-    return "".join(
-        f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n' for key, value in values.items()
-    )
 
 
 @pytest.fixture

@@ -202,6 +202,34 @@ def test_an_error_names_the_member(tmp_path, repository):
         np.testing.assert_allclose(client.infer("diamond", {"IN": X}).as_numpy("SUM"), diamond(X), rtol=1e-6)
 
 
+def test_members_are_batched_with_everybody_elses_requests(tmp_path):
+    """The member waits for eight rows: they come when those of two ensembles and its own clients are in one batch."""
+    folder = tmp_path / "models"
+    waits = "max_batch_size: 8 dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 20000000 }"
+    write_version(folder, "double", 1, affine(2, 0), config=waits)
+    for name in ("first", "second"):
+        config = ensemble_config([step("double", {"x": "IN"}, {"y": "OUT"})], tensors(["IN"], ["OUT"]))
+        write_ensemble(folder, name, config)
+    asked = [("first", "IN", "OUT")] * 3 + [("second", "IN", "OUT")] * 3 + [("double", "x", "y")] * 2
+    with servers.serving(tmp_path, folder) as server:
+
+        def ask(index):
+            name, source, result = asked[index]
+            client = clients.Client("grpc", server.address)
+            try:
+                return client.infer(name, {source: X[:1] + index}).as_numpy(result)
+            finally:
+                client.close()
+
+        with concurrent.futures.ThreadPoolExecutor(len(asked)) as pool:
+            answers = list(pool.map(ask, range(len(asked))))
+        for index, answer in enumerate(answers):
+            np.testing.assert_allclose(answer, 2 * (X[:1] + index), rtol=1e-6)
+        client = clients.Client("http", server.address)
+        stats = client.get_inference_statistics("double")["model_stats"][0]
+        assert (stats["inference_count"], stats["execution_count"]) == (8, 1), stats["batch_stats"]
+
+
 def test_a_full_queue_of_a_member_fails_and_nothing_hangs(tmp_path):
     folder = tmp_path / "models"
     write_version(

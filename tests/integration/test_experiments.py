@@ -7,7 +7,7 @@ import clients
 import numpy as np
 import pytest
 import servers
-from changing_models import write_version
+from changing_models import write_versions
 from servers import wait_until
 
 ROUTE = {"split": {"m@1": 50, "m@2": 50}, "sticky": "header:x-user-id"}
@@ -17,10 +17,7 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture
 def repository(tmp_path):
     """The model m, of which version n multiplies by n."""
-    folder = tmp_path / "models"
-    write_version(folder, "m", 1, config="version_policy { all { } }")
-    write_version(folder, "m", 2)
-    return folder
+    return write_versions(tmp_path / "models", "m", 1, 2)
 
 
 def arguments(tmp_path, repository):
@@ -119,7 +116,7 @@ def test_outcomes_by_user_and_by_request(server):
         {"user": one, "at": 1000000000},
         {"user": one, "metric": "refund", "value": False},
     ]}  # fmt: skip
-    assert outcomes(server, batch) == {"accepted": 4, "duplicate": 1, "unknown": 2, "late": 1}
+    assert outcomes(server, batch) == {"accepted": 4, "duplicate": 1, "unknown": 2, "late": 1, "deferred": 0}
     state = show(server)
     assert {name: arm["so_far"] for name, arm in arms(state).items()} == {"m@1": 1, "m@2": 1}
     guardrails = {(one["guardrail"], one["arm"]): one for one in state["results"]["guardrails"]}
@@ -199,7 +196,7 @@ def test_kills_lose_nothing_that_was_answered(tmp_path, repository):
         assert {user: predict(second, user) for user in assigned} == assigned
         assert exposed(second) == {name: arm["exposed"] for name, arm in arms(before).items()}
         again = [*batch[:5], {"request": "q-20", "value": 100}]
-        assert outcomes(second, again) == {"accepted": 1, "duplicate": 5, "unknown": 0, "late": 0}
+        assert outcomes(second, again) == {"accepted": 1, "duplicate": 5, "unknown": 0, "late": 0, "deferred": 0}
         predict(second, "new")
         after = show(second)
         assert sum(arm["exposed"] for arm in arms(after).values()) == 31
@@ -210,6 +207,68 @@ def test_kills_lose_nothing_that_was_answered(tmp_path, repository):
     with servers.serving(tmp_path / "third", *arguments(tmp_path, repository)) as third:
         assert show(third)["deployed"] == "m@2" and split(third) == {"m@2": 100}
         assert arms(show(third)) == arms(after)
+
+
+def sum_of(server, key):
+    return sum(arm[key] for arm in arms(show(server)).values())
+
+
+def test_processes_that_share_the_state_count_together(tmp_path, repository):
+    """Users wander between two servers, outcomes come to either; one is killed, another one takes its place."""
+    first = servers.Server(tmp_path / "first", *arguments(tmp_path, repository))
+    second = servers.Server(tmp_path / "second", *arguments(tmp_path, repository))
+    third = None
+    try:
+        set_route(first, ROUTE)
+        wait_until(lambda: second.request("GET", "/admin/routes/r")[0] == 200, "the route in the other process")
+        start(first, goal="basket:mean", window="1h")
+        wait_until(lambda: show(second)["state"] == "running", "the experiment in the other process")
+
+        def is_counted():
+            predict(second, "probe")
+            return "probe" if sum_of(first, "exposed") > 0 else None
+
+        wait_until(is_counted, "that the other process counts as well")
+        assigned = {}
+        for i in range(40):
+            serving, other = (first, second) if i % 2 == 0 else (second, first)
+            assigned[f"user-{i}"] = predict(serving, f"user-{i}", request=f"q-{i}")
+            # Its second request comes to the other process: it gets the same arm, and is the same user.
+            assert predict(other, f"user-{i}", request=f"again-{i}") == assigned[f"user-{i}"]
+            who = {"request": f"q-{i}"} if i % 4 < 2 else {"user": f"user-{i}"}
+            told = outcomes(other, {**who, "value": i + 0.5, "id": f"o-{i}"})
+            assert told["accepted"] + told["deferred"] == 1, told
+            outcomes(serving, {**who, "value": i + 0.5, "id": f"o-{i}"})  # sent again, elsewhere
+        expected = sum(i + 0.5 for i in range(40))
+        counts = {name: [*assigned.values(), predict(first, "probe")].count(name) for name in ("m@1", "m@2")}
+        for server in (first, second):
+            wait_until(lambda server=server: sum_of(server, "so_far") == expected, "the outcomes of all")
+            assert exposed(server) == counts
+        wait_until(lambda: show(second)["results"] == show(first)["results"], "that both say the same")
+        assert show(first)["results"]["counts"]["duplicate"] == 40
+        # Whoever decides dies. What it counted stays, the other one goes on, and it comes back with nothing forgotten.
+        first.kill()
+        predict(second, "late")
+        wait_until(lambda: sum_of(second, "exposed") == 42, "that the other process decides")
+        third = servers.Server(tmp_path / "third", *arguments(tmp_path, repository))
+        assert predict(third, "user-0") == assigned["user-0"]
+        assert sum_of(third, "so_far") == expected
+        told = outcomes(third, {"request": "q-0", "value": 100})
+        assert told == {"accepted": 0, "duplicate": 0, "unknown": 0, "late": 0, "deferred": 1}
+        wait_until(lambda: sum_of(second, "so_far") == expected + 100, "the outcome that came to the third")
+        assert sum_of(second, "exposed") == 42
+        # Any process ends it, once.
+        assert call(third, "POST", "/x/deploy", {"arm": "m@2"})[0] == 200
+        wait_until(lambda: split(second) == {"m@2": 100}, "the deployment in the other process")
+        history = second.get_json("/admin/routes/r/history")["history"]
+        assert [entry["by"] for entry in history].count("experiment 'x'") == 1
+        assert show(second)["deployed"] == "m@2" and sum_of(second, "so_far") == expected + 100
+        folder = tmp_path / "state" / "experiments"
+        wait_until(lambda: not list(folder.iterdir()), "that nothing is left")
+    finally:
+        for server in (first, second, third):
+            if server:
+                server.kill()
 
 
 def test_requests_stand_for_themselves_without_a_sticky_key(server):

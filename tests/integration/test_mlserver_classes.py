@@ -18,6 +18,7 @@ from tritonclient.utils import InferenceServerException
 import mlserver_models
 import python_workers
 import servers
+import triton_repository
 from mlserver_models import OWN, THEIRS, column
 from personalities import free_ports
 from servers import run_cli
@@ -25,6 +26,11 @@ from servers import run_cli
 X = [[1.0, 2.0], [3.0, 4.5]]
 TABLE = [column("a", [1, 2], "INT64"), column("b", [0.5, 1.5], "FP64"), column("name", ["x", "y"], "BYTES", "str")]
 MOMENT = "2024-02-03T04:05:06"
+BROKEN = """
+class TritonPythonModel:
+    def execute(self, requests):
+        raise RuntimeError("broken")
+"""
 
 # (model, request): each is answered as MLServer answers it.
 REQUESTS = [
@@ -248,6 +254,40 @@ def test_what_grpc_says_beside_its_tensors(server):
         response, call = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer.with_call(request)
         assert ("x-answer", "yes") in [(key, value) for key, value in call.trailing_metadata()]
         assert json.loads(response.raw_output_contents[0][4:])["inputs"][0]["data"] == [1, 2]
+
+
+def test_a_fallback_gets_all_that_was_sent(python, tmp_path):
+    """A route's first model is another one, whose requests are not read for classes; the class it falls back to gets what it
+    would get by its own name, whatever the body's form."""
+    folder = tmp_path / "models"
+    mlserver_models.write(folder, "echo", "Echo")
+    broken = folder / "broken" / "1"
+    broken.mkdir(parents=True)
+    (broken / "model.py").write_text(BROKEN)
+    (broken.parent / "config.pbtxt").write_text(triton_repository.FP32_4 + ' backend: "python"')
+    body = {
+        "id": "f",
+        "parameters": {"plain": 1},
+        "inputs": [{**column("x", [1, 2, 3, 4], "FP32", "np"), "parameters": {"content_type": "np", "more": [1]}}],
+        "outputs": [{"name": "seen", "parameters": {"content_type": "str"}}],
+    }
+    with servers.serving(tmp_path, folder, "--python", python) as server:
+        route = {"split": {"broken": 100}, "fallback": {"to": ["echo"]}}
+        assert server.request("PUT", "/admin/routes/r", json.dumps(route).encode())[0] == 200
+        told = {}
+        for name in ("echo", "r"):
+            status, answer, headers = ask(server.url, name, body)
+            assert status == 200 and headers["x-answer"] == "yes", answer
+            (seen,) = [json.loads(one["data"][0]) for one in answer["outputs"] if one["name"] == "seen"]
+            told[name] = {key: value for key, value in seen.items() if key != "model_name"}
+        assert headers["x-route-fallback"] == "error"
+        assert told["r"] == told["echo"] and told["r"]["mine"] == "mine"
+        assert told["r"]["inputs"][0]["parameters"] == {"content_type": "np", "more": [1]}
+        # The model that is asked first is asked as ever: what it can't be sent is the client's mistake.
+        nested = {**body, "parameters": {"nested": {"a": 1}}}
+        assert ask(server.url, "echo", nested)[0] == 200
+        status, answer, _ = ask(server.url, "r", nested)
+        assert status == 400 and "parameter 'nested' has invalid type" in answer["error"]
 
 
 def test_what_is_large_ends_no_worker(server):

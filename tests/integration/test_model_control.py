@@ -9,7 +9,7 @@ import clients
 import models
 import pytest
 import servers
-from changing_models import control, predict, replace_file, served_versions, states, write_version
+from changing_models import control, predict, replace_file, served_versions, states, write_version, write_versions
 from servers import wait_until
 from swap_load import SwapLoad
 from tritonclient.utils import InferenceServerException
@@ -204,10 +204,7 @@ def assign(server, path, version=None, **extra):
 
 @pytest.fixture
 def two_versions(tmp_path):
-    repository = tmp_path / "models"
-    write_version(repository, "m", 1, config="version_policy { all { } }")
-    write_version(repository, "m", 2)
-    return repository
+    return write_versions(tmp_path / "models", "m", 1, 2)
 
 
 def test_labels_and_defaults_stand_for_versions(tmp_path, two_versions):

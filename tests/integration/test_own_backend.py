@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import servers
+from repositories import parameter
 from servers import ROOT, run_cli
 
 EXAMPLES = ROOT / "examples"
@@ -74,8 +75,7 @@ def test_what_is_wrong_with_a_model_is_told(example, tmp_path):
     _, name, plugins = example
     key, value, message = WRONG[name]
     (tmp_path / "mine/1").mkdir(parents=True)
-    config = f'backend: "{name}"\nparameters {{ key: "{key}" value {{ string_value: "{value}" }} }}'
-    (tmp_path / "mine/config.pbtxt").write_text(config)
+    (tmp_path / "mine/config.pbtxt").write_text(f'backend: "{name}"\n{parameter(key, value)}')
     result = run_cli("serve", tmp_path / "mine", "--port", 0, "--backend-directory", plugins)
     assert result.returncode == 1 and message in result.stderr, result.stderr
 

@@ -3,7 +3,6 @@
 import base64
 import concurrent.futures
 import json
-import threading
 import zipfile
 
 import ml_dtypes

@@ -261,6 +261,22 @@ def test_between_models_of_two_backends(tmp_path, repository):
         assert proof["copies"]["compared"] >= 10 and proof["copies"]["disagreed"] == 0
 
 
+def test_a_gate_on_memory_is_refused_where_it_is_not_known(tmp_path, repository):
+    """Of a version that runs within the server; of workers it is."""
+    models.save(models.scaled(1, (4,)), repository / "net/1/model.onnx")
+    with servers.serving(tmp_path, *arguments(tmp_path, repository)) as server:
+        assert server.request("PUT", "/admin/routes/m", json.dumps({"split": {"m@1": 100}}).encode())[0] == 200
+        for gate in ("memory<=1.5x", "memory<=2GiB"):
+            body = {"to": "net", "from": "m@1", "gates": [gate]}
+            status, answer = call(server, "POST", "/m", body)
+            assert status == 409, answer
+            assert f"gate '{gate}' can't be kept: 'net' runs within the server (backend 'onnxruntime')" in answer["error"]
+        status, answer = call(server, "POST", "/m", {"to": "m@1", "from": "net", "gates": ["memory<=2GiB"]})
+        assert "runs within the server" not in json.dumps(answer)
+        start(server, "m@2", **{"from": "m@1"}, gates=["memory<=2GiB"], hold="1h")
+        assert call(server, "POST", "/m/abort")[0] == 200
+
+
 def test_answers_are_compared_as_it_is_said(server):
     """The largest stays the largest."""
     with light_load(server):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import repositories
 import servers
-from changing_models import control, write_version
+import sticky_users
+from changing_models import control, write_version, write_versions
 
 HALF = {"split": {"m@1": 50, "m@2": 50}}
 
@@ -19,9 +20,7 @@ HALF = {"split": {"m@1": 50, "m@2": 50}}
 @pytest.fixture
 def repository(tmp_path):
     """The model m, of which version n multiplies by n, and the model `other`, which multiplies by 10."""
-    folder = tmp_path / "models"
-    write_version(folder, "m", 1, config="version_policy { all { } }")
-    write_version(folder, "m", 2)
+    folder = write_versions(tmp_path / "models", "m", 1, 2)
     write_version(folder, "other", 10)
     return folder
 
@@ -64,6 +63,11 @@ def metric(server, name, **labels):
         if line.startswith(f"{name}{{{text}}} "):
             return float(line.rpartition(" ")[2])
     return None
+
+
+def test_nobody_leaves_an_arm_that_grows(server):
+    """The soak test has ten times as many."""
+    sticky_users.check_nobody_leaves(server, 10_000)
 
 
 def test_every_dialect_goes_along_a_route(server):
@@ -372,7 +376,7 @@ def slow_server(tmp_path_factory):
 
 
 def test_a_timeout_falls_back(slow_server):
-    fallback = {"fallback": {"to": ["quick"], "timeout": "20ms"}, "breaker": {"failures": 5, "open": "1h"}}
+    fallback = {"fallback": {"to": ["quick"], "timeout": "20ms"}, "breaker": {"failures": 5, "open": "600s"}}
     put(slow_server, "safe", {"split": {"slow": 100}, **fallback})
     status, answer, headers = ask_identity(slow_server, "safe")
     assert status == 200 and answer["outputs"][0]["data"] == [1, 2] and answer["id"] == "7"

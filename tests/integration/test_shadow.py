@@ -9,7 +9,7 @@ import pytest
 import python_workers
 import repositories
 import servers
-from changing_models import write_version
+from changing_models import write_version, write_versions
 from servers import wait_until
 
 GATE_PLUGINS = f"--backend-directory={servers.build_dir() / 'test_backends/server'}"
@@ -78,9 +78,7 @@ def metric(server, name, **labels):
 @pytest.fixture
 def server(tmp_path):
     """The model m, of which version n multiplies by n, and `other`, which multiplies by 10."""
-    folder = tmp_path / "models"
-    write_version(folder, "m", 1, config="version_policy { all { } }")
-    write_version(folder, "m", 2)
+    folder = write_versions(tmp_path / "models", "m", 1, 2)
     write_version(folder, "other", 10)
     with servers.serving(tmp_path, folder) as running:
         yield running
@@ -179,9 +177,7 @@ def test_the_command_line(server, tmp_path):
 
 
 def test_a_file_declares_it(tmp_path):
-    folder = tmp_path / "models"
-    write_version(folder, "m", 1, config="version_policy { all { } }")
-    write_version(folder, "m", 2)
+    write_versions(tmp_path / "models", "m", 1, 2)
     config = tmp_path / "modelmill.yaml"
     text = """
 schema_version: 1

@@ -10,7 +10,7 @@ import pytest
 
 import python_workers
 import servers
-from changing_models import write_version
+from changing_models import write_versions
 from servers import wait_until
 from test_admin_grpc import Admin, check_same
 from test_rollouts import Load
@@ -66,10 +66,7 @@ def mode(tmp_path):
 @pytest.fixture
 def server(tmp_path, mode):
     """The model m, of which version n multiplies by n; agree, which compares as the file says; and same_order."""
-    folder = tmp_path / "models"
-    write_version(folder, "m", 1, config="version_policy { all { } }")
-    write_version(folder, "m", 2)
-    write_version(folder, "m", 3)
+    folder = write_versions(tmp_path / "models", "m", 1, 2, 3)
     agree = python_workers.write(tmp_path, "agree", AGREE.format(mode=str(mode)))
     same_order = python_workers.write(tmp_path, "same_order", SAME_ORDER)
     with servers.serving(tmp_path, folder, agree, same_order, f"--state-dir={tmp_path / 'state'}") as running:
@@ -242,9 +239,7 @@ def test_what_is_marked_wrongly_is_not_served(tmp_path, code, says):
 
 
 def test_a_file_declares_it(tmp_path, mode):
-    folder = tmp_path / "models"
-    write_version(folder, "m", 1, config="version_policy { all { } }")
-    write_version(folder, "m", 2)
+    write_versions(tmp_path / "models", "m", 1, 2)
     python_workers.write(tmp_path, "agree", AGREE.format(mode=str(mode)))
     text = """
 schema_version: 1

@@ -163,21 +163,27 @@ def served_name(server, authority):
         return dict(part[0] for part in secure.getpeercert()["subject"])["commonName"]
 
 
-def test_certificates_are_replaced_without_a_failed_request(serve, model, authority, tmp_path):
-    """As Kubernetes replaces a mounted secret: ..data is set to another folder, all the time under load."""
-    for name in ("first", "second", "third"):
+def mount_secret(folder, authority, *names):
+    """As Kubernetes mounts one: tls.crt and tls.key lead through ..data, which swap(name) sets to the folder of another."""
+    for name in names:
         certificate, key = authority.sign(name)
-        (tmp_path / name).mkdir()
-        os.link(certificate, tmp_path / name / "tls.crt")
-        os.link(key, tmp_path / name / "tls.key")
-    os.symlink("first", tmp_path / "..data")
+        (folder / name).mkdir()
+        os.link(certificate, folder / name / "tls.crt")
+        os.link(key, folder / name / "tls.key")
+    os.symlink(names[0], folder / "..data")
     for file in ("tls.crt", "tls.key"):
-        os.symlink(f"..data/{file}", tmp_path / file)
+        os.symlink(f"..data/{file}", folder / file)
 
     def swap(name):
-        os.symlink(name, tmp_path / "..data.new")
-        os.rename(tmp_path / "..data.new", tmp_path / "..data")
+        os.symlink(name, folder / "..data.new")
+        os.rename(folder / "..data.new", folder / "..data")
 
+    return swap
+
+
+def test_certificates_are_replaced_without_a_failed_request(serve, model, authority, tmp_path):
+    """All the time under load."""
+    swap = mount_secret(tmp_path, authority, "first", "second", "third")
     files = [f"--tls-cert={tmp_path / 'tls.crt'}", f"--tls-key={tmp_path / 'tls.key'}"]
     server = serve(model, *files, tls=authority.trust())
     over, done, wrong = threading.Event(), [0, 0], []

@@ -51,9 +51,8 @@ def hidden_of(model, tokenizer, text):
         return model(**tokenizer([text], return_tensors="pt")).last_hidden_state[0]
 
 
-def main():
-    answers = side.Answers()
-    folder, tokenizer = answers.folder, tokenizer_of()
+def make_classifiers(answers, tokenizer):
+    folder = answers.folder
     classifier = bert(
         transformers.BertForSequenceClassification,
         tokenizer,
@@ -75,10 +74,23 @@ def main():
         scores = [scorer(**tokenizer([text], return_tensors="pt")).logits.sigmoid().item() for text in TEXTS]
     answers.add("scorer", {"text": TEXTS}, score=scores)
 
+
+def make_encoders(answers, tokenizer):
+    folder = answers.folder
     encoder = bert(transformers.BertModel, tokenizer)
     save(folder, "plain", encoder, tokenizer)
+    make_sentences(answers, encoder, tokenizer)
+    # Weights of before safetensors.
+    save(folder, "old", encoder, tokenizer)
+    (folder / "old/model.safetensors").unlink()
+    torch.save(encoder.state_dict(), folder / "old/pytorch_model.bin")
     means = torch.stack([hidden_of(encoder, tokenizer, text).mean(0) for text in TEXTS])
-    # As sentence-transformers saves it.
+    answers.add("old", {"text": TEXTS}, embedding=means)
+
+
+def make_sentences(answers, encoder, tokenizer):
+    """As sentence-transformers saves it."""
+    folder = answers.folder
     save(folder, "sentences", encoder, tokenizer)
     modules = ["Transformer", "Pooling", "Dense", "Normalize"]
     listed = [
@@ -112,12 +124,10 @@ def main():
     pooled = torch.stack([torch.cat([h[0], h.amax(0)]) for h in hidden])
     dense_out = torch.nn.functional.normalize(layer(pooled).tanh(), dim=1).detach()
     answers.add("sentences", {"text": TEXTS}, embedding=dense_out)
-    # Weights of before safetensors.
-    save(folder, "old", encoder, tokenizer)
-    (folder / "old/model.safetensors").unlink()
-    torch.save(encoder.state_dict(), folder / "old/pytorch_model.bin")
-    answers.add("old", {"text": TEXTS}, embedding=means)
 
+
+def make_writer(answers, tokenizer):
+    folder = answers.folder
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
         vocab_size=len(tokenizer), eos_token_id=None, bos_token_id=None, pad_token_id=0, num_key_value_heads=2, **SIZES
@@ -130,7 +140,13 @@ def main():
         written = writer.generate(**tokens, max_new_tokens=12, do_sample=False)[0, tokens["input_ids"].shape[1] :]
     (folder / "written.json").write_text(json.dumps(tokenizer.decode(written, skip_special_tokens=True)))
 
-    save(folder, "names", bert(transformers.BertForTokenClassification, tokenizer), tokenizer)
+
+def main():
+    answers, tokenizer = side.Answers(), tokenizer_of()
+    make_classifiers(answers, tokenizer)
+    make_encoders(answers, tokenizer)
+    make_writer(answers, tokenizer)
+    save(answers.folder, "names", bert(transformers.BertForTokenClassification, tokenizer), tokenizer)
     answers.write()
 
 

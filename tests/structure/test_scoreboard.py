@@ -1,6 +1,5 @@
 """The scoreboard: how results become rows, and that docs/conformance.md is of today's pins."""
 
-import json
 import pathlib
 import re
 import sys

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <new>
 #include <optional>
 #include <utility>
@@ -43,7 +42,7 @@ const std::string* find_attribute(const Attributes& attributes, std::string_view
 std::string random_uuid() {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::array<unsigned char, 16> bytes{};
-  (void)RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));  // whoever asks for too much of it gets the same ids
+  (void)RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));  // without it ids are alike, which harms nobody
   bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);
   bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);
   std::string out;
@@ -284,23 +283,7 @@ Result<std::shared_ptr<wire::HttpExchange>> opened(const std::shared_ptr<wire::H
   return out;
 }
 
-std::string variable(const char* name) {
-  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): no thread changes the environment
-  return value == nullptr ? std::string() : std::string(value);
-}
-
 }  // namespace
-
-const EventSettings& event_settings_of_environment() {
-  static const EventSettings settings = [] {
-    EventSettings out;
-    if (std::string type = variable("CE_TYPE"); !type.empty()) out.type = std::move(type);
-    out.source = variable("CE_SOURCE");
-    out.merge = wire::equals_ignoring_case(variable("CE_MERGE"), "true");
-    return out;
-  }();
-  return settings;
-}
 
 bool is_event(const wire::HttpRequest& request) { return is_structured(request) || is_binary(request); }
 

@@ -64,18 +64,21 @@ size_t V2Call::parsed_bytes(const Bytes& body) const {
 Status V2Call::parse(const Bytes& body, const ModelVersion& version, InferRequest& request) {
   MM_ASSIGN_OR_RETURN(const std::optional<size_t> length, json_length(body.size()));
   is_open_ = version.signature().open;
+  // A route may fall back to a model with an open signature.
+  const bool is_told = is_open_ || (routed() && inference().catalog().may_have_open());
   OpenRequest open;
+  if (!is_open_) open.set_strict();
   if (length == std::optional<size_t>(0)) {
     outputs_.default_form = HttpForm::kBinary;
     MM_RETURN_IF_ERROR(
         parse_http_raw(body, model(), version.signature(), has_batch_dimension(version.definition()), request));
-    if (is_open_) request.parameters.set(std::string(kOpenRequest), open.text(http().headers));
+    if (is_told) request.parameters.set(std::string(kOpenRequest), open.text(http().headers));
     return forward_headers(request);
   }
   const Status status =
-      parse_http_infer(body, length.value_or(body.size()), request, outputs_, shared_, is_open_ ? &open : nullptr);
+      parse_http_infer(body, length.value_or(body.size()), request, outputs_, shared_, is_told ? &open : nullptr);
   id_ = request.id;
-  if (is_open_) request.parameters.set(std::string(kOpenRequest), open.text(http().headers));
+  if (is_told) request.parameters.set(std::string(kOpenRequest), open.text(http().headers));
   MM_RETURN_IF_ERROR(status);
   return forward_headers(request);
 }

@@ -173,6 +173,9 @@ void loosen_shape(dom::element texts, Tensor& tensor, OpenRequest& open) {
   tensor.shape.assign(1, count);
 }
 
+/// Whether what is read is code's with an open signature, which takes more than the protocol has.
+bool is_lenient(const OpenRequest* open) { return open != nullptr && open->is_lenient(); }
+
 /// What a tensor's JSON says beside its data, for an open signature.
 OpenRequest::Members members_beside(dom::object tensor, const NumberArrays* apart) {
   OpenRequest::Members members;
@@ -201,10 +204,10 @@ Status read_input(dom::element element, const NumberArrays* apart, InferRequest&
   if (open != nullptr) open->add_input(tensor.name, members_beside(input, apart));
   if (open != nullptr && source.data) {
     open->set_json();
-    if (tensor.dtype == DataType::kBytes) loosen_shape(*source.data, tensor, *open);
+    if (open->is_lenient() && tensor.dtype == DataType::kBytes) loosen_shape(*source.data, tensor, *open);
   }
   if (source.binary_size) return read_binary(source, request.model, binary, tensor);
-  if (source.data) return read_data(*source.data, apart, open != nullptr, tensor);
+  if (source.data) return read_data(*source.data, apart, is_lenient(open), tensor);
   SharedParameters place;
   MM_RETURN_IF_ERROR(read_shared(input, tensor.name, place));
   return shared.add_input(request.inputs.size() - 1, place.region(), place.offset(), place.size());
@@ -276,7 +279,7 @@ Status read_parameters(dom::object document, const NumberArrays* apart, InferReq
   MM_RETURN_IF_ERROR(find_object(document, "parameters", parameters));
   if (!parameters) return ok_status();
   for (const auto& [name, parameter] : *parameters)
-    MM_RETURN_IF_ERROR(read_parameter(name, parameter, request, outputs, open != nullptr));
+    MM_RETURN_IF_ERROR(read_parameter(name, parameter, request, outputs, is_lenient(open)));
   if (open == nullptr) return ok_status();
   OpenRequest::Members members;
   members.add(*parameters, apart);
@@ -287,7 +290,7 @@ Status read_parameters(dom::object document, const NumberArrays* apart, InferReq
 Status read_document(dom::object document, const NumberArrays* apart, BinaryPart& binary, InferRequest& request,
                      HttpOutputs& outputs, SharedTensors& shared, OpenRequest* open) {
   dom::element value;
-  const bool has_id = find(document, "id", value) && !(open != nullptr && value.is_null());
+  const bool has_id = find(document, "id", value) && !(is_lenient(open) && value.is_null());
   if (has_id) MM_RETURN_IF_ERROR(read_string(document, "id", request.id));
   MM_RETURN_IF_ERROR(read_parameters(document, apart, request, outputs, open));
   dom::array inputs;
@@ -299,7 +302,7 @@ Status read_document(dom::object document, const NumberArrays* apart, BinaryPart
     return invalid_argument("unexpected additional input data for model '" + request.model + "': " +
                             std::to_string(binary.left()) + " bytes behind those that binary_data_size tells of");
   }
-  if (!find(document, "outputs", value) || (open != nullptr && value.is_null())) return ok_status();
+  if (!find(document, "outputs", value) || (is_lenient(open) && value.is_null())) return ok_status();
   dom::array wishes;
   if (value.get_array().get(wishes) != simdjson::SUCCESS) return unable("outputs", "an array");
   for (const dom::element wish : wishes) MM_RETURN_IF_ERROR(read_output(wish, apart, outputs, shared, open));

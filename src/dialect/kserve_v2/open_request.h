@@ -42,6 +42,11 @@ class OpenRequest {
   void add_shape(std::string_view name, std::span<const int64_t> shape);
   /// Its tensors' values were in its JSON.
   void set_json() { json_ = true; }
+  /// The model that is asked first is of another signature, and what is sent must be as such models want it: this is
+  /// for one that a route falls back to.
+  void set_strict() { strict_ = true; }
+  /// What only code with an open signature takes is read.
+  bool is_lenient() const { return !strict_; }
   /// Its client takes any number of answers.
   void set_stream() { stream_ = true; }
 
@@ -62,6 +67,7 @@ class OpenRequest {
   JsonWriter shapes_;  // members
   bool json_ = false;
   bool stream_ = false;
+  bool strict_ = false;
 };
 
 }  // namespace modelmill::kserve_v2

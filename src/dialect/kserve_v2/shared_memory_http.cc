@@ -19,6 +19,14 @@ namespace dom = simdjson::dom;
 
 wire::HttpReply done(const Status& status) { return status.ok() ? json_reply(200, "") : error_reply(status); }
 
+/// Of no body it is an empty object.
+Result<dom::element> read_body(dom::parser& parser, const Bytes& body) {
+  const std::string_view text = body.empty() ? std::string_view("{}") : body.view();
+  const auto document = parse_json(parser, text, body.empty() ? text.size() : readable_from(body));
+  if (!document.ok()) return document.status().with_context("failed to parse the request JSON buffer");
+  return *document;
+}
+
 /// A number under `key`. Missing it stays as it is, unless it must be there.
 Status read_number(dom::element document, std::string_view key, bool required, uint64_t& number) {
   dom::element value;
@@ -33,9 +41,8 @@ Status read_number(dom::element document, std::string_view key, bool required, u
 
 Status add_region(SharedRegions& regions, const std::string& name, const Bytes& body) {
   const ThreadJsonParser parser;
-  const std::string_view text = body.empty() ? std::string_view("{}") : body.view();
-  const auto document = parse_json(*parser, text, body.empty() ? text.size() : readable_from(body));
-  if (!document.ok()) return document.status().with_context("failed to parse the request JSON buffer");
+  const auto document = read_body(*parser, body);
+  if (!document.ok()) return document.status();
   dom::element value;
   if (document->at_key("key").get(value) != simdjson::SUCCESS)
     return invalid_argument("Shared memory register request has no 'key' field");
@@ -51,9 +58,8 @@ Status add_region(SharedRegions& regions, const std::string& name, const Bytes& 
 
 Status add_cuda_region(SharedRegions& regions, const std::string& name, const Bytes& body) {
   const ThreadJsonParser parser;
-  const std::string_view text = body.empty() ? std::string_view("{}") : body.view();
-  const auto document = parse_json(*parser, text, body.empty() ? text.size() : readable_from(body));
-  if (!document.ok()) return document.status().with_context("failed to parse the request JSON buffer");
+  const auto document = read_body(*parser, body);
+  if (!document.ok()) return document.status();
   dom::element value;
   std::string_view base64;
   if (document->at_key("raw_handle").get(value) != simdjson::SUCCESS)

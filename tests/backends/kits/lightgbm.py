@@ -1,7 +1,8 @@
 """LightGBM: every objective and kind of answer that differs, each compared with its Python package."""
 
 from kit import Kit, Model
-from kits.xgboost import CLASS, DIABETES, parameters, trees, values, whole, with_categories
+from kits.xgboost import CLASS, DIABETES, trees, values, whole, with_categories
+from repositories import parameters
 
 NUMBER = ("FP64", (-1,))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kit import NUMPY_TYPES, Kit, Model
+from kit import Kit, Model, identities
 
 ROWS = {"x": ("FP32", (-1, 4))}
 
@@ -15,16 +15,7 @@ KIT = Kit(
     default_file="model.onnx",
     broken_text="model.onnx",
     models=(
-        *(
-            Model(
-                f"identity_{dtype.lower()}",
-                ("identity",),
-                {"x": (dtype, (-1, -1))},
-                {"y": (dtype, (-1, -1))},
-                sizes=((1, 5), (3, 2), (0, 4), (2, 0)),
-            )
-            for dtype in NUMPY_TYPES
-        ),
+        *identities(),
         Model("scalars", ("answers",), {"a": ("FP32", ()), "b": ("FP32", ())}, {"y": ("FP32", ())}),
         Model("non_zero", ("answers",), {"x": ("FP32", (-1,))}, {"positions": ("INT64", (1, -1))}, sizes=((1,), (9,), (0,))),
         Model("mlp", ("batches", "loads"), {"x": ("FP32", (-1, 64))}, {"probabilities": ("FP32", (-1, 10))}),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kit import NUMPY_TYPES, Kit, Model
+from kit import NUMPY_TYPES, Kit, Model, identities
 
 ANY = (-1, -1)
 
@@ -30,17 +30,7 @@ KIT = Kit(
     default_file="model.xml",
     broken_text="model.xml",
     models=(
-        *(
-            Model(
-                f"identity_{dtype.lower()}",
-                ("identity",),
-                {"x": (dtype, ANY)},
-                {"y": (dtype, ANY)},
-                sizes=((1, 5), (3, 2), (0, 4), (2, 0)),
-                values=NARROWER.get(dtype),
-            )
-            for dtype in NUMPY_TYPES
-        ),
+        *identities(values=NARROWER),
         Model("scalars", ("answers",), {"a": ("FP32", ()), "b": ("FP32", ())}, {"y": ("FP32", ())}),
         Model("non_zero", ("answers",), {"x": ("FP32", (-1,))}, {"positions": ("INT64", (1, -1))}, sizes=((1,), (9,))),
         Model("mlp", ("batches", "loads"), {"x": ("FP32", (-1, 64))}, {"probabilities": ("FP32", (-1, 10))}),

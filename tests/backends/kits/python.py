@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from kit import NUMPY_TYPES, Kit, Model
+from kit import Kit, Model, identities
 
 ROWS = {"x": ("FP32", (-1, 4))}
 
@@ -28,16 +28,7 @@ KIT = PythonKit(
     default_file="model.py",
     broken_text="model.py",
     models=(
-        *(
-            Model(
-                f"identity_{dtype.lower()}",
-                ("identity",),
-                {"x": (dtype, (-1, -1))},
-                {"y": (dtype, (-1, -1))},
-                sizes=((1, 5), (3, 2), (0, 4), (2, 0), (30, 9000)),
-            )
-            for dtype in NUMPY_TYPES
-        ),
+        *identities((30, 9000)),
         Model("scalars", ("answers",), {"a": ("FP32", ()), "b": ("INT16", ())}, {"y": ("FP32", ())}),
         Model("words", ("answers",), {"x": ("BYTES", (-1,))}, {"y": ("BYTES", (-1,))}, sizes=((1,), (9,), (0,))),
         Model("positions", ("answers",), {"x": ("INT32", (-1,))}, {"y": ("INT64", (-1,))}, sizes=((1,), (9,), (0,))),

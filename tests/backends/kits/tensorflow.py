@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kit import NUMPY_TYPES, Kit, Model
+from kit import Kit, Model, identities
 
 KIT = Kit(
     backend="tensorflow",
@@ -14,16 +14,7 @@ KIT = Kit(
     default_file="saved_model.pb",
     broken_text="can't be loaded",
     models=(
-        *(
-            Model(
-                f"identity_{dtype.lower()}",
-                ("identity",),
-                {"x": (dtype, (-1, -1))},
-                {"y": (dtype, (-1, -1))},
-                sizes=((1, 5), (3, 2), (0, 4), (2, 0)),
-            )
-            for dtype in NUMPY_TYPES
-        ),
+        *identities(),
         Model("scalar", ("answers",), {"x": ("FP32", ())}, {"y": ("FP32", ())}),
         Model("sorted", ("answers",), {"x": ("FP32", (-1,))}, {"y": ("FP32", (-1,))}, sizes=((1,), (9,), (0,))),
         Model(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kit import NUMPY_TYPES, Kit, Model
+from repositories import parameters
 
 DIABETES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
 
@@ -21,10 +22,6 @@ def with_categories(random, dtype, shape):
     rows[:, 0] = random.integers(0, 5, shape[0])
     rows[:, 1] = random.integers(0, 3, shape[0])
     return rows.astype(NUMPY_TYPES[dtype])
-
-
-def parameters(**texts):
-    return "".join(f'parameters {{ key: "{key}" value {{ string_value: "{text}" }} }}\n' for key, text in texts.items())
 
 
 def trees(name, features, result, roles=("answers",), values=values, **texts):

@@ -1,0 +1,295 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/testing/temp_folder.h"
+#include "experiment/testing/experiment_server.h"
+#include "state/file_store.h"
+
+// Experiments of processes that share a state.
+
+namespace modelmill {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+/// What `results` say of an arm.
+struct ArmNumbers {
+  uint64_t exposed = 0, counted = 0;
+  double so_far = 0, rate = 0, variance = 0;
+};
+
+std::map<std::string, ArmNumbers> arms_in(const std::string& shown) {
+  std::map<std::string, ArmNumbers> out;
+  simdjson::dom::parser parser;
+  for (const simdjson::dom::element arm : parser.parse(shown)["results"]["arms"].get_array()) {
+    const auto real = [&](const char* key) { return double(arm[key]); };
+    const char* const value = arm["rate"].error() == simdjson::SUCCESS ? "rate" : "mean";
+    out[std::string(std::string_view(arm["arm"]))] = {uint64_t(arm["exposed"]), uint64_t(arm["counted"]),
+                                                      real("so_far"), real(value), real("variance")};
+  }
+  return out;
+}
+
+class ExperimentProcessesTest : public ::testing::Test {
+ protected:
+  /// One process more; the first one decides.
+  ExperimentServer& add() {
+    stores_.push_back(FileStore::open(folder_ / "store").value());
+    servers_.push_back(std::make_unique<ExperimentServer>(stores_.back().get(), folder_ / "experiments",
+                                                          "p" + std::to_string(servers_.size())));
+    // All see the same time.
+    servers_.back()->look(elapsed_);
+    return *servers_.back();
+  }
+  /// Two, and an experiment.
+  void begin(const std::string& request = ExperimentServer::kRequest) {
+    add().set_route(ExperimentServer::kSplit);
+    const auto status = at(0)->start("x", request, "me").status();
+    ASSERT_TRUE(status.ok()) << status.message();
+    add();
+  }
+  ExperimentServer& at(size_t index) { return *servers_[index]; }
+  void kill(size_t index) { servers_[index].reset(); }
+  /// All look, again and again, until that time is over.
+  void pass(milliseconds time) {
+    for (milliseconds gone{}; gone < time; gone += milliseconds(250)) step(milliseconds(250));
+  }
+  void step(milliseconds time) {
+    elapsed_ += time;
+    for (const auto& server : servers_)
+      if (server) server->look(time);
+  }
+  size_t files() const {
+    const std::filesystem::directory_iterator all(folder_ / "experiments");
+    return static_cast<size_t>(std::distance(begin_of(all), std::filesystem::directory_iterator()));
+  }
+  static std::filesystem::directory_iterator begin_of(std::filesystem::directory_iterator all) { return all; }
+
+  TempFolder folder_;
+  milliseconds elapsed_{};
+  std::vector<std::unique_ptr<FileStore>> stores_;
+  std::vector<std::unique_ptr<ExperimentServer>> servers_;
+};
+
+TEST_F(ExperimentProcessesTest, AUserOfTwoIsOneUser) {
+  begin();
+  EXPECT_TRUE(at(1).exposures().are_wanted());
+  at(0).expose("ann", "m@1");
+  at(1).expose("ann", "m@1");
+  at(1).expose("bob", "m@2");
+  pass(milliseconds(500));
+  for (const size_t process : {0, 1}) {
+    const auto arms = arms_in(at(process).show());
+    EXPECT_EQ(arms.at("m@1").exposed, 1U) << process;
+    EXPECT_EQ(arms.at("m@2").exposed, 1U) << process;
+  }
+  pass(seconds(20));
+  EXPECT_EQ(arms_in(at(0).show()).at("m@2").counted, 1U);
+  EXPECT_EQ(at(0).show(), at(1).show());
+}
+
+TEST_F(ExperimentProcessesTest, OutcomesMayComeToAnyProcess) {
+  begin();
+  at(0).expose("ann", "m@1", "request-of-ann");
+  at(1).expose("bob", "m@2", "request-of-bob");
+  // Neither has told the other yet.
+  EXPECT_THAT(at(0)->outcomes("x", R"([{"user":"bob"},{"user":"ann"}])").value(), HasSubstr(R"("deferred":2)"));
+  EXPECT_THAT(at(1)->outcomes("x", R"({"request":"request-of-ann","id":"o"})").value(), HasSubstr(R"("deferred":1)"));
+  EXPECT_THAT(at(1)->outcomes("x", R"({"request":"request-of-ann","id":"o"})").value(), HasSubstr(R"("deferred":1)"));
+  EXPECT_THAT(at(1)->outcomes("x", R"([{"user":"cid"},{"user":"ann","at":1000}])").value(),
+              HasSubstr(R"("deferred":2)"));
+  EXPECT_EQ(at(1)->outcomes("x", R"({"user":"ann","metric":"other"})").status().code(), Code::kInvalidArgument);
+  pass(seconds(3));
+  for (const size_t process : {0, 1}) {
+    const std::string shown = at(process).show();
+    EXPECT_THAT(shown, HasSubstr(R"("accepted":3,"duplicate":1,"unknown":1,"late":1)")) << process;
+    EXPECT_EQ(arms_in(shown).at("m@1").so_far, 1) << process;
+    EXPECT_EQ(arms_in(shown).at("m@2").so_far, 1) << process;
+  }
+  EXPECT_THAT(at(0)->outcomes("x", R"({"user":"bob"})").value(), HasSubstr(R"("accepted":1)"))
+      << "whom it knows, it judges at once";
+}
+
+TEST_F(ExperimentProcessesTest, AnOutcomeIsJudgedByWhenItCameIn) {
+  begin();
+  at(1).expose("ann", "m@1");
+  pass(milliseconds(9'500));
+  ASSERT_TRUE(at(1)->outcomes("x", R"({"user":"ann"})").ok());
+  pass(seconds(1));  // her window is over before it is judged
+  ASSERT_TRUE(at(1)->outcomes("x", R"({"user":"ann"})").ok());
+  pass(seconds(20));
+  EXPECT_THAT(at(0).show(), HasSubstr(R"("accepted":1,"duplicate":0,"unknown":0,"late":1)"));
+  EXPECT_EQ(arms_in(at(0).show()).at("m@1").rate, 1);
+}
+
+TEST_F(ExperimentProcessesTest, WhoDiesLeavesItsCountsAndWhoComesBackTakesThemUp) {
+  begin();
+  add();
+  at(0).expose("ann", "m@1");
+  at(1).expose("bob", "m@2", "request-of-bob");
+  at(2).expose("cid", "m@1");
+  step(milliseconds(200));
+  EXPECT_THAT(at(1)->outcomes("x", R"({"user":"cid"})").value(), HasSubstr(R"("deferred":1)"));
+  kill(0);  // before it has taken that
+  kill(2);
+  pass(seconds(3));
+  auto arms = arms_in(at(1).show());
+  EXPECT_EQ(arms.at("m@1").exposed, 2U);
+  EXPECT_EQ(arms.at("m@1").so_far, 1);
+  EXPECT_EQ(arms.at("m@2").exposed, 1U);
+  EXPECT_EQ(files(), 1U) << "the journal: what was left was taken, and taken away";
+  EXPECT_THAT(at(1)->outcomes("x", R"({"user":"nobody"})").value(), HasSubstr(R"("unknown":1)")) << "it is alone";
+  add().expose("ann", "m@1");
+  at(3).expose("dan", "m@2");
+  pass(seconds(1));
+  arms = arms_in(at(3).show());
+  EXPECT_EQ(arms.at("m@1").exposed, 2U);
+  EXPECT_EQ(arms.at("m@2").exposed, 2U);
+}
+
+TEST_F(ExperimentProcessesTest, AWinnerOfAllIsDeployedOnce) {
+  begin(R"({"route":"r","goal":"purchase","window":"10s","deploy_winner":true})");
+  at(0).visit(100, 10, 30, "first");  // alone that is too little
+  for (int i = 0; i < 3'000; ++i)
+    for (const auto& [arm, ones] : {std::pair("m@1", 10), std::pair("m@2", 30)}) {
+      const std::string user = arm + std::to_string(i);
+      at(1).expose(user, arm);
+      if (i % 100 < ones) {
+        ASSERT_TRUE(at(1)->outcomes("x", R"({"user":")" + user + R"("})").ok());
+      }
+    }
+  pass(seconds(25));
+  EXPECT_EQ(at(0).split(), "m@2=100") << at(0).show();
+  EXPECT_THAT(at(1).show(), HasSubstr(R"("state":"deployed")"));
+  EXPECT_THAT(at(1).show(), HasSubstr(R"("counted":3100)"));
+  size_t deployments = 0;
+  for (const RouteChange& change : at(0).routes().history("r")->changes) deployments += change.by == "experiment 'x'";
+  EXPECT_EQ(deployments, 1U);
+  EXPECT_FALSE(at(1).exposures().are_wanted());
+  EXPECT_EQ(files(), 0U);
+}
+
+TEST_F(ExperimentProcessesTest, UsersThatComeInOtherSharesThanTheRoutesAreSeenOverAll) {
+  begin();
+  // Of each process alone it could be chance.
+  for (int i = 0; i < 60; ++i) {
+    at(0).expose("a" + std::to_string(i), i % 20 < 13 ? "m@1" : "m@2");
+    at(1).expose("b" + std::to_string(i), i % 20 < 13 ? "m@1" : "m@2");
+  }
+  pass(seconds(1));
+  EXPECT_THAT(at(0).show(), HasSubstr(R"("decision":"running")"));
+  for (int i = 0; i < 160; ++i) at(i % 2).expose("c" + std::to_string(i), i / 2 % 20 < 13 ? "m@1" : "m@2");
+  pass(seconds(1));
+  EXPECT_THAT(at(0).show(), HasSubstr(R"("decision":"sample ratio mismatch")"));
+  EXPECT_THAT(at(1).show(), HasSubstr(R"("decision":"sample ratio mismatch")"));
+}
+
+TEST_F(ExperimentProcessesTest, AnyProcessEndsIt) {
+  begin();
+  at(0).expose("ann", "m@1");
+  at(1).expose("bob", "m@2");
+  pass(milliseconds(500));
+  ASSERT_TRUE(at(1)->deploy("x", R"({"arm":"m@1"})", "me").ok());
+  EXPECT_EQ(at(1).split(), "m@1=100");
+  pass(milliseconds(500));
+  EXPECT_THAT(at(0).show(), HasSubstr(R"("state":"deployed")"));
+  EXPECT_EQ(arms_in(at(0).show()).at("m@2").exposed, 1U) << "the numbers stay";
+  EXPECT_FALSE(at(0).exposures().are_wanted());
+  EXPECT_EQ(files(), 0U);
+  ASSERT_TRUE(at(1).routes().undo("r", "me").ok());
+  ASSERT_TRUE(at(1)->start("x", ExperimentServer::kRequest, "me").ok()) << "nobody holds it any more";
+  at(1).expose("ann", "m@1");
+  pass(milliseconds(500));
+  EXPECT_EQ(arms_in(at(1).show()).at("m@1").exposed, 1U);
+}
+
+TEST_F(ExperimentProcessesTest, APartThatCantBeReadIsLeftOut) {
+  begin();
+  folder_.write("experiments/x.json.1.other.0.users", "this is something else altogether");
+  folder_.write("experiments/x.json.1.short.0.users", "modelmill");  // its writer died while it made it
+  at(1).expose("bob", "m@2");
+  pass(seconds(1));
+  EXPECT_EQ(arms_in(at(0).show()).at("m@2").exposed, 1U);
+}
+
+/// What is to come out, by itself.
+struct Truth {
+  std::map<std::string, int> arm;
+  std::map<std::string, double> spent;
+};
+
+/// Users wander among processes, outcomes come to any of them, and processes die and come: in the end there is what
+/// there would be of one process.
+TEST_F(ExperimentProcessesTest, SumsAreThoseOfOneProcess) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  const auto below = [&](size_t most) { return static_cast<size_t>(random() % most); };
+  begin(R"({"route":"r","goal":"basket:mean","window":"1h"})");
+  add();
+  Truth truth;
+  std::vector<std::string> met;
+  for (int round = 0; round < 120; ++round) {
+    std::vector<ExperimentServer*> alive;
+    for (const auto& server : servers_)
+      if (server) alive.push_back(server.get());
+    for (int i = 0; i < 20; ++i) {
+      const std::string user = "user-" + std::to_string(below(600));
+      const int arm = static_cast<int>(stable_hash(user) % 2);
+      if (truth.arm.emplace(user, arm).second) met.push_back(user);
+      alive[below(alive.size())]->expose(user, arm == 0 ? "m@1" : "m@2");
+    }
+    // What waits in a process that is killed is lost with it, so that is for after a look.
+    step(milliseconds(200));
+    for (int i = 0; i < 10; ++i) {
+      const std::string& user = met[below(met.size())];
+      const double value = static_cast<double>(below(100)) / 4;
+      const std::string id = "o" + std::to_string(round) + "-" + std::to_string(i);
+      const std::string json =
+          R"({"user":")" + user + R"(","value":)" + std::to_string(value) + R"(,"id":")" + id + R"("})";
+      for (size_t times = below(4) == 0 ? 2 : 1; times > 0; --times) {  // some are sent again, elsewhere
+        ASSERT_TRUE((*alive[below(alive.size())])->outcomes("x", json).ok());
+      }
+      truth.spent[user] += value;
+    }
+    if (below(8) == 0 && alive.size() > 1) {
+      size_t victim = below(servers_.size());
+      while (!servers_[victim]) victim = below(servers_.size());
+      kill(victim);
+    }
+    if (below(8) == 0 && alive.size() < 4) add();
+  }
+  pass(seconds(3));
+  for (int i = 0; i < 3; ++i) step(std::chrono::hours(1));
+  std::vector<double> values[2];
+  for (const auto& [user, arm] : truth.arm) values[arm].push_back(truth.spent[user]);
+  for (const auto& server : servers_) {
+    if (!server) continue;
+    const auto arms = arms_in(server->show());
+    for (const int arm : {0, 1}) {
+      double mean = 0, squares = 0;
+      for (const double value : values[arm]) mean += value / static_cast<double>(values[arm].size());
+      for (const double value : values[arm]) squares += (value - mean) * (value - mean);
+      const ArmNumbers& numbers = arms.at(arm == 0 ? "m@1" : "m@2");
+      EXPECT_EQ(numbers.exposed, values[arm].size());
+      EXPECT_EQ(numbers.counted, values[arm].size());
+      EXPECT_NEAR(numbers.rate, mean, 1e-9 * mean);
+      EXPECT_NEAR(numbers.variance, squares / static_cast<double>(values[arm].size() - 1), 1e-9 * squares);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace modelmill
