@@ -24,8 +24,10 @@ RouteBook::Routes read_routes(std::string_view text) {
   return out;
 }
 
+}  // namespace
+
 /// Counts what is still to be answered, and tells when nothing is.
-struct Waiting {
+struct RouteBook::Waiting {
   Mutex mutex;
   size_t left MM_GUARDED_BY(mutex) = 0;
   Status failure MM_GUARDED_BY(mutex);
@@ -42,8 +44,6 @@ struct Waiting {
     done(all);
   }
 };
-
-}  // namespace
 
 /// What one version is asked, and the sink of its answer.
 class RouteBook::Question final : public ResponseSink {

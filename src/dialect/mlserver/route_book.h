@@ -38,6 +38,7 @@ class RouteBook : public std::enable_shared_from_this<RouteBook> {
 
  private:
   class Question;
+  struct Waiting;
 
   void put(const Version& version, Routes routes);
 
