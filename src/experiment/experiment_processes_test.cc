@@ -175,7 +175,9 @@ TEST_F(ExperimentProcessesTest, AWinnerOfAllIsDeployedOnce) {
   EXPECT_THAT(at(1).show(), HasSubstr(R"("state":"deployed")"));
   EXPECT_THAT(at(1).show(), HasSubstr(R"("counted":3100)"));
   size_t deployments = 0;
-  for (const RouteChange& change : at(0).routes().history("r")->changes) deployments += change.by == "experiment 'x'";
+  const auto history = at(0).routes().history("r");
+  ASSERT_TRUE(history.ok());
+  for (const RouteChange& change : history->changes) deployments += change.by == "experiment 'x'";
   EXPECT_EQ(deployments, 1U);
   EXPECT_FALSE(at(1).exposures().are_wanted());
   EXPECT_EQ(files(), 0U);
