@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
@@ -23,6 +23,7 @@ namespace {
 
 constexpr uintptr_t kHuge = uintptr_t{2} << 20, kSmall = 4'096;
 constexpr size_t kSmallInHuge = kHuge / kSmall;
+constexpr uintptr_t kAtOnce = 32 * kHuge;
 /// Of an entry of /proc/self/pagemap: the page is in memory (Linux, Documentation/admin-guide/mm/pagemap.rst).
 constexpr uint64_t kPresent = uint64_t{1} << 63;
 
@@ -57,19 +58,20 @@ bool is_full(int pagemap, uintptr_t begin) {
 
 }  // namespace
 
-size_t use_huge_pages() {
+size_t use_huge_pages(Duration budget) {
   if (::sysconf(_SC_PAGESIZE) != static_cast<long>(kSmall)) return 0;
   const int pagemap = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   if (pagemap < 0) return 0;
+  const TimePoint until = Clock::now() + budget;
   size_t bytes = 0;
   for (const auto& [begin, end] : anonymous_memory()) {
-    bool possible = true;
-    for (uintptr_t at = (begin + kHuge - 1) & ~(kHuge - 1); possible && at + kHuge <= end; at += kHuge) {
-      if (!is_full(pagemap, at)) continue;
-      if (::madvise(reinterpret_cast<void*>(at), kHuge, MADV_COLLAPSE) == 0)
-        bytes += kHuge;
-      else
-        possible = errno == EAGAIN;  // a page of it is in use just now
+    uintptr_t at = (begin + kHuge - 1) & ~(kHuge - 1);
+    while (at + kHuge <= end && Clock::now() < until) {
+      uintptr_t full_to = at;  // many at once: each call costs as much as moving several
+      while (full_to + kHuge <= end && full_to - at < kAtOnce && is_full(pagemap, full_to)) full_to += kHuge;
+      if (full_to > at && ::madvise(reinterpret_cast<void*>(at), full_to - at, MADV_COLLAPSE) == 0)
+        bytes += full_to - at;
+      at = std::max(full_to, at + kHuge);
     }
   }
   ::close(pagemap);

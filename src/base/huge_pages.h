@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "base/clock.h"
+
 namespace modelmill {
 
 /// Moves this process's anonymous memory that is used throughout into pages of 2 MB, each from where all of its small

@@ -31,6 +31,8 @@ namespace modelmill {
 namespace {
 
 constexpr uint64_t kMeasureSeed = 11;
+/// How long a load may take longer for huge pages: those of some gigabytes.
+constexpr Duration kArrangesFor = std::chrono::seconds(1);
 /// Fewer bytes of weights stay in a core's caches, and their pages in its TLB.
 constexpr uint64_t kManyWeights = 4 << 20;
 
@@ -318,7 +320,7 @@ class Loading {
   /// Its weights, where they are many.
   void arrange_memory() {
     if (is_other_signature_ || model_->info().memory_bytes < kManyWeights) return;
-    if (const size_t bytes = use_huge_pages(); bytes > 0)
+    if (const size_t bytes = use_huge_pages(kArrangesFor); bytes > 0)
       Log::debug("memory is in huge pages", {{"model", definition_.name}, {"bytes", bytes}});
   }
 
