@@ -206,7 +206,8 @@ struct ModelServer::Rep {
     const torchserve::Service torch(
         engine.inference(), torchserve_control(),
         {server_version(), healthy, http_options(), keys, multi_model, &engine.lifecycle().workflows(),
-         config.torchserve_workers ? std::optional(config.instances) : std::nullopt, config.torchserve_sequence_names});
+         config.torchserve_workers ? std::optional(config.instances) : std::nullopt,
+         std::make_shared<const torchserve::SequenceNames>(config.torchserve_sequence_names)});
     torch.add_to(router);
     torch.add_to(grpc);
     mlserver::add_custom_routes(router, engine.inference(), http_options());

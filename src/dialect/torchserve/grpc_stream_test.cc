@@ -28,10 +28,8 @@ using testing::text_parameter;
 
 class TorchServeStream : public ::testing::Test {
  protected:
-  explicit TorchServeStream(const SequenceNames& names = {})
-      : inference_(catalog_.catalog()),
-        service_(inference_, control_,
-                 {.server_version = "1.2", .ready = [] { return true; }, .sequence_names = names}) {
+  explicit TorchServeStream(std::shared_ptr<const SequenceNames> names = nullptr)
+      : inference_(catalog_.catalog()), service_(inference_, control_, options(std::move(names))) {
     service_.add_to(methods_);
     catalog_.add(simple_description("m"));
     catalog_.add(handler("stops"), [](InferRequestPtr request) {
@@ -47,6 +45,12 @@ class TorchServeStream : public ::testing::Test {
       request->respond(body_response("hello "));
       request->complete(body_response("world"));
     });
+  }
+
+  static Service::Options options(std::shared_ptr<const SequenceNames> names) {
+    Service::Options out{"1.2", [] { return true; }};
+    out.sequence_names = std::move(names);
+    return out;
   }
 
   /// Of a stream of requests, all that it answers.
@@ -78,7 +82,8 @@ class TorchServeStream : public ::testing::Test {
 /// The same with names of one's own.
 class TorchServeNamedStream : public TorchServeStream {
  protected:
-  TorchServeNamedStream() : TorchServeStream({"my-id", "my-start", "my-end"}) {}
+  TorchServeNamedStream()
+      : TorchServeStream(std::make_shared<const SequenceNames>(SequenceNames{"my-id", "my-start", "my-end"})) {}
 };
 
 api::inference::PredictionsRequest of_sequence(const std::string& model, const std::string& id,

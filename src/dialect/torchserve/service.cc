@@ -271,7 +271,7 @@ std::string Service::metrics_page() const { return rep_->metrics->render(rep_->i
 void Service::add_to(wire::GrpcMethods& methods) const {
   namespace api = org::pytorch::serve::grpc::inference;
   add_inference_methods(methods, rep_->inference, rep_->options.http.server_timing, rep_->options.http.offload,
-                        rep_->metrics, rep_->options.sequence_names);
+                        rep_->metrics, rep_->options.sequence_names ? *rep_->options.sequence_names : SequenceNames());
   add_unary<google::protobuf::Empty>(
       methods, ApiGroup::kHealth, "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping",
       [rep = rep_](const google::protobuf::Empty&) -> Result<api::TorchServeHealthResponse> {

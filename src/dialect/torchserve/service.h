@@ -35,8 +35,8 @@ class Service {
     WorkflowControl* workflows = nullptr;
     /// Of models that are registered without a number of workers; see Management.
     std::optional<int> usual_workers = std::nullopt;
-    /// What requests say of sequences by.
-    SequenceNames sequence_names = {};
+    /// What requests say of sequences by; null: TorchServe's own names.
+    std::shared_ptr<const SequenceNames> sequence_names = nullptr;
   };
 
   Service(Inference& inference, ModelControl& control, Options options);
