@@ -244,8 +244,8 @@ def test_processes_that_share_the_state_count_together(tmp_path, repository):
         for server in (first, second):
             wait_until(lambda server=server: sum_of(server, "so_far") == expected, "the outcomes of all")
             assert exposed(server) == counts
+        wait_until(lambda: show(first)["results"]["counts"]["duplicate"] == 40, "what was sent again")
         wait_until(lambda: show(second)["results"] == show(first)["results"], "that both say the same")
-        assert show(first)["results"]["counts"]["duplicate"] == 40
         # Whoever decides dies. What it counted stays, the other one goes on, and it comes back with nothing forgotten.
         first.kill()
         predict(second, "late")
