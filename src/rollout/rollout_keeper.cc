@@ -62,6 +62,7 @@ void RolloutKeeper::look() {
   const TimePoint now = options_.time->now();
   if (listed_at_ == TimePoint{} || now - listed_at_ >= kFind) {
     listed_at_ = now;
+    if (options_.look_for_routes) options_.look_for_routes();
     if (const Status status = find_rollouts(); !status.ok())
       Log::error("rollouts can't be read", {{"reason", status.message()}});
   }

@@ -34,6 +34,8 @@ class RolloutKeeper final : public RolloutControl {
     RolloutRecords::OpenStore store;
     /// What tells this process from the others that share the store.
     std::string replica;
+    /// Called before it looks for what others have begun: their routes come first. Empty: they are known.
+    std::function<void()> look_for_routes;
     /// What an arm of a route has counted; from the first call on.
     std::function<ArmCounts(const std::string& route, const RouteTarget& arm)> count;
     /// What has come of the copies that a shadow of a route got.

@@ -58,14 +58,14 @@ Status RouteKeeper::read_all(StateStore& store) {
 }
 
 /// Once there is a store, what others write to it is read as they do.
-void RouteKeeper::watch_store() {
+bool RouteKeeper::watch_store() {
   const MutexLock watching(watch_mutex_);
-  if (watch_) return;
+  if (watch_) return true;
   StateStore* opened = nullptr;
   {
     const MutexLock lock(mutex_);
     auto found = store(false);
-    if (!found.ok() || *found == nullptr) return;
+    if (!found.ok() || *found == nullptr) return false;
     opened = *found;
   }
   auto watch = opened->watch(kPrefix, [this, opened](const std::string&) {
@@ -78,6 +78,21 @@ void RouteKeeper::watch_store() {
     watch_ = *std::move(watch);
   else
     Log::warning("changes of routes by other processes will not be seen", {{"reason", watch.status().message()}});
+  return watch_ != nullptr;
+}
+
+void RouteKeeper::look_for_store() {
+  {
+    const MutexLock watching(watch_mutex_);
+    if (watch_) return;
+  }
+  // First heard of, then read: nothing is missed in between.
+  if (!watch_store()) return;
+  const MutexLock lock(mutex_);
+  const auto kept = store(false);
+  if (!kept.ok() || *kept == nullptr) return;
+  if (const Status status = read_all(**kept); !status.ok())
+    Log::error("routes that another process has kept can't be read", {{"reason", status.message()}});
 }
 
 Status RouteKeeper::restore() {

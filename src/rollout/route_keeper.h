@@ -34,6 +34,8 @@ class RouteKeeper final : public RouteControl {
 
   /// Puts in force what was kept. An error when a later release wrote it.
   Status restore();
+  /// Where another process has kept the first one since: puts in force what there is, and hears of changes from now on.
+  void look_for_store();
   /// A file wants the route: it is set, unless the last that was declared of it was just so. So what clients have
   /// changed since lasts until the file changes. For once the models are known. INVALID_ARGUMENT for targets that there
   /// are not.
@@ -53,7 +55,8 @@ class RouteKeeper final : public RouteControl {
   Result<RouteHistory> update(const std::string& name, const std::function<Status(RouteDocument&)>& change);
   Result<StateStore*> store(bool make) MM_REQUIRES(mutex_);
   Status read_all(StateStore& store) MM_REQUIRES(mutex_);
-  void watch_store();
+  /// True from when changes of the store are heard of.
+  bool watch_store();
   void publish() const MM_REQUIRES(mutex_);
 
   const Catalog& catalog_;

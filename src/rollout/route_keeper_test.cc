@@ -3,8 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "base/testing/temp_folder.h"
 #include "state/file_store.h"
@@ -23,7 +28,10 @@ const RouteDefinition kOne = route(R"({"m@1": 100})"), kTwo = route(R"({"m@2": 1
 /// A keeper over the model m, which has the versions 1 and 2 and the label stable.
 class Keeper {
  public:
-  explicit Keeper(StateStore* store) : store_(store) {
+  explicit Keeper(StateStore* store)
+      : Keeper(store != nullptr ? [store](bool) -> Result<StateStore*> { return store; }
+                                : std::function<Result<StateStore*>(bool)>()) {}
+  explicit Keeper(std::function<Result<StateStore*>(bool make)> store) {
     auto table = std::make_shared<ModelTable>();
     auto entry = std::make_shared<ModelEntry>();
     entry->name = "m";
@@ -32,16 +40,22 @@ class Keeper {
     table->put(entry);
     catalog_.publish(table);
     RouteKeeper::Options options;
-    if (store_ != nullptr) options.store = [this](bool) -> Result<StateStore*> { return store_; };
-    options.publish = [this](const std::vector<RouteDefinition>& routes) { published_ = routes; };
+    options.store = std::move(store);
+    options.publish = [this](const std::vector<RouteDefinition>& routes) {
+      const std::lock_guard lock(mutex_);
+      published_ = routes;
+    };
     options.now = [] { return "2026-01-31T12:00:00Z"; };
     keeper_ = std::make_unique<RouteKeeper>(catalog_, std::move(options));
   }
   RouteKeeper* operator->() { return keeper_.get(); }
-  const std::vector<RouteDefinition>& published() const { return published_; }
+  std::vector<RouteDefinition> published() const {
+    const std::lock_guard lock(mutex_);
+    return published_;
+  }
 
  private:
-  StateStore* const store_;
+  mutable std::mutex mutex_;
   Catalog catalog_;
   std::vector<RouteDefinition> published_;
   std::unique_ptr<RouteKeeper> keeper_;
@@ -145,6 +159,23 @@ TEST_F(KeptRoutes, AreThereForTheNext) {
   ASSERT_TRUE(second->declare(kThree, "f.yaml").ok());
   EXPECT_EQ(second->history("reader")->changes.size(), 3U);
   EXPECT_EQ(second->undo("reader", "me")->route(), kTwo);
+}
+
+TEST_F(KeptRoutes, AreFoundOnceAnotherProcessMadeAStore) {
+  std::unique_ptr<FileStore> late;  // there is none when the second process starts
+  Keeper first(store_.get()), second([&late](bool) -> Result<StateStore*> { return late.get(); });
+  ASSERT_TRUE(second->restore().ok());
+  ASSERT_TRUE(first->set(kOne, "me").ok());
+  second->look_for_store();
+  EXPECT_TRUE(second.published().empty());
+  late = FileStore::open(folder_ / "store").value();
+  second->look_for_store();
+  EXPECT_THAT(second.published(), ::testing::ElementsAre(kOne));
+  ASSERT_TRUE(first->set(kTwo, "me").ok());
+  // Changes are heard of from now on.
+  for (int i = 0; i < 1'000 && second.published() != std::vector{kTwo}; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_THAT(second.published(), ::testing::ElementsAre(kTwo));
 }
 
 TEST_F(KeptRoutes, OfALaterReleaseAreNotTouched) {

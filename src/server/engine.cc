@@ -173,6 +173,7 @@ std::unique_ptr<RolloutKeeper> Engine::make_rollout_keeper() {
   RolloutKeeper::Options options;
   options.store = store_of_decisions();
   options.replica = replica_name();
+  options.look_for_routes = [this] { route_keeper_->look_for_store(); };
   options.count = [this](const std::string& route, const RouteTarget& arm) { return routes_.counts(route, arm); };
   options.count_copies = [this](const std::string& route, const RouteTarget& shadow) {
     return routes_.copies(route, shadow);
