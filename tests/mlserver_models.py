@@ -45,7 +45,7 @@ class Scaled(MLModel):
         return self.factor
 
     @custom_handler(rest_path="/factor/{name}/sum")
-    async def total(self, name: str, payload: list, times: int = 1) -> dict:
+    async def total(self, name: str, payload: List[float], times: int = 1) -> dict:
         if name == "nobody":
             raise MLServerError("there is nobody", 418)
         return {"name": name, "sum": sum(payload) * times}
