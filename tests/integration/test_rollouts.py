@@ -269,7 +269,7 @@ def test_a_gate_on_memory_is_refused_where_it_is_not_known(tmp_path, repository)
         for gate in ("memory<=1.5x", "memory<=2GiB"):
             body = {"to": "net", "from": "m@1", "gates": [gate]}
             status, answer = call(server, "POST", "/m", body)
-            assert status == 409, answer
+            assert status == 400, answer
             assert f"gate '{gate}' can't be kept: 'net' runs within the server (backend 'onnxruntime')" in answer["error"]
         status, answer = call(server, "POST", "/m", {"to": "m@1", "from": "net", "gates": ["memory<=2GiB"]})
         assert "runs within the server" not in json.dumps(answer)
