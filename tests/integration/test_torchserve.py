@@ -158,9 +158,9 @@ def test_a_model_without_workers_answers_again_when_it_has_some(store, messages)
         assert (status, error["code"], error["type"]) == (503, 503, "ServiceUnavailableException")
         assert "has no worker to serve inference request. Please use scale workers API" in error["message"]
     with grpc.insecure_channel(store.address) as channel:
-        stub = Stub(channel, messages, INFERENCE)
+        infer = Stub(channel, f"{INFERENCE}.InferenceAPIsService", messages)
         with pytest.raises(grpc.RpcError) as refused:
-            stub.Predictions(model_name="other", input={"data": b"[1, 1, 1, 1]"})
+            infer.call("Predictions", "PredictionsRequest", "PredictionResponse", model_name="other", input={"data": b"[1]"})
     assert refused.value.code() == grpc.StatusCode.INTERNAL and "has no worker" in refused.value.details()
     (described,) = ask(store, "GET", "/models/other")[1]
     assert (described["workers"], described["minWorkers"], described["maxWorkers"]) == ([], 0, 0)
