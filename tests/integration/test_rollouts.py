@@ -359,7 +359,8 @@ def test_a_version_that_takes_more_memory_is_rolled_back(server):
         wait_until(lambda: is_over(server), "its end")
     state = show(server)
     assert state["state"] == "rolled back" and "gate memory<=1.5x is breached: canary " in state["why"], state
-    assert state["canary"]["memory_bytes"] > 150 << 20 > state["baseline"]["memory_bytes"] > 1 << 20
+    # It may have been looked at while it was still filling its 150 MiB.
+    assert state["canary"]["memory_bytes"] > 1.5 * state["baseline"]["memory_bytes"] > 1 << 20
     assert state["canary"]["crashes"] == 0 and not load.bad and load.good["8"] > 0
     metrics = server.get("/metrics")[1].decode()
     assert 'modelmill_process_memory_bytes{model="m",version="8"} ' in metrics
