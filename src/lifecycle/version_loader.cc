@@ -326,10 +326,8 @@ class Loading {
   void remember_or_measure() {
     const CostStore store(settings_.cost_directory);
     if (store.keeps()) {
-      CostSubject subject{
-          {}, definition_.backend, backend_.runtime, plan_.max_batch_rows, threads_of_instance(definition_, settings_),
-          {}};
-      subject.gpus = gpu_kinds();
+      const int threads = threads_of_instance(definition_, settings_);
+      CostSubject subject{{}, definition_.backend, backend_.runtime, plan_.max_batch_rows, threads, {}, gpu_kinds()};
       if (!file_.empty()) subject.files.push_back(file_);
       for (const auto& [name, value] : definition_.parameters) subject.config += name + '=' + value + '\n';
       if (!settings_.precision.empty()) subject.config += "precision " + settings_.precision + '\n';
