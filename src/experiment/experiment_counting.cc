@@ -203,9 +203,10 @@ Result<std::string> ExperimentKeeper::outcomes(const std::string& name, std::str
   MM_RETURN_IF_ERROR(count(name, experiment, *run));
   const int64_t now = options_.now_ms();
   const auto is_known = [&](const Outcome& outcome) { return run->users->knows(outcome); };
-  const bool has_others = run->parts && run->parts->are_there();
-  if (!run->decides || (has_others && !std::all_of(parsed->begin(), parsed->end(), is_known))) {
-    // Another process may have served its user a moment ago.
+  const bool are_known = run->decides && std::all_of(parsed->begin(), parsed->end(), is_known);
+  // Another process may have served somebody a moment ago, as the first thing that it did.
+  if (!are_known && run->parts) run->parts->find(options_.time->now());
+  if (!run->decides || (!are_known && run->parts && run->parts->are_there())) {
     MM_RETURN_IF_ERROR(run->spool->leave_outcomes(*parsed, now));
     return outcome_counts_json({}, parsed->size());
   }

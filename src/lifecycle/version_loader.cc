@@ -5,7 +5,6 @@
 #include <random>
 #include <utility>
 
-#include "base/huge_pages.h"
 #include "base/log.h"
 #include "catalog/shape_class.h"
 #include "lifecycle/batch_dims.h"
@@ -23,6 +22,7 @@
 #include "lifecycle/signature_merge.h"
 #include "lifecycle/tf_warmup.h"
 #include "lifecycle/warmup.h"
+#include "lifecycle/weight_pages.h"
 #include "model/triton_config.h"
 #include "repository/fil_backend.h"
 #include "repository/model_files.h"
@@ -31,10 +31,6 @@ namespace modelmill {
 namespace {
 
 constexpr uint64_t kMeasureSeed = 11;
-/// How long a load may take longer for huge pages: those of some gigabytes.
-constexpr Duration kArrangesFor = std::chrono::seconds(1);
-/// Fewer bytes of weights stay in a core's caches, and their pages in its TLB.
-constexpr uint64_t kManyWeights = 4 << 20;
 
 /// The loading of one version, step by step. Each step adds to what the next one needs.
 class Loading {
@@ -80,7 +76,7 @@ class Loading {
     MM_RETURN_IF_ERROR(warm_up());
     MM_RETURN_IF_ERROR(claims_->recount(*model_));
     MM_RETURN_IF_ERROR(check_wanted());
-    arrange_memory();
+    if (!is_other_signature_) put_weights_in_huge_pages(definition_.name, model_->info().memory_bytes);
     remember_or_measure();
     claims_->loaded();
     model_->hold(claims_);
@@ -317,13 +313,6 @@ class Loading {
     return ok_status();
   }
 
-  /// Its weights, where they are many.
-  void arrange_memory() {
-    if (is_other_signature_ || model_->info().memory_bytes < kManyWeights) return;
-    if (const size_t bytes = use_huge_pages(kArrangesFor); bytes > 0)
-      Log::debug("memory is in huge pages", {{"model", definition_.name}, {"bytes", bytes}});
-  }
-
   /// What costs on its GPUs depend on.
   std::vector<std::string> gpu_kinds() const {
     const std::vector<int> gpus = gpus_of(definition_, settings_.gpus, backend_.gpu_count);
@@ -337,10 +326,8 @@ class Loading {
   void remember_or_measure() {
     const CostStore store(settings_.cost_directory);
     if (store.keeps()) {
-      CostSubject subject{
-          {}, definition_.backend, backend_.runtime, plan_.max_batch_rows, threads_of_instance(definition_, settings_),
-          {}};
-      subject.gpus = gpu_kinds();
+      const int threads = threads_of_instance(definition_, settings_);
+      CostSubject subject{{}, definition_.backend, backend_.runtime, plan_.max_batch_rows, threads, {}, gpu_kinds()};
       if (!file_.empty()) subject.files.push_back(file_);
       for (const auto& [name, value] : definition_.parameters) subject.config += name + '=' + value + '\n';
       if (!settings_.precision.empty()) subject.config += "precision " + settings_.precision + '\n';

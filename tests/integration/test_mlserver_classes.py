@@ -269,7 +269,7 @@ def test_a_fallback_gets_all_that_was_sent(python, tmp_path):
         "id": "f",
         "parameters": {"plain": 1},
         "inputs": [{**column("x", [1, 2, 3, 4], "FP32", "np"), "parameters": {"content_type": "np", "more": [1]}}],
-        "outputs": [{"name": "seen", "parameters": {"content_type": "str"}}],
+        "outputs": [{"name": "y", "parameters": {"content_type": "np"}}],
     }
     with servers.serving(tmp_path, folder, "--python", python) as server:
         route = {"split": {"broken": 100}, "fallback": {"to": ["echo"]}}

@@ -269,7 +269,7 @@ def test_a_gate_on_memory_is_refused_where_it_is_not_known(tmp_path, repository)
         for gate in ("memory<=1.5x", "memory<=2GiB"):
             body = {"to": "net", "from": "m@1", "gates": [gate]}
             status, answer = call(server, "POST", "/m", body)
-            assert status == 409, answer
+            assert status == 400, answer
             assert f"gate '{gate}' can't be kept: 'net' runs within the server (backend 'onnxruntime')" in answer["error"]
         status, answer = call(server, "POST", "/m", {"to": "m@1", "from": "net", "gates": ["memory<=2GiB"]})
         assert "runs within the server" not in json.dumps(answer)
@@ -359,7 +359,8 @@ def test_a_version_that_takes_more_memory_is_rolled_back(server):
         wait_until(lambda: is_over(server), "its end")
     state = show(server)
     assert state["state"] == "rolled back" and "gate memory<=1.5x is breached: canary " in state["why"], state
-    assert state["canary"]["memory_bytes"] > 150 << 20 > state["baseline"]["memory_bytes"] > 1 << 20
+    # It may have been looked at while it was still filling its 150 MiB.
+    assert state["canary"]["memory_bytes"] > 1.5 * state["baseline"]["memory_bytes"] > 1 << 20
     assert state["canary"]["crashes"] == 0 and not load.bad and load.good["8"] > 0
     metrics = server.get("/metrics")[1].decode()
     assert 'modelmill_process_memory_bytes{model="m",version="8"} ' in metrics
