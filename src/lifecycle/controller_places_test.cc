@@ -98,7 +98,8 @@ TEST_F(ControllerPlacesTest, ChangesTheNumberOfInstances) {
   EXPECT_EQ(core->place("a", 1)->instances.max, 5);
   EXPECT_TRUE(scale(0, 2).ok());
   EXPECT_EQ(catalog_.pin("a", 0).value()->load().instances, 2);
-  EXPECT_EQ(scale(0, 0).code(), Code::kInvalidArgument);
+  EXPECT_EQ(scale(-1, 0).code(), Code::kInvalidArgument);
+  EXPECT_EQ(scale(0, 0).code(), Code::kFailedPrecondition) << "a version of this kind has none to give up";
   EXPECT_EQ(scale(3, 2).code(), Code::kInvalidArgument);
   EXPECT_EQ(scale(1, 1, "none").code(), Code::kNotFound);
 }
