@@ -83,7 +83,7 @@ class ModelVersion {
   virtual Status suspend(const std::string& text) {
     return failed_precondition("model '" + name() + "' has no instances of its own; nothing is done although " + text);
   }
-  /// It is asked again, by the instances that it was given since.
+  /// It is asked again, by the instances that it was given since, or by as many as it had.
   virtual void resume() {}
   /// Thread-safe.
   virtual bool suspended() const { return false; }

@@ -281,11 +281,15 @@ Status ControllerCore::scale_now(const InstanceRequest& request) {
                                  : "a client wants " + std::to_string(limits.min) + " to " + std::to_string(limits.max);
   const int have = pin->load().instances, wanted = std::clamp(have, limits.min, limits.max);
   // What has one instance that runs everything has as many as it can, but can't have another number.
-  if (none)
+  if (none) {
     MM_RETURN_IF_ERROR(pin->suspend(reason));
-  else if (have != wanted || !limits.fixed())
-    MM_RETURN_IF_ERROR(pin->set_instances(wanted, ScalingReason::kClient, reason));
-  if (!none) pin->resume();
+  } else {
+    Status status;
+    if (have != wanted || !limits.fixed()) status = pin->set_instances(wanted, ScalingReason::kClient, reason);
+    // What it has serves, also where it can't have as many as are wanted.
+    if (pin->load().instances > 0) pin->resume();
+    MM_RETURN_IF_ERROR(status);
+  }
   Log::info("instances changed", {{"model", request.model}, {"version", pin->version()}, {"reason", reason}});
   const MutexLock lock(mutex_);
   const auto model = models_.find(request.model);

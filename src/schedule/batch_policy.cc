@@ -75,15 +75,17 @@ TimePoint gathered_until(const BatchPrice& price, TimePoint now, const QueueView
   const double each = worth / std::max(1.0, missing / forecast.mean_rows());
   const Duration patience = forecast.patience(std::chrono::nanoseconds(static_cast<int64_t>(each * 1e9)), now);
   if (patience == Duration{}) return kNever;
-  return std::min(forecast.last_event() + patience,
-                  std::max(queue.oldest, forecast.last_answer()) + execution / kPartOfExecution);
+  // Answers of other instances move the second bound on; the third one stays.
+  return std::min({forecast.last_event() + patience,
+                   std::max(queue.oldest, forecast.last_answer()) + execution / kPartOfExecution,
+                   queue.oldest + 3 * price.expected(goal) / 2});
 }
 
 /// Without an objective: the batch is cut, or waits a moment for what is about to come.
 BatchDecision gather(const BatchPrice* price, TimePoint now, const QueueView& queue, const Fill& fill, int64_t goal,
                      const LoadView& load) {
   BatchDecision now_or_never = cut(fill.fitting, CutReason::kIdleInstance);
-  if (!load.forecast || !price || !price->known() || fill.rows >= goal) return now_or_never;
+  if (!load.forecast || !price || !price->known() || fill.rows >= goal || !queue.alone) return now_or_never;
   const TimePoint until = gathered_until(*price, now, queue, fill.rows, goal, *load.forecast);
   if (until == kNever) return now_or_never;
   if (queue.nearest_deadline < until) return cut(fill.fitting, CutReason::kDeadline);
@@ -104,7 +106,7 @@ BatchDecision decide_by_cost(const BatchPolicy& policy, TimePoint now, const Que
   };
   // Rows that wait, or are about to.
   int64_t rows = std::accumulate(queue.rows.begin(), queue.rows.end(), int64_t{0});
-  if (load.forecast) rows = std::max(rows, load.forecast->population() - load.running_rows);
+  if (load.forecast && queue.alone) rows = std::max(rows, load.forecast->population() - load.running_rows);
   if (price && policy.max_rows > 1) {
     lower(price->limit(), CutReason::kNoGain);
     if (policy.objective > Duration{})

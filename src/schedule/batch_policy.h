@@ -17,6 +17,7 @@ struct QueueView {
   std::span<const int64_t> rows;        // of each request
   TimePoint oldest{};                   // when the first was queued
   TimePoint nearest_deadline = kNever;  // of any of them
+  bool alone = true;                    // nothing that can't share a batch with them waits
 };
 
 /// The instances that could run a batch now.

@@ -171,6 +171,30 @@ TEST(Gathering, ClientsThatComeBackTogetherRunTogether) {
     }
 }
 
+/// Decisions about one request that came just now, where seven more are about to come.
+BatchDecision decide_about_one(bool alone, Duration waited) {
+  CostCurve curve(64);
+  for (int64_t rows = 1; rows <= 64; rows *= 2)
+    for (int i = 0; i < 4; ++i) curve.learn(rows, mostly_fixed(rows, 1));
+  ArrivalForecast forecast;
+  for (int b = 0; b < 40; ++b)
+    for (int i = 0; i < 8; ++i) forecast.arrived(1, 0, i + 1, kBegin - 1s + b * 5ms + i * 15us);
+  const std::vector<int64_t> one{1};
+  forecast.arrived(1, 0, 1, kBegin + waited);  // the last event is fresh, whatever the request has waited
+  return decide({.max_rows = 64}, kBegin + waited, {one, kBegin, kNever, alone}, {.idle = 1}, &curve,
+                {.forecast = &forecast});
+}
+
+TEST(Gathering, NothingWaitsWhileOthersDo) {
+  EXPECT_EQ(decide_about_one(true, 0us).action, BatchDecision::Action::kWait);
+  EXPECT_EQ(decide_about_one(false, 0us).action, BatchDecision::Action::kCut) << "another shape waits behind it";
+}
+
+TEST(Gathering, AnswersOfOthersDoNotPutItOffForEver) {
+  EXPECT_EQ(decide_about_one(true, 300us).action, BatchDecision::Action::kWait);
+  EXPECT_EQ(decide_about_one(true, 10ms).action, BatchDecision::Action::kCut);
+}
+
 TEST(Gathering, OneClientWaitsForNobody) {
   const Workload work{.time = mostly_fixed, .clients = 1};
   EXPECT_EQ(simulate(work).mean_us, 1'600);

@@ -334,7 +334,7 @@ RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, 
         node = band->second.first;
         continue;
       }
-      const QueueView view{view_rows_, view_oldest_, view_deadline_};
+      const QueueView view{view_rows_, view_oldest_, view_deadline_, rows_ <= view_total_};
       const BatchDecision decision = decide(policy, now, view, instances, cost, load);
       if (decision.action == BatchDecision::Action::kCut) {
         best.decision = decision;

@@ -203,6 +203,17 @@ TEST_F(VersionInstances, OneThatIsSuspendedRefusesUntilItIsResumed) {
   EXPECT_TRUE(version_->availability().ok());
 }
 
+TEST_F(VersionInstances, OneThatWasGivenNoneSinceHasThoseFromBefore) {
+  start(false);
+  ASSERT_TRUE(version_->set_instances(2, ScalingReason::kClient, "the test").ok());
+  ASSERT_TRUE(version_->suspend("the test").ok());
+  ASSERT_TRUE(version_->suspend("the test").ok()) << "again";
+  EXPECT_EQ(version_->load().instances, 0);
+  version_->resume();
+  EXPECT_EQ(version_->load().instances, 2);
+  EXPECT_TRUE(submit()->wait().ok());
+}
+
 TEST_F(VersionInstances, OneWithAFixedNumberIsSuspendedAsItIs) {
   VersionPlan plan = batched(1);
   plan.concurrent_execute = true;

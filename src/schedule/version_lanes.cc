@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/brief_lock.h"
+#include "base/log.h"
 #include "catalog/shape_class.h"
 #include "request/background.h"
 #include "schedule/lane.h"
@@ -118,6 +119,7 @@ Status VersionScheduler::suspend(const std::string& text) {
   for (const auto& [signature, other] : other_signatures()) (void)other->suspend(text);
   {
     const MutexLock lock(mutex_);
+    if (!suspended()) seats_before_ = static_cast<int>(seats_.size());
     suspended_.store(true, std::memory_order_relaxed);
   }
   // Where they stay, what waits is theirs.
@@ -129,6 +131,15 @@ Status VersionScheduler::suspend(const std::string& text) {
 
 void VersionScheduler::resume() {
   for (const auto& [signature, other] : other_signatures()) other->resume();
+  // Whoever was given none since has those from before again, as the other signatures of a model that was scaled.
+  if (suspended() && load().instances == 0 && seats_before_ > 0) {
+    const Status status = set_instances(seats_before_, ScalingReason::kClient, "it is asked again");
+    if (!status.ok()) {
+      Log::error("a version stays without instances",
+                 {{"model", name()}, {"version", version()}, {"reason", status.message()}});
+      return;
+    }
+  }
   const MutexLock lock(mutex_);
   suspended_.store(false, std::memory_order_relaxed);
 }

@@ -332,6 +332,8 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
     } else {
       lane.state = Lane::State::kIdle;
       idle_.push_back(&lane);
+      // It may be one whose time to look again came while a loop had it.
+      if (watching_ > 0) lane.wake.notify_one();
       wake_for_work();
     }
     if (--running_ == 0 && stopping_) all_done_.notify_one();
@@ -358,7 +360,8 @@ void VersionScheduler::wake_for_new_request(bool hurried) {
     if (work > woken_ * batch_rows_) wake_for_work();
     return;
   }
-  const bool may_end_wait = hurried || queue_.rows_of_last_class() >= rows_awaited_;
+  const bool others_wait = policy_.work_conserving() && queue_.rows() > queue_.rows_of_last_class();
+  const bool may_end_wait = hurried || others_wait || queue_.rows_of_last_class() >= rows_awaited_;
   if (woken_ == 0 && (watching_ == 0 || may_end_wait)) wake_for_work();
 }
 

@@ -185,6 +185,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   std::atomic<bool> nobody_waits_{true};
   /// Written under the lock: who sees it there adds nothing to the queue.
   std::atomic<bool> suspended_{false};
+  int seats_before_ = 0;  // it was suspended; the control plane's
 
   std::thread expiry_thread_;  // only for models whose queue has time limits
   /// What each loop has gathered in its turn; made at need by the loop's thread, which alone uses it.
