@@ -27,13 +27,6 @@ std::string first_dimension_problem(const char* kind, const TensorSpec& spec) {
   return {};
 }
 
-/// Of images, [-1, channels, height, width] or [-1, height, width, channels]: a first dimension that is open is a
-/// batch's then, whether the file has a name for it or not.
-bool has_images(const TensorSpec& spec) {
-  const auto channels = [](int64_t size) { return size == 1 || size == 3 || size == 4; };
-  return spec.shape.size() == 4 && (channels(spec.shape[1]) || channels(spec.shape[3]));
-}
-
 bool has_name(const TensorSpec& spec) {
   return spec.symbols.size() == spec.shape.size() && !spec.symbols.empty() && !spec.symbols[0].empty();
 }
@@ -141,7 +134,7 @@ Round run_round(const Signature& signature, const BatchRunner& run, int64_t open
 }
 
 std::span<const int64_t> sizes_to_try(const Signature& signature, bool batched) {
-  const auto sizes = likely_sizes();
+  const auto sizes = likely_sizes(signature);
   return has_open_sizes(signature, batched) ? sizes : sizes.first(1);
 }
 
@@ -153,6 +146,7 @@ std::string why_unbatchable(const Signature& signature, const BackendModelInfo& 
   if (signature.inputs.empty()) return "it has no input";
   if (signature.outputs.empty()) return "it has no output";
   std::string symbol, symbol_of;
+  // With images an open first dimension is that of a batch, whether the file has a name for it or not.
   const bool of_images = std::all_of(signature.inputs.begin(), signature.inputs.end(), has_images);
   const auto check = [&](const char* kind, const std::vector<TensorSpec>& specs) {
     for (const TensorSpec& spec : specs) {

@@ -75,8 +75,15 @@ Bytes sample_bytes(DataType dtype, int64_t count, ValueRange range, int row, std
 
 }  // namespace
 
-std::span<const int64_t> likely_sizes() {
+bool has_images(const TensorSpec& spec) {
+  const auto channels = [](int64_t size) { return size == 1 || size == 3 || size == 4; };
+  return spec.shape.size() == 4 && (channels(spec.shape[1]) || channels(spec.shape[3]));
+}
+
+std::span<const int64_t> likely_sizes(const Signature& signature) {
   static constexpr std::array<int64_t, 12> kSizes{32, 64, 16, 8, 128, 4, 1, 224, 2, 3, 320, 512};
+  static constexpr std::array<int64_t, 8> kOfImages{224, 64, 320, 128, 512, 32, 16, 8};
+  if (std::all_of(signature.inputs.begin(), signature.inputs.end(), has_images)) return kOfImages;
   return kSizes;
 }
 

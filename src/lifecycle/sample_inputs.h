@@ -15,8 +15,13 @@ namespace modelmill {
 /// (valid indices, masks and flags). Wide ones tell rows apart better: floats in [-2, 2), integers below 10.
 enum class ValueRange { kTame, kWide };
 
-/// Sizes that are tried for dimensions that may have any, likely ones first.
-std::span<const int64_t> likely_sizes();
+/// Of images, [-1, channels, height, width] or [-1, height, width, channels].
+bool has_images(const TensorSpec& spec);
+
+/// Sizes that are tried for dimensions that may have any, likely ones first. Images are no smaller at first than nets
+/// for them take: below that some runtimes write where they must not (OpenVINO 2026.4, on what pooling leaves nothing
+/// of).
+std::span<const int64_t> likely_sizes(const Signature& signature);
 
 /// True when an input has a dimension of any size, the batch dimension apart.
 bool has_open_sizes(const Signature& signature, bool batched);
