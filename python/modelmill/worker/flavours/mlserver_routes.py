@@ -75,16 +75,18 @@ class FastApi(Routes):
         try:
             await self.app(_scope(asked, body), client.receive, client.send)
         except Exception as error:
+            if client.gone.is_set():
+                raise Error("nobody waits for the answer any more", code="CANCELLED") from error
             # What it has answered by then tells of it.
             if client.head is None:
                 raise
-            if not client.is_too_much() and not client.gone.is_set():
+            if not client.is_too_much():
                 log.error("%s", traceback_text(error))
         finally:
             watch.cancel()
         if client.is_too_much():
-            what = f"the answer of {asked['path']} is larger than {_MOST_BYTES >> 20} MiB, the most that a path of a class's own gives"
-            raise Error(f"{what}; answer in parts that are asked for one by one", code="INTERNAL")
+            what = f"the answer of {asked['path']} is larger than {_MOST_BYTES >> 20} MiB"
+            raise Error(f"{what}, the most that a path of a class's own gives; give it in parts", code="INTERNAL")
         if client.head is None:
             raise Error(f"the handler of {asked['path']} gave no answer", code="INTERNAL")
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in client.head.get("headers", ())]
