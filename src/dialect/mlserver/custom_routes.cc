@@ -33,12 +33,13 @@ struct Handler {
     std::string methods;
     if (answers(exchange, methods)) return;
     wire::Loop& loop = exchange->loop();
+    const TimePoint now = Clock::now();
     const auto undecided = std::make_shared<Undecided>(Undecided{exchange, nullptr});
     undecided->timer =
-        loop.run_at(Clock::now() + RouteBook::kPatience, [self = *this, weak = std::weak_ptr<Undecided>(undecided)] {
+        loop.run_at(now + RouteBook::kPatience, [self = *this, weak = std::weak_ptr<Undecided>(undecided)] {
           if (const auto waited = weak.lock()) self.decide(*waited);
         });
-    book->learn([self = *this, &loop, undecided] { loop.post([self, undecided] { self.decide(*undecided); }); });
+    book->learn(now, [self = *this, &loop, undecided] { loop.post([self, undecided] { self.decide(*undecided); }); });
   }
 
   /// By what is known by now.

@@ -89,9 +89,8 @@ VersionPin RouteBook::find(const std::string& method, const std::vector<std::str
   return {};
 }
 
-void RouteBook::learn(std::function<void()> done) {
+void RouteBook::learn(TimePoint now, std::function<void()> done) {
   const auto waiting = std::make_shared<Waiting>(std::move(done));
-  const TimePoint now = Clock::now();
   std::vector<std::pair<VersionPin, WeakVersion>> unknown;
   for (const Version& version : versions()) {
     if (version->suspended()) continue;
@@ -132,7 +131,7 @@ void RouteBook::answered(const WeakVersion& version, std::optional<Routes> route
   std::vector<std::shared_ptr<Waiting>> waiting;
   {
     const MutexLock lock(mutex_);
-    if (const auto asked = asked_.extract(version)) waiting = std::move(asked.mapped().waiting);
+    if (auto asked = asked_.extract(version)) waiting = std::move(asked.mapped().waiting);
     std::erase_if(known_, [](const auto& known) { return known.first.expired(); });
     if (routes) known_[version] = std::make_shared<const Routes>(*std::move(routes));
   }

@@ -35,7 +35,7 @@ class RouteBook : public std::enable_shared_from_this<RouteBook> {
 
   /// Has those asked that are not known and have instances, each once however many want to know. Calls `done` when they
   /// have answered or can't, on any thread, maybe before this returns; it waits for none that was asked kPatience ago.
-  void learn(std::function<void()> done);
+  void learn(TimePoint now, std::function<void()> done);
 
  private:
   class Question;
