@@ -62,8 +62,8 @@ class Management {
   void set_default(const std::string& model, const std::string& version, Done done) const;
 
  private:
-  /// `workers` nullopt: it has what it would have anyway.
-  void give_workers(const AddedModel& added, std::optional<int> workers, const Done& done) const;
+  /// `workers` below 0: it has what it would have anyway.
+  void give_workers(const AddedModel& added, int workers, const Done& done) const;
 
   const Catalog& catalog_;
   ModelControl& control_;
