@@ -50,6 +50,28 @@ class Scaled(MLModel):
             raise MLServerError("there is nobody", 418)
         return {"name": name, "sum": sum(payload) * times}
 
+    @custom_handler(rest_path="/counted/{how}", rest_method="GET")
+    async def counted(self, how: str):
+        from starlette.responses import StreamingResponse
+
+        def at_once():
+            yield from (f"{number}\\n" for number in range(5))
+
+        async def slowly():
+            for text in at_once():
+                await asyncio.sleep(0.01)
+                yield text
+
+        def endless():
+            while True:
+                yield bytes(16 << 20)
+
+        return StreamingResponse({"sync": at_once, "async": slowly, "endless": endless}[how](), media_type="text/x-numbers")
+
+    @custom_handler(rest_path="/scaled/predict")
+    async def predicted(self) -> str:
+        return "by its own path"
+
 
 class Words(MLModel):
     @decode_args

@@ -58,6 +58,9 @@ class HttpRouter {
   /// Who is asked whether a request is its own that nobody else owns, after those that were added before.
   void add_last(std::function<bool(const wire::HttpRequest&)> takes, wire::HttpHandler handler, GroupOf group);
 
+  /// A dialect owns the paths that begin with it.
+  bool has(std::string_view segment) const { return owners_.contains(segment); }
+
   /// The group of a request; nothing when no one owns its path, which handle() answers with no_such_path().
   std::optional<wire::ApiGroup> group(const wire::HttpRequest& request) const;
   wire::HttpReply no_such_path(const wire::HttpRequest& request) const;

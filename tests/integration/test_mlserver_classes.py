@@ -209,6 +209,25 @@ def test_its_paths_answer_as_there(server, reference):
         assert called(server.url, *call)[0] == called(reference, *call)[0], call
 
 
+def test_a_path_of_its_own_may_look_like_torchserves(server):
+    assert called(server.url, "POST", "/scaled/predict", b"") == (200, "by its own path")
+    assert called(server.url, "POST", "/words/predict", b"")[0] == 404
+
+
+def test_a_path_of_its_own_gives_a_stream(server, reference):
+    if server.own:
+        pytest.skip("FastAPI is with MLServer's package")
+    for how in ("sync", "async"):
+        answers = []
+        for url in (server.url, reference):
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/counted/{how}", timeout=60) as reply:
+                answers.append((reply.read(), reply.headers["content-type"]))
+        assert answers[0] == answers[1] and answers[0][0] == b"0\n1\n2\n3\n4\n", how
+    status, answer = called(server.url, "GET", "/counted/endless")
+    assert status == 500 and "/counted/endless is larger than 256 MiB" in answer["error"]
+    assert called(server.url, "GET", "/factor") == (200, 3)
+
+
 def test_an_exception_is_an_internal_error(server):
     status, answer, _ = ask(server.url, "refuses", {"inputs": [column("how", ["it broke"], "BYTES")]})
     assert (status, answer) == (500, {"error": "ValueError: it broke"})

@@ -3,16 +3,22 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "dialect/method_check.h"
 #include "dialect/mlserver/route_book.h"
 #include "dialect/mlserver/route_call.h"
+#include "wire/loop.h"
 
 namespace modelmill::mlserver {
 namespace {
 
 using Exchange = std::shared_ptr<wire::HttpExchange>;
+
+/// One that waits for code to tell its paths, on its loop.
+struct Undecided {
+  Exchange exchange;  // null: it is decided
+  std::unique_ptr<wire::Loop::Timer> timer;
+};
 
 /// Gives requests to the code whose path they name.
 struct Handler {
@@ -22,29 +28,38 @@ struct Handler {
   std::shared_ptr<RouteBook> book;
 
   void operator()(const Exchange& exchange) const {
-    auto versions = book->versions();
-    book->learn(versions, [self = *this, exchange, versions](const Status& status) {
-      exchange->loop().post([self, exchange, versions, status] { self.choose(exchange, versions, status); });
-    });
+    if (const auto path = split_path(exchange->request().path); !path.ok())
+      return exchange->reply(error_reply(path.status()));
+    std::string methods;
+    if (answers(exchange, methods)) return;
+    wire::Loop& loop = exchange->loop();
+    const TimePoint now = Clock::now();
+    const auto undecided = std::make_shared<Undecided>(Undecided{exchange, nullptr});
+    undecided->timer =
+        loop.run_at(now + RouteBook::kPatience, [self = *this, weak = std::weak_ptr<Undecided>(undecided)] {
+          if (const auto waited = weak.lock()) self.decide(*waited);
+        });
+    book->learn(now, [self = *this, &loop, undecided] { loop.post([self, undecided] { self.decide(*undecided); }); });
   }
 
-  void choose(const Exchange& exchange, const std::vector<RouteBook::Version>& versions, const Status& learned) const {
+  /// By what is known by now.
+  void decide(Undecided& undecided) const {
+    const Exchange exchange = std::exchange(undecided.exchange, nullptr);
+    undecided.timer.reset();
+    if (exchange == nullptr) return;
+    std::string methods;
+    if (answers(exchange, methods)) return;
+    exchange->reply(methods.empty() ? router.no_such_path(exchange->request()) : wrong_method(methods));
+  }
+
+  /// False: none is known to. `methods`: what the path has.
+  bool answers(const Exchange& exchange, std::string& methods) const {
     const wire::HttpRequest& request = exchange->request();
     const auto path = split_path(request.path);
-    if (!path.ok()) return exchange->reply(error_reply(path.status()));
-    std::string methods;  // that the path has
-    for (const RouteBook::Version& version : versions) {
-      const auto routes = book->routes_of(version);
-      if (!routes) continue;
-      for (const CustomRoute& route : *routes) {
-        if (!route.path.matches(*path)) continue;
-        methods += (methods.empty() ? "" : ", ") + route.method;
-        if (route.method != request.method) continue;
-        if (VersionPin pin(version); pin) return answer_route(inference, exchange, std::move(pin), options);
-      }
-    }
-    if (!methods.empty()) return exchange->reply(wrong_method(methods));
-    exchange->reply(learned.ok() ? router.no_such_path(request) : error_reply(learned));
+    VersionPin pin = path.ok() ? book->find(request.method, *path, methods) : VersionPin();
+    if (!pin) return false;
+    answer_route(inference, exchange, std::move(pin), options);
+    return true;
   }
 };
 
@@ -52,7 +67,7 @@ struct Handler {
 
 void add_custom_routes(HttpRouter& router, Inference& inference, HttpOptions options) {
   const auto book = std::make_shared<RouteBook>(inference);
-  router.add_last([book](const wire::HttpRequest&) { return !book->versions().empty(); },
+  router.add_last([&inference](const wire::HttpRequest&) { return inference.catalog().may_have_open(); },
                   Handler{router, inference, std::move(options), book},
                   [](const wire::HttpRequest&) { return wire::ApiGroup::kInference; });
 }

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "dialect/mlserver/route_book.h"
 #include "dialect/mlserver/route_pattern.h"
 #include "dialect/testing/fakes.h"
 #include "request/open_parameter.h"
@@ -107,10 +112,62 @@ TEST_F(CustomRoutes, WhatIsNoneOfTheirs) {
 TEST_F(CustomRoutes, AModelThatCannotTellIsAskedAgain) {
   add("first", R"([{"method": "POST", "path": "/mine"}])");
   failure_ = unavailable("its worker is being replaced");
-  EXPECT_EQ(ask("POST", "/mine").status, 503);
+  EXPECT_EQ(ask("POST", "/mine").status, 404);
   failure_ = ok_status();
   EXPECT_EQ(ask("POST", "/mine").status, 201);
   EXPECT_EQ(lists_, 2);
+}
+
+TEST_F(CustomRoutes, WaitForNoModelThatIsSlowToTell) {
+  add("first", R"([{"method": "GET", "path": "/first"}])");
+  EXPECT_EQ(ask("GET", "/first").status, 201);
+  InferRequestPtr held;
+  auto slow = testing::simple_description("slow");
+  slow.signature.open = true;
+  catalog_.add(slow, [&](InferRequestPtr request) {
+    ++lists_;
+    held = std::move(request);
+  });
+  EXPECT_EQ(ask("GET", "/first").status, 201) << "what is known is answered at once";
+  EXPECT_EQ(lists_, 1);
+  const TimePoint begin = Clock::now();
+  EXPECT_EQ(ask("GET", "/other").status, 404);
+  const TimePoint end = Clock::now();
+  EXPECT_GE(end - begin, RouteBook::kPatience);
+  EXPECT_EQ(ask("GET", "/other").status, 404);
+  EXPECT_LT(Clock::now() - end, RouteBook::kPatience) << "one has waited for it already";
+  EXPECT_EQ(lists_, 2) << "one question is under way";
+  thread_.run([&] { std::exchange(held, nullptr)->complete(answer_of(R"([{"method": "POST", "path": "/slow"}])")); });
+  EXPECT_EQ(ask("GET", "/slow").status, 405) << "it has told by now";
+}
+
+TEST_F(CustomRoutes, ShareAQuestion) {
+  InferRequestPtr held;
+  auto slow = testing::simple_description("slow");
+  slow.signature.open = true;
+  catalog_.add(slow, [&](InferRequestPtr request) {
+    ++lists_;
+    held = std::move(request);
+  });
+  std::vector<std::shared_ptr<testing::FakeExchange>> exchanges;
+  for (int i = 0; i < 2; ++i)
+    exchanges.push_back(std::make_shared<testing::FakeExchange>(thread_.loop(), testing::http_request("GET", "/slow")));
+  thread_.run([&] {
+    for (const auto& exchange : exchanges) router_.handler()(exchange);
+    EXPECT_EQ(lists_, 1);
+    std::exchange(held, nullptr)->complete(answer_of(R"([{"method": "POST", "path": "/slow"}])"));
+  });
+  for (const auto& exchange : exchanges) EXPECT_EQ(exchange->wait().status, 405);
+}
+
+TEST_F(CustomRoutes, AModelWithoutInstancesIsNotAsked) {
+  add("first", R"([{"method": "POST", "path": "/mine"}])");
+  auto& version = *catalog_.catalog().table()->find("first")->versions.back();
+  static_cast<testing::FakeVersion&>(version).has_no_instances = true;
+  EXPECT_EQ(ask("POST", "/mine").status, 404);
+  EXPECT_EQ(lists_, 0);
+  static_cast<testing::FakeVersion&>(version).has_no_instances = false;
+  EXPECT_EQ(ask("POST", "/mine").status, 201);
 }
 
 }  // namespace

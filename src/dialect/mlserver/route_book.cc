@@ -1,5 +1,6 @@
 #include "dialect/mlserver/route_book.h"
 
+#include <atomic>
 #include <utility>
 
 #include "dialect/json_input.h"
@@ -7,6 +8,9 @@
 
 namespace modelmill::mlserver {
 namespace {
+
+/// How long a question may be under way, with what is before it in the model's queue.
+constexpr Duration kQuestion = std::chrono::seconds(10);
 
 /// Of an answer [{"method": "POST", "path": "/a/{b}"}, ...].
 RouteBook::Routes read_routes(std::string_view text) {
@@ -28,44 +32,32 @@ RouteBook::Routes read_routes(std::string_view text) {
 
 /// Counts what is still to be answered, and tells when nothing is.
 struct RouteBook::Waiting {
-  Mutex mutex;
-  size_t left MM_GUARDED_BY(mutex) = 0;
-  Status failure MM_GUARDED_BY(mutex);
-  std::function<void(Status)> done;
+  explicit Waiting(std::function<void()> d) : done(std::move(d)) {}
 
-  void answered(const Status& status) {
-    Status all;
-    {
-      const MutexLock lock(mutex);
-      if (!status.ok()) failure = status;
-      if (--left > 0) return;
-      all = failure;
-    }
-    done(all);
+  std::atomic<size_t> left = 1;  // with the one who asks
+  const std::function<void()> done;
+
+  void answered() {
+    if (left.fetch_sub(1) == 1) done();
   }
 };
 
-/// What one version is asked, and the sink of its answer.
+/// The sink of what one version answers.
 class RouteBook::Question final : public ResponseSink {
  public:
-  Question(std::shared_ptr<RouteBook> book, Version version, std::shared_ptr<Waiting> waiting)
-      : book_(std::move(book)), version_(std::move(version)), waiting_(std::move(waiting)) {}
+  Question(std::shared_ptr<RouteBook> book, WeakVersion version)
+      : book_(std::move(book)), version_(std::move(version)) {}
 
   void on_response(InferResponse response, bool final, bool has_response) override {
-    if (has_response && response.status.ok()) answer_ = route_answer(response);
-    if (!response.status.ok()) failure_ = response.status;
-    if (!final) return;
-    if (answer_) book_->put(version_, read_routes(answer_->view()));
-    version_.reset();
-    waiting_->answered(answer_ || !failure_.ok() ? failure_ : internal("the model's code did not say its paths"));
+    if (has_response && response.status.ok())
+      if (const auto answer = route_answer(response)) routes_ = read_routes(answer->view());
+    if (final) book_->answered(version_, std::move(routes_));
   }
 
  private:
   const std::shared_ptr<RouteBook> book_;
-  Version version_;
-  const std::shared_ptr<Waiting> waiting_;
-  std::optional<Bytes> answer_;
-  Status failure_;
+  const WeakVersion version_;
+  std::optional<Routes> routes_;
 };
 
 std::vector<RouteBook::Version> RouteBook::versions() const {
@@ -82,34 +74,68 @@ std::shared_ptr<const RouteBook::Routes> RouteBook::routes_of(const Version& ver
   return found == known_.end() ? nullptr : found->second;
 }
 
-void RouteBook::put(const Version& version, Routes routes) {
-  const MutexLock lock(mutex_);
-  std::erase_if(known_, [](const auto& known) { return known.first.expired(); });
-  known_[version] = std::make_shared<const Routes>(std::move(routes));
+VersionPin RouteBook::find(const std::string& method, const std::vector<std::string>& path,
+                           std::string& methods) const {
+  for (const Version& version : versions()) {
+    const auto routes = routes_of(version);
+    if (!routes) continue;
+    for (const CustomRoute& route : *routes) {
+      if (!route.path.matches(path)) continue;
+      methods += (methods.empty() ? "" : ", ") + route.method;
+      if (route.method != method) continue;
+      if (VersionPin pin(version); pin) return pin;
+    }
+  }
+  return {};
 }
 
-void RouteBook::learn(const std::vector<Version>& versions, std::function<void(Status)> done) {
-  std::vector<std::pair<Version, VersionPin>> unknown;
-  for (const Version& version : versions) {
-    if (routes_of(version)) continue;
-    if (VersionPin pin(version); pin) unknown.emplace_back(version, std::move(pin));
+void RouteBook::learn(TimePoint now, std::function<void()> done) {
+  const auto waiting = std::make_shared<Waiting>(std::move(done));
+  std::vector<std::pair<VersionPin, WeakVersion>> unknown;
+  for (const Version& version : versions()) {
+    if (version->suspended()) continue;
+    if (VersionPin pin = await(version, waiting, now); pin) unknown.emplace_back(std::move(pin), version);
   }
-  if (unknown.empty()) return done(ok_status());
-  const auto waiting = std::make_shared<Waiting>();
+  for (auto& [pin, version] : unknown) ask(std::move(pin), std::move(version));
+  waiting->answered();
+}
+
+VersionPin RouteBook::await(const Version& version, const std::shared_ptr<Waiting>& waiting, TimePoint now) {
+  const MutexLock lock(mutex_);
+  if (known_.contains(version)) return {};
+  const auto found = asked_.find(version);
+  if (found != asked_.end()) {
+    if (now - found->second.since >= kPatience) return {};
+    ++waiting->left;
+    found->second.waiting.push_back(waiting);
+    return {};
+  }
+  VersionPin pin(version);
+  if (!pin) return {};
+  ++waiting->left;
+  asked_[version] = {now, {waiting}};
+  return pin;
+}
+
+void RouteBook::ask(VersionPin pin, WeakVersion version) {
+  auto request = std::make_unique<InferRequest>(std::make_shared<Question>(shared_from_this(), std::move(version)));
+  request->model = pin->name();
+  request->version = pin->version();
+  fill_route_request(R"({"route":{"list":true}})", Bytes(), *request);
+  request->times.received = Clock::now();
+  request->deadline = request->times.received + kQuestion;
+  inference_.submit(std::move(pin), std::move(request), nullptr);
+}
+
+void RouteBook::answered(const WeakVersion& version, std::optional<Routes> routes) {
+  std::vector<std::shared_ptr<Waiting>> waiting;
   {
-    const MutexLock lock(waiting->mutex);
-    waiting->left = unknown.size();
+    const MutexLock lock(mutex_);
+    if (auto asked = asked_.extract(version)) waiting = std::move(asked.mapped().waiting);
+    std::erase_if(known_, [](const auto& known) { return known.first.expired(); });
+    if (routes) known_[version] = std::make_shared<const Routes>(*std::move(routes));
   }
-  waiting->done = std::move(done);
-  for (auto& [version, pin] : unknown) {
-    auto request =
-        std::make_unique<InferRequest>(std::make_shared<Question>(shared_from_this(), std::move(version), waiting));
-    request->model = pin->name();
-    request->version = pin->version();
-    fill_route_request(R"({"route":{"list":true}})", Bytes(), *request);
-    request->times.received = Clock::now();
-    inference_.submit(std::move(pin), std::move(request), nullptr);
-  }
+  for (const auto& one : waiting) one->answered();
 }
 
 }  // namespace modelmill::mlserver

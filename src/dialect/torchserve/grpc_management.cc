@@ -65,7 +65,7 @@ Registration registration_of(const api::RegisterModelRequest& request) {
   out.model_name = request.model_name();
   if (request.batch_size() > 0) out.batch_size = request.batch_size();
   if (request.max_batch_delay() > 0) out.max_batch_delay_ms = request.max_batch_delay();
-  out.initial_workers = request.initial_workers();
+  if (request.initial_workers() > 0) out.initial_workers = request.initial_workers();
   out.synchronous = request.synchronous();
   out.response_timeout_s = request.response_timeout();
   out.startup_timeout_s = request.startup_timeout();

@@ -118,7 +118,8 @@ Result<std::string> Management::describe(const std::string& model, std::string_v
 
 void Management::register_model(const Registration& registration, Done done) const {
   if (registration.url.empty()) return done(failed(invalid_argument("Parameter url is required.")));
-  const int64_t initial = registration.initial_workers > 0 ? registration.initial_workers : usual_workers_.value_or(0);
+  const int64_t wanted = registration.initial_workers.value_or(-1);
+  const int64_t initial = wanted >= 0 ? wanted : usual_workers_.value_or(-1);
   if (registration.batch_size.value_or(1) > std::numeric_limits<int32_t>::max() || initial > 1024)
     return done(failed(invalid_argument("batch_size and initial_workers are numbers of rows and of instances")));
   ModelAddition addition{registration.url, registration.model_name};
@@ -130,8 +131,8 @@ void Management::register_model(const Registration& registration, Done done) con
   };
   limit(kResponseTimeout, registration.response_timeout_s);
   limit(kStartupTimeout, registration.startup_timeout_s);
-  const auto workers = static_cast<int>(std::max<int64_t>(initial, 0));
-  const bool waits = registration.synchronous || workers == 0;
+  const auto workers = static_cast<int>(initial);
+  const bool waits = registration.synchronous || workers <= 0;
   if (!waits) done(said("Processing worker updates...", 202));
   const Done finish = waits ? std::move(done) : [](const Outcome&) {};
   control_.add(std::move(addition), [self = *this, workers, finish](Result<AddedModel> added) {
@@ -147,10 +148,10 @@ void Management::give_workers(const AddedModel& added, int workers, const Done& 
   const int own = served == nullptr ? 0 : (*served)->definition().instance_range.min.value_or(0);
   const std::string version = entry ? version_text(*entry, added.version) : std::to_string(added.version);
   std::string what = "Model " + quoted(added.model) + " Version: " + version + " registered with " +
-                     std::to_string(own > 0 ? own : workers) + " initial workers";
+                     std::to_string(own > 0 ? own : std::max(workers, 0)) + " initial workers";
   if (own > 0) return done(said(what));
-  if (workers == 0) what += ". Use scale workers API to add workers for the model.";
-  if (workers == 0 && !usual_workers_) return done(said(what));
+  if (workers <= 0) what += ". Use scale workers API to add workers for the model.";
+  if (workers < 0) return done(said(what));
   control_.scale({added.model, added.version, workers, workers}, [what, done](const Status& status) {
     done(status.ok() || status.code() == Code::kFailedPrecondition ? said(what) : failed(status));
   });

@@ -17,7 +17,7 @@ struct Registration {
   std::string model_name = {};
   std::optional<int64_t> batch_size = {};
   std::optional<int64_t> max_batch_delay_ms = {};
-  int64_t initial_workers = 0;  // 0: it doesn't say
+  std::optional<int64_t> initial_workers = {};  // nullopt or below 0: it doesn't say
   bool synchronous = true;
   /// Seconds that a handler may take to answer and to start; nullopt or below 1: as it says itself.
   std::optional<int64_t> response_timeout_s = {};
@@ -62,6 +62,7 @@ class Management {
   void set_default(const std::string& model, const std::string& version, Done done) const;
 
  private:
+  /// `workers` below 0: it has what it would have anyway.
   void give_workers(const AddedModel& added, int workers, const Done& done) const;
 
   const Catalog& catalog_;

@@ -14,7 +14,7 @@ Registration registration_of(const NamedTexts& said, bool synchronous) {
   out.model_name = text_in(said, "model_name");
   out.batch_size = number_in(said, "batch_size");
   out.max_batch_delay_ms = number_in(said, "max_batch_delay");
-  out.initial_workers = number_in(said, "initial_workers").value_or(0);
+  out.initial_workers = number_in(said, "initial_workers");
   out.synchronous = flag_in(said, "synchronous", synchronous);
   out.response_timeout_s = number_in(said, "response_timeout");
   out.startup_timeout_s = number_in(said, "startup_timeout");

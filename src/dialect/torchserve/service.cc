@@ -1,8 +1,5 @@
 #include "dialect/torchserve/service.h"
 
-#include <algorithm>
-#include <array>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +13,7 @@
 #include "dialect/torchserve/infer_codec.h"
 #include "dialect/torchserve/key_service.h"
 #include "dialect/torchserve/model_version.h"
+#include "dialect/torchserve/older_prediction.h"
 #include "dialect/torchserve/open_api.h"
 #include "dialect/torchserve/query_values.h"
 #include "dialect/torchserve/refusal.h"
@@ -39,12 +37,15 @@ bool is_invocation(const wire::HttpRequest& request, const std::vector<std::stri
   return request.method == "POST" && path.size() == 3 && path[0] == "models" && path[2] == "invoke";
 }
 
-/// MODEL/predict and MODEL/VERSION/predict, as TorchServe was asked before it had /predictions.
-bool is_older_prediction(const std::vector<std::string>& path) {
-  static constexpr std::array<std::string_view, 9> kOthers{
-      "ping", "predictions", "explanations", "api-description", "token", "models", "workflows", "wfpredict", "metrics"};
-  return (path.size() == 2 || path.size() == 3) && path.back() == "predict" &&
-         std::find(kOthers.begin(), kOthers.end(), path.front()) == kOthers.end();
+/// Whether an older prediction is TorchServe's where models' code may have such paths of its own: then only those that
+/// name a model of another kind, or a route, are.
+bool is_for_model(const Inference& inference, const std::string& name) {
+  const Catalog& catalog = inference.catalog();
+  if (!catalog.may_have_open() || inference.find_route(name) != nullptr) return true;
+  const auto entry = catalog.table()->share(name);
+  if (!entry) return false;
+  const auto* served = entry->find(0);
+  return served == nullptr || !(*served)->signature().open;
 }
 
 /// The segments of a path, without the prefix; none of a path that is no path.
@@ -260,8 +261,10 @@ void Service::add_to(HttpRouter& router) const {
   if (rep_->options.keys) router.add("token", handle, group_of);
   router.add_options("", handle, ApiGroup::kMetadata);
   router.add_last(
-      [](const wire::HttpRequest& request) {
-        return request.path.ends_with("/predict") && is_older_prediction(segments_of(request));
+      [rep = rep_](const wire::HttpRequest& request) {
+        if (!request.path.ends_with("/predict")) return false;
+        const std::vector<std::string> path = segments_of(request);
+        return is_older_prediction(path) && is_for_model(rep->inference, path.front());
       },
       handle, group_of);
 }

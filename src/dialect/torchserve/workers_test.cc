@@ -11,6 +11,7 @@
 #include "dialect/torchserve/service.h"
 #include "dialect/torchserve/testing/handlers.h"
 #include "torchserve_inference.pb.h"
+#include "torchserve_management.pb.h"
 
 namespace modelmill::torchserve {
 namespace {
@@ -113,6 +114,7 @@ TEST_F(TorchServeWorkers, AllAreTakenByScalingToNone) {
 TEST_F(TorchServeWorkers, ARegistrationThatNamesNone) {
   const auto text = HasSubstr("registered with 0 initial workers. Use scale workers API to add workers");
   EXPECT_THAT(ask("POST", "/models?url=m"), text);
+  EXPECT_THAT(ask("POST", "/models?url=m&initial_workers=-1"), text);
   EXPECT_THAT(control_.scaled, ElementsAre());
   service(0);
   EXPECT_THAT(ask("POST", "/models?url=m"), text);
@@ -122,6 +124,21 @@ TEST_F(TorchServeWorkers, ARegistrationThatNamesNone) {
   service(4);
   EXPECT_THAT(ask("POST", "/models?url=m"), HasSubstr("with 4 initial workers\""));
   EXPECT_THAT(control_.scaled, ElementsAre("m: 0-0", "m: 2-2", "m: 4-4"));
+}
+
+TEST_F(TorchServeWorkers, ARegistrationWithNone) {
+  for (const std::optional<int>& usual : {std::optional<int>(), std::optional<int>(4)}) {
+    service(usual);
+    EXPECT_THAT(ask("POST", "/models?url=m&initial_workers=0"), HasSubstr("registered with 0 initial workers"));
+    EXPECT_THAT(control_.scaled, ElementsAre("m: 0-0")) << "it says so";
+    control_.scaled.clear();
+    api::management::RegisterModelRequest request;
+    request.set_url("m");
+    testing::call_unary(thread_, *methods_, "/org.pytorch.serve.grpc.management.ManagementAPIsService/RegisterModel",
+                        request.SerializeAsString());
+    EXPECT_EQ(control_.scaled.size(), usual ? 1U : 0U) << "over gRPC 0 says nothing";
+    control_.scaled.clear();
+  }
 }
 
 TEST_F(TorchServeWorkers, AreAskedByTheOlderPathToo) {
@@ -137,6 +154,17 @@ TEST_F(TorchServeWorkers, AreAskedByTheOlderPathToo) {
   EXPECT_FALSE(router_.group(testing::http_request("POST", "/echo")));
   for (const char* const path : {"/torchserve/metrics/predict", "/ping/predict", "/torchserve/token/predict"})
     EXPECT_THAT(ask("POST", path, 404, "hi"), HasSubstr("ResourceNotFoundException")) << "whose group is another";
+}
+
+TEST_F(TorchServeWorkers, LeaveTheOlderPathToCodeThatMayHaveIt) {
+  auto open = testing::simple_description("code");
+  open.signature.open = true;
+  catalog_.add(open);
+  EXPECT_EQ(ask("POST", "/echo/predict", 200, "hi"), "hi");
+  EXPECT_THAT(ask("POST", "/echo/7/predict", 404, "hi"), HasSubstr("ModelVersionNotFoundException"));
+  for (const char* const path : {"/none/predict", "/code/predict"})
+    EXPECT_FALSE(router_.group(testing::http_request("POST", path))) << path;
+  EXPECT_THAT(ask("POST", "/torchserve/none/predict", 404, "hi"), HasSubstr("ModelNotFoundException"));
 }
 
 }  // namespace

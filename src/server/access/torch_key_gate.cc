@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "dialect/torchserve/key_service.h"
+#include "dialect/torchserve/older_prediction.h"
 #include "server/access/refusal_log.h"
 
 namespace modelmill {
@@ -17,13 +18,13 @@ constexpr std::string_view kPrefix = "torchserve";
 constexpr std::string_view kInferenceService = "/org.pytorch.serve.grpc.inference.";
 constexpr std::string_view kManagementService = "/org.pytorch.serve.grpc.management.";
 
-/// The segment that says what a path is for, without TorchServe's prefix; `prefixed`: it had that.
-std::string leading_segment(const wire::HttpRequest& request, bool& prefixed) {
+/// The segments of a path, without TorchServe's prefix; `prefixed`: it had that.
+std::vector<std::string> segments_of(const wire::HttpRequest& request, bool& prefixed) {
   auto segments = split_path(request.path);
   if (!segments.ok() || segments->empty()) return {};
   prefixed = segments->front() == kPrefix;
   if (prefixed) segments->erase(segments->begin());
-  return segments->empty() ? std::string() : segments->front();
+  return *std::move(segments);
 }
 
 Status refusal_of_others(ApiGroup group) {
@@ -62,16 +63,17 @@ TorchKeyGate::Need TorchKeyGate::need_of(ApiGroup group) {
   return Need::kNothing;
 }
 
-TorchKeyGate::Rule TorchKeyGate::rule_of(const wire::HttpRequest& request, ApiGroup group) {
+TorchKeyGate::Rule TorchKeyGate::rule_of(const wire::HttpRequest& request, ApiGroup group) const {
   bool prefixed = false;
-  const std::string first = leading_segment(request, prefixed);
+  const std::vector<std::string> path = segments_of(request, prefixed);
+  const std::string first = path.empty() ? std::string() : path.front();
   if (first == "ping" || first == "predictions" || first == "explanations" || first == "wfpredict")
     return {Need::kInference, true};
   if (first == "models" || first == "workflows") return {Need::kManagement, true};
   // Descriptions are for everyone, and /token looks at its own key.
   const bool described = first == "api-description" || (first.empty() && request.method == "OPTIONS");
   if (first == "token" || described) return {Need::kNothing, true};
-  return {need_of(group), prefixed};
+  return {need_of(group), prefixed || (!router_.has(first) && torchserve::is_older_prediction(path))};
 }
 
 bool TorchKeyGate::allows(Need need, ApiGroup group, std::string_view authorization) const {

@@ -39,7 +39,7 @@ class TorchKeyGate final : public wire::Gatekeeper {
   };
 
   static Need need_of(wire::ApiGroup group);
-  static Rule rule_of(const wire::HttpRequest& request, wire::ApiGroup group);
+  Rule rule_of(const wire::HttpRequest& request, wire::ApiGroup group) const;
   bool allows(Need need, wire::ApiGroup group, std::string_view authorization) const;
 
   const std::shared_ptr<const torchserve::Keys> keys_;

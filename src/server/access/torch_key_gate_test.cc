@@ -57,6 +57,9 @@ class TorchKeyGateTest : public ::testing::Test {
     add("health", ApiGroup::kHealth);
     add("metrics", ApiGroup::kMetrics);
     add("info", ApiGroup::kMetadata);
+    router_.add_last([](const wire::HttpRequest& request) { return request.path.starts_with("/m/"); },
+                     [](const std::shared_ptr<wire::HttpExchange>&) {},
+                     [](const wire::HttpRequest&) { return ApiGroup::kInference; });
     gate_ = std::make_unique<TorchKeyGate>(keys_, nullptr, router_, nullptr, metrics_);
   }
 
@@ -96,7 +99,11 @@ TEST_F(TorchKeyGateTest, AsksForTheKeyOfAGroup) {
            Case{"/api-description", true, true, true, 0},
            Case{"/token", true, true, true, 0},
            Case{"/torchserve/token", true, true, true, 0},
+           Case{"/m/predict", false, true, false, 400},
+           Case{"/m/1.0/predict", false, true, false, 400},
+           Case{"/m/other", false, true, false, 401},
            Case{"/v2/models/m/infer", false, true, false, 401},
+           Case{"/v2/models/predict", false, true, false, 401},
            Case{"/load", false, false, true, 401},
            Case{"/info", false, true, true, 401},
            Case{"/health", true, true, true, 0},

@@ -196,11 +196,11 @@ class _Call:
             raise Error(f"the parameter '{_REQUEST}' is the server's own; give it another name")
 
     async def run(self, arrays):
-        model = self.flavour.model
-        if not model.ready:
+        model, route = self.flavour.model, self.beside.get("route")
+        if not model.ready and not (route and route.get("list")):
             raise importlib.import_module("mlserver.errors").MLServerError(f"Model {model.name} is not ready yet.")
-        if "route" in self.beside:
-            return await self._route(self.beside["route"], next(iter(arrays.values())))
+        if route:
+            return await self._route(route, next(iter(arrays.values())))
         try:
             request = self._request(arrays)
         except (TypeError, ValueError) as error:  # pydantic's are of these
@@ -236,11 +236,15 @@ class _Call:
         routes = self.flavour.routes
         if routes is None and not asked.get("list"):
             raise Error("the class has no paths of its own", code="NOT_FOUND")
-        content, head = await (routes or mlserver_routes.Routes([])).answer(asked, bytes(body.ravel()[0]))
+        routes = routes or mlserver_routes.Routes([])
+        content, head = await routes.answer(asked, bytes(body.ravel()[0]), self._gone)
         array = np.empty(1, object)
         array[0] = content
         parameters = {"parameters": {_ROUTE: json.dumps(head)}, "outputs": ["body"]}
         self.batch.answer(self.number, range(1), [array], True, parameters)
+
+    async def _gone(self):
+        await self.serving.wait_until(lambda: self.number in self.batch.cancelled)
 
     async def _stream(self, answers):
         batch, number = self.batch, self.number

@@ -7,6 +7,7 @@ As in MLServer a method's parameters say what it takes, in FastAPI's way. Where 
 it) it serves the methods; elsewhere `Plain` does, which knows plain parameters and JSON.
 """
 
+import asyncio
 import importlib
 import importlib.util
 import inspect
@@ -47,11 +48,11 @@ class Routes:
     def __init__(self, handlers):
         self.handlers = handlers
 
-    async def answer(self, asked, body):
-        """(the body, {"status", "headers"})."""
+    async def answer(self, asked, body, gone):
+        """(the body, {"status", "headers"}). `gone()` returns when nobody waits for it any more."""
         if asked.get("list"):
             return json.dumps(listed(self)).encode(), {"status": 200, "headers": _JSON}
-        status, headers, content = await self.call(asked, body)
+        status, headers, content = await self.call(asked, body, gone)
         return content, {"status": status, "headers": [[name, value] for name, value in headers]}
 
 
@@ -67,29 +68,64 @@ class FastApi(Routes):
         for method, path, handler in handlers:
             self.app.add_api_route(path, handler, methods=[method])
 
-    async def call(self, asked, body):
-        replies, bodies = [], iter([{"type": "http.request", "body": body, "more_body": False}])
-
-        async def receive():
-            return next(bodies, {"type": "http.disconnect"})
-
-        async def send(message):
-            replies.append(message)
-
+    async def call(self, asked, body, gone):
+        client = _Client(body)
+        watch = asyncio.ensure_future(gone())
+        watch.add_done_callback(lambda _: client.gone.set())
         try:
-            await self.app(_scope(asked, body), receive, send)
+            await self.app(_scope(asked, body), client.receive, client.send)
         except Exception as error:
+            if client.gone.is_set():
+                raise Error("nobody waits for the answer any more", code="CANCELLED") from error
             # What it has answered by then tells of it.
-            if not replies:
+            if client.head is None:
                 raise
-            log.error("%s", traceback_text(error))
-        head = next((one for one in replies if one["type"] == "http.response.start"), None)
-        if head is None:
+            if not client.is_too_much():
+                log.error("%s", traceback_text(error))
+        finally:
+            watch.cancel()
+        if client.is_too_much():
+            what = f"the answer of {asked['path']} is larger than {_MOST_BYTES >> 20} MiB"
+            raise Error(f"{what}, the most that a path of a class's own gives; give it in parts", code="INTERNAL")
+        if client.head is None:
             raise Error(f"the handler of {asked['path']} gave no answer", code="INTERNAL")
-        content = b"".join(one.get("body", b"") for one in replies if one["type"] == "http.response.body")
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.get("headers", ())]
-        return head["status"], [one for one in headers if one[0].lower() not in _OF_THE_WIRE], content
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in client.head.get("headers", ())]
+        headers = [one for one in headers if one[0].lower() not in _OF_THE_WIRE]
+        return client.head["status"], headers, b"".join(client.pieces)
 
+
+class _Client:
+    """Whom the app, as ASGI has it, gets the request from and gives the answer to."""
+
+    def __init__(self, body):
+        self.asked = [{"type": "http.request", "body": body, "more_body": False}]
+        self.gone = asyncio.Event()
+        self.head, self.pieces, self.size = None, [], 0
+
+    async def receive(self):
+        if self.asked:
+            return self.asked.pop()
+        await self.gone.wait()  # a client that has sent all is still there
+        return {"type": "http.disconnect"}
+
+    async def send(self, message):
+        if self.gone.is_set():
+            raise OSError("nobody waits for the answer any more")
+        if message["type"] == "http.response.start":
+            self.head = message
+        elif message["type"] == "http.response.body":
+            piece = bytes(message.get("body", b""))
+            self.size += len(piece)
+            if self.is_too_much():
+                self.pieces.clear()
+                raise OSError("the answer is too large")
+            self.pieces.append(piece)
+
+    def is_too_much(self):
+        return self.size > _MOST_BYTES
+
+
+_MOST_BYTES = 256 << 20
 
 _OF_THE_WIRE = {"content-length", "transfer-encoding", "connection"}
 _NO_PAGES = {"docs_url": None, "redoc_url": None, "openapi_url": None}
@@ -125,7 +161,7 @@ def _scope(asked, body):
     scheme = asked.get("scheme", "http")
     return {
         "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": asked["method"],
         "scheme": scheme,
@@ -156,7 +192,7 @@ class Plain(Routes):
         super().__init__(handlers)
         self.known = [_Method(method, path, handler) for method, path, handler in handlers]
 
-    async def call(self, asked, body):
+    async def call(self, asked, body, gone):
         path = urllib.parse.unquote(asked["path"])
         for one in self.known:
             found = one.path.fullmatch(path) if one.method == asked["method"] else None
