@@ -4,7 +4,7 @@ namespace modelmill {
 
 LoadAttempts::Version& LoadAttempts::at(const std::string& model, int64_t version, const std::string& place) {
   Version& entry = versions_[{model, version}];
-  if (entry.place != place) entry = {place, 0, 0, {}};
+  if (entry.serial == 0 || entry.place != place) entry = {place, 0, 0, {}, ++last_serial_};
   return entry;
 }
 

@@ -18,7 +18,8 @@ class LoadAttempts {
     std::string place;  // of its files: one that comes from another place is counted anew
     uint64_t succeeded = 0;
     uint64_t failed = 0;
-    Duration took{};  // those that succeeded, all together
+    Duration took{};      // those that succeeded, all together
+    uint64_t serial = 0;  // another one where a version was forgotten in between
   };
   using Key = std::pair<std::string, int64_t>;  // the model's name, and the version
 
@@ -33,6 +34,7 @@ class LoadAttempts {
 
   mutable Mutex mutex_;
   std::map<Key, Version> versions_ MM_GUARDED_BY(mutex_);
+  uint64_t last_serial_ MM_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace modelmill

@@ -22,6 +22,10 @@ TEST(LoadAttemptsTest, CountsWhatEndedHow) {
   EXPECT_EQ(first.took, Duration(5s));
   attempts.forget({"n", 7});
   EXPECT_EQ(attempts.view().size(), 1U);
+  attempts.forget({"m", 1});
+  attempts.failed("m", 1, "m/1");
+  EXPECT_EQ(attempts.view().at({"m", 1}).succeeded, 0U);
+  EXPECT_NE(attempts.view().at({"m", 1}).serial, first.serial) << "it can be told from the one before";
 }
 
 TEST(LoadAttemptsTest, AnotherPlaceIsCountedAnew) {

@@ -357,8 +357,10 @@ void ControllerCore::forget_what_is_over(ModelRecord& model) {
   }
   std::erase_if(model.versions, [&](const auto& entry) {
     const VersionRecord& version = entry.second;
-    return !version.serving && version.loading.empty() && version.draining == 0 && !in_repository(entry.first) &&
-           model.problem.empty();
+    const bool over = !version.serving && version.loading.empty() && version.draining == 0 &&
+                      !in_repository(entry.first) && model.problem.empty();
+    if (over && settings_.attempts) settings_.attempts->forget({model.name, entry.first});
+    return over;
   });
 }
 

@@ -30,6 +30,21 @@ TEST_F(ControllerSwapTest, AnOverwrittenFileIsTheNextVersion) {
   wait_for([&] { return alive_ == 1 && catalog_.table()->find("a")->statuses.size() == 1; });
 }
 
+TEST_F(ControllerSwapTest, LoadsOfVersionsThatAreGoneAreForgotten) {
+  const std::string file = folder_.write("a.onnx");
+  LoadSettings settings;
+  settings.attempts = std::make_shared<LoadAttempts>();
+  ControllerCore core(parts(), settings, ControlSettings{}, 2);
+  ASSERT_TRUE(core.load_sources({std::vector<std::string>{file}}).ok());
+  EXPECT_TRUE(settings.attempts->view().contains({"a", 1}));
+  folder_.write("a.onnx", "other");
+  look(core);
+  wait_for([&] {
+    const auto all = settings.attempts->view();
+    return all.size() == 1 && all.contains({"a", 2});
+  });
+}
+
 TEST_F(ControllerSwapTest, WhatTheVersionBeforeHasLearnedOfCostsIsNotMeasured) {
   const std::string file = folder_.write("a.onnx");
   const auto core = make({}, {file});

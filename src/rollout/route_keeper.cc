@@ -52,59 +52,53 @@ Status RouteKeeper::read_all(StateStore& store) {
     if (!document.ok()) return document.status().with_context(what(name));
     read.emplace(name, *std::move(document));
   }
+  if (read == documents_) return ok_status();
   documents_ = std::move(read);
   publish();
   return ok_status();
 }
 
-/// Once there is a store, what others write to it is read as they do.
-bool RouteKeeper::watch_store() {
-  const MutexLock watching(watch_mutex_);
-  if (watch_) return true;
-  StateStore* opened = nullptr;
-  {
+/// Null where it can't be had, which is told once.
+std::unique_ptr<StoreWatch> RouteKeeper::watch(StateStore& store) {
+  auto watch = store.watch(kPrefix, [this, &store](const std::string&) {
     const MutexLock lock(mutex_);
-    auto found = store(false);
-    if (!found.ok() || *found == nullptr) return false;
-    opened = *found;
-  }
-  auto watch = opened->watch(kPrefix, [this, opened](const std::string&) {
-    const MutexLock lock(mutex_);
-    if (const Status status = read_all(*opened); !status.ok())
+    if (const Status status = read_all(store); !status.ok())
       Log::error("routes that were changed can't be read; those from before stay in force",
                  {{"reason", status.message()}});
   });
-  if (watch.ok())
-    watch_ = *std::move(watch);
-  else
-    Log::warning("changes of routes by other processes will not be seen", {{"reason", watch.status().message()}});
-  return watch_ != nullptr;
+  if (watch.ok()) return *std::move(watch);
+  if (!std::exchange(told_unwatched_, true))
+    Log::warning("changes of routes by other processes are not heard of, but looked for",
+                 {{"reason", watch.status().message()}});
+  return nullptr;
+}
+
+Status RouteKeeper::follow_store() {
+  const MutexLock watching(watch_mutex_);
+  if (followed_) return ok_status();
+  StateStore* kept = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    MM_ASSIGN_OR_RETURN(kept, store(false));
+  }
+  if (kept == nullptr) return ok_status();
+  // First heard of, then read: nothing is missed in between.
+  if (!watch_) watch_ = watch(*kept);
+  const MutexLock lock(mutex_);
+  MM_RETURN_IF_ERROR(read_all(*kept));
+  followed_ = watch_ != nullptr;
+  return ok_status();
 }
 
 void RouteKeeper::look_for_store() {
-  {
-    const MutexLock watching(watch_mutex_);
-    if (watch_) return;
-  }
-  // First heard of, then read: nothing is missed in between.
-  if (!watch_store()) return;
-  const MutexLock lock(mutex_);
-  const auto kept = store(false);
-  if (!kept.ok() || *kept == nullptr) return;
-  if (const Status status = read_all(**kept); !status.ok())
-    Log::error("routes that another process has kept can't be read", {{"reason", status.message()}});
+  const Status status = follow_store();
+  const MutexLock watching(watch_mutex_);
+  if (!status.ok() && status.message() != told_)
+    Log::error("routes that are kept can't be read", {{"reason", status.message()}});
+  told_ = status.message();
 }
 
-Status RouteKeeper::restore() {
-  {
-    const MutexLock lock(mutex_);
-    MM_ASSIGN_OR_RETURN(StateStore* const kept, store(false));
-    if (kept == nullptr) return ok_status();
-    MM_RETURN_IF_ERROR(read_all(*kept));
-  }
-  watch_store();
-  return ok_status();
-}
+Status RouteKeeper::restore() { return follow_store(); }
 
 Result<RouteHistory> RouteKeeper::update(const std::string& name, const std::function<Status(RouteDocument&)>& change) {
   Result<RouteHistory> done = internal("not changed");
@@ -137,7 +131,7 @@ Result<RouteHistory> RouteKeeper::update(const std::string& name, const std::fun
       break;
     }
   }
-  if (done.ok()) watch_store();
+  if (done.ok()) look_for_store();
   return done;
 }
 

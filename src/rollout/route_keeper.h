@@ -35,6 +35,7 @@ class RouteKeeper final : public RouteControl {
   /// Puts in force what was kept. An error when a later release wrote it.
   Status restore();
   /// Where another process has kept the first one since: puts in force what there is, and hears of changes from now on.
+  /// Where they can't be heard of, puts in force what there is now.
   void look_for_store();
   /// A file wants the route: it is set, unless the last that was declared of it was just so. So what clients have
   /// changed since lasts until the file changes. For once the models are known. INVALID_ARGUMENT for targets that there
@@ -55,8 +56,10 @@ class RouteKeeper final : public RouteControl {
   Result<RouteHistory> update(const std::string& name, const std::function<Status(RouteDocument&)>& change);
   Result<StateStore*> store(bool make) MM_REQUIRES(mutex_);
   Status read_all(StateStore& store) MM_REQUIRES(mutex_);
-  /// True from when changes of the store are heard of.
-  bool watch_store();
+  std::unique_ptr<StoreWatch> watch(StateStore& store) MM_REQUIRES(watch_mutex_);
+  /// Once there is a store, reads what it has, and hears of what others write to it from then on; where that can't be
+  /// heard of, it is read each time.
+  Status follow_store();
   void publish() const MM_REQUIRES(mutex_);
 
   const Catalog& catalog_;
@@ -64,7 +67,10 @@ class RouteKeeper final : public RouteControl {
   mutable Mutex mutex_;
   std::map<std::string, RouteDocument> documents_ MM_GUARDED_BY(mutex_);
   Mutex watch_mutex_;
-  std::unique_ptr<StoreWatch> watch_ MM_GUARDED_BY(watch_mutex_);  // null: there is no store yet
+  std::unique_ptr<StoreWatch> watch_ MM_GUARDED_BY(watch_mutex_);  // null: there is no store yet, or no watch of it
+  bool followed_ MM_GUARDED_BY(watch_mutex_) = false;              // watched, and read since
+  bool told_unwatched_ MM_GUARDED_BY(watch_mutex_) = false;
+  std::string told_ MM_GUARDED_BY(watch_mutex_);  // of what could not be read
 };
 
 }  // namespace modelmill

@@ -5,8 +5,10 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -173,9 +175,50 @@ TEST_F(KeptRoutes, AreFoundOnceAnotherProcessMadeAStore) {
   EXPECT_THAT(second.published(), ::testing::ElementsAre(kOne));
   ASSERT_TRUE(first->set(kTwo, "me").ok());
   // Changes are heard of from now on.
-  for (int i = 0; i < 1'000 && second.published() != std::vector{kTwo}; ++i)
+  for (int i = 0; i < 6'000 && second.published() != std::vector{kTwo}; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_THAT(second.published(), ::testing::ElementsAre(kTwo));
+}
+
+TEST_F(KeptRoutes, AreFoundByAChangeOfOnesOwn) {
+  std::unique_ptr<FileStore> late;
+  Keeper first(store_.get()), second([&late](bool) -> Result<StateStore*> { return late.get(); });
+  ASSERT_TRUE(second->restore().ok());
+  ASSERT_TRUE(first->set(kOne, "me").ok());
+  late = FileStore::open(folder_ / "store").value();
+  const RouteDefinition own = route(R"({"m@2": 100})", "own");
+  ASSERT_TRUE(second->set(own, "you").ok());
+  EXPECT_THAT(second.published(), ::testing::UnorderedElementsAre(kOne, own));
+}
+
+/// Nobody hears of its changes.
+class UnwatchedStore final : public StateStore {
+ public:
+  explicit UnwatchedStore(StateStore& store) : store_(store) {}
+  Result<std::optional<StoredValue>> get(const std::string& key) override { return store_.get(key); }
+  Result<std::map<std::string, StoredValue>> list(const std::string& prefix) override { return store_.list(prefix); }
+  Result<uint64_t> compare_and_put(const std::string& key, const std::optional<std::string>& value,
+                                   uint64_t expected) override {
+    return store_.compare_and_put(key, value, expected);
+  }
+  Result<std::unique_ptr<StoreWatch>> watch(const std::string&, Changed) override { return unavailable("no watches"); }
+  Result<std::unique_ptr<StoreLease>> acquire(const std::string& name, Duration ttl) override {
+    return store_.acquire(name, ttl);
+  }
+
+ private:
+  StateStore& store_;
+};
+
+TEST_F(KeptRoutes, AreReadAtEachLookWhereTheyCantBeWatched) {
+  UnwatchedStore unwatched(*store_);
+  Keeper first(store_.get()), second(&unwatched);
+  ASSERT_TRUE(second->restore().ok());
+  for (const RouteDefinition& one : {kOne, kTwo}) {
+    ASSERT_TRUE(first->set(one, "me").ok());
+    second->look_for_store();
+    EXPECT_THAT(second.published(), ::testing::ElementsAre(one));
+  }
 }
 
 TEST_F(KeptRoutes, OfALaterReleaseAreNotTouched) {

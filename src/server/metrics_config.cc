@@ -33,6 +33,9 @@ Status read_quantiles(const std::string& text, std::string_view pairs, SeriesSet
     if (colon == std::string_view::npos || colon + 1 == pair.size() || !quantile || !(*quantile >= 0 && *quantile <= 1))
       return invalid_argument("'" + text + "': '" + std::string(pair) +
                               "' is no QUANTILE:ERROR with a quantile from 0 to 1, such as 0.99:0.001");
+    if (std::find(quantiles.begin(), quantiles.end(), *quantile) != quantiles.end())
+      return invalid_argument("'" + text + "': '" + std::string(pair) +
+                              "' has a quantile that is there already; each may be there once");
     quantiles.push_back(*quantile);
   }
   if (quantiles.empty()) return no_setting(text);

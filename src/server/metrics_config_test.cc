@@ -33,6 +33,8 @@ TEST(MetricsConfig, SaysWhatIsWrong) {
        {"summary_quantiles=0.5", "summary_quantiles=0.5:", "summary_quantiles=1.5:0.1", "summary_quantiles=-1:0.1",
         "summary_quantiles=0.5:0.1,,0.9:0.1", "summary_quantiles=half:0.1", "summary_quantiles=nan:0.1"})
     EXPECT_THAT(refusal(text), HasSubstr("is no QUANTILE:ERROR")) << text;
+  EXPECT_THAT(refusal("summary_quantiles=0.5:0.1,0.9:0.1,0.50:0.2"),
+              HasSubstr("'0.50:0.2' has a quantile that is there already"));
   EXPECT_THAT(refusal("summary_quantiles="), HasSubstr("is no setting of metrics"));
   EXPECT_EQ(series.quantiles.size(), 5U) << "what is wrong changes nothing";
 }

@@ -1,9 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "wire/testing/http2_client.h"
 
@@ -21,11 +23,14 @@ void hello(const std::shared_ptr<HttpExchange>& exchange) {
   exchange->reply(HttpReply::text(200, "text/plain", "hello"));
 }
 
-/// Connections grow old soon, and nothing else ends them.
-Limits aging(std::chrono::milliseconds grace) {
+/// Old enough for a first message on a slow machine.
+constexpr std::chrono::milliseconds kAge = 2s;
+
+/// Nothing but their age ends connections.
+Limits aging(std::chrono::milliseconds age, std::chrono::milliseconds grace) {
   Limits limits;
   limits.idle_timeout = limits.header_timeout = limits.stall_timeout = 0ms;
-  limits.connection_age = 40ms;
+  limits.connection_age = age;
   limits.connection_age_grace = grace;
   return limits;
 }
@@ -49,12 +54,14 @@ GrpcMethodFactory echo_stream(std::promise<void>* cut = nullptr) {
 }
 
 TEST(Http2Age, AnOldConnectionIsToldToGoAndServedToTheEnd) {
-  TestServer server(hello, aging(0ms));
+  TestServer server(hello, aging(kAge, 0ms));
   server.methods().add("/t.T/Echo", echo_stream());
   server.start();
   Http2Client client(server.port());
   const int32_t id = client.grpc("/t.T/Echo");
   client.data(id, framed("one"), false);
+  client.wait_for_body(id, framed("one").size());
+  ASSERT_EQ(client.streams[id].body, framed("one"));
   while (client.goaways == 0) ASSERT_TRUE(client.receive()) << "it is not cut";
   client.data(id, framed("two"), true);
   EXPECT_EQ(client.wait(id).body, framed("one") + framed("two"));
@@ -65,20 +72,43 @@ TEST(Http2Age, AnOldConnectionIsToldToGoAndServedToTheEnd) {
 
 TEST(Http2Age, WhatGoesOnBeyondTheGraceIsCut) {
   std::promise<void> cut;
-  TestServer server(hello, aging(40ms));
+  TestServer server(hello, aging(kAge, 40ms));
   server.methods().add("/t.T/Echo", echo_stream(&cut));
   server.start();
   Http2Client client(server.port());
   const int32_t id = client.grpc("/t.T/Echo");
   client.data(id, framed("one"), false);
+  client.wait_for_body(id, framed("one").size());
+  ASSERT_EQ(client.streams[id].body, framed("one"));
   client.receive_to_end();
   EXPECT_GE(client.goaways, 1);
   EXPECT_EQ(client.streams[id].headers.count("grpc-status"), 0U) << "nobody has finished it";
-  cut.get_future().wait();
+  EXPECT_EQ(cut.get_future().wait_for(1min), std::future_status::ready);
+}
+
+TEST(Http2Age, TheGraceIsNotThatOfAServersEnd) {
+  constexpr auto kGrace = 20ms;
+  TestServer server(hello, aging(1h, kGrace));
+  server.methods().add("/t.T/Echo", echo_stream());
+  server.start();
+  Http2Client client(server.port());
+  const int32_t id = client.grpc("/t.T/Echo");
+  client.data(id, framed("one"), false);
+  client.wait_for_body(id, framed("one").size());
+  auto drained = std::async(std::launch::async, [&] { server.server().drain(Clock::now() + 1min); });
+  while (client.goaways == 0) ASSERT_TRUE(client.receive());
+  std::this_thread::sleep_for(20 * kGrace);
+  client.data(id, framed("two"), true);
+  EXPECT_EQ(client.wait(id).body, framed("one") + framed("two"));
+  EXPECT_EQ(client.wait(id).headers["grpc-status"], "0");
+  client.receive_to_end();
+  client.close();
+  EXPECT_EQ(drained.wait_for(2min), std::future_status::ready);
+  EXPECT_THAT(server.metrics().render(), ::testing::Not(HasSubstr(kAged)));
 }
 
 TEST(Http2Age, ConnectionsOfHttp1LiveOn) {
-  TestServer server(hello, aging(0ms));
+  TestServer server(hello, aging(40ms, 0ms));
   server.start();
   RawClient http1(server.port());
   http1.send(kGet);

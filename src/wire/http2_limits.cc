@@ -120,11 +120,13 @@ bool Http2Session::grow_old(TimePoint now) {
   if (!draining_) {
     if (alive_.lasts(now, 0, age)) {
       connection_.core().count_refused("age");
+      aged_ = true;
       drain();
     }
     return false;
   }
-  if (!alive_.lasts(now, 1, limits.connection_age_grace)) return false;
+  // One that a server's end drains has that end's time.
+  if (!aged_ || !alive_.lasts(now, 1, limits.connection_age_grace)) return false;
   fail(NGHTTP2_NO_ERROR);
   return true;
 }

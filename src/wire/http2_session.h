@@ -105,6 +105,7 @@ class Http2Session final : public Session {
   OutQueue* producing_ = nullptr;                 // where send_data puts bytes
   std::unique_ptr<Loop::Timer> drain_timer_;
   bool draining_ = false;
+  bool aged_ = false;  // it drains for its age
   bool gone_ = false;
   bool failed_ = false;
   bool flooded_ = false;

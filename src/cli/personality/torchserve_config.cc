@@ -1,6 +1,7 @@
 #include "cli/personality/torchserve_config.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -25,6 +26,7 @@ class Translator {
     MM_RETURN_IF_ERROR(put_addresses(properties_, out_));
     MM_RETURN_IF_ERROR(put_startup());
     put_options();
+    put_ages();
     put_sequence_keys();
     put_switches();
     put_urls();
@@ -41,6 +43,7 @@ class Translator {
   Status check();
   Status put_startup();
   void put_options();
+  void put_ages();
   void put_sequence_keys();
   void put_switches();
   void put_urls();
@@ -116,6 +119,27 @@ void Translator::put_options() {
     add("--max-body-bytes", size->second);
     add("--max-message-bytes", std::to_string(std::min(*digits_number(size->second), kMostMessage)));
   }
+}
+
+/// Every address speaks every protocol here, so that one age holds for the connections of both services. Where they
+/// have two, connections end as early as the one asks, and calls are cut as late as the other does.
+void Translator::put_ages() {
+  const auto seconds = [this](const char* service, const char* what) -> std::optional<int64_t> {
+    const auto found = properties_.find("grpc_" + std::string(service) + what);
+    if (found == properties_.end()) return std::nullopt;
+    const int64_t ms = *digits_number(found->second);
+    return std::max<int64_t>(1, ms / 1'000 + (ms % 1'000 > 0 ? 1 : 0));
+  };
+  const auto put = [&](const char* option, const char* what, bool smaller) {
+    const auto inference = seconds("inference", what), management = seconds("management", what);
+    if (!inference && !management) return;
+    const int64_t one = inference ? *inference : *management, other = management.value_or(one);
+    const int64_t chosen = smaller ? std::min(one, other) : std::max(one, other);
+    constexpr int64_t kDay = 86'400;  // the options' most; 0: for ever
+    add(option, std::to_string(chosen > kDay ? 0 : chosen));
+  };
+  put("--max-connection-age", "_max_connection_age_ms", true);
+  put("--max-connection-age-grace", "_max_connection_age_grace_ms", false);
 }
 
 void Translator::put_sequence_keys() {

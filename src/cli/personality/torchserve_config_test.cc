@@ -118,6 +118,17 @@ TEST(TorchServeConfig, TranslatesAWholeFile) {
                                                  HasSubstr(": number_of_gpu, vmargs")));
 }
 
+TEST(TorchServeConfig, AgesOfBothServicesAreOne) {
+  const std::string inference = "grpc_inference_max_connection_age", management = "grpc_management_max_connection_age";
+  EXPECT_THAT(translate(inference + "_ms=60000\n" + management + "_ms=1500\n" + inference + "_grace_ms=500\n" +
+                        management + "_grace_ms=30000")
+                  .arguments,
+              ElementsAre("--max-connection-age=2", "--max-connection-age-grace=30"));
+  EXPECT_THAT(translate(management + "_ms=9223372036854775807").arguments, ElementsAre("--max-connection-age=0"));
+  EXPECT_THAT(translate(inference + "_grace_ms=0").arguments, ElementsAre("--max-connection-age-grace=1"));
+  EXPECT_THAT(refusal(inference + "_ms=1s"), HasSubstr("'grpc_inference_max_connection_age_ms' must be a whole"));
+}
+
 TEST(TorchServeConfig, WhatIsServedAtTheStart) {
   struct Case {
     const char* text;

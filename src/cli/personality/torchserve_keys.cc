@@ -16,6 +16,12 @@ constexpr std::string_view kNoJvm = "there is no JVM";
 constexpr std::string_view kMetricPages = "`/metrics` and `/torchserve/metrics` are there, and need no definitions";
 constexpr std::string_view kLaunchers = "no launcher is put around workers; set its variables for the server";
 
+constexpr std::string_view kAge =
+    "`--max-connection-age` in seconds, rounded up, of every connection of HTTP/2;"
+    " the smaller of both services', for ever if beyond a day";
+constexpr std::string_view kAgeGrace =
+    "`--max-connection-age-grace` in seconds, rounded up; the larger of both services', for ever if beyond a day";
+
 constexpr std::array kKeys = {
     Key{"allowed_urls", kMapped, "`--allow-model-url`, for expressions that a fixed text begins; others are told of"},
     Key{"async_logging", kSame, "a log line never waits for its reader", kSwitch},
@@ -47,12 +53,12 @@ constexpr std::array kKeys = {
     Key{"enable_metrics_api", kMapped, "`false`: `--api metrics=off`", kSwitch},
     Key{"enable_model_api", kMapped, "`false`: `--model-control-mode none`", kSwitch, {}, "false"},
     Key{"grpc_inference_address", kMapped, "`--listen`, with `grpc_inference_port`", kText, {}, "127.0.0.1"},
-    Key{"grpc_inference_max_connection_age_grace_ms", kIgnored, "connections are not ended for their age", kNumber},
-    Key{"grpc_inference_max_connection_age_ms", kIgnored, "connections are not ended for their age", kNumber},
+    Key{"grpc_inference_max_connection_age_grace_ms", kMapped, kAgeGrace, kNumber},
+    Key{"grpc_inference_max_connection_age_ms", kMapped, kAge, kNumber},
     Key{"grpc_inference_port", kMapped, "`--listen`, with `grpc_inference_address`", kNumber, {}, "7070"},
     Key{"grpc_management_address", kMapped, "`--listen`, with `grpc_management_port`", kText, {}, "127.0.0.1"},
-    Key{"grpc_management_max_connection_age_grace_ms", kIgnored, "connections are not ended for their age", kNumber},
-    Key{"grpc_management_max_connection_age_ms", kIgnored, "connections are not ended for their age", kNumber},
+    Key{"grpc_management_max_connection_age_grace_ms", kMapped, kAgeGrace, kNumber},
+    Key{"grpc_management_max_connection_age_ms", kMapped, kAge, kNumber},
     Key{"grpc_management_port", kMapped, "`--listen`, with `grpc_management_address`", kNumber, {}, "7071"},
     Key{"inference_address", kMapped, "`--listen`", kText, {}, "http://127.0.0.1:8080"},
     Key{"initial_distribution_port", kIgnored, "workers have no ports", kNumber},

@@ -25,6 +25,7 @@ bool is_known(const ModelTable& table, const LoadAttempts::Key& key) {
 
 ServerSeries::ServerSeries(MetricRegistry& registry, ServerCounts counts)
     : registry_(registry), counts_(std::move(counts)) {
+  if (counts_.batches) look_at_batches();
   if (counts_.batches) add_executions();
   if (counts_.batches && counts_.batching) add_batching();
 }
@@ -32,7 +33,7 @@ ServerSeries::ServerSeries(MetricRegistry& registry, ServerCounts counts)
 void ServerSeries::add_histogram(const char* name, const char* help, MetricLabels labels,
                                  std::span<const double> bounds, HistogramValue BatchSeries::View::*what) {
   handles_.push_back(registry_.histogram_from(name, help, std::move(labels), bounds,
-                                              [batches = counts_.batches, what] { return batches->view().*what; }));
+                                              [seen = seen_, what] { return (*seen->get()).*what; }));
 }
 
 void ServerSeries::add_executions() {
@@ -49,30 +50,33 @@ void ServerSeries::add_batching() {
                 BatchSeries::row_bounds(), &BatchSeries::View::input_rows);
   add_histogram(":tensorflow:serving:batching_session:processed_batch_size", "Rows of an execution, padding included.",
                 {}, BatchSeries::row_bounds(), &BatchSeries::View::processed_rows);
-  handles_.push_back(
-      registry_.counter_from(":tensorflow:serving:batching_session:wrapped_run_count", "Executions.", {},
-                             [batches = counts_.batches] { return static_cast<double>(batches->view().executions); }));
+  handles_.push_back(registry_.counter_from(":tensorflow:serving:batching_session:wrapped_run_count", "Executions.", {},
+                                            [seen = seen_] { return static_cast<double>(seen->get()->executions); }));
 }
 
 void ServerSeries::look(const ModelTable& table) {
+  if (counts_.batches) look_at_batches();
   if (counts_.batches && counts_.batching) look_at_padding();
   if (counts_.loads) look_at_loads(table);
   if (counts_.records != nullptr) look_at_records();
 }
 
+void ServerSeries::look_at_batches() { seen_->set(std::make_shared<const BatchSeries::View>(counts_.batches->view())); }
+
 void ServerSeries::look_at_padding() {
-  for (const auto& [rows, unused] : counts_.batches->view().padding) {
+  for (const auto& [rows, unused] : seen_->get()->padding) {
     MetricRegistry::Handle& handle = padding_[rows];
     if (handle) continue;
-    handle = registry_.histogram_from(
-        ":tensorflow:serving:batching_session:padding_size", "Rows that filled an execution up to its size.",
-        {{"execution_batch_size", std::to_string(rows)}}, BatchSeries::row_bounds(),
-        [batches = counts_.batches, rows = rows] { return batches->view().padding[rows]; });
+    handle = registry_.histogram_from(":tensorflow:serving:batching_session:padding_size",
+                                      "Rows that filled an execution up to its size.",
+                                      {{"execution_batch_size", std::to_string(rows)}}, BatchSeries::row_bounds(),
+                                      [seen = seen_, rows = rows] { return seen->get()->padding.at(rows); });
   }
 }
 
 void ServerSeries::tell_loads(Load& load, const LoadAttempts::Version& now) {
   if (load.place != now.place) load = Load{load.known, now.place, {}, nullptr, nullptr, nullptr};
+  if (load.seen.serial != now.serial) load.seen = {now.place, 0, 0, {}, now.serial};
   const auto attempts = [&](const char* status) {
     return registry_.counter(":tensorflow:cc:saved_model:load_attempt_count", "Loads of a model, by how they ended.",
                              {{"model_path", now.place}, {"status", status}});
@@ -93,9 +97,12 @@ void ServerSeries::tell_loads(Load& load, const LoadAttempts::Version& now) {
 }
 
 void ServerSeries::look_at_loads(const ModelTable& table) {
-  for (const auto& [key, now] : counts_.loads->view()) {
+  const auto all = counts_.loads->view();
+  std::erase_if(loads_, [&](const auto& load) { return !all.contains(load.first); });
+  for (const auto& [key, now] : all) {
     Load& load = loads_[key];
     const bool known = is_known(table, key);
+    if (load.seen.serial != now.serial) load.known = false;
     if (load.known && !known) {
       counts_.loads->forget(key);
       loads_.erase(key);

@@ -3,9 +3,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "catalog/batch_series.h"
 #include "catalog/load_attempts.h"
 #include "catalog/model_table.h"
@@ -40,8 +43,27 @@ class ServerSeries {
     LoadAttempts::Version seen;
     std::shared_ptr<Counter> succeeded, failed, latency;  // null: there was none
   };
+  /// How batches were at the last look, which all their series read: one that read them itself would hold up
+  /// executions. Thread-safe.
+  class SeenBatches {
+   public:
+    std::shared_ptr<const BatchSeries::View> get() const {
+      const MutexLock lock(mutex_);
+      return view_;
+    }
+    void set(std::shared_ptr<const BatchSeries::View> view) {
+      const MutexLock lock(mutex_);
+      view_ = std::move(view);
+    }
+
+   private:
+    mutable Mutex mutex_;
+    std::shared_ptr<const BatchSeries::View> view_ MM_GUARDED_BY(mutex_);
+  };
+
   void add_executions();
   void add_batching();
+  void look_at_batches();
   void look_at_padding();
   void look_at_loads(const ModelTable& table);
   void tell_loads(Load& load, const LoadAttempts::Version& now);
@@ -51,6 +73,7 @@ class ServerSeries {
 
   MetricRegistry& registry_;
   const ServerCounts counts_;
+  const std::shared_ptr<SeenBatches> seen_ = std::make_shared<SeenBatches>();
   std::vector<MetricRegistry::Handle> handles_;
   std::map<int64_t, MetricRegistry::Handle> padding_;  // by the rows of executions
   std::map<LoadAttempts::Key, Load> loads_;

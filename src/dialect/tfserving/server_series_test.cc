@@ -44,6 +44,11 @@ TEST(ServerSeriesTest, BatchesHaveTheirNamesAndLabels) {
   EXPECT_THAT(text, HasSubstr(name + R"(padding_size_sum{execution_batch_size="4"} 1)"));
   EXPECT_THAT(text, HasSubstr(name + "wrapped_run_count 1\n"));
   EXPECT_THAT(text, HasSubstr(R"(:tensorflow:core:graph_run_time_usecs_histogram_bucket{le="2000"} 1)"));
+  batches->execution(8, 3, 1500us);
+  EXPECT_EQ(registry.render(), text) << "until the next look";
+  series.look(ModelTable());
+  EXPECT_THAT(registry.render(), HasSubstr(name + R"(padding_size_sum{execution_batch_size="8"} 3)"));
+  EXPECT_THAT(registry.render(), HasSubstr(name + "wrapped_run_count 2\n"));
 }
 
 TEST(ServerSeriesTest, WithoutBatchingExecutionsAlone) {
@@ -88,6 +93,23 @@ TEST(ServerSeriesTest, LoadsOfWhatIsGoneAreForgotten) {
   series.look(table_with({2}));
   EXPECT_THAT(registry.render(), Not(HasSubstr("models/m/1")));
   EXPECT_TRUE(loads->view().empty());
+}
+
+TEST(ServerSeriesTest, LoadsThatWereForgottenInBetweenAreCountedOn) {
+  MetricRegistry registry;
+  const auto loads = std::make_shared<LoadAttempts>();
+  ServerSeries series(registry, {nullptr, false, loads, nullptr});
+  const std::string latency = R"(load_latency{model_path="models/m/1"} )";
+  loads->succeeded("m", 1, "models/m/1", 5ms);
+  series.look(table_with({1}));
+  loads->forget({"m", 1});
+  loads->succeeded("m", 1, "models/m/1", 2ms);
+  series.look(table_with({1}));
+  EXPECT_THAT(registry.render(), HasSubstr(R"(load_attempt_count{model_path="models/m/1",status="success"} 2)"));
+  EXPECT_THAT(registry.render(), HasSubstr(latency + "7000"));
+  loads->forget({"m", 1});
+  series.look(table_with({1}));
+  EXPECT_THAT(registry.render(), Not(HasSubstr("models/m/1")));
 }
 
 TEST(ServerSeriesTest, RecordsOfTheRequestLogHaveAStatus) {
