@@ -51,7 +51,9 @@ class ExperimentParts {
     std::deque<std::pair<TimePoint, uint64_t>> sizes;
     uint64_t ripe = 0;        // the file was so large a second ago
     uint64_t read_until = 0;  // what was there before that was taken
-    bool is_bad = false;
+    bool is_read = false;     // as far as that, without an error
+    bool is_bad = false;      // it is no part, and is left out for good
+    std::string problem;      // the one that was logged last
   };
 
   const ExperimentFiles files_;

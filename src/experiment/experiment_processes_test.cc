@@ -223,8 +223,25 @@ TEST_F(ExperimentProcessesTest, AnyProcessEndsIt) {
 TEST_F(ExperimentProcessesTest, APartThatCantBeReadIsLeftOut) {
   begin();
   folder_.write("experiments/x.json.1.other.0.users", "this is something else altogether");
-  folder_.write("experiments/x.json.1.short.0.users", "modelmill");  // its writer died while it made it
+  // Their writers died while they made them.
+  const std::vector<std::string> cut{folder_.write("experiments/x.json.1.short.0.users", "modelmill"),
+                                     folder_.write("experiments/x.json.1.empty.0.users", ""),
+                                     folder_.write("experiments/x.json.1.empty.1.outcomes", "")};
   at(1).expose("bob", "m@2");
+  pass(seconds(1));
+  EXPECT_EQ(arms_in(at(0).show()).at("m@2").exposed, 1U);
+  for (const std::string& file : cut) EXPECT_FALSE(std::filesystem::exists(file)) << file;
+}
+
+TEST_F(ExperimentProcessesTest, APartThatCantBeReadForAWhileIsTakenLater) {
+  begin();
+  const std::string file = folder_ / "experiments/x.json.1.other.0.users";
+  std::filesystem::create_symlink(file, file);  // opening it fails, as it does without descriptors
+  pass(seconds(1));
+  std::filesystem::remove(file);
+  ExposedUsers::Log log;
+  ExperimentSpool::give(stable_hash("bob"), 0, /*arm=*/1, at(0).now_ms(), log);
+  ASSERT_TRUE(ExperimentJournal::make(file).value()->append(log).ok());
   pass(seconds(1));
   EXPECT_EQ(arms_in(at(0).show()).at("m@2").exposed, 1U);
 }

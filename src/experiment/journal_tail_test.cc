@@ -1,6 +1,7 @@
 #include "experiment/journal_tail.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -53,6 +54,19 @@ TEST(JournalTailTest, FollowsWhatAnotherWrites) {
   JournalTail later(file, first);
   EXPECT_EQ(read(later), Users{3});
   EXPECT_EQ(later.offset(), later.size());
+}
+
+TEST(JournalTailTest, AReadThatFailsIsNoEnd) {
+  const TempFolder folder;
+  const std::string file = folder.make("x");
+  for (const char* const name : {"x/a-file-so-that-the-folder", "x/has-some-bytes-in-it-itself"}) folder.write(name);
+  struct stat now {};
+  ASSERT_EQ(::stat(file.c_str(), &now), 0);
+  if (now.st_size < 16) GTEST_SKIP() << "folders have no size here";
+  // It can be opened, has a size, and every read of it fails.
+  JournalTail tail(file, 1);
+  EXPECT_EQ(tail.read([](auto, uint64_t) { return true; }).code(), Code::kInternal);
+  EXPECT_EQ(tail.offset(), 1U);
 }
 
 TEST(JournalTailTest, SeesThatItIsWrittenAnew) {
