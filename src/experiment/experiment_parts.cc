@@ -31,7 +31,9 @@ std::vector<ExperimentEvent> ExperimentParts::snapshot() const {
   return events;
 }
 
-void ExperimentParts::find(TimePoint now) {
+void ExperimentParts::find(TimePoint now, int64_t now_ms) {
+  looks_.emplace_back(now, now_ms);
+  for (; !looks_.empty() && now - looks_.front().first >= kRipe; looks_.pop_front()) ripe_ms_ = looks_.front().second;
   std::set<uint64_t> there;
   for (const ExperimentFiles::Part& found : files_.parts()) {
     const uint64_t key = stable_hash(std::filesystem::path(found.file).filename().string());

@@ -107,6 +107,7 @@ TEST(ExperimentFilesTest, AreThoseOfTheNameAlone) {
   const auto files = ExperimentFiles::of(folder.path(), "x", 2).value();
   const auto touch = [](const std::string& file) { std::ofstream(file) << "x"; };
   touch(files.journal());
+  touch(files.journal() + ".draft");
   touch(files.part("ab", 0, ExperimentFiles::Kind::kUsers));
   touch(files.part("ab", 1, ExperimentFiles::Kind::kUsers));
   touch(files.part("cd", 0, ExperimentFiles::Kind::kOutcomes));
@@ -115,7 +116,9 @@ TEST(ExperimentFilesTest, AreThoseOfTheNameAlone) {
       ExperimentFiles::of(folder.path(), "x", 3).value().journal(),
       ExperimentFiles::of(folder.path(), "x.json.2.y", 1).value().journal(),
       ExperimentFiles::of(folder.path(), "x.json.2.y", 1).value().part("ab", 0, ExperimentFiles::Kind::kUsers),
-      folder / "x.json.two.journal", folder / "other"};
+      folder / "x.json.two.journal",
+      folder / "x.json.2.other.draft",
+      folder / "other"};
   for (const std::string& other : others) touch(other);
   ASSERT_EQ(files.parts().size(), 3U);
   EXPECT_EQ(files.parts()[2].replica, "cd");
@@ -125,6 +128,7 @@ TEST(ExperimentFilesTest, AreThoseOfTheNameAlone) {
   files.remove();
   EXPECT_TRUE(files.parts().empty());
   EXPECT_FALSE(std::filesystem::exists(files.journal()));
+  EXPECT_FALSE(std::filesystem::exists(files.journal() + ".draft"));
   EXPECT_FALSE(std::filesystem::exists(ExperimentFiles::of(folder.path(), "x", 1).value().journal()));
   for (const std::string& other : others) EXPECT_TRUE(std::filesystem::exists(other)) << other;
 }
