@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -76,7 +77,12 @@ Status ExperimentKeeper::open_run(const std::string& name, const Experiment& exp
                         else
                           run.users->apply(event);
                       }));
-  run.parts->find(options_.time->now());
+  if (!run.users->is_told_to_settle()) {  // a new one, or one of a release that didn't tell
+    const ExperimentEvent begin = ExposedUsers::settled_event(0);
+    MM_RETURN_IF_ERROR(run.journal->append(std::span(&begin, 1)));
+    run.users->apply(begin);
+  }
+  run.parts->find(options_.time->now(), options_.now_ms());
   return ok_status();
 }
 
@@ -89,7 +95,6 @@ Status ExperimentKeeper::count(const std::string& name, const Experiment& experi
   const auto given = run.exposures ? run.exposures->take() : std::vector<Exposure>();
   if (!run.decides) return count_apart(given, experiment, run);
   const int64_t now = options_.now_ms();
-  run.users->settle(run.parts && run.parts->are_there() ? now - ExposedUsers::kGraceMs : now);
   ExposedUsers::Log log;
   for (const Exposure& exposure : given) {
     const auto arm = run.arms.find(exposure.arm);
@@ -99,6 +104,7 @@ Status ExperimentKeeper::count(const std::string& name, const Experiment& experi
   }
   MM_RETURN_IF_ERROR(write_down(name, run, log));
   MM_RETURN_IF_ERROR(take_parts(name, run, /*all=*/false));
+  MM_RETURN_IF_ERROR(settle(name, run));
   for (size_t i = 0; i < run.exposed.size(); ++i)
     run.exposed[i]->set(static_cast<double>(run.users->totals()[i].exposed));
   return ok_status();
@@ -123,12 +129,16 @@ Status ExperimentKeeper::count_apart(const std::vector<Exposure>& exposures, con
 Status ExperimentKeeper::take_parts(const std::string& name, Run& run, bool all) {
   if (!run.parts) return ok_status();
   std::vector<ExperimentCount> became;
-  const Status status = run.parts->take(all, [&](std::span<const ExperimentEvent> batch, const ExperimentEvent& taken) {
-    ExposedUsers::Log log;
-    take_left(batch, *run.users, log, became);
-    log.push_back(taken);
-    return run.journal->append(log);
-  });
+  const Status status =
+      run.parts->take(all, [&](std::span<const ExperimentEvent> batch, const ExperimentEvent& taken) -> Status {
+        ExposedUsers::Log log;
+        std::vector<ExperimentCount> of_batch;
+        take_left(batch, options_.now_ms(), *run.users, log, of_batch);
+        log.push_back(taken);
+        MM_RETURN_IF_ERROR(run.journal->append(log));
+        became.insert(became.end(), of_batch.begin(), of_batch.end());
+        return ok_status();
+      });
   std::map<ExperimentCount, uint64_t> counts;
   for (const ExperimentCount which : became) ++counts[which];
   for (const auto& [which, number] : counts) tell_outcomes(name, which, number);
@@ -136,13 +146,22 @@ Status ExperimentKeeper::take_parts(const std::string& name, Run& run, bool all)
   return status.with_context("experiment '" + name + "'");
 }
 
+Status ExperimentKeeper::settle(const std::string& name, Run& run) {
+  const bool are_others = run.parts && run.parts->are_there();
+  const int64_t until = are_others ? run.parts->ripe_ms() - ExposedUsers::kGraceMs : options_.now_ms();
+  if (!run.users->settle(until)) return ok_status();
+  return write_down(name, run, {ExposedUsers::settled_event(until)});
+}
+
 Status ExperimentKeeper::gather(const std::string& name, const Experiment& experiment, Run& run, bool all) {
   MM_RETURN_IF_ERROR(count(name, experiment, run));
-  if (!run.decides) return read_seen(name, experiment, run);
+  if (!run.decides) return all ? read_all(name, experiment, run) : read_seen(name, experiment, run);
   return all ? take_parts(name, run, /*all=*/true) : ok_status();
 }
 
-Status ExperimentKeeper::read_seen(const std::string& name, const Experiment& experiment, Run& run) {
+/// `parts`: are told how far they were taken.
+Status ExperimentKeeper::read_seen(const std::string& name, const Experiment& experiment, Run& run,
+                                   ExperimentParts* parts) {
   MM_ASSIGN_OR_RETURN(const ExperimentFiles files, ExperimentFiles::of(options_.folder, name, experiment.number));
   Status status;
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
@@ -151,7 +170,10 @@ Status ExperimentKeeper::read_seen(const std::string& name, const Experiment& ex
       run.users = users_of(experiment);
     }
     status = run.seen->read([&](std::span<const ExperimentEvent> batch, uint64_t) {
-      for (const ExperimentEvent& event : batch) run.users->apply(event);
+      for (const ExperimentEvent& event : batch) {
+        run.users->apply(event);
+        if (parts != nullptr && event.kind == ExperimentEvent::Kind::kTaken) parts->apply(event);
+      }
       return true;
     });
     if (status.ok()) break;
@@ -159,7 +181,35 @@ Status ExperimentKeeper::read_seen(const std::string& name, const Experiment& ex
     if (status.code() == Code::kNotFound) status = ok_status();  // whoever decides is about to make it
     if (status.code() != Code::kAborted) break;
   }
-  run.users->settle(options_.now_ms() - ExposedUsers::kGraceMs);
+  if (!run.users->is_told_to_settle()) run.users->settle(options_.now_ms() - ExposedUsers::kGraceMs);
+  return status;
+}
+
+Status ExperimentKeeper::read_all(const std::string& name, const Experiment& experiment, Run& run) {
+  MM_ASSIGN_OR_RETURN(const ExperimentFiles files, ExperimentFiles::of(options_.folder, name, experiment.number));
+  Status status;
+  bool is_whole = false;
+  for (int attempt = 0; attempt < kReadAttempts && !is_whole; ++attempt) {
+    ExperimentParts parts(files, options_.replica);  // it finds once, and so takes none away
+    run.seen.reset();
+    MM_RETURN_IF_ERROR(read_seen(name, experiment, run, &parts));
+    parts.find(options_.time->now(), options_.now_ms());
+    status = parts.take(/*all=*/true, [&](std::span<const ExperimentEvent> batch, const ExperimentEvent&) {
+      ExposedUsers::Log log;
+      std::vector<ExperimentCount> became;
+      take_left(batch, options_.now_ms(), *run.users, log, became);
+      return ok_status();
+    });
+    // Whoever decides may have taken some meanwhile, and their file away.
+    is_whole = true;
+    if (!run.seen) continue;
+    const Status again = run.seen->read([&](std::span<const ExperimentEvent> batch, uint64_t) {
+      for (const ExperimentEvent& event : batch) is_whole = is_whole && event.kind != ExperimentEvent::Kind::kTaken;
+      return true;
+    });
+    is_whole = is_whole && again.ok();
+  }
+  run.seen.reset();  // the next read begins anew, without these
   return status;
 }
 
@@ -205,7 +255,7 @@ Result<std::string> ExperimentKeeper::outcomes(const std::string& name, std::str
   const auto is_known = [&](const Outcome& outcome) { return run->users->knows(outcome); };
   const bool are_known = run->decides && std::all_of(parsed->begin(), parsed->end(), is_known);
   // Another process may have served somebody a moment ago, as the first thing that it did.
-  if (!are_known && run->parts) run->parts->find(options_.time->now());
+  if (!are_known && run->parts) run->parts->find(options_.time->now(), options_.now_ms());
   if (!run->decides || (!are_known && run->parts && run->parts->are_there())) {
     MM_RETURN_IF_ERROR(run->spool->leave_outcomes(*parsed, now));
     return outcome_counts_json({}, parsed->size());

@@ -22,7 +22,8 @@ struct ExperimentEvent {
     kTold,    // it came in that `user` (of `arm` 1: that request) did `value` of `metric`; `other`: its id, or 0
     kToldAt,  // the next kTold happened at that time
     // And of that one's journal:
-    kTaken,  // the part `user` was taken up to the byte `other`
+    kTaken,    // the part `user` was taken up to the byte `other`
+    kSettled,  // whose window was over at that time was counted
   };
 
   Kind kind = Kind::kExposed;

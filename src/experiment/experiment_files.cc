@@ -13,7 +13,8 @@
 namespace modelmill {
 namespace {
 
-constexpr std::string_view kJournalEnding = "journal", kUsersEnding = "users", kOutcomesEnding = "outcomes";
+constexpr std::string_view kJournalEnding = "journal", kUsersEnding = "users", kOutcomesEnding = "outcomes",
+                           kDraftEnding = "draft";
 
 std::vector<std::string_view> pieces_of(std::string_view text) {
   std::vector<std::string_view> pieces;
@@ -32,7 +33,8 @@ std::optional<uint64_t> number_in(std::string_view text) {
   return number;
 }
 
-/// A file of an experiment: ENTRY.NUMBER.journal, or ENTRY.NUMBER.REPLICA.SEQUENCE.users or .outcomes.
+/// A file of an experiment: ENTRY.NUMBER.journal, with .draft where its writer died while it wrote it anew, or
+/// ENTRY.NUMBER.REPLICA.SEQUENCE.users or .outcomes.
 struct Found {
   std::string file, replica, ending;
   uint64_t number = 0;
@@ -47,11 +49,13 @@ std::vector<Found> files_in(const std::string& folder, const std::string& entry)
     const auto pieces = pieces_of(std::string_view(name).substr(entry.size() + 1));
     const auto number = number_in(pieces[0]);
     const std::string_view ending = pieces.back();
-    const bool is_journal = pieces.size() == 2 && ending == kJournalEnding;
+    const bool is_draft = pieces.size() == 3 && pieces[1] == kJournalEnding && ending == kDraftEnding;
+    const bool is_journal = is_draft || (pieces.size() == 2 && ending == kJournalEnding);
     const bool is_part =
         pieces.size() == 4 && number_in(pieces[2]) && (ending == kUsersEnding || ending == kOutcomesEnding);
     if (!number || (!is_journal && !is_part)) continue;
-    all.push_back({it->path().string(), is_part ? std::string(pieces[1]) : "", std::string(ending), *number});
+    all.push_back({it->path().string(), is_part ? std::string(pieces[1]) : "",
+                   std::string(is_journal ? kJournalEnding : ending), *number});
   }
   std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) { return a.file < b.file; });
   return all;

@@ -34,13 +34,23 @@ Status failed(const std::string& file, const char* what) {
   return internal("can't " + std::string(what) + " '" + file + "': " + std::strerror(errno));
 }
 
+/// Takes away what there is of it: on a full disk each try would leave an empty file.
+Status not_made(const Status& why, const std::string& file) {
+  ::unlink(file.c_str());
+  return why;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ExperimentJournal>> ExperimentJournal::open(
     const std::string& file, const std::function<void(const ExperimentEvent&)>& replay) {
   std::unique_ptr<ExperimentJournal> journal(new ExperimentJournal(file));
-  std::error_code missing;
-  if (std::filesystem::file_size(file, missing) == 0 || missing) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(file, error);
+  // What can't be looked at just now may be whole.
+  if (error && error != std::errc::no_such_file_or_directory)
+    return internal("can't look at '" + file + "': " + error.message());
+  if (error || size == 0) {
     MM_RETURN_IF_ERROR(journal->rewrite({}));
     return journal;
   }
@@ -69,10 +79,10 @@ Result<std::unique_ptr<ExperimentJournal>> ExperimentJournal::make(const std::st
     int locked = 0;
     do locked = ::flock(journal->fd_, LOCK_EX);
     while (locked != 0 && errno == EINTR);
-    if (locked != 0) return failed(file, "lock");
-    if (::fstat(journal->fd_, &now) != 0) return failed(file, "look at");
+    if (locked != 0) return not_made(failed(file, "lock"), file);
+    if (::fstat(journal->fd_, &now) != 0) return not_made(failed(file, "look at"), file);
   }
-  MM_RETURN_IF_ERROR(journal->write(std::string(kJournalMagic)));
+  if (const Status written = journal->write(std::string(kJournalMagic)); !written.ok()) return not_made(written, file);
   return journal;
 }
 

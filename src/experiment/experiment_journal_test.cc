@@ -1,7 +1,9 @@
 #include "experiment/experiment_journal.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -78,6 +80,29 @@ TEST_F(ExperimentJournalTest, ItIsWrittenAnew) {
   ASSERT_TRUE(journal_->rewrite(events({7})).ok());
   ASSERT_TRUE(journal_->append(events({8})).ok());
   EXPECT_EQ(read(), (Users{7, 8}));
+}
+
+TEST_F(ExperimentJournalTest, WhatCantBeLookedAtIsNotTakenForMissing) {
+  std::filesystem::create_symlink(file_, file_);
+  const auto opened = ExperimentJournal::open(file_, [](const ExperimentEvent&) {});
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.status().code(), Code::kInternal) << opened.status().message();
+  EXPECT_TRUE(std::filesystem::is_symlink(file_)) << "nothing was written in its place";
+}
+
+TEST_F(ExperimentJournalTest, WhatCantBeMadeLeavesNoFile) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  auto* const was = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &none), 0);
+  const Status status = ExperimentJournal::make(file_).status();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, was);
+  EXPECT_EQ(status.code(), Code::kInternal);
+  EXPECT_FALSE(std::filesystem::exists(file_));
+  EXPECT_TRUE(ExperimentJournal::make(file_).ok());
 }
 
 TEST_F(ExperimentJournalTest, AnotherFileIsNotTouched) {

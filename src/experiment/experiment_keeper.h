@@ -108,9 +108,14 @@ class ExperimentKeeper final : public ExperimentControl {
   Status count_apart(const std::vector<Exposure>& exposures, const Experiment& experiment, Run& run)
       MM_REQUIRES(mutex_);
   Status take_parts(const std::string& name, Run& run, bool all) MM_REQUIRES(mutex_);
+  /// Counts users whose window is over, when all that was left of them has been taken.
+  Status settle(const std::string& name, Run& run) MM_REQUIRES(mutex_);
   /// Brings up to date what is known of all.
   Status gather(const std::string& name, const Experiment& experiment, Run& run, bool all) MM_REQUIRES(mutex_);
-  Status read_seen(const std::string& name, const Experiment& experiment, Run& run) MM_REQUIRES(mutex_);
+  Status read_seen(const std::string& name, const Experiment& experiment, Run& run, ExperimentParts* parts = nullptr)
+      MM_REQUIRES(mutex_);
+  /// That, and what others have left for the one that decides and it has yet to take. In memory only.
+  Status read_all(const std::string& name, const Experiment& experiment, Run& run) MM_REQUIRES(mutex_);
   Status write_down(const std::string& name, Run& run, const ExposedUsers::Log& log) MM_REQUIRES(mutex_);
   Status keep_safe(Run& run) const MM_REQUIRES(mutex_);
   Status decide_for(const std::string& name, Record& record, Run& run) MM_REQUIRES(mutex_);

@@ -98,14 +98,24 @@ Status ExperimentKeeper::decide_for(const std::string& name, Record& record, Run
 }
 
 Status ExperimentKeeper::place(const std::string& name, Record& record) {
-  Experiment& experiment = *record.document.last;
+  const Experiment& experiment = *record.document.last;
   const auto history = routes_.history(experiment.definition.route);
   MM_ASSIGN_OR_RETURN(const RouteTarget arm, parse_route_target(experiment.deployed));
   if (history.ok() && history->route())
     MM_RETURN_IF_ERROR(
         routes_.set(with_share(*history->route(), arm, 100), what(name)).status().with_context(what(name)));
-  experiment.is_placed = true;
-  return records_.put(name, record).with_context(what(name));
+  const uint64_t number = experiment.number;
+  Status put;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    record.document.last->is_placed = true;
+    put = records_.put(name, record);
+    if (put.code() != Code::kAborted) break;
+    // The one that decides may have placed it in the meantime, or a wish of it may have changed.
+    MM_ASSIGN_OR_RETURN(record, records_.get(name));
+    if (!record.document.last || record.document.last->number != number || record.document.last->is_placed)
+      return ok_status();
+  }
+  return put.with_context(what(name));
 }
 
 Status ExperimentKeeper::finish(const std::string& name, Record& record, ExperimentPhase phase, const std::string& arm,

@@ -31,7 +31,9 @@ std::vector<ExperimentEvent> ExperimentParts::snapshot() const {
   return events;
 }
 
-void ExperimentParts::find(TimePoint now) {
+void ExperimentParts::find(TimePoint now, int64_t now_ms) {
+  looks_.emplace_back(now, now_ms);
+  for (; !looks_.empty() && now - looks_.front().first >= kRipe; looks_.pop_front()) ripe_ms_ = looks_.front().second;
   std::set<uint64_t> there;
   for (const ExperimentFiles::Part& found : files_.parts()) {
     const uint64_t key = stable_hash(std::filesystem::path(found.file).filename().string());
@@ -53,7 +55,7 @@ void ExperimentParts::find(TimePoint now) {
   for (auto it = parts_.begin(); it != parts_.end();) {
     const Part& part = it->second;
     // What is left of it then is a torn end.
-    const bool was_read = !part.is_bad && part.tail->size() > 0 && part.read_until >= part.tail->size();
+    const bool was_read = part.is_read && part.read_until >= part.tail->size();
     const bool is_gone = !there.contains(part.key);
     if (!is_gone && was_read && remove_left_journal(it->first, part.tail->size())) there.erase(part.key);
     it = there.contains(part.key) ? std::next(it) : parts_.erase(it);
@@ -75,6 +77,7 @@ Status ExperimentParts::take(bool all, const Take& take) {
       if (part.kind != kind || part.is_bad) continue;
       const uint64_t until = all || kind == ExperimentFiles::Kind::kUsers ? JournalTail::kAll : part.ripe;
       part.read_until = 0;
+      part.is_read = false;
       const Status status = part.tail->read(
           [&](std::span<const ExperimentEvent> batch, uint64_t end) {
             failed = take(batch, taken_event(part.key, end));
@@ -83,10 +86,15 @@ Status ExperimentParts::take(bool all, const Take& take) {
           },
           until);
       MM_RETURN_IF_ERROR(failed);
+      part.is_read = status.ok();
       part.read_until = until;
+      if (status.ok()) part.problem.clear();
       if (status.ok() || status.code() == Code::kNotFound || status.code() == Code::kAborted) continue;
-      part.is_bad = true;
-      Log::error("what another process has left of an experiment can't be read, and is left out",
+      part.is_bad = status.code() == Code::kDataLoss;
+      if (status.message() == part.problem) continue;
+      part.problem = status.message();
+      Log::error(part.is_bad ? "what another process has left of an experiment is no part of it, and is left out"
+                             : "what another process has left of an experiment can't be read yet, and is tried again",
                  {{"reason", status.message()}});
     }
   }

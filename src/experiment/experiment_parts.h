@@ -35,9 +35,12 @@ class ExperimentParts {
   std::vector<ExperimentEvent> snapshot() const;
 
   /// Sees which there are, and takes away those that were taken whole and whose writers are gone or have gone on.
-  void find(TimePoint now);
+  /// `now_ms`: since 1970.
+  void find(TimePoint now, int64_t now_ms);
   /// Takes what is new. `all`: outcomes that came in just now as well.
   Status take(bool all, const Take& take);
+  /// What was left until then take() has taken; since 1970.
+  int64_t ripe_ms() const { return ripe_ms_; }
   /// Whether there are others, or there were and they have left something.
   bool are_there() const;
 
@@ -51,11 +54,15 @@ class ExperimentParts {
     std::deque<std::pair<TimePoint, uint64_t>> sizes;
     uint64_t ripe = 0;        // the file was so large a second ago
     uint64_t read_until = 0;  // what was there before that was taken
-    bool is_bad = false;
+    bool is_read = false;     // as far as that, without an error
+    bool is_bad = false;      // it is no part, and is left out for good
+    std::string problem;      // the one that was logged last
   };
 
   const ExperimentFiles files_;
   const std::string replica_;
+  std::deque<std::pair<TimePoint, int64_t>> looks_;  // of the last second, with their times since 1970
+  int64_t ripe_ms_ = 0;
   std::map<std::string, Part> parts_;   // by file
   std::map<uint64_t, uint64_t> known_;  // how far they were taken, by key
 };

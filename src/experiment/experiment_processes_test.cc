@@ -4,11 +4,14 @@
 
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/testing/temp_folder.h"
@@ -41,6 +44,30 @@ std::map<std::string, ArmNumbers> arms_in(const std::string& shown) {
   }
   return out;
 }
+
+/// A store whose user is held up before each change.
+class HeldUpStore final : public StateStore {
+ public:
+  HeldUpStore(StateStore& store, std::function<void(const std::string& key)> before)
+      : store_(store), before_(std::move(before)) {}
+  Result<std::optional<StoredValue>> get(const std::string& key) override { return store_.get(key); }
+  Result<std::map<std::string, StoredValue>> list(const std::string& prefix) override { return store_.list(prefix); }
+  Result<uint64_t> compare_and_put(const std::string& key, const std::optional<std::string>& value,
+                                   uint64_t expected) override {
+    before_(key);
+    return store_.compare_and_put(key, value, expected);
+  }
+  Result<std::unique_ptr<StoreWatch>> watch(const std::string& prefix, Changed changed) override {
+    return store_.watch(prefix, std::move(changed));
+  }
+  Result<std::unique_ptr<StoreLease>> acquire(const std::string& name, Duration ttl) override {
+    return store_.acquire(name, ttl);
+  }
+
+ private:
+  StateStore& store_;
+  const std::function<void(const std::string& key)> before_;
+};
 
 class ExperimentProcessesTest : public ::testing::Test {
  protected:
@@ -134,6 +161,39 @@ TEST_F(ExperimentProcessesTest, AnOutcomeIsJudgedByWhenItCameIn) {
   EXPECT_EQ(arms_in(at(0).show()).at("m@1").rate, 1);
 }
 
+TEST_F(ExperimentProcessesTest, WhatWasLeftBeforeAllDiedCountsWhenTheWindowIsOver) {
+  begin();
+  at(1).expose("ann", "m@1");
+  pass(seconds(1));
+  ASSERT_THAT(at(1)->outcomes("x", R"({"user":"ann"})").value(), HasSubstr(R"("deferred":1)"));
+  kill(0);
+  kill(1);
+  elapsed_ += seconds(60);
+  add().expose("bob", "m@2");
+  pass(seconds(20));
+  kill(2);
+  add();  // what the journal says is the same
+  const std::string shown = at(3).show();
+  EXPECT_THAT(shown, HasSubstr(R"("accepted":1,"duplicate":0,"unknown":0,"late":0)"));
+  EXPECT_EQ(arms_in(shown).at("m@1").rate, 1);
+  EXPECT_EQ(arms_in(shown).at("m@1").counted, 1U);
+}
+
+TEST_F(ExperimentProcessesTest, WhoeverEndsItCountsWhatWasLeftAndNotTaken) {
+  begin();
+  at(0).expose("ann", "m@1");
+  at(1).expose("bob", "m@2");
+  pass(seconds(2));
+  ASSERT_TRUE(at(1)->outcomes("x", R"({"user":"bob"})").ok());
+  pass(seconds(2));  // this one is taken
+  ASSERT_THAT(at(1)->outcomes("x", R"([{"user":"ann"},{"user":"nobody"}])").value(), HasSubstr(R"("deferred":2)"));
+  const auto stopped = at(1)->stop("x", "me");
+  ASSERT_TRUE(stopped.ok()) << stopped.status().message();
+  EXPECT_THAT(*stopped, HasSubstr(R"("accepted":2,"duplicate":0,"unknown":1,"late":0)"));
+  EXPECT_EQ(arms_in(*stopped).at("m@1").so_far, 1);
+  EXPECT_EQ(arms_in(*stopped).at("m@2").so_far, 1);
+}
+
 TEST_F(ExperimentProcessesTest, WhoDiesLeavesItsCountsAndWhoComesBackTakesThemUp) {
   begin();
   add();
@@ -220,11 +280,44 @@ TEST_F(ExperimentProcessesTest, AnyProcessEndsIt) {
   EXPECT_EQ(arms_in(at(1).show()).at("m@1").exposed, 1U);
 }
 
+TEST_F(ExperimentProcessesTest, ADeploymentThatAnotherFinishesIsDone) {
+  add().set_route(ExperimentServer::kSplit);
+  ASSERT_TRUE(at(0)->start("x", ExperimentServer::kRequest, "me").ok());
+  const auto store = FileStore::open(folder_ / "store").value();
+  int puts = 0;
+  HeldUpStore held_up(*store, [&](const std::string& key) {
+    // The first one writes the end, the second one that it is in force.
+    if (key == "experiments/x" && ++puts == 2) at(0).look();
+  });
+  ExperimentServer other(&held_up, folder_ / "experiments", "other");
+  const auto deployed = other->deploy("x", R"({"arm":"m@1"})", "me");
+  EXPECT_TRUE(deployed.ok()) << deployed.status().message();
+  EXPECT_EQ(puts, 2);
+  EXPECT_EQ(other.split(), "m@1=100");
+}
+
 TEST_F(ExperimentProcessesTest, APartThatCantBeReadIsLeftOut) {
   begin();
   folder_.write("experiments/x.json.1.other.0.users", "this is something else altogether");
-  folder_.write("experiments/x.json.1.short.0.users", "modelmill");  // its writer died while it made it
+  // Their writers died while they made them.
+  const std::vector<std::string> cut{folder_.write("experiments/x.json.1.short.0.users", "modelmill"),
+                                     folder_.write("experiments/x.json.1.empty.0.users", ""),
+                                     folder_.write("experiments/x.json.1.empty.1.outcomes", "")};
   at(1).expose("bob", "m@2");
+  pass(seconds(1));
+  EXPECT_EQ(arms_in(at(0).show()).at("m@2").exposed, 1U);
+  for (const std::string& file : cut) EXPECT_FALSE(std::filesystem::exists(file)) << file;
+}
+
+TEST_F(ExperimentProcessesTest, APartThatCantBeReadForAWhileIsTakenLater) {
+  begin();
+  const std::string file = folder_ / "experiments/x.json.1.other.0.users";
+  std::filesystem::create_symlink(file, file);  // opening it fails, as it does without descriptors
+  pass(seconds(1));
+  std::filesystem::remove(file);
+  ExposedUsers::Log log;
+  ExperimentSpool::give(stable_hash("bob"), 0, /*arm=*/1, at(0).now_ms(), log);
+  ASSERT_TRUE(ExperimentJournal::make(file).value()->append(log).ok());
   pass(seconds(1));
   EXPECT_EQ(arms_in(at(0).show()).at("m@2").exposed, 1U);
 }

@@ -75,12 +75,13 @@ Status ExperimentSpool::sync() {
   return outcomes_ ? outcomes_->sync() : ok_status();
 }
 
-void take_left(std::span<const ExperimentEvent> batch, ExposedUsers& users, ExposedUsers::Log& log,
+void take_left(std::span<const ExperimentEvent> batch, int64_t now_ms, ExposedUsers& users, ExposedUsers::Log& log,
                std::vector<ExperimentCount>& became) {
   std::optional<int64_t> at;
   for (const ExperimentEvent& event : batch) {
+    const int64_t came_ms = std::min(event.at_ms, now_ms);
     if (event.kind == Kind::kGiven && event.arm < users.totals().size()) {
-      users.expose(event.user, event.other, event.arm, event.at_ms, log);
+      users.expose(event.user, event.other, event.arm, came_ms, log);
     } else if (event.kind == Kind::kToldAt) {
       at = event.at_ms;
     } else if (event.kind == Kind::kTold && event.metric < users.metrics()) {
@@ -90,7 +91,7 @@ void take_left(std::span<const ExperimentEvent> batch, ExposedUsers& users, Expo
       outcome.value = event.value;
       outcome.id = event.other;
       outcome.at_ms = std::exchange(at, std::nullopt);
-      became.push_back(users.add(outcome, event.at_ms, log));
+      became.push_back(users.add(outcome, came_ms, log));
     }
   }
 }

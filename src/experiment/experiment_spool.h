@@ -47,8 +47,9 @@ class ExperimentSpool {
   Part users_, outcomes_;
 };
 
-/// What a batch of an ExperimentSpool's says, done: users are exposed, outcomes added. Counts what became of outcomes.
-void take_left(std::span<const ExperimentEvent> batch, ExposedUsers& users, ExposedUsers::Log& log,
+/// What a batch of an ExperimentSpool's says, done: users are exposed, outcomes added; none later than `now_ms`, as its
+/// writer's clock may be ahead. Adds what became of outcomes.
+void take_left(std::span<const ExperimentEvent> batch, int64_t now_ms, ExposedUsers& users, ExposedUsers::Log& log,
                std::vector<ExperimentCount>& became);
 
 }  // namespace modelmill

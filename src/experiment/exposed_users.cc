@@ -26,8 +26,11 @@ ExperimentEvent event(Kind kind, uint64_t user, int64_t at_ms) {
 
 ExposedUsers::ExposedUsers(Plan plan) : plan_(std::move(plan)), totals_(plan_.arms, ArmTotals(plan_.binary.size())) {}
 
-void ExposedUsers::settle(int64_t now_ms) {
+ExperimentEvent ExposedUsers::settled_event(int64_t now_ms) { return event(Kind::kSettled, 0, now_ms); }
+
+bool ExposedUsers::settle(int64_t now_ms) {
   const int64_t before = now_ms - plan_.window.count();
+  const size_t waited = order_.size() + link_order_.size();
   for (; !order_.empty() && order_.front().first <= before; order_.pop_front()) {
     const auto it = open_.find(order_.front().second);
     if (it == open_.end()) continue;
@@ -39,6 +42,7 @@ void ExposedUsers::settle(int64_t now_ms) {
   }
   for (; !link_order_.empty() && link_order_.front().first <= before; link_order_.pop_front())
     links_.erase(link_order_.front().second);
+  return order_.size() + link_order_.size() < waited;
 }
 
 void ExposedUsers::tally(ExperimentCount which, Log& log) {
@@ -137,8 +141,9 @@ ExperimentCount ExposedUsers::add(const Outcome& outcome, int64_t now_ms, Log& l
 
 void ExposedUsers::apply(const ExperimentEvent& e) {
   if (e.arm >= totals_.size()) return;
+  told_to_settle_ = told_to_settle_ || e.kind == Kind::kSettled;
   // What follows may be of before that.
-  if (e.at_ms != 0) settle(e.at_ms - kGraceMs);
+  if (e.at_ms != 0 && !told_to_settle_) settle(e.at_ms - kGraceMs);
   const bool has_metric = e.metric < plan_.binary.size();
   switch (e.kind) {
     case Kind::kExposed:
@@ -165,6 +170,7 @@ void ExposedUsers::apply(const ExperimentEvent& e) {
     case Kind::kTold:
     case Kind::kToldAt:
     case Kind::kTaken: break;  // of parts, and how far those were taken
+    case Kind::kSettled: settle(e.at_ms); break;
     case Kind::kTotals:
       if (has_metric) totals_[e.arm].metrics[e.metric] = {e.user, e.value, std::bit_cast<double>(e.other)};
       break;
@@ -177,6 +183,7 @@ void ExposedUsers::apply(const ExperimentEvent& e) {
 
 ExposedUsers::Log ExposedUsers::snapshot() const {
   Log log;
+  if (told_to_settle_) log.push_back(settled_event(0));
   for (const uint64_t user : counted_) log.push_back(event(Kind::kCounted, user, 0));
   for (const auto& [at, user] : order_) {
     const auto it = open_.find(user);

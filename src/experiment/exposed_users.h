@@ -45,8 +45,13 @@ class ExposedUsers {
 
   explicit ExposedUsers(Plan plan);
 
-  /// Counts the users whose window is over by then.
-  void settle(int64_t now_ms);
+  /// Counts the users whose window is over by then. Whether there were any, or requests to forget; where events are
+  /// kept, settled_event() is to be then.
+  bool settle(int64_t now_ms);
+  static ExperimentEvent settled_event(int64_t now_ms);
+  /// Whether an event has said when users were counted. Journals of before that don't, so there apply() takes it that
+  /// they were when it wrote the others.
+  bool is_told_to_settle() const { return told_to_settle_; }
   /// A request of a user was given an arm. `user` or `request` may be 0, where it has none.
   void expose(uint64_t user, uint64_t request, uint8_t arm, int64_t now_ms, Log& log);
   /// `now_ms`: when it came in.
@@ -91,6 +96,7 @@ class ExposedUsers {
   std::unordered_map<uint64_t, uint64_t> links_;    // users by request
   std::deque<std::pair<int64_t, uint64_t>> link_order_;
   size_t seen_ = 0;
+  bool told_to_settle_ = false;
 };
 
 }  // namespace modelmill

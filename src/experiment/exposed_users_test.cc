@@ -137,6 +137,25 @@ TEST(ExposedUsersTest, ItsMemoryIsBounded) {
   EXPECT_EQ(users.add(of_request(103), kBegin, log), ExperimentCount::kAccepted);
 }
 
+TEST(ExposedUsersTest, UsersAreCountedWhenAnEventSaysSo) {
+  ExposedUsers users(plan());
+  ExposedUsers::Log log{ExposedUsers::settled_event(0)};
+  users.apply(log.back());
+  users.expose(1, 0, 0, kBegin, log);
+  users.expose(2, 0, 1, kBegin + 60'000, log);
+  // It came in within the window, and is taken later.
+  EXPECT_EQ(users.add(outcome(1), kBegin + 1'000, log), ExperimentCount::kAccepted);
+  EXPECT_FALSE(users.settle(kBegin + 9'000));
+  expect_same(users, replayed(log));
+  expect_same(users, replayed(users.snapshot()));
+  EXPECT_TRUE(users.settle(kBegin + 20'000));
+  log.push_back(ExposedUsers::settled_event(kBegin + 20'000));
+  expect_same(users, replayed(log));
+  expect_same(users, replayed(users.snapshot()));
+  EXPECT_EQ(replayed(log).totals()[0].metrics[0].mean, 1);
+  EXPECT_TRUE(replayed(users.snapshot()).is_told_to_settle());
+}
+
 TEST(ExposedUsersTest, EventsAndSnapshotsMakeTheSameAgain) {
   for (const bool by_request : {false, true}) {
     ExposedUsers users(plan(by_request));

@@ -61,12 +61,16 @@ Status JournalTail::read(const Take& take, uint64_t until) {
   std::vector<ExperimentEvent> events;
   JournalBatchHead head;
   while (offset_ + sizeof head <= size_) {
-    if (read_at(fd_, &head, sizeof head, offset_) < static_cast<ssize_t>(sizeof head)) break;
+    ssize_t n = read_at(fd_, &head, sizeof head, offset_);
+    if (n < 0) return unreadable(file_);
+    if (n < static_cast<ssize_t>(sizeof head)) break;
     const uint64_t end = offset_ + sizeof head + head.events * sizeof(ExperimentEvent);
     if (head.events == 0 || head.events > kMostOfJournalBatch || end > size_ || end > until) break;
     events.resize(head.events);
     const size_t bytes = events.size() * sizeof(ExperimentEvent);
-    if (read_at(fd_, events.data(), bytes, offset_ + sizeof head) < static_cast<ssize_t>(bytes) ||
+    n = read_at(fd_, events.data(), bytes, offset_ + sizeof head);
+    if (n < 0) return unreadable(file_);
+    if (n < static_cast<ssize_t>(bytes) ||
         journal_checksum(reinterpret_cast<const char*>(events.data()), bytes) != head.checksum)
       break;
     if (!take(events, end)) break;

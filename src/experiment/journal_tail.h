@@ -27,7 +27,7 @@ class JournalTail {
 
   /// Gives the whole batches that end at `until` at the latest. What a crash has torn, or is being written, is none.
   /// NOT_FOUND without a file, DATA_LOSS for one that is no journal, ABORTED for one that was written anew: begin
-  /// again.
+  /// again. INTERNAL where the system can't read it: what was given till then was, and the next time goes on there.
   Status read(const Take& take, uint64_t until = kAll);
 
   /// Behind the last batch that was taken.

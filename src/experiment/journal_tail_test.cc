@@ -1,6 +1,7 @@
 #include "experiment/journal_tail.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -55,6 +56,19 @@ TEST(JournalTailTest, FollowsWhatAnotherWrites) {
   EXPECT_EQ(later.offset(), later.size());
 }
 
+TEST(JournalTailTest, AReadThatFailsIsNoEnd) {
+  const TempFolder folder;
+  const std::string file = folder.make("x");
+  for (const char* const name : {"x/a-file-so-that-the-folder", "x/has-some-bytes-in-it-itself"}) folder.write(name);
+  struct stat now {};
+  ASSERT_EQ(::stat(file.c_str(), &now), 0);
+  if (now.st_size < 16) GTEST_SKIP() << "folders have no size here";
+  // It can be opened, has a size, and every read of it fails.
+  JournalTail tail(file, 1);
+  EXPECT_EQ(tail.read([](auto, uint64_t) { return true; }).code(), Code::kInternal);
+  EXPECT_EQ(tail.offset(), 1U);
+}
+
 TEST(JournalTailTest, SeesThatItIsWrittenAnew) {
   const TempFolder folder;
   const std::string file = folder / "x";
@@ -93,6 +107,7 @@ TEST(ExperimentFilesTest, AreThoseOfTheNameAlone) {
   const auto files = ExperimentFiles::of(folder.path(), "x", 2).value();
   const auto touch = [](const std::string& file) { std::ofstream(file) << "x"; };
   touch(files.journal());
+  touch(files.journal() + ".draft");
   touch(files.part("ab", 0, ExperimentFiles::Kind::kUsers));
   touch(files.part("ab", 1, ExperimentFiles::Kind::kUsers));
   touch(files.part("cd", 0, ExperimentFiles::Kind::kOutcomes));
@@ -101,7 +116,9 @@ TEST(ExperimentFilesTest, AreThoseOfTheNameAlone) {
       ExperimentFiles::of(folder.path(), "x", 3).value().journal(),
       ExperimentFiles::of(folder.path(), "x.json.2.y", 1).value().journal(),
       ExperimentFiles::of(folder.path(), "x.json.2.y", 1).value().part("ab", 0, ExperimentFiles::Kind::kUsers),
-      folder / "x.json.two.journal", folder / "other"};
+      folder / "x.json.two.journal",
+      folder / "x.json.2.other.draft",
+      folder / "other"};
   for (const std::string& other : others) touch(other);
   ASSERT_EQ(files.parts().size(), 3U);
   EXPECT_EQ(files.parts()[2].replica, "cd");
@@ -111,6 +128,7 @@ TEST(ExperimentFilesTest, AreThoseOfTheNameAlone) {
   files.remove();
   EXPECT_TRUE(files.parts().empty());
   EXPECT_FALSE(std::filesystem::exists(files.journal()));
+  EXPECT_FALSE(std::filesystem::exists(files.journal() + ".draft"));
   EXPECT_FALSE(std::filesystem::exists(ExperimentFiles::of(folder.path(), "x", 1).value().journal()));
   for (const std::string& other : others) EXPECT_TRUE(std::filesystem::exists(other)) << other;
 }

@@ -50,6 +50,7 @@ class ExperimentServer {
   ExperimentKeeper* operator->() { return keeper_.get(); }
   RouteKeeper& routes() { return *routes_; }
   Exposures& exposures() { return *exposures_; }
+  int64_t now_ms() const { return now_ms_; }
   void set_route(const std::string& json) { EXPECT_TRUE(routes_->set(parse_route(json, "r").value(), "me").ok()); }
   std::string show() { return keeper_->show("x").value(); }
   void look(std::chrono::milliseconds after = std::chrono::milliseconds(200)) {
