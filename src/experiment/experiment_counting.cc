@@ -82,8 +82,7 @@ Status ExperimentKeeper::open_run(const std::string& name, const Experiment& exp
     MM_RETURN_IF_ERROR(run.journal->append(std::span(&begin, 1)));
     run.users->apply(begin);
   }
-  run.parts->find(options_.time->now(), options_.now_ms());
-  return ok_status();
+  return run.parts->find(options_.time->now(), options_.now_ms());
 }
 
 Status ExperimentKeeper::count(const std::string& name, const Experiment& experiment, Run& run) {
@@ -193,7 +192,7 @@ Status ExperimentKeeper::read_all(const std::string& name, const Experiment& exp
     ExperimentParts parts(files, options_.replica);  // it finds once, and so takes none away
     run.seen.reset();
     MM_RETURN_IF_ERROR(read_seen(name, experiment, run, &parts));
-    parts.find(options_.time->now(), options_.now_ms());
+    MM_RETURN_IF_ERROR(parts.find(options_.time->now(), options_.now_ms()));
     status = parts.take(/*all=*/true, [&](std::span<const ExperimentEvent> batch, const ExperimentEvent&) {
       ExposedUsers::Log log;
       std::vector<ExperimentCount> became;
@@ -255,7 +254,7 @@ Result<std::string> ExperimentKeeper::outcomes(const std::string& name, std::str
   const auto is_known = [&](const Outcome& outcome) { return run->users->knows(outcome); };
   const bool are_known = run->decides && std::all_of(parsed->begin(), parsed->end(), is_known);
   // Another process may have served somebody a moment ago, as the first thing that it did.
-  if (!are_known && run->parts) run->parts->find(options_.time->now(), options_.now_ms());
+  if (!are_known && run->parts) MM_RETURN_IF_ERROR(run->parts->find(options_.time->now(), options_.now_ms()));
   if (!run->decides || (!are_known && run->parts && run->parts->are_there())) {
     MM_RETURN_IF_ERROR(run->spool->leave_outcomes(*parsed, now));
     return outcome_counts_json({}, parsed->size());

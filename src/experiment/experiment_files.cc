@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -40,7 +41,7 @@ struct Found {
   uint64_t number = 0;
 };
 
-std::vector<Found> files_in(const std::string& folder, const std::string& entry) {
+Result<std::vector<Found>> files_in(const std::string& folder, const std::string& entry) {
   std::vector<Found> all;
   std::error_code ended;
   for (std::filesystem::directory_iterator it(folder, ended), end; !ended && it != end; it.increment(ended)) {
@@ -57,13 +58,21 @@ std::vector<Found> files_in(const std::string& folder, const std::string& entry)
     all.push_back({it->path().string(), is_part ? std::string(pieces[1]) : "",
                    std::string(is_journal ? kJournalEnding : ending), *number});
   }
+  if (ended && ended != std::errc::no_such_file_or_directory)
+    return internal("can't list '" + folder + "': " + ended.message());
   std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) { return a.file < b.file; });
   return all;
 }
 
-void remove_or_tell(const std::string& file) {
-  if (const Status status = remove_file(file); !status.ok())
-    Log::warning("a file of an experiment stays", {{"reason", status.message()}});
+void remove_or_tell(const std::string& folder, const std::string& entry,
+                    const std::function<bool(const Found&)>& is_meant) {
+  const auto all = files_in(folder, entry);
+  if (!all.ok()) return Log::warning("files of an experiment stay", {{"reason", all.status().message()}});
+  for (const Found& found : *all) {
+    if (!is_meant(found)) continue;
+    if (const Status status = remove_file(found.file); !status.ok())
+      Log::warning("a file of an experiment stays", {{"reason", status.message()}});
+  }
 }
 
 }  // namespace
@@ -78,23 +87,23 @@ std::string ExperimentFiles::part(const std::string& replica, uint64_t sequence,
          std::string(kind == Kind::kUsers ? kUsersEnding : kOutcomesEnding);
 }
 
-std::vector<ExperimentFiles::Part> ExperimentFiles::parts() const {
+Result<std::vector<ExperimentFiles::Part>> ExperimentFiles::parts() const {
+  MM_ASSIGN_OR_RETURN(const std::vector<Found> all, files_in(folder_, entry_));
   std::vector<Part> parts;
-  for (const Found& found : files_in(folder_, entry_))
+  for (const Found& found : all)
     if (found.number == number_ && found.ending != kJournalEnding)
       parts.push_back({found.file, found.replica, found.ending == kUsersEnding ? Kind::kUsers : Kind::kOutcomes});
   return parts;
 }
 
 void ExperimentFiles::remove() const {
-  for (const Found& found : files_in(folder_, entry_))
-    if (found.number <= number_) remove_or_tell(found.file);
+  remove_or_tell(folder_, entry_, [&](const Found& found) { return found.number <= number_; });
 }
 
 void ExperimentFiles::remove_parts(const std::string& replica) const {
-  for (const Found& found : files_in(folder_, entry_))
-    if (found.number == number_ && found.ending != kJournalEnding && found.replica == replica)
-      remove_or_tell(found.file);
+  remove_or_tell(folder_, entry_, [&](const Found& found) {
+    return found.number == number_ && found.ending != kJournalEnding && found.replica == replica;
+  });
 }
 
 }  // namespace modelmill

@@ -25,8 +25,8 @@ class ExperimentFiles {
   const std::string& folder() const { return folder_; }
   std::string journal() const { return stem(number_) + "journal"; }
   std::string part(const std::string& replica, uint64_t sequence, Kind kind) const;
-  /// Those that there are now.
-  std::vector<Part> parts() const;
+  /// Those that there are now; INTERNAL where the system doesn't tell all of them.
+  Result<std::vector<Part>> parts() const;
 
   /// All files of this experiment and of those of its name before it.
   void remove() const;

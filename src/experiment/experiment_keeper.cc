@@ -76,7 +76,7 @@ Status ExperimentKeeper::look_at(const std::string& name) {
     return ok_status();
   }
   MM_ASSIGN_OR_RETURN(Run* const run, run_of(name, *record.document.last));
-  if (run->parts) run->parts->find(options_.time->now(), options_.now_ms());
+  if (run->parts) MM_RETURN_IF_ERROR(run->parts->find(options_.time->now(), options_.now_ms()));
   MM_RETURN_IF_ERROR(count(name, *record.document.last, *run));
   MM_RETURN_IF_ERROR(keep_safe(*run));
   return run->decides ? decide_for(name, record, *run) : ok_status();

@@ -31,11 +31,12 @@ std::vector<ExperimentEvent> ExperimentParts::snapshot() const {
   return events;
 }
 
-void ExperimentParts::find(TimePoint now, int64_t now_ms) {
+Status ExperimentParts::find(TimePoint now, int64_t now_ms) {
+  MM_ASSIGN_OR_RETURN(const auto listed, files_.parts());
   looks_.emplace_back(now, now_ms);
   for (; !looks_.empty() && now - looks_.front().first >= kRipe; looks_.pop_front()) ripe_ms_ = looks_.front().second;
   std::set<uint64_t> there;
-  for (const ExperimentFiles::Part& found : files_.parts()) {
+  for (const ExperimentFiles::Part& found : listed) {
     const uint64_t key = stable_hash(std::filesystem::path(found.file).filename().string());
     there.insert(key);
     const auto known = known_.find(key);
@@ -61,6 +62,7 @@ void ExperimentParts::find(TimePoint now, int64_t now_ms) {
     it = there.contains(part.key) ? std::next(it) : parts_.erase(it);
   }
   std::erase_if(known_, [&](const auto& entry) { return !there.contains(entry.first); });
+  return ok_status();
 }
 
 bool ExperimentParts::are_there() const {

@@ -35,8 +35,8 @@ class ExperimentParts {
   std::vector<ExperimentEvent> snapshot() const;
 
   /// Sees which there are, and takes away those that were taken whole and whose writers are gone or have gone on.
-  /// `now_ms`: since 1970.
-  void find(TimePoint now, int64_t now_ms);
+  /// `now_ms`: since 1970. After an error nothing is taken for gone.
+  Status find(TimePoint now, int64_t now_ms);
   /// Takes what is new. `all`: outcomes that came in just now as well.
   Status take(bool all, const Take& take);
   /// What was left until then take() has taken; since 1970.

@@ -120,17 +120,23 @@ TEST(ExperimentFilesTest, AreThoseOfTheNameAlone) {
       folder / "x.json.2.other.draft",
       folder / "other"};
   for (const std::string& other : others) touch(other);
-  ASSERT_EQ(files.parts().size(), 3U);
-  EXPECT_EQ(files.parts()[2].replica, "cd");
-  EXPECT_EQ(files.parts()[2].kind, ExperimentFiles::Kind::kOutcomes);
+  ASSERT_EQ(files.parts()->size(), 3U);
+  EXPECT_EQ(files.parts().value()[2].replica, "cd");
+  EXPECT_EQ(files.parts().value()[2].kind, ExperimentFiles::Kind::kOutcomes);
   files.remove_parts("ab");
-  EXPECT_EQ(files.parts().size(), 1U);
+  EXPECT_EQ(files.parts()->size(), 1U);
   files.remove();
-  EXPECT_TRUE(files.parts().empty());
+  EXPECT_TRUE(files.parts()->empty());
   EXPECT_FALSE(std::filesystem::exists(files.journal()));
   EXPECT_FALSE(std::filesystem::exists(files.journal() + ".draft"));
   EXPECT_FALSE(std::filesystem::exists(ExperimentFiles::of(folder.path(), "x", 1).value().journal()));
   for (const std::string& other : others) EXPECT_TRUE(std::filesystem::exists(other)) << other;
+}
+
+TEST(ExperimentFilesTest, WhatCantBeListedIsNotTakenForNone) {
+  const TempFolder folder;
+  EXPECT_TRUE(ExperimentFiles::of(folder / "missing", "x", 1).value().parts().ok());
+  EXPECT_EQ(ExperimentFiles::of(folder.write("file"), "x", 1).value().parts().status().code(), Code::kInternal);
 }
 
 }  // namespace
