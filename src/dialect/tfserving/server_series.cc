@@ -88,7 +88,8 @@ void ServerSeries::tell_loads(Load& load, const LoadAttempts::Version& now) {
           registry_.counter(":tensorflow:cc:saved_model:load_latency",
                             "Microseconds of the loads that succeeded, all together.", {{"model_path", now.place}});
     catch_up(*load.succeeded, load.seen.succeeded, now.succeeded);
-    load.latency->add(static_cast<double>(to_ns(now.took - load.seen.took) / 1'000));
+    const int64_t microseconds = to_ns(now.took - load.seen.took) / 1'000;
+    load.latency->add(static_cast<double>(microseconds));
     load.seen.took = now.took;
   }
   if (now.failed == 0) return;
