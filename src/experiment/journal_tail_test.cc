@@ -59,10 +59,11 @@ TEST(JournalTailTest, FollowsWhatAnotherWrites) {
 TEST(JournalTailTest, AReadThatFailsIsNoEnd) {
   const TempFolder folder;
   const std::string file = folder.make("x");
-  for (const char* const name : {"x/a-file-so-that-the-folder", "x/has-some-bytes-in-it-itself"}) folder.write(name);
+  // So many that the folder has a size whatever a file system counts as that, entries or bytes.
+  for (int i = 0; i < 32; ++i) folder.write("x/file-" + std::to_string(i));
   struct stat now {};
   ASSERT_EQ(::stat(file.c_str(), &now), 0);
-  if (now.st_size < 16) GTEST_SKIP() << "folders have no size here";
+  ASSERT_GE(now.st_size, 16);
   // It can be opened, has a size, and every read of it fails.
   JournalTail tail(file, 1);
   EXPECT_EQ(tail.read([](auto, uint64_t) { return true; }).code(), Code::kInternal);

@@ -129,6 +129,7 @@ void RequestQueue::add(InferRequestPtr request, Level& level, TimePoint now) {
   node->level = &level;
   link(node, *level.in_time);
   last_class_rows_ = rows_of_class(*node);
+  last_class_key_ = node->in->key;
 }
 
 void RequestQueue::drop_unwanted(TimePoint now, std::vector<Dropped>& dropped) {

@@ -94,6 +94,8 @@ class RequestQueue {
   int64_t rows_before(const InferRequest& request) const;
   /// Rows of the class of the request that was pushed last.
   int64_t rows_of_last_class() const { return last_class_rows_; }
+  /// Its key: what tells one shape from another, but for those with the same hash while both wait.
+  uint64_t last_class() const { return last_class_key_; }
 
  private:
   struct Node;
@@ -166,6 +168,7 @@ class RequestQueue {
   int64_t rows_ = 0;
   int64_t bytes_ = 0;
   int64_t last_class_rows_ = 0;
+  uint64_t last_class_key_ = 0;
   int64_t sweep_credit_ = 0;  // requests that may be looked at
 };
 

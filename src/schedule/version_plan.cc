@@ -75,8 +75,8 @@ LoadView VersionScheduler::load_view(TimePoint now) const {
 }
 
 /// So many rows, of one request, are in the queue since now.
-void VersionScheduler::note_arrival(int64_t rows, uint64_t shape_class, TimePoint now) {
-  if (gathers_) forecast_.arrived(rows, shape_class, queue_.rows() + running_rows_, now);
+void VersionScheduler::note_arrival(int64_t rows, TimePoint now) {
+  if (gathers_) forecast_.arrived(rows, queue_.last_class(), queue_.rows() + running_rows_, now);
   if (policy_.objective > Duration{}) arrivals_.add(rows, now);
 }
 

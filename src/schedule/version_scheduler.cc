@@ -135,7 +135,6 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
   const TimePoint queued = request.times.queued;
   const bool hurried = request.deadline != kNever || has_timeouts_;
   const bool background = is_background(request);
-  const uint64_t shape_class = gathers_ && by_shape_ ? shape_class_hash(request) : 0;
   Status status;
   std::vector<RequestQueue::Dropped> dropped;
   {
@@ -144,7 +143,7 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
     status = stopping_ ? unloading() : suspended() ? suspension() : in_time(request, rows);
     if (status.ok()) status = queue_.push(parts, queued, dropped);
     if (status.ok()) {
-      if (!background) note_arrival(rows, shape_class, queued);
+      if (!background) note_arrival(rows, queued);
       nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
       wake_for_new_request(hurried);
       if (seats_.empty() && plan_.wants_instance) plan_.wants_instance();

@@ -100,7 +100,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
 
   LoadView load_view(TimePoint now) const MM_REQUIRES(mutex_);
   int64_t planned_rows() const MM_REQUIRES(mutex_);
-  void note_arrival(int64_t rows, uint64_t shape_class, TimePoint now) MM_REQUIRES(mutex_);
+  void note_arrival(int64_t rows, TimePoint now) MM_REQUIRES(mutex_);
   void measure_from(TimePoint now) MM_REQUIRES(mutex_);
   std::optional<double> measured_gain(TimePoint now) const MM_REQUIRES(mutex_);
   void note_begin(Lane& lane, TimePoint now) MM_REQUIRES(mutex_);
