@@ -28,6 +28,10 @@ ThreadUsage ThreadUsage::now() {
 void VersionScheduler::Lane::on_completed(InferRequest& request, const Status& status) {
   // On a loop all is over in microseconds; reading the clock again would be a good part of that.
   request.times.batch = batch;
+  if (version.gathers_ && turn == nullptr) {
+    unanswered.fetch_sub(request.batch_rows, std::memory_order_relaxed);
+    version.running_rows_.fetch_sub(request.batch_rows, std::memory_order_relaxed);
+  }
   const bool here = turn != nullptr && began_on == std::this_thread::get_id();
   if (here && first_answer != TimePoint{}) {
     request.times.compute_end = first_answer;

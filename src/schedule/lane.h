@@ -48,7 +48,8 @@ class VersionScheduler::Lane final : public RequestObserver {
   int64_t uncounted = 0;    // of them: those that are no request of a client's
   bool background = false;  // all of them
   FailedRequests failed;
-  std::atomic<int64_t> late{0};  // answered after the objective's time
+  std::atomic<int64_t> late{0};        // answered after the objective's time
+  std::atomic<int64_t> unanswered{0};  // rows of the version's running_rows_
   uint64_t shape_class = 0;
   std::string shapes;  // when the class was new
   TimePoint start{};

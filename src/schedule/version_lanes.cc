@@ -187,7 +187,10 @@ void VersionScheduler::lane_thread(Lane& lane) {
       ran = true;
       lane.state = Lane::State::kExecuting;
       ++running_;
-      for (const InferRequestPtr& request : next.batch) running_rows_ += request->batch_rows;
+      int64_t rows = 0;
+      for (const InferRequestPtr& request : next.batch) rows += request->batch_rows;
+      lane.unanswered.store(rows, std::memory_order_relaxed);
+      running_rows_.fetch_add(rows, std::memory_order_relaxed);
       if (gathers_) note_gathered(next);
       if (measures_) note_begin(lane, now);
       note_class(lane, *next.batch.front());

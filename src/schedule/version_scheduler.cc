@@ -321,7 +321,8 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
     busy_ += end - lane.start;
     rows_done_ += lane.rows - lane.padded;
     if (lane.state == Lane::State::kExecuting) {
-      running_rows_ -= lane.rows - lane.padded;
+      // Those of parts of larger requests, which don't count themselves out.
+      running_rows_.fetch_sub(lane.unanswered.load(std::memory_order_relaxed), std::memory_order_relaxed);
       if (gathers_) forecast_.answered(end);
       lane.state = Lane::State::kThread;
       if (!here) lane.wake.notify_one();

@@ -162,7 +162,9 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   ArrivalForecast forecast_ MM_GUARDED_BY(mutex_);
   Explanation::Gathering gathering_ MM_GUARDED_BY(mutex_);
   bool waited_for_more_ MM_GUARDED_BY(mutex_) = false;  // the batch that will be cut next
-  int64_t running_rows_ MM_GUARDED_BY(mutex_) = 0;      // of lanes' threads
+  /// Of lanes' threads: those that are not answered yet. Written under the lock but for answers, which count themselves
+  /// out before they are sent: a client that has its answer may be back before its execution is over.
+  std::atomic<int64_t> running_rows_{0};
   ObjectiveShare share_ MM_GUARDED_BY(mutex_);
   uint64_t executions_on_loop_ MM_GUARDED_BY(mutex_) = 0;
 

@@ -65,9 +65,8 @@ def test_a_batch_waits_a_moment_for_clients_that_come_back(serve, tmp_path):
 def test_a_lone_client_waits_for_nobody(serve, tmp_path):
     server = serve(models.save(models.slow(turns=2000), tmp_path / "slow.onnx"))
     ask_from_many(server, "slow", numbered(), count=1, each=100)
-    # On a busy machine its next request can be there before the execution that answered it has been counted out.
     told = server.get_json("/explain/slow")["batching"]["gathering"]
-    assert told["in_flight"] <= 2 and told["batches"] <= 5, told
+    assert told["in_flight"] == 1 and told["batches"] == 0, told
     server.stop()
 
 
