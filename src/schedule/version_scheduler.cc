@@ -112,8 +112,9 @@ void VersionScheduler::submit(InferRequestPtr request) {
 
 void VersionScheduler::on_completed(InferRequest& request, const Status& status) {
   request.times.compute_end = time_.now();
-  stats().requests_dequeued(1);
+  // Whoever sees that it waits no more sees why.
   stats().request_failed(request.times, reason_before_running(status.code()));
+  stats().requests_dequeued(1);
 }
 
 void VersionScheduler::enqueue(InferRequestPtr request) {

@@ -120,7 +120,7 @@ def from_all(work):
     ready = threading.Barrier(CLIENTS)
 
     def one(number):
-        ready.wait(30)
+        ready.wait(60)
         return work(number)
 
     with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:

@@ -170,7 +170,7 @@ def test_streams_go_along_a_route(server):
     tensor = client.module.InferInput("x", [1, 4], "FP32")
     tensor.set_data_from_numpy(np.ones((1, 4), np.float32))
     client.async_stream_infer("reader", [tensor])
-    assert came.wait(30)
+    assert came.wait(60)
     client.stop_stream()
     client.close()
     assert answers[0].as_numpy("y").tolist() == [[2, 2, 2, 2]]

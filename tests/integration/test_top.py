@@ -64,7 +64,7 @@ class Terminal:
 
         fcntl.ioctl(self.secondary, termios.TIOCSCTTY, 0)
 
-    def read_until(self, *texts, seconds=30):
+    def read_until(self, *texts, seconds=60):
         """Until all have been seen after what was read before."""
         start, deadline = len(self.output), time.monotonic() + seconds
         while not all(text in self.output[start:] for text in texts):
@@ -76,7 +76,7 @@ class Terminal:
         os.write(self.primary, keys)
 
     def wait(self):
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def close(self):
         if self.process.poll() is None:
@@ -150,7 +150,7 @@ def test_into_a_pipe_until_it_is_told_to_end(server):
             assert json.loads(process.stdout.readline())["models"][0]["name"] == "mlp"
         process.send_signal(signal.SIGINT)
         process.stdout.read()
-        assert process.wait(30) == OK
+        assert process.wait(60) == OK
 
 
 @pytest.mark.parametrize("end", ["q", "interrupt", "terminate"])
