@@ -162,7 +162,10 @@ def test_wrong_command_lines_of_tensorflow_serving(tf_place, tmp_path):
         (["--port", "8500"], "needs a value, as --port=8500"),
         ([], "Both --model_base_path and --model_config_file are empty!"),
         (["--model_base_path=/m", "--use_alts_credentials"], "ALTS is not spoken"),
-        ([f"--model_base_path={tmp_path / 'broken'}", f"--port={free_ports(1)[0]}"], "Failed to start server. Error: "),
+        (
+            [f"--model_base_path={tmp_path / 'broken'}", f"--port={free_ports(1)[0]}", "--max_num_load_retries=0"],
+            "Failed to start server. Error: ",
+        ),
         (["--help"], "--rest_api_port"),
     ):
         result = run_as("tensorflow_model_server", *arguments)
