@@ -33,11 +33,11 @@ bool ControllerCore::try_again(ModelRecord& model, const Job& job, const Status&
   if (!record.tries.failed(job.version.stamp, control_.retries, now)) return false;
   note_failure(model, job);
   Log::warning("model not loaded; it is tried again", {{"model", model.name},
-                                                        {"version", job.version.version},
-                                                        {"retry", record.tries.failures()},
-                                                        {"of", control_.retries.count},
-                                                        {"in_s", seconds_of(control_.retries.interval)},
-                                                        {"reason", reason.message()}});
+                                                       {"version", job.version.version},
+                                                       {"retry", record.tries.failures()},
+                                                       {"of", control_.retries.count},
+                                                       {"in_s", seconds_of(control_.retries.interval)},
+                                                       {"reason", reason.message()}});
   record.reason = reason.message() + retry_text(record.tries.failures(), control_.retries);
   record.failed_code = reason.code();
   model.failed_at = now;

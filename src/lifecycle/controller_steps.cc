@@ -196,8 +196,7 @@ void ControllerCore::finish(const Job& job, Loaded loaded) {
     model.versions[job.version.version].loading.clear();
     const bool usable = loaded.status.ok();
     if (usable && !stopping_ && model.wants(job.version)) loaded.status = accept(model, job, loaded, after);
-    if (loaded.status.code() == Code::kCancelled)
-      abandon(model, job);
+    if (loaded.status.code() == Code::kCancelled) abandon(model, job);
     // What can't be accepted would be the same another time.
     else if (!loaded.status.ok() && (usable || !try_again(model, job, loaded.status, after)))
       reject(model, job, loaded.status);

@@ -76,7 +76,7 @@ struct VersionRecord {
   std::string failed;   // the stamp of what could not be loaded
   std::string reason;   // why; or "unloaded"
   Code failed_code = Code::kOk;
-  LoadTries tries;  // that have failed, while another is to come
+  LoadTries tries;   // that have failed, while another is to come
   int draining = 0;  // versions of this number that answer their last requests
   std::shared_ptr<VersionStats> stats;
 };
