@@ -1,6 +1,5 @@
 """Triton's own clients, unmodified, over both protocols, synchronous and asynchronous: one behaviour four times."""
 
-import json
 import re
 
 import numpy as np

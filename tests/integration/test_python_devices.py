@@ -1,7 +1,6 @@
 """Which device each worker of a Python model is told to compute on, on a machine that is said to have four GPUs."""
 
 import os
-import pathlib
 import signal
 
 import pytest
