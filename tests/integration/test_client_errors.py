@@ -1,6 +1,5 @@
 """What Triton's clients are told when a request is wrong or fails: the same over both protocols."""
 
-
 import numpy as np
 import pytest
 

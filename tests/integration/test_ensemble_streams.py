@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import servers
 import tritonclient.grpc
-import triton_repository
 from servers import wait_until
 from triton_repository import add
 from tritonclient.utils import InferenceServerException
