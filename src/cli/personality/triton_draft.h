@@ -52,7 +52,6 @@ struct TritonDraft {
   int poll_seconds = 15;
   int load_threads = 4;
   bool trace_off = false;
-  bool opentelemetry = false;
 };
 
 /// A flag of Triton's. `apply` sees each of its values; null: there is nothing to see.
