@@ -56,6 +56,15 @@ void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& 
       ->group(kGroup);
   options.add_seconds(app, "--repository-poll-secs", control.poll_interval, "Poll: how often the files are looked at")
       ->group(kGroup);
+  app.add_option("--load-retries", control.retries.count,
+                 "How often a load that failed is tried again, unless files change or a client unloads the model [0]")
+      ->type_name("COUNT")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}).description(""))
+      ->group(kGroup);
+  options
+      .add_seconds(app, "--load-retry-secs", control.retries.interval,
+                   "How long after a failure; meanwhile the version is told to be loading")
+      ->group(kGroup);
   app.add_flag("--load-on-demand", control.on_demand, "Load each model when the first request for it comes")
       ->group(kGroup);
   app.add_option(

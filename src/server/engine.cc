@@ -258,9 +258,11 @@ Status Engine::load() {
   MM_RETURN_IF_ERROR(lifecycle_->load(sources));
   const auto table = catalog_.table();
   const auto entries = table->entries();
-  // What is yet to be asked for may still be good.
+  // What is yet to be asked for, or tried again, may still be good.
   const bool any = std::any_of(entries.begin(), entries.end(), [](const ModelEntry* entry) {
-    return !entry->versions.empty() || entry->on_demand || entry->statuses.empty();
+    const auto loads = [](const VersionStatus& status) { return status.state == VersionState::kLoading; };
+    return !entry->versions.empty() || entry->on_demand || entry->statuses.empty() ||
+           std::any_of(entry->statuses.begin(), entry->statuses.end(), loads);
   });
   const std::string failed = failures(*table);
   if (config_.failed_models == FailedModels::kEnd && !failed.empty())

@@ -141,6 +141,24 @@ def test_new_versions_are_taken(serve, tf_place):
         shutil.rmtree(tf_place / "models/half/2")
 
 
+def test_loads_that_fail_are_tried_again(serve, tf_place, tmp_path):
+    """A version whose files can't be used is LOADING as long as it is tried, and AVAILABLE once they can."""
+    models.save(models.mlp((4, 8, 3)), tmp_path / "half/1/model.onnx")
+    started = TfServer(
+        serve, tf_place, "--model_name=half", f"--model_base_path={tmp_path / 'half'}", "--load_retry_interval_micros=1", base=False
+    )
+    states = lambda: {
+        int(version["version"]): (version["state"], version["status"]["error_message"])
+        for version in json.loads(status(started.url, "/v1/models/half")[1])["model_version_status"]
+    }
+    broken = tmp_path / "half/2/model.onnx"
+    broken.parent.mkdir()
+    broken.write_bytes(b"no model")
+    servers.wait_until(lambda: states().get(2, ("",))[0] == "END", "the last of the tries has failed")
+    assert "half" in states()[2][1] and states()[1][0] == "AVAILABLE"
+    assert started.server.log().count("model not loaded; it is tried again") == 5
+
+
 def test_tls_of_tensorflow_serving(serve, tf_place):
     started = TfServer(serve, tf_place, "--ssl_config_file=ssl.config")
     started.predict()  # HTTP is plain, as there
@@ -162,7 +180,10 @@ def test_wrong_command_lines_of_tensorflow_serving(tf_place, tmp_path):
         (["--port", "8500"], "needs a value, as --port=8500"),
         ([], "Both --model_base_path and --model_config_file are empty!"),
         (["--model_base_path=/m", "--use_alts_credentials"], "ALTS is not spoken"),
-        ([f"--model_base_path={tmp_path / 'broken'}", f"--port={free_ports(1)[0]}"], "Failed to start server. Error: "),
+        (
+            [f"--model_base_path={tmp_path / 'broken'}", f"--port={free_ports(1)[0]}", "--max_num_load_retries=0"],
+            "Failed to start server. Error: ",
+        ),
         (["--help"], "--rest_api_port"),
     ):
         result = run_as("tensorflow_model_server", *arguments)

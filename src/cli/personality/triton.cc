@@ -223,6 +223,7 @@ Status set_models(TritonDraft& draft, const Environment& environment) {
   config.auto_complete_config = draft.auto_complete && !draft.strict_model_config;
   config.control.poll_interval = std::chrono::seconds(std::max(1, draft.poll_seconds));
   config.load_threads = std::max(1, draft.load_threads);
+  config.control.retries = {std::max(0, draft.load_retries), Duration::zero()};
   config.drain_timeout = std::chrono::seconds(std::clamp(draft.exit_timeout, 0, 86'400));
   config.limits.connection_age = std::chrono::milliseconds(std::max(0, draft.connection_age_ms));
   config.limits.connection_age_grace = std::chrono::milliseconds(std::max(0, draft.connection_age_grace_ms));

@@ -51,6 +51,7 @@ struct TritonDraft {
   int connection_age_grace_ms = 0;
   int poll_seconds = 15;
   int load_threads = 4;
+  int load_retries = 0;
   bool trace_off = false;
 };
 
