@@ -33,6 +33,8 @@ def environment(more=None):
     env["XDG_STATE_HOME"] = str(build_dir() / "state")
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         env.pop(name, None)
+    for name in [name for name in env if name.startswith("OTEL_")]:
+        env.pop(name)
     return {**env, **(more or {})}
 
 

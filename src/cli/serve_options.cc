@@ -295,9 +295,19 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
                throw CLI::ValidationError("--trace-config", status.message());
          },
          "Trace requests as Triton does: level=TIMESTAMPS or TENSORS, rate=N (one of N requests), count=N, "
-         "triton,file=FILE, triton,log-frequency=N; may be repeated")
+         "triton,file=FILE, triton,log-frequency=N; mode=opentelemetry, opentelemetry,url=URL, "
+         "opentelemetry,resource=KEY=VALUE; may be repeated")
       ->type_name("SETTING=VALUE")
       ->allow_extra_args(false)
+      ->group(kGroup);
+  app.add_option_function<std::string>(
+         "--trace-otlp",
+         [&config](const std::string& url) {
+           if (const Status status = trace_to_collector(url, config.trace); !status.ok())
+             throw CLI::ValidationError("--trace-otlp", status.message());
+         },
+         "Send OpenTelemetry's spans of requests to this collector, by OTLP over HTTP, such as http://127.0.0.1:4318")
+      ->type_name("URL")
       ->group(kGroup);
   app.add_option_function<std::vector<std::string>>(
          "--metrics-config",
