@@ -17,6 +17,7 @@
 namespace modelmill {
 
 class DeviceMemory;
+class ExecutionLimiter;
 
 /// Whether the rows of a model can run together, as was found out by trying.
 struct BatchingDecision {
@@ -67,6 +68,8 @@ struct LoadSettings {
   int cores = 1;
   std::vector<int> gpus;
   std::vector<std::string> gpu_models;
+  /// What executions take before they begin, of those models that say so; null: nothing.
+  std::shared_ptr<ExecutionLimiter> limiter;
   /// The GPUs' memory; null: it is not counted. And, for a load that others may go for, what has them go.
   std::shared_ptr<DeviceMemory> devices;
   std::function<bool(const std::string& model, int gpu, uint64_t bytes)> make_room;

@@ -85,6 +85,8 @@ class RequestQueue {
   std::vector<InferRequestPtr> drain();
 
   bool empty() const { return size_ == 0; }
+  /// Those that others hold resources for (InferRequest::holds_resources), which come before all levels.
+  int64_t foremost() const;
   /// It has nothing, but perhaps in the background.
   bool nobody_waits() const { return size_ == background_; }
   int64_t size() const { return size_; }

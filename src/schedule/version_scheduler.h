@@ -115,6 +115,8 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void lane_thread(Lane& lane);
   void look_for_more() MM_REQUIRES(mutex_);
   void rest(Lane& lane, TimePoint until) MM_REQUIRES(mutex_);
+  bool has_resources(Lane& lane) MM_REQUIRES(mutex_);
+  void let_past_limits() MM_REQUIRES(mutex_);
   void execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, TimePoint start, Turn* turn,
                bool watched);
   void finished(Lane& lane, const ExecutionResult& result);
