@@ -44,6 +44,9 @@ struct LoadSettings {
   bool gpu_series = true;
   /// Told of loads; null: nobody is.
   std::shared_ptr<LoadAttempts> attempts;
+  /// Models are run before they serve; and how often each request that a model brings along for that.
+  bool warm_up = true;
+  int warm_up_iterations = 1;
   /// For finding out, at loading, what batches cost.
   Duration measure_budget = std::chrono::milliseconds(30);
   /// What runs the models of which several runtimes could: "auto", the fastest, found by measurement; "default", the

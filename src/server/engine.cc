@@ -110,6 +110,8 @@ Engine::Engine(const ServerConfig& config)
   options.load.series.batches = batches_;
   options.load.gpu_series = config_.gpu_series;
   options.load.attempts = load_attempts_;
+  options.load.warm_up = config_.warm_up;
+  options.load.warm_up_iterations = config_.warm_up_iterations;
   if (config_.resources.limited) options.load.limiter = std::make_shared<ExecutionLimiter>(config_.resources.declared);
   options.load.instance_limits = {config_.max_instances > 0 ? config_.instances : 0, config_.max_instances,
                                   config_.scale_to_zero_after};

@@ -149,6 +149,9 @@ struct ServerConfig {
   bool allow_url_code = false;
   bool allow_sent_code = false;
   int load_threads = 2;
+  /// See LoadSettings.
+  bool warm_up = true;
+  int warm_up_iterations = 1;
   /// What executions take before they begin, where models say so.
   ResourceSettings resources;
   /// How models come and go while the server runs.
