@@ -190,6 +190,7 @@ void inherit(const mm_request& parent, InferRequest& out) {
   out.deadline = parent.deadline;
   out.cancel = parent.cancel;
   out.priority = parent.priority;
+  out.holds_resources = parent.holds_resources;
   out.trace = parent.trace;
 }
 

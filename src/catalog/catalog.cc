@@ -49,6 +49,7 @@ void Catalog::publish(std::shared_ptr<const ModelTable> table) {
   std::array<std::shared_ptr<const ModelTable>, kSlots> old;
   MutexLock publishing(publish_mutex_);
   may_have_open_.store(table->may_have_open(), std::memory_order_relaxed);
+  has_open_.store(table->has_open(), std::memory_order_relaxed);
   for (size_t i = 0; i < kSlots; ++i) {
     MutexLock lock(slots_[i].mutex);
     old[i] = std::exchange(slots_[i].table, table);

@@ -34,6 +34,8 @@ class Catalog {
   }
   /// Whether a request may come to a model with an open signature: what only such models need is not made for others.
   bool may_have_open() const { return may_have_open_.load(std::memory_order_relaxed); }
+  /// Whether a model is served that has one: what is only its own, as paths of its code are, is nobody's before.
+  bool has_open() const { return has_open_.load(std::memory_order_relaxed); }
   /// The model is known, not served, and loads when a request waits for it.
   bool loads_on_demand(std::string_view model) const;
 
@@ -52,6 +54,7 @@ class Catalog {
   Mutex publish_mutex_;  // publishes one after the other, so that all slots end with the same table
   std::array<Slot, kSlots> slots_;
   std::atomic<bool> may_have_open_ = false;
+  std::atomic<bool> has_open_ = false;
 };
 
 }  // namespace modelmill

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,11 +10,15 @@
 
 namespace modelmill {
 
+class ExecutionClaim;
+
 /// Where an instance runs.
 struct InstancePlace {
   InstanceGroup::Kind kind = InstanceGroup::Kind::kCpu;
   int device = 0;
   std::vector<int> cores;  // that its lanes' threads run on; empty: any
+  /// What its executions take first of the server's resources; null: nothing.
+  std::shared_ptr<ExecutionClaim> claim = nullptr;
 };
 
 /// "cpu", "cpu on cores 0,1", "gpu 2".

@@ -28,6 +28,23 @@ TEST(LoadAttemptsTest, CountsWhatEndedHow) {
   EXPECT_NE(attempts.view().at({"m", 1}).serial, first.serial) << "it can be told from the one before";
 }
 
+TEST(LoadAttemptsTest, WarmUpsAreCountedByTheTimeTheyTook) {
+  LoadAttempts attempts;
+  EXPECT_EQ(attempts.warm_ups({"m", 1}).counts.size(), LoadAttempts::warm_up_bounds_us().size() + 1);
+  attempts.warmed_up("m", 1, "m/1", 10us);
+  attempts.warmed_up("m", 1, "m/1", 11us);
+  attempts.warmed_up("m", 1, "m/1", 24h);
+  const HistogramValue value = attempts.warm_ups({"m", 1});
+  EXPECT_EQ(value.counts.front(), 1U);
+  EXPECT_EQ(value.counts.at(1), 1U);
+  EXPECT_EQ(value.counts.back(), 1U);
+  EXPECT_EQ(attempts.view().at({"m", 1}).warm_ups, 3U);
+  attempts.warmed_up("m", 1, "elsewhere/1", 10us);
+  EXPECT_EQ(attempts.warm_ups({"m", 1}).sum, 10);
+  attempts.forget({"m", 1});
+  EXPECT_EQ(attempts.warm_ups({"m", 1}).sum, 0);
+}
+
 TEST(LoadAttemptsTest, AnotherPlaceIsCountedAnew) {
   LoadAttempts attempts;
   attempts.succeeded("m", 1, "old/1", 2s);

@@ -16,10 +16,11 @@ const std::shared_ptr<ModelVersion>* ModelEntry::find(int64_t version) const {
   return versions.empty() ? nullptr : &versions.back();
 }
 
-bool ModelEntry::may_be_open() const {
-  return (on_demand && versions.empty()) ||
-         std::any_of(versions.begin(), versions.end(), [](const auto& version) { return version->signature().open; });
+bool ModelEntry::is_open() const {
+  return std::any_of(versions.begin(), versions.end(), [](const auto& version) { return version->signature().open; });
 }
+
+bool ModelEntry::may_be_open() const { return (on_demand && versions.empty()) || is_open(); }
 
 ModelTable::ModelTable() = default;
 
@@ -64,17 +65,22 @@ ModelTable::Part& ModelTable::own_part(std::string_view name) {
   return *part;
 }
 
+void ModelTable::count(const ModelEntry& entry, int by) {
+  if (entry.is_open()) open_ += by;
+  if (entry.may_be_open()) may_be_open_ += by;
+}
+
 void ModelTable::put(std::shared_ptr<const ModelEntry> entry) {
   const std::string name = entry->name;
-  if (const ModelEntry* const before = find(name)) may_be_open_ -= before->may_be_open() ? 1 : 0;
-  may_be_open_ += entry->may_be_open() ? 1 : 0;
+  if (const ModelEntry* const before = find(name)) count(*before, -1);
+  count(*entry, 1);
   own_part(name).insert_or_assign(name, std::move(entry));
 }
 
 void ModelTable::erase(std::string_view name) {
   const ModelEntry* const before = find(name);
   if (before == nullptr) return;
-  may_be_open_ -= before->may_be_open() ? 1 : 0;
+  count(*before, -1);
   Part& part = own_part(name);
   part.erase(part.find(name));
 }

@@ -38,7 +38,8 @@ struct ModelEntry {
   /// The model is known and loads when a request comes for it.
   bool on_demand = false;
 
-  /// Whether a version has an open signature, or there may come one for a request.
+  /// Whether a version has an open signature; or also, there may come one for a request.
+  bool is_open() const;
   bool may_be_open() const;
   /// The published version of a number (0: the default one), or null.
   const std::shared_ptr<ModelVersion>* find(int64_t version) const;
@@ -57,7 +58,8 @@ class ModelTable {
   std::vector<const ModelEntry*> entries() const;
   size_t size() const;
   bool empty() const { return size() == 0; }
-  /// Whether a model of it has an open signature, or may turn out to have one when it is loaded.
+  /// Whether a model of it has an open signature; or also, may turn out to have one when it is loaded.
+  bool has_open() const { return open_ > 0; }
   bool may_have_open() const { return may_be_open_ > 0; }
 
   /// Adds the entry, in the place of one with its name.
@@ -73,12 +75,14 @@ class ModelTable {
   static constexpr size_t kParts = 256;
 
   static size_t part_of(std::string_view name) { return Hash()(name) % kParts; }
+  void count(const ModelEntry& entry, int by);
   /// A part that only this table has.
   Part& own_part(std::string_view name);
   const std::shared_ptr<const ModelEntry>* look(std::string_view name) const;
 
   std::array<std::shared_ptr<Part>, kParts> parts_;  // null: empty
-  size_t may_be_open_ = 0;                           // entries
+  int64_t open_ = 0;                                 // entries
+  int64_t may_be_open_ = 0;
 };
 
 }  // namespace modelmill

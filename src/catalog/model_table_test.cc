@@ -39,6 +39,7 @@ TEST(ModelTableTest, KnowsWhetherAnyMayBeOpen) {
   table.put(waiting("a"));
   table.put(waiting("a"));
   table.put(waiting("b"));
+  EXPECT_FALSE(table.has_open()) << "none is served yet";
   const ModelTable before = table;
   table.put(entry("a"));
   EXPECT_TRUE(table.may_have_open());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -29,6 +30,10 @@ struct VersionPlan {
   BatchingDefinition batching;
   /// Where each of the instances runs; those beyond its end, on the CPU.
   std::vector<InstancePlace> places;
+  /// An execution may have to wait for what it takes.
+  bool takes_resources() const {
+    return std::any_of(places.begin(), places.end(), [](const InstancePlace& place) { return place.claim != nullptr; });
+  }
   InstanceLimits instance_limits;
   /// Makes one more instance, ready to serve, at run time; null: their number is fixed. `place` is where it is wanted,
   /// and then where it is.

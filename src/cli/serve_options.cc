@@ -13,6 +13,7 @@
 #include "cli/control_options.h"
 #include "cli/personality/ts_config_option.h"
 #include "cli/python_options.h"
+#include "cli/resource_options.h"
 #include "lifecycle/runtime_precisions.h"
 #include "server/metrics_config.h"
 
@@ -340,6 +341,7 @@ void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& confi
   define_model_files(app, options, config);
   define_queues(app, config);
   define_control_options(app, options, config.control);
+  define_resource_options(app, options, config.resources);
   define_python_options(app, options, config);
   options.add_backend_options(app, config);
   define_limits(app, options, config);

@@ -23,6 +23,7 @@ InferRequestPtr part_of(const InferRequest& whole, std::shared_ptr<CancelToken> 
   request->parameters = whole.parameters;
   request->sequence = whole.sequence;
   request->priority = whole.priority;
+  request->holds_resources = whole.holds_resources;
   request->timeout = whole.timeout;
   request->deadline = whole.deadline;
   request->cancel = std::move(cancel);

@@ -200,7 +200,7 @@ class ControllerCore final : public ModelControl {
   void abandon(ModelRecord& model, const Job& job) MM_REQUIRES(mutex_);
   Status accept(ModelRecord& model, const Job& job, Loaded& loaded, Aftermath& after) MM_REQUIRES(mutex_);
   void reject(ModelRecord& model, const Job& job, const Status& reason) MM_REQUIRES(mutex_);
-  void note_load(const Job& job, std::optional<Duration> took) const;
+  void note_load(const Job& job, std::optional<Duration> took, std::optional<Duration> warmed_up_in = {}) const;
   void note_failure(ModelRecord& model, const Job& job) MM_REQUIRES(mutex_);
   Status check_compatible(const ModelRecord& model, const ModelVersion& version, bool allowed) const
       MM_REQUIRES(mutex_);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "lifecycle/controller_core.h"
@@ -20,6 +21,7 @@ struct ControllerCore::Loaded {
   std::string files_stamp;
   uint64_t bytes = 0;
   Duration took{};
+  std::optional<Duration> warmed_up_in;  // with the requests that the model brings along; nullopt: it brings none
 };
 
 }  // namespace modelmill

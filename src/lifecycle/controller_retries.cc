@@ -24,7 +24,7 @@ std::string retry_text(int64_t failures, const LoadRetries& retries) {
 /// it any more.
 bool ControllerCore::try_again(ModelRecord& model, const Job& job, const Status& reason, Aftermath& after) {
   // What an ensemble lacks is its members, and it loads when they do; what served before is waited for by others.
-  const bool alone = !job.target->definition.ensemble && job.files.empty();
+  const bool alone = !job.target->definition.ensemble && job.files.empty() && !job.layout;
   // With nothing served any more that which served comes back rather than to wait.
   const bool makes_room = job.target->definition.swap == SwapPolicy::kResource && model.former && !model.serves();
   if (!alone || makes_room || hurrying_ || stopping_ || !model.wants(job.version)) return false;

@@ -27,13 +27,15 @@ void ControllerCore::note_failure(ModelRecord& model, const Job& job) {
   note_load(job, std::nullopt);
 }
 
-/// `took`: a load that succeeded.
-void ControllerCore::note_load(const Job& job, std::optional<Duration> took) const {
+/// `took`: a load that succeeded, `warmed_up_in` of that with requests that the model brings along.
+void ControllerCore::note_load(const Job& job, std::optional<Duration> took,
+                               std::optional<Duration> warmed_up_in) const {
   if (!settings_.attempts || job.target->definition.ensemble) return;
   const auto found = job.target->places.find(job.version.version);
   if (found == job.target->places.end()) return;
   const FoundVersion& files = found->second;
   const std::string& place = files.file.empty() ? files.directory : files.file;
+  if (warmed_up_in) settings_.attempts->warmed_up(job.model, job.version.version, place, *warmed_up_in);
   if (took)
     settings_.attempts->succeeded(job.model, job.version.version, place, *took);
   else

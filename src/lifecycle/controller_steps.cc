@@ -173,6 +173,9 @@ ControllerCore::Loaded ControllerCore::load_job(const Job& job) {
     out.cost_key = loaded->cost_key;
     out.instances = static_cast<int64_t>(loaded->instances.size());
     out.bytes = loaded->model->info().memory_bytes;
+    out.warmed_up_in = loaded->warmed_up_in;
+    for (const LoadedVersion& other : loaded->other_signatures)
+      if (other.warmed_up_in) out.warmed_up_in = out.warmed_up_in.value_or(Duration{}) + *other.warmed_up_in;
     loaded->plan.wants_instance = [this] { steward_.wake(); };
     out.stats = stats_of(job, loaded->description.definition);
     out.version = make_version(std::move(*loaded), out.stats);
@@ -258,7 +261,7 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
   record.serving = std::make_unique<OwnedVersion>(std::move(loaded.version));
   record.serial = ++last_serial_;
   model.loaded_ms = unix_ms();
-  note_load(job, loaded.took);
+  note_load(job, loaded.took, loaded.warmed_up_in);
   return ok_status();
 }
 

@@ -1,10 +1,13 @@
 #include "lifecycle/instance_loading.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "base/log.h"
+#include "catalog/execution_limiter.h"
 #include "lifecycle/adapting_instance.h"
 #include "lifecycle/instance_places.h"
 #include "lifecycle/model_parameters.h"
@@ -31,9 +34,33 @@ Status InstanceLoading::place() {
     plan_.places.push_back(
         {place.group->kind, place.gpu, cores.empty() ? std::vector<int>() : cores[index % cores.size()]});
   }
+  MM_RETURN_IF_ERROR(claim_resources());
   planned_ = plan_.places;
   for (const InstancePlace& place : planned_)
     if (place.kind == InstanceGroup::Kind::kGpu) MM_RETURN_IF_ERROR(claims_.count_model(model_, place.device));
+  return ok_status();
+}
+
+/// What each will take before it runs: an error where it could never run.
+Status InstanceLoading::claim_resources() {
+  const std::vector<GroupPlace> places = places_of(definition_, plan_);
+  std::map<std::pair<const InstanceGroup*, int>, std::shared_ptr<ExecutionClaim>> claims;
+  for (size_t i = 0; i < places.size(); ++i) {
+    const InstanceGroup& group = *places[i].group;
+    if (group.resources.empty()) continue;
+    if (!settings_.limiter) {
+      Log::info("what executions take of resources has no effect",
+                {{"model", definition_.name},
+                 {"reason", "the server shares none out; start it with --rate-limit execution_count"}});
+      return ok_status();
+    }
+    const int device = group.kind == InstanceGroup::Kind::kGpu ? places[i].gpu : 0;
+    auto& claim = claims[{&group, device}];
+    if (!claim) {
+      MM_ASSIGN_OR_RETURN(claim, settings_.limiter->claim(group.resources, group.resource_priority, device));
+    }
+    plan_.places[i].claim = claim;
+  }
   return ok_status();
 }
 
@@ -47,9 +74,10 @@ Result<std::unique_ptr<BackendInstance>> InstanceLoading::make_at(size_t index) 
   const bool necessary = index < static_cast<size_t>(std::max(1, plan_.instance_limits.min));
   if (!instance.ok() && instance.status().code() == Code::kResourceExhausted && necessary)
     return claims_.make(model_, name, place);
-  if (instance.ok() && place.device != wanted)
-    Log::info("an instance goes where there is room",
-              {{"model", definition_.name}, {"instance", name}, {"gpu", place.device}, {"instead", wanted}});
+  if (!instance.ok() || place.device == wanted) return instance;
+  take_claim_of_device(place, planned_);
+  Log::info("an instance goes where there is room",
+            {{"model", definition_.name}, {"instance", name}, {"gpu", place.device}, {"instead", wanted}});
   return instance;
 }
 

@@ -32,6 +32,7 @@ class InstanceLoading {
   const std::vector<InstancePlace>& planned() const { return planned_; }
 
  private:
+  Status claim_resources();
   void plan_further(size_t made);
   Status make(size_t index, std::vector<std::unique_ptr<BackendInstance>>& into);
   Result<std::unique_ptr<BackendInstance>> make_at(size_t index);

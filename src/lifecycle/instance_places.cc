@@ -27,6 +27,14 @@ std::vector<GroupPlace> group_places(const ModelDefinition& definition) {
   return out;
 }
 
+void take_claim_of_device(InstancePlace& place, const std::vector<InstancePlace>& planned) {
+  for (const InstancePlace& other : planned)
+    if (other.kind == place.kind && other.device == place.device) {
+      place.claim = other.claim;
+      return;
+    }
+}
+
 int threads_of_instance(const ModelDefinition& definition, const LoadSettings& settings) {
   return definition.instance_threads > 0 ? definition.instance_threads : settings.instance_threads;
 }
@@ -48,6 +56,7 @@ std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel&, int, Insta
     const ModelDefinition& definition = pattern->definition;
     const std::string name = definition.instance_groups.front().name + '_' + std::to_string(index);
     MM_ASSIGN_OR_RETURN(auto instance, pattern->claims->make_anywhere(model, name, place, pattern->places));
+    take_claim_of_device(place, pattern->places);
     if (needs_adapting(definition, model.info().signature))
       instance = adapt_instance(std::move(instance), definition, pattern->batched);
     if (pattern->open_size && !definition.decoupled)

@@ -17,6 +17,7 @@
 namespace modelmill {
 
 class DeviceMemory;
+class ExecutionLimiter;
 
 /// Whether the rows of a model can run together, as was found out by trying.
 struct BatchingDecision {
@@ -43,6 +44,9 @@ struct LoadSettings {
   bool gpu_series = true;
   /// Told of loads; null: nobody is.
   std::shared_ptr<LoadAttempts> attempts;
+  /// Models are run before they serve; and how often each request that a model brings along for that.
+  bool warm_up = true;
+  int warm_up_iterations = 1;
   /// For finding out, at loading, what batches cost.
   Duration measure_budget = std::chrono::milliseconds(30);
   /// What runs the models of which several runtimes could: "auto", the fastest, found by measurement; "default", the
@@ -67,6 +71,8 @@ struct LoadSettings {
   int cores = 1;
   std::vector<int> gpus;
   std::vector<std::string> gpu_models;
+  /// What executions take before they begin, of those models that say so; null: nothing.
+  std::shared_ptr<ExecutionLimiter> limiter;
   /// The GPUs' memory; null: it is not counted. And, for a load that others may go for, what has them go.
   std::shared_ptr<DeviceMemory> devices;
   std::function<bool(const std::string& model, int gpu, uint64_t bytes)> make_room;

@@ -103,13 +103,13 @@ class RecordReader {
 
 }  // namespace
 
-Status add_tf_warmup(const std::string& model_file, const ModelDefinition& definition, const WarmedEntry& entry,
-                     std::vector<WarmupSample>& samples) {
+Result<bool> add_tf_warmup(const std::string& model_file, const ModelDefinition& definition, const WarmedEntry& entry,
+                           int iterations, std::vector<WarmupSample>& samples) {
   std::error_code ignored;
   const fs::path folder =
       fs::is_directory(model_file, ignored) ? fs::path(model_file) : fs::path(model_file).parent_path();
   const std::string path = (folder / kFile).string();
-  if (model_file.empty() || !fs::exists(path, ignored)) return ok_status();
+  if (model_file.empty() || !fs::exists(path, ignored)) return false;
   const std::string what = "model '" + definition.name + "': warm-up file '" + path + "'";
   const Result<std::string> bytes = read_file(path, kMostBytes);
   if (!bytes.ok()) return bytes.status().with_context(what);
@@ -123,14 +123,14 @@ Status add_tf_warmup(const std::string& model_file, const ModelDefinition& defin
     if (!request.ok()) return request.status().with_context(what + ": record " + std::to_string(i + 1));
     if (!*request) continue;
     ++taken;
-    WarmupSample sample{"record " + std::to_string(i + 1) + " of " + path, 1, {}};
+    WarmupSample sample{"record " + std::to_string(i + 1) + " of " + path, iterations, {}};
     sample.requests.push_back(**std::move(request));
     samples.push_back(std::move(sample));
   }
   Log::info(
       "warm-up requests come with the model",
       {{"model", definition.name}, {"requests", taken}, {"passed_over", records->size() - taken}, {"signature", name}});
-  return ok_status();
+  return true;
 }
 
 }  // namespace modelmill

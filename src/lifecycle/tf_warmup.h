@@ -18,11 +18,12 @@ struct WarmedEntry {
 };
 
 /// Adds the requests that a SavedModel brings with it for its warm-up, as TensorFlow Serving reads them: the TFRecord
-/// file assets.extra/tf_serving_warmup_requests, at most 1000 records. Those of the entry point's name are taken,
-/// predictions by their tensors, classifications and regressions where the signature has one input of strings; the
-/// others are counted in the log. `model_file`: the SavedModel's folder or a file in it; of other models any. An error,
-/// as there, for a record that is broken or does not fit the signature; no file is none.
-Status add_tf_warmup(const std::string& model_file, const ModelDefinition& definition, const WarmedEntry& entry,
-                     std::vector<WarmupSample>& samples);
+/// file assets.extra/tf_serving_warmup_requests, at most 1000 records, each to be run `iterations` times. Those of the
+/// entry point's name are taken, predictions by their tensors, classifications and regressions where the signature has
+/// one input of strings; the others are counted in the log. `model_file`: the SavedModel's folder or a file in it; of
+/// other models any. An error, as there, for a record that is broken or does not fit the signature. False: there is no
+/// such file.
+Result<bool> add_tf_warmup(const std::string& model_file, const ModelDefinition& definition, const WarmedEntry& entry,
+                           int iterations, std::vector<WarmupSample>& samples);
 
 }  // namespace modelmill

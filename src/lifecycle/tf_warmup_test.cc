@@ -105,7 +105,8 @@ class TfWarmupTest : public testing::Test {
   Status read(const std::string& file) {
     samples_.clear();
     folder_.write("1/assets.extra/tf_serving_warmup_requests", file);
-    return add_tf_warmup((folder_ / "1/saved_model.pb"), definition_, {signature_, entry_, true}, samples_);
+    return add_tf_warmup((folder_ / "1/saved_model.pb"), definition_, {signature_, entry_, true}, iterations_, samples_)
+        .status();
   }
   Status read(const tf_warmup::PredictionLog& log) { return read(record(log.SerializeAsString())); }
 
@@ -113,12 +114,16 @@ class TfWarmupTest : public testing::Test {
   ModelDefinition definition_;
   std::string entry_;
   Signature signature_;
+  int iterations_ = 1;
   std::vector<WarmupSample> samples_;
 };
 
 TEST_F(TfWarmupTest, NoFileIsNone) {
-  EXPECT_TRUE(add_tf_warmup(folder_ / "1/saved_model.pb", definition_, {signature_, entry_, true}, samples_).ok());
-  EXPECT_TRUE(add_tf_warmup("", definition_, {signature_, entry_, true}, samples_).ok());
+  for (const std::string& file : {folder_ / "1/saved_model.pb", std::string()}) {
+    const auto brought = add_tf_warmup(file, definition_, {signature_, entry_, true}, 1, samples_);
+    ASSERT_TRUE(brought.ok());
+    EXPECT_FALSE(*brought);
+  }
   EXPECT_TRUE(samples_.empty());
 }
 
@@ -130,6 +135,10 @@ TEST_F(TfWarmupTest, PredictionsOfTheServedSignatureAreTaken) {
   ASSERT_EQ(samples_[0].requests.size(), 1U);
   EXPECT_EQ(samples_[0].requests[0].rows, 3);
   EXPECT_EQ(samples_[0].requests[0].inputs.at(0).byte_size(), 24U);
+  EXPECT_EQ(samples_[0].count, 1);
+  iterations_ = 3;
+  ASSERT_TRUE(read(predict()).ok());
+  EXPECT_EQ(samples_.at(0).count, 3);
   entry_ = "other";
   ASSERT_TRUE(read(predict("other")).ok());
   EXPECT_EQ(samples_.size(), 1U);

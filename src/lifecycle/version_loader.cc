@@ -13,6 +13,7 @@
 #include "lifecycle/cost_measure.h"
 #include "lifecycle/cost_store.h"
 #include "lifecycle/device_claims.h"
+#include "lifecycle/direct_run.h"
 #include "lifecycle/gpu_models.h"
 #include "lifecycle/instance_kinds.h"
 #include "lifecycle/instance_loading.h"
@@ -20,8 +21,7 @@
 #include "lifecycle/model_parameters.h"
 #include "lifecycle/sample_inputs.h"
 #include "lifecycle/signature_merge.h"
-#include "lifecycle/tf_warmup.h"
-#include "lifecycle/warmup.h"
+#include "lifecycle/version_warmup.h"
 #include "lifecycle/weight_pages.h"
 #include "model/triton_config.h"
 #include "repository/fil_backend.h"
@@ -96,6 +96,7 @@ class Loading {
                          std::move(batching_),
                          open_size_,
                          backend_.runtime,
+                         warmed_up_in_,
                          {}};
   }
 
@@ -285,31 +286,12 @@ class Loading {
   }
 
   Status warm_up() {
-    MM_ASSIGN_OR_RETURN(auto samples, warmup_samples(definition_, signature_, found_.directory));
-    const std::string& entry = model_->info().signature_name;
-    MM_RETURN_IF_ERROR(add_tf_warmup(file_, definition_, {signature_, entry, plan_.has_batch_dimension}, samples));
-    if (!samples.empty()) {
-      for (const auto& instance : instances_) {
-        MM_RETURN_IF_ERROR(check_wanted());
-        MM_RETURN_IF_ERROR(run_warmup(*instance, definition_, version_.version, samples));
-      }
-      return ok_status();
-    }
-    if (model_->info().stateful || model_->info().no_trials || definition_.decoupled) return ok_status();
-    // One row is enough also where the first dimension is not known to be a batch.
-    const auto open = [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] == -1; };
-    const bool batched =
-        plan_.has_batch_dimension || std::all_of(signature_.inputs.begin(), signature_.inputs.end(), open);
-    if (!open_size_) open_size_ = find_working_size(signature_, batched, runner(*instances_.front()));
-    if (!open_size_) {
-      Log::debug("model is not warmed up, made-up inputs don't run", {{"model", definition_.name}});
-      return ok_status();
-    }
-    for (const auto& instance : instances_) {
-      MM_RETURN_IF_ERROR(check_wanted());
-      run_default_warmup(*instance, definition_, version_.version, signature_, batched, *open_size_,
-                         plan_.max_batch_rows);
-    }
+    MM_ASSIGN_OR_RETURN(const WarmupOutcome outcome,
+                        warm_up_entry({definition_, signature_, *model_, version_.version, file_, found_.directory,
+                                       plan_.has_batch_dimension, plan_.max_batch_rows},
+                                      settings_, instances_, open_size_, [this] { return check_wanted(); }));
+    open_size_ = outcome.open_size;
+    warmed_up_in_ = outcome.own;
     return ok_status();
   }
 
@@ -383,6 +365,7 @@ class Loading {
   BackendRegistry::Description backend_;
   std::string file_;
   std::string cost_key_;
+  std::optional<Duration> warmed_up_in_;
   bool is_other_signature_ = false;
   std::shared_ptr<DeviceClaims> claims_;
   std::unique_ptr<BackendModel> model_;  // before the instances, so that it goes after them

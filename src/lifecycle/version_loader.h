@@ -28,6 +28,8 @@ struct LoadedVersion {
   /// The size of open dimensions with which made-up inputs work; nullopt: none did, or none was needed.
   std::optional<int64_t> open_size;
   std::string runtime;  // with its version
+  /// With the requests that the model brings along, on all instances; nullopt: it brings none.
+  std::optional<Duration> warmed_up_in;
   /// The model's other entry points, each decided upon by itself.
   std::vector<LoadedVersion> other_signatures;
 };

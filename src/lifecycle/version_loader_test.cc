@@ -259,6 +259,20 @@ TEST_F(VersionLoaderTest, WarmupIsRunOnEveryInstanceAndMustSucceed) {
   EXPECT_THAT(error(sample + "zero_data: true } } }"), HasSubstr("failed to run warmup sample 'w': boom"));
 }
 
+TEST_F(VersionLoaderTest, WithoutWarmUpsNothingIsRunThatIsNotNeeded) {
+  ASSERT_TRUE(load("max_batch_size: 4").ok());
+  EXPECT_GT(backends_.log.executions, 0);
+  backends_.log.executions = 0;
+  settings_.warm_up = false;
+  const std::string sample =
+      "model_warmup { name: 's' batch_size: 1 inputs { key: 'x' value { data_type: TYPE_FP32 dims: [2] zero_data: true "
+      "} } }";
+  const auto loaded = load("max_batch_size: 4 " + sample);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  EXPECT_EQ(backends_.log.executions, 0);
+  EXPECT_FALSE(loaded->warmed_up_in);
+}
+
 TEST_F(VersionLoaderTest, AModelThatMadeUpValuesBreakIsServedAllTheSame) {
   backends_.models["m"].compute = [](const TensorList&) -> Result<TensorList> { return internal("boom"); };
   const auto loaded = load("");

@@ -19,10 +19,6 @@ void look_at_groups(const inference::ModelConfig& config, Notes& notes) {
   for (int i = 0; i < config.instance_group_size(); ++i) {
     const auto& group = config.instance_group(i);
     const std::string field = "instance_group[" + std::to_string(i) + "]";
-    if (group.has_rate_limiter())
-      notes.add(field + ".rate_limiter", "rate_limiter",
-                "an instance runs whenever it is free, whatever other models do; bound what runs at once by the "
-                "'count' of instances");
     if (!group.host_policy().empty())
       notes.add(field + ".host_policy", "host_policy",
                 "instances run on all the cores that the server may use; bind the server as a whole, with taskset or "

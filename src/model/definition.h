@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/ensemble_definition.h"
+#include "model/execution_resources.h"
 #include "model/signature.h"
 
 namespace modelmill {
@@ -21,6 +22,10 @@ struct InstanceGroup {
   int count = 0;
   /// Device ids, for kGpu.
   std::vector<int> gpus;
+  /// What each of its executions takes of the server's resources, and how many executions of another's one of its own
+  /// counts for; 0 is 1.
+  std::vector<ResourceNeed> resources = {};
+  uint32_t resource_priority = 0;
 };
 
 /// What happens to a request that waits too long, and how many may wait. Triton's ModelQueuePolicy.

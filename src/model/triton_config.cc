@@ -48,6 +48,9 @@ InstanceGroup to_group(const inference::ModelInstanceGroup& group) {
   }
   out.count = group.count();
   out.gpus.assign(group.gpus().begin(), group.gpus().end());
+  for (const auto& resource : group.rate_limiter().resources())
+    out.resources.push_back({resource.name(), resource.global(), resource.count()});
+  out.resource_priority = group.rate_limiter().priority();
   return out;
 }
 

@@ -262,6 +262,17 @@ INSTANTIATE_TEST_SUITE_P(
                     RefusedText{"instance_group { passive: true }", "instance_group[0].passive: "},
                     RefusedText{"runtime: 'mine.so'", "runtime: "}));
 
+TEST(TritonConfig, TakesWhatExecutionsNeed) {
+  const auto d = parse(
+      "name: 'm' instance_group { rate_limiter { resources [ { name: 'R' count: 4 }, { name: 'G' global: true count: 2 "
+      "} ] "
+      "priority: 3 } }");
+  ASSERT_TRUE(d.ok()) << d.status().message();
+  const InstanceGroup& group = d->instance_groups.at(0);
+  EXPECT_EQ(group.resources, (std::vector<ResourceNeed>{{"R", false, 4}, {"G", true, 2}}));
+  EXPECT_EQ(group.resource_priority, 3U);
+}
+
 TEST(TritonConfig, AcceptsHints) {
   for (const char* text :
        {"optimization { cuda { graphs: true } priority: PRIORITY_MAX input_pinned_memory { enable: false } }",

@@ -103,8 +103,7 @@ metric_identifier { family: "nv_inference_first_response_histogram_ms" } histogr
   std::vector<std::string> notes;
   for (const ConfigProblem& note : report.notes) notes.push_back(status_of(note).message());
   EXPECT_THAT(notes,
-              ElementsAre(HasSubstr(config + ":2:1: instance_group[0].rate_limiter: 'rate_limiter' has no effect"),
-                          HasSubstr(config + ":1:27: instance_group[0].host_policy: 'host_policy' has no effect"),
+              ElementsAre(HasSubstr(config + ":1:27: instance_group[0].host_policy: 'host_policy' has no effect"),
                           HasSubstr(config + ":3:1: cc_model_filenames: 'cc_model_filenames' has no effect"),
                           HasSubstr("metric_control[0]: 'metric_control' has no effect")));
 }

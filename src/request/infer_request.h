@@ -101,6 +101,9 @@ class InferRequest {
   TraceContext trace;  // of the caller; not present() without one
   /// Where who gives several answers waits for those before to be taken; null: they are taken as they come.
   std::shared_ptr<Room> room;
+  /// It was made by an execution that has taken what it needs of the server's resources, as are those made of it: it
+  /// doesn't wait for more, as the execution may wait for it.
+  bool holds_resources = false;
   /// Rows of the batch dimension; 1 for a model without one. Set by admission.
   int64_t batch_rows = 1;
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <thread>
 
+#include "catalog/execution_limiter.h"
 #include "schedule/split_request.h"
 #include "schedule/version_scheduler.h"
 
@@ -35,13 +37,20 @@ class VersionScheduler::Lane final : public RequestObserver {
   /// The execution as it is counted.
   ExecutionRecord record(TimePoint input_end, TimePoint infer_end, TimePoint end) const;
 
+  /// Ends its thread's waits, so that it looks what is to be done. Under the version's mutex_.
+  void hurry() {
+    wake.notify_one();
+    if (ticket) ticket->interrupt();
+  }
+
   VersionScheduler& version;
   BackendInstance& instance;
   const InstanceGroup::Kind kind;
   std::thread thread;
   CondVar wake;
-  State state = State::kThread;  // guarded by the version's mutex_
-  bool leaving = false;          // so is this: its instance is being taken away
+  std::unique_ptr<ExecutionTicket> ticket;  // null: its executions take no resources
+  State state = State::kThread;             // guarded by the version's mutex_
+  bool leaving = false;                     // so is this: its instance is being taken away
 
   // The execution, written by whoever began it, read by whoever ends it.
   int64_t rows = 0;

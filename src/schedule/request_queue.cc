@@ -14,6 +14,8 @@ constexpr int kClassesAsked = 16;
 constexpr int kRequestsSearched = 512;
 /// So many levels are known before those without requests are forgotten.
 constexpr size_t kLevelsKept = 64;
+/// Before the first level, which is 1.
+constexpr uint64_t kForemost = 0;
 
 int64_t input_bytes(const InferRequest& request) {
   size_t total = 0;
@@ -49,16 +51,22 @@ RequestQueue::RequestQueue(std::string model, const Limits& limits, bool by_shap
 
 RequestQueue::~RequestQueue() = default;
 
+int64_t RequestQueue::foremost() const {
+  const auto it = levels_.find(kForemost);
+  return it == levels_.end() ? 0 : it->second.size;
+}
+
 bool RequestQueue::is_background_band(const Bands::value_type& band) { return band.first.first == kBackgroundPriority; }
 
 uint64_t RequestQueue::level_number(const InferRequest& request) const {
   if (is_background(request)) return kBackgroundPriority;
+  if (request.holds_resources) return kForemost;
   const bool named = request.priority > 0 && request.priority <= limits_.levels;
   return named ? request.priority : limits_.default_level;
 }
 
 RequestQueue::Level& RequestQueue::level_of(const InferRequest& request) {
-  if (only_level_ && !is_background(request)) return *only_level_;
+  if (only_level_ && !is_background(request) && !request.holds_resources) return *only_level_;
   const uint64_t number = level_number(request);
   const auto it = levels_.find(number);
   return it != levels_.end() ? it->second : add_level(number);
@@ -84,7 +92,7 @@ RequestQueue::Level& RequestQueue::add_level(uint64_t number) {
 }
 
 int64_t RequestQueue::rows_before(const InferRequest& request) const {
-  if (only_level_) return is_background(request) ? rows_ : only_level_->rows;
+  if (only_level_ && !request.holds_resources) return is_background(request) ? rows_ : only_level_->rows;
   int64_t rows = 0;
   const uint64_t number = level_number(request);
   for (const auto& [at, level] : levels_)

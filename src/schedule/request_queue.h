@@ -19,10 +19,10 @@ namespace modelmill {
 /// The requests of one version that wait: by level of priority, and in each first come first served; what has waited
 /// for too long and may wait on (TimeoutAction::kDelay) comes after the rest of its level. Each request belongs to a
 /// shape class; a batch is cut from the class of the first request and takes later ones of that class only, also from
-/// lower levels, so that unequal shapes never meet. What is in the background (request/background.h) comes after
-/// all levels, never waits in one batch with others nor runs while others wait, has no more than half of the room, and
-/// is dropped when others need it. Passive and not synchronised: it decides and hands over, and never calls a request's
-/// sink.
+/// lower levels, so that unequal shapes never meet. What somebody waits for who holds resources comes before all
+/// levels. What is in the background (request/background.h) comes after all levels, never waits in one batch with
+/// others nor runs while others wait, has no more than half of the room, and is dropped when others need it. Passive
+/// and not synchronised: it decides and hands over, and never calls a request's sink.
 class RequestQueue {
  public:
   struct Limits {
@@ -85,6 +85,8 @@ class RequestQueue {
   std::vector<InferRequestPtr> drain();
 
   bool empty() const { return size_ == 0; }
+  /// Those that others hold resources for (InferRequest::holds_resources), which come before all levels.
+  int64_t foremost() const;
   /// It has nothing, but perhaps in the background.
   bool nobody_waits() const { return size_ == background_; }
   int64_t size() const { return size_; }

@@ -72,6 +72,7 @@ std::vector<InferRequestPtr> SplitRequest::split(InferRequestPtr request, int64_
     part->outputs = from.outputs;
     part->sequence = from.sequence;
     part->priority = from.priority;
+    part->holds_resources = from.holds_resources;
     part->timeout = from.timeout;
     part->deadline = from.deadline;
     part->cancel = from.cancel;

@@ -37,8 +37,10 @@ void pin(std::thread& thread, const std::vector<int>& cores) {
 
 void VersionScheduler::add_seat(std::unique_ptr<BackendInstance> instance, InstancePlace place) {
   auto seat = std::make_unique<Seat>(Seat{std::move(instance), std::move(place), {}});
-  for (int i = 0; i < lanes_of_instance(plan_); ++i)
+  for (int i = 0; i < lanes_of_instance(plan_); ++i) {
     seat->lanes.push_back(std::make_unique<Lane>(*this, *seat->instance, seat->place.kind));
+    if (seat->place.claim) seat->lanes.back()->ticket = std::make_unique<ExecutionTicket>(seat->place.claim);
+  }
   const MutexLock lock(mutex_);
   for (const auto& lane : seat->lanes) {
     lane->thread = std::thread([this, l = lane.get()] { lane_thread(*l); });
@@ -61,7 +63,7 @@ void VersionScheduler::remove_seat() {
     lanes_ -= static_cast<int>(seat->lanes.size());
     for (const auto& lane : seat->lanes) {
       lane->leaving = true;
-      lane->wake.notify_one();
+      lane->hurry();
     }
     for (const auto& lane : seat->lanes)
       while (lane->state != Lane::State::kGone) lane_gone_.wait(mutex_);
@@ -167,12 +169,14 @@ void VersionScheduler::lane_thread(Lane& lane) {
   lock_briefly(mutex_);
   bool ran = false;  // since it last looked for more
   while (!stopping_ && !lane.leaving) {
+    if (lane.ticket && !has_resources(lane)) continue;
     const TimePoint now = time_.now();
     const InstanceView instances{1 + static_cast<int>(idle_.size()), lane.kind};
     RequestQueue::Next next =
         queue_.next(policy_, now, instances, dropped, cost_aware_ ? &costs_ : nullptr, load_view(now));
     nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
     if (chooses_ && !dropped.empty()) note_dropped(dropped);
+    if (lane.ticket && next.batch.empty()) lane.ticket->give_back(false);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;
       waited_for_more_ |= gathers_ && next.decision.until != kNever;
@@ -203,6 +207,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     lock_briefly(mutex_);
     while (lane.state == Lane::State::kExecuting) lane.wake.wait(mutex_);
   }
+  if (lane.ticket) lane.ticket->give_back(false);
   lane.state = Lane::State::kGone;
   if (!stopping_) {
     // What it was told to look for is another's now.
@@ -210,6 +215,23 @@ void VersionScheduler::lane_thread(Lane& lane) {
     lane_gone_.notify_one();
   }
   mutex_.unlock();
+}
+
+/// Whether the lane may begin what waits: it has taken what that needs, or needs nothing. Otherwise it has waited, and
+/// things may have changed.
+bool VersionScheduler::has_resources(Lane& lane) {
+  if (queue_.empty() || lane.ticket->try_take() || queue_.foremost() > 0) return true;
+  mutex_.unlock();
+  (void)lane.ticket->wait();
+  lock_briefly(mutex_);
+  return false;
+}
+
+/// A request is in the queue that others, who hold resources, wait for: it waits for none.
+void VersionScheduler::let_past_limits() {
+  for (const auto& seat : seats_)
+    for (const auto& lane : seat->lanes)
+      if (lane->ticket && lane->state == Lane::State::kThread) lane->ticket->interrupt();
 }
 
 /// A lane that has run something expects more at once: under load it saves its sleep and another thread its waking.

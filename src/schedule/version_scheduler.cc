@@ -41,7 +41,7 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       splits_(policy_.max_rows > 1 && plan_.has_batch_dimension && !this->definition().decoupled),
       has_timeouts_(limits_of(plan_).has_timeouts()),
       may_run_on_loop_(plan_.inline_safe && !policy_.by_hand() && policy_.allowed.empty() &&
-                       plan_.batching.priority_levels <= 1),
+                       plan_.batching.priority_levels <= 1 && !plan_.takes_resources()),
       time_(time),
       model_(std::move(model)),
       order_(plan_.batching.preserve_ordering ? std::make_shared<ResponseOrder>() : nullptr),
@@ -69,7 +69,7 @@ VersionScheduler::~VersionScheduler() {
     MutexLock lock(mutex_);
     stopping_ = true;
     for (const auto& seat : seats_)
-      for (const auto& lane : seat->lanes) lane->wake.notify_one();
+      for (const auto& lane : seat->lanes) lane->hurry();
     expiry_changed_.notify_one();
     while (running_ > 0) all_done_.wait(mutex_);
     seats.swap(seats_);
@@ -135,7 +135,7 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
   const InferRequest& request = *parts.front();
   const TimePoint queued = request.times.queued;
   const bool hurried = request.deadline != kNever || has_timeouts_;
-  const bool background = is_background(request);
+  const bool background = is_background(request), request_holds = request.holds_resources;
   Status status;
   std::vector<RequestQueue::Dropped> dropped;
   {
@@ -147,6 +147,7 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
       if (!background) note_arrival(rows, queued);
       nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
       wake_for_new_request(hurried);
+      if (request_holds) let_past_limits();
       if (seats_.empty() && plan_.wants_instance) plan_.wants_instance();
       if (queue_.next_expiry() != expiry_before) expiry_changed_.notify_one();
     } else if (!background) {
@@ -269,6 +270,8 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
     part.begin(lane.failed, lane.batch);
     if (!part.counted()) ++lane.uncounted;
   }
+  if (lane.ticket)
+    for (const InferRequestPtr& request : batch) request->holds_resources = true;
   stats().requests_dequeued(batch.size() - static_cast<size_t>(lane.uncounted));
   lane.padded = policy_.filled(lane.rows) - lane.rows;
   if (lane.padded > 0) {
@@ -296,6 +299,8 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
   stats().executed(lane.record(input_end, infer_end, end), lane.batch.reason);
 
   if (lane.turn && here) lane.turn->charge(end - lane.start);
+
+  if (lane.ticket) lane.ticket->give_back(true);
 
   std::string suspended;  // the name of the model that just lost its short way for long
   Duration suspension{};

@@ -52,6 +52,7 @@ RoutedRequest::Kept::Kept(const InferRequest& request)
       inputs(request.inputs),
       outputs(request.outputs),
       priority(request.priority),
+      holds_resources(request.holds_resources),
       timeout(request.timeout),
       deadline(request.deadline),
       received(request.times.received),
@@ -66,6 +67,7 @@ InferRequestPtr RoutedRequest::Kept::make(std::shared_ptr<ResponseSink> sink) co
   request->inputs = inputs;
   request->outputs = outputs;
   request->priority = priority;
+  request->holds_resources = holds_resources;
   request->timeout = timeout;
   request->deadline = deadline;
   request->times.received = received;

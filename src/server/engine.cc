@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/private_file.h"
 #include "base/utc_time.h"
+#include "catalog/execution_limiter.h"
 #include "ensemble/ensemble_version.h"
 #include "model/tf_serving_config.h"
 #include "repository/declared_graphs.h"
@@ -118,6 +119,9 @@ Engine::Engine(const ServerConfig& config)
   options.load.series.batches = batches_;
   options.load.gpu_series = config_.gpu_series;
   options.load.attempts = load_attempts_;
+  options.load.warm_up = config_.warm_up;
+  options.load.warm_up_iterations = config_.warm_up_iterations;
+  if (config_.resources.limited) options.load.limiter = std::make_shared<ExecutionLimiter>(config_.resources.declared);
   options.load.instance_limits = {config_.max_instances > 0 ? config_.instances : 0, config_.max_instances,
                                   config_.scale_to_zero_after};
   if (!config_.state_directory.empty()) options.load.cost_directory = config_.state_directory + "/costs";

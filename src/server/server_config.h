@@ -14,6 +14,7 @@
 #include "dialect/invocations/cloud_routes.h"
 #include "dialect/torchserve/sequence_names.h"
 #include "lifecycle/control_settings.h"
+#include "model/execution_resources.h"
 #include "route/shadow_budget.h"
 #include "server/access/access_config.h"
 #include "server/state_directory.h"
@@ -148,6 +149,11 @@ struct ServerConfig {
   bool allow_url_code = false;
   bool allow_sent_code = false;
   int load_threads = 2;
+  /// See LoadSettings.
+  bool warm_up = true;
+  int warm_up_iterations = 1;
+  /// What executions take before they begin, where models say so.
+  ResourceSettings resources;
   /// How models come and go while the server runs.
   ControlSettings control;
   /// Latency objectives (p99 of a request's time in the server) by model; "" is that of all others.

@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
-Status apply(const Values& values, TraceConfig& config, bool may_begin = true) {
+Status take(const Values& values, TraceConfig& config, bool may_begin = true) {
   return apply_trace_environment(
       [&](const std::string& name) -> std::optional<std::string> {
         const auto found = values.find(name);
@@ -25,7 +25,7 @@ Status apply(const Values& values, TraceConfig& config, bool may_begin = true) {
       may_begin, config);
 }
 TraceConfig applied(const Values& values, TraceConfig config = {}) {
-  const Status status = apply(values, config);
+  const Status status = take(values, config);
   EXPECT_TRUE(status.ok()) << status.message();
   return config;
 }
@@ -33,7 +33,7 @@ std::string refusal(const Values& values) {
   TraceConfig config;
   Values all{{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"}};
   all.insert(values.begin(), values.end());
-  return apply(all, config).message();
+  return take(all, config).message();
 }
 TraceConfig asked_for() {
   TraceConfig config;
@@ -74,11 +74,11 @@ TEST(TraceEnvironment, TheOneOfTracesIsTakenAsItIs) {
 
 TEST(TraceEnvironment, WhoMayNotBeginOnlyFillsIn) {
   TraceConfig config;
-  EXPECT_TRUE(apply({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}}, config, /*may_begin=*/false).ok());
+  EXPECT_TRUE(take({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}}, config, /*may_begin=*/false).ok());
   EXPECT_FALSE(config.opentelemetry);
   EXPECT_TRUE(add_trace_setting("mode=opentelemetry", config).ok());
   const Values values{{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}, {"OTEL_TRACES_SAMPLER", "always_off"}};
-  EXPECT_TRUE(apply(values, config, /*may_begin=*/false).ok());
+  EXPECT_TRUE(take(values, config, /*may_begin=*/false).ok());
   EXPECT_EQ(config.collector.server.text(), "http://c:80");
   EXPECT_EQ(config.sampling.caller, Caller::kTraced);
   EXPECT_EQ(config.settings.level, kTraceOff);

@@ -290,6 +290,15 @@ def test_groups_that_are_off_and_headers(serve, twice):
     client.close()
 
 
+def test_what_is_nobodys_needs_nothing(serve, twice):
+    """Whether or not models are yet to be loaded, whose code might have paths of its own."""
+    for more in ([], ["--load-on-demand"]):
+        server = serve(twice, "--api", "inference=header:X-Key=open sesame", *more)
+        assert server.get("/nobodys/path")[0] == 404
+        assert server.post_json("/twice/predict", {})[0] == 403
+        assert server.post_json("/v2/models/twice/infer", {})[0] == 403
+
+
 def test_pages_of_other_origins(serve, twice, tmp_path):
     server = serve(
         twice, "--cors-origin", "https://app.example", "--cors-origin", "http://localhost:3000",

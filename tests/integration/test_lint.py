@@ -41,15 +41,15 @@ def test_every_problem_has_its_place(tmp_path):
 
 
 def test_what_has_no_effect_is_noted(tmp_path):
-    limits = "rate_limiter { resources { name: 'r' count: 1 } }"
+    limits = "host_policy: 'one'"
     folder = repositories.add(tmp_path / "models", "m", models.scaled(2), f"instance_group {{\n  {limits}\n}}\n")
     result = run_cli("lint", tmp_path / "models")
     assert result.returncode == OK
     place = f"{folder}/config.pbtxt:2:3"
-    assert f"{place}: note: instance_group[0].rate_limiter: 'rate_limiter' has no effect: " in result.stdout
+    assert f"{place}: note: instance_group[0].host_policy: 'host_policy' has no effect: " in result.stdout
     with serving(tmp_path, tmp_path / "models") as server:
         assert server.log().count("configuration without effect") == 1
-        assert "'rate_limiter' has no effect" in server.log()
+        assert "'host_policy' has no effect" in server.log()
 
 
 def test_effective_is_a_configuration_too(tmp_path):

@@ -57,7 +57,7 @@ def test_a_whole_repository_of_tritons(tmp_path):
 
 
 def test_settings_have_a_fate(tmp_path):
-    more = "  rate_limiter { resources { name: 'r' count: 1 } }\n"
+    more = "  host_policy: 'one'\n"
     config = repositories.BATCHED_CONFIG.replace("count: 2", f"count: 2\n{more}")
     folder = repositories.add(tmp_path / "theirs", "m", models.scaled(2), config)
     found = report(tmp_path / "theirs", "--to", tmp_path / "ours")
@@ -67,7 +67,7 @@ def test_settings_have_a_fate(tmp_path):
     assert said["max_batch_size"] == ("same", "batching.max_size: 16")
     assert said["instance_group.count"] == ("better", "instances: 2")
     assert said["dynamic_batching.preferred_batch_size"] == ("better", "batching.preferred_sizes: [4, 8]")
-    assert said["instance_group[0].rate_limiter"][0] == "gone"
+    assert said["instance_group[0].host_policy"][0] == "gone"
     assert found["gone"] == 1
     assert all(s["place"].startswith(f"{folder}/config.pbtxt:") for s in model["settings"])
     assert configuration(tmp_path / "ours", "m") == {

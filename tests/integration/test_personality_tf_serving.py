@@ -161,6 +161,34 @@ def test_loads_that_fail_are_tried_again(serve, tf_place, tmp_path):
     assert started.server.log().count("model not loaded; it is tried again") == 5
 
 
+def test_models_are_warmed_up_with_what_they_bring(serve, tf_place, tmp_path):
+    """A request log of one server is what the next one warms up with, and tells of."""
+    file = models.save(models.mlp((4, 8, 3)), tmp_path / "half/1/model.onnx")
+    (tmp_path / "logged.config").write_text(
+        f'''model_config_list {{ config {{ name: "half" base_path: "{tmp_path / 'half'}" logging_config {{
+        log_collector_config {{ filename_prefix: "{tmp_path / 'log/half'}" }} sampling_config {{ sampling_rate: 1 }} }} }} }}'''
+    )
+    metrics = "--monitoring_config_file=monitoring.config"
+    series = lambda started: [
+        line for line in status(started.url, "/own/metrics")[1].splitlines() if line.startswith(":tensorflow:serving:model_warmup_latency")
+    ]
+    logged = TfServer(serve, tf_place, f"--model_config_file={tmp_path / 'logged.config'}", metrics, base=False)
+    logged.predict()
+    assert series(logged) == []
+    logged.server.stop()
+    (records,) = (tmp_path / "log").iterdir()
+    extra = file.parent / "assets.extra"
+    extra.mkdir()
+    shutil.copy(records, extra / "tf_serving_warmup_requests")
+    base = ["--model_name=half", f"--model_base_path={tmp_path / 'half'}", metrics]
+    warm = TfServer(serve, tf_place, *base, "--num_request_iterations_for_warmup=3", base=False)
+    assert f'model_warmup_latency_count{{model_path="{file.parent}",status="OK"}} 1' in "\n".join(series(warm))
+    assert "warm-up requests come with the model" in warm.server.log()
+    cold = TfServer(serve, tf_place, *base, "--enable_model_warmup=false", base=False)
+    cold.predict()
+    assert series(cold) == [] and "warm-up requests come with the model" not in cold.server.log()
+
+
 def test_tls_of_tensorflow_serving(serve, tf_place):
     started = TfServer(serve, tf_place, "--ssl_config_file=ssl.config")
     started.predict()  # HTTP is plain, as there

@@ -193,6 +193,9 @@ def server(tmp_path_factory):
             parameters: {{decode_input_request: "false"}}
           - path: {folder}/unpacked
             parameters: {{service_envelope: kserve}}
+          - name: enveloped
+            path: {folder}/unpacked
+            parameters: {{service_envelope: kservev2}}
     """)
     with servers.serving(folder, yaml, "--python", VENV) as server:
         yield server
@@ -348,6 +351,19 @@ def test_streams(server):
 def test_explanations(server):
     assert ask(server, "explain", b"x")[0] == [b"False"]
     assert ask(server, "explain", b"x", explain=True)[0] == [b"True"]
+
+
+def test_explanations_by_v2(server):
+    for path in ("/v2/models/explain/explain", "/v2/models/explain/versions/1/explain"):
+        status, body, _ = server.request("POST", path, b"x")
+        assert (status, body) == (200, b"True"), body
+    body = {"id": "7", "inputs": [{"name": "x", "shape": [2], "datatype": "INT64", "data": [1, 2]}]}
+    status, answer = server.post_json("/v2/models/enveloped/explain", body)
+    assert status == 200, answer
+    assert answer["id"] == "7", answer
+    assert answer["outputs"][0]["name"] == "explain" and answer["outputs"][0]["data"] == [3], answer
+    assert server.request("GET", "/v2/models/explain/explain")[0] == 405
+    assert server.request("POST", "/v2/models/nobody/explain", b"x")[0] == 404
 
 
 def test_descriptions_of_their_own(server):

@@ -47,7 +47,7 @@ def ensemble():
 def repository(tmp_path):
     folder = tmp_path / "models"
     for name in ("mlp", "other"):
-        repositories.add(folder, name, models.scaled(2), "max_batch_size: 8")
+        repositories.add(folder, name, models.scaled(2))
     repositories.add_configured(folder, "twice", ensemble())
     return folder
 
@@ -351,13 +351,13 @@ def test_a_models_calls(traced, collector, tmp_path):
     inner = """
         @modelmill.model(outputs={"told": str})
         def inner(x: int, request: modelmill.Request):
-            return request.traceparent
+            return {"told": request.traceparent}
         """
     outer = """
         @modelmill.model(outputs={"told": str})
         def outer(x: int, how: str):
             options = {"": 0, "none": modelmill.CallOptions(traceparent="")}[how]
-            return modelmill.call("inner", options, x=x)["told"].item().decode()
+            return {"told": modelmill.call("inner", options, x=x)["told"].item().decode()}
         """
     server = traced(*(python_workers.write(tmp_path, name, code) for name, code in (("inner", inner), ("outer", outer))))
     status, answer = server.post_json("/predict/outer", {"x": 1, "how": ""})

@@ -30,7 +30,7 @@ bool contains(const List& list, std::string_view name) {
 
 bool has_key(const inference::ModelInstanceGroup& group) {
   return group.name().empty() && group.kind() != inference::ModelInstanceGroup::KIND_MODEL && !group.passive() &&
-         group.secondary_devices_size() == 0 && group.profile_size() == 0;
+         group.secondary_devices_size() == 0 && group.profile_size() == 0 && !group.has_rate_limiter();
 }
 
 bool instances_have_key(const ModelConfig& config) {
@@ -79,7 +79,6 @@ std::string leftover_config(const ModelConfig& config, const std::set<std::strin
   for (int i = 0; i < type->field_count(); ++i)
     if (!fields.contains(type->field(i)->name())) ModelConfig::GetReflection()->ClearField(&kept, type->field(i));
   for (auto& group : *kept.mutable_instance_group()) {
-    group.clear_rate_limiter();
     group.clear_host_policy();
   }
   std::string text;

@@ -101,8 +101,8 @@ TEST(MovedSettings, EverySettingHasALine) {
 }
 
 TEST(MovedSettings, WhatMeansNothingIsGoneWithItsReason) {
-  EXPECT_THAT(settings_of("instance_group { count: 1 rate_limiter { resources { name: 'r' count: 1 } } }"),
-              ElementsAre("better instance_group.count -> instances: 1", "gone instance_group[0].rate_limiter"));
+  EXPECT_THAT(settings_of("instance_group { count: 1 host_policy: 'p' }"),
+              ElementsAre("better instance_group.count -> instances: 1", "gone instance_group[0].host_policy"));
 }
 
 TEST(LeftoverConfig, HasWhatThereIsNoKeyFor) {
@@ -116,6 +116,8 @@ TEST(LeftoverConfig, HasWhatThereIsNoKeyFor) {
   EXPECT_THAT(
       left("instance_group { count: 1 kind: KIND_CPU host_policy: 'p' } instance_group { count: 2 kind: KIND_CPU }"),
       AllOf(HasSubstr("count: 2"), Not(HasSubstr("host_policy"))));
+  EXPECT_THAT(left("instance_group { count: 1 rate_limiter { resources { name: 'r' count: 1 } } }"),
+              AllOf(HasSubstr("instance_group"), HasSubstr("name: \"r\"")));
   EXPECT_THAT(left("max_batch_size: 4 input { name: 'x' data_type: TYPE_FP32 dims: [3, 4, 4] format: FORMAT_NCHW }"),
               HasSubstr("FORMAT_NCHW"));
 }

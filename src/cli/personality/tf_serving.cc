@@ -101,6 +101,8 @@ Status set_models(TfServingDraft& draft) {
     config.model_parameters["TF_NUM_INTER_THREADS"] = std::to_string(draft.inter_op_parallelism);
   config.instance_threads =
       std::max(0, draft.intra_op_parallelism > 0 ? draft.intra_op_parallelism : draft.session_parallelism);
+  config.warm_up = draft.warm_up;
+  config.warm_up_iterations = std::max(0, draft.warm_up_iterations);
   config.load_threads = std::max(1, draft.load_threads);
   config.failed_models = FailedModels::kEnd;
   config.control.start_awaits_retries = true;

@@ -29,6 +29,8 @@ struct TfServingDraft {
   int load_threads = 0;
   int load_retries = 5;
   int64_t retry_interval_us = 60'000'000;
+  bool warm_up = true;
+  int warm_up_iterations = 1;
   int session_parallelism = 0;
   int intra_op_parallelism = 0;
   int inter_op_parallelism = 0;

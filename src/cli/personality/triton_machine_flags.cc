@@ -34,9 +34,23 @@ Status set_gpu_limit(TritonDraft& draft, const std::string& text) {
   return ok_status();
 }
 
+Status set_rate_limit(TritonDraft& draft, const std::string& text) {
+  if (text != "execution_count" && text != "off") return invalid_argument("invalid argument for --rate-limit");
+  draft.launch.config.resources.limited = text == "execution_count";
+  return ok_status();
+}
+
+Status add_resource(TritonDraft& draft, const std::string& text) {
+  auto resource = read_declared_resource(text);
+  if (!resource.ok())
+    return invalid_argument(
+        "--rate-limit-resource option format is '<resource_name>:<count>:<device>' or '<resource_name>:<count>'. Got " +
+        text);
+  draft.launch.config.resources.declared.push_back(*std::move(resource));
+  return ok_status();
+}
+
 constexpr std::string_view kNoCache = "answers are not cached: every request is computed";
-constexpr std::string_view kNoRateLimiter =
-    "instances run as soon as they are free; there are no resources to share out";
 constexpr std::string_view kNoPool = "memory is taken as it is needed, not set aside";
 
 }  // namespace
@@ -55,8 +69,10 @@ std::vector<TritonFlag> triton_machine_flags() {
        check_text<TritonDraft>},
       {{"cache-config", kText, kIgnored, kNoCache, "local,size=1048576"}, check_text<TritonDraft>},
       {{"cache-directory", kText, kIgnored, kNoCache, "caches"}, check_text<TritonDraft>},
-      {{"rate-limit", kText, kIgnored, kNoRateLimiter, "off"}, check_text<TritonDraft>},
-      {{"rate-limit-resource", kText, kIgnored, kNoRateLimiter, "R1:10"}, check_text<TritonDraft>},
+      {{"rate-limit", kText, kSame, "`execution_count`: [instances take resources](configuration.md#resources)", "off"},
+       set_rate_limit},
+      {{"rate-limit-resource", kText, kSame, "`NAME:COUNT` or `NAME:COUNT:DEVICE`; may be repeated", "R1:10"},
+       add_resource},
       {{"pinned-memory-pool-byte-size", kInteger, kIgnored, kNoPool, "268435456"}, check_integer<TritonDraft>},
       {{"cuda-memory-pool-byte-size", kText, kIgnored, kNoPool, "0:67108864"}, check_text<TritonDraft>},
       {{"cuda-virtual-address-size", kText, kIgnored, "implicit states grow as they need", "0:1073741824"},

@@ -29,7 +29,7 @@ Path plain_segments(std::string_view path) {
 ApiGroup models_group(const Path& path) {
   if (path.size() < 4) return ApiGroup::kMetadata;
   const std::string_view kind = path.back();
-  if (kind == "infer" || kind == "generate" || kind == "generate_stream" || kind == "infer_stream")
+  if (kind == "infer" || kind == "generate" || kind == "generate_stream" || kind == "infer_stream" || kind == "explain")
     return ApiGroup::kInference;
   if (kind == "ready") return ApiGroup::kHealth;
   const bool is_setting = path.size() >= 5 && kind == "setting" && path[path.size() - 2] == "trace";

@@ -24,6 +24,8 @@ TEST(HttpApiGroup, OfEachPath) {
       {"/v2/models/m/versions/3/infer", ApiGroup::kInference},
       {"/v2/models/m/generate", ApiGroup::kInference},
       {"/v2/models/m/generate_stream", ApiGroup::kInference},
+      {"/v2/models/m/explain", ApiGroup::kInference},
+      {"/v2/models/m/versions/1/explain", ApiGroup::kInference},
       {"/v2/models/m/infer_stream", ApiGroup::kInference},
       {"/v2/models/m/trace/setting", ApiGroup::kManagement},
       {"/v2/models/m/versions/3/trace/setting", ApiGroup::kManagement},

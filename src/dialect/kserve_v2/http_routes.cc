@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "dialect/http_router.h"
 #include "dialect/json_input.h"
+#include "dialect/kserve_v1/handler_call.h"
 #include "dialect/kserve_v2/http_answers.h"
 #include "dialect/kserve_v2/http_generate.h"
 #include "dialect/kserve_v2/http_infer.h"
@@ -162,9 +163,10 @@ class Routes {
   const wire::HttpRequest& request_;
 };
 
-/// `infer_stream` is MLServer's.
+/// `infer_stream` is MLServer's, `explain` is TorchServe's.
 bool is_inference(std::string_view kind) {
-  return kind == "infer" || kind == "generate" || kind == "generate_stream" || kind == "infer_stream";
+  return kind == "infer" || kind == "generate" || kind == "generate_stream" || kind == "infer_stream" ||
+         kind == "explain";
 }
 
 /// v2/models/MODEL[/versions/V]/KIND, V a number or a label: the kind that is inference, or "".
@@ -208,12 +210,24 @@ struct Handler {
     handle_http_unload(control, std::move(exchange), (*path)[3], options);
   }
 
-  bool is_open(const std::string& model, std::string_view version, const RoutedRequestPtr& routed) const {
+  Result<VersionPin> pin(const std::string& model, std::string_view version, const RoutedRequestPtr& routed) const {
     const Catalog& catalog = inference.catalog();
-    const Result<VersionPin> pin =
-        routed ? catalog.pin(routed->target().model, routed->target().version, routed->target().label)
-               : pin_version(catalog, model, version);
-    return pin.ok() && (*pin)->signature().open;
+    if (!routed) return pin_version(catalog, model, version);
+    return catalog.pin(routed->target().model, routed->target().version, routed->target().label);
+  }
+
+  bool is_open(const std::string& model, std::string_view version, const RoutedRequestPtr& routed) const {
+    const Result<VersionPin> pinned = pin(model, version, routed);
+    return pinned.ok() && (*pinned)->signature().open;
+  }
+
+  /// A handler of TorchServe's gets the body as it is.
+  void explain(const std::string& model, std::string_view version, std::shared_ptr<wire::HttpExchange> exchange,
+               RoutedRequestPtr routed) const {
+    Result<VersionPin> pinned = pin(model, version, routed);
+    if (!pinned.ok()) return exchange->reply(error_reply(pinned.status()));
+    kserve_v1::handle_by_handler(inference, std::move(exchange), model, std::move(pinned).value(), true, options,
+                                 std::move(routed));
   }
 
   void infer(Path path, std::string_view kind, std::shared_ptr<wire::HttpExchange> exchange) const {
@@ -221,6 +235,7 @@ struct Handler {
     RoutedRequestPtr routed = version.empty() ? inference.route(path[2], facts_of(exchange->request())) : nullptr;
     const std::string& asked = routed ? routed->target().model : path[2];
     if (inference.loads_on_demand(asked)) return wait_for_model(inference, exchange, asked, *this);
+    if (kind == "explain") return explain(path[2], version, std::move(exchange), std::move(routed));
     // Code with an open signature takes V2's requests whatever the path is called.
     const bool open = kind != "infer" && is_open(path[2], version, routed);
     if (kind == "infer_stream" && !open)

@@ -67,7 +67,7 @@ struct Handler {
 
 void add_custom_routes(HttpRouter& router, Inference& inference, HttpOptions options) {
   const auto book = std::make_shared<RouteBook>(inference);
-  router.add_last([&inference](const wire::HttpRequest&) { return inference.catalog().may_have_open(); },
+  router.add_last([&inference](const wire::HttpRequest&) { return inference.catalog().has_open(); },
                   Handler{router, inference, std::move(options), book},
                   [](const wire::HttpRequest&) { return wire::ApiGroup::kInference; });
 }

@@ -75,8 +75,8 @@ void ServerSeries::look_at_padding() {
 }
 
 void ServerSeries::tell_loads(Load& load, const LoadAttempts::Version& now) {
-  if (load.place != now.place) load = Load{load.known, now.place, {}, nullptr, nullptr, nullptr};
-  if (load.seen.serial != now.serial) load.seen = {now.place, 0, 0, {}, now.serial};
+  if (load.place != now.place) load = Load{load.known, now.place, {}, nullptr, nullptr, nullptr, nullptr};
+  if (load.seen.serial != now.serial) load.seen = {now.place, 0, 0, 0, {}, now.serial};
   const auto attempts = [&](const char* status) {
     return registry_.counter(":tensorflow:cc:saved_model:load_attempt_count", "Loads of a model, by how they ended.",
                              {{"model_path", now.place}, {"status", status}});
@@ -97,6 +97,14 @@ void ServerSeries::tell_loads(Load& load, const LoadAttempts::Version& now) {
   catch_up(*load.failed, load.seen.failed, now.failed);
 }
 
+void ServerSeries::tell_warm_ups(Load& load, const LoadAttempts::Key& key, const std::string& place) {
+  if (load.warm_ups) return;
+  load.warm_ups = registry_.histogram_from(":tensorflow:serving:model_warmup_latency",
+                                           "Microseconds of the warm-up with the requests that a model brings.",
+                                           {{"model_path", place}, {"status", "OK"}}, LoadAttempts::warm_up_bounds_us(),
+                                           [loads = counts_.loads, key] { return loads->warm_ups(key); });
+}
+
 void ServerSeries::look_at_loads(const ModelTable& table) {
   const auto all = counts_.loads->view();
   std::erase_if(loads_, [&](const auto& load) { return !all.contains(load.first); });
@@ -111,6 +119,7 @@ void ServerSeries::look_at_loads(const ModelTable& table) {
     }
     load.known = known;
     tell_loads(load, now);
+    if (now.warm_ups > 0) tell_warm_ups(load, key, now.place);
   }
 }
 

@@ -42,6 +42,7 @@ class ServerSeries {
     std::string place;
     LoadAttempts::Version seen;
     std::shared_ptr<Counter> succeeded, failed, latency;  // null: there was none
+    MetricRegistry::Handle warm_ups;                      // so is this
   };
   /// How batches were at the last look, which all their series read: one that read them itself would hold up
   /// executions. Thread-safe.
@@ -67,6 +68,7 @@ class ServerSeries {
   void look_at_padding();
   void look_at_loads(const ModelTable& table);
   void tell_loads(Load& load, const LoadAttempts::Version& now);
+  void tell_warm_ups(Load& load, const LoadAttempts::Key& key, const std::string& place);
   void look_at_records();
   void add_histogram(const char* name, const char* help, MetricLabels labels, std::span<const double> bounds,
                      HistogramValue BatchSeries::View::*what);

@@ -81,6 +81,27 @@ TEST(ServerSeriesTest, LoadsAreToldByTheirPath) {
   EXPECT_THAT(registry.render(), HasSubstr(name + R"(latency{model_path="models/m/1"} 5000)"));
 }
 
+TEST(ServerSeriesTest, WarmUpsAreToldByTheirPath) {
+  MetricRegistry registry;
+  const auto loads = std::make_shared<LoadAttempts>();
+  ServerSeries series(registry, {nullptr, false, loads, nullptr});
+  loads->succeeded("m", 1, "models/m/1", 2ms);
+  series.look(table_with({1}));
+  EXPECT_THAT(registry.render(), Not(HasSubstr("warmup"))) << "it brings no requests along";
+  loads->warmed_up("m", 1, "models/m/1", 15us);
+  loads->warmed_up("m", 1, "models/m/1", 400us);
+  series.look(table_with({1}));
+  const std::string name = ":tensorflow:serving:model_warmup_latency_",
+                    labels = R"({model_path="models/m/1",status="OK")";
+  EXPECT_THAT(registry.render(),
+              AllOf(HasSubstr(name + "count" + labels + "} 2\n"), HasSubstr(name + "sum" + labels + "} 415"),
+                    HasSubstr(name + "bucket" + labels + R"(,le="18"} 1)")));
+  loads->warmed_up("m", 1, "models/m/1", 1ms);
+  EXPECT_THAT(registry.render(), HasSubstr(name + "count" + labels + "} 3\n"));
+  series.look(table_with({2}));
+  EXPECT_THAT(registry.render(), Not(HasSubstr("warmup")));
+}
+
 TEST(ServerSeriesTest, LoadsOfWhatIsGoneAreForgotten) {
   MetricRegistry registry;
   const auto loads = std::make_shared<LoadAttempts>();

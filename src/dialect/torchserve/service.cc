@@ -41,7 +41,7 @@ bool is_invocation(const wire::HttpRequest& request, const std::vector<std::stri
 /// name a model of another kind, or a route, are.
 bool is_for_model(const Inference& inference, const std::string& name) {
   const Catalog& catalog = inference.catalog();
-  if (!catalog.may_have_open() || inference.find_route(name) != nullptr) return true;
+  if (!catalog.has_open() || inference.find_route(name) != nullptr) return true;
   const auto entry = catalog.table()->share(name);
   if (!entry) return false;
   const auto* served = entry->find(0);
