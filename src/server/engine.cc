@@ -74,6 +74,15 @@ std::shared_ptr<BatchSeries> make_batch_series(const ServerConfig& config) {
   return std::make_shared<BatchSeries>(tf_thread_pool_name(text.ok() ? *text : ""));
 }
 
+/// Where spans go, if they do.
+SpanTarget span_target(const TraceConfig& config, MetricRegistry& metrics) {
+  for (const std::string& warning : config.warnings) Log::warning("traces are not as asked", {{"reason", warning}});
+  if (!config.opentelemetry) return {};
+  const ExportOptions& options = config.collector;
+  Log::info("spans go to a collector", {{"collector", options.server.text()}, {"path", options.path}});
+  return {std::make_shared<SpanExporter>(options, metrics), config.sampling, told_of_spans(config)};
+}
+
 bool is_ready(const Result<VersionPin>& pin) { return pin.ok() && (*pin)->availability().ok(); }
 
 }  // namespace
@@ -90,7 +99,7 @@ std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& confi
 
 Engine::Engine(const ServerConfig& config)
     : config_(config),
-      tracer_(config.trace.settings, config.trace.file),
+      tracer_(config.trace.settings, config.trace.file, span_target(config.trace, metrics_)),
       batches_(make_batch_series(config)),
       inference_(catalog_, &demand_, &routes_, &tracer_, config.shadows) {
   backends_ = make_backend_registry(config_, &metrics_, server_functions());

@@ -53,7 +53,6 @@ struct TritonDraft {
   int load_threads = 4;
   int load_retries = 0;
   bool trace_off = false;
-  bool opentelemetry = false;
 };
 
 /// A flag of Triton's. `apply` sees each of its values; null: there is nothing to see.
