@@ -12,6 +12,8 @@
 namespace modelmill {
 namespace {
 
+constexpr char kGroup[] = "Model control";
+
 const Choices<ControlMode> kModes = {{"auto", ControlMode::kAuto},
                                      {"none", ControlMode::kNone},
                                      {"poll", ControlMode::kPoll},
@@ -39,10 +41,31 @@ void read_budgets(const std::vector<std::string>& texts, DeviceBudgets& into) {
   }
 }
 
+/// Models that come from elsewhere.
+void define_remote(CLI::App& app, OptionSet& options, ControlSettings& control) {
+  options
+      .takes_file(app.add_option(
+          "--model-cache", control.remote.cache_directory,
+          "Where models that are named by a URL, and unpacked archives, are kept [$XDG_CACHE_HOME/modelmill]"))
+      ->type_name("FOLDER")
+      ->group(kGroup);
+  app.add_option("--model-cache-size", control.remote.cache_bytes,
+                 "What it may hold, such as 50GiB; those not used for longest go [no bound]")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("BYTES")
+      ->group(kGroup);
+  app.add_option(
+         "--allow-model-url", control.remote.allowed_prefixes,
+         "URLs that begin so may be named by clients that load models, and by a modelmill.yaml that came from a URL or "
+         "out of an archive; may be repeated")
+      ->type_name("PREFIX")
+      ->allow_extra_args(false)
+      ->group(kGroup);
+}
+
 }  // namespace
 
 void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& control) {
-  constexpr char kGroup[] = "Model control";
   options
       .add_choice(
           app, "--model-control-mode", kModes, control.mode,
@@ -82,24 +105,7 @@ void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& 
       ->type_name("[GPU=]BYTES")
       ->allow_extra_args(false)
       ->group(kGroup);
-  options
-      .takes_file(app.add_option(
-          "--model-cache", control.remote.cache_directory,
-          "Where models that are named by a URL, and unpacked archives, are kept [$XDG_CACHE_HOME/modelmill]"))
-      ->type_name("FOLDER")
-      ->group(kGroup);
-  app.add_option("--model-cache-size", control.remote.cache_bytes,
-                 "What it may hold, such as 50GiB; those not used for longest go [no bound]")
-      ->transform(CLI::AsSizeValue(false).description(""))
-      ->type_name("BYTES")
-      ->group(kGroup);
-  app.add_option(
-         "--allow-model-url", control.remote.allowed_prefixes,
-         "URLs that begin so may be named by clients that load models, and by a modelmill.yaml that came from a URL or "
-         "out of an archive; may be repeated")
-      ->type_name("PREFIX")
-      ->allow_extra_args(false)
-      ->group(kGroup);
+  define_remote(app, options, control);
   app.add_flag("--allow-breaking-versions", control.allow_breaking,
                "Serve new versions also where their inputs or outputs break clients of the version before")
       ->group(kGroup);

@@ -34,6 +34,8 @@ class VersionScheduler::Lane final : public RequestObserver {
       : version(version), instance(instance), kind(kind) {}
 
   void on_completed(InferRequest& request, const Status& status) override;
+  /// The execution as it is counted.
+  ExecutionRecord record(TimePoint input_end, TimePoint infer_end, TimePoint end) const;
 
   /// Ends its thread's waits, so that it looks what is to be done. Under the version's mutex_.
   void hurry() {

@@ -35,7 +35,8 @@ def test_a_file_that_cannot_be_loaded_leaves_the_old_version_serving(tmp_path):
         wait_until(lambda: states(server).get(("m", "2"), ("",))[0] == "UNAVAILABLE", "version 2 is told of")
         assert states(server)["m", "1"] == ("READY", "")
         assert "model.onnx" in states(server)["m", "2"][1] or "m.onnx" in states(server)["m", "2"][1]
-        assert 'modelmill_model_load_failures_total{model="m"} 1' in server.get("/metrics")[1].decode()
+        counted = 'modelmill_model_load_failures_total{model="m"} 1'
+        wait_until(lambda: counted in server.get("/metrics")[1].decode(), "the failure is counted")
         assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
         models.save(models.scaled(2), path)
         wait_until(lambda: served_versions(server, "m") == ["2"] or served_versions(server, "m") == ["3"], "it is mended")
@@ -150,6 +151,7 @@ def test_swaps_through_the_api_lose_nothing(explicit):
             assert server.request("POST", "/v2/repository/models/b/load", b"")[0] == 200
             assert server.request("POST", "/v2/repository/models/a/load", b"")[0] == 200
             assert server.request("POST", "/v2/repository/models/a/unload", b"")[0] == 200
+        wait_until(lambda: 7 in load.versions, "an answer of the last version")
     assert load.failures == []
     assert max(load.versions) == 7
 
@@ -325,6 +327,7 @@ def test_a_restored_version_comes_back_on_demand(tmp_path):
         assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
         put_corrupt(tmp_path / "m" / "2")
         wait_until(lambda: server.log().count("model loaded model=m version=1") == 2, "version 1 to come back")
+        wait_until(lambda: served_versions(server, "m") == ["1"], "version 1")
         assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
 
 

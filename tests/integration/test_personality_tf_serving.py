@@ -11,7 +11,8 @@ import models
 import repositories
 import servers
 from certificates import Authority
-from personalities import flags_of, free_ports, ignored_in, run_as, status
+from free_ports import free_ports
+from personalities import flags_of, ignored_in, run_as, status
 
 TF_SERVING = flags_of("flags-tensorflow-model-server.md")
 TF_ALONE = {"version", "port", "rest_api_port", "grpc_socket_path", "ssl_config_file", "tensorflow_session_parallelism", "model_config_file"}
@@ -68,7 +69,7 @@ class TfServer:
 def is_serving(channel):
     """gRPC's health service, asked without its package."""
     check = channel.unary_unary("/grpc.health.v1.Health/Check")
-    return check(b"", timeout=20) == b"\x08\x01"
+    return check(b"", timeout=60) == b"\x08\x01"
 
 
 @pytest.mark.parametrize("rows", TF_CHUNKS, ids=range(len(TF_CHUNKS)))
@@ -83,9 +84,10 @@ def test_every_flag_of_tensorflow_serving(serve, tf_place, rows):
 def test_ports_of_tensorflow_serving(serve, tf_place):
     started = TfServer(serve, tf_place, "--tensorflow_session_parallelism=1", "--monitoring_config_file=monitoring.config")
     started.predict()
+    counted = ':tensorflow:serving:runtime_latency_count{model_name="half",API="Predict",runtime="onnxruntime"} 1'
+    servers.wait_until(lambda: counted in status(started.url, "/own/metrics")[1], "it is counted")
     page = status(started.url, "/own/metrics")[1]
     assert ":tensorflow:serving:request_count" in page
-    assert ':tensorflow:serving:runtime_latency_count{model_name="half",API="Predict",runtime="onnxruntime"} 1' in page
     # Warming up is running too.
     assert float(re.search(r"^:tensorflow:core:graph_runs (.*)$", page, re.MULTILINE)[1]) >= 1
     assert status(started.url, "/monitoring/prometheus/metrics")[0] == status(started.url, "/")[0] == 404
@@ -135,7 +137,7 @@ def test_new_versions_are_taken(serve, tf_place):
     models.save(models.mlp((4, 8, 3)), tf_place / "models/half/2/model.onnx")
     try:
         servers.wait_until(
-            lambda: '"version": "2"' in status(started.url, "/tfserving/v1/models/half")[1].replace('":"', '": "'), "version 2", 30
+            lambda: '"version": "2"' in status(started.url, "/tfserving/v1/models/half")[1].replace('":"', '": "'), "version 2"
         )
     finally:
         shutil.rmtree(tf_place / "models/half/2")
