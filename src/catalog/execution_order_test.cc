@@ -162,7 +162,8 @@ TEST_F(Order, EveryoneGetsItsTurnAndNothingIsTakenTwice) {
       }
       ASSERT_FALSE(ends.empty()) << "somebody can always run";
       now = ends.begin()->first;
-      for (Runner* runner : ends.extract(ends.begin()).mapped()) {
+      const auto over = ends.extract(ends.begin());
+      for (Runner* runner : over.mapped()) {
         order.give_back(*runner, true);
         ++runs[runner];
         order.wait(*runner);

@@ -59,8 +59,8 @@ int64_t RequestQueue::foremost() const {
 bool RequestQueue::is_background_band(const Bands::value_type& band) { return band.first.first == kBackgroundPriority; }
 
 uint64_t RequestQueue::level_number(const InferRequest& request) const {
-  if (is_background(request)) return kBackgroundPriority;
   if (request.holds_resources) return kForemost;
+  if (is_background(request)) return kBackgroundPriority;
   const bool named = request.priority > 0 && request.priority <= limits_.levels;
   return named ? request.priority : limits_.default_level;
 }

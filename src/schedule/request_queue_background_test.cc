@@ -16,7 +16,8 @@ using testing::make_request;
 using testing::RecordingSink;
 using Ids = std::vector<std::string>;
 
-/// Requests whose names begin with '~' are in the background; each has 16 bytes.
+/// Requests whose names begin with '~' are in the background, and those that end with '!' are waited for by one who
+/// holds resources; each has 16 bytes.
 class RequestQueueBackgroundTest : public ::testing::TestWithParam<uint64_t> {
  protected:
   RequestQueueBackgroundTest() {
@@ -29,6 +30,7 @@ class RequestQueueBackgroundTest : public ::testing::TestWithParam<uint64_t> {
   Status push(RequestQueue& queue, const std::string& id) {
     auto request = make_request(sink_, id);
     if (id[0] == '~') request->priority = kBackgroundPriority;
+    request->holds_resources = id.back() == '!';
     request->times.queued = time_.now();
     const Status status = queue.push(request, time_.now(), dropped_);
     if (!status.ok()) request->fail(status);
@@ -64,6 +66,17 @@ class RequestQueueBackgroundTest : public ::testing::TestWithParam<uint64_t> {
   std::vector<RequestQueue::Dropped> dropped_;
   RequestQueue::Next last_;
 };
+
+TEST_P(RequestQueueBackgroundTest, WhatAHolderOfResourcesWaitsForComesFirst) {
+  RequestQueue queue = this->queue();
+  push_all(queue, {"a", "~b"});
+  EXPECT_EQ(queue.foremost(), 0);
+  push_all(queue, {"~c!", "d!", "e"});
+  EXPECT_EQ(queue.foremost(), 2);
+  for (const char* id : {"~c!", "d!", "a", "e", "~b"}) EXPECT_EQ(cut(queue, {.max_rows = 1}), Ids{id});
+  EXPECT_EQ(queue.foremost(), 0);
+  EXPECT_TRUE(queue.empty());
+}
 
 TEST_P(RequestQueueBackgroundTest, ItComesLastAndByItself) {
   RequestQueue queue = this->queue();
