@@ -10,12 +10,13 @@ BLOCK = 200  # ports, which one process of tests has for itself
 LEAST = 12_000
 
 
-def _first_of_connections():
-    """The system gives the ends of connections, and servers that ask for any port, those from here on."""
+def _begins():
+    """Of the blocks beside those ports that the system gives to ends of connections, and to servers that ask for any."""
     try:
-        return int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        first, last = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     except OSError:
-        return 32_768
+        first, last = 32_768, 60_999
+    return [*range(LEAST, first - BLOCK, BLOCK), *range(last + 1, 65_536 - BLOCK, BLOCK)]
 
 
 class _Block:
@@ -24,7 +25,7 @@ class _Block:
     def __init__(self):
         folder = pathlib.Path(tempfile.gettempdir()) / f"modelmill-test-ports-{os.getuid()}"
         folder.mkdir(exist_ok=True)
-        for begin in range(LEAST, _first_of_connections() - BLOCK, BLOCK):
+        for begin in _begins():
             self._lock = open(folder / str(begin), "w")
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -34,7 +35,7 @@ class _Block:
             self._ports = range(begin, begin + BLOCK)
             self._next = 0
             return
-        raise AssertionError(f"no {BLOCK} ports are free from {LEAST} on; see ip_local_port_range")
+        raise AssertionError(f"no {BLOCK} ports are free beside those of net.ipv4.ip_local_port_range")
 
     def take(self):
         """One that nobody listens on; those that were given long ago are given again."""

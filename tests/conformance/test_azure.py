@@ -13,6 +13,7 @@ import pytest
 
 import servers
 import storage
+from free_ports import free_ports
 from storage import MB
 
 pytestmark = pytest.mark.conformance("Azurite")
@@ -23,14 +24,9 @@ VERSION = "2021-08-06"
 BIG = storage.content(2 * MB + 5)
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def azurite(tmp_path_factory):
-    folder, port = tmp_path_factory.mktemp("azurite"), free_port()
+    folder, (port,) = tmp_path_factory.mktemp("azurite"), free_ports(1)
     command = ["node", PROGRAM, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", folder, "--silent"]
     command += ["--skipApiVersionCheck", "--disableTelemetry"]
     env = {**storage.environment(folder), "AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}

@@ -64,7 +64,7 @@ def test_models_that_share_a_resource_run_one_after_the_other(serve_models, gate
         assert busy(server, "b") == 0 and waiting(server, "b") == 2
         gate.open()
         assert all(answer.result() == [1, 2] for answer in [first, *others])
-    assert busy(server, "a") == busy(server, "b") == 0
+    wait_until(lambda: busy(server, "a") == busy(server, "b") == 0, "nothing runs any more")
 
 
 def test_what_waits_for_a_resource_can_be_unloaded(serve_models, gate):
