@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -34,6 +35,8 @@ class Catalog {
   }
   /// Whether a request may come to a model with an open signature: what only such models need is not made for others.
   bool may_have_open() const { return may_have_open_.load(std::memory_order_relaxed); }
+  /// Grows with each publish(), at its begin and at its end: while it stays, every name leads where it did.
+  uint64_t publications() const { return publications_.load(std::memory_order_acquire); }
   /// The model is known, not served, and loads when a request waits for it.
   bool loads_on_demand(std::string_view model) const;
 
@@ -52,6 +55,7 @@ class Catalog {
   Mutex publish_mutex_;  // publishes one after the other, so that all slots end with the same table
   std::array<Slot, kSlots> slots_;
   std::atomic<bool> may_have_open_ = false;
+  std::atomic<uint64_t> publications_{0};
 };
 
 }  // namespace modelmill
