@@ -6,6 +6,7 @@
 #include <random>
 
 #include "cache/byte_hash.h"
+#include "request/open_parameter.h"
 
 namespace modelmill {
 namespace {
@@ -36,6 +37,11 @@ void add(ByteHash& hash, const ParameterValue& value) {
           hash.add(static_cast<uint64_t>(v));
       },
       value);
+}
+
+/// Has an id that counts.
+bool names_itself(const InferRequest& request) {
+  return !request.id.empty() && request.parameters.find(kOpenRequest) != nullptr;
 }
 
 uint64_t count_of(const Parameters& parameters) { return static_cast<uint64_t>(parameters.end() - parameters.begin()); }
@@ -88,7 +94,7 @@ uint64_t bytes_of(const Tensors& tensors) {
 }  // namespace
 
 CachedAnswer::CachedAnswer(AnswerScope scope, const InferRequest& request)
-    : scope_(scope), parameters_(request.parameters), inputs_(request.inputs) {
+    : scope_(scope), parameters_(request.parameters), names_itself_(names_itself(request)), inputs_(request.inputs) {
   for (const RequestedOutput& output : request.outputs) wanted_.push_back(output.name);
 }
 
@@ -103,7 +109,7 @@ void CachedAnswer::take(const InferResponse& response) {
 }
 
 bool CachedAnswer::is_of(AnswerScope scope, const InferRequest& request) const {
-  return scope_ == scope && same(parameters_, request.parameters) &&
+  return scope_ == scope && names_itself_ == names_itself(request) && same(parameters_, request.parameters) &&
          std::equal(wanted_.begin(), wanted_.end(), request.outputs.begin(), request.outputs.end(),
                     [](const std::string& name, const RequestedOutput& output) { return name == output.name; }) &&
          std::equal(inputs_.begin(), inputs_.end(), request.inputs.begin(), request.inputs.end(),
@@ -122,6 +128,7 @@ uint64_t question_hash(AnswerScope scope, const InferRequest& request) {
   ByteHash hash(seed_of_this_process());
   hash.add(scope.owner);
   hash.add(scope.epoch);
+  hash.add(uint64_t{names_itself(request)});
   hash.add(count_of(request.parameters));
   for (const auto& [name, value] : request.parameters) {
     hash.add(std::string_view(name));

@@ -17,7 +17,8 @@ struct AnswerScope {
 };
 
 /// A request's answer, and all of the request that it depends on: whom it asked and for which outputs, its inputs with
-/// their names, types, shapes and bytes, and its parameters, each in their order. Immutable once it has its answer, and
+/// their names, types, shapes and bytes, and its parameters, each in their order; for code with an open signature also
+/// whether it has an id, because that gives an answer one where it has none. Immutable once it has its answer, and
 /// then shared between threads.
 class CachedAnswer {
  public:
@@ -42,6 +43,7 @@ class CachedAnswer {
  private:
   AnswerScope scope_;
   Parameters parameters_;
+  bool names_itself_;
   boost::container::small_vector<std::string, 2> wanted_;
   boost::container::small_vector<Tensor, 2> inputs_;
   boost::container::small_vector<Tensor, 2> outputs_;

@@ -7,6 +7,7 @@
 
 #include "cache/byte_hash.h"
 #include "cache/testing/questions.h"
+#include "request/open_parameter.h"
 
 namespace modelmill {
 namespace {
@@ -93,6 +94,19 @@ TEST(CachedAnswer, IsOfTheSameQuestionAlone) {
     EXPECT_FALSE(answer->is_of(kScope, *other)) << change.what;
     EXPECT_NE(question_hash(kScope, *other), question_hash(kScope, *asked)) << change.what;
   }
+}
+
+TEST(CachedAnswer, OpenCodeSeesWhetherThereIsAnId) {
+  const auto asked = [](const char* id) {
+    auto request = question("abc");
+    request->id = id;
+    request->parameters.set(std::string(kOpenRequest), std::string("{}"));
+    return request;
+  };
+  const auto answer = kept(kScope, *asked("one"), reply("xyz"));
+  EXPECT_TRUE(answer->is_of(kScope, *asked("two")));
+  EXPECT_FALSE(answer->is_of(kScope, *asked("")));
+  EXPECT_NE(question_hash(kScope, *asked("one")), question_hash(kScope, *asked("")));
 }
 
 TEST(CachedAnswer, ChunksAreNoDifference) {

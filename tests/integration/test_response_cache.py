@@ -249,11 +249,11 @@ def test_copies_for_shadows_pass_it_by(server):
         assert counts(server, "twice") == (0, 1), "they have left nothing"
 
 
-def test_models_whose_answers_can_not_be_kept(serve, repository):
+def test_models_whose_answers_can_not_be_kept(serve, tmp_path, repository):
     write_version(repository, "many", 1, models.scaled(2), CACHED + "model_transaction_policy { decoupled: true }")
-    python_workers.folder(repository / "counting", "@modelmill.model\ndef counting(x: int):\n    yield from range(x)\n")
-    (repository / "counting/modelmill.yaml").write_text("response_cache: true\n")
-    server = serve(repository, "--response-cache-bytes=1MiB")
+    python_workers.write(tmp_path, "counting", "@modelmill.model\ndef counting(x: int):\n    yield from range(x)\n")
+    (tmp_path / "modelmill.yaml").write_text("models: [{name: counting, path: counting.py, response_cache: true}]\n")
+    server = serve(repository, tmp_path / "modelmill.yaml", "--response-cache-bytes=1MiB")
     log = server.log()
     assert "model 'many' can't be kept in the response cache, because it is decoupled" in log
     assert "model 'counting' can't be kept in the response cache, because it is decoupled" in log
@@ -326,8 +326,7 @@ def test_as_mlserver(serve, tmp_path):
     assert counts(server, "computed") == (0, 0)
 
 
-def test_its_gpu_less_grpc_client_sees_version_and_name(server):
-    """A kept answer is addressed to who asks now."""
+def test_a_kept_answer_is_addressed_to_who_asks_now(server):
     client = tritonclient.grpc.InferenceServerClient(server.address)
     tensor = tritonclient.grpc.InferInput("x", [1, 4], "FP32")
     tensor.set_data_from_numpy(ROW)
