@@ -25,6 +25,7 @@ class Run:
     arrived: int
     within: int
     refused: int  # with the calls that were left out or never answered
+    p50_us: float
     p99_us: float
     refused_p99_us: float
     kept_up: bool
@@ -45,7 +46,7 @@ class Run:
     def __add__(self, other):
         return Run(
             self.rate, self.seconds + other.seconds, self.arrived + other.arrived, self.within + other.within,
-            self.refused + other.refused, max(self.p99_us, other.p99_us),
+            self.refused + other.refused, max(self.p50_us, other.p50_us), max(self.p99_us, other.p99_us),
             max(self.refused_p99_us, other.refused_p99_us), self.kept_up and other.kept_up,
             (self.client_cores + other.client_cores) / 2,
         )  # fmt: skip
@@ -82,7 +83,7 @@ class OpenLoad:
         answer = json.loads(result.stdout)
         return Run(
             rate, seconds, answer["arrived"], answer["within"], answer["arrived"] - answer["answered"],
-            answer["latency_us"]["p99"] if answer["answered"] else 0.0,
+            *(answer["latency_us"][what] if answer["answered"] else 0.0 for what in ("p50", "p99")),
             (answer["refused_us"] or {}).get("p99", 0.0), answer["kept_up"], answer["cpu_seconds"] / seconds,
         )  # fmt: skip
 

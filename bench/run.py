@@ -3,8 +3,8 @@
 
     bench/run.py [--build build/bench] [--repeats 3] [--seconds 1.5] [--only SECTION,...] [--no-file]
                  [--objective-seconds 2] [--objective-models cnn,transformer]
-                 [--swap-seconds 4] [--swap-models cnn,mlp] [--runtime-models cnn,transformer,mlp,wide]
-                 [--frameworks tensorflow,pytorch,xgboost,lightgbm]
+                 [--swap-seconds 4] [--swap-models cnn,mlp] [--shadow-seconds 4] [--shadow-models cnn,mlp]
+                 [--runtime-models cnn,transformer,mlp,wide] [--frameworks tensorflow,pytorch,xgboost,lightgbm]
 
 identity: modelmill's native identity backend over gRPC against a gRPC C++ callback server that echoes the same
 messages, both with two I/O threads; 1 MB also over HTTP, as binary data, against the same echo.
@@ -17,6 +17,8 @@ CPU for an inference against OpenVINO alone.
 frameworks: TensorFlow, PyTorch, XGBoost and LightGBM, each against its own runtime alone, likewise.
 objective: modelmill with a latency objective under calls that arrive at random, at shares of the load that it sustains.
 swaps: what requests notice of version swaps: the same load, calls that arrive at random, without and with them.
+shadows: what requests notice of a shadow of their route, p50 and p99: likewise, at a load that leaves room for a copy
+of each request and at one that does not.
 many: 10,000 models that are known and not loaded, and memory over 1,000 loads and unloads, beside bare ONNX Runtime's.
 lookup: what it costs to find a model among 10 and among 10,000 (mm_catalog_bench).
 ensembles: an ensemble of three against its members asked one by one.
@@ -60,6 +62,7 @@ import objective  # noqa: E402
 import runtimes  # noqa: E402
 import scheduler  # noqa: E402
 import served_models  # noqa: E402
+import shadows  # noqa: E402
 import shared_memory  # noqa: E402
 import swaps  # noqa: E402
 import workloads  # noqa: E402
@@ -284,7 +287,8 @@ def measure_python(bench):
 
 SECTIONS = {"identity": measure_identity, "scheduler": scheduler.measure, "models": served_models.measure,
             "runtimes": runtimes.measure, "frameworks": frameworks.measure,
-            "objective": objective.measure, "swaps": swaps.measure, "many": many.measure, "lookup": lookup.measure,
+            "objective": objective.measure, "swaps": swaps.measure, "shadows": shadows.measure,
+            "many": many.measure, "lookup": lookup.measure,
             "ensembles": ensembles.measure, "shared": shared_memory.measure, "dialects": dialects.measure,
             "start": measure_start, "copies": measure_copies, "idle": measure_idle}
 ON_DEMAND = {"json": measure_json, "python": measure_python, "disturbed": disturbed.measure}
@@ -313,6 +317,8 @@ def parse():
     parser.add_argument("--objective-models", default=",".join(objective.MODELS), help="separated by commas")
     parser.add_argument("--swap-seconds", type=float, default=4, help="of a run without or with version swaps")
     parser.add_argument("--swap-models", default=",".join(swaps.MODELS), help="separated by commas")
+    parser.add_argument("--shadow-seconds", type=float, default=4, help="of a run along a route without or with a shadow")
+    parser.add_argument("--shadow-models", default=",".join(shadows.MODELS), help="separated by commas")
     parser.add_argument("--runtime-models", default=",".join(runtimes.MODELS), help="separated by commas")
     parser.add_argument("--frameworks", default=",".join(frameworks.ALL), help="separated by commas")
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")

@@ -1,7 +1,6 @@
 """Modelmill under another server's command line: its flags, as the tables in the docs have them, and its ports."""
 
 import re
-import socket
 import urllib.error
 import urllib.request
 
@@ -17,17 +16,6 @@ def flags_of(name):
     return [(flag, value.replace("\\|", "|") or None, taken) for flag, value, taken, _ in rows]
 
 
-def free_ports(count):
-    """Ports that were free a moment ago, all different."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
 def run_as(name, *arguments, env=None, **options):
     return servers.run_cli("--as", name, *arguments, env=env, **options)
 
@@ -35,7 +23,7 @@ def run_as(name, *arguments, env=None, **options):
 def status(url, path, method="GET", headers=None, body=None):
     request = urllib.request.Request(url + path, data=body, method=method, headers=headers or {})
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as reply:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as reply:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -33,6 +33,8 @@ def environment(more=None):
     env["XDG_STATE_HOME"] = str(build_dir() / "state")
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         env.pop(name, None)
+    for name in [name for name in env if name.startswith("OTEL_")]:
+        env.pop(name)
     return {**env, **(more or {})}
 
 
@@ -121,8 +123,9 @@ class Server:
             raise AssertionError(f"{error}\n{self.text()}") from error
 
     def _find_url(self):
-        found = re.findall(r"https?://[^\s/\"',]+:\d+", self.stdout().partition("\n")[0])
-        if found:
+        text = self.stdout()
+        found = re.findall(r"https?://[^\s/\"',]+:\d+", text.partition("\n")[0])
+        if found and "stops it.\n" in text:  # all of it is there, which may come in parts
             self.urls = found  # of all TCP endpoints, in the order of --listen
             return found[0]
         assert self.process.poll() is None, f"the server has exited with {self.process.returncode}"
@@ -139,7 +142,9 @@ class Server:
         return self.stdout_path.read_text(errors="replace")
 
     def log(self):
-        return self.stderr_path.read_text(errors="replace")
+        """Its whole lines: the last one may be on its way."""
+        text = self.stderr_path.read_text(errors="replace")
+        return text[: text.rfind("\n") + 1]
 
     def text(self):
         return f"--- stdout\n{self.stdout()[-4000:]}\n--- log\n{self.log()[-8000:]}"
@@ -184,6 +189,17 @@ class Server:
         wait_until(lambda: self.executions(model, version) >= count, f"'{model}' has run {count} times")
         assert self.executions(model, version) == count
 
+    def settled_stats(self, model, version=""):
+        """Once the executions of what was answered before are counted too."""
+        seen = []
+
+        def is_settled():
+            seen.append(self.stats(model, version))
+            return len(seen) > 20 and all(one == seen[-1] for one in seen[-20:])
+
+        wait_until(is_settled, f"nothing of '{model}' is counted any more")
+        return seen[-1]
+
     def connect(self, timeout=60):
         return socket.create_connection((self.host, self.port), timeout=timeout)
 
@@ -196,7 +212,7 @@ class Server:
     def assert_alive(self):
         """After whatever a test has done to it, the server still answers."""
         assert self.process.poll() is None, f"the server has exited with {self.process.returncode}\n{self.text()}"
-        assert self.is_ready()
+        wait_until(self.is_ready, "the server is ready again")
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()

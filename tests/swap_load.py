@@ -43,7 +43,7 @@ class SwapLoad:
 
     def _run(self, times, share):
         """`share`: of the interval, after which the client's first turn is."""
-        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=30)
+        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=60)
         turn = time.perf_counter() + share * self.interval
         with contextlib.closing(connection):
             while not self._stop.wait(max(0.0, turn - time.perf_counter())):

@@ -40,7 +40,7 @@ class Stub:
         """The answer, whose message is `answer`, or of a stream all of them."""
         made = self.channel.unary_stream if streams else self.channel.unary_unary
         result = self._stub(made, method, answer)(
-            self.messages[self._name(kind)](**fields), timeout=30, metadata=self.metadata
+            self.messages[self._name(kind)](**fields), timeout=60, metadata=self.metadata
         )
         return list(result) if streams else result
 
@@ -48,4 +48,4 @@ class Stub:
         """All answers of a call that sends the messages of these fields."""
         sent = iter([self.messages[self._name(kind)](**fields) for fields in asked])
         stub = self._stub(self.channel.stream_stream, method, answer)
-        return list(stub(sent, timeout=30, metadata=self.metadata))
+        return list(stub(sent, timeout=60, metadata=self.metadata))

@@ -151,6 +151,15 @@ Status put_parameters(const mm_call_model_args& args, Parameters& out) {
   return ok_status();
 }
 
+/// The place in a trace that a call names, nullopt: none. It is its parent's own where it names that; where it names
+/// none no spans of it are recorded.
+TraceContext placed(const std::optional<TraceContext>& named, const TraceContext& parents) {
+  if (named && named->trace_id == parents.trace_id && named->parent_id == parents.parent_id) return parents;
+  TraceContext place = named.value_or(TraceContext());
+  if (!named) place.recording = SpanRecording::kNo;
+  return place;
+}
+
 /// What a call says beside its inputs, into `out`.
 Status put_details(const mm_call_model_args& args, InferRequest& out) {
   if (args.id != nullptr) out.id = args.id;
@@ -170,7 +179,7 @@ Status put_details(const mm_call_model_args& args, InferRequest& out) {
     const auto trace = parse_traceparent(args.traceparent);
     if (!trace && *args.traceparent != '\0')
       return invalid_argument("'" + std::string(args.traceparent) + "' is no traceparent of W3C's trace context");
-    out.trace = trace.value_or(TraceContext());
+    out.trace = placed(trace, out.trace);
   }
   if (args.call != nullptr) out.cancel = std::make_shared<CancelToken>(std::move(out.cancel));
   return ok_status();

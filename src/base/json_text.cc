@@ -5,36 +5,10 @@
 #include <cmath>
 
 #include "base/json_float.h"
+#include "base/utf8.h"
 
 namespace modelmill {
 namespace {
-
-/// The length of the UTF-8 sequence at `s` (1 to 4), or 0 when it is not well-formed.
-size_t utf8_length(std::string_view s) {
-  auto byte = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
-  auto tail = [&](size_t n) {
-    if (s.size() < n) return false;
-    for (size_t i = 1; i < n; ++i)
-      if ((byte(i) & 0xC0) != 0x80) return false;
-    return true;
-  };
-  const unsigned char c = byte(0);
-  if (c < 0x80) return 1;
-  if (c >= 0xC2 && c <= 0xDF) return tail(2) ? 2 : 0;
-  if (c >= 0xE0 && c <= 0xEF) {
-    if (!tail(3)) return 0;
-    if (c == 0xE0 && byte(1) < 0xA0) return 0;
-    if (c == 0xED && byte(1) > 0x9F) return 0;  // a surrogate
-    return 3;
-  }
-  if (c >= 0xF0 && c <= 0xF4) {
-    if (!tail(4)) return 0;
-    if (c == 0xF0 && byte(1) < 0x90) return 0;
-    if (c == 0xF4 && byte(1) > 0x8F) return 0;
-    return 4;
-  }
-  return 0;
-}
 
 template <typename T>
 void append_chars(std::string& out, T value) {

@@ -19,6 +19,7 @@
 #include "cli/server_options.h"
 #include "cli/suggestion.h"
 #include "cli/verify/verify_options.h"
+#include "server/trace_environment.h"
 #include "server/version.h"
 
 namespace modelmill {
@@ -317,6 +318,7 @@ Command Definitions::finish() {
   if (serve_app_->parsed()) {
     Status status = apply_cloud_environment(
         process_variables(), {serve_app_->count("--host") > 0, serve_app_->count("--port") > 0}, serve_.config);
+    if (status.ok()) status = apply_trace_environment(process_variables(), /*may_begin=*/true, serve_.config.trace);
     if (status.ok()) status = check_server_config(serve_.config);
     if (!status.ok()) return usage_error(*serve_app_, status.message());
     return serve_;

@@ -12,6 +12,8 @@
 namespace modelmill {
 namespace {
 
+constexpr char kGroup[] = "Model control";
+
 const Choices<ControlMode> kModes = {{"auto", ControlMode::kAuto},
                                      {"none", ControlMode::kNone},
                                      {"poll", ControlMode::kPoll},
@@ -39,40 +41,8 @@ void read_budgets(const std::vector<std::string>& texts, DeviceBudgets& into) {
   }
 }
 
-}  // namespace
-
-void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& control) {
-  constexpr char kGroup[] = "Model control";
-  options
-      .add_choice(
-          app, "--model-control-mode", kModes, control.mode,
-          "Who changes what is served: the files of plain models, else clients (auto); nobody (none); the files, "
-          "looked at regularly (poll) or as they change (watch); clients alone (explicit) [auto]")
-      ->group(kGroup);
-  app.add_option("--load-model", control.load_models,
-                 "Explicit: a model to load at the start, * for all; may be repeated")
-      ->type_name("MODEL")
-      ->allow_extra_args(false)
-      ->group(kGroup);
-  options.add_seconds(app, "--repository-poll-secs", control.poll_interval, "Poll: how often the files are looked at")
-      ->group(kGroup);
-  app.add_flag("--load-on-demand", control.on_demand, "Load each model when the first request for it comes")
-      ->group(kGroup);
-  app.add_option(
-         "--model-memory", control.memory_budget,
-         "Memory that models may take together, such as 8GiB: beyond it those not used for longest are put away "
-         "until they are asked again")
-      ->transform(CLI::AsSizeValue(false).description(""))
-      ->type_name("BYTES")
-      ->group(kGroup);
-  app.add_option_function<std::vector<std::string>>(
-         "--device-memory",
-         [&control](const std::vector<std::string>& texts) { read_budgets(texts, control.device_budgets); },
-         "The same of each GPU's memory, or of one with GPU=BYTES; 0: no bound; may be repeated [nine tenths of what a "
-         "GPU has]")
-      ->type_name("[GPU=]BYTES")
-      ->allow_extra_args(false)
-      ->group(kGroup);
+/// Models that come from elsewhere.
+void define_remote(CLI::App& app, OptionSet& options, ControlSettings& control) {
   options
       .takes_file(app.add_option(
           "--model-cache", control.remote.cache_directory,
@@ -91,6 +61,51 @@ void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& 
       ->type_name("PREFIX")
       ->allow_extra_args(false)
       ->group(kGroup);
+}
+
+}  // namespace
+
+void define_control_options(CLI::App& app, OptionSet& options, ControlSettings& control) {
+  options
+      .add_choice(
+          app, "--model-control-mode", kModes, control.mode,
+          "Who changes what is served: the files of plain models, else clients (auto); nobody (none); the files, "
+          "looked at regularly (poll) or as they change (watch); clients alone (explicit) [auto]")
+      ->group(kGroup);
+  app.add_option("--load-model", control.load_models,
+                 "Explicit: a model to load at the start, * for all; may be repeated")
+      ->type_name("MODEL")
+      ->allow_extra_args(false)
+      ->group(kGroup);
+  options.add_seconds(app, "--repository-poll-secs", control.poll_interval, "Poll: how often the files are looked at")
+      ->group(kGroup);
+  app.add_option("--load-retries", control.retries.count,
+                 "How often a load that failed is tried again, unless files change or a client unloads the model [0]")
+      ->type_name("COUNT")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}).description(""))
+      ->group(kGroup);
+  options
+      .add_seconds(app, "--load-retry-secs", control.retries.interval,
+                   "How long after a failure; meanwhile the version is told to be loading")
+      ->group(kGroup);
+  app.add_flag("--load-on-demand", control.on_demand, "Load each model when the first request for it comes")
+      ->group(kGroup);
+  app.add_option(
+         "--model-memory", control.memory_budget,
+         "Memory that models may take together, such as 8GiB: beyond it those not used for longest are put away "
+         "until they are asked again")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("BYTES")
+      ->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--device-memory",
+         [&control](const std::vector<std::string>& texts) { read_budgets(texts, control.device_budgets); },
+         "The same of each GPU's memory, or of one with GPU=BYTES; 0: no bound; may be repeated [nine tenths of what a "
+         "GPU has]")
+      ->type_name("[GPU=]BYTES")
+      ->allow_extra_args(false)
+      ->group(kGroup);
+  define_remote(app, options, control);
   app.add_flag("--allow-breaking-versions", control.allow_breaking,
                "Serve new versions also where their inputs or outputs break clients of the version before")
       ->group(kGroup);

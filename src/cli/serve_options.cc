@@ -160,8 +160,11 @@ void define_runtime(CLI::App& app, ServerConfig& config) {
       ->group(kGroup);
 }
 
-void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
-  constexpr char kGroup[] = "Models";
+constexpr char kModelsGroup[] = "Models";
+
+/// How many copies of models run, and what runs them.
+void define_instances(CLI::App& app, ServerConfig& config) {
+  constexpr const char* kGroup = kModelsGroup;
   app.add_option_function<std::string>(
          "--instances", [&config](const std::string& text) { read_instances(text, config); },
          "Copies of each model that run side by side; 0 chooses; MIN..MAX: as many as the load needs")
@@ -189,6 +192,11 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
       ->type_name("[MODEL=]TIME")
       ->allow_extra_args(false)
       ->group(kGroup);
+}
+
+/// Folders and files that say more of models.
+void define_model_files(CLI::App& app, OptionSet& options, ServerConfig& config) {
+  constexpr const char* kGroup = kModelsGroup;
   options
       .takes_file(app.add_option_function<std::string>(
           "--state-dir",
@@ -220,6 +228,11 @@ void define_models(CLI::App& app, OptionSet& options, ServerConfig& config) {
                  "The model or route of requests to /invocations that name none; else the only model")
       ->type_name("MODEL")
       ->group(kGroup);
+}
+
+/// How much models' work may be at a time.
+void define_queues(CLI::App& app, ServerConfig& config) {
+  constexpr const char* kGroup = kModelsGroup;
   app.add_option("--load-threads", config.load_threads, "Models that are loaded side by side [2]")
       ->type_name("N")
       ->group(kGroup);
@@ -292,9 +305,19 @@ void define_log(CLI::App& app, OptionSet& options, ServerConfig& config) {
                throw CLI::ValidationError("--trace-config", status.message());
          },
          "Trace requests as Triton does: level=TIMESTAMPS or TENSORS, rate=N (one of N requests), count=N, "
-         "triton,file=FILE, triton,log-frequency=N; may be repeated")
+         "triton,file=FILE, triton,log-frequency=N; mode=opentelemetry, opentelemetry,url=URL, "
+         "opentelemetry,resource=KEY=VALUE; may be repeated")
       ->type_name("SETTING=VALUE")
       ->allow_extra_args(false)
+      ->group(kGroup);
+  app.add_option_function<std::string>(
+         "--trace-otlp",
+         [&config](const std::string& url) {
+           if (const Status status = trace_to_collector(url, config.trace); !status.ok())
+             throw CLI::ValidationError("--trace-otlp", status.message());
+         },
+         "Send OpenTelemetry's spans of requests to this collector, by OTLP over HTTP, such as http://127.0.0.1:4318")
+      ->type_name("URL")
       ->group(kGroup);
   app.add_option_function<std::vector<std::string>>(
          "--metrics-config",
@@ -323,7 +346,9 @@ void define_serve_options(CLI::App& app, OptionSet& options, ServerConfig& confi
       ->type_name("PATH");
   define_network(app, options, config);
   define_tls(app, options, config);
-  define_models(app, options, config);
+  define_instances(app, config);
+  define_model_files(app, options, config);
+  define_queues(app, config);
   define_control_options(app, options, config.control);
   define_python_options(app, options, config);
   options.add_backend_options(app, config);

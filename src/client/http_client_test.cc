@@ -97,13 +97,9 @@ TEST(HttpClient, ReadsChunkedAnswers) {
 }
 
 TEST(HttpClient, SaysThatNobodyListens) {
-  uint16_t port = 0;
-  {
-    asio::io_context context;
-    tcp::acceptor acceptor(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-    port = acceptor.local_endpoint().port();
-  }
-  HttpClient client({"127.0.0.1", port, ""});
+  asio::io_context context;
+  tcp::socket taken(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));  // it listens to nobody
+  HttpClient client({"127.0.0.1", taken.local_endpoint().port(), ""});
   const auto reply = client.get("/");
   ASSERT_FALSE(reply.ok());
   EXPECT_EQ(reply.status().code(), Code::kUnavailable);

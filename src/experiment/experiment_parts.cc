@@ -34,7 +34,7 @@ std::vector<ExperimentEvent> ExperimentParts::snapshot() const {
 Status ExperimentParts::find(TimePoint now, int64_t now_ms) {
   MM_ASSIGN_OR_RETURN(const auto listed, files_.parts());
   looks_.emplace_back(now, now_ms);
-  for (; !looks_.empty() && now - looks_.front().first >= kRipe; looks_.pop_front()) ripe_ms_ = looks_.front().second;
+  for (; !looks_.empty() && now - looks_.front().first >= kRipe; looks_.pop_front()) looked_ms_ = looks_.front().second;
   std::set<uint64_t> there;
   for (const ExperimentFiles::Part& found : listed) {
     const uint64_t key = stable_hash(std::filesystem::path(found.file).filename().string());
@@ -49,6 +49,7 @@ Status ExperimentParts::find(TimePoint now, int64_t now_ms) {
     }
     std::error_code gone;
     const uint64_t size = std::filesystem::file_size(found.file, gone);
+    part.is_sized = !gone || gone == std::errc::no_such_file_or_directory;
     if (!gone) part.sizes.emplace_back(now, size);
     for (; !part.sizes.empty() && now - part.sizes.front().first >= kRipe; part.sizes.pop_front())
       part.ripe = part.sizes.front().second;
@@ -74,6 +75,7 @@ bool ExperimentParts::are_there() const {
 
 Status ExperimentParts::take(bool all, const Take& take) {
   Status failed;
+  bool is_whole = true;
   for (const auto kind : {ExperimentFiles::Kind::kUsers, ExperimentFiles::Kind::kOutcomes}) {
     for (auto& [file, part] : parts_) {
       if (part.kind != kind || part.is_bad) continue;
@@ -91,15 +93,19 @@ Status ExperimentParts::take(bool all, const Take& take) {
       part.is_read = status.ok();
       part.read_until = until;
       if (status.ok()) part.problem.clear();
+      is_whole = is_whole && part.is_sized;
       if (status.ok() || status.code() == Code::kNotFound || status.code() == Code::kAborted) continue;
       part.is_bad = status.code() == Code::kDataLoss;
+      is_whole = is_whole && part.is_bad;
       if (status.message() == part.problem) continue;
       part.problem = status.message();
       Log::error(part.is_bad ? "what another process has left of an experiment is no part of it, and is left out"
-                             : "what another process has left of an experiment can't be read yet, and is tried again",
+                             : "what another process has left of an experiment can't be read yet, and is tried again; "
+                               "no user's window ends until then, or until the file is taken away",
                  {{"reason", status.message()}});
     }
   }
+  if (is_whole) ripe_ms_ = looked_ms_;
   return ok_status();
 }
 

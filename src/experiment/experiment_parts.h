@@ -39,7 +39,7 @@ class ExperimentParts {
   Status find(TimePoint now, int64_t now_ms);
   /// Takes what is new. `all`: outcomes that came in just now as well.
   Status take(bool all, const Take& take);
-  /// What was left until then take() has taken; since 1970.
+  /// All that was left until then take() has taken; since 1970. Stands still while a part can't be read.
   int64_t ripe_ms() const { return ripe_ms_; }
   /// Whether there are others, or there were and they have left something.
   bool are_there() const;
@@ -52,6 +52,7 @@ class ExperimentParts {
     std::unique_ptr<JournalTail> tail;
     /// The file's size at looks of the last second.
     std::deque<std::pair<TimePoint, uint64_t>> sizes;
+    bool is_sized = true;     // at the last look
     uint64_t ripe = 0;        // the file was so large a second ago
     uint64_t read_until = 0;  // what was there before that was taken
     bool is_read = false;     // as far as that, without an error
@@ -62,6 +63,7 @@ class ExperimentParts {
   const ExperimentFiles files_;
   const std::string replica_;
   std::deque<std::pair<TimePoint, int64_t>> looks_;  // of the last second, with their times since 1970
+  int64_t looked_ms_ = 0;                            // the last one before them
   int64_t ripe_ms_ = 0;
   std::map<std::string, Part> parts_;   // by file
   std::map<uint64_t, uint64_t> known_;  // how far they were taken, by key

@@ -14,9 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/testing/temp_folder.h"
-#include "experiment/testing/experiment_server.h"
-#include "state/file_store.h"
+#include "experiment/testing/experiment_processes.h"
 
 // Experiments of processes that share a state.
 
@@ -26,24 +24,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
-
-/// What `results` say of an arm.
-struct ArmNumbers {
-  uint64_t exposed = 0, counted = 0;
-  double so_far = 0, rate = 0, variance = 0;
-};
-
-std::map<std::string, ArmNumbers> arms_in(const std::string& shown) {
-  std::map<std::string, ArmNumbers> out;
-  simdjson::dom::parser parser;
-  for (const simdjson::dom::element arm : parser.parse(shown)["results"]["arms"].get_array()) {
-    const auto real = [&](const char* key) { return double(arm[key]); };
-    const char* const value = arm["rate"].error() == simdjson::SUCCESS ? "rate" : "mean";
-    out[std::string(std::string_view(arm["arm"]))] = {uint64_t(arm["exposed"]), uint64_t(arm["counted"]),
-                                                      real("so_far"), real(value), real("variance")};
-  }
-  return out;
-}
 
 /// A store whose user is held up before each change.
 class HeldUpStore final : public StateStore {
@@ -67,47 +47,6 @@ class HeldUpStore final : public StateStore {
  private:
   StateStore& store_;
   const std::function<void(const std::string& key)> before_;
-};
-
-class ExperimentProcessesTest : public ::testing::Test {
- protected:
-  /// One process more; the first one decides.
-  ExperimentServer& add() {
-    stores_.push_back(FileStore::open(folder_ / "store").value());
-    servers_.push_back(std::make_unique<ExperimentServer>(stores_.back().get(), folder_ / "experiments",
-                                                          "p" + std::to_string(servers_.size())));
-    // All see the same time.
-    servers_.back()->look(elapsed_);
-    return *servers_.back();
-  }
-  /// Two, and an experiment.
-  void begin(const std::string& request = ExperimentServer::kRequest) {
-    add().set_route(ExperimentServer::kSplit);
-    const auto status = at(0)->start("x", request, "me").status();
-    ASSERT_TRUE(status.ok()) << status.message();
-    add();
-  }
-  ExperimentServer& at(size_t index) { return *servers_[index]; }
-  void kill(size_t index) { servers_[index].reset(); }
-  /// All look, again and again, until that time is over.
-  void pass(milliseconds time) {
-    for (milliseconds gone{}; gone < time; gone += milliseconds(250)) step(milliseconds(250));
-  }
-  void step(milliseconds time) {
-    elapsed_ += time;
-    for (const auto& server : servers_)
-      if (server) server->look(time);
-  }
-  size_t files() const {
-    const std::filesystem::directory_iterator all(folder_ / "experiments");
-    return static_cast<size_t>(std::distance(begin_of(all), std::filesystem::directory_iterator()));
-  }
-  static std::filesystem::directory_iterator begin_of(std::filesystem::directory_iterator all) { return all; }
-
-  TempFolder folder_;
-  milliseconds elapsed_{};
-  std::vector<std::unique_ptr<FileStore>> stores_;
-  std::vector<std::unique_ptr<ExperimentServer>> servers_;
 };
 
 TEST_F(ExperimentProcessesTest, AUserOfTwoIsOneUser) {
@@ -294,32 +233,6 @@ TEST_F(ExperimentProcessesTest, ADeploymentThatAnotherFinishesIsDone) {
   EXPECT_TRUE(deployed.ok()) << deployed.status().message();
   EXPECT_EQ(puts, 2);
   EXPECT_EQ(other.split(), "m@1=100");
-}
-
-TEST_F(ExperimentProcessesTest, APartThatCantBeReadIsLeftOut) {
-  begin();
-  folder_.write("experiments/x.json.1.other.0.users", "this is something else altogether");
-  // Their writers died while they made them.
-  const std::vector<std::string> cut{folder_.write("experiments/x.json.1.short.0.users", "modelmill"),
-                                     folder_.write("experiments/x.json.1.empty.0.users", ""),
-                                     folder_.write("experiments/x.json.1.empty.1.outcomes", "")};
-  at(1).expose("bob", "m@2");
-  pass(seconds(1));
-  EXPECT_EQ(arms_in(at(0).show()).at("m@2").exposed, 1U);
-  for (const std::string& file : cut) EXPECT_FALSE(std::filesystem::exists(file)) << file;
-}
-
-TEST_F(ExperimentProcessesTest, APartThatCantBeReadForAWhileIsTakenLater) {
-  begin();
-  const std::string file = folder_ / "experiments/x.json.1.other.0.users";
-  std::filesystem::create_symlink(file, file);  // opening it fails, as it does without descriptors
-  pass(seconds(1));
-  std::filesystem::remove(file);
-  ExposedUsers::Log log;
-  ExperimentSpool::give(stable_hash("bob"), 0, /*arm=*/1, at(0).now_ms(), log);
-  ASSERT_TRUE(ExperimentJournal::make(file).value()->append(log).ok());
-  pass(seconds(1));
-  EXPECT_EQ(arms_in(at(0).show()).at("m@2").exposed, 1U);
 }
 
 /// What is to come out, by itself.

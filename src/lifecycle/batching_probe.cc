@@ -27,10 +27,14 @@ std::string first_dimension_problem(const char* kind, const TensorSpec& spec) {
   return {};
 }
 
+bool has_name(const TensorSpec& spec) {
+  return spec.symbols.size() == spec.shape.size() && !spec.symbols.empty() && !spec.symbols[0].empty();
+}
+
 std::string symbol_problem(const char* kind, const TensorSpec& spec, const std::string& symbol,
                            const std::string& symbol_of) {
   const std::string what = kind + (" " + quoted(spec.name));
-  if (spec.symbols.size() != spec.shape.size() || spec.symbols[0].empty())
+  if (!has_name(spec))
     return "the first dimension of " + what + " has no name in the model file, so nothing says that it is a batch";
   if (!symbol.empty() && spec.symbols[0] != symbol)
     return "the first dimension of " + what + " is named " + quoted(spec.symbols[0]) + ", but that of " + symbol_of +
@@ -142,10 +146,12 @@ std::string why_unbatchable(const Signature& signature, const BackendModelInfo& 
   if (signature.inputs.empty()) return "it has no input";
   if (signature.outputs.empty()) return "it has no output";
   std::string symbol, symbol_of;
+  // With images an open first dimension is that of a batch, whether the file has a name for it or not.
+  const bool of_images = std::all_of(signature.inputs.begin(), signature.inputs.end(), has_images);
   const auto check = [&](const char* kind, const std::vector<TensorSpec>& specs) {
     for (const TensorSpec& spec : specs) {
       if (std::string problem = first_dimension_problem(kind, spec); !problem.empty()) return problem;
-      if (info.rows_independent) continue;
+      if (info.rows_independent || (of_images && !has_name(spec))) continue;
       if (std::string problem = symbol_problem(kind, spec, symbol, symbol_of); !problem.empty()) return problem;
       if (!symbol.empty()) continue;
       symbol = spec.symbols[0];

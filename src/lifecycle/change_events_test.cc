@@ -10,7 +10,7 @@
 namespace modelmill {
 namespace {
 
-TimePoint soon() { return Clock::now() + std::chrono::seconds(20); }
+TimePoint soon() { return Clock::now() + std::chrono::seconds(60); }
 
 class ChangeEventsTest : public testing::Test {
  protected:

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "lifecycle/load_tries.h"
 #include "model/device_budgets.h"
 #include "model/tf_serving_config.h"
 #include "storage/remote_source.h"
@@ -61,6 +62,9 @@ struct ControlSettings {
   uint64_t memory_budget = 0;
   /// The same of each GPU's memory.
   DeviceBudgets device_budgets;
+  /// Loads that fail are tried again; and whether the start of the server waits for that.
+  LoadRetries retries;
+  bool start_awaits_retries = false;
   /// New versions may break clients of the ones before.
   bool allow_breaking = false;
   /// How models that are elsewhere are brought here.

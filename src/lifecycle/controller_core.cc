@@ -14,6 +14,7 @@ namespace {
 
 constexpr Duration kScaleInterval = std::chrono::milliseconds(250);
 constexpr Duration kExpireInterval = std::chrono::milliseconds(250);
+constexpr Duration kRetryInterval = std::chrono::milliseconds(250);
 constexpr Duration kKeepInterval = std::chrono::seconds(30);
 constexpr Duration kRuntimesInterval = std::chrono::seconds(1);
 /// Comparisons of runtimes that wait; the others ask again.
@@ -79,8 +80,11 @@ Status ControllerCore::load_sources(ModelSources sources) {
   MutexLock lock(mutex_);
   std::vector<std::string> names;
   for (const auto& [name, model] : models_) names.push_back(name);
+  const auto done = [&](const ModelRecord& model) {
+    return control_.start_awaits_retries ? model.settled() : model.at_rest();
+  };
   for (const std::string& name : names)
-    while (!stopping_ && models_.contains(name) && !models_.at(name).settled()) changed_.wait(mutex_);
+    while (!stopping_ && models_.contains(name) && !done(models_.at(name))) changed_.wait(mutex_);
   return ok_status();
 }
 
@@ -159,6 +163,7 @@ bool ControllerCore::all_ready() const {
 void ControllerCore::start() {
   steward_.every(kScaleInterval, [this](TimePoint now) { scale(now); });
   steward_.every(kExpireInterval, [this](TimePoint now) { demand_.expire(now); });
+  if (control_.retries.count > 0) steward_.every(kRetryInterval, [this](TimePoint now) { retry_loads(now); });
   if (costs_.keeps()) steward_.every(kKeepInterval, [this](TimePoint) { keep_costs(); });
   steward_.every(kRuntimesInterval, [this](TimePoint now) { watch_runtimes(now); });
   steward_.start();
@@ -167,6 +172,7 @@ void ControllerCore::start() {
 void ControllerCore::hurry() {
   hurrying_ = true;
   end_bringing(false);
+  give_up_retries();
   devices_->note_change();
 }
 

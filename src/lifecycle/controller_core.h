@@ -93,6 +93,8 @@ class ControllerCore final : public ModelControl {
   /// Looks at the versions whose number of instances may change, and changes it. Blocks while instances are made; one
   /// call at a time, at regular intervals.
   void scale(TimePoint now);
+  /// Loads again what failed and is due.
+  void retry_loads(TimePoint now);
   /// Keeps what was learned since the last time.
   void keep_costs();
   /// Looks whether a version should be run by another runtime, and has that seen to. One call at a time, at regular
@@ -199,6 +201,7 @@ class ControllerCore final : public ModelControl {
   Status accept(ModelRecord& model, const Job& job, Loaded& loaded, Aftermath& after) MM_REQUIRES(mutex_);
   void reject(ModelRecord& model, const Job& job, const Status& reason) MM_REQUIRES(mutex_);
   void note_load(const Job& job, std::optional<Duration> took) const;
+  void note_failure(ModelRecord& model, const Job& job) MM_REQUIRES(mutex_);
   Status check_compatible(const ModelRecord& model, const ModelVersion& version, bool allowed) const
       MM_REQUIRES(mutex_);
   void take_from_clients(ModelRecord& model, int64_t number, const std::string& reason, Aftermath& after)
@@ -217,6 +220,11 @@ class ControllerCore final : public ModelControl {
   /// The version with its other entry points; null when it could not be started.
   std::shared_ptr<ModelVersion> make_version(LoadedVersion loaded, const std::shared_ptr<VersionStats>& stats);
   std::shared_ptr<VersionStats> stats_of(const Job& job, const ModelDefinition& definition);
+
+  // Retries.
+  bool try_again(ModelRecord& model, const Job& job, const Status& reason, Aftermath& after) MM_REQUIRES(mutex_);
+  void drop_unwanted_retries(ModelRecord& model) MM_REQUIRES(mutex_);
+  void give_up_retries();
 
   // Ensembles.
   std::vector<std::string> members_of(const ModelRecord& model) const MM_REQUIRES(mutex_);

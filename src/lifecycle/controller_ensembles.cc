@@ -77,10 +77,10 @@ bool ControllerCore::members_are_settled(ModelRecord& model, Aftermath& after) {
     if (wake && may_wake && !member.awake && member.target) {
       member.awake = true;
       member.unloaded_by_client = false;
-      for (auto& [number, version] : member.versions) version.failed.clear();
+      member.forget_failures();
       advance(member, after);
     }
-    settled = settled && member.settled();
+    settled = settled && member.at_rest();
   }
   if (!settled) return false;
   model.woke_members = false;

@@ -132,7 +132,7 @@ void ControllerCore::set_listed(Seen seen, const std::function<void(Status)>& wa
     model.gone = model.unloaded_by_client = false;
     model.awake = model.came_later = true;
     model.problem.clear();
-    for (auto& [number, version] : model.versions) version.failed.clear();
+    model.forget_failures();
     model.waiters.push_back(waiter);
     set_target(model, target_of(std::move(seen_model), control_.allow_breaking), after);
   }

@@ -186,7 +186,7 @@ bool ControllerCore::serve_target(const std::string& name, std::shared_ptr<const
     model.awake = true;
     model.unloaded_by_client = false;
     model.problem.clear();
-    for (auto& [number, version] : model.versions) version.failed.clear();
+    model.forget_failures();
     model.waiters.push_back(done);
     set_target(model, std::move(target), after);
     publish(after);

@@ -143,7 +143,7 @@ void ControllerCore::load_now(const ModelLoad& load, const Done& done) {
       model.unloaded_by_client = false;
       if (decided.ok()) model.state = *decided;
       model.problem.clear();
-      for (auto& [number, version] : model.versions) version.failed.clear();
+      model.forget_failures();
       model.waiters.push_back(done);
       set_target(model, *target, after);
       publish(after);
@@ -230,7 +230,7 @@ void ControllerCore::wake(const std::string& name) {
       status = unavailable("model '" + name + "' is not loaded, and is not to be");
     } else if (ModelRecord& model = it->second; model.serves()) {
       status = ok_status();
-    } else if (now - model.failed_at < kRetryOnDemand && !model.in_motion()) {
+    } else if (!model.in_motion() && (model.waits_to_retry() || now - model.failed_at < kRetryOnDemand)) {
       status = model.outcome();
     } else {
       decided = false;

@@ -19,6 +19,14 @@ std::shared_ptr<VersionStats> ControllerCore::stats_of(const Job& job, const Mod
   return stats;
 }
 
+void ControllerCore::note_failure(ModelRecord& model, const Job& job) {
+  if (!model.failures)
+    model.failures = metrics_.counter("modelmill_model_load_failures_total", "Versions that could not be loaded",
+                                      {{"model", model.name}});
+  model.failures->add();
+  note_load(job, std::nullopt);
+}
+
 /// `took`: a load that succeeded.
 void ControllerCore::note_load(const Job& job, std::optional<Duration> took) const {
   if (!settings_.attempts || job.target->definition.ensemble) return;

@@ -17,12 +17,6 @@ uint64_t unix_ms() {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
-bool wants(const ModelRecord& model, const WantedVersion& version) {
-  const auto wanted = model.wanted();
-  return std::any_of(wanted.begin(), wanted.end(),
-                     [&](const WantedVersion& w) { return w.version == version.version && w.stamp == version.stamp; });
-}
-
 }  // namespace
 
 void ControllerCore::set_target(ModelRecord& model, std::shared_ptr<const ModelTarget> target, Aftermath& after) {
@@ -42,6 +36,7 @@ void ControllerCore::set_target(ModelRecord& model, std::shared_ptr<const ModelT
 void ControllerCore::advance(ModelRecord& model, Aftermath& after) {
   if (stopping_) return;
   while (true) {
+    drop_unwanted_retries(model);
     const SwapPolicy policy = model.target ? model.effective()->definition.swap : SwapPolicy::kAvailability;
     const SwapSteps steps = plan_swap(model.swap_versions(), model.wanted(), policy);
     for (const int64_t number : steps.unload) take_from_clients(model, number, "unloaded", after);
@@ -133,7 +128,7 @@ bool ControllerCore::is_abandoned(const Job& job) const {
   if (stopping_) return true;
   const MutexLock lock(mutex_);
   const auto it = models_.find(job.model);
-  if (it == models_.end() || !wants(it->second, job.version)) return true;
+  if (it == models_.end() || !it->second.wants(job.version)) return true;
   return hurrying_ && !it->second.wanted_by_request;
 }
 
@@ -199,11 +194,11 @@ void ControllerCore::finish(const Job& job, Loaded loaded) {
     const MutexLock lock(mutex_);
     ModelRecord& model = models_[job.model];
     model.versions[job.version.version].loading.clear();
-    if (loaded.status.ok() && !stopping_ && wants(model, job.version))
-      loaded.status = accept(model, job, loaded, after);
-    if (loaded.status.code() == Code::kCancelled)
-      abandon(model, job);
-    else if (!loaded.status.ok())
+    const bool usable = loaded.status.ok();
+    if (usable && !stopping_ && model.wants(job.version)) loaded.status = accept(model, job, loaded, after);
+    if (loaded.status.code() == Code::kCancelled) abandon(model, job);
+    // What can't be accepted would be the same another time.
+    else if (!loaded.status.ok() && (usable || !try_again(model, job, loaded.status, after)))
       reject(model, job, loaded.status);
     advance(model, after);
     publish(after);
@@ -255,6 +250,7 @@ Status ControllerCore::accept(ModelRecord& model, const Job& job, Loaded& loaded
   record.cost_key = loaded.cost_key;
   record.stamp = job.version.stamp;
   record.reason.clear();
+  record.tries.forget();
   record.runtimes = loaded.runtimes;
   if (record.runtimes) prepare_runtimes(*record.runtimes, *loaded.version);
   record.files = job.target;
@@ -271,11 +267,8 @@ void ControllerCore::reject(ModelRecord& model, const Job& job, const Status& re
   const bool serves = model.serves();
   Log::error(serves ? "new version not loaded, the old one is served on" : "model not loaded",
              {{"model", model.name}, {"version", job.version.version}, {"reason", reason.message()}});
-  if (!model.failures)
-    model.failures = metrics_.counter("modelmill_model_load_failures_total", "Versions that could not be loaded",
-                                      {{"model", model.name}});
-  model.failures->add();
-  note_load(job, std::nullopt);
+  note_failure(model, job);
+  record.tries.forget();
   record.failed = job.version.stamp;
   record.reason = reason.message();
   record.failed_code = reason.code();

@@ -85,14 +85,16 @@ InstanceScaler::Decision InstanceScaler::observe(TimePoint now, const InstanceLo
     rate_before_ = rate;
     return change(n + 1, ScalingReason::kBusy, "all were busy and requests waited");
   }
+  return fewer_if_quiet(load, span);
+}
 
+InstanceScaler::Decision InstanceScaler::fewer_if_quiet(const InstanceLoad& load, const Span& span) {
+  const int n = load.instances;
   const bool quiet = load.pending == 0 && n > std::max(1, limits_.min) && span.share * n < kEnoughRoom * (n - 1);
   quiet_ = quiet ? quiet_ + 1 : 0;
-  if (quiet_ >= kQuietFor) {
-    on_trial_ = false;
-    return change(n - 1, ScalingReason::kEnough, "one fewer is enough");
-  }
-  return {n, "", {}};
+  if (quiet_ < kQuietFor) return {n, "", {}};
+  on_trial_ = false;
+  return change(n - 1, ScalingReason::kEnough, "one fewer is enough");
 }
 
 void InstanceScaler::held_back(TimePoint now, int instances) {

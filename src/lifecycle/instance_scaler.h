@@ -48,6 +48,7 @@ class InstanceScaler {
   static constexpr int kQuietFor = 20;
 
   Span since_last(TimePoint now, const InstanceLoad& load) const;
+  Decision fewer_if_quiet(const InstanceLoad& load, const Span& span);
   Decision change(int instances, ScalingReason kind, std::string reason);
 
   const InstanceLimits limits_;

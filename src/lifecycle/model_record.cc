@@ -11,6 +11,8 @@ VersionStatus status_of(int64_t number, const VersionRecord& version) {
     status.state = VersionState::kReady;
   else if (!version.loading.empty())
     status = {number, VersionState::kLoading, {}};
+  else if (!version.tries.waiting().empty())
+    status.state = VersionState::kLoading;
   else if (version.draining > 0)
     status = {number, VersionState::kUnloading, {}};
   return status;
@@ -18,16 +20,35 @@ VersionStatus status_of(int64_t number, const VersionRecord& version) {
 
 }  // namespace
 
+void ModelRecord::forget_failures() {
+  for (auto& [number, version] : versions) {
+    version.failed.clear();
+    version.tries.forget();
+  }
+}
+
+bool ModelRecord::wants(const WantedVersion& version) const {
+  const auto all = wanted();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const WantedVersion& w) { return w.version == version.version && w.stamp == version.stamp; });
+}
+
 std::vector<SwapVersion> ModelRecord::swap_versions() const {
   std::vector<SwapVersion> out;
+  // What is to be tried again is on its way.
   for (const auto& [number, version] : versions)
-    out.push_back({number, version.serving ? version.stamp : std::string(), version.loading, version.failed,
+    out.push_back({number, version.serving ? version.stamp : std::string(),
+                   version.loading.empty() ? version.tries.waiting() : version.loading, version.failed,
                    version.draining > 0});
   return out;
 }
 
 bool ModelRecord::settled() const {
   return !target || plan_swap(swap_versions(), wanted(), effective()->definition.swap).settled;
+}
+
+bool ModelRecord::waits_to_retry() const {
+  return std::any_of(versions.begin(), versions.end(), [](const auto& v) { return !v.second.tries.waiting().empty(); });
 }
 
 bool ModelRecord::serves() const {

@@ -11,6 +11,7 @@
 #include "catalog/version_stats.h"
 #include "lifecycle/instance_scaler.h"
 #include "lifecycle/learned_entries.h"
+#include "lifecycle/load_tries.h"
 #include "lifecycle/owned_version.h"
 #include "lifecycle/repository_look.h"
 #include "lifecycle/runtime_chooser.h"
@@ -75,6 +76,7 @@ struct VersionRecord {
   std::string failed;   // the stamp of what could not be loaded
   std::string reason;   // why; or "unloaded"
   Code failed_code = Code::kOk;
+  LoadTries tries;   // that have failed, while another is to come
   int draining = 0;  // versions of this number that answer their last requests
   std::shared_ptr<VersionStats> stats;
 };
@@ -115,9 +117,16 @@ struct ModelRecord {
   std::vector<WantedVersion> wanted() const {
     return awake && target ? effective()->wanted : std::vector<WantedVersion>();
   }
+  /// What failed is loaded as if it were for the first time.
+  void forget_failures();
+  bool wants(const WantedVersion& version) const;
   std::vector<SwapVersion> swap_versions() const;
   /// All that can be done for the target is done.
   bool settled() const;
+  /// A load has failed, and its time to be tried again has not come.
+  bool waits_to_retry() const;
+  /// It is settled, or nothing happens until something is tried again.
+  bool at_rest() const { return settled() || (waits_to_retry() && !in_motion()); }
   bool serves() const;
   bool can_be_asked() const;  // it serves, and what runs it is there
   bool in_motion() const;     // something loads or drains

@@ -25,15 +25,19 @@ constexpr int kComparedRows = 3;
 /// Larger batches aren't measured once a size does less than this part of the best rate.
 constexpr double kNotWorth = 0.7;
 /// Layouts with less than this part of the best rate are measured once only.
-constexpr double kFarBehind = 0.6;
+constexpr double kFarBehind = 0.7;
+/// Of all executions of one size the part that was held up the least: a thread of the traffic that takes the core for
+/// some milliseconds falls on some of them, and on those of one layout more than on another's by chance.
+constexpr double kUndisturbed = 0.25;
 
 /// The version in one layout.
 struct Contender {
   RuntimeCandidate candidate;
   const LessPreciseRuntime* less_precise = nullptr;  // null: it computes in the model's own precision
   LoadedVersion loaded;
-  int lanes = 1;      // executions at a time
-  std::string worst;  // the output that is farthest from the reference's
+  int lanes = 1;                         // executions at a time
+  std::vector<std::vector<float>> took;  // milliseconds of all executions so far, for each of the timings
+  std::string worst;                     // the output that is farthest from the reference's
   bool in() const { return candidate.excluded.empty(); }
 };
 
@@ -282,25 +286,32 @@ class Trial {
     double best = 0;
     for (size_t i = 0; !stop_; ++i) {
       const int64_t rows = std::min(int64_t{1} << i, max_rows());
-      const RuntimeTiming now = run_slice(contender, rows);
-      if (now.rows_per_second <= 0) return;
-      // What disturbed a run made it slower: the faster one is the runtime's.
-      if (i >= timings.size())
-        timings.push_back(now);
-      else if (now.rows_per_second > timings[i].rows_per_second)
-        timings[i] = now;
+      if (i >= contender.took.size()) contender.took.emplace_back();
+      std::vector<float>& took = contender.took[i];
+      if (!run_slice(contender, rows, took)) return;
+      const double milliseconds = std::max(undisturbed(took), 1e-6);
+      const RuntimeTiming now{rows, 1e3 * contender.lanes * static_cast<double>(rows) / milliseconds, milliseconds};
+      if (i >= timings.size()) timings.emplace_back();
+      timings[i] = now;
       best = std::max(best, now.rows_per_second);
       const bool long_enough = now.milliseconds > 1e3 * to_seconds(trial_.longest) / 2;
       if (rows >= max_rows() || long_enough || now.rows_per_second < kNotWorth * best) return;
     }
   }
 
-  /// All lanes at once, for a slice of time, and each at least once.
-  RuntimeTiming run_slice(Contender& contender, int64_t rows) const {
+  /// What an execution takes that the traffic did not hold up.
+  static double undisturbed(std::vector<float>& took) {
+    const auto at = took.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(took.size()) * kUndisturbed);
+    std::nth_element(took.begin(), at, took.end());
+    return static_cast<double>(*at);
+  }
+
+  /// All lanes at once, for a slice of time, and each at least once; adds what their executions took, in milliseconds.
+  /// False: one failed.
+  bool run_slice(Contender& contender, int64_t rows, std::vector<float>& took) const {
     const std::vector<DirectRequest> requests(static_cast<size_t>(rows), measured_);
     struct Lane {
-      int64_t runs = 0;
-      Duration took{};
+      std::vector<float> took;
       bool failed = false;
     };
     std::vector<Lane> lanes(static_cast<size_t>(contender.lanes));
@@ -314,24 +325,23 @@ class Trial {
       };
       run();  // what a runtime does at the first use of a size isn't counted
       const TimePoint begin = Clock::now();
-      while (!lane.failed && !stop_ && (lane.runs == 0 || lane.took < trial_.slice)) {
+      TimePoint now = begin;
+      while (!lane.failed && !stop_ && (lane.took.empty() || now - begin < trial_.slice)) {
         run();
-        ++lane.runs;
-        lane.took = Clock::now() - begin;
+        const TimePoint end = Clock::now();
+        lane.took.push_back(static_cast<float>(1e3 * to_seconds(end - now)));
+        now = end;
       }
     };
     std::vector<std::thread> threads;
     for (size_t i = 1; i < lanes.size(); ++i) threads.emplace_back(work, i);
     work(0);
     for (std::thread& thread : threads) thread.join();
-    RuntimeTiming out{rows, 0, 0};
     for (const Lane& lane : lanes) {
-      if (lane.failed || lane.runs == 0) return {rows, 0, 0};
-      const double seconds = std::max(to_seconds(lane.took), 1e-9);
-      out.rows_per_second += static_cast<double>(lane.runs * rows) / seconds;
-      out.milliseconds = std::max(out.milliseconds, 1e3 * seconds / static_cast<double>(lane.runs));
+      if (lane.failed || lane.took.empty()) return false;
+      took.insert(took.end(), lane.took.begin(), lane.took.end());
     }
-    return out;
+    return true;
   }
 
   const RuntimeSubject& subject_;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "catalog/arm_counts.h"
+#include "catalog/copy_counts.h"
 #include "rollout/rollout_plan.h"
 
 namespace modelmill {

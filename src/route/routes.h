@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "catalog/copy_counts.h"
 #include "route/route.h"
 
 namespace modelmill {

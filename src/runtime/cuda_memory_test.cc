@@ -59,7 +59,7 @@ int retain_slowly(void** context, int device) {
   *context = &slow;
   if (device != 0) return 0;
   slow.asked = true;
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!slow.other_was_read && std::chrono::steady_clock::now() < until) std::this_thread::yield();
   slow.waited_in_vain = !slow.other_was_read;
   return 0;

@@ -50,4 +50,14 @@ void VersionScheduler::Lane::on_completed(InferRequest& request, const Status& s
   }
 }
 
+ExecutionRecord VersionScheduler::Lane::record(TimePoint input_end, TimePoint infer_end, TimePoint end) const {
+  return {.rows = rows,
+          .padded = padded,
+          .requests = requests - uncounted,
+          .failed = failed.all.load(std::memory_order_relaxed) - failed.uncounted.load(std::memory_order_relaxed),
+          .input = input_end - start,
+          .infer = infer_end - input_end,
+          .output = end - infer_end};
+}
+
 }  // namespace modelmill

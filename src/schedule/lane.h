@@ -32,6 +32,8 @@ class VersionScheduler::Lane final : public RequestObserver {
       : version(version), instance(instance), kind(kind) {}
 
   void on_completed(InferRequest& request, const Status& status) override;
+  /// The execution as it is counted.
+  ExecutionRecord record(TimePoint input_end, TimePoint infer_end, TimePoint end) const;
 
   VersionScheduler& version;
   BackendInstance& instance;

@@ -115,8 +115,9 @@ void VersionScheduler::submit(InferRequestPtr request) {
 
 void VersionScheduler::on_completed(InferRequest& request, const Status& status) {
   request.times.compute_end = time_.now();
-  stats().requests_dequeued(1);
+  // Whoever sees that it waits no more sees why.
   stats().request_failed(request.times, reason_before_running(status.code()));
+  stats().requests_dequeued(1);
 }
 
 void VersionScheduler::enqueue(InferRequestPtr request) {
@@ -296,15 +297,7 @@ void VersionScheduler::finished(Lane& lane, const ExecutionResult& result) {
     const ThreadUsage usage = ThreadUsage::now();
     account = {usage.processor - lane.usage_before.processor, usage.slept != lane.usage_before.slept};
   }
-  stats().executed({.rows = lane.rows,
-                    .padded = lane.padded,
-                    .requests = lane.requests - lane.uncounted,
-                    .failed = lane.failed.all.load(std::memory_order_relaxed) -
-                              lane.failed.uncounted.load(std::memory_order_relaxed),
-                    .input = input_end - lane.start,
-                    .infer = infer_end - input_end,
-                    .output = end - infer_end},
-                   lane.batch.reason);
+  stats().executed(lane.record(input_end, infer_end, end), lane.batch.reason);
 
   if (lane.turn && here) lane.turn->charge(end - lane.start);
 

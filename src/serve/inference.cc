@@ -53,6 +53,7 @@ void Inference::Task::fail(const Status& status) {
 
 void Inference::submit(InferRequestPtr request, const char* decoupled_refusal, RoutedRequestPtr routed) {
   if (routed) routed->choose_again(request->parameters);
+  if (tracer_ != nullptr) tracer_->begin(routed ? routed->target().model : request->model, *request, routed);
   submit(Task{std::move(request), decoupled_refusal, std::move(routed)}, demand_ != nullptr);
 }
 
@@ -92,6 +93,7 @@ void Inference::wait(Task task) {
 void Inference::submit(VersionPin pin, InferRequestPtr request, const char* decoupled_refusal,
                        RoutedRequestPtr routed) {
   const bool elsewhere = routed && routed->choose_again(request->parameters);
+  if (tracer_ != nullptr) tracer_->begin(routed ? routed->target().model : pin->name(), *request, routed);
   Task task{std::move(request), decoupled_refusal, std::move(routed)};
   if (elsewhere) return submit(std::move(task), demand_ != nullptr);
   hand_over(std::move(pin), std::move(task));

@@ -73,6 +73,15 @@ std::shared_ptr<BatchSeries> make_batch_series(const ServerConfig& config) {
   return std::make_shared<BatchSeries>(tf_thread_pool_name(text.ok() ? *text : ""));
 }
 
+/// Where spans go, if they do.
+SpanTarget span_target(const TraceConfig& config, MetricRegistry& metrics) {
+  for (const std::string& warning : config.warnings) Log::warning("traces are not as asked", {{"reason", warning}});
+  if (!config.opentelemetry) return {};
+  const ExportOptions& options = config.collector;
+  Log::info("spans go to a collector", {{"collector", options.server.text()}, {"path", options.path}});
+  return {std::make_shared<SpanExporter>(options, metrics), config.sampling, told_of_spans(config)};
+}
+
 bool is_ready(const Result<VersionPin>& pin) { return pin.ok() && (*pin)->availability().ok(); }
 
 }  // namespace
@@ -91,7 +100,7 @@ Engine::Engine(const ServerConfig& config)
     : config_(config),
       answers_(config.response_cache.any() ? std::make_shared<ResponseCache>(config.response_cache, &metrics_)
                                            : nullptr),
-      tracer_(config.trace.settings, config.trace.file),
+      tracer_(config.trace.settings, config.trace.file, span_target(config.trace, metrics_)),
       batches_(make_batch_series(config)),
       inference_(catalog_, &demand_, &routes_, &tracer_, config.shadows) {
   backends_ = make_backend_registry(config_, &metrics_, server_functions());
@@ -261,9 +270,11 @@ Status Engine::load() {
   MM_RETURN_IF_ERROR(lifecycle_->load(sources));
   const auto table = catalog_.table();
   const auto entries = table->entries();
-  // What is yet to be asked for may still be good.
+  // What is yet to be asked for, or tried again, may still be good.
   const bool any = std::any_of(entries.begin(), entries.end(), [](const ModelEntry* entry) {
-    return !entry->versions.empty() || entry->on_demand || entry->statuses.empty();
+    const auto loads = [](const VersionStatus& status) { return status.state == VersionState::kLoading; };
+    return !entry->versions.empty() || entry->on_demand || entry->statuses.empty() ||
+           std::any_of(entry->statuses.begin(), entry->statuses.end(), loads);
   });
   const std::string failed = failures(*table);
   if (config_.failed_models == FailedModels::kEnd && !failed.empty())

@@ -49,7 +49,7 @@ class PlainTransportTest : public ::testing::Test {
   void read() { transport_->async_read(into_, reader_); }
   /// Until a read has been told of: what is sent through the loopback is there a moment later.
   IoResult next_read() {
-    for (const TimePoint until = Clock::now() + std::chrono::seconds(30);
+    for (const TimePoint until = Clock::now() + std::chrono::seconds(60);
          reader_->results.empty() && Clock::now() < until;)
       loop_.run_ready();
     if (reader_->results.empty()) return {IoResult::kWouldBlock};

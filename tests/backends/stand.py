@@ -46,7 +46,7 @@ class FrameworkProcess:
     def close(self):
         self._process.stdin.close()
         try:
-            self._process.wait(30)
+            self._process.wait(60)
         finally:
             self._process.kill()
             self._process.wait()

@@ -65,4 +65,4 @@ def interop_port():
     with contextlib.closing(process.stdin), process.stdout:
         yield int(process.stdout.readline())
         assert process.poll() is None, f"the interop server has exited with {process.returncode}"
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0

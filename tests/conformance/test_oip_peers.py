@@ -7,7 +7,7 @@ import pytest
 
 import oip_peer
 import servers
-from personalities import free_ports
+from free_ports import free_ports
 from scoreboard import cases
 
 PEERS = servers.ROOT / "tests/conformance/peers"

@@ -65,7 +65,7 @@ def curl(*arguments, body=None):
         ["curl", "-sv", "--noproxy", "*", "-o", os.devnull, "-w", "%{http_code}", *map(str, arguments)],
         input=body,
         capture_output=True,
-        timeout=30,
+        timeout=60,
     )
     trace = result.stderr.decode(errors="replace")
     headers = dict(re.findall(r"^< ([\w-]+): (.*?)\r?$", trace, re.MULTILINE))

@@ -284,4 +284,4 @@ def test_killed_at_any_moment(tmp_path, cache):
             assert {hashlib.sha256(p.read_bytes()).hexdigest() for p in found} <= sums
     with servers.serving(tmp_path, path) as server:
         assert factor(server, "net") == (KILLS - 1) // 3 * 3 + 1
-        assert len(unpacked(cache)) == 1 and not list((cache / "partial").iterdir())
+        wait_until(lambda: len(unpacked(cache)) == 1 and not list((cache / "partial").iterdir()), "the rest is taken away")

@@ -201,7 +201,7 @@ def test_completion_of_bash_completes():
     probe += (
         "f=$(complete -p modelmill | sed 's/.*-F \\([^ ]*\\).*/\\1/'); $f modelmill se modelmill; echo ${COMPREPLY[@]}"
     )
-    result = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, timeout=30, check=True)
+    result = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.split() == ["serve"]
 
 

@@ -1,7 +1,5 @@
 """What Triton's clients are told when a request is wrong or fails: the same over both protocols."""
 
-import json
-
 import numpy as np
 import pytest
 

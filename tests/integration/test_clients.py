@@ -1,6 +1,5 @@
 """Triton's own clients, unmodified, over both protocols, synchronous and asynchronous: one behaviour four times."""
 
-import json
 import re
 
 import numpy as np
@@ -117,6 +116,7 @@ def test_config_of_a_version(client):
 
 
 def test_statistics_add_up(client, main_server):
+    main_server.settled_stats("versions", "1")
     before = client.json("get_inference_statistics", "versions", "1")["model_stats"][0]
     for rows in (1, 2, 3):
         client.infer("versions", {"x": np.ones((rows, 4), np.float32)}, model_version="1")

@@ -83,7 +83,7 @@ def test_neither_what_waits_nor_what_is_idle_expires(stepping, tmp_path):
                 "POST",
                 "/v2/models/m/infer",
                 b'{"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}],'
-                b' "parameters": {"timeout": 5000000}}',
+                b' "parameters": {"timeout": 60000000}}',
                 {"content-type": "application/json"},
             )
             assert status == 200, answer

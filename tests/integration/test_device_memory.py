@@ -82,7 +82,7 @@ def test_what_is_held_is_shown_and_given_back(serve, add):
     unload(server, "m")
     wait_until(lambda: held(server, 0) == 0, "given back")
     assert "modelmill_model_device_memory_bytes{" not in server.get("/metrics")[1].decode()
-    assert of(scrape(server), "nv_gpu_memory_used_bytes", gpu_uuid="GPU-fake-0") == 0
+    wait_until(lambda: of(scrape(server), "nv_gpu_memory_used_bytes", gpu_uuid="GPU-fake-0") == 0, "the GPU has it back")
     server.stop()
 
 
@@ -157,7 +157,7 @@ def test_instances_that_follow_the_load_go_where_there_is_room(serve, add, gate)
         for gpu in (0, 1):
             assert f"needs 300.0 MiB of gpu {gpu}, of whose budget of 900.0 MiB" in instances["held_back"]
         assert "held back   no further instance: " in run_cli("explain", "m", "--server", server.url).stdout
-        assert "instances are held back" in server.log()
+        wait_until(lambda: "instances are held back" in server.log(), "it is logged")
         unload(server, "big")
         wait_until(lambda: explain(server, "m")["instances"]["count"] > 3, "gpu 0 has room now", 60)
         assert "gpu 0" in explain(server, "m")["instances"]["places"]

@@ -50,7 +50,7 @@ class Worker(threading.Thread):
 class HttpWorker(Worker):
     def __init__(self, server):
         super().__init__(server)
-        self.connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+        self.connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
 
     def request(self, *arguments):
         # http.client connects again by itself after "Connection: close", and only then.
@@ -104,7 +104,7 @@ def end_by_second_signal(server):
 
 def test_during_the_delay_all_is_served_but_readiness(start):
     server = start(f"--drain-delay={FOREVER}")
-    keep_alive = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    keep_alive = http.client.HTTPConnection(server.host, server.port, timeout=60)
     keep_alive.request("GET", "/v2/health/ready")
     reply = keep_alive.getresponse()
     assert (reply.status, reply.read(), reply.getheader("connection")) == (200, b'{"ready":true}', None)
@@ -158,7 +158,7 @@ def refuses_connections(server):
 def test_a_call_in_work_is_waited_for_and_a_new_one_finds_another_server(serve_gated, gate):
     server = serve_gated("slow", "instance_group { count: 1 kind: KIND_CPU }")
     gate.close()
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     with grpc.insecure_channel(server.address) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         call = stub.ModelInfer.future(infer_request("slow"))

@@ -262,7 +262,8 @@ def test_processes_that_share_the_state_count_together(tmp_path, repository):
         wait_until(lambda: split(second) == {"m@2": 100}, "the deployment in the other process")
         history = second.get_json("/admin/routes/r/history")["history"]
         assert [entry["by"] for entry in history].count("experiment 'x'") == 1
-        assert show(second)["deployed"] == "m@2" and sum_of(second, "so_far") == expected + 100
+        wait_until(lambda: show(second)["deployed"] == "m@2", "that the other process knows its end")
+        assert sum_of(second, "so_far") == expected + 100
         folder = tmp_path / "state" / "experiments"
         wait_until(lambda: not list(folder.iterdir()), "that nothing is left")
     finally:

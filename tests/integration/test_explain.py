@@ -25,6 +25,7 @@ def server(tmp_path_factory):
     try:
         for _ in range(50):
             assert one.post_json("/predict/mlp", ROW)[0] == 200
+        one.wait_executions(50, "mlp")
         yield one
         one.stop()
     finally:

@@ -7,7 +7,6 @@ import subprocess
 import pytest
 
 import models
-import servers
 
 SOURCE = pathlib.Path(__file__).with_name("fake_nvml.c")
 UUID = "GPU-11111111-2222-3333-4444-555555555555"

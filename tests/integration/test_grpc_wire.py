@@ -370,7 +370,7 @@ def test_stream_cancelled_in_the_middle(main_server, stub):
 
     def requests():
         yield row_request(1)
-        ended.wait(30)
+        ended.wait(60)
 
     call = stub.ModelStreamInfer(requests())
     assert next(call).infer_response.model_name == "versions"

@@ -74,7 +74,7 @@ def test_streams_and_generate(serve, models):
         client.start_stream(lambda result, error: answers.put((result, error)), headers=HEADERS)
         x = tritonclient.grpc.InferInput("x", [1], "FP32").set_data_from_numpy(X["x"])
         client.async_stream_infer("echo", [x])
-        result, error = answers.get(timeout=30)
+        result, error = answers.get(timeout=60)
         client.stop_stream()
     assert error is None and json.loads(result.as_numpy("said")[0]) == FORWARDED
     status, body = generate(server, HEADERS)

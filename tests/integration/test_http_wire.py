@@ -197,7 +197,7 @@ def test_broken_escapes_in_paths(main_server):
 
 def run_curl(*arguments):
     return subprocess.run(
-        ["curl", "-sS", "--noproxy", "*", "--max-time", "30", *arguments], capture_output=True, timeout=60, check=True
+        ["curl", "-sS", "--noproxy", "*", "--max-time", "60", *arguments], capture_output=True, timeout=60, check=True
     ).stdout
 
 

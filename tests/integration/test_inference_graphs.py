@@ -331,6 +331,12 @@ def test_files_that_change(serve, tmp_path):
 def test_graphs_lead_to_each_other_and_are_listed(serve, tmp_path):
     save_models(tmp_path / "models")
     file = tmp_path / "models/graphs.yaml"
+
+    def put(text):
+        """At once: a file without a graph would be one more change."""
+        (tmp_path / "new").write_text(text)
+        (tmp_path / "new").rename(file)
+
     outer = graph("outer", ["serviceName: inner", "{serviceUrl: http://inner.default.svc.cluster.local/, data: $response, mapPredictionsToInstances: true}"])
     file.write_text(outer + "---\n" + graph("inner", ["serviceName: two"]))
     server = serve(tmp_path / "models", "--model-control-mode=watch")
@@ -351,18 +357,18 @@ def test_graphs_lead_to_each_other_and_are_listed(serve, tmp_path):
         assert client.get_model_metadata("outer").platform == "inference_graph"
         assert "outer" in [one.name for one in client.get_model_repository_index().models]
 
-    file.write_text(outer + "---\n" + graph("inner", ["serviceName: outer"]))
+    put(outer + "---\n" + graph("inner", ["serviceName: outer"]))
     circle = "graphs lead to each other in a circle, 'outer' -> 'inner' -> 'outer'"
     wait_until(lambda: circle in server.log(), "it is refused")
     assert server.post_json("/graphs/outer", V1) == (200, by(4)), "those from before are served on"
     wait_until(lambda: "a change of it is not taken: " + circle in states()["inner"][1], "and that is told")
-    file.write_text(outer + "---\n" + graph("inner", ["serviceName: two"]) + "---\n" + graph("wrong", ["serviceName: nobody"]))
+    put(outer + "---\n" + graph("inner", ["serviceName: two"]) + "---\n" + graph("wrong", ["serviceName: nobody"]))
     wait_until(lambda: states().get("wrong", "")[:1] == ("UNAVAILABLE",), "one that can't be taken is listed")
     assert "named 'nobody'" in states()["wrong"][1]
     assert server.post_json("/graphs/wrong", V1)[0] == 404
     refused = [one for one in server.get_json("/graphs")["graphs"] if one["name"] == "wrong"]
     assert refused[0]["state"] == "UNAVAILABLE" and "nodes" not in refused[0]
-    file.write_text(outer + "---\n" + graph("inner", ["serviceName: two"]) + "---\n" + graph("two", ["serviceName: three"]))
+    put(outer + "---\n" + graph("inner", ["serviceName: two"]) + "---\n" + graph("two", ["serviceName: three"]))
     wait_until(lambda: "two" in [one["name"] for one in server.get_json("/graphs")["graphs"]], "a graph with a model's name is refused")
     assert "two" not in states(), "what is asked by that name is the model"
     with tritonclient.grpc.InferenceServerClient(server.address) as client:

@@ -11,7 +11,7 @@ from onnx import helper
 import models
 import repositories
 import servers
-from personalities import free_ports
+from free_ports import free_ports
 
 TARGET = "X-Amzn-SageMaker-Target-Model"
 CSV = {"Content-Type": "text/csv"}

@@ -16,6 +16,7 @@ import models
 import repositories
 from clients import Client
 from servers import START_SECONDS, posted, run_cli, wait_until
+from test_drain import refuses_connections
 
 
 def row(value=1.0):
@@ -243,7 +244,7 @@ def test_stop_during_load(serve, tmp_path, kind):
 
     def work(number):
         client = Client(kind, server.address)
-        begun.wait(30)
+        begun.wait(60)
         try:
             for turn in range(10_000):
                 value = number * 10_000 + turn
@@ -258,7 +259,7 @@ def test_stop_during_load(serve, tmp_path, kind):
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         workers = [pool.submit(work, number) for number in range(16)]
-        begun.wait(30)
+        begun.wait(60)
         wait_until(lambda: total[0] > 30, "some answers")
         server.terminate()
         for worker in workers:
@@ -268,14 +269,13 @@ def test_stop_during_load(serve, tmp_path, kind):
     assert len(refused) == 16
 
 
-def test_in_flight_is_answered(serve, tmp_path):
+def test_in_flight_is_answered(serve_gated, gate):
     """Requests that run or wait when the signal comes get their answers on their connections, over both protocols."""
-    config = 'backend: "onnxruntime" max_batch_size: 0 instance_group { count: 1 kind: KIND_CPU }'
-    repositories.add(tmp_path / "models", "slow", models.slow(turns=200_000), config)
-    server = serve(tmp_path / "models")
-    body = json.dumps({"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [3] * 4}]}).encode()
+    server = serve_gated("slow", "instance_group { count: 1 kind: KIND_CPU }")
+    gate.close()
+    body = json.dumps({"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": [3] * 4}]}).encode()
     request = service_pb2.ModelInferRequest(model_name="slow", raw_input_contents=[row(3)["x"].tobytes()])
-    request.inputs.add(name="x", datatype="FP32", shape=[1, 4])
+    request.inputs.add(name="INPUT0", datatype="FP32", shape=[1, 4])
     with server.connect() as connection, grpc.insecure_channel(server.address) as channel:
         infer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
         calls = [infer.future(request) for _ in range(2)]
@@ -284,11 +284,13 @@ def test_in_flight_is_answered(serve, tmp_path):
         waiting = b'nv_inference_pending_request_count{model="slow",version="1"} 2\n'
         wait_until(lambda: waiting in server.get("/metrics")[1], "two wait")
         server.terminate()
+        wait_until(lambda: refuses_connections(server), "it stops")
+        gate.open()
         for call in calls:
-            assert np.allclose(np.frombuffer(call.result(timeout=60).raw_output_contents[0], np.float32), 6)
+            assert np.allclose(np.frombuffer(call.result(timeout=60).raw_output_contents[0], np.float32), 3)
         reply = connection.makefile("rb").read()
         assert reply.startswith(b"HTTP/1.1 200"), reply
-        assert json.loads(reply.split(b"\r\n\r\n", 1)[1])["outputs"][0]["data"] == [6] * 4
+        assert json.loads(reply.split(b"\r\n\r\n", 1)[1])["outputs"][0]["data"] == [3] * 4
     assert server.wait() == 0
 
 

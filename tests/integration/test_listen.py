@@ -37,7 +37,7 @@ def model(tmp_path_factory):
 
 
 def curl(*arguments):
-    command = ["curl", "-sS", "--noproxy", "*", "--max-time", "30", "--fail", *map(str, arguments)]
+    command = ["curl", "-sS", "--noproxy", "*", "--max-time", "60", "--fail", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
@@ -141,7 +141,7 @@ def test_one_plain_and_one_with_tls(serve, model, tmp_path):
     assert json.loads(curl("--cacert", authority.certificate, secure + "/v2"))["name"] == "modelmill"
     secrets = grpc.ssl_channel_credentials(authority.certificate.read_bytes())
     with grpc.secure_channel(secure.removeprefix("https://"), secrets) as channel:
-        grpc.channel_ready_future(channel).result(timeout=30)
+        grpc.channel_ready_future(channel).result(timeout=60)
 
 
 def test_an_error_on_one_address_names_it_and_fails_the_start(serve, model, tmp_path):

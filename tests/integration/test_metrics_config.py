@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 import models
 import servers
 from clients import Client
-from personalities import free_ports, status
+from free_ports import free_ports
+from personalities import status
 
 PHASES = ("request", "queue", "compute_input", "compute_infer", "compute_output")
 CONFIG = """backend: "onnxruntime"
@@ -134,6 +135,7 @@ def test_our_own_command_line(serve, tmp_path):
     path = models.save(models.scaled(2), tmp_path / "twice.onnx")
     server = serve(path, "--metrics-config=summary_latencies=true")
     infer(server.address, [1, 1])
+    server.wait_executions(2, "twice")
     page = families(server.get("/metrics")[1].decode())
     queue = page["nv_inference_queue_summary_us"]
     assert {sample.labels.get("quantile") for sample in queue.samples} == {"0.5", "0.9", "0.95", "0.99", "0.999", None}

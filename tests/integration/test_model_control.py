@@ -35,10 +35,29 @@ def test_a_file_that_cannot_be_loaded_leaves_the_old_version_serving(tmp_path):
         wait_until(lambda: states(server).get(("m", "2"), ("",))[0] == "UNAVAILABLE", "version 2 is told of")
         assert states(server)["m", "1"] == ("READY", "")
         assert "model.onnx" in states(server)["m", "2"][1] or "m.onnx" in states(server)["m", "2"][1]
-        assert 'modelmill_model_load_failures_total{model="m"} 1' in server.get("/metrics")[1].decode()
+        counted = 'modelmill_model_load_failures_total{model="m"} 1'
+        wait_until(lambda: counted in server.get("/metrics")[1].decode(), "the failure is counted")
         assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
         models.save(models.scaled(2), path)
         wait_until(lambda: served_versions(server, "m") == ["2"] or served_versions(server, "m") == ["3"], "it is mended")
+
+
+def test_what_fails_to_load_is_tried_again_until_its_files_change(serve, tmp_path):
+    """The server starts without it, and is ready when it has it."""
+    path = models.save(models.scaled(1), tmp_path / "m.onnx")
+    path.write_bytes(path.read_bytes()[:40])
+    server = serve(path, "--load-retries", "1000", "--load-retry-secs", "1", check_ready=False)
+    retries = lambda: server.log().count("model not loaded; it is tried again")
+    wait_until(lambda: retries() > 2, "it is tried again and again")
+    waiting = serve(path, "--load-retries", "3", "--load-retry-secs", "3600", check_ready=False)
+    state, reason = states(waiting)["m", "1"]
+    assert state == "LOADING" and "retry 1 of 3" in reason
+    assert waiting.get("/v2/health/ready")[0] != 200
+    replace_file(models.scaled(1), path)
+    for started in (server, waiting):
+        wait_until(lambda s=started: len(served_versions(s, "m")) == 1, "it is mended")
+        assert predict(started, "m")[1]["y"] == [1, 2, 3, 4]
+        wait_until(lambda s=started: s.get("/v2/health/ready")[0] == 200, "all are served")
 
 
 def test_polling_takes_new_version_folders_and_lets_old_ones_go(tmp_path):
@@ -132,6 +151,7 @@ def test_swaps_through_the_api_lose_nothing(explicit):
             assert server.request("POST", "/v2/repository/models/b/load", b"")[0] == 200
             assert server.request("POST", "/v2/repository/models/a/load", b"")[0] == 200
             assert server.request("POST", "/v2/repository/models/a/unload", b"")[0] == 200
+        wait_until(lambda: 7 in load.versions, "an answer of the last version")
     assert load.failures == []
     assert max(load.versions) == 7
 
@@ -307,6 +327,7 @@ def test_a_restored_version_comes_back_on_demand(tmp_path):
         assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
         put_corrupt(tmp_path / "m" / "2")
         wait_until(lambda: server.log().count("model loaded model=m version=1") == 2, "version 1 to come back")
+        wait_until(lambda: served_versions(server, "m") == ["1"], "version 1")
         assert predict(server, "m")[1]["y"] == [1, 2, 3, 4]
 
 

@@ -11,7 +11,7 @@ import archives
 import models
 import repositories
 import servers
-from personalities import free_ports
+from free_ports import free_ports
 
 DOCS = servers.ROOT / "docs"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import pickle
+import re
 
 import pytest
 
@@ -152,7 +153,8 @@ def test_the_log_tells_of_another_version(serve, estimators, tmp_path):
     assert version in data
     (tmp_path / "old.pkl").write_bytes(data.replace(version, b"1.2.1"))
     server = serve(tmp_path / "old.pkl", "--python", VENV)
-    assert "InconsistentVersionWarning" in server.log() and "1.2.1" in server.log()
+    warning = re.compile("InconsistentVersionWarning(.|\n)*1\\.2\\.1|1\\.2\\.1(.|\n)*InconsistentVersionWarning")
+    servers.wait_until(lambda: warning.search(server.log()), "the warning is logged")
     server.stop()
 
 

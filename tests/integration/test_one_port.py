@@ -15,7 +15,7 @@ INFER = "/v2/models/versions/infer"
 def curl(main_server, version, value):
     body = json.dumps({"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [value] * 4}]})
     result = subprocess.run(
-        ["curl", "-sS", "--noproxy", "*", "--max-time", "30", version, "-w", "\n%{http_version}", "-d", body,
+        ["curl", "-sS", "--noproxy", "*", "--max-time", "60", version, "-w", "\n%{http_version}", "-d", body,
          main_server.url + INFER],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
@@ -37,7 +37,7 @@ def over_grpc(main_server):
             request = service_pb2.ModelInferRequest(model_name="versions")
             request.inputs.add(name="x", datatype="FP32", shape=[1, 4])
             request.raw_input_contents.append(np.full(4, i, np.float32).tobytes())
-            [raw] = stub.ModelInfer(request, timeout=30).raw_output_contents
+            [raw] = stub.ModelInfer(request, timeout=60).raw_output_contents
             np.testing.assert_array_equal(np.frombuffer(raw, np.float32), np.full(4, 3 * i, np.float32))
     return ROUNDS
 

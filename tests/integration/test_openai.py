@@ -96,7 +96,7 @@ def embed(server, value, model="lengths", **options):
 
 
 def test_the_inputs_of_a_request_are_one_batch(server):
-    before = server.stats("lengths")
+    before = server.settled_stats("lengths")
     assert embed(server, [str(i) for i in range(40)])[0] == 200
     server.wait_executions(before.get("execution_count", 0) + 1, "lengths")
     after = server.stats("lengths")

@@ -60,8 +60,8 @@ def test_it_is_served(example, serve, tmp_path):
     assert status == 200, answer
     assert json.loads(answer) == {"y": [[2, 0.5, -3]] if name == "reverse" else [[-1, 0.5, 1]]}
     if name == "clamp":
-        metrics = server.get("/metrics")[1].decode()
-        assert re.search(r'^clamp_outside_total{model="mine",version="1"} [1-9]', metrics, re.MULTILINE), metrics
+        counted = re.compile(r'^clamp_outside_total{model="mine",version="1"} [1-9]', re.MULTILINE)
+        servers.wait_until(lambda: counted.search(server.get("/metrics")[1].decode()), "it is counted")
     server.stop()
 
 

@@ -24,7 +24,7 @@ pytestmark = [
 
 def answered(server):
     """Requests that the server has answered."""
-    with urllib.request.urlopen(f"http://{server.address}/metrics", timeout=30) as reply:
+    with urllib.request.urlopen(f"http://{server.address}/metrics", timeout=60) as reply:
         lines = reply.read().decode().splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("nv_inference_request_success{"))
 
@@ -38,10 +38,10 @@ def analyze(main_server, tmp_path_factory):
         for _ in range(2):
             before = answered(main_server)
             try:
-                return subprocess.run(command, timeout=30, **options)
+                return subprocess.run(command, timeout=60, **options)
             except subprocess.TimeoutExpired:
                 assert answered(main_server) - before >= REQUESTS
-        return subprocess.run(command, timeout=30, **options)
+        return subprocess.run(command, timeout=60, **options)
 
     def run(*arguments):
         program = folder / "perf_analyzer"

@@ -13,7 +13,8 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 import repositories
 import servers
 from certificates import Authority
-from personalities import flags_of, free_ports, ignored_in, run_as, status
+from free_ports import free_ports
+from personalities import flags_of, ignored_in, run_as, status
 
 ADDRESSES = ["--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--metrics-address=127.0.0.1"]
 
@@ -143,12 +144,12 @@ def test_connections_of_an_age(as_triton):
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
 
         def has_left():
-            assert stub.ServerLive(service_pb2.ServerLiveRequest(), timeout=20).live
+            assert stub.ServerLive(service_pb2.ServerLiveRequest(), timeout=60).live
             page = status(server.urls[2], "/metrics")[1]
             return 'modelmill_wire_refused_total{limit="age"} 0' not in page
 
         servers.wait_until(has_left, "the connection is old")
-        assert stub.ServerLive(service_pb2.ServerLiveRequest(), timeout=20, wait_for_ready=True).live
+        assert stub.ServerLive(service_pb2.ServerLiveRequest(), timeout=60, wait_for_ready=True).live
 
 
 def test_load_model_is_for_the_explicit_mode(as_triton):
@@ -183,7 +184,7 @@ def test_mutual_tls_for_grpc_alone(as_triton, place):
         with grpc.secure_channel(target, given) as channel:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
             try:
-                assert stub.ServerLive(service_pb2.ServerLiveRequest(), timeout=20).live and live
+                assert stub.ServerLive(service_pb2.ServerLiveRequest(), timeout=60).live and live
             except grpc.RpcError as error:
                 assert not live, error
 

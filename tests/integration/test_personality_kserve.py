@@ -15,7 +15,8 @@ import client_programs
 import models
 import no_code_models
 import servers
-from personalities import flags_of, free_ports, ignored_in, run_as, status
+from free_ports import free_ports
+from personalities import flags_of, ignored_in, run_as, status
 from test_kserve import MANIFEST, PROGRAM, SUMS
 from torchserve_archives import write
 
@@ -102,11 +103,14 @@ def test_metrics_have_the_runtimes_names(serve, mount):
     server = start(serve, "--model_name=twice", f"--model_dir={mount}", *ports())
     for _ in range(3):
         doubled(server, "twice")
-    page = status(server.url, "/metrics")[1]
-    for phase in ("preprocess", "predict", "postprocess"):
-        assert f'request_{phase}_seconds_count{{model_name="twice"}} 3\n' in page
-        assert f'request_{phase}_seconds_bucket{{model_name="twice",le="+Inf"}} 3\n' in page
-    assert "nv_inference_request_success" in page
+    lines = [
+        f'request_{phase}_seconds_{what}}} 3\n'
+        for phase in ("preprocess", "predict", "postprocess")
+        for what in ('count{model_name="twice"', 'bucket{model_name="twice",le="+Inf"')
+    ]
+    missing = lambda: [line for line in lines if line not in status(server.url, "/metrics")[1]]  # noqa: E731
+    servers.wait_until(lambda: not missing(), f"all are counted: {lines}")
+    assert "nv_inference_request_success" in status(server.url, "/metrics")[1]
 
 
 def is_open(port):
@@ -146,7 +150,8 @@ def test_nobody_listens_before_the_model_is_loaded(mount, tmp_path):
             assert not is_open(http) and not is_open(grpc) and process.poll() is None
         servers.wait_until(lambda: let_in(gate) or is_open(http), "the port is open")
         url = f"http://127.0.0.1:{http}"
-        assert status(url, "/v1/models/model")[0] == 200 and is_open(grpc)
+        assert status(url, "/v1/models/model")[0] == 200
+        servers.wait_until(lambda: is_open(grpc), "the other one is open")
         process.terminate()
         assert process.wait(servers.STOP_SECONDS) == 0
     finally:

@@ -8,7 +8,9 @@ import pytest
 import tritonclient.grpc
 
 import archives
-from personalities import DOCS, free_ports, run_as, status
+from free_ports import free_ports
+from personalities import DOCS, run_as, status
+from servers import wait_until
 
 ROW = re.compile(r"^\| `(\w+)=([^`]*)` \| (same|mapped|ignored) \| .* \|$", re.MULTILINE)
 SETTINGS = ROW.findall((DOCS / "flags-mlserver.md").read_text())
@@ -102,7 +104,7 @@ def test_metrics_have_mlservers_names(serve, place):
     client = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{chosen['grpc_port']}")
     assert client.is_server_live()
     client.close()
-    page = status(f"http://127.0.0.1:{chosen['metrics_port']}", "/metrics")[1]
+    page = lambda: status(f"http://127.0.0.1:{chosen['metrics_port']}", "/metrics")[1]  # noqa: E731
     for line in (
         'model_infer_request_success_total{model="twice",version="1"} 2',
         'model_infer_request_failure_total{model="twice",version="1"} 0',
@@ -112,8 +114,8 @@ def test_metrics_have_mlservers_names(serve, place):
         'rest_server_requests_in_progress{method="POST",app_name="mlserver"} 0',
         'grpc_server_handled_total{grpc_type="UNARY",grpc_service="inference.GRPCInferenceService",grpc_method="ServerLive",code="OK"} 1',
     ):
-        assert line + "\n" in page, line
-    assert "nv_inference_request_success" in page and 'path="/v2/health' not in page
+        wait_until(lambda line=line: line + "\n" in page(), line)
+    assert "nv_inference_request_success" in page() and 'path="/v2/health' not in page()
 
 
 def test_a_dotenv_file_counts_least(serve, place, tmp_path):

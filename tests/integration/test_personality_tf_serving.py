@@ -11,7 +11,8 @@ import models
 import repositories
 import servers
 from certificates import Authority
-from personalities import flags_of, free_ports, ignored_in, run_as, status
+from free_ports import free_ports
+from personalities import flags_of, ignored_in, run_as, status
 
 TF_SERVING = flags_of("flags-tensorflow-model-server.md")
 TF_ALONE = {"version", "port", "rest_api_port", "grpc_socket_path", "ssl_config_file", "tensorflow_session_parallelism", "model_config_file"}
@@ -68,7 +69,7 @@ class TfServer:
 def is_serving(channel):
     """gRPC's health service, asked without its package."""
     check = channel.unary_unary("/grpc.health.v1.Health/Check")
-    return check(b"", timeout=20) == b"\x08\x01"
+    return check(b"", timeout=60) == b"\x08\x01"
 
 
 @pytest.mark.parametrize("rows", TF_CHUNKS, ids=range(len(TF_CHUNKS)))
@@ -83,9 +84,10 @@ def test_every_flag_of_tensorflow_serving(serve, tf_place, rows):
 def test_ports_of_tensorflow_serving(serve, tf_place):
     started = TfServer(serve, tf_place, "--tensorflow_session_parallelism=1", "--monitoring_config_file=monitoring.config")
     started.predict()
+    counted = ':tensorflow:serving:runtime_latency_count{model_name="half",API="Predict",runtime="onnxruntime"} 1'
+    servers.wait_until(lambda: counted in status(started.url, "/own/metrics")[1], "it is counted")
     page = status(started.url, "/own/metrics")[1]
     assert ":tensorflow:serving:request_count" in page
-    assert ':tensorflow:serving:runtime_latency_count{model_name="half",API="Predict",runtime="onnxruntime"} 1' in page
     # Warming up is running too.
     assert float(re.search(r"^:tensorflow:core:graph_runs (.*)$", page, re.MULTILINE)[1]) >= 1
     assert status(started.url, "/monitoring/prometheus/metrics")[0] == status(started.url, "/")[0] == 404
@@ -135,10 +137,28 @@ def test_new_versions_are_taken(serve, tf_place):
     models.save(models.mlp((4, 8, 3)), tf_place / "models/half/2/model.onnx")
     try:
         servers.wait_until(
-            lambda: '"version": "2"' in status(started.url, "/tfserving/v1/models/half")[1].replace('":"', '": "'), "version 2", 30
+            lambda: '"version": "2"' in status(started.url, "/tfserving/v1/models/half")[1].replace('":"', '": "'), "version 2"
         )
     finally:
         shutil.rmtree(tf_place / "models/half/2")
+
+
+def test_loads_that_fail_are_tried_again(serve, tf_place, tmp_path):
+    """A version whose files can't be used is LOADING as long as it is tried, and AVAILABLE once they can."""
+    models.save(models.mlp((4, 8, 3)), tmp_path / "half/1/model.onnx")
+    started = TfServer(
+        serve, tf_place, "--model_name=half", f"--model_base_path={tmp_path / 'half'}", "--load_retry_interval_micros=1", base=False
+    )
+    states = lambda: {
+        int(version["version"]): (version["state"], version["status"]["error_message"])
+        for version in json.loads(status(started.url, "/v1/models/half")[1])["model_version_status"]
+    }
+    broken = tmp_path / "half/2/model.onnx"
+    broken.parent.mkdir()
+    broken.write_bytes(b"no model")
+    servers.wait_until(lambda: states().get(2, ("",))[0] == "END", "the last of the tries has failed")
+    assert "half" in states()[2][1] and states()[1][0] == "AVAILABLE"
+    assert started.server.log().count("model not loaded; it is tried again") == 5
 
 
 def test_tls_of_tensorflow_serving(serve, tf_place):
@@ -162,7 +182,10 @@ def test_wrong_command_lines_of_tensorflow_serving(tf_place, tmp_path):
         (["--port", "8500"], "needs a value, as --port=8500"),
         ([], "Both --model_base_path and --model_config_file are empty!"),
         (["--model_base_path=/m", "--use_alts_credentials"], "ALTS is not spoken"),
-        ([f"--model_base_path={tmp_path / 'broken'}", f"--port={free_ports(1)[0]}"], "Failed to start server. Error: "),
+        (
+            [f"--model_base_path={tmp_path / 'broken'}", f"--port={free_ports(1)[0]}", "--max_num_load_retries=0"],
+            "Failed to start server. Error: ",
+        ),
         (["--help"], "--rest_api_port"),
     ):
         result = run_as("tensorflow_model_server", *arguments)

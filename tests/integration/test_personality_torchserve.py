@@ -13,7 +13,8 @@ import pytest
 import archives
 import servers
 import torchserve_protos
-from personalities import flags_of, free_ports, ignored_in, status
+from free_ports import free_ports
+from personalities import flags_of, ignored_in, status
 from torchserve_protos import INFERENCE, MANAGEMENT, Stub
 
 ROWS = flags_of("flags-torchserve.md")

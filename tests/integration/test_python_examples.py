@@ -136,7 +136,7 @@ def test_counted(server):
     assert predict(server, "counted", {"text": ["one two three", "", "x"]}) == {"words": [3, 0, 1]}
     for line in (r'texts_total\{model="counted",version="1"\} 3', r'text_words_bucket\{[^}]*le="1"[^}]*\} 2'):
         servers.wait_until(lambda line=line: re.search(f"^{line}$", server.get("/metrics")[1].decode(), re.MULTILINE), line)
-    assert "counting begins" in server.log()
+    servers.wait_until(lambda: "counting begins" in server.log(), "it said so")
 
 
 def test_scaled(server, serve, tmp_path):

@@ -46,10 +46,10 @@ def faults(kind: str) -> str:
         time.sleep(1000)
     if kind == "memory":
         kept.append(b"x" * (600 << 20))
-        time.sleep(30)
+        time.sleep(90)
     if kind == "close":
         os.closerange(3, 5)
-        time.sleep(30)
+        time.sleep(90)
     if kind == "error":
         raise ValueError("the value 7 is wrong")
     if kind == "type":
@@ -64,8 +64,14 @@ def ask(server, model, **inputs):
 
 
 def wait_answer(server, model, expected, **inputs):
-    wait_until(lambda: ask(server, model, **inputs)[0] == 200, f"'{model}' is back")
-    assert ask(server, model, **inputs) == (200, expected)
+    answers = []
+
+    def is_back():
+        answers.append(ask(server, model, **inputs))
+        return answers[-1][0] == 200
+
+    wait_until(is_back, f"'{model}' is back")
+    assert answers[-1] == (200, expected)
 
 
 class Load:
@@ -108,8 +114,12 @@ def faults(tmp_path_factory):
     folder = tmp_path_factory.mktemp("python_faults")
     path = python_workers.write(folder, "faults", FAULTS)
     echo = python_workers.write(folder, "echo", ECHO)
-    limits = {"execution_timeout_s": 5, "memory_limit_mb": 400}
-    config = python_workers.yaml(folder, ("faults", path, limits), ("echo", echo, None))
+    config = python_workers.yaml(
+        folder,
+        ("faults", path, {"execution_timeout_s": 100, "memory_limit_mb": 400}),
+        ("hangs", path, {"execution_timeout_s": 5}),
+        ("echo", echo, None),
+    )
     with servers.serving(folder, config) as server:
         yield server
 
@@ -127,9 +137,10 @@ def faults(tmp_path_factory):
 )
 def test_the_end_of_a_worker(faults, kind, words):
     """The request inside is told; another model answers meanwhile; the worker comes back."""
-    wait_answer(faults, "faults", {"output": "fine"}, kind="fine")
+    model = "hangs" if kind == "hang" else "faults"
+    wait_answer(faults, model, {"output": "fine"}, kind="fine")
     result = []
-    asking = threading.Thread(target=lambda: result.append(ask(faults, "faults", kind=kind)))
+    asking = threading.Thread(target=lambda: result.append(ask(faults, model, kind=kind)))
     asking.start()
     while True:
         over = not asking.is_alive()
@@ -137,8 +148,8 @@ def test_the_end_of_a_worker(faults, kind, words):
         if over:
             break
     status, body = result[0]
-    assert status == 503 and words in body["error"] and "model 'faults'" in body["error"], body
-    wait_answer(faults, "faults", {"output": "fine"}, kind="fine")
+    assert status == 503 and words in body["error"] and f"model '{model}'" in body["error"], body
+    wait_answer(faults, model, {"output": "fine"}, kind="fine")
     assert words in faults.log()
 
 
@@ -180,9 +191,10 @@ def test_stopped_workers_under_load(serve, tmp_path):
     server = serve(config, "--instances", 2)
     load = Load(server, "echo")
     for _ in range(3):
+        # One that is still starting has another limit, and then there would be none to answer.
+        at_work = lambda: all((tmp_path / f"answered-{one}").exists() for one in python_workers.wait_for(server, 2))  # noqa: E731
+        wait_until(at_work, "both are at work")
         worker = python_workers.wait_for(server, 2)[0]
-        # One that is still starting has another limit.
-        wait_until(lambda w=worker: (tmp_path / f"answered-{w}").exists(), "it is at work")
         os.kill(worker, signal.SIGSTOP)
         wait_until(lambda w=worker: w not in python_workers.of(server), "it is found to hang")
     load.stop()
@@ -216,8 +228,12 @@ def test_readiness_while_a_worker_is_away(serve, tmp_path):
     wait_until(lambda: "it is broken today" in server.log(), "why is logged")
     status, body = ask(server, "shaky", x=1)
     assert status == 503 and "try again later" in body["error"], body
-    (index,) = server.post_json("/v2/repository/index", {})[1]
-    assert index["state"] == "UNAVAILABLE" and "broken today" in index["reason"], index
+
+    def is_told():
+        (index,) = server.post_json("/v2/repository/index", {})[1]
+        return index["state"] == "UNAVAILABLE" and "broken today" in index["reason"]
+
+    wait_until(is_told, "why is told")
     marker.unlink()
     wait_until(lambda: server.get("/v2/models/shaky/ready")[0] == 200, "it is ready again")
     assert server.get("/v2/health/ready")[0] == 200

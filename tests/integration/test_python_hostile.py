@@ -157,7 +157,7 @@ def test_memory_that_changes_while_it_is_read(serve, tmp_path):
     server = serve(path)
     outcomes = set()
     for _ in range(150):
-        status, _, _ = server.request("POST", "/predict/scribble", b'{"text": ["a", "bcd"]}', timeout=30)
+        status, _, _ = server.request("POST", "/predict/scribble", b'{"text": ["a", "bcd"]}', timeout=60)
         outcomes.add(status)
     assert outcomes <= {200, 500, 503}, outcomes
     # A worker that had to be replaced after the last answer is one that there is not for a moment.

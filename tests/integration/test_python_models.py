@@ -156,7 +156,7 @@ def test_batches_of_64_clients(server):
         return seen
 
     with concurrent.futures.ThreadPoolExecutor(64) as pool:
-        assert max(pool.map(work, range(64))) > 3
+        servers.wait_until(lambda: max(pool.map(work, range(64))) > 3, "some run together")
 
 
 def test_async_requests_run_at_once(server):

@@ -73,35 +73,41 @@ def server(tmp_path_factory):
         yield server
 
 
-def infer(server, how, value=1.5):
+@pytest.fixture
+def client(server):
+    """One connection: memory of an answer that was sent is free again before the next request on it is read."""
     client = clients.Client("grpc", server.address)
+    yield client
+    client.close()
+
+
+def infer(client, how, value=1.5):
     x = np.full(SIZE, value, np.float32)
     answer = client.infer("made", {"x": x, "how": np.array(how.encode(), object)})
-    client.close()
     return x, answer.as_numpy("y"), answer.as_numpy("z"), int(answer.as_numpy("copies"))
 
 
-def test_they_are_sent_without_a_copy(server):
+def test_they_are_sent_without_a_copy(client):
     """The number of the model is copied, nothing else is."""
-    *_, first = infer(server, "")
+    *_, first = infer(client, "")
     for turn in range(50):
-        x, y, z, copies = infer(server, "", turn)
+        x, y, z, copies = infer(client, "", turn)
         assert (y == 2 * x).all() and (z == 7).all()
         assert copies == first + turn + 1
 
 
 @pytest.mark.parametrize(("how", "more"), [("drop", 1), ("strided", 1), ("twice", 0)])
-def test_what_is_copied_all_the_same(server, how, more):
-    before = infer(server, "")[-1]
-    x, y, z, _ = infer(server, how)
+def test_what_is_copied_all_the_same(client, how, more):
+    before = infer(client, "")[-1]
+    x, y, z, _ = infer(client, how)
     assert (y == (7 if how == "strided" else 2 * x)).all() and (z == (2 * x if how == "twice" else 7)).all()
-    assert infer(server, "")[-1] == before + 2 + more
+    assert infer(client, "")[-1] == before + 2 + more
 
 
-def test_one_that_is_kept_is_not_written_over(server):
+def test_one_that_is_kept_is_not_written_over(client):
     """And one that finds no room any more is an array as any other."""
     for turn in range(20):  # of 16 MB
-        x, y, z, _ = infer(server, "keep", turn)
+        x, y, z, _ = infer(client, "keep", turn)
         assert (y == 2 * x).all() and (z == 7).all()
 
 

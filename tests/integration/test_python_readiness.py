@@ -54,8 +54,8 @@ def test_what_it_says_counts(serve, tmp_path, method, policy):
         file.write_text(word)
         wait_until(lambda word=word: is_ready(server) == (word == "yes"), f"it says {word}")
         wait_until(lambda said=said: said in reason(server), f"'{said}' is the reason")
-        assert (server.get("/v2/health/ready")[0] == 200) == (word == "yes")
-        assert said in server.log()
+        wait_until(lambda word=word: (server.get("/v2/health/ready")[0] == 200) == (word == "yes"), "the server is so too")
+        wait_until(lambda said=said: said in server.log(), "it is logged")
     server.stop()
 
 

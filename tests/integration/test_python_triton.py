@@ -64,7 +64,7 @@ def numbers_of(answers, count=1):
     """{request id: numbers} of what `count` requests with enable_empty_final_response answer."""
     out = {}
     while count > 0:
-        result, error = answers.get(timeout=30)
+        result, error = answers.get(timeout=60)
         assert error is None, error
         response = result.get_response()
         out.setdefault(response.id, [])
@@ -153,7 +153,7 @@ def test_an_output_that_nobody_knows_is_left_out(server, client):
 
 
 def test_errors_are_of_their_requests(server):
-    """Of eight that run as one batch half fail."""
+    """Of eight that run as one batch, or as a few, half fail."""
 
     def work(number):
         client = clients.Client("http", server.address)
@@ -165,10 +165,13 @@ def test_errors_are_of_their_requests(server):
         finally:
             client.close()
 
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(work, range(8)))
-    assert answers[1::2] == ["it is NOT_FOUND"] * 4
-    assert max(answers[::2]) > 1, answers
+    def a_batch_was_of_several():
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(work, range(8)))
+        assert answers[1::2] == ["it is NOT_FOUND"] * 4
+        return max(answers[::2]) > 1
+
+    wait_until(a_batch_was_of_several, "one that is answered ran with another")
 
 
 def test_auto_complete_config(server, client):
@@ -214,11 +217,11 @@ def test_many_answers(server):
 def test_an_error_ends_a_stream(server):
     with streaming(server) as (client, answers):
         client.async_stream_infer("repeat_async", count_input(-4))
-        _, error = answers.get(timeout=30)
+        _, error = answers.get(timeout=60)
         assert "-4 is below 0" in error.message()
     with streaming(server) as (client, answers):
         client.async_stream_infer("repeat_inside", count_input(0))
-        _, error = answers.get(timeout=30)
+        _, error = answers.get(timeout=60)
         assert "let go of this request without its last response" in error.message()
 
 
@@ -226,7 +229,7 @@ def test_a_worker_that_dies_amid_its_answers(server):
     for _ in range(3):
         with streaming(server) as (client, answers):
             client.async_stream_infer("mortal", count_input(-1))
-            errors = [answers.get(timeout=30)[1] for _ in range(4)]
+            errors = [answers.get(timeout=60)[1] for _ in range(4)]
             assert errors[:3] == [None] * 3 and "was killed by signal 9" in errors[3].message()
         wait_until(lambda: server.get("/v2/models/mortal/ready")[0] == 200, "it is back")
         with streaming(server) as (client, answers):

@@ -231,7 +231,7 @@ def send_list(server, name, base_path):
     with grpc.insecure_channel(server.address) as channel:
         call = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
         try:
-            call(encoded(1, encoded(1, encoded(1, entry))), timeout=30)
+            call(encoded(1, encoded(1, encoded(1, entry))), timeout=60)
         except grpc.RpcError as error:
             return error.code()
     return grpc.StatusCode.OK

@@ -6,10 +6,12 @@ import signal
 import threading
 
 import pytest
+
 import python_workers
 import repositories
 import servers
-from changing_models import write_version, write_versions
+from changing_models import write_versions
+from routes import call, metric, put, write_models
 from servers import wait_until
 
 GATE_PLUGINS = f"--backend-directory={servers.build_dir() / 'test_backends/server'}"
@@ -34,17 +36,6 @@ def steady(x: int) -> int:
 """
 
 
-def call(server, method, path="", body=None):
-    status, answer, _ = server.request(method, f"/admin/routes{path}", None if body is None else json.dumps(body).encode())
-    return status, json.loads(answer)
-
-
-def put(server, name, route):
-    status, answer = call(server, "PUT", f"/{name}", route)
-    assert status == 200, answer
-    return answer
-
-
 def ask(server, name, values=(1, 2, 3, 4)):
     return server.post_json(f"/predict/{name}", {"x": list(values)})
 
@@ -67,20 +58,9 @@ def outcomes(server, name, copies):
     return shadow
 
 
-def metric(server, name, **labels):
-    text = ",".join(f'{key}="{value}"' for key, value in labels.items())
-    for line in server.get("/metrics")[1].decode().splitlines():
-        if line.startswith(f"{name}{{{text}}} "):
-            return float(line.rpartition(" ")[2])
-    return None
-
-
 @pytest.fixture
 def server(tmp_path):
-    """The model m, of which version n multiplies by n, and `other`, which multiplies by 10."""
-    folder = write_versions(tmp_path / "models", "m", 1, 2)
-    write_version(folder, "other", 10)
-    with servers.serving(tmp_path, folder) as running:
+    with servers.serving(tmp_path, write_models(tmp_path / "models")) as running:
         yield running
 
 

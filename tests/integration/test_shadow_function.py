@@ -11,10 +11,11 @@ import pytest
 import python_workers
 import servers
 from changing_models import write_versions
+from rollouts import Load
+from routes import call, metric, put
 from servers import wait_until
-from test_admin_grpc import Admin, check_same
-from test_rollouts import Load
-from test_shadow import ask, call, metric, outcomes, put, shadows
+from test_admin_grpc import Admin, check_told_alike
+from test_shadow import ask, outcomes, shadows
 
 # What it does is in a file, so that it can change.
 AGREE = """
@@ -217,8 +218,8 @@ def test_over_grpc(server, tmp_path):
         assert state.route.shadow[0].compare["*"].model == "agree"
         assert ask(server, "reader", [7, 0, 0, 0])[0] == 200
         outcomes(server, "reader", 1)
-        [told] = admin("GetRouteShadows", name="reader").shadow
-        check_same(shadows(server, "reader")[0], told)
+        _, message = check_told_alike(server, "routes/reader/shadow", lambda: admin("GetRouteShadows", name="reader"))
+        [told] = message.shadow
         assert (told.compared, told.not_compared, told.examples[0].kind) == (1, 0, "function")
 
 

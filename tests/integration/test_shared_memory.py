@@ -121,7 +121,7 @@ def test_streams(main_server):
             inputs = simple_inputs(client, "streamed") if number == 0 else client.inputs(SIMPLE)
             client.async_stream_infer("simple", inputs, outputs=wanted, request_id=str(number))
         for number in range(20):
-            result, error = answers.get(timeout=30)
+            result, error = answers.get(timeout=60)
             assert error is None, error
             assert result.get_response().id == str(number)
         np.testing.assert_array_equal(read(handle, 1), SUM)
@@ -146,7 +146,7 @@ def test_large_tensors(client, main_server):
             small = client.inputs({"INPUT0": rows[:1, :4]})
             client.async_stream_infer("native_identity", small if number % 2 else tensors, request_id=str(number))
         for number in range(10):
-            result, error = answers.get(timeout=30)
+            result, error = answers.get(timeout=60)
             assert error is None, error
             assert result.get_response().id == str(number)
         client.stop_stream()

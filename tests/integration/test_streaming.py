@@ -128,7 +128,7 @@ def test_tritonclient_streams_a_decoupled_model(server, count, empty_final):
         client.async_stream_infer("plain", [fp32([1, 3])], request_id="end")
         indices, ended, finals = [], False, 0
         while len(indices) < count or not ended or finals < empty_final:
-            result, error = answers.get(timeout=30)
+            result, error = answers.get(timeout=60)
             assert error is None
             response = result.get_response()
             if response.id == "end":

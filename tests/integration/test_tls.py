@@ -44,7 +44,7 @@ def server(serve, model, files, authority):
 
 def curl(authority, *arguments, ok=True):
     result = subprocess.run(
-        ["curl", "-sS", "--noproxy", "*", "--max-time", "30", "--cacert", authority.certificate, *map(str, arguments)],
+        ["curl", "-sS", "--noproxy", "*", "--max-time", "60", "--cacert", authority.certificate, *map(str, arguments)],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert (result.returncode == 0) == ok, (result.returncode, result.stderr)
@@ -144,11 +144,11 @@ def test_clients_need_a_certificate(serve, model, files, authority, tmp_path):
         return grpc.secure_channel(server.address, secrets)
 
     with channel(*known) as good:
-        grpc.channel_ready_future(good).result(timeout=30)
+        grpc.channel_ready_future(good).result(timeout=60)
     with channel(None, None) as bad:
         call = bad.unary_unary("/inference.GRPCInferenceService/ServerLive")
         with pytest.raises(grpc.RpcError) as refused:
-            call(b"", timeout=30)
+            call(b"", timeout=60)
         assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
 
     server = serve(model, *options, "--tls-client-auth=request", tls=authority.trust())
@@ -268,6 +268,6 @@ def test_stopping_ends_connections_with_close_notify(server, authority):
 def test_alpn_without_a_common_protocol_is_refused(server, authority):
     context = authority.trust()
     context.set_alpn_protocols(["h3"])
-    with socket.create_connection((server.host, server.port), timeout=30) as plain:
+    with socket.create_connection((server.host, server.port), timeout=60) as plain:
         with pytest.raises(ssl.SSLError, match="no application protocol"):
             context.wrap_socket(plain, server_hostname="127.0.0.1")

@@ -14,6 +14,7 @@ import pytest
 
 import models
 import servers
+from free_ports import free_ports
 from servers import run_cli
 
 OK, UNREACHABLE = 0, 3
@@ -64,7 +65,7 @@ class Terminal:
 
         fcntl.ioctl(self.secondary, termios.TIOCSCTTY, 0)
 
-    def read_until(self, *texts, seconds=30):
+    def read_until(self, *texts, seconds=60):
         """Until all have been seen after what was read before."""
         start, deadline = len(self.output), time.monotonic() + seconds
         while not all(text in self.output[start:] for text in texts):
@@ -76,7 +77,7 @@ class Terminal:
         os.write(self.primary, keys)
 
     def wait(self):
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def close(self):
         if self.process.poll() is None:
@@ -124,6 +125,7 @@ def test_counts_failures_of_an_interval_only(server):
     for _ in range(5):
         assert server.post_json("/v2/models/mlp/infer", bad)[0] == 400
         assert server.post_json("/predict/mlp", ROW)[0] == 200
+    server.settled_stats("mlp")
     result = run_cli("top", "--server", server.url, "--once", "--json", "--interval", 0.1)
     [model] = json.loads(result.stdout)["models"]
     assert model["requests_per_second"] == model["failures_per_second"] == 0
@@ -150,7 +152,7 @@ def test_into_a_pipe_until_it_is_told_to_end(server):
             assert json.loads(process.stdout.readline())["models"][0]["name"] == "mlp"
         process.send_signal(signal.SIGINT)
         process.stdout.read()
-        assert process.wait(30) == OK
+        assert process.wait(60) == OK
 
 
 @pytest.mark.parametrize("end", ["q", "interrupt", "terminate"])
@@ -181,13 +183,14 @@ def test_a_terminal_that_changes_its_size(server, terminal):
     assert top.wait() == OK
 
 
-def test_a_server_that_goes_away_and_comes_back(serve, server, terminal, tmp_path):
+def test_a_server_that_goes_away_and_comes_back(serve, terminal, tmp_path):
+    model, (port,) = models.save(models.mlp(), tmp_path / "mlp.onnx"), free_ports(1)
+    server = serve(model, port=port)
     top = terminal("top", "--server", server.url, "--interval", "0.1")
     top.read_until("MODEL", "mlp")
-    port = server.port
     server.stop()
     top.read_until("cannot reach", "trying again")
-    serve(tmp_path / "mlp.onnx", port=port)
+    serve(model, port=port)
     top.read_until("MODEL", "mlp")
     top.type(b"q")
     assert top.wait() == OK

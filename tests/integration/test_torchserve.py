@@ -227,10 +227,12 @@ def test_grpc(store, messages):
 def test_metrics(main_server):
     factor(main_server, "none")
     ask(main_server, "POST", "/predictions/mlp", json.dumps([0.0] * 64).encode())
-    page = main_server.get("/torchserve/metrics")[1].decode()
-    assert 'ts_inference_requests_total{model_name="mlp",model_version="default"' in page
-    assert 'Requests4XX{Level="Host"' in page and "ts_queue_latency_microseconds{" in page
-    assert 'WorkerLoadTime{WorkerName="W-0-mlp_1",Level="Host"' in page and "WorkerThreadTime{" in page
+    told = (
+        'ts_inference_requests_total{model_name="mlp",model_version="default"', 'Requests4XX{Level="Host"',
+        "ts_queue_latency_microseconds{", 'WorkerLoadTime{WorkerName="W-0-mlp_1",Level="Host"', "WorkerThreadTime{",
+    )  # fmt: skip
+    page = lambda: main_server.get("/torchserve/metrics")[1].decode()  # noqa: E731
+    wait_until(lambda: all(what in page() for what in told), "the page has all that was counted")
     for path in ("/torchserve/metrics?name[]=QueueTime", "/torchserve/metrics?name%5B%5D=QueueTime"):
         lines = main_server.get(path)[1].decode().splitlines()
         assert [line.partition("{")[0] for line in lines if line[0] != "#"] == ["QueueTime"]

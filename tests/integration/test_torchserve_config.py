@@ -1,7 +1,6 @@
 """TorchServe's config.properties, as `modelmill serve --ts-config` reads it."""
 
 import json
-import socket
 import subprocess
 import urllib.request
 
@@ -11,17 +10,10 @@ import archives
 import certificates
 import servers
 import storage
+from free_ports import free_ports
 from servers import run_cli
 
 ONES = b"[1, 1, 1, 1]"
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 @pytest.fixture
@@ -83,7 +75,7 @@ unheard_of=1
     with servers.serving(tmp_path, "--ts-config", file, port=None) as server:
         assert server.port == inference
         for port in (inference, management, grpc_port):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=30) as reply:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=60) as reply:
                 assert json.load(reply) == {"status": "Healthy"}
         assert (factor(server, "net"), factor(server, "mine"), factor(server, "other")) == (2, 5, "ModelNotFoundException")
         net, mine = describe(server, "net")["1.0"], describe(server, "mine")["1.0"]

@@ -208,7 +208,7 @@ def ask(server, model, *bodies, **parameters):
         kind = "bool_param" if isinstance(value, bool) else "string_param"
         setattr(request.parameters[name], kind, value)
     with grpc.insecure_channel(server.address) as channel:
-        answer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=30)
+        answer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=60)
     said = {name: value.string_param for name, value in answer.parameters.items()}
     return [bytes(value) for value in deserialize_bytes_tensor(answer.raw_output_contents[0])], said
 

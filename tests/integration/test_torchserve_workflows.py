@@ -208,7 +208,7 @@ def test_a_node_that_takes_too_long(server, store, served):
     served("slow.war")
     status, said = ask(server, "POST", "/wfpredict/slow", b"")
     assert (status, said["message"]) == (500, "Error executing wait")
-    assert "no answer within its timeout-ms of 50" in server.log()
+    servers.wait_until(lambda: "no answer within its timeout-ms of 50" in server.log(), "the log has the reason")
 
 
 def test_several_answers(server, store, served):

@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_written(serve, repository, tmp_path):
     server.stop()
 
 
-@pytest.mark.parametrize("setting", ["rate=0", "level=ALL", "mode=opentelemetry", "file=x", "level=TIMESTAMPS"])
+@pytest.mark.parametrize("setting", ["rate=0", "level=ALL", "mode=jaeger", "file=x", "level=TIMESTAMPS"])
 def test_settings_that_are_none(repository, setting):
     result = servers.run_cli("serve", repository, f"--trace-config={setting}")
     assert result.returncode == 2

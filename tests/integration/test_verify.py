@@ -7,7 +7,7 @@ import struct
 import pytest
 
 import models
-from personalities import free_ports
+from free_ports import free_ports
 from servers import run_cli, serving, wait_until
 
 SAME, DIFFERENT, USAGE, UNREACHABLE = 0, 1, 2, 3

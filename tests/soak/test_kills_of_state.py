@@ -36,7 +36,7 @@ class Client(threading.Thread):
         raise NotImplementedError
 
     def run(self):
-        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=30)
+        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=60)
         with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
             while not self.failure:
                 self.asked = copy.deepcopy(self.known)

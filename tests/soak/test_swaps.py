@@ -36,7 +36,7 @@ class Memory:
     def assert_flat(self):
         most = GROWTH * self.bytes[SETTLED - 1]
         # The memory of the last version may be given back a moment after it has gone.
-        wait_until(lambda: self.server.rss_bytes() <= most, f"more than {most / MB:.0f} MB are taken: {self}", 10)
+        wait_until(lambda: self.server.rss_bytes() <= most, f"more than {most / MB:.0f} MB are taken: {self}")
 
     def __str__(self):
         return (

@@ -7,6 +7,7 @@ from tree import ROOT, files, in_folder, text
 
 CODE = (".h", ".hpp", ".c", ".cc")
 LONGEST = 400
+LONGEST_FUNCTION = 60  # from its name to its brace
 LONGEST_INSTALLED = 1000  # an ABI in one header only grows, and its users read it as one page
 # Files that are longer, and how long they may be. Only ever shrink a number or remove a line.
 RATCHET = ROOT / "tests/structure/long_files.txt"
@@ -26,6 +27,19 @@ def long_files():
     return entries
 
 
+def functions(content):
+    """(line, name, lines) of each function that begins and ends at a line's first column."""
+    begin = re.compile(r"(?!(?:namespace|extern|struct|class|enum|union|using|typedef|template)\b)[A-Za-z_].*?([\w:~]+)\(.*[^;]$")
+    found = None
+    for number, line in enumerate(content.splitlines(), 1):
+        if started := begin.match(line):
+            found = (number, started[1])
+        elif line in ("}", "};") and found:
+            if line == "}":
+                yield (*found, number - found[0] + 1)
+            found = None
+
+
 def is_installed(name):
     """A header that users include, today's or one of before."""
     return name.parts[0] == "include" or name.is_relative_to("tests/abi")
@@ -42,6 +56,21 @@ class Length(unittest.TestCase):
                 if lines > limit:
                     wrong.append(f"{name} has {lines} lines, at most {limit}: which second noun is hiding in it?")
         self.assertEqual(wrong, [])
+
+    def test_no_function_is_too_long(self):
+        wrong = []
+        for name in files():
+            # A test is one story, which a helper in its midst would not make shorter to read.
+            if name.suffix not in CODE or name.stem.endswith("_test"):
+                continue
+            for line, function, lines in functions(text(name)):
+                if lines > LONGEST_FUNCTION:
+                    wrong.append(f"{name}:{line}: {function}() has {lines} lines, at most {LONGEST_FUNCTION}")
+        self.assertEqual(wrong, [])
+
+    def test_functions_are_counted(self):
+        content = "int a() {\n  return 1;\n}\n\nResult<T> B::c(int d,\n            int e) const {\n\n  f();\n}\nstruct G {\n  int h() {\n  }\n};\n"
+        self.assertEqual(list(functions(content)), [(1, "a", 3), (5, "B::c", 5)])
 
     def test_the_ratchet_is_tight(self):
         names = {str(name) for name in files()}

@@ -110,10 +110,10 @@ def test_licences_are_with_what_they_are_of(venv):
 def test_serves_and_stops(venv):
     model = next((venv / "lib").glob("python3*/site-packages/onnxruntime/datasets/mul_1.onnx"))
     with server(venv, model) as (process, url):
-        assert urllib.request.urlopen(f"{url}/v2/health/ready", timeout=30).status == 200
+        assert urllib.request.urlopen(f"{url}/v2/health/ready", timeout=60).status == 200
         question = {"inputs": [{"name": "X", "datatype": "FP32", "shape": [3, 2], "data": [1, 2, 3, 4, 5, 6]}]}
         request = urllib.request.Request(f"{url}/v2/models/mul_1/infer", data=json.dumps(question).encode())
-        answer = json.load(urllib.request.urlopen(request, timeout=30))
+        answer = json.load(urllib.request.urlopen(request, timeout=60))
         assert answer["outputs"][0]["data"] == [1, 4, 9, 16, 25, 36]
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
@@ -126,7 +126,7 @@ def test_serves_a_function_in_python(venv):
     path.write_text(SERVICE)
     with server(venv, path) as (process, url):
         request = urllib.request.Request(f"{url}/predict/service", data=b'{"x": [[1, 2], [3, 4]]}')
-        answer = json.load(urllib.request.urlopen(request, timeout=30))
+        answer = json.load(urllib.request.urlopen(request, timeout=60))
         assert answer == {"twice": [[2, 4], [6, 8]], "python": [str(venv)] * 2}
         tasks = pathlib.Path(f"/proc/{process.pid}/task").iterdir()
         (worker,) = [worker for task in tasks for worker in (task / "children").read_text().split()]

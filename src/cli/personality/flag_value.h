@@ -25,6 +25,11 @@ Status set_integer(Draft& draft, const std::string& text) {
   return ok_status();
 }
 template <auto Member, typename Draft>
+Status set_long(Draft& draft, const std::string& text) {
+  MM_ASSIGN_OR_RETURN(draft.*Member, read_long(text));
+  return ok_status();
+}
+template <auto Member, typename Draft>
 Status set_text(Draft& draft, const std::string& text) {
   draft.*Member = text;
   return ok_status();

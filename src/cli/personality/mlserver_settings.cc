@@ -158,7 +158,9 @@ std::vector<MlserverSetting> watching_settings() {
       {{"kafka_servers", kText, kIgnored, kNoKafka, "localhost:9092"}, check_text<Draft>},
       {{"kafka_topic_input", kText, kIgnored, kNoKafka, "mlserver-input"}, check_text<Draft>},
       {{"kafka_topic_output", kText, kIgnored, kNoKafka, "mlserver-output"}, check_text<Draft>},
-      {{"tracing_server", kText, kIgnored, "traces are [written to files](protocols.md#traces), on request",
+      {{"tracing_server", kText, kIgnored,
+        "a collector of OTLP over gRPC, which is not spoken; over HTTP [`modelmill serve --trace-otlp`](tracing.md) "
+        "does it",
         "http://127.0.0.1:4317"},
        check_text<Draft>},
       {{"cache_enabled", kBool, kMapped,

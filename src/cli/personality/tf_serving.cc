@@ -16,6 +16,9 @@ namespace {
 constexpr char kName[] = "tensorflow_model_server";
 constexpr int kFailure = 255;  // of a main() that returns -1
 
+/// So that a time from now on is still one.
+constexpr std::chrono::microseconds kLongestRetryInterval = std::chrono::hours(24 * 365);
+
 /// What the paths of HTTP's other protocols begin with.
 constexpr std::array<std::string_view, 21> kSegments = {
     "",           "openai",  "openapi.json", "protos", "v1",          "v2",           "tfserving",       "kserve",
@@ -100,6 +103,10 @@ Status set_models(TfServingDraft& draft) {
       std::max(0, draft.intra_op_parallelism > 0 ? draft.intra_op_parallelism : draft.session_parallelism);
   config.load_threads = std::max(1, draft.load_threads);
   config.failed_models = FailedModels::kEnd;
+  config.control.start_awaits_retries = true;
+  config.control.retries.count = std::max(0, draft.load_retries);
+  config.control.retries.interval =
+      std::chrono::microseconds(std::clamp<int64_t>(draft.retry_interval_us, 0, kLongestRetryInterval.count()));
   config.control.mode = draft.poll_seconds > 0 ? ControlMode::kWatch : ControlMode::kExplicit;
   if (config.control.mode == ControlMode::kExplicit) config.control.load_models = {"*"};
   return ok_status();

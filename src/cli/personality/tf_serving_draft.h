@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct TfServingDraft {
   std::string base_path;
   int poll_seconds = 1;
   int load_threads = 0;
+  int load_retries = 5;
+  int64_t retry_interval_us = 60'000'000;
   int session_parallelism = 0;
   int intra_op_parallelism = 0;
   int inter_op_parallelism = 0;

@@ -11,7 +11,6 @@ constexpr std::string_view kNoTfLite = "TensorFlow Lite's models are not run";
 constexpr std::string_view kSession =
     "a model's parameters say how its session runs, see [backends](backends.md#tensorflow)";
 constexpr std::string_view kXla = "models are not compiled by XLA";
-constexpr std::string_view kNoRetry = "a load that failed is tried again when the files change, or a client asks";
 
 std::vector<TfServingFlag> serving_flags() {
   using enum FlagValue;
@@ -48,8 +47,12 @@ std::vector<TfServingFlag> serving_flags() {
        set_text<&Draft::base_path>},
       {{"num_load_threads", kInteger, kMapped, "`--load-threads`, at least 1", "1"}, set_integer<&Draft::load_threads>},
       {{"num_unload_threads", kInteger, kIgnored, "what is unloaded holds nothing up", "1"}, check_integer<Draft>},
-      {{"max_num_load_retries", kInteger, kIgnored, kNoRetry, "5"}, check_integer<Draft>},
-      {{"load_retry_interval_micros", kInteger, kIgnored, kNoRetry, "60000000"}, check_integer<Draft>},
+      {{"max_num_load_retries", kInteger, kMapped,
+        "`--load-retries`, with 5 of them unless told otherwise; the start waits for them, as there", "5"},
+       set_integer<&Draft::load_retries>},
+      {{"load_retry_interval_micros", kInteger, kMapped,
+        "`--load-retry-secs`, in microseconds; what is due is looked for four times a second", "60000000"},
+       set_long<&Draft::retry_interval_us>},
       {{"file_system_poll_wait_seconds", kInteger, kMapped,
         "`--model-control-mode watch`, which takes new versions as they come; 0 or less: `explicit` with all models",
         "1"},

@@ -160,6 +160,18 @@ void add_warnings(const Properties& properties, bool any_url, Launch& launch) {
                               "clients load nothing"});
 }
 
+void add_notices(const LeftOut& left_out, const std::string& source, std::vector<std::string> warnings,
+                 Launch& launch) {
+  for (const std::string& missing : left_out.missing)
+    launch.notices.push_back(
+        {"a model is not loaded: there is no '" + missing + "' in the model store", "--models", "see --model-store"});
+  for (const std::string& url : left_out.refused)
+    launch.notices.push_back({"a model is not loaded: '" + url + "' is not allowed", "--models", "see allowed_urls"});
+  for (std::string& warning : warnings)
+    launch.notices.push_back(
+        {std::move(warning), source.empty() ? "the command line" : source, "see the table of its keys"});
+}
+
 }  // namespace
 
 Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment& environment) {
@@ -211,14 +223,7 @@ Result<Launch> torchserve_launch(const TorchServeDraft& draft, const Environment
                                        "/torchserve/workflows",
                                        "/torchserve/token",
                                        "/org.pytorch.serve.grpc.management."};
-  for (const std::string& missing : left_out.missing)
-    launch.notices.push_back(
-        {"a model is not loaded: there is no '" + missing + "' in the model store", "--models", "see --model-store"});
-  for (const std::string& url : left_out.refused)
-    launch.notices.push_back({"a model is not loaded: '" + url + "' is not allowed", "--models", "see allowed_urls"});
-  for (std::string& warning : translated->warnings)
-    launch.notices.push_back(
-        {std::move(warning), source.empty() ? "the command line" : source, "see the table of its keys"});
+  add_notices(left_out, source, std::move(translated->warnings), launch);
   add_warnings(properties, any_url, launch);
   MM_RETURN_IF_ERROR(check_server_config(config));
   return launch;

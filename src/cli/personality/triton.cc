@@ -6,6 +6,7 @@
 #include "cli/personality/personality.h"
 #include "cli/personality/triton_draft.h"
 #include "cli/suggestion.h"
+#include "server/trace_environment.h"
 
 namespace modelmill::personality {
 namespace {
@@ -222,6 +223,7 @@ Status set_models(TritonDraft& draft, const Environment& environment) {
   config.auto_complete_config = draft.auto_complete && !draft.strict_model_config;
   config.control.poll_interval = std::chrono::seconds(std::max(1, draft.poll_seconds));
   config.load_threads = std::max(1, draft.load_threads);
+  config.control.retries = {std::max(0, draft.load_retries), Duration::zero()};
   config.drain_timeout = std::chrono::seconds(std::clamp(draft.exit_timeout, 0, 86'400));
   config.limits.connection_age = std::chrono::milliseconds(std::max(0, draft.connection_age_ms));
   config.limits.connection_age_grace = std::chrono::milliseconds(std::max(0, draft.connection_age_grace_ms));
@@ -229,13 +231,23 @@ Status set_models(TritonDraft& draft, const Environment& environment) {
   return ok_status();
 }
 
-void set_traces(TritonDraft& draft) {
+/// As in Triton, what is of the other mode counts for nothing.
+Status set_traces(TritonDraft& draft, const Environment& environment) {
   TraceConfig& trace = draft.launch.config.trace;
   if (draft.trace_off) trace.settings.level = kTraceOff;
-  if (!draft.opentelemetry) return;
-  trace = {};
-  draft.launch.notices.push_back({"nothing is traced", "--trace-config=mode=opentelemetry",
-                                  "traces are written to files alone, with mode=triton"});
+  trace.service = "triton-inference-server";
+  if (!trace.opentelemetry) {
+    trace.given = {};
+    return ok_status();
+  }
+  trace.file.clear();
+  if ((trace.settings.level & kTraceTensors) != 0) {
+    trace.settings.level &= static_cast<uint8_t>(~kTraceTensors);
+    draft.launch.notices.push_back({"no tensors are traced", "--trace-config=level=TENSORS",
+                                    "spans have none, in tritonserver neither; mode=triton writes them into a file"});
+  }
+  return apply_trace_environment([&](const std::string& name) { return environment(name.c_str()); },
+                                 /*may_begin=*/false, trace);
 }
 
 void add_general_notices(TritonDraft& draft) {
@@ -341,7 +353,7 @@ Status finish(TritonDraft& draft, const Environment& environment) {
   MM_RETURN_IF_ERROR(set_endpoints(draft));
   MM_RETURN_IF_ERROR(set_tls(draft));
   MM_RETURN_IF_ERROR(set_clouds(draft, environment));
-  set_traces(draft);
+  MM_RETURN_IF_ERROR(set_traces(draft, environment));
   add_general_notices(draft);
   return check_server_config(draft.launch.config);
 }

@@ -56,8 +56,8 @@ struct TritonDraft {
   int connection_age_grace_ms = 0;
   int poll_seconds = 15;
   int load_threads = 4;
+  int load_retries = 0;
   bool trace_off = false;
-  bool opentelemetry = false;
 };
 
 /// A flag of Triton's. `apply` sees each of its values; null: there is nothing to see.

@@ -169,8 +169,27 @@ TEST_F(TritonTest, LogsAndTraces) {
   EXPECT_EQ(taken.config.trace.settings.level, kTraceTimestamps);
   EXPECT_EQ(taken.config.trace.settings.rate, 7U);
   EXPECT_EQ(config({"--trace-config=level=TENSORS", "--trace-level=OFF"}).trace.settings.level, kTraceOff);
-  EXPECT_EQ(config({"--trace-config=mode=opentelemetry", "--trace-config=level=TIMESTAMPS"}).trace.settings.level,
-            kTraceOff);
+}
+
+TEST_F(TritonTest, Spans) {
+  variables = {{"OTEL_BSP_SCHEDULE_DELAY", "7"}, {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://environment"}};
+  EXPECT_FALSE(config({"--trace-config=level=TIMESTAMPS", "--trace-config=triton,file=t"}).trace.opentelemetry);
+  const Launch taken =
+      launch({"--trace-config=mode=OpenTelemetry", "--trace-config=level=TENSORS", "--trace-config=level=TIMESTAMPS",
+              "--trace-config=rate=0", "--trace-file=t", "--trace-config=opentelemetry,url=localhost:4000/x"});
+  const TraceConfig& trace = taken.config.trace;
+  EXPECT_TRUE(trace.opentelemetry);
+  EXPECT_EQ(trace.file, "");
+  EXPECT_EQ(trace.settings, (TraceSettings{kTraceTimestamps, 0, -1, 0}));
+  EXPECT_EQ(trace.collector.server.text(), "http://localhost:4000");
+  EXPECT_EQ(trace.collector.delay, std::chrono::milliseconds(7));
+  EXPECT_THAT(trace.collector.resource, Contains(::testing::Pair("service.name", "triton-inference-server")));
+  EXPECT_EQ(trace.sampling.caller, SpanSampling::Caller::kTraced);
+  EXPECT_THAT(taken.notices, Contains(::testing::Field(&Notice::event, "no tensors are traced")));
+  EXPECT_EQ(config({"--trace-config=mode=opentelemetry"}).trace.collector.server.text(), "http://environment:80");
+  // What is of the other mode counts for nothing.
+  EXPECT_FALSE(config({"--trace-config=opentelemetry,url=c"}).trace.opentelemetry);
+  EXPECT_THAT(refusal({"--trace-config=opentelemetry,bsp_max_queue_size=x"}), HasSubstr("bsp_max_queue_size"));
 }
 
 TEST_F(TritonTest, MetricsAreThoseThatAreAskedFor) {

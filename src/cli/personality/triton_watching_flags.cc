@@ -71,10 +71,7 @@ Status add_trace_level(TritonDraft& draft, const std::string& text) {
 }
 
 Status add_trace(TritonDraft& draft, const std::string& text) {
-  if (text == "mode=opentelemetry" || text.starts_with("opentelemetry,")) {
-    draft.opentelemetry = true;
-    return ok_status();
-  }
+  if (text.starts_with("mode=")) return add_trace_setting("mode=" + lower(text.substr(5)), draft.launch.config.trace);
   if (text.starts_with("level=")) return add_trace_level(draft, text.substr(6));
   return add_trace_setting(text, draft.launch.config.trace);
 }
@@ -117,7 +114,9 @@ std::vector<TritonFlag> triton_watching_flags() {
         "summary_latencies=true"},
        set_metrics_config},
       {{"trace-config", kText, kMapped,
-        "`--trace-config`; of `mode=opentelemetry` nothing is traced, and the log says so", "rate=1000"},
+        "`--trace-config`; with `mode=opentelemetry` `opentelemetry,url=`, `resource=` and `bsp_...=`, and "
+        "[what belongs to it](tracing.md#as-triton)",
+        "rate=1000"},
        add_trace},
       {{"trace-file", kText, kMapped, "`--trace-config triton,file=FILE`", "trace.json"}, set_trace_file},
       {{"trace-level", kText, kMapped, "`--trace-config level=LEVEL`", "OFF"}, add_trace_level},

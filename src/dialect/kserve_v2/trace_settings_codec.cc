@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json_text.h"
+#include "base/percent_text.h"
 #include "dialect/http_router.h"
 #include "dialect/json_input.h"
 #include "dialect/kserve_v2/grpc_control.h"
@@ -144,26 +145,42 @@ Texts level_texts(uint8_t level) {
   return texts;
 }
 
-std::string write_json(const TraceSettings& settings, const std::string& file) {
+/// What is told beside the level, by Triton's names: of files, or of spans. Names may come several times.
+NamedTexts told_of(const Tracer& tracer, const TraceSettings& settings) {
+  NamedTexts told{{"trace_rate", std::to_string(settings.rate)}, {"trace_count", std::to_string(settings.count)}};
+  if (!tracer.records_spans()) {
+    told.emplace_back("log_frequency", std::to_string(settings.log_frequency));
+    told.emplace_back("trace_file", tracer.file());
+  }
+  told.emplace_back("trace_mode", tracer.records_spans() ? "opentelemetry" : "triton");
+  told.insert(told.end(), tracer.told().begin(), tracer.told().end());
+  return told;
+}
+
+/// JSON has a name once: several values have commas between them.
+std::string write_json(const Tracer& tracer, const std::string& model) {
+  const TraceSettings settings = tracer.settings(model);
   JsonWriter json;
   json.begin_object().key("trace_level").begin_array();
   for (const std::string& text : level_texts(settings.level)) json.value(text);
   json.end_array();
-  json.field("trace_rate", std::to_string(settings.rate)).field("trace_count", std::to_string(settings.count));
-  json.field("log_frequency", std::to_string(settings.log_frequency)).field("trace_file", file);
-  json.field("trace_mode", "triton").end_object();
+  const NamedTexts told = told_of(tracer, settings);
+  for (size_t i = 0; i < told.size();) {
+    const std::string& name = told[i].first;
+    std::string value = told[i].second;
+    for (++i; i < told.size() && told[i].first == name; ++i) value += "," + told[i].second;
+    json.field(name, value);
+  }
+  json.end_object();
   return json.take();
 }
 
-TraceSettingResponse write_message(const TraceSettings& settings, const std::string& file) {
+TraceSettingResponse write_message(const Tracer& tracer, const std::string& model) {
+  const TraceSettings settings = tracer.settings(model);
   TraceSettingResponse response;
   auto& out = *response.mutable_settings();
   for (const std::string& text : level_texts(settings.level)) out["trace_level"].add_value(text);
-  out["trace_rate"].add_value(std::to_string(settings.rate));
-  out["trace_count"].add_value(std::to_string(settings.count));
-  out["log_frequency"].add_value(std::to_string(settings.log_frequency));
-  out["trace_file"].add_value(file);
-  out["trace_mode"].add_value("triton");
+  for (const auto& [name, value] : told_of(tracer, settings)) out[name].add_value(value);
   return response;
 }
 
@@ -179,7 +196,7 @@ wire::HttpReply answer_trace_settings(Tracer* tracer, const ModelQueries& querie
     const Status status = change.ok() ? tracer->update(model, *change) : change.status();
     if (!status.ok()) return error_reply(status);
   }
-  return json_reply(200, write_json(tracer->settings(model), tracer->file()));
+  return json_reply(200, write_json(*tracer, model));
 }
 
 void add_trace_settings_method(wire::GrpcMethods& methods, Tracer* tracer,
@@ -194,7 +211,7 @@ void add_trace_settings_method(wire::GrpcMethods& methods, Tracer* tracer,
           MM_ASSIGN_OR_RETURN(const TraceChange change, read_message(request));
           MM_RETURN_IF_ERROR(tracer->update(model, change));
         }
-        return write_message(tracer->settings(model), tracer->file());
+        return write_message(*tracer, model);
       });
 }
 

@@ -71,6 +71,60 @@ TEST_F(TraceSettingsApi, OverHttp) {
   EXPECT_THAT(text("GET", "/v2"), HasSubstr("\"trace\""));
 }
 
+class SpanSettingsApi : public ::testing::Test {
+ protected:
+  SpanSettingsApi() : inference_(catalog_.catalog(), nullptr, nullptr, &tracer_), service_(inference_, options()) {
+    router_.add("v2", service_.http(), http_api_group);
+    service_.add_to(methods_);
+  }
+  Service::Options options() {
+    Service::Options options;
+    options.tracer = &tracer_;
+    return options;
+  }
+  std::string text(std::string method, std::string body = "") {
+    return joined(
+        testing::ask(thread_, router_.handler(), http_request(std::move(method), "/v2/trace/setting", std::move(body)))
+            .body);
+  }
+
+  MetricRegistry metrics_;
+  Tracer tracer_{{kTraceTimestamps, 0, -1, 0},
+                 "",
+                 {std::make_shared<SpanExporter>(ExportOptions(), metrics_),
+                  {},
+                  {{"url", "c:1"}, {"resource", "a=b"}, {"resource", "c=d"}, {"bsp_max_queue_size", "9"}}}};
+  testing::LoopThread thread_;
+  testing::FakeCatalog catalog_;
+  Inference inference_;
+  Service service_;
+  HttpRouter router_;
+  wire::GrpcMethods methods_;
+};
+
+TEST_F(SpanSettingsApi, AreTold) {
+  EXPECT_EQ(text("GET"), R"({"trace_level":["TIMESTAMPS"],"trace_rate":"0","trace_count":"-1",)"
+                         R"("trace_mode":"opentelemetry","url":"c:1","resource":"a=b,c=d","bsp_max_queue_size":"9"})");
+  inference::TraceSettingResponse response;
+  EXPECT_TRUE(
+      testing::call_unary(thread_, methods_, method_path("TraceSetting"), inference::TraceSettingRequest(), response)
+          .ok());
+  const auto& settings = response.settings();
+  EXPECT_EQ(settings.at("trace_mode").value(0), "opentelemetry");
+  ASSERT_EQ(settings.at("resource").value_size(), 2);
+  EXPECT_EQ(settings.at("resource").value(1), "c=d");
+  EXPECT_FALSE(settings.contains("trace_file"));
+  EXPECT_FALSE(settings.contains("log_frequency"));
+}
+
+TEST_F(SpanSettingsApi, RateCountAndLevelChange) {
+  EXPECT_THAT(text("POST", R"({"trace_rate":"7","trace_count":"2","url":"http://elsewhere"})"),
+              HasSubstr(R"("trace_rate":"7","trace_count":"2","trace_mode":"opentelemetry","url":"c:1")"));
+  EXPECT_THAT(text("POST", R"({"trace_rate":"0"})"), HasSubstr(R"("trace_rate":"0")"));
+  EXPECT_THAT(text("POST", R"({"trace_level":["OFF"]})"), HasSubstr(R"(["OFF"])"));
+  EXPECT_THAT(text("POST", R"({"trace_file":"x"})"), HasSubstr("can not be updated through network protocol"));
+}
+
 TEST_F(TraceSettingsApi, Refusals) {
   const std::string before = text("GET", kAll);
   const wire::HttpReply file = http("POST", kAll, R"({"trace_file":"/tmp/x"})");

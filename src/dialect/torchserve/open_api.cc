@@ -26,18 +26,25 @@ struct Operation {
 const Parameter kModel{"model_name", "string", true, true};
 const Parameter kVersion{"model_version", "string", true, true};
 
+std::vector<Parameter> registration_parameters() {
+  return {{"url", "string", false, true},  {"model_name", "string"},       {"batch_size", "integer"},
+          {"max_batch_delay", "integer"},  {"initial_workers", "integer"}, {"synchronous", "boolean"},
+          {"response_timeout", "integer"}, {"startup_timeout", "integer"}};
+}
+
 const std::vector<Operation>& operations() {
+  static const std::vector<int> asked{200, 400, 404, 500, 503};
   static const std::vector<Operation> all = {
       {"/", "options", "apiDescription", "These descriptions.", {}, {200}},
       {"/api-description", "get", "apiDescriptionByGet", "These descriptions.", {}, {200}},
       {"/ping", "get", "ping", "Whether every model is served.", {}, {200, 500}},
-      {"/predictions/{model_name}", "post", "predictions", "Asks a model.", {kModel}, {200, 400, 404, 500, 503}, true},
+      {"/predictions/{model_name}", "post", "predictions", "Asks a model.", {kModel}, asked, true},
       {"/predictions/{model_name}/{model_version}",
        "post",
        "version_predictions",
        "Asks a version of a model.",
        {kModel, kVersion},
-       {200, 400, 404, 500, 503},
+       asked,
        true},
       {"/explanations/{model_name}",
        "post",
@@ -56,14 +63,7 @@ const std::vector<Operation>& operations() {
        "post",
        "registerModel",
        "Serves a model.",
-       {{"url", "string", false, true},
-        {"model_name", "string"},
-        {"batch_size", "integer"},
-        {"max_batch_delay", "integer"},
-        {"initial_workers", "integer"},
-        {"synchronous", "boolean"},
-        {"response_timeout", "integer"},
-        {"startup_timeout", "integer"}},
+       registration_parameters(),
        {200, 202, 400, 404, 409, 503}},
       {"/models/{model_name}",
        "get",

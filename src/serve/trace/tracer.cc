@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "serve/trace/request_spans.h"
 #include "serve/trace/trace_text.h"
 
 namespace modelmill {
@@ -63,8 +64,10 @@ void merge(const TraceChangeOf<T>& change, T& value, bool& specified, T above) {
 
 }  // namespace
 
-Tracer::Tracer(const TraceSettings& settings, std::string file)
-    : first_(settings), file_(std::make_shared<TraceFile>(std::move(file))) {
+Tracer::Tracer(const TraceSettings& settings, std::string file, SpanTarget spans)
+    : first_(settings),
+      file_(std::make_shared<TraceFile>(spans.exporter ? std::string() : std::move(file))),
+      spans_(std::move(spans)) {
   const MutexLock lock(mutex_);
   global_.sampler = std::make_shared<TraceSampler>(first_, file_);
   look_whether_on();
@@ -83,7 +86,8 @@ Result<Tracer::Entry> Tracer::changed(const Entry& entry, const TraceSettings& a
   merge(change.rate, settings.rate, next.specified.rate, above.rate);
   merge(change.count, settings.count, next.specified.count, above.count);
   merge(change.log_frequency, settings.log_frequency, next.specified.log_frequency, above.log_frequency);
-  if (settings.level != kTraceOff) {
+  // Spans are recorded at a rate of 0, too: of requests whose callers trace them.
+  if (settings.level != kTraceOff && !records_spans()) {
     const char* why = settings.rate == 0 ? "sample rate must be non-zero"
                       : file().empty()   ? "trace file name is not given; start the server with --trace-config "
                                            "triton,file=FILE"
@@ -133,13 +137,34 @@ void Tracer::look_whether_on() {
   on_.store(on, std::memory_order_relaxed);
 }
 
+std::shared_ptr<TraceSampler> Tracer::sampler_of(std::string_view model) const {
+  const MutexLock lock(mutex_);
+  const auto found = models_.find(model);
+  return (found != models_.end() ? found->second : global_).sampler;
+}
+
+bool Tracer::is_recorded(TraceSampler& sampler, const TraceContext& caller, const TraceId& trace) const {
+  using Caller = SpanSampling::Caller;
+  const SpanSampling& sampling = spans_.sampling;
+  if ((sampler.level() & kTraceTimestamps) == 0) return false;
+  if (caller.present() && sampling.caller != Caller::kIgnored)
+    return sampling.caller == Caller::kTraced || caller.sampled();
+  return sampling.in_share(trace) && sampler.sample();
+}
+
+void Tracer::decide(std::string_view model, InferRequest& request, const RoutedRequestPtr& routed) {
+  if (!records_spans() || request.trace.recording != SpanRecording::kUndecided) return;
+  const TraceId trace = request.trace.present() ? request.trace.trace_id : make_trace_id();
+  request.trace.recording = SpanRecording::kNo;
+  if (is_recorded(*sampler_of(model), request.trace, trace)) record_request(spans_.exporter, trace, request, routed);
+}
+
 void Tracer::consider(const ModelVersion& version, InferRequest& request) {
-  std::shared_ptr<TraceSampler> sampler;
-  {
-    const MutexLock lock(mutex_);
-    const auto found = models_.find(version.name());
-    sampler = (found != models_.end() ? found->second : global_).sampler;
+  if (records_spans()) {
+    if (request.trace.recorded()) record_model(spans_.exporter, version, request);
+    return;
   }
+  std::shared_ptr<TraceSampler> sampler = sampler_of(version.name());
   if (!sampler->sample()) return;
   auto sink = std::make_shared<TracingSink>(std::move(sampler), next_id_.fetch_add(1), version, request);
   sink->stand_before(request.replace_sink(sink));
@@ -153,6 +178,7 @@ void Tracer::stop() {
     models_.clear();
   }
   file_->close();
+  if (spans_.exporter) spans_.exporter->stop();
 }
 
 }  // namespace modelmill

@@ -1,4 +1,4 @@
-"""Texts."""
+"""Texts, and lists of what is written as texts."""
 
 from typing import List
 
@@ -15,32 +15,35 @@ def decode_str(encoded, str_codec="utf-8"):
     return encoded.decode(str_codec) if isinstance(encoded, bytes) else encoded
 
 
-def is_list_of(payload, kind):
-    return isinstance(payload, list) and all(isinstance(item, kind) for item in payload)
+class ColumnCodec(InputCodec):
+    """Of lists, in a column of BYTES. A codec says by `text_of` how an item is written, and by `item_of` how a text, or
+    its bytes, is read."""
 
+    Item = type(None)  # what a list must have for this codec to be found by it
 
-def column(name, values, content_type):
-    """A tensor of BYTES."""
-    parameters = Parameters(content_type=content_type)
-    return ResponseOutput(name=name, datatype="BYTES", shape=[len(values), 1], data=values, parameters=parameters)
+    @classmethod
+    def text_of(cls, item):
+        raise NotImplementedError()
 
-
-@register_input_codec
-class StringCodec(InputCodec):
-    ContentType = "str"
-    TypeHint = List[str]
+    @classmethod
+    def item_of(cls, value):
+        raise NotImplementedError()
 
     @classmethod
     def can_encode(cls, payload):
-        return is_list_of(payload, str)
+        return isinstance(payload, list) and all(isinstance(item, cls.Item) for item in payload)
 
     @classmethod
     def encode_output(cls, name, payload, use_bytes=True, **kwargs):
-        return column(name, [encode_str(text) for text in payload] if use_bytes else list(payload), cls.ContentType)
+        texts = [cls.text_of(item) for item in payload]
+        return ResponseOutput(
+            name=name, datatype="BYTES", shape=[len(texts), 1], data=[text.encode() for text in texts] if use_bytes else texts,
+            parameters=Parameters(content_type=cls.ContentType),
+        )  # fmt: skip
 
     @classmethod
     def decode_output(cls, response_output):
-        return [decode_str(item) for item in values_of(response_output)]
+        return [cls.item_of(value) for value in values_of(response_output)]
 
     @classmethod
     def encode_input(cls, name, payload, use_bytes=True, **kwargs):
@@ -49,6 +52,21 @@ class StringCodec(InputCodec):
     @classmethod
     def decode_input(cls, request_input):
         return cls.decode_output(request_input)
+
+
+@register_input_codec
+class StringCodec(ColumnCodec):
+    ContentType = "str"
+    TypeHint = List[str]
+    Item = str
+
+    @classmethod
+    def text_of(cls, item):
+        return item
+
+    @classmethod
+    def item_of(cls, value):
+        return decode_str(value)
 
 
 @register_request_codec
