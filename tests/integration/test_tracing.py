@@ -198,8 +198,8 @@ def test_a_models_own_settings(traced, collector):
 def test_routes(traced, collector, tmp_path):
     """One span of the client's request, whichever way it goes, with the attempts and the shadow's copy below it."""
     code = """
-        @modelmill.model(outputs={"y": np.ndarray})
-        def fails(x: np.ndarray):
+        @modelmill.model(outputs={"y": modelmill.Tensor[np.float32, -1, 4]})
+        def fails(x: modelmill.Tensor[np.float32, -1, 4]):
             raise RuntimeError("broken")
         """
     server = traced(python_workers.write(tmp_path, "fails", code))
