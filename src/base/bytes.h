@@ -26,6 +26,8 @@ class Memory {
   std::byte* data() { return data_; }
   const std::byte* data() const { return data_; }
   size_t size() const { return size_; }
+  /// In one piece with this header; else somebody lent it, who may be waiting for it.
+  bool is_ours() const { return release_ == nullptr; }
 
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;

@@ -48,12 +48,15 @@ void Catalog::publish(std::shared_ptr<const ModelTable> table) {
   // The last reference to the old table is dropped below, outside the slots' locks: it may unload models.
   std::array<std::shared_ptr<const ModelTable>, kSlots> old;
   MutexLock publishing(publish_mutex_);
+  // Before and after: what is pinned while some slots have the old table is of a number of its own.
+  publications_.fetch_add(1, std::memory_order_acq_rel);
   may_have_open_.store(table->may_have_open(), std::memory_order_relaxed);
   has_open_.store(table->has_open(), std::memory_order_relaxed);
   for (size_t i = 0; i < kSlots; ++i) {
     MutexLock lock(slots_[i].mutex);
     old[i] = std::exchange(slots_[i].table, table);
   }
+  publications_.fetch_add(1, std::memory_order_acq_rel);
 }
 
 std::shared_ptr<const ModelTable> Catalog::table() const {

@@ -72,6 +72,14 @@ TEST(CatalogTest, PinsTheDefaultAndWhatALabelStandsFor) {
   EXPECT_EQ(catalog.pin("m", 0).value()->version(), 3) << "one that is not served is no default";
 }
 
+TEST(CatalogTest, TellsThatNamesMayLeadElsewhere) {
+  Catalog catalog;
+  const uint64_t before = catalog.publications();
+  EXPECT_EQ(catalog.publications(), before);
+  catalog.publish(std::make_shared<const ModelTable>());
+  EXPECT_GT(catalog.publications(), before);
+}
+
 TEST(CatalogTest, SaysWhatIsMissing) {
   MetricRegistry metrics;
   Catalog catalog;

@@ -59,6 +59,12 @@ std::string learned_line(const Explanation& explanation) {
 
 std::vector<std::string> advice(const Explanation& explanation, const ModelDefinition& definition) {
   std::vector<std::string> out;
+  if (definition.response_cache && !explanation.cached)
+    out.push_back(explanation.combination.empty()
+                      ? "its answers would be kept, but the server has no response cache; --response-cache-bytes gives "
+                        "it one"
+                      : "its answers are not kept: those of a combination are where all of its members must answer and "
+                        "none has a weight, in a server with --response-cache-bytes");
   if (!explanation.steps.empty()) {
     out.push_back("requests run on its members, which batch them with everybody else's; explain those");
     return out;

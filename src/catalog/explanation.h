@@ -51,6 +51,7 @@ struct Explanation {
   std::string held_back;                   // why there is not another one; empty: nothing stands in the way
   std::vector<DeviceUse> devices;
   int64_t pending = 0;
+  bool cached = false;  // answers are kept
   std::string on_loop;  // "never", "warming", "allowed" or "suspended"
   std::vector<ExplainedCost> costs;
   std::vector<std::string> steps;                       // of an ensemble: "ocr@3 (image: crop) -> (text: words)"

@@ -64,6 +64,11 @@ TEST(Explanation, SaysWhatLimits) {
   held.objective = 5ms;
   held.costs[0].limit = 4;
   EXPECT_THAT(advice(held, definition).back(), HasSubstr("latency objective"));
+  ModelDefinition cached;
+  cached.response_cache = true;
+  EXPECT_THAT(advice(held, cached).front(), HasSubstr("--response-cache-bytes gives it one"));
+  held.cached = true;
+  EXPECT_THAT(advice(held, cached).front(), Not(HasSubstr("--response-cache-bytes")));
   Explanation alone;
   definition.unbatched_reason = "output 'y' is fixed";
   EXPECT_THAT(advice(alone, definition), ElementsAre(HasSubstr("output 'y' is fixed")));

@@ -43,8 +43,7 @@ VersionStats::VersionStats(MetricRegistry& registry, const std::string& model, i
       registry_(registry),
       time_(time),
       labels_(labels_of(model, version, extra_labels, settings.tag_prefix)),
-      first_responses_(settings.histograms),
-      batches_(settings.batches) {
+      settings_(settings) {
   if (settings.summaries) counters_->recent = std::make_unique<std::array<RecentLatencies, VersionCounters::kPhases>>();
   series_ = add_version_series(counters_, registry, labels_, settings, time);
 }
@@ -93,7 +92,7 @@ SignatureStats& VersionStats::signature(const std::string& name) {
 
 void VersionStats::tell_first_responses(const std::vector<double>& bounds_ms) {
   const MutexLock lock(plan_mutex_);
-  if (first_series_ || !first_responses_) return;
+  if (first_series_ || !settings_.histograms) return;
   counters_->firsts_owner =
       std::make_unique<FirstResponses>(bounds_ms.empty() ? FirstResponses::usual_bounds_ms() : bounds_ms);
   FirstResponses& firsts = *counters_->firsts_owner;
@@ -110,19 +109,44 @@ void VersionStats::request_queued() { add(counters_->here().queued, 1); }
 void VersionStats::requests_dequeued(uint64_t n) { counters_->here().dequeued.fetch_add(n, std::memory_order_release); }
 
 void VersionStats::request_succeeded(const RequestTimes& times, int64_t rows) {
+  const uint64_t queued = ns_between(times.queued, times.compute_start);
+  add(counters_->here().rows, static_cast<uint64_t>(rows));
+  if (settings_.batches) settings_.batches->request(std::chrono::nanoseconds(queued), rows);
+  count_success(times, queued);
+}
+
+void VersionStats::count_success(const RequestTimes& times, uint64_t queued_ns) {
   Part& part = counters_->here();
   const TimePoint begin = times.received == TimePoint{} ? times.queued : times.received;
   const uint64_t whole = ns_between(begin, times.compute_end);
-  const uint64_t queued = ns_between(times.queued, times.compute_start);
   part.phases[VersionCounters::kRequest].record(whole, 1);
-  part.phases[VersionCounters::kQueue].record(queued, 1);
-  add(part.rows, static_cast<uint64_t>(rows));
+  part.phases[VersionCounters::kQueue].record(queued_ns, 1);
   counters_->recall(VersionCounters::kRequest, whole, 1, times.compute_end);
-  counters_->recall(VersionCounters::kQueue, queued, 1, times.compute_end);
-  if (batches_) batches_->request(std::chrono::nanoseconds(queued), rows);
+  counters_->recall(VersionCounters::kQueue, queued_ns, 1, times.compute_end);
   FirstResponses* const firsts = counters_->firsts.load(std::memory_order_acquire);
   if (firsts == nullptr) return;
   firsts->record(ns_between(begin, times.first_response == TimePoint{} ? times.compute_end : times.first_response));
+}
+
+void VersionStats::answered_from_cache(const RequestTimes& times, Duration lookup) {
+  count_success(times, ns_between(times.queued, times.compute_start));
+  // It is used: others are put away before it.
+  counters_->here().last_ms.store(unix_milliseconds(), std::memory_order_relaxed);
+  if (CacheCounts* const cache = cache_.load(std::memory_order_acquire))
+    cache->record(CacheCounts::kHit, static_cast<uint64_t>(to_ns(lookup)), times.compute_end);
+}
+
+void VersionStats::missed_in_cache(Duration time) {
+  if (CacheCounts* const cache = cache_.load(std::memory_order_acquire))
+    cache->record(CacheCounts::kMiss, static_cast<uint64_t>(to_ns(time)), time_.now());
+}
+
+void VersionStats::tell_cache() {
+  const MutexLock lock(plan_mutex_);
+  if (cache_owner_) return;
+  cache_owner_ = std::make_shared<CacheCounts>(settings_.summaries);
+  cache_series_ = add_cache_series(cache_owner_, registry_, labels_, settings_, time_);
+  cache_.store(cache_owner_.get(), std::memory_order_release);
 }
 
 void VersionStats::request_failed(const RequestTimes& times, FailureReason reason) {
@@ -152,7 +176,7 @@ void VersionStats::executed(const ExecutionRecord& record, CutReason reason) {
   if (record.padded > 0) add(part.padded, static_cast<uint64_t>(record.padded));
   add(part.cuts[static_cast<size_t>(reason)], 1);
   part.last_ms.store(unix_milliseconds(), std::memory_order_relaxed);
-  if (batches_) batches_->execution(record.rows, record.padded, record.infer);
+  if (settings_.batches) settings_.batches->execution(record.rows, record.padded, record.infer);
 
   MutexLock lock(part.mutex);
   auto it = std::lower_bound(part.batches.begin(), part.batches.end(), record.rows,
@@ -180,6 +204,10 @@ VersionStats::View VersionStats::view() const {
   view.compute_output = all.phase(VersionCounters::kOutput);
   view.fail.count = all.failures(FailureReason::kRejected, FailureReason::kOther);
   view.fail.ns = all.sum([](const Part& p) -> const Cell& { return p.fail_ns; });
+  if (const CacheCounts* const cache = cache_.load(std::memory_order_acquire)) {
+    view.cache_hit = {cache->count(CacheCounts::kHit), cache->ns(CacheCounts::kHit)};
+    view.cache_miss = {cache->count(CacheCounts::kMiss), cache->ns(CacheCounts::kMiss)};
+  }
   const auto merge = [](Phase& into, const Phase& from) {
     into.count += from.count;
     into.ns += from.ns;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "catalog/cache_counts.h"
 #include "catalog/compute_times.h"
 #include "catalog/instance_plan.h"
 #include "catalog/series_settings.h"
@@ -56,6 +57,12 @@ class VersionStats {
   void request_succeeded(const RequestTimes& times, int64_t rows);
   void request_failed(const RequestTimes& times, FailureReason reason);
   void executed(const ExecutionRecord& record, CutReason reason);
+  /// A request completed by an answer from before, which took so long to find: no inference, and no execution.
+  void answered_from_cache(const RequestTimes& times, Duration lookup);
+  /// A request's answer was not there: looking for it, and keeping what came, took so long.
+  void missed_in_cache(Duration time);
+  /// Has those counted and told; before the first of them. Once is enough.
+  void tell_cache();
 
   /// The version has so many instances from now on; what that changes is counted by why it did.
   void instances_are(int count, ScalingReason reason = ScalingReason::kReload);
@@ -89,23 +96,27 @@ class VersionStats {
     uint64_t inference_count = 0;
     uint64_t execution_count = 0;
     uint64_t pending = 0;
-    Phase success, fail, queue, compute_input, compute_infer, compute_output;
+    Phase success, fail, queue, compute_input, compute_infer, compute_output, cache_hit, cache_miss;
     std::map<int64_t, Batch> batches;  // by rows
   };
   View view() const;
 
  private:
+  void count_success(const RequestTimes& times, uint64_t queued_ns);
+
   const std::shared_ptr<VersionCounters> counters_;  // shared with the readers of the series
   MetricRegistry& registry_;
   TimeSource& time_;
   const MetricLabels labels_;
-  const bool first_responses_;                  // they may be told
-  const std::shared_ptr<BatchSeries> batches_;  // null: nobody is told
+  const SeriesSettings settings_;
   ComputeTimes compute_times_;
   std::vector<MetricRegistry::Handle> series_;
   Mutex plan_mutex_;
   std::vector<MetricRegistry::Handle> plan_series_ MM_GUARDED_BY(plan_mutex_);  // empty: there is no plan
   MetricRegistry::Handle first_series_ MM_GUARDED_BY(plan_mutex_);              // null: nobody asked for it
+  std::shared_ptr<CacheCounts> cache_owner_ MM_GUARDED_BY(plan_mutex_);
+  std::atomic<CacheCounts*> cache_{nullptr};  // null: there is no cache for it
+  std::vector<MetricRegistry::Handle> cache_series_ MM_GUARDED_BY(plan_mutex_);
   Mutex signatures_mutex_;
   std::map<std::string, std::unique_ptr<SignatureStats>> signatures_ MM_GUARDED_BY(signatures_mutex_);
 };

@@ -41,6 +41,37 @@ TEST(VersionStatsTest, FirstResponsesAreToldOfWhoGivesSeveral) {
   EXPECT_THAT(text, HasSubstr(name + R"(_sum{model="llm",version="1"} 300.15)"));
 }
 
+TEST(VersionStatsTest, HitsAndMissesAreToldWhereThereIsACache) {
+  MetricRegistry metrics;
+  SeriesSettings settings;
+  settings.summaries = true;
+  settings.quantiles = {0.5};
+  VersionStats stats(metrics, "m", 1, {}, settings);
+  EXPECT_THAT(metrics.render(), Not(HasSubstr("nv_cache")));
+  EXPECT_EQ(stats.view().cache_hit.count, 0U);
+  stats.tell_cache();
+  stats.tell_cache();
+  RequestTimes hit = times();
+  hit.compute_start = hit.queued;
+  stats.answered_from_cache(hit, 3us);
+  stats.answered_from_cache(hit, 5us);
+  stats.missed_in_cache(40us);
+  const std::string text = metrics.render(), labels = R"({model="m",version="1"})";
+  EXPECT_THAT(text, HasSubstr("nv_cache_num_hits_per_model" + labels + " 2\n"));
+  EXPECT_THAT(text, HasSubstr("nv_cache_hit_duration_per_model" + labels + " 8\n"));
+  EXPECT_THAT(text, HasSubstr("nv_cache_num_misses_per_model" + labels + " 1\n"));
+  EXPECT_THAT(text, HasSubstr("nv_cache_miss_duration_per_model" + labels + " 40\n"));
+  EXPECT_THAT(text, HasSubstr("nv_cache_hit_summary_per_model_count" + labels + " 2\n"));
+  EXPECT_THAT(text, HasSubstr("nv_cache_miss_summary_per_model_sum" + labels + " 40\n"));
+  EXPECT_THAT(text, HasSubstr("nv_cache_hit_summary_per_model{model=\"m\",version=\"1\",quantile=\"0.5\"}"));
+  EXPECT_THAT(text, HasSubstr("nv_inference_request_success" + labels + " 2\n"));
+  EXPECT_THAT(text, HasSubstr("nv_inference_count" + labels + " 0\n"));
+  const auto view = stats.view();
+  EXPECT_EQ(view.success.count, 2U);
+  EXPECT_EQ(view.cache_hit.ns, 8'000U);
+  EXPECT_EQ(view.cache_miss.count, 1U);
+}
+
 TEST(VersionStatsTest, LoadingTakesItsTime) {
   MetricRegistry metrics;
   VersionStats stats(metrics, "m", 1);

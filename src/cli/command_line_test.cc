@@ -55,6 +55,9 @@ TEST(CommandLine, ServeTakesPathsAndOptionsInAnyOrder) {
                                            "10",
                                            "--max-queue-bytes",
                                            "20",
+                                           "--response-cache-bytes",
+                                           "2MiB",
+                                           "--response-cache-entries=9",
                                            "--backend-directory",
                                            "/x",
                                            "--backend-directory",
@@ -80,6 +83,8 @@ TEST(CommandLine, ServeTakesPathsAndOptionsInAnyOrder) {
   EXPECT_EQ(serve.config.instance_threads, 4);
   EXPECT_EQ(serve.config.max_queue_requests, 10);
   EXPECT_EQ(serve.config.max_queue_bytes, 20);
+  EXPECT_EQ(serve.config.response_cache.bytes, uint64_t{2} << 20);
+  EXPECT_EQ(serve.config.response_cache.entries, 9U);
   EXPECT_THAT(serve.config.backend_directories, ElementsAre("/x", "/y"));
   EXPECT_EQ(serve.config.backend_settings.at("onnxruntime").at("a"), "b");
   EXPECT_TRUE(serve.config.server_timing);

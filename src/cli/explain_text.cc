@@ -66,6 +66,14 @@ std::string instances_text(const element& instances) {
   return out;
 }
 
+/// "75% of 1,200 requests were answered out of the response cache"
+std::string cache_text(double hits, double misses) {
+  const double all = hits + misses;
+  if (all == 0) return "no request has asked it yet";
+  return number_text("%.0f", 100 * hits / all) + "% of " + count_text(all) +
+         " requests were answered out of the response cache";
+}
+
 /// "256.0 MiB of this model; 512.0 MiB of a budget of 1.0 GiB are held"
 std::string device_text(const element& use) {
   const auto bytes = [&use](const char* name) {
@@ -180,6 +188,8 @@ std::string running_text(const element& entry) {
   for (const element& use : list_of(entry, "devices"))
     append_line(out, "gpu " + count_text(number_of<double>(use, "gpu")), device_text(use));
   append_line(out, "waiting", count_text(number_of<double>(entry, "pending")) + " requests");
+  if (const element cache = part_of(entry, "response_cache"); flag_of(cache, "on"))
+    append_line(out, "cache", cache_text(number_of<double>(cache, "hits"), number_of<double>(cache, "misses")));
   append_line(out, "event loop", loop_text(text_of(entry, "on_loop")));
   return out;
 }

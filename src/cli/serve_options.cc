@@ -243,6 +243,16 @@ void define_queues(CLI::App& app, ServerConfig& config) {
   app.add_option("--max-queue-bytes", config.max_queue_bytes, "Bytes of them [4294967296]")
       ->type_name("BYTES")
       ->group(kGroup);
+  app.add_option("--response-cache-bytes", config.response_cache.bytes,
+                 "Keep answers of models that want it (response_cache) and give them again to who asks the same: what "
+                 "they may take, with the inputs that they belong to, such as 1GiB [answers are not kept]")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("BYTES")
+      ->group(kGroup);
+  app.add_option("--response-cache-entries", config.response_cache.entries,
+                 "How many answers may be kept [as many as there is room for]")
+      ->type_name("N")
+      ->group(kGroup);
   app.add_option("--shadow-requests", config.shadows.requests,
                  "Copies of requests that may be on their way to routes' shadows together [256]")
       ->type_name("N")

@@ -38,11 +38,12 @@ std::string step_line(const EnsemblePlan::Step& step, const EnsemblePlan& plan) 
 
 EnsembleVersion::EnsembleVersion(Description description, std::shared_ptr<VersionStats> stats,
                                  std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
-                                 std::shared_ptr<CombinationWeights> weights)
+                                 std::shared_ptr<CombinationWeights> weights, std::shared_ptr<VersionCache> cache)
     : ModelVersion(std::move(description), stats),
       counters_(std::move(stats)),
       plan_(std::move(plan)),
       members_(members),
+      cache_(std::move(cache)),
       failures_(plan_->steps.size()) {
   if (!weights) return;
   std::vector<std::string> names;
@@ -52,6 +53,7 @@ EnsembleVersion::EnsembleVersion(Description description, std::shared_ptr<Versio
 
 void EnsembleVersion::submit(InferRequestPtr request) {
   request->times.queued = Clock::now();
+  if (cache_ && cache_->answer(request)) return;
   if (plan_->levels) return EnsembleStream::begin(plan_, members_, counters_, version(), std::move(request));
   EnsembleRun::begin(plan_, members_, counters_, version(), std::move(request), weights_);
 }
@@ -112,6 +114,7 @@ Explanation EnsembleVersion::explain() const {
   out.policy = "ensemble";
   out.max_rows = std::max<int64_t>(1, definition().max_batch_size.value_or(0));
   out.on_loop = "never";
+  out.cached = cache_ != nullptr;
   for (const EnsemblePlan::Step& step : plan_->steps) out.steps.push_back(step_line(step, *plan_));
   if (!plan_->combines) return out;
   const EnsemblePlan::Combination& combination = plan_->combination;

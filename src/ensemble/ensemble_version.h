@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "cache/version_cache.h"
 #include "catalog/ensemble_plan.h"
 #include "catalog/model_version.h"
 #include "ensemble/ensemble_run.h"
@@ -16,10 +17,10 @@ namespace modelmill {
 /// and batches what it is asked together with everybody else's requests.
 class EnsembleVersion final : public ModelVersion {
  public:
-  /// `members` outlives it. `weights` may be null: those of the plan count.
+  /// `members` outlives it. `weights` may be null: those of the plan count. `cache` too: every request is run.
   EnsembleVersion(Description description, std::shared_ptr<VersionStats> stats,
                   std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
-                  std::shared_ptr<CombinationWeights> weights = nullptr);
+                  std::shared_ptr<CombinationWeights> weights = nullptr, std::shared_ptr<VersionCache> cache = nullptr);
 
   void submit(InferRequestPtr request) override;
   /// UNAVAILABLE while a member can't be asked, or has other inputs or outputs than those it was held against; of a
@@ -37,6 +38,7 @@ class EnsembleVersion final : public ModelVersion {
   const std::shared_ptr<const EnsemblePlan> plan_;
   EnsembleMembers& members_;
   EnsembleWeights weights_;
+  const std::shared_ptr<VersionCache> cache_;
   mutable Mutex mutex_;
   mutable std::vector<uint64_t> failures_ MM_GUARDED_BY(mutex_);  // by step, as process_health() found them last
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "lifecycle/answer_rules.h"
 #include "lifecycle/controller_load.h"
 #include "lifecycle/ensemble_plan.h"
 #include "repository/model_files.h"
@@ -143,6 +144,7 @@ ControllerCore::Loaded ControllerCore::load_ensemble(const Job& job) {
     if (!ensembles_) return unimplemented("this server serves no ensembles");
     MM_RETURN_IF_ERROR(check_members(job));
     MM_ASSIGN_OR_RETURN(PlannedEnsemble planned, plan_ensemble(definition, find));
+    MM_RETURN_IF_ERROR(check_cache(definition, {.decoupled = definition.decoupled}));
     MM_ASSIGN_OR_RETURN(auto labels, read_labels(definition, target.found.directory));
     if (definition.platform.empty()) definition.platform = kEnsemblePlatform;
     out.stats = stats_of(job, definition);

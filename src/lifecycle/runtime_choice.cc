@@ -47,7 +47,8 @@ RuntimeChoice choose_runtime(const std::vector<RuntimeCandidate>& candidates, co
     const RuntimeLayout& layout = candidates[i].layout;
     const double rate = served_rate(candidates[i], rows_in_flight);
     if (layout == current) now = rate;
-    const double weighed = same_runtime(layout, current) && layout != current ? rate / other_layout : rate;
+    const bool laid_out_alike = layout.threads == current.threads && layout.instances == current.instances;
+    const double weighed = laid_out_alike ? rate : rate / other_layout;
     if (weighed <= best_weighed * kAlike) continue;
     best = rate;
     best_weighed = weighed;

@@ -23,9 +23,8 @@ struct RuntimeChoice {
 };
 
 /// The candidate that serves `rows_in_flight` best. Of those whose rates are less than 2% apart the first one wins;
-/// `current`, where it is a candidate, before all. Another layout of the runtime of `current` must have
-/// `other_layout` times the rate of another runtime to be preferred to it. Pure; `candidates` has at least one that is
-/// not out.
+/// `current`, where it is a candidate, before all. One with the cores shared out otherwise than in `current` must have
+/// `other_layout` times the rate of another to be preferred to it. Pure; `candidates` has at least one that is not out.
 RuntimeChoice choose_runtime(const std::vector<RuntimeCandidate>& candidates, const RuntimeLayout& current,
                              double rows_in_flight, double other_layout = 1);
 

@@ -58,6 +58,14 @@ TEST(RuntimeChoice, NoiseChangesNothing) {
   EXPECT_EQ(choose_runtime(all, {"c", 1, 1}, 8).gain, 1);
 }
 
+TEST(RuntimeChoice, OtherSharesOfTheCoresAreDoubtedMoreThanOtherRuntimes) {
+  const RuntimeLayout other_together{"b", 2, 1};
+  const std::vector<RuntimeCandidate> all{candidate(kOneEach, {{1, 200, 10}}), candidate(kOther, {{1, 300, 7}}),
+                                          candidate(other_together, {{1, 340, 3}})};
+  EXPECT_EQ(choose_runtime(all, kOneEach, 8, 1.15).best, 1U);
+  EXPECT_EQ(choose_runtime(all, kOneEach, 8).best, 2U);
+}
+
 TEST(RuntimeChoice, WhatWasNeverMeasuredCountsAsTheReference) {
   const std::vector<RuntimeCandidate> all{candidate(kOneEach, {{1, 200, 10}}), candidate(kOther, {{1, 400, 10}})};
   EXPECT_DOUBLE_EQ(choose_runtime(all, {"c", 1, 1}, 8).gain, 2);

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <random>
-#include <thread>
 #include <utility>
 
 #include "lifecycle/answer_distance.h"
@@ -14,6 +14,7 @@
 #include "lifecycle/runtime_choice.h"
 #include "lifecycle/runtime_likeness.h"
 #include "lifecycle/sample_inputs.h"
+#include "lifecycle/slice_timer.h"
 #include "lifecycle/version_loader.h"
 
 namespace modelmill {
@@ -26,18 +27,14 @@ constexpr int kComparedRows = 3;
 constexpr double kNotWorth = 0.7;
 /// Layouts with less than this part of the best rate are measured once only.
 constexpr double kFarBehind = 0.7;
-/// Of all executions of one size the part that was held up the least: a thread of the traffic that takes the core for
-/// some milliseconds falls on some of them, and on those of one layout more than on another's by chance.
-constexpr double kUndisturbed = 0.25;
 
 /// The version in one layout.
 struct Contender {
   RuntimeCandidate candidate;
   const LessPreciseRuntime* less_precise = nullptr;  // null: it computes in the model's own precision
   LoadedVersion loaded;
-  int lanes = 1;                         // executions at a time
-  std::vector<std::vector<float>> took;  // milliseconds of all executions so far, for each of the timings
-  std::string worst;                     // the output that is farthest from the reference's
+  int lanes = 1;      // executions at a time
+  std::string worst;  // the output that is farthest from the reference's
   bool in() const { return candidate.excluded.empty(); }
 };
 
@@ -67,7 +64,13 @@ class Trial {
  public:
   Trial(const RuntimeSubject& subject, std::span<const ModelFormat> formats, const BackendSource& backends,
         const LoadSettings& settings, const TrialSettings& trial, const std::atomic<bool>& stop)
-      : subject_(subject), formats_(formats), backends_(backends), settings_(settings), trial_(trial), stop_(stop) {}
+      : subject_(subject),
+        formats_(formats),
+        backends_(backends),
+        settings_(settings),
+        trial_(trial),
+        stop_(stop),
+        timer_(settings.cores) {}
 
   Result<std::shared_ptr<const RuntimeKnowledge>> run() {
     MM_RETURN_IF_ERROR(load_all());
@@ -286,62 +289,29 @@ class Trial {
     double best = 0;
     for (size_t i = 0; !stop_; ++i) {
       const int64_t rows = std::min(int64_t{1} << i, max_rows());
-      if (i >= contender.took.size()) contender.took.emplace_back();
-      std::vector<float>& took = contender.took[i];
-      if (!run_slice(contender, rows, took)) return;
-      const double milliseconds = std::max(undisturbed(took), 1e-6);
-      const RuntimeTiming now{rows, 1e3 * contender.lanes * static_cast<double>(rows) / milliseconds, milliseconds};
-      if (i >= timings.size()) timings.emplace_back();
-      timings[i] = now;
+      const std::optional<double> rate = executions_per_second(contender, rows);
+      if (!rate) return;
+      const RuntimeTiming now{rows, *rate * static_cast<double>(rows), 1e3 * contender.lanes / *rate};
+      // What else disturbed a run made it slower: the faster one is the runtime's.
+      if (i >= timings.size())
+        timings.push_back(now);
+      else if (now.rows_per_second > timings[i].rows_per_second)
+        timings[i] = now;
       best = std::max(best, now.rows_per_second);
       const bool long_enough = now.milliseconds > 1e3 * to_seconds(trial_.longest) / 2;
       if (rows >= max_rows() || long_enough || now.rows_per_second < kNotWorth * best) return;
     }
   }
 
-  /// What an execution takes that the traffic did not hold up.
-  static double undisturbed(std::vector<float>& took) {
-    const auto at = took.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(took.size()) * kUndisturbed);
-    std::nth_element(took.begin(), at, took.end());
-    return static_cast<double>(*at);
-  }
-
-  /// All lanes at once, for a slice of time, and each at least once; adds what their executions took, in milliseconds.
-  /// False: one failed.
-  bool run_slice(Contender& contender, int64_t rows, std::vector<float>& took) const {
+  std::optional<double> executions_per_second(const Contender& contender, int64_t rows) const {
     const std::vector<DirectRequest> requests(static_cast<size_t>(rows), measured_);
-    struct Lane {
-      std::vector<float> took;
-      bool failed = false;
+    const auto execute = [&](int lane) {
+      const auto& instances = contender.loaded.instances;
+      BackendInstance& instance = *instances[static_cast<size_t>(lane) % instances.size()];
+      const auto answers = run_directly(instance, subject_.definition.name, subject_.version.version, requests);
+      return std::all_of(answers.begin(), answers.end(), [](const auto& answer) { return answer.ok(); });
     };
-    std::vector<Lane> lanes(static_cast<size_t>(contender.lanes));
-    const auto work = [&](size_t index) {
-      Lane& lane = lanes[index];
-      auto& instances = contender.loaded.instances;
-      BackendInstance& instance = *instances[index % instances.size()];
-      const auto run = [&] {
-        const auto answers = run_directly(instance, subject_.definition.name, subject_.version.version, requests);
-        lane.failed = !std::all_of(answers.begin(), answers.end(), [](const auto& answer) { return answer.ok(); });
-      };
-      run();  // what a runtime does at the first use of a size isn't counted
-      const TimePoint begin = Clock::now();
-      TimePoint now = begin;
-      while (!lane.failed && !stop_ && (lane.took.empty() || now - begin < trial_.slice)) {
-        run();
-        const TimePoint end = Clock::now();
-        lane.took.push_back(static_cast<float>(1e3 * to_seconds(end - now)));
-        now = end;
-      }
-    };
-    std::vector<std::thread> threads;
-    for (size_t i = 1; i < lanes.size(); ++i) threads.emplace_back(work, i);
-    work(0);
-    for (std::thread& thread : threads) thread.join();
-    for (const Lane& lane : lanes) {
-      if (lane.failed || lane.took.empty()) return false;
-      took.insert(took.end(), lane.took.begin(), lane.took.end());
-    }
-    return true;
+    return timer_.rate({contender.lanes, contender.candidate.layout.threads, execute}, trial_.slice, stop_);
   }
 
   const RuntimeSubject& subject_;
@@ -351,6 +321,7 @@ class Trial {
   const TrialSettings& trial_;
   const std::atomic<bool>& stop_;
 
+  const SliceTimer timer_;
   std::vector<Contender> contenders_;  // the reference's first layout first
   std::optional<BatchingDecision> batching_;
   std::optional<int64_t> open_size_;

@@ -37,8 +37,8 @@ struct TrialSettings {
 /// Loads the version with each of its runtimes and in each layout of the cores, beside what serves; holds the answers
 /// of each runtime to those of the reference, for the samples and for random values of the first one's shape, alone and
 /// in a batch (of a file in another precision, for the samples alone if there are any: what it was made for); and
-/// measures, in turns, how many rows a second each does with batches of 1, 2, 4 ... such rows, by the time of those
-/// executions that the traffic did not hold up. Blocks for seconds; ends
+/// measures, in turns, how many rows a second each does with batches of 1, 2, 4 ... such rows, less the time
+/// that the traffic held them up. Blocks for seconds; ends
 /// early, with CANCELLED, when `stop` is set. FAILED_PRECONDITION when the version can't be tried: the reference
 /// doesn't load, or made-up inputs don't run. What is loaded here is unloaded again.
 Result<std::shared_ptr<const RuntimeKnowledge>> compare_runtimes(

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "catalog/shape_class.h"
+#include "lifecycle/answer_rules.h"
 #include "lifecycle/batch_dims.h"
 #include "lifecycle/batching_probe.h"
 #include "lifecycle/code_trust.h"
@@ -195,10 +196,7 @@ class Loading {
     MM_ASSIGN_OR_RETURN(MergedSignature merged, merge_signature(definition_, info));
     signature_ = std::move(merged.signature);
     plan_.has_batch_dimension = merged.batch_declared;
-    if (definition_.decoupled && !info.decoupled)
-      return invalid_argument(what() + "backend '" + definition_.backend +
-                              "' gives one response to a request; remove decoupled from model_transaction_policy");
-    if (!definition_.decoupled_given) definition_.decoupled = info.decoupled;
+    MM_RETURN_IF_ERROR(settle_answers(definition_, info));
     const bool ragged =
         std::any_of(definition_.inputs.begin(), definition_.inputs.end(), [](const auto& t) { return t.allow_ragged; });
     if (ragged && !info.ragged)

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/cache_rule.h"
 #include "model/ensemble_check.h"
 #include "tensor/shape.h"
 
@@ -211,8 +212,6 @@ void check_unsupported(const ModelConfig& config, Issues& issues) {
   if (config.model_repository_agents().agents_size() > 0)
     issues.add(unsupported("model_repository_agents", "running an agent on a model's files",
                            "remove the field and prepare the files beforehand"));
-  if (config.response_cache().enable())
-    issues.add(unsupported("response_cache", "caching responses", "remove the field, or set enable: false"));
   if (!config.runtime().empty() && config.runtime() != "libtriton_" + config.backend() + ".so")
     issues.add(unsupported("runtime", "naming a backend's library",
                            "name the backend in 'backend' and put its plugin into the model's folder"));
@@ -254,6 +253,9 @@ Issue check_metrics(const ModelConfig& config) {
 std::vector<ConfigIssue> check_triton_config(const ModelConfig& config, bool max_batch_size_given) {
   Issues issues;
   check_unsupported(config, issues);
+  if (const CacheObstacles obstacles{.decoupled = config.model_transaction_policy().decoupled()};
+      config.response_cache().enable() && obstacles.decoupled)
+    issues.add(invalid("response_cache", cache_problem(config.name(), obstacles)));
   if (config.max_batch_size() < 0)
     issues.add(invalid("max_batch_size", "'max_batch_size' must be non-negative value for " + config.name()));
   issues.add(check_version_policy(config));

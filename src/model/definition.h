@@ -144,6 +144,8 @@ struct ModelDefinition {
   bool decoupled = false;
   /// The configuration speaks of decoupled at all; without that the backend's own word counts.
   bool decoupled_given = false;
+  /// Its answers may be kept, and given again to who asks the same, where the server has a cache.
+  bool response_cache = false;
   /// Free-form, handed to the backend (Triton's `parameters`).
   std::map<std::string, std::string> parameters;
   std::map<std::string, std::string> metric_tags;

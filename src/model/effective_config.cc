@@ -158,6 +158,7 @@ class Writer {
     }
     line("decoupled", switch_text(definition_.decoupled), origin("model_transaction_policy", "the backend at load"),
          definition_.decoupled_given);
+    line("response_cache", switch_text(definition_.response_cache), origin("response_cache"));
     line("swap", definition_.swap == SwapPolicy::kResource ? "resource" : "availability", origin("swap"));
     line("allow_breaking", switch_text(definition_.allow_breaking), origin("allow_breaking"));
     line("pinned", switch_text(definition_.pinned), origin("pinned"));

@@ -34,9 +34,10 @@ model_warmup { name: "w" batch_size: 1 inputs { key: "x y" value { data_type: TY
 )";
 
 TEST(EffectiveConfig, ReadsBackAsTheSameDefinition) {
-  for (const char* yaml : {"schema_version: 1", "instances: 2\npinned: true\nversions: {specific: [1, 2]}",
-                           "instances: {min: 0, max: 3, zero_after: 90s}\nlabels: {a: 1}\ndefault_version: 1\n"
-                           "swap: resource\nallow_breaking: true\ngpus: [0, 1]\nbatching: {objective: {p99: 750us}}"}) {
+  for (const char* yaml :
+       {"schema_version: 1", "instances: 2\npinned: true\nresponse_cache: true\nversions: {specific: [1, 2]}",
+        "instances: {min: 0, max: 3, zero_after: 90s}\nlabels: {a: 1}\ndefault_version: 1\n"
+        "swap: resource\nallow_breaking: true\ngpus: [0, 1]\nbatching: {objective: {p99: 750us}}"}) {
     const std::vector<ModelLayer> layers = layers_of(kTriton, yaml);
     const LayeredDefinition laid = lay_over(layers);
     ASSERT_THAT(laid.problems, IsEmpty());
@@ -63,6 +64,7 @@ TEST(EffectiveConfig, ReadsBackAsTheSameDefinition) {
     EXPECT_EQ(relaid.definition.inputs.at(0).name, "x y");
     EXPECT_EQ(relaid.definition.parameters.at("true"), "7: #");
     EXPECT_EQ(relaid.definition.pinned, laid.definition.pinned);
+    EXPECT_EQ(relaid.definition.response_cache, laid.definition.response_cache);
     EXPECT_EQ(relaid.definition.instance_range.min, laid.definition.instance_range.min);
   }
 }

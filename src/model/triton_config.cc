@@ -159,6 +159,7 @@ ModelDefinition to_definition(const ModelConfig& config, bool max_batch_size_giv
   out.version_policy = to_policy(config);
   out.decoupled_given = config.has_model_transaction_policy();
   out.decoupled = config.model_transaction_policy().decoupled();
+  out.response_cache = config.response_cache().enable();
   for (const auto& [key, value] : config.parameters()) out.parameters[key] = value.string_value();
   for (const auto& [key, value] : config.metric_tags()) out.metric_tags[key] = value;
   for (const auto& control : config.model_metrics().metric_control())

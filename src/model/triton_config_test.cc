@@ -237,6 +237,8 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedText{"model_metrics { metric_control { metric_identifier { family: 'f' } histogram_options { buckets: "
                     "[1, 3, 3] } } }",
                     "the 'buckets' of 'f' must ascend"},
+        RefusedText{"response_cache { enable: true } model_transaction_policy { decoupled: true }",
+                    "can't be kept in the response cache, because it is decoupled"},
         RefusedText{"ensemble_scheduling { }", "ensemble_scheduling: ensemble scheduling cannot be set"},
         RefusedText{"platform: 'ensemble'", "platform: must specify 'step'"}));
 
@@ -257,7 +259,6 @@ INSTANTIATE_TEST_SUITE_P(
                     RefusedText{"batch_input { target_name: 'b' }", "batch_input[0]: "},
                     RefusedText{"batch_output { target_name: 'b' }", "batch_output[0]: "},
                     RefusedText{"model_operations { op_library_filename: 'x.so' }", "model_operations: "},
-                    RefusedText{"response_cache { enable: true }", "response_cache: "},
                     RefusedText{"model_repository_agents { agents { name: 'checksum' } }", "model_repository_agents: "},
                     RefusedText{"instance_group { passive: true }", "instance_group[0].passive: "},
                     RefusedText{"runtime: 'mine.so'", "runtime: "}));
@@ -271,6 +272,14 @@ TEST(TritonConfig, TakesWhatExecutionsNeed) {
   const InstanceGroup& group = d->instance_groups.at(0);
   EXPECT_EQ(group.resources, (std::vector<ResourceNeed>{{"R", false, 4}, {"G", true, 2}}));
   EXPECT_EQ(group.resource_priority, 3U);
+}
+
+TEST(TritonConfig, AnswersMayBeKept) {
+  const auto kept = parse("response_cache { enable: true }"), not_kept = parse("response_cache { enable: false }");
+  ASSERT_TRUE(kept.ok() && not_kept.ok());
+  EXPECT_TRUE(kept->response_cache);
+  EXPECT_FALSE(not_kept->response_cache);
+  EXPECT_FALSE(parse("").value().response_cache);
 }
 
 TEST(TritonConfig, AcceptsHints) {

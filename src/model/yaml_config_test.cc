@@ -57,6 +57,7 @@ priorities:
 swap: resource
 allow_breaking: true
 pinned: true
+response_cache: true
 inputs:
   - {name: x, type: FP32, dims: [3, -1], optional: true, ragged: true}
 outputs:
@@ -267,6 +268,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadYaml{"batching: {objective: {}}", "'batching.objective.p99' is missing; it is a time with its unit"},
         BadYaml{"batching: on", "'batching' is 'on', but must be a group with the keys max_size, "},
         BadYaml{"pinned: yes", "'pinned' is 'yes', but must be true or false"},
+        BadYaml{"response_cache: 1GiB", "'response_cache' is '1GiB', but must be true or false"},
+        BadYaml{"response_cache: true\ndecoupled: true", "can't be kept in the response cache"},
         BadYaml{"swap: availabilty",
                 "'swap' is 'availabilty', but must be one of availability, resource; did you mean 'availability'?"},
         BadYaml{"versions: [1]", "'versions' is a list, but must be a group with the keys latest, specific, or all"},

@@ -337,6 +337,8 @@ constexpr std::array kModelKeys{
     YamlKey{"queue", &kQueue, "What waits for the model."},
     YamlKey{"priorities", &kPriorities, "Levels of priority."},
     YamlKey{"decoupled", &kSwitch, "Requests may have any number of answers."},
+    YamlKey{"response_cache", &kSwitch,
+            "Answers are kept, and given again to who asks the same, in a server with --response-cache-bytes."},
     YamlKey{"swap", &kSwap, "Whether a new version is loaded before the old one goes, or after."},
     YamlKey{"allow_breaking", &kSwitch, "A new version may have other inputs and outputs than the one it replaces."},
     YamlKey{"pinned", &kSwitch, "The model isn't put away to make room for others."},

@@ -100,6 +100,8 @@ class Translation {
     if (const auto value = get("file", "default_model_filename")) config_.set_default_model_filename(value.Scalar());
     if (const auto value = get("decoupled", "model_transaction_policy"))
       config_.mutable_model_transaction_policy()->set_decoupled(yaml_switch(value).value_or(false));
+    if (const auto value = get("response_cache", "response_cache"))
+      config_.mutable_response_cache()->set_enable(yaml_switch(value).value_or(false));
     if (const auto value = extra(model_, "swap", "swap"))
       layer_.swap = value.Scalar() == "resource" ? SwapPolicy::kResource : SwapPolicy::kAvailability;
     if (const auto value = extra(model_, "allow_breaking", "allow_breaking"))

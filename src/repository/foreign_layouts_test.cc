@@ -184,6 +184,19 @@ TEST(Mlserver, RuntimesOfPythonAreServed) {
               ElementsAre(Pair("task", "text-classification")));
 }
 
+TEST(Mlserver, AModelSaysThatItsAnswersMayBeKept) {
+  const TempFolder folder;
+  folder.write("m/model.joblib");
+  const auto kept = [&](const std::string& more) {
+    folder.write("m/model-settings.json", R"({"implementation": "mlserver_sklearn.SKLearnModel")" + more + "}");
+    return read_definition(only(folder / "m", with_python()))->response_cache;
+  };
+  EXPECT_FALSE(kept(""));
+  EXPECT_TRUE(kept(R"(, "cache_enabled": true)"));
+  EXPECT_TRUE(kept(R"(, "cache_enabled": "true")"));
+  EXPECT_FALSE(kept(R"(, "cache_enabled": false)"));
+}
+
 TEST(Mlserver, ClassesOfOnesOwnAreServed) {
   const TempFolder folder;
   folder.write("mine/model-settings.json", R"({"implementation": "mine.Model"})");

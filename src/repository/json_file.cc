@@ -30,4 +30,14 @@ std::optional<std::string> JsonFile::text(const std::string& pointer) const {
   return std::nullopt;
 }
 
+std::optional<bool> JsonFile::flag(const std::string& pointer) const {
+  simdjson::dom::parser parser;
+  simdjson::dom::element value;
+  if (parser.parse(json_).at_pointer(pointer).get(value) != simdjson::SUCCESS) return std::nullopt;
+  if (bool flag = false; value.get(flag) == simdjson::SUCCESS) return flag;
+  std::string_view text;
+  if (value.get(text) != simdjson::SUCCESS || (text != "true" && text != "false")) return std::nullopt;
+  return text == "true";
+}
+
 }  // namespace modelmill

@@ -15,6 +15,8 @@ class JsonFile {
 
   /// The text at a JSON pointer such as "/model/modelName"; numbers as they are written. nullopt when there is none.
   std::optional<std::string> text(const std::string& pointer) const;
+  /// The switch there, also written as a text.
+  std::optional<bool> flag(const std::string& pointer) const;
 
  private:
   explicit JsonFile(std::string json) : json_(std::move(json)) {}

@@ -66,6 +66,16 @@ void read_version(FoundModel& model, const JsonFile& settings, const std::string
   model.layers.push_back(std::move(layer));
 }
 
+void read_cache(FoundModel& model, const JsonFile& settings, const std::string& file) {
+  const auto enabled = settings.flag("/cache_enabled");
+  if (!enabled) return;
+  ModelLayer layer;
+  layer.fields.insert("response_cache");
+  layer.config.mutable_response_cache()->set_enable(*enabled);
+  layer.place_of = [file](const std::string&) { return file; };
+  model.layers.push_back(std::move(layer));
+}
+
 /// What a runtime loads where nothing names a file; empty when there is no such file.
 std::string usual_file(const FolderListing& folder, const Runtime* runtime) {
   std::istringstream names(std::string(runtime != nullptr ? runtime->files : ""));
@@ -124,6 +134,7 @@ void read_settings(FoundModel& model, const FolderListing& folder, std::span<con
   if (!settings.ok()) return model.refuse({settings.status().code(), {}, settings.status().message()});
   if (const auto name = settings->text("/name"); name && !name->empty()) model.name = *name;
   read_version(model, *settings, file);
+  read_cache(model, *settings, file);
   const std::string implementation = settings->text("/implementation").value_or("");
   const std::string uri = settings->text("/parameters/uri").value_or("");
   const auto path = path_of_uri(folder, uri.empty() ? "." : uri);

@@ -8,9 +8,9 @@ std::shared_ptr<ModelVersion> make_scheduled_version(ModelVersion::Description d
                                                      std::shared_ptr<VersionStats> stats, VersionPlan plan,
                                                      std::unique_ptr<BackendModel> model,
                                                      std::vector<std::unique_ptr<BackendInstance>> instances,
-                                                     TimeSource& time) {
+                                                     TimeSource& time, std::shared_ptr<VersionCache> cache) {
   return std::make_shared<VersionScheduler>(std::move(description), std::move(stats), std::move(plan), std::move(model),
-                                            std::move(instances), time);
+                                            std::move(instances), time, std::move(cache));
 }
 
 }  // namespace modelmill

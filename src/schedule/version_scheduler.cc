@@ -31,7 +31,8 @@ RequestQueue::Limits limits_of(const VersionPlan& plan) {
 
 VersionScheduler::VersionScheduler(Description description, std::shared_ptr<VersionStats> stats, VersionPlan plan,
                                    std::unique_ptr<BackendModel> model,
-                                   std::vector<std::unique_ptr<BackendInstance>> instances, TimeSource& time)
+                                   std::vector<std::unique_ptr<BackendInstance>> instances, TimeSource& time,
+                                   std::shared_ptr<VersionCache> cache)
     : ModelVersion(std::move(description), std::move(stats)),
       plan_(std::move(plan)),
       policy_(BatchPolicy::from(plan_.batching, plan_.max_batch_rows)),
@@ -45,6 +46,7 @@ VersionScheduler::VersionScheduler(Description description, std::shared_ptr<Vers
       time_(time),
       model_(std::move(model)),
       order_(plan_.batching.preserve_ordering ? std::make_shared<ResponseOrder>() : nullptr),
+      cache_(std::move(cache)),
       queue_(name(), limits_of(plan_), by_shape_),
       costs_(policy_.max_rows),
       batch_rows_(policy_.max_rows),
@@ -95,9 +97,10 @@ Status VersionScheduler::unloading() const {
 
 void VersionScheduler::submit(InferRequestPtr request) {
   request->times.queued = time_.now();
+  if (order_) order_->admit(*request);
+  if (cache_ && !suspended() && cache_->answer(request)) return;
   request->observer = this;
   stats().request_queued();
-  if (order_) order_->admit(*request);
   if (Status status = no_longer_wanted(*request, request->times.queued); !status.ok()) {
     request->fail(std::move(status));
     return;
@@ -216,6 +219,7 @@ Explanation VersionScheduler::explain() const {
                                                                : "objective";
   out.max_rows = policy_.max_rows;
   out.objective = policy_.objective;
+  out.cached = cache_ != nullptr;
   if (plan_.device_uses) out.devices = plan_.device_uses();
   const MutexLock lock(mutex_);
   out.instances = static_cast<int>(seats_.size());

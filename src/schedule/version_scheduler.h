@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "cache/version_cache.h"
 #include "catalog/model_version.h"
 #include "catalog/version_factory.h"
 #include "runtime/thread_slot.h"
@@ -44,7 +45,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
  public:
   VersionScheduler(Description description, std::shared_ptr<VersionStats> stats, VersionPlan plan,
                    std::unique_ptr<BackendModel> model, std::vector<std::unique_ptr<BackendInstance>> instances,
-                   TimeSource& time);
+                   TimeSource& time, std::shared_ptr<VersionCache> cache = nullptr);
   ~VersionScheduler() override;
 
   void submit(InferRequestPtr request) override;
@@ -138,6 +139,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   TimeSource& time_;
   const std::unique_ptr<BackendModel> model_;
   const std::shared_ptr<ResponseOrder> order_;  // null unless asked for
+  const std::shared_ptr<VersionCache> cache_;   // likewise
 
   mutable Mutex mutex_;
   RequestQueue queue_ MM_GUARDED_BY(mutex_);

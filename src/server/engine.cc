@@ -99,6 +99,8 @@ std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& confi
 
 Engine::Engine(const ServerConfig& config)
     : config_(config),
+      answers_(config.response_cache.any() ? std::make_shared<ResponseCache>(config.response_cache, &metrics_)
+                                           : nullptr),
       tracer_(config.trace.settings, config.trace.file, span_target(config.trace, metrics_)),
       batches_(make_batch_series(config)),
       inference_(catalog_, &demand_, &routes_, &tracer_, config.shadows) {
@@ -135,8 +137,11 @@ Engine::Engine(const ServerConfig& config)
   const EnsembleFactory ensembles = [this](ModelVersion::Description description, std::shared_ptr<VersionStats> stats,
                                            std::shared_ptr<const EnsemblePlan> plan) {
     auto weights = weight_keeper_->attach(plan);
+    // Weights change the answers, and learning them needs those of the members; and so does who answers in time.
+    const bool steady = !weights && !(plan->combines && plan->combination.quorum < plan->steps.size());
+    auto cache = steady ? cache_of(description.definition, stats, [this] { return catalog_.publications(); }) : nullptr;
     return std::make_shared<EnsembleVersion>(std::move(description), std::move(stats), std::move(plan), members_,
-                                             std::move(weights));
+                                             std::move(weights), std::move(cache));
   };
   lifecycle_ = std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), ensembles,
                                                      std::move(options));
@@ -220,9 +225,16 @@ VersionFactory Engine::factory() {
                 std::unique_ptr<BackendModel> model, std::vector<std::unique_ptr<BackendInstance>> instances) {
     plan.max_queue_requests = bounded(plan.max_queue_requests, config_.max_queue_requests);
     plan.max_queue_bytes = bounded(plan.max_queue_bytes, config_.max_queue_bytes);
+    auto cache = cache_of(description.definition, stats);
     return make_scheduled_version(std::move(description), std::move(stats), std::move(plan), std::move(model),
-                                  std::move(instances));
+                                  std::move(instances), TimeSource::steady(), std::move(cache));
   };
+}
+
+std::shared_ptr<VersionCache> Engine::cache_of(const ModelDefinition& definition,
+                                               const std::shared_ptr<VersionStats>& stats, VersionCache::Epoch epoch) {
+  if (!answers_ || !definition.response_cache) return nullptr;
+  return std::make_shared<VersionCache>(answers_, stats, std::move(epoch));
 }
 
 ServerFunctions Engine::server_functions() {

@@ -8,6 +8,7 @@
 
 #include "backend/backend_registry.h"
 #include "base/mutex.h"
+#include "cache/version_cache.h"
 #include "catalog/catalog.h"
 #include "catalog/version_factory.h"
 #include "dialect/graphs/graph_states.h"
@@ -63,6 +64,9 @@ class Engine {
 
  private:
   VersionFactory factory();
+  /// Null: the model doesn't want one, or the server has none.
+  std::shared_ptr<VersionCache> cache_of(const ModelDefinition& definition, const std::shared_ptr<VersionStats>& stats,
+                                         VersionCache::Epoch epoch = nullptr);
   /// What models' code may ask for.
   ServerFunctions server_functions();
   /// Null: nothing was kept yet, and `make` is not given.
@@ -88,6 +92,7 @@ class Engine {
   const ServerConfig config_;
   MetricRegistry metrics_;
   Catalog catalog_;
+  const std::shared_ptr<ResponseCache> answers_;  // null: answers are not kept
   Demand demand_;
   Routes routes_{metrics_};
   graphs::GraphTable graphs_;

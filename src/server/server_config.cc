@@ -105,6 +105,10 @@ Status check_server_config(const ServerConfig& config) {
   MM_RETURN_IF_ERROR(check_range("--load-threads", config.load_threads, 1, 256));
   MM_RETURN_IF_ERROR(check_range("--max-queue-size", config.max_queue_requests, 0, int64_t{1} << 31));
   MM_RETURN_IF_ERROR(check_range("--max-queue-bytes", config.max_queue_bytes, 0, int64_t{1} << 50));
+  constexpr auto kCacheBound = uint64_t{1} << 50;
+  if (config.response_cache.bytes > kCacheBound)
+    return invalid_argument("--response-cache-bytes is " + std::to_string(config.response_cache.bytes) +
+                            ", and may be at most " + std::to_string(kCacheBound));
   MM_RETURN_IF_ERROR(check_range("--shadow-requests", config.shadows.requests, 1, int64_t{1} << 20));
   MM_RETURN_IF_ERROR(check_range("--shadow-bytes", config.shadows.bytes, 1, int64_t{1} << 50));
   if (!config.control.load_models.empty() && config.control.mode != ControlMode::kExplicit)

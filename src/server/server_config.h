@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "cache/response_cache.h"
 #include "catalog/series_settings.h"
 #include "dialect/description/root_reply.h"
 #include "dialect/invocations/cloud_routes.h"
@@ -140,6 +141,8 @@ struct ServerConfig {
   /// Bounds of what may wait in each model's queue. 0: the default of the request path.
   int64_t max_queue_requests = 0;
   int64_t max_queue_bytes = 0;
+  /// Of the answers that are kept of models that want it; no bound at all: none are.
+  CacheLimits response_cache;
   /// Bounds of what copies of requests to routes' shadows hold together.
   ShadowLimits shadows;
   /// See LoadSettings.

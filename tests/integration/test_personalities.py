@@ -68,7 +68,7 @@ def infer_over_grpc(url):
 
 TRITON = flags_of("flags-tritonserver.md")
 # What is tested by itself, and what an example needs beside it.
-TRITON_ALONE = {"help", "load-model", "grpc-use-ssl-mutual", "http-port", "grpc-port", "metrics-port"}
+TRITON_ALONE = {"help", "load-model", "grpc-use-ssl-mutual", "http-port", "grpc-port", "metrics-port", "response-cache-byte-size"}
 TRITON_CHUNKS = [[row for row in TRITON if row[0] not in TRITON_ALONE][i::6] for i in range(6)]
 
 

@@ -77,7 +77,7 @@ def test_what_waits_for_a_resource_can_be_unloaded(serve_models, gate):
         with pytest.raises(OSError):
             server.request("POST", "/v2/models/b/infer", json.dumps(BODY).encode(), timeout=1)
         wait_until(lambda: waiting(server, "b") == 0, "what nobody wants any more is dropped")
-        assert server.post_json("/v2/repository/models/b/unload", {})[0] == 200
+        assert server.request("POST", "/v2/repository/models/b/unload", b"{}")[0] == 200
         wait_until(lambda: states(server)["b", "1"][0] == "UNAVAILABLE", "b is gone while another has what it waited for")
         gate.open()
         assert first.result() == [1, 2]

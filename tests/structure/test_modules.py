@@ -12,7 +12,7 @@ from tree import ROOT, in_folder, text
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
 MODULE = re.compile(r"^\s*mm_module\((\w+)([^)]*)\)", re.MULTILINE)
 CODE = (".h", ".hpp", ".c", ".cc")
-DATA_PLANE = {"schedule", "route", "ensemble", "serve"}
+DATA_PLANE = {"cache", "schedule", "route", "ensemble", "serve"}
 CONTROL_PLANE = {"state", "storage", "repository", "lifecycle", "rollout", "experiment", "learning"}
 
 

@@ -40,7 +40,7 @@ constexpr std::array kMlserverKeys = {
                "requests share batches whenever that pays; batching.max_size sets a bound"},
     ForeignKey{"max_batch_time", false, kBetter,
                "a free instance takes what waits at once; batching.delay makes it wait"},
-    ForeignKey{"cache_enabled", false, kGone, "answers are not kept"},
+    ForeignKey{"cache_enabled", true},
     ForeignKey{"parameters.uri", true},
     ForeignKey{"parameters.version", true},
     ForeignKey{"parameters.extra", true},

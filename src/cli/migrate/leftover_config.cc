@@ -16,10 +16,11 @@ namespace {
 using inference::ModelConfig;
 
 /// What modelmill.yaml has keys for, as far as what they are set to allows.
-constexpr std::array<std::string_view, 15> kWithKey = {
+constexpr std::array<std::string_view, 16> kWithKey = {
     "name",           "platform",    "backend",      "default_model_filename", "version_policy",
     "max_batch_size", "input",       "output",       "instance_group",         "dynamic_batching",
-    "parameters",     "metric_tags", "model_warmup", "ensemble_scheduling",    "model_transaction_policy"};
+    "parameters",     "metric_tags", "model_warmup", "ensemble_scheduling",    "model_transaction_policy",
+    "response_cache"};
 /// What means nothing here, as the notes say; of metrics only some.
 constexpr std::string_view kFileOfGpu = "cc_model_filenames", kMetrics = "model_metrics";
 

@@ -80,6 +80,7 @@ Status finish(const std::string& folder, const Environment& environment, Mlserve
   if (draft.stop_seconds >= 0) config.drain_timeout = std::chrono::seconds(draft.stop_seconds);
   if (draft.message_bytes > 0) config.limits.grpc_message = static_cast<size_t>(draft.message_bytes);
   if (draft.metrics) config.mlserver_metrics_prefix = draft.metrics_prefix;
+  if (draft.cache) config.response_cache.entries = static_cast<uint64_t>(draft.cache_size);
   if (draft.structured_log) config.log_format = LogFormat::kJson;
   draft.launch.log.debug = draft.debug;
   if (draft.grpc_port == draft.http_port && draft.http_port != 0)

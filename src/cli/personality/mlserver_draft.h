@@ -24,6 +24,8 @@ struct MlserverDraft {
   bool metrics = true;
   std::string metrics_prefix = "rest_server";
   bool structured_log = false;
+  bool cache = false;
+  int cache_size = 100;  // in answers
 };
 
 /// A field of MLServer's settings. `apply` sees its value: a text as it is, all else as JSON. Of what it is given null

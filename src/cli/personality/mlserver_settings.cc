@@ -12,7 +12,6 @@ namespace {
 
 using Draft = MlserverDraft;
 
-constexpr std::string_view kNoCache = "answers are not kept";
 constexpr std::string_view kNoKafka = "Kafka is not spoken";
 
 /// As pydantic reads them.
@@ -51,10 +50,6 @@ Status take_port(Draft& draft, const std::string& value) {
     return invalid_argument("must be a port from 0 to 65535, not '" + value + "'");
   draft.*Member = *number;
   return ok_status();
-}
-
-Status look_at_number(Draft& /*draft*/, const std::string& value) {
-  return read_long(value).ok() ? ok_status() : invalid_argument("must be a whole number, not '" + value + "'");
 }
 
 Status refuse_kafka(Draft& /*draft*/, const std::string& value) {
@@ -168,8 +163,12 @@ std::vector<MlserverSetting> watching_settings() {
         "does it",
         "http://127.0.0.1:4317"},
        check_text<Draft>},
-      {{"cache_enabled", kBool, kIgnored, kNoCache, "true"}, look_at_switch},
-      {{"cache_size", kInteger, kIgnored, kNoCache, "100"}, look_at_number},
+      {{"cache_enabled", kBool, kMapped,
+        "`--response-cache-entries`, of models whose own `cache_enabled` is true, as there", "true"},
+       take_switch<&Draft::cache>},
+      {{"cache_size", kInteger, kMapped,
+        "`--response-cache-entries`; the answers not asked for longest go first, not those kept first", "100"},
+       take_number<&Draft::cache_size>},
       {{"gzip_enabled", kBool, kIgnored, "answers are compressed as their clients ask", "true"}, look_at_switch},
   };
 }

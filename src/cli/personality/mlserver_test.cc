@@ -100,8 +100,18 @@ TEST_F(MlserverTest, SettingsAreMapped) {
   EXPECT_EQ(config.mlserver_metrics_prefix, "own");
   ASSERT_THAT(config.listen, SizeIs(2));
   EXPECT_EQ(config.listen[0].serves, (wire::Services{true, false, true}));
-  ASSERT_THAT(taken.notices, SizeIs(2));
-  EXPECT_EQ(taken.notices[1].flag, "cache_enabled");
+  EXPECT_EQ(config.response_cache.entries, 100U) << "as many as there";
+  EXPECT_EQ(config.response_cache.bytes, 0U);
+  ASSERT_THAT(taken.notices, SizeIs(1));
+}
+
+TEST_F(MlserverTest, AnswersAreKeptWhereTheServerSaysSo) {
+  write("settings.json", R"({"cache_size": 7})");
+  EXPECT_FALSE(launch().config.response_cache.any());
+  write("settings.json", R"({"cache_size": 7, "cache_enabled": true})");
+  EXPECT_EQ(launch().config.response_cache.entries, 7U);
+  write("settings.json", R"({"cache_size": 0, "cache_enabled": true})");
+  EXPECT_FALSE(launch().config.response_cache.any());
 }
 
 TEST_F(MlserverTest, TheEnvironmentMayNameTheModel) {

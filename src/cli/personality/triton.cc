@@ -335,7 +335,19 @@ TritonDraft fresh_draft() {
   return draft;
 }
 
+/// There is one cache, configured in one way.
+Status settle_cache(TritonDraft& draft) {
+  if (draft.old_cache_size && !draft.caches.empty())
+    return invalid_argument("--response-cache-byte-size and --cache-config are incompatible flags; give one of them");
+  if (draft.caches.size() > 1)
+    return invalid_argument("--cache-config found multiple cache configurations, '" + *draft.caches.begin() +
+                            "' and '" + *draft.caches.rbegin() + "'; there is a single cache, give one of them");
+  if (draft.old_cache_size) draft.launch.config.response_cache.bytes = static_cast<uint64_t>(*draft.old_cache_size);
+  return ok_status();
+}
+
 Status finish(TritonDraft& draft, const Environment& environment) {
+  MM_RETURN_IF_ERROR(settle_cache(draft));
   MM_RETURN_IF_ERROR(set_models(draft, environment));
   if (const auto address = environment("MODELMILL_BIND"); address && !address->empty()) draft.cloud_address = *address;
   MM_RETURN_IF_ERROR(set_endpoints(draft));

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +42,9 @@ struct TritonDraft {
   std::string server_cert;
   std::string server_key;
   std::string root_cert;
+
+  std::set<std::string> caches;           // that --cache-config names
+  std::optional<int64_t> old_cache_size;  // of --response-cache-byte-size
 
   bool exit_on_error = true;
   bool strict_readiness = true;

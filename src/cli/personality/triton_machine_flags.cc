@@ -50,7 +50,37 @@ Status add_resource(TritonDraft& draft, const std::string& text) {
   return ok_status();
 }
 
-constexpr std::string_view kNoCache = "answers are not cached: every request is computed";
+/// "NAME,SETTING=VALUE". Of Triton's caches there is the local one, which has one setting.
+Status set_cache(TritonDraft& draft, const std::string& text) {
+  const size_t comma = text.find(',');
+  const size_t equals = comma == std::string::npos ? comma : text.find('=', comma);
+  if (equals == std::string::npos || comma == 0 || equals == comma + 1 || equals + 1 == text.size())
+    return invalid_argument("--cache-config option format is '<cache name>,<setting>=<value>'. Got " + text);
+  const std::string name = text.substr(0, comma), setting = text.substr(comma + 1, equals - comma - 1);
+  draft.caches.insert(name);
+  if (name != "local") {
+    draft.launch.notices.push_back({"answers are not cached", "--cache-config=" + text,
+                                    "of Triton's caches there is the one called local, as --cache-config=local,size="
+                                    "BYTES"});
+    return ok_status();
+  }
+  if (setting != "size")
+    return invalid_argument("--cache-config=" + text + ": the local cache has no setting '" + setting +
+                            "'; give its size in bytes, as --cache-config=local,size=1048576");
+  const auto size = read_long(text.substr(equals + 1));
+  if (!size.ok() || *size <= 0)
+    return invalid_argument("--cache-config=" + text + ": the size must be a number of bytes above 0");
+  draft.launch.config.response_cache.bytes = static_cast<uint64_t>(*size);
+  return ok_status();
+}
+
+Status set_cache_size(TritonDraft& draft, const std::string& text) {
+  MM_ASSIGN_OR_RETURN(const int64_t size, read_long(text));
+  if (size < 0) return invalid_argument("the size of the cache must be a number of bytes from 0 on, not " + text);
+  draft.old_cache_size = size;
+  return ok_status();
+}
+
 constexpr std::string_view kNoPool = "memory is taken as it is needed, not set aside";
 
 }  // namespace
@@ -67,8 +97,12 @@ std::vector<TritonFlag> triton_machine_flags() {
        add_setting},
       {{"repoagent-directory", kText, kIgnored, "there are no repository agents", "repoagents"},
        check_text<TritonDraft>},
-      {{"cache-config", kText, kIgnored, kNoCache, "local,size=1048576"}, check_text<TritonDraft>},
-      {{"cache-directory", kText, kIgnored, kNoCache, "caches"}, check_text<TritonDraft>},
+      {{"cache-config", kText, kMapped,
+        "`local,size=N`: `--response-cache-bytes N`, of models with `response_cache { enable: true }`, as there; "
+        "another cache is ignored",
+        "local,size=1048576"},
+       set_cache},
+      {{"cache-directory", kText, kIgnored, "the one cache is built in", "caches"}, check_text<TritonDraft>},
       {{"rate-limit", kText, kSame, "`execution_count`: [instances take resources](configuration.md#resources)", "off"},
        set_rate_limit},
       {{"rate-limit-resource", kText, kSame, "`NAME:COUNT` or `NAME:COUNT:DEVICE`; may be repeated", "R1:10"},
@@ -93,7 +127,9 @@ std::vector<TritonFlag> triton_machine_flags() {
       {{"allow-client-shm", kBool, kMapped, "true: `--allow-client-shm /`, which takes GPUs' memory too", "false"},
        set_bool<&TritonDraft::client_shared_memory>},
       {{"strict-model-config", kBool, kSame, "", "false"}, set_bool<&TritonDraft::strict_model_config>},
-      {{"response-cache-byte-size", kInteger, kIgnored, kNoCache, "1048576"}, check_integer<TritonDraft>},
+      {{"response-cache-byte-size", kInteger, kMapped, "`--response-cache-bytes`, as `--cache-config=local,size=N`",
+        "1048576"},
+       set_cache_size},
   };
 }
 

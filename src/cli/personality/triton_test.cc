@@ -225,6 +225,22 @@ TEST_F(TritonTest, ConnectionsAndPortsAreThoseOfTheFlags) {
     EXPECT_THAT(refusal({std::string("--model-load-gpu-limit=") + wrong}), HasSubstr(wrong));
 }
 
+TEST_F(TritonTest, TheLocalCacheIsThere) {
+  EXPECT_FALSE(config({}).response_cache.any());
+  EXPECT_EQ(config({"--cache-config", "local,size=8589934592"}).response_cache.bytes, uint64_t{1} << 33);
+  EXPECT_EQ(config({"--response-cache-byte-size=100"}).response_cache.bytes, 100U);
+  EXPECT_FALSE(config({"--response-cache-byte-size=0"}).response_cache.any());
+  const Launch other = launch({"--http-restricted-api=health:k=v", "--cache-config=redis,host=h"});
+  ASSERT_EQ(other.notices.size(), 1U);
+  EXPECT_THAT(other.notices[0].reason, HasSubstr("--cache-config=local,size=BYTES"));
+  EXPECT_THAT(refusal({"--cache-config=local,size=1", "--cache-config=redis,host=h"}), HasSubstr("multiple cache"));
+  EXPECT_THAT(refusal({"--cache-config=local,size=1", "--response-cache-byte-size=1"}), HasSubstr("incompatible"));
+  for (const char* wrong : {"local", "size=1", ",size=1", "local,=1", "local,size="})
+    EXPECT_THAT(refusal({std::string("--cache-config=") + wrong}), HasSubstr(std::string("Got ") + wrong));
+  for (const char* wrong : {"local,size=0", "local,size=-1", "local,size=big", "local,host=h"})
+    EXPECT_THAT(refusal({std::string("--cache-config=") + wrong}), HasSubstr(wrong));
+}
+
 TEST_F(TritonTest, AnIgnoredFlagIsToldOnce) {
   const Launch taken = launch(
       {"--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--http-thread-count=3", "--http-thread-count=4"});

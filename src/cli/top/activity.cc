@@ -22,6 +22,7 @@ const std::unordered_map<std::string, std::function<void(Version&, const MetricS
       {"nv_inference_exec_count", [](Version& v, const MetricSample& s) { v.executions += s.value; }},
       {"nv_inference_pending_request_count", [](Version& v, const MetricSample& s) { v.pending += s.value; }},
       {"modelmill_instances", [](Version& v, const MetricSample& s) { v.instances = s.value; }},
+      {"nv_cache_num_hits_per_model", [](Version& v, const MetricSample& s) { v.hits = s.value; }},
       {"modelmill_batch_cut_total",
        [](Version& v, const MetricSample& s) { v.cuts[std::string(s.label("reason"))] += s.value; }},
       {"nv_inference_request_duration_histogram_us_bucket",
@@ -90,6 +91,10 @@ ServerActivity::Version version_between(const VersionName& name, const Version& 
   for (auto& [reason, share] : out.cuts) share /= batches;
   out.pending = after.pending;
   out.instances = after.instances;
+  if (after.hits) {
+    const double answered = growth(before.succeeded, after.succeeded);
+    out.cached = answered > 0 ? growth(before.hits.value_or(0), *after.hits) / answered : 0;
+  }
   return out;
 }
 

@@ -21,6 +21,7 @@ struct ServerReading {
   struct Version {
     double succeeded = 0, failed = 0, inferences = 0, executions = 0, pending = 0;
     std::optional<double> instances;           // none: not told by this kind of server
+    std::optional<double> hits;                // none: its answers are not kept
     std::map<std::string, double> cuts;        // by reason
     std::map<double, double> latency_buckets;  // requests that took at most so many microseconds, by that bound
   };
@@ -47,6 +48,7 @@ struct ServerActivity {
     std::map<std::string, double> cuts;    // share of the batches by why they were cut; empty when none was
     double pending = 0;                    // at the end
     std::optional<double> instances;       // at the end
+    std::optional<double> cached;          // share of the requests answered out of the cache; none: it has none
   };
 
   double seconds = 0;

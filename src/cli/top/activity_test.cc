@@ -68,6 +68,16 @@ TEST(Activity, IsWhatGrewBetweenTwoReadings) {
   EXPECT_DOUBLE_EQ(*version.p99_us, 200) << "the largest bound there is";
 }
 
+TEST(Activity, TellsWhatTheCacheAnswered) {
+  const std::string hits = "nv_cache_num_hits_per_model{model=\"m\",version=\"1\"} ";
+  const auto before = reading(page(100, 0, 50, 50, {100, 100, 100}, hits + "50\n"), 0s);
+  const auto after = reading(page(140, 0, 60, 60, {140, 140, 140}, hits + "80\n"), 1s);
+  EXPECT_EQ(activity_between(before, after).versions.at(0).cached, 0.75);
+  EXPECT_EQ(activity_between(after, after).versions.at(0).cached, 0);
+  const auto none = reading(page(140, 0, 60, 60, {140, 140, 140}), 1s);
+  EXPECT_EQ(activity_between(none, none).versions.at(0).cached, std::nullopt);
+}
+
 TEST(Activity, NothingIsSaidOfWhatDidNotHappen) {
   const auto before = reading(page(100, 10, 500, 100, {50, 80, 100}), 0s);
   auto after = before;

@@ -38,6 +38,18 @@ TextRow row_of(const ServerActivity::Version& version) {
           cuts_text(version.cuts)};
 }
 
+/// Adds what the response cache answered, where there is a version that has it.
+void add_cached(const std::vector<const ServerActivity::Version*>& versions, std::vector<TextRow>& rows) {
+  constexpr std::ptrdiff_t kAfterBatch = 7;
+  if (std::none_of(versions.begin(), versions.end(), [](const auto* version) { return version->cached.has_value(); }))
+    return;
+  rows.front().insert(rows.front().begin() + kAfterBatch, "CACHED");
+  for (size_t i = 0; i < versions.size(); ++i) {
+    const auto& share = versions[i]->cached;
+    rows[i + 1].insert(rows[i + 1].begin() + kAfterBatch, share ? number_text("%.0f%%", 100 * *share) : "-");
+  }
+}
+
 /// The versions to show, by name: all, or the busiest where only `most` have room.
 std::vector<const ServerActivity::Version*> shown(const ServerActivity& activity, size_t most) {
   std::vector<const ServerActivity::Version*> versions;
@@ -78,6 +90,7 @@ std::string activity_text(const ServerActivity& activity, TextRoom room) {
   std::vector<TextRow> rows = {
       {"MODEL", "VERSION", "REQ/S", "FAIL/S", "P50", "P99", "BATCH", "PENDING", "INSTANCES", "BATCHES CUT BECAUSE"}};
   for (const auto* version : versions) rows.push_back(row_of(*version));
+  add_cached(versions, rows);
   out += text_table(rows, kNameColumns, room.columns);
   const size_t hidden = activity.versions.size() - versions.size();
   if (hidden > 0) out += clipped("and " + std::to_string(hidden) + " less busy", room.columns) + "\n";
@@ -97,6 +110,7 @@ std::string activity_json(const ServerActivity& activity) {
     optional_field(json, "p50_us", version.p50_us);
     optional_field(json, "p99_us", version.p99_us);
     optional_field(json, "mean_batch", version.mean_batch);
+    if (version.cached) json.field("cached", *version.cached);
     json.field("pending", whole(version.pending));
     json.key("instances");
     if (version.instances) {

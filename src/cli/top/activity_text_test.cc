@@ -42,6 +42,16 @@ TEST(ActivityText, IsATableForPeople) {
             "other  12            0       0       -       -      -        0          -  -\n");
 }
 
+TEST(ActivityText, TellsWhatTheCacheAnswered) {
+  ServerActivity activity = busy();
+  activity.versions[0].cached = 0.756;
+  const std::string text = activity_text(activity, {});
+  EXPECT_THAT(text, HasSubstr("BATCH  CACHED  PENDING"));
+  EXPECT_THAT(text, HasSubstr("  5.2     76%    1,234  "));
+  EXPECT_THAT(text, HasSubstr("    -       -        0  "));
+  EXPECT_THAT(activity_json(activity), HasSubstr(R"("mean_batch":5.24,"cached":0.756,"pending":1234,)"));
+}
+
 TEST(ActivityText, KeepsToItsRoom) {
   const std::string text = activity_text(busy(), {.columns = 40, .lines = 5});
   for (size_t begin = 0; begin < text.size();) {

@@ -163,6 +163,11 @@ void write_entry(JsonWriter& json, const Explanation& explanation, const ModelVe
   if (explanation.outlook && !explanation.outlook->options.empty()) write_outlook(json, *explanation.outlook);
   if (!explanation.devices.empty()) write_devices(json, explanation.devices);
   json.field("pending", explanation.pending).field("on_loop", explanation.on_loop);
+  if (version.definition().response_cache) {
+    const VersionStats::View view = version.stats().view();
+    json.key("response_cache").begin_object().field("on", explanation.cached);
+    json.field("hits", view.cache_hit.count).field("misses", view.cache_miss.count).end_object();
+  }
   json.key("learned").begin_array();
   for (const ExplainedCost& cost : explanation.costs) write_cost(json, cost);
   json.end_array();

@@ -33,8 +33,8 @@ void add_statistics(const ModelVersion& version, inference::ModelStatistics& out
   set_phase(view.compute_input, *all.mutable_compute_input());
   set_phase(view.compute_infer, *all.mutable_compute_infer());
   set_phase(view.compute_output, *all.mutable_compute_output());
-  all.mutable_cache_hit();
-  all.mutable_cache_miss();
+  set_phase(view.cache_hit, *all.mutable_cache_hit());
+  set_phase(view.cache_miss, *all.mutable_cache_miss());
   for (const auto& [rows, batch] : view.batches) {
     inference::InferBatchStatistics& entry = *out.add_batch_stats();
     entry.set_batch_size(static_cast<uint64_t>(rows));

@@ -94,7 +94,9 @@ class EnsembleRunTest : public ::testing::Test {
     version_.reset();
     stats_.reset();
     stats_ = std::make_shared<VersionStats>(metrics_, "e", 7);
-    version_ = std::make_unique<EnsembleVersion>(description, stats_, std::move(plan), members_, std::move(weights));
+    auto cache = answers_ ? std::make_shared<VersionCache>(answers_, stats_, [this] { return epoch_; }) : nullptr;
+    version_ = std::make_unique<EnsembleVersion>(description, stats_, std::move(plan), members_, std::move(weights),
+                                                 std::move(cache));
   }
 
   struct Asked {
@@ -132,6 +134,8 @@ class EnsembleRunTest : public ::testing::Test {
   }
 
   MetricRegistry metrics_;
+  std::shared_ptr<ResponseCache> answers_;  // null: they are not kept
+  uint64_t epoch_ = 0;                      // of the members
   testing::FakeMembers members_;
   std::shared_ptr<VersionStats> stats_;
   std::unique_ptr<EnsembleVersion> version_;

@@ -32,8 +32,9 @@ class VersionTest : public ::testing::Test {
   }
   void start(const VersionPlan& plan, Instances instances, ModelVersion::Description description = describe()) {
     stats_ = std::make_shared<VersionStats>(metrics_, "m", 1);
+    auto cache = answers_ ? std::make_shared<VersionCache>(answers_, stats_, nullptr, time_) : nullptr;
     version_ = std::make_unique<VersionScheduler>(std::move(description), stats_, plan, std::make_unique<FakeModel>(),
-                                                  std::move(instances), time_);
+                                                  std::move(instances), time_, std::move(cache));
   }
   std::shared_ptr<RecordingSink> submit(const std::string& id = "", int64_t rows = 1) {
     auto sink = std::make_shared<RecordingSink>();
@@ -55,6 +56,7 @@ class VersionTest : public ::testing::Test {
   ManualTime time_;
   MetricRegistry metrics_;
   std::shared_ptr<VersionStats> stats_;
+  std::shared_ptr<ResponseCache> answers_;  // null: they are not kept
   Stage stage_;
   std::unique_ptr<VersionScheduler> version_;
 };
