@@ -6,6 +6,34 @@
 #include "base/brief_lock.h"
 
 namespace modelmill {
+namespace {
+
+/// How many entries are dropped under a lock at once.
+constexpr int kPiece = 64;
+
+}  // namespace
+
+/// Room for an answer, counted before there is any; given back when it is not kept.
+class ResponseCache::Reserved {
+ public:
+  Reserved(Totals& totals, uint64_t bytes) : totals_(totals), bytes_(bytes) {
+    totals_.bytes.fetch_add(bytes_, std::memory_order_relaxed);
+    totals_.entries.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~Reserved() {
+    if (kept_) return;
+    totals_.bytes.fetch_sub(bytes_, std::memory_order_relaxed);
+    totals_.entries.fetch_sub(1, std::memory_order_relaxed);
+  }
+  Reserved(const Reserved&) = delete;
+  Reserved& operator=(const Reserved&) = delete;
+  void keep() { kept_ = true; }
+
+ private:
+  Totals& totals_;
+  const uint64_t bytes_;
+  bool kept_ = false;
+};
 
 ResponseCache::ResponseCache(CacheLimits limits, MetricRegistry* metrics)
     : limits_(limits), totals_(std::make_shared<Totals>()) {
@@ -17,8 +45,23 @@ void ResponseCache::Shard::note_oldest() {
 }
 
 void ResponseCache::Shard::drop(Entries::iterator entry, Entries& into) {
-  places.erase(entry->hash);
+  if (const auto owner = owners.find(entry->answer->scope().owner); owner != owners.end())
+    owner->second.erase(entry->hash);
   into.splice(into.end(), entries, entry);
+}
+
+bool ResponseCache::Shard::drop_some(uint64_t owner, Entries& into) {
+  const auto found = owners.find(owner);
+  if (found == owners.end()) return false;
+  Places& places = found->second;
+  for (int left = kPiece; left > 0 && !places.empty(); --left) {
+    into.splice(into.end(), entries, places.begin()->second);
+    places.erase(places.begin());
+  }
+  const bool more = !places.empty();
+  if (!more) owners.erase(found);
+  note_oldest();
+  return more;
 }
 
 std::shared_ptr<const CachedAnswer> ResponseCache::find(uint64_t hash, AnswerScope scope, const InferRequest& request,
@@ -28,12 +71,13 @@ std::shared_ptr<const CachedAnswer> ResponseCache::find(uint64_t hash, AnswerSco
   std::shared_ptr<const CachedAnswer> found;
   {
     const BriefLock lock(shard.mutex);
-    if (const auto it = shard.places.find(hash); it != shard.places.end()) {
-      shard.entries.splice(shard.entries.begin(), shard.entries, it->second);
-      it->second->used = now;
-      found = it->second->answer;
-      shard.note_oldest();
-    }
+    if (const auto owner = shard.owners.find(scope.owner); owner != shard.owners.end())
+      if (const auto it = owner->second.find(hash); it != owner->second.end()) {
+        shard.entries.splice(shard.entries.begin(), shard.entries, it->second);
+        it->second->used = now;
+        found = it->second->answer;
+        shard.note_oldest();
+      }
   }
   if (found && !found->is_of(scope, request)) found.reset();
   Totals::Part& part = totals_->parts[index];
@@ -42,51 +86,45 @@ std::shared_ptr<const CachedAnswer> ResponseCache::find(uint64_t hash, AnswerSco
 }
 
 bool ResponseCache::takes(uint64_t bytes) {
-  if (limits_.bytes == 0 || bytes <= limits_.bytes) return true;
+  if (could_take(bytes)) return true;
   totals_->too_large.fetch_add(1, std::memory_order_relaxed);
   return false;
 }
 
 bool ResponseCache::put(uint64_t hash, std::shared_ptr<const CachedAnswer> answer, TimePoint now) {
   const uint64_t bytes = answer->bytes();
+  const uint64_t owner = answer->scope().owner;
   if (!takes(bytes)) return false;
-  // Room first: what others have room for and have not put in yet can't be taken from them, so there may be none.
-  totals_->bytes.fetch_add(bytes, std::memory_order_relaxed);
-  totals_->entries.fetch_add(1, std::memory_order_relaxed);
-  while (is_over()) {
-    if (evict_one()) continue;
-    totals_->bytes.fetch_sub(bytes, std::memory_order_relaxed);
-    totals_->entries.fetch_sub(1, std::memory_order_relaxed);
-    return false;
-  }
-  Shard& shard = shards_[index_of(hash)];
   Entries made, dropped;
   made.push_back({hash, std::move(answer), now});
+  // Room first: what others have room for and have not put in yet can't be taken from them, so there may be none.
+  Reserved room(*totals_, bytes);
+  while (is_over())
+    if (!evict_one()) return false;
+  Shard& shard = shards_[index_of(hash)];
   {
     const BriefLock lock(shard.mutex);
-    if (const auto it = shard.places.find(hash); it != shard.places.end()) shard.drop(it->second, dropped);
+    // What may throw comes first.
+    const auto [place, fresh] = shard.owners[owner].try_emplace(hash, made.begin());
+    if (!fresh) dropped.splice(dropped.end(), shard.entries, std::exchange(place->second, made.begin()));
     shard.entries.splice(shard.entries.begin(), made);
-    shard.places[hash] = shard.entries.begin();
     shard.note_oldest();
   }
+  room.keep();
   give_back(dropped);
   return true;
 }
 
 void ResponseCache::forget(uint64_t owner) {
-  for (Shard& shard : shards_) {
-    Entries dropped;
-    {
-      const MutexLock lock(shard.mutex);
-      for (auto it = shard.entries.begin(); it != shard.entries.end();) {
-        const auto next = std::next(it);
-        if (it->answer->scope().owner == owner) shard.drop(it, dropped);
-        it = next;
+  for (Shard& shard : shards_)
+    for (bool more = true; more;) {
+      Entries dropped;
+      {
+        const BriefLock lock(shard.mutex);
+        more = shard.drop_some(owner, dropped);
       }
-      shard.note_oldest();
+      give_back(dropped);
     }
-    give_back(dropped);
-  }
 }
 
 bool ResponseCache::is_over() const {

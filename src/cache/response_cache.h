@@ -20,6 +20,10 @@ struct CacheLimits {
   uint64_t bytes = 0;
   uint64_t entries = 0;
 
+  /// What a cache may take that is bounded by a number only.
+  static constexpr uint64_t kDefaultBytes = uint64_t{1} << 30;
+  /// The same, where there are any, with a bound of bytes.
+  CacheLimits with_bytes() const { return {any() && bytes == 0 ? kDefaultBytes : bytes, entries}; }
   bool any() const { return bytes > 0 || entries > 0; }
 };
 
@@ -37,11 +41,14 @@ class ResponseCache {
   /// The answer to this request, which has this number; null: it is not there.
   std::shared_ptr<const CachedAnswer> find(uint64_t hash, AnswerScope scope, const InferRequest& request,
                                            TimePoint now);
-  /// Whether an answer that takes so many bytes or more could be kept; counts those that can't.
+  /// Whether an answer that takes so many bytes or more could be kept.
+  bool could_take(uint64_t bytes) const { return limits_.bytes == 0 || bytes <= limits_.bytes; }
+  /// The same; counts those that can't.
   bool takes(uint64_t bytes);
-  /// Keeps an answer under the number of its question. False: it is larger than all that may be kept.
+  /// Keeps an answer under the number of its question. False: it is larger than all that may be kept. May throw
+  /// std::bad_alloc; then everything is as it was.
   bool put(uint64_t hash, std::shared_ptr<const CachedAnswer> answer, TimePoint now);
-  /// Drops all answers of an owner.
+  /// Drops all answers of an owner, a few at a time, so that others go on meanwhile. No more are put for it.
   void forget(uint64_t owner);
 
   const CacheLimits& limits() const { return limits_; }
@@ -65,17 +72,22 @@ class ResponseCache {
     TimePoint used;
   };
   using Entries = std::list<Entry>;
+  using Places = std::unordered_map<uint64_t, Entries::iterator>;  // by the number of the question
   struct alignas(64) Shard {
     Mutex mutex;
     Entries entries MM_GUARDED_BY(mutex);  // the last one used is the first
-    std::unordered_map<uint64_t, Entries::iterator> places MM_GUARDED_BY(mutex);
+    std::unordered_map<uint64_t, Places> owners MM_GUARDED_BY(mutex);
     /// When the last entry was used, kNever without one; written under the lock.
     std::atomic<TimePoint> oldest{kNever};
 
     void note_oldest() MM_REQUIRES(mutex);
     /// Moves an entry to `into`.
     void drop(Entries::iterator entry, Entries& into) MM_REQUIRES(mutex);
+    /// Moves some of an owner's entries to `into`; false: it has none any more.
+    bool drop_some(uint64_t owner, Entries& into) MM_REQUIRES(mutex);
   };
+
+  class Reserved;
 
   static size_t index_of(uint64_t hash) { return hash >> 60; }
   bool is_over() const;

@@ -123,6 +123,25 @@ TEST_F(ResponseCacheTest, ForgetsAnOwner) {
   EXPECT_TRUE(put(cache, "0", "2"));
 }
 
+TEST_F(ResponseCacheTest, ForgetsManyOfOneOwnerAndNoneOfAnother) {
+  constexpr int kMany = 5'000;
+  ResponseCache cache({.bytes = 1 << 26});
+  for (int i = 0; i < kMany; ++i) put(cache, std::to_string(i), "1", {uint64_t(1 + i % 2), 0});
+  cache.forget(1);
+  EXPECT_EQ(cache.entries(), kMany / 2);
+  cache.forget(1);
+  cache.forget(3);
+  for (int i = 0; i < kMany; ++i)
+    ASSERT_EQ(find(cache, std::to_string(i), {uint64_t(1 + i % 2), 0}), i % 2 ? "1" : "-");
+}
+
+TEST(CacheLimits, ANumberComesWithABoundOfBytes) {
+  EXPECT_EQ(CacheLimits({.entries = 100}).with_bytes().bytes, uint64_t{1} << 30);
+  EXPECT_EQ(CacheLimits({.entries = 100}).with_bytes().entries, 100U);
+  EXPECT_EQ(CacheLimits({.bytes = 7, .entries = 100}).with_bytes().bytes, 7U);
+  EXPECT_FALSE(CacheLimits().with_bytes().any());
+}
+
 TEST_F(ResponseCacheTest, AnAnswerOutlivesItsEntry) {
   ResponseCache cache({.entries = 1});
   put(cache, "a", "1");

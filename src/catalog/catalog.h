@@ -37,7 +37,8 @@ class Catalog {
   bool may_have_open() const { return may_have_open_.load(std::memory_order_relaxed); }
   /// Whether a model is served that has one: what is only its own, as paths of its code are, is nobody's before.
   bool has_open() const { return has_open_.load(std::memory_order_relaxed); }
-  /// Grows with each publish(), at its begin and at its end: while it stays, every name leads where it did.
+  /// Grows with each publish(), at its begin, when it becomes odd, and at its end: while it stays, every name leads
+  /// where it did.
   uint64_t publications() const { return publications_.load(std::memory_order_acquire); }
   /// The model is known, not served, and loads when a request waits for it.
   bool loads_on_demand(std::string_view model) const;

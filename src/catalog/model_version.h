@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -53,12 +54,19 @@ class ModelVersion {
   VersionStats& stats() { return *stats_; }
   const VersionStats& stats() const { return *stats_; }
 
+  /// No other version of this process has had it.
+  uint64_t serial() const { return serial_; }
+
   /// Whoever uses the version is inside; closed when it is being unloaded.
   Gate& gate() { return gate_; }
 
   /// Takes the request over and sees to it that it completes, on any thread, maybe before returning. The caller is
   /// inside the gate (see VersionPin) and has checked the inputs against the signature.
   virtual void submit(InferRequestPtr request) = 0;
+
+  /// While it stays, what its answers depend on besides their requests is the same; nullopt: that can't be told, or is
+  /// changing. Thread-safe; the caller is inside the gate.
+  virtual std::optional<uint64_t> answers_epoch() const { return 0; }
 
   /// OK, or why what runs it can't be asked at the moment. Thread-safe.
   virtual Status availability() const { return ok_status(); }
@@ -158,6 +166,12 @@ class ModelVersion {
     signature_stats_->instances_are(load().instances);
   }
 
+  static uint64_t next_serial() {
+    static std::atomic<uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+  }
+
+  const uint64_t serial_ = next_serial();
   Description description_;
   std::shared_ptr<VersionStats> stats_;
   Signatures other_signatures_;

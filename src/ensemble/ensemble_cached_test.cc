@@ -38,7 +38,6 @@ TEST_F(EnsembleCachedTest, AHitAsksNoMember) {
 TEST_F(EnsembleCachedTest, OtherMembersAreAskedAgain) {
   ask("in");
   members_.add("b", gives(3));
-  epoch_ = 1;
   EXPECT_THAT(floats_of(ask("in").answer().outputs.at(0)), ElementsAre(3));
   EXPECT_THAT(members_.asked, ElementsAre("a", "b", "a", "b"));
 }
@@ -46,11 +45,65 @@ TEST_F(EnsembleCachedTest, OtherMembersAreAskedAgain) {
 TEST_F(EnsembleCachedTest, WhatWasComputedByMembersBeforeIsNotKept) {
   members_.hold("b");
   const Asked asked = ask("in");
-  epoch_ = 1;  // while a member works
+  members_.add("a", gives(1));  // while b works
   InferRequestPtr waiting = members_.take("b");
   gives(2)(std::move(waiting));
   EXPECT_TRUE(asked.status().ok());
   EXPECT_EQ(answers_->entries(), 0U);
+}
+
+TEST_F(EnsembleCachedTest, WhatComesAndGoesBesideItsMembersIsNothingToIt) {
+  ask("in");
+  members_.add("other", gives(5));
+  ask("in");
+  EXPECT_EQ(stats_->view().cache_hit.count, 1U);
+  EXPECT_EQ(answers_->entries(), 1U);
+  // Such a change while it is computed: it can't be told from one that was taken back.
+  members_.add("b", gives(3));
+  members_.hold("b");
+  const Asked asked = ask("in");
+  members_.at_change += 2;
+  gives(3)(members_.take("b"));
+  EXPECT_TRUE(asked.status().ok());
+  EXPECT_EQ(answers_->entries(), 1U) << "that of before";
+}
+
+TEST_F(EnsembleCachedTest, WhileMembersChangeItIsPassedBy) {
+  ask("in");
+  ++members_.at_change;
+  EXPECT_FALSE(version_->answers_epoch());
+  ask("in");
+  ++members_.at_change;
+  EXPECT_EQ(answers_->entries(), 1U);
+  EXPECT_EQ(stats_->view().cache_miss.count, 1U);
+  ask("in");
+  EXPECT_EQ(stats_->view().cache_hit.count, 1U) << "they are those of before";
+}
+
+TEST_F(EnsembleCachedTest, MembersThatAreEnsemblesSayForThemselves) {
+  const auto change = [this](std::optional<uint64_t> epoch) {
+    members_.versions.at("b")->epoch = epoch;
+    members_.at_change += 2;
+  };
+  ask("in");
+  change(1);
+  ask("in");
+  EXPECT_EQ(stats_->view().cache_miss.count, 2U);
+  ask("in");
+  EXPECT_EQ(stats_->view().cache_hit.count, 1U);
+  change(std::nullopt);  // it has weights
+  for (int i = 0; i < 2; ++i) ask("in");
+  EXPECT_EQ(stats_->view().cache_hit.count, 1U);
+  EXPECT_EQ(stats_->view().cache_miss.count, 2U) << "passed by";
+}
+
+TEST_F(EnsembleCachedTest, WhatDependsOnMoreThanVersionsIsNotSteady) {
+  EXPECT_TRUE(epoch_->steady());
+  make(combination(3));
+  EXPECT_TRUE(version_->answers_epoch());
+  make(combination(2));
+  EXPECT_FALSE(version_->answers_epoch()) << "who answers in time makes the answer";
+  EXPECT_FALSE(MemberEpoch(combination(3), members_, /*weighted=*/true).steady());
 }
 
 }  // namespace

@@ -38,12 +38,14 @@ std::string step_line(const EnsemblePlan::Step& step, const EnsemblePlan& plan) 
 
 EnsembleVersion::EnsembleVersion(Description description, std::shared_ptr<VersionStats> stats,
                                  std::shared_ptr<const EnsemblePlan> plan, EnsembleMembers& members,
-                                 std::shared_ptr<CombinationWeights> weights, std::shared_ptr<VersionCache> cache)
+                                 std::shared_ptr<CombinationWeights> weights, std::shared_ptr<VersionCache> cache,
+                                 std::shared_ptr<MemberEpoch> epoch)
     : ModelVersion(std::move(description), stats),
       counters_(std::move(stats)),
       plan_(std::move(plan)),
       members_(members),
       cache_(std::move(cache)),
+      epoch_(std::move(epoch)),
       failures_(plan_->steps.size()) {
   if (!weights) return;
   std::vector<std::string> names;
@@ -53,9 +55,18 @@ EnsembleVersion::EnsembleVersion(Description description, std::shared_ptr<Versio
 
 void EnsembleVersion::submit(InferRequestPtr request) {
   request->times.queued = Clock::now();
-  if (cache_ && cache_->answer(request)) return;
+  if (!cache_) return run(std::move(request));
+  cache_->answer(std::move(request), [this](InferRequestPtr unknown) { run(std::move(unknown)); });
+}
+
+void EnsembleVersion::run(InferRequestPtr request) {
   if (plan_->levels) return EnsembleStream::begin(plan_, members_, counters_, version(), std::move(request));
   EnsembleRun::begin(plan_, members_, counters_, version(), std::move(request), weights_);
+}
+
+std::optional<uint64_t> EnsembleVersion::answers_epoch() const {
+  const AnswerGround ground = epoch_ ? epoch_->now() : AnswerGround{0, 0, false};
+  return ground.known ? std::optional(ground.epoch) : std::nullopt;
 }
 
 Status EnsembleVersion::availability() const {

@@ -21,6 +21,8 @@ class EnsembleMembers {
   virtual void submit(VersionPin pin, InferRequestPtr request) = 0;
   /// Requests to the step's member are not wanted any more: those that wait are answered now.
   virtual void drop_unwanted(const EnsemblePlan::Step& step) = 0;
+  /// Grows when pin() begins to give other versions than before, and when it has; it is odd in between.
+  virtual uint64_t changes() const = 0;
   /// Calls when the time has come, on another thread.
   virtual void call_at(TimePoint when, std::function<void()> call) = 0;
 };

@@ -38,6 +38,7 @@ class PinnedMembers final : public EnsembleMembers {
   }
   void submit(VersionPin pin, InferRequestPtr request) override { members_.submit(std::move(pin), std::move(request)); }
   void drop_unwanted(const EnsemblePlan::Step& step) override { members_.drop_unwanted(step); }
+  uint64_t changes() const override { return members_.changes(); }
   void call_at(TimePoint when, std::function<void()> call) override { members_.call_at(when, std::move(call)); }
 
  private:

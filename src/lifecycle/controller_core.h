@@ -212,6 +212,7 @@ class ControllerCore final : public ModelControl {
   void finish_aftermath(Aftermath after);
   void forget_what_is_over(ModelRecord& model) MM_REQUIRES(mutex_);
   void put_entry(const ModelRecord& model) MM_REQUIRES(mutex_);
+  /// What is in the catalog already is not published again: who looks for changes there finds those that are.
   void publish_table() MM_REQUIRES(mutex_);
   /// The table, and what it means for ensembles.
   void publish(Aftermath& after) MM_REQUIRES(mutex_);
@@ -287,6 +288,7 @@ class ControllerCore final : public ModelControl {
   std::set<const Bringing*> bringing_ MM_GUARDED_BY(mutex_);
   std::set<std::string> waiting_for_room_ MM_GUARDED_BY(mutex_);
   ModelTable table_ MM_GUARDED_BY(mutex_);
+  bool table_changed_ MM_GUARDED_BY(mutex_) = true;  // it is not what the catalog has
   Settling settling_ MM_GUARDED_BY(mutex_);
 
   Retirement retirement_;

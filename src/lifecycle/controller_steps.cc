@@ -361,13 +361,16 @@ void ControllerCore::forget_what_is_over(ModelRecord& model) {
 }
 
 void ControllerCore::put_entry(const ModelRecord& model) {
+  table_changed_ = true;
   if (model.gone && model.versions.empty())
     table_.erase(model.name);
   else
     table_.put(model.entry(loads_on_demand(model)));
 }
 
-void ControllerCore::publish_table() { catalog_.publish(std::make_shared<const ModelTable>(table_)); }
+void ControllerCore::publish_table() {
+  if (std::exchange(table_changed_, false)) catalog_.publish(std::make_shared<const ModelTable>(table_));
+}
 
 void ControllerCore::publish(Aftermath& after) {
   publish_table();

@@ -104,6 +104,9 @@ class InferRequest {
   /// It was made by an execution that has taken what it needs of the server's resources, as are those made of it: it
   /// doesn't wait for more, as the execution may wait for it.
   bool holds_resources = false;
+  /// False: it does something, or its answer depends on more than it says. No kept answer is given to it, and its own
+  /// is not kept.
+  bool keepable = true;
   /// Rows of the batch dimension; 1 for a model without one. Set by admission.
   int64_t batch_rows = 1;
 

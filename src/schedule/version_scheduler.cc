@@ -98,7 +98,11 @@ Status VersionScheduler::unloading() const {
 void VersionScheduler::submit(InferRequestPtr request) {
   request->times.queued = time_.now();
   if (order_) order_->admit(*request);
-  if (cache_ && !suspended() && cache_->answer(request)) return;
+  if (!cache_ || suspended()) return take_in(std::move(request));
+  cache_->answer(std::move(request), [this](InferRequestPtr unknown) { take_in(std::move(unknown)); });
+}
+
+void VersionScheduler::take_in(InferRequestPtr request) {
   request->observer = this;
   stats().request_queued();
   if (Status status = no_longer_wanted(*request, request->times.queued); !status.ok()) {

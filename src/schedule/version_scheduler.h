@@ -82,6 +82,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
 
   Status unloading() const;
   Status suspension() const;
+  void take_in(InferRequestPtr request);
   bool hold_for_turn(InferRequestPtr& request);
   void enqueue(InferRequestPtr request);
   void enqueue_parts(InferRequestPtr request);

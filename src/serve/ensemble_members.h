@@ -17,6 +17,7 @@ class ServedMembers final : public EnsembleMembers {
   Result<VersionPin> pin(const EnsemblePlan::Step& step) override;
   void submit(VersionPin pin, InferRequestPtr request) override;
   void drop_unwanted(const EnsemblePlan::Step& step) override;
+  uint64_t changes() const override { return inference_.catalog().publications(); }
   void call_at(TimePoint when, std::function<void()> call) override { timer_.call_at(when, std::move(call)); }
 
  private:

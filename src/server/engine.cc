@@ -97,10 +97,12 @@ std::unique_ptr<BackendRegistry> make_backend_registry(const ServerConfig& confi
   return std::make_unique<BackendRegistry>(std::move(options));
 }
 
-Engine::Engine(const ServerConfig& config)
+Engine::Engine(const ServerConfig& config, Offload* offload)
     : config_(config),
-      answers_(config.response_cache.any() ? std::make_shared<ResponseCache>(config.response_cache, &metrics_)
-                                           : nullptr),
+      offload_(offload),
+      answers_(config.response_cache.any()
+                   ? std::make_shared<ResponseCache>(config.response_cache.with_bytes(), &metrics_)
+                   : nullptr),
       tracer_(config.trace.settings, config.trace.file, span_target(config.trace, metrics_)),
       batches_(make_batch_series(config)),
       inference_(catalog_, &demand_, &routes_, &tracer_, config.shadows) {
@@ -138,10 +140,10 @@ Engine::Engine(const ServerConfig& config)
                                            std::shared_ptr<const EnsemblePlan> plan) {
     auto weights = weight_keeper_->attach(plan);
     // Weights change the answers, and learning them needs those of the members; and so does who answers in time.
-    const bool steady = !weights && !(plan->combines && plan->combination.quorum < plan->steps.size());
-    auto cache = steady ? cache_of(description.definition, stats, [this] { return catalog_.publications(); }) : nullptr;
+    const auto epoch = std::make_shared<MemberEpoch>(plan, members_, weights != nullptr);
+    auto cache = epoch->steady() ? cache_of(description.definition, stats, [epoch] { return epoch->now(); }) : nullptr;
     return std::make_shared<EnsembleVersion>(std::move(description), std::move(stats), std::move(plan), members_,
-                                             std::move(weights), std::move(cache));
+                                             std::move(weights), std::move(cache), epoch);
   };
   lifecycle_ = std::make_unique<LifecycleController>(catalog_, demand_, *backends_, metrics_, factory(), ensembles,
                                                      std::move(options));
@@ -232,9 +234,10 @@ VersionFactory Engine::factory() {
 }
 
 std::shared_ptr<VersionCache> Engine::cache_of(const ModelDefinition& definition,
-                                               const std::shared_ptr<VersionStats>& stats, VersionCache::Epoch epoch) {
+                                               const std::shared_ptr<VersionStats>& stats,
+                                               VersionCache::Ground ground) {
   if (!answers_ || !definition.response_cache) return nullptr;
-  return std::make_shared<VersionCache>(answers_, stats, std::move(epoch));
+  return std::make_shared<VersionCache>(answers_, stats, std::move(ground), offload_);
 }
 
 ServerFunctions Engine::server_functions() {

@@ -34,7 +34,8 @@ namespace modelmill {
 /// What submits requests must be stopped before it is destroyed.
 class Engine {
  public:
-  explicit Engine(const ServerConfig& config);
+  /// `offload` has what is too much for a loop; it outlives the engine, or is null.
+  explicit Engine(const ServerConfig& config, Offload* offload = nullptr);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -66,7 +67,7 @@ class Engine {
   VersionFactory factory();
   /// Null: the model doesn't want one, or the server has none.
   std::shared_ptr<VersionCache> cache_of(const ModelDefinition& definition, const std::shared_ptr<VersionStats>& stats,
-                                         VersionCache::Epoch epoch = nullptr);
+                                         VersionCache::Ground ground = nullptr);
   /// What models' code may ask for.
   ServerFunctions server_functions();
   /// Null: nothing was kept yet, and `make` is not given.
@@ -90,6 +91,7 @@ class Engine {
   void watch_routes(std::vector<std::string> files);
 
   const ServerConfig config_;
+  Offload* const offload_;
   MetricRegistry metrics_;
   Catalog catalog_;
   const std::shared_ptr<ResponseCache> answers_;  // null: answers are not kept

@@ -101,7 +101,7 @@ void log_call(const wire::GrpcCallRecord& call) {
 struct ModelServer::Rep {
   explicit Rep(ServerConfig c)
       : config(std::move(c)),
-        engine(config),
+        engine(config, &offload),
         loops(config.io_threads > 0 ? config.io_threads : default_io_threads(usable_cores())),
         kserve(config.kserve_runtime ? std::make_shared<kserve_v1::RuntimeMetrics>() : nullptr),
         v2(engine.inference(),
@@ -134,10 +134,10 @@ struct ModelServer::Rep {
   // Of TorchServe; nullopt: it has none. They outlive what the engine runs.
   std::optional<TorchserveSnapshots> snapshots;
   std::optional<SnapshottingControl> snapshotting;
+  Offload offload{usable_cores(), kMostLargeRequests};
   Engine engine;
   RecordFiles record_files{engine.metrics()};
   wire::LoopPool loops;
-  Offload offload{usable_cores(), kMostLargeRequests};
   const std::shared_ptr<kserve_v1::RuntimeMetrics> kserve;  // null: nobody asks for them
   std::unique_ptr<mlserver::ServerMetrics> mlserver;        // likewise
   kserve_v2::Service v2;

@@ -55,6 +55,7 @@ class CustomRoutes : public ::testing::Test {
     auto d = testing::simple_description(name);
     d.signature.open = true;
     catalog_.add(d, [this, name, routes](InferRequestPtr request) {
+      EXPECT_FALSE(request->keepable) << "each request comes to the code";
       const auto asked = std::get<std::string>(*request->parameters.find(kOpenRequest));
       if (asked == R"({"route":{"list":true}})") {
         ++lists_;

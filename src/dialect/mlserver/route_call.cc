@@ -89,6 +89,7 @@ void fill_route_request(const std::string& asked, const Bytes& body, InferReques
   tensor.data.emplace_back(std::move(memory));
   request.inputs.push_back(std::move(tensor));
   request.parameters.set(std::string(kOpenRequest), asked);
+  request.keepable = false;  // of its paths the code may make what it likes
 }
 
 std::optional<Bytes> route_answer(const InferResponse& response) {

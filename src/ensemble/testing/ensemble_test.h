@@ -94,9 +94,11 @@ class EnsembleRunTest : public ::testing::Test {
     version_.reset();
     stats_.reset();
     stats_ = std::make_shared<VersionStats>(metrics_, "e", 7);
-    auto cache = answers_ ? std::make_shared<VersionCache>(answers_, stats_, [this] { return epoch_; }) : nullptr;
+    epoch_ = std::make_shared<MemberEpoch>(plan, members_, weights != nullptr);
+    auto cache = answers_ ? std::make_shared<VersionCache>(answers_, stats_, [epoch = epoch_] { return epoch->now(); })
+                          : nullptr;
     version_ = std::make_unique<EnsembleVersion>(description, stats_, std::move(plan), members_, std::move(weights),
-                                                 std::move(cache));
+                                                 std::move(cache), epoch_);
   }
 
   struct Asked {
@@ -135,8 +137,8 @@ class EnsembleRunTest : public ::testing::Test {
 
   MetricRegistry metrics_;
   std::shared_ptr<ResponseCache> answers_;  // null: they are not kept
-  uint64_t epoch_ = 0;                      // of the members
   testing::FakeMembers members_;
+  std::shared_ptr<MemberEpoch> epoch_;
   std::shared_ptr<VersionStats> stats_;
   std::unique_ptr<EnsembleVersion> version_;
 };

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,9 @@ class PinnedVersion final : public ModelVersion {
                      std::make_shared<VersionStats>(metrics, description.definition.name, description.version)) {}
   void submit(InferRequestPtr request) override { request->fail(internal("not asked for")); }
   ProcessHealth process_health() const override { return health; }
+  std::optional<uint64_t> answers_epoch() const override { return epoch; }
   ProcessHealth health;
+  std::optional<uint64_t> epoch = 0;
 };
 
 /// Members that answer as a test says: at once, by what `answer` makes of the request, or when the test takes a request
@@ -34,6 +37,7 @@ class FakeMembers final : public EnsembleMembers {
 
   void add(const std::string& name, Answer answer, ModelVersion::Description description = {}) {
     description.definition.name = name;
+    at_change += 2;
     versions.erase(name);
     versions[name] = std::make_unique<PinnedVersion>(metrics_, std::move(description));
     answers[name] = std::move(answer);
@@ -72,6 +76,7 @@ class FakeMembers final : public EnsembleMembers {
     for (const InferRequestPtr& request : gone) request->fail(cancelled("the request was cancelled"));
   }
   void call_at(TimePoint when, std::function<void()> call) override { timers.emplace(when, std::move(call)); }
+  uint64_t changes() const override { return at_change; }
   void time_is_up() {
     for (auto& [when, call] : std::exchange(timers, {})) call();
   }
@@ -81,6 +86,7 @@ class FakeMembers final : public EnsembleMembers {
   std::map<std::string, std::deque<InferRequestPtr>> waiting;
   std::multimap<TimePoint, std::function<void()>> timers;
   std::vector<std::string> asked, dropped;
+  uint64_t at_change = 0;
 
  private:
   MetricRegistry metrics_;

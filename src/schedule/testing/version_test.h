@@ -32,7 +32,7 @@ class VersionTest : public ::testing::Test {
   }
   void start(const VersionPlan& plan, Instances instances, ModelVersion::Description description = describe()) {
     stats_ = std::make_shared<VersionStats>(metrics_, "m", 1);
-    auto cache = answers_ ? std::make_shared<VersionCache>(answers_, stats_, nullptr, time_) : nullptr;
+    auto cache = answers_ ? std::make_shared<VersionCache>(answers_, stats_, nullptr, nullptr, time_) : nullptr;
     version_ = std::make_unique<VersionScheduler>(std::move(description), stats_, plan, std::make_unique<FakeModel>(),
                                                   std::move(instances), time_, std::move(cache));
   }
