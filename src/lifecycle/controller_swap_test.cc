@@ -30,6 +30,17 @@ TEST_F(ControllerSwapTest, AnOverwrittenFileIsTheNextVersion) {
   wait_for([&] { return alive_ == 1 && catalog_.table()->find("a")->statuses.size() == 1; });
 }
 
+TEST_F(ControllerSwapTest, ALookThatFindsNothingPublishesNothing) {
+  const auto core = make(mode(ControlMode::kWatch), {folder_.write("a.onnx"), folder_.write("b.onnx")});
+  const uint64_t published = catalog_.publications();
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(core->look(now_));
+  EXPECT_EQ(catalog_.publications(), published);
+  folder_.write("a.onnx", "other");
+  look(*core);
+  wait_for([&] { return served("a") == std::vector<int64_t>{2}; });
+  EXPECT_GT(catalog_.publications(), published);
+}
+
 TEST_F(ControllerSwapTest, LoadsOfVersionsThatAreGoneAreForgotten) {
   const std::string file = folder_.write("a.onnx");
   LoadSettings settings;
