@@ -250,7 +250,7 @@ void define_queues(CLI::App& app, ServerConfig& config) {
       ->type_name("BYTES")
       ->group(kGroup);
   app.add_option("--response-cache-entries", config.response_cache.entries,
-                 "How many answers may be kept [as many as there is room for]")
+                 "How many answers may be kept; by itself within 1GiB [as many as there is room for]")
       ->type_name("N")
       ->group(kGroup);
   app.add_option("--shadow-requests", config.shadows.requests,

@@ -24,6 +24,7 @@ InferRequestPtr part_of(const InferRequest& whole, std::shared_ptr<CancelToken> 
   request->sequence = whole.sequence;
   request->priority = whole.priority;
   request->holds_resources = whole.holds_resources;
+  request->keepable = whole.keepable;
   request->timeout = whole.timeout;
   request->deadline = whole.deadline;
   request->cancel = std::move(cancel);

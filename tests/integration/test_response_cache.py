@@ -12,6 +12,7 @@ import mlserver_models
 import models
 import python_workers
 import servers
+import torchserve_archives
 from changing_models import control, replace_file, write_version
 from personalities import free_ports, run_as, status
 from servers import wait_until
@@ -226,6 +227,11 @@ def test_an_ensemble_and_its_members(serve, ensemble):
         for _ in range(3):
             np.testing.assert_allclose(client.infer("e", {"IN": X}).as_numpy("OUT"), 2 * X + 10, rtol=1e-6)
         assert counts(server, "e") == (2, 1) and counts(server, "double") == (0, 1)
+        # Other models may come and go.
+        replace_file(models.scaled(9), ensemble / "thrice/1/model.onnx")
+        assert control(server, "thrice", "load")[0] == 200
+        np.testing.assert_allclose(client.infer("e", {"IN": X}).as_numpy("OUT"), 2 * X + 10, rtol=1e-6)
+        assert counts(server, "e") == (3, 1)
         client.infer("double", {"x": X}, outputs=[client.output("y")])
         assert counts(server, "double") == (1, 1), "it was asked the same"
         # Another member: what was kept of the whole is not true any more.
@@ -234,6 +240,69 @@ def test_an_ensemble_and_its_members(serve, ensemble):
         np.testing.assert_allclose(client.infer("e", {"IN": X}).as_numpy("OUT"), 2 * X + 20, rtol=1e-6)
         server.wait_executions(1, "double")
         assert counts(server, "double") == (2, 1)
+
+
+def test_an_ensemble_of_an_ensemble(serve, ensemble):
+    config = CACHED + ensemble_config([step("e", {"IN": "IN"}, {"OUT": "OUT"})], tensors(["IN"], ["OUT"]))
+    (ensemble / "outer/1").mkdir(parents=True)
+    (ensemble / "outer/config.pbtxt").write_text(config)
+    server = serve(ensemble, "--response-cache-bytes=1MiB", "--model-control-mode=explicit", "--load-model=*")
+    with clients.Client("grpc", server.address) as client:
+        for more in (10, 20):
+            for _ in range(2):
+                np.testing.assert_allclose(client.infer("outer", {"IN": X}).as_numpy("OUT"), 2 * X + more, rtol=1e-6)
+            # A member of its member.
+            replace_file(affine(1, 20), ensemble / "plus/1/model.onnx")
+            assert control(server, "plus", "load")[0] == 200
+    assert counts(server, "outer") == (2, 2)
+
+
+def test_large_questions(serve, tmp_path):
+    """Those that no loop hashes."""
+    cached(tmp_path / "models", "wide", models.scaled(2, ("batch", "n")))
+    server = serve(tmp_path / "models", "--response-cache-bytes=64MiB")
+    x = np.random.default_rng(7).random((1, 1_000_000), np.float32)
+    for kind in ("http", "grpc"):
+        with clients.Client(kind, server.address) as client:
+            for _ in range(2):
+                np.testing.assert_array_equal(client.infer("wide", {"x": x}).as_numpy("y"), 2 * x)
+    with clients.Client("http", server.address) as client:
+        other = x.copy()
+        other[0, -1] += 1
+        np.testing.assert_array_equal(client.infer("wide", {"x": other}).as_numpy("y"), 2 * other)
+    assert counts(server, "wide") == (3, 2)
+    server.wait_executions(2, "wide")
+
+
+HANDLER = """
+    import uuid
+    from ts.utils.util import PredictionException
+
+    class Anew:
+        def handle(self, data, context):
+            body, text = bytes(data[0]["body"]), uuid.uuid4().hex
+            if body == b"refuse":
+                raise PredictionException(text, 404)
+            if body == b"gone":
+                context.set_response_status(410, "Gone", 0)
+            return [text]
+"""
+
+
+def test_what_a_torchserve_handler_refuses_is_asked_again(serve, tmp_path):
+    archive = torchserve_archives.pack(tmp_path, tmp_path / "store", "anew", HANDLER)
+    (tmp_path / "modelmill.yaml").write_text(f"models: [{{path: {archive}, response_cache: true}}]\n")
+    server = serve(tmp_path / "modelmill.yaml", "--python", torchserve_archives.VENV, "--response-cache-bytes=1MiB")
+
+    def ask(body):
+        return [server.request("POST", "/predictions/anew", body)[:2] for _ in range(2)]
+
+    first, second = ask(b"fine")
+    assert first == second and first[0] == 200
+    for body, code in ((b"refuse", 404), (b"gone", 410)):
+        first, second = ask(body)
+        assert first[0] == second[0] == code and first[1] != second[1], body
+    assert counts(server, "anew") == (1, 5)
 
 
 def test_copies_for_shadows_pass_it_by(server):
@@ -311,6 +380,8 @@ def test_as_mlserver(serve, tmp_path):
     code = "class Doubled(MLModel):\n    @decode_args\n    async def predict(self, x: np.ndarray) -> np.ndarray:\n        return 2 * x\n"
     mlserver_models.write(folder, "kept", "Doubled", code, cache_enabled=True)
     mlserver_models.write(folder, "computed", "Doubled", code)
+    told = '    @custom_handler(rest_path="/told")\n    async def tell(self) -> str:\n        return __import__("uuid").uuid4().hex\n'
+    mlserver_models.write(folder, "told", "Told", code.replace("Doubled", "Told") + told, cache_enabled=True)
     http, grpc, metrics = free_ports(3)
     settings = {"host": "127.0.0.1", "http_port": http, "grpc_port": grpc, "metrics_port": metrics, "cache_enabled": True, "cache_size": 2}
     (folder / "settings.json").write_text(json.dumps(settings))
@@ -324,6 +395,12 @@ def test_as_mlserver(serve, tmp_path):
             assert answer["id"] == f"request {turn}"
     assert counts(server, "kept") == (1, 4), "3 took the place of 2"
     assert counts(server, "computed") == (0, 0)
+    answers = [server.post_json("/told", b"") for _ in range(3)]
+    assert [code for code, _ in answers] == [200] * 3 and len({text for _, text in answers}) == 3, "they are its code's own"
+    assert counts(server, "told") == (0, 0)
+    page = status(f"http://127.0.0.1:{metrics}", "/metrics")[1]
+    [limit] = [line for line in page.splitlines() if line.startswith("modelmill_cache_limit_bytes ")]
+    assert float(limit.split()[1]) == 1 << 30, "with a number comes a bound of bytes"
 
 
 def test_a_kept_answer_is_addressed_to_who_asks_now(server):

@@ -167,7 +167,9 @@ std::vector<MlserverSetting> watching_settings() {
         "`--response-cache-entries`, of models whose own `cache_enabled` is true, as there", "true"},
        take_switch<&Draft::cache>},
       {{"cache_size", kInteger, kMapped,
-        "`--response-cache-entries`; the answers not asked for longest go first, not those kept first", "100"},
+        "`--response-cache-entries`; the answers not asked for longest go first, not those kept first, and all take 1 "
+        "GiB at most",
+        "100"},
        take_number<&Draft::cache_size>},
       {{"gzip_enabled", kBool, kIgnored, "answers are compressed as their clients ask", "true"}, look_at_switch},
   };
