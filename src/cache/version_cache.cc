@@ -78,7 +78,7 @@ VersionCache::VersionCache(std::shared_ptr<ResponseCache> cache, std::shared_ptr
 
 VersionCache::~VersionCache() { cache_->forget(owner_); }
 
-void VersionCache::answer(InferRequestPtr request, Run run) {
+void VersionCache::answer(InferRequestPtr request, const Run& run) {
   if (!request->keepable || request->sequence.present() || is_background(*request) ||
       !no_longer_wanted(*request, time_.now()).ok())
     return run(std::move(request));

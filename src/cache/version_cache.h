@@ -43,7 +43,7 @@ class VersionCache final : public std::enable_shared_from_this<VersionCache> {
   /// Completes the request, or has it run, with another sink that keeps its answer: before this returns, but for a
   /// request that is more than a loop should go through. The request is queued (its times say when), has no observer
   /// yet, and holds its version.
-  void answer(InferRequestPtr request, Run run);
+  void answer(InferRequestPtr request, const Run& run);
 
  private:
   class Keeper;
