@@ -25,13 +25,13 @@ def group(*resources, priority=1):
 def serve_models(serve, tmp_path, gate):
     """serve_models({name: config}, *arguments): models that a gate holds up; `free` is held up by none."""
 
-    def start(configs, *arguments):
+    def start(configs, *arguments, **options):
         for name, config in configs.items():
             repositories.add_gated_identity(tmp_path / "models", name, gate, config)
         other = repositories.Gate(tmp_path / "other")
         repositories.add_gated_identity(tmp_path / "models", "free", other)
         folder = servers.build_dir() / "test_backends/server"
-        return serve(tmp_path / "models", "--backend-directory", folder, *arguments)
+        return serve(tmp_path / "models", "--backend-directory", folder, *arguments, **options)
 
     return start
 
@@ -97,7 +97,9 @@ def test_without_the_option_nothing_waits(serve_models, gate):
 def test_instances_that_could_never_run_are_refused(serve_models, tmp_path):
     both = group(("R", 1)).replace('name: "R"', 'name: "G" global: true')
     configs = {"few": group(("R", 2)), "many": group(("R", 3)), "none": group(("Q", 1)), "global": both}
-    server = serve_models(configs, "--rate-limit=execution_count", "--rate-limit-resource=R:2:0", "--rate-limit-resource=G:1:4")
+    declared = ["--rate-limit-resource=R:2:0", "--rate-limit-resource=G:1:4"]
+    server = serve_models(configs, "--rate-limit=execution_count", *declared, check_ready=False)
+    wait_until(lambda: all(reason or state == "READY" for state, reason in states(server).values()), "all was tried")
     reasons = {name: reason for (name, _), (state, reason) in states(server).items() if state != "READY"}
     assert set(reasons) == {"many", "none"}
     assert "resource count for 'R' on device 0 is limited to 2" in reasons["many"]
@@ -108,7 +110,8 @@ def test_instances_that_could_never_run_are_refused(serve_models, tmp_path):
 
 def test_a_name_is_of_devices_or_global(serve_models):
     configs = {"a": group(("R", 1)), "b": group(("R", 1)).replace('"R"', '"R" global: true')}
-    server = serve_models(configs, "--rate-limit=execution_count", "--load-threads=1")
+    server = serve_models(configs, "--rate-limit=execution_count", check_ready=False)
+    wait_until(lambda: all(reason or state == "READY" for state, reason in states(server).values()), "all was tried")
     (reason,) = [reason for state, reason in states(server).values() if state != "READY"]
     assert "'R' is present as both global and device-specific resource" in reason
 
