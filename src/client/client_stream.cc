@@ -48,8 +48,7 @@ class StreamOver : public ClientStream {
 
 class TcpStream final : public StreamOver<beast::tcp_stream> {
  public:
-  TcpStream(asio::io_context& context, Addresses addresses)
-      : StreamOver(context), addresses_(std::move(addresses)) {}
+  TcpStream(asio::io_context& context, Addresses addresses) : StreamOver(context), addresses_(std::move(addresses)) {}
 
   void async_connect(Done done) override {
     stream_.async_connect(addresses_, [this, done = std::move(done)](error_code error, const tcp::endpoint&) {

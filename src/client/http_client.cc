@@ -82,10 +82,10 @@ struct HttpClient::Rep {
 
   Status connect() {
     buffer.clear();
-    MM_ASSIGN_OR_RETURN(auto fresh,
-                        make_client_stream(
-                            context, url,
-                            {options.ca_file, options.ca_setting, options.proxy, options.proxy_credentials}, cancel));
+    MM_ASSIGN_OR_RETURN(
+        auto fresh,
+        make_client_stream(context, url,
+                           {options.ca_file, options.ca_setting, options.proxy, options.proxy_credentials}, cancel));
     fresh->expires_after(options.connect_timeout);
     const ErrorCode error = run(*fresh, [&](auto done) { fresh->async_connect(std::move(done)); });
     if (error && is_cancelled()) return cancelled_call();

@@ -30,7 +30,8 @@ std::string doubt_about(const ClientReply& reply) {
   const bool protobuf = type.empty() || type == "application/x-protobuf" || type == "application/protobuf";
   if (protobuf || reply.body.empty()) return "";
   return "it took them, but answers in '" + as_utf8(type, 100) +
-         "' and not in application/x-protobuf; see whether the address is a collector's, with the path that it has there";
+         "' and not in application/x-protobuf; see whether the address is a collector's, with the path that it has "
+         "there";
 }
 
 }  // namespace

@@ -142,7 +142,8 @@ std::vector<std::pair<std::string, std::string>> told_of_spans(const TraceConfig
   std::vector<std::pair<std::string, std::string>> told;
   if (!config.given.url.empty()) {
     const std::string shown = shown_path(config.collector);
-    told.emplace_back("url", shown == config.collector.path ? config.given.url : config.collector.server.text() + shown);
+    told.emplace_back("url",
+                      shown == config.collector.path ? config.given.url : config.collector.server.text() + shown);
   }
   for (const auto& [key, value] : config.given.resource) told.emplace_back("resource", key + "=" + value);
   const ExportOptions& options = config.collector;

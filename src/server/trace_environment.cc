@@ -56,7 +56,8 @@ Result<NamedTexts> read_pairs(const std::string& name, std::string_view text) {
     const std::string key(trimmed(pair.substr(0, equals)));
     auto value = decode_percents(trimmed(pair.substr(equals + 1)));
     if (!value.ok())
-      return wrong(name, "the value of '" + key + "' has a '%' without two hexadecimal digits after it; a plain '%' is %25");
+      return wrong(name,
+                   "the value of '" + key + "' has a '%' without two hexadecimal digits after it; a plain '%' is %25");
     out.emplace_back(key, *std::move(value));
   }
   return out;
@@ -222,8 +223,8 @@ Status take_collector(const Variables& variables, TraceConfig& config) {
   if (config.given.url.empty()) {
     const Variable named = find_collector(variables, config);
     if (!named.text.empty()) {
-      const Status status = config.opentelemetry ? set_collector(named.text, config.collector)
-                                                 : trace_to_collector(named.text, config);
+      const Status status =
+          config.opentelemetry ? set_collector(named.text, config.collector) : trace_to_collector(named.text, config);
       if (!status.ok()) return wrong(named.name, status.message());
     }
   }

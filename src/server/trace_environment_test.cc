@@ -202,7 +202,8 @@ TEST(TraceEnvironment, ACollectorThatCannotBeIsNone) {
 
 TEST(TraceEnvironment, AuthoritiesAreLookedAtFirst) {
   const Values values{{"OTEL_EXPORTER_OTLP_ENDPOINT", "https://c"}, {"OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere.pem"}};
-  const auto names_it = AllOf(HasSubstr("OTEL_EXPORTER_OTLP_CERTIFICATE in the environment"), HasSubstr("/nowhere.pem"));
+  const auto names_it =
+      AllOf(HasSubstr("OTEL_EXPORTER_OTLP_CERTIFICATE in the environment"), HasSubstr("/nowhere.pem"));
   const TraceConfig config = applied(values);
   EXPECT_FALSE(config.opentelemetry);
   EXPECT_THAT(config.warnings, ElementsAre(names_it));
