@@ -154,6 +154,87 @@ def test_a_model_that_calls_another_shares_what_it_holds(serve, tmp_path):
     assert answers == [[2, 4, 6, 8]] * 40
 
 
+BODY_4 = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
+BATCHED_OUTER = """
+    import threading
+
+    class TritonPythonModel:
+        def ask(self, request):
+            request = pb_utils.InferenceRequest(model_name="inner", inputs=request.inputs(), requested_output_names=["y"])
+            self.answers.append(request.exec())
+
+        def execute(self, requests):
+            assert len(requests) == 2
+            self.answers = []
+            self.ask(requests[0])
+            thread = threading.Thread(target=self.ask, args=(requests[1],))
+            thread.start()
+            thread.join()
+            assert not any(answer.has_error() for answer in self.answers)
+            return [pb_utils.InferenceResponse(answer.output_tensors()) for answer in self.answers]
+"""
+
+
+def test_a_batch_and_a_thread_call_with_what_their_execution_holds(serve, tmp_path):
+    """What is asked there is asked for no single request."""
+    batching = "dynamic_batching { preferred_batch_size: 2 max_queue_delay_microseconds: 60000000 }"
+    config = f"max_batch_size: 2 {FP32_4} {group(('R', 1))}"
+    triton_repository.add(tmp_path / "models", "outer", f"{config} {batching}", BATCHED_OUTER)
+    triton_repository.add(tmp_path / "models", "inner", config, INNER)
+    server = serve(tmp_path / "models", "--rate-limit=execution_count")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: server.post_json("/v2/models/outer/infer", BODY_4), range(2)))
+    assert [answer["outputs"][0]["data"] for _, answer in answers] == [[2, 4, 6, 8]] * 2
+
+
+BETWEEN = """
+    import pathlib, time
+
+    class TritonPythonModel:
+        def execute(self, requests):
+            for _ in range(600):
+                if pathlib.Path("MARK").exists():
+                    break
+                time.sleep(0.1)
+            answer = pb_utils.InferenceRequest(
+                model_name="inner", inputs=requests[0].inputs(), requested_output_names=["y"]
+            ).exec()
+            assert not answer.has_error(), answer.error()
+            return [pb_utils.InferenceResponse(answer.output_tensors())]
+"""
+HOLDER = """
+    import pathlib
+
+    class TritonPythonModel:
+        def execute(self, requests):
+            pathlib.Path("MARK").touch()
+            answer = pb_utils.InferenceRequest(
+                model_name="between", inputs=requests[0].inputs(), requested_output_names=["y"]
+            ).exec()
+            assert not answer.has_error(), answer.error()
+            return [pb_utils.InferenceResponse(answer.output_tensors())]
+"""
+
+
+def test_who_takes_nothing_does_not_keep_a_holder_waiting(serve, tmp_path):
+    """The one instance of `between` calls for what `holder` holds, while that waits for the instance."""
+    mark = tmp_path / "mark"
+    for name, config, code in (
+        ("holder", group(("R", 1)), HOLDER),
+        ("between", "instance_group { count: 1 kind: KIND_CPU }", BETWEEN),
+        ("inner", group(("R", 1)), INNER),
+    ):
+        triton_repository.add(tmp_path / "models", name, f"{FP32_4} {config}", code.replace("MARK", str(mark)))
+    server = serve(tmp_path / "models", "--rate-limit=execution_count")
+    body = {"inputs": [{**BODY_4["inputs"][0], "shape": [4]}]}
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(server.post_json, "/v2/models/between/infer", body)
+        wait_until(lambda: busy(server, "between") == 1, "between runs")
+        second = pool.submit(server.post_json, "/v2/models/holder/infer", body)
+        for status, answer in (first.result(), second.result()):
+            assert status == 200 and answer["outputs"][0]["data"] == [2, 4, 6, 8], answer
+
+
 def test_what_may_wait_never_runs_on_loops(serve, tmp_path):
     repositories.add(tmp_path / "models", "m", models.scaled(2), group(("R", 1)))
     server = serve(tmp_path / "models", "--rate-limit=execution_count")
