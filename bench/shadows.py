@@ -89,7 +89,7 @@ class Subject:
         copies, since = self._copies(route), time.monotonic()
         while ROUTES[route] is not None and time.monotonic() - since < STILL_SECONDS:
             if time.monotonic() > end:
-                raise RuntimeError(f"copies of '{self.name}' along '{route}' are not done {MOST_SECONDS} s after the load")
+                raise RuntimeError(f"copies of '{self.name}' along '{route}' go on {MOST_SECONDS} s after the load")
             time.sleep(0.1)
             if (now := self._copies(route)) != copies:
                 copies, since = now, time.monotonic()
@@ -148,7 +148,9 @@ def _row(name, share, rate, route, runs):
         pairs = [(getattr(one.run, what), getattr(base.run, what)) for one, base in zip(measured, without)]
         # A time of nothing is that of a run in which nothing was answered.
         ratios = [with_it / alone for with_it, alone in pairs if with_it > 0 and alone > 0]
-        of_them = f"**{median(ratios):.2f}**, {min(ratios):.2f} to {max(ratios):.2f}" if ratios else "nothing was answered"
+        of_them = "nothing was answered"
+        if ratios:
+            of_them = f"**{median(ratios):.2f}**, {min(ratios):.2f} to {max(ratios):.2f}"
         cells.append("" if measured is without else of_them)
     if not all(one.run.kept_up for one in measured):
         cells[-2] += ", but the load generator could not keep up"

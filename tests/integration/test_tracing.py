@@ -314,7 +314,7 @@ def test_garbage(serve, repository, kind):
 
 
 def test_nobody_is_there(serve, repository):
-    """Requests are answered, the end is not held up, and by then the log has told of each span, whatever it was lost by."""
+    """Requests are answered, the end is not held up, and by then the log has told of each span that was lost."""
     with Collector() as gone:
         url = gone.url
     server = serve(repository, f"--trace-otlp={url}", AT_ONCE, "--trace-config=opentelemetry,bsp_max_queue_size=4")
@@ -384,7 +384,7 @@ def test_a_models_calls(traced, collector, tmp_path):
 
 
 def test_what_others_put_into_the_environment(serve, repository, collector):
-    """Variables that are wrong keep no server from its start, unless it was asked for traces, and the log tells no secrets."""
+    """Wrong variables keep no server from its start unless it was asked for traces, and the log tells no secrets."""
     wrong = {"OTEL_EXPORTER_OTLP_TIMEOUT": "10s", "OTEL_EXPORTER_OTLP_HEADERS": "key=secret%"}
     server = serve(repository, env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **wrong})
     infer(server)
