@@ -8,6 +8,7 @@ room for a copy of each request, at the higher one there is not, and what has no
 
 import dataclasses
 import json
+import time
 
 from load import Level
 from measure import median, progress, table
@@ -20,6 +21,8 @@ SHARES = (0.3, 0.7)  # of what a closed loop gets
 CONNECTIONS = 64
 LEAST_REPEATS = 5
 QUIET_CORES = 0.1
+# What is still to be compared after a load: it is over when nothing was for STILL_SECONDS.
+STILL_SECONDS, MOST_SECONDS = 2, 120
 # By the route's name: what its shadow gets; None: it has no shadow.
 ROUTES = {"alone": None, "a-tenth": "10%", "everything": "100%"}
 
@@ -77,8 +80,20 @@ class Subject:
     def measure(self, route, rate, seconds):
         before = self._copies(route)
         run = self.loads[route].run(rate, seconds)
-        compared, shed = (now - then for now, then in zip(self._copies(route), before))
+        compared, shed = (now - then for now, then in zip(self._copies_at_rest(route), before))
         return Measured(run, compared, shed)
+
+    def _copies_at_rest(self, route):
+        """Once no copy is under way, which would be counted, and keep cores busy, in the next run."""
+        end = time.monotonic() + MOST_SECONDS
+        copies, since = self._copies(route), time.monotonic()
+        while ROUTES[route] is not None and time.monotonic() - since < STILL_SECONDS:
+            if time.monotonic() > end:
+                raise RuntimeError(f"copies of '{self.name}' along '{route}' go on {MOST_SECONDS} s after the load")
+            time.sleep(0.1)
+            if (now := self._copies(route)) != copies:
+                copies, since = now, time.monotonic()
+        return copies
 
 
 def measure(bench):
@@ -130,8 +145,12 @@ def _row(name, share, rate, route, runs):
     for what in ("p50_us", "p99_us"):
         values = [getattr(one.run, what) / 1000 for one in measured]
         cells.append(f"{median(values):.2f}, {min(values):.2f} to {max(values):.2f}")
-        ratios = [getattr(one.run, what) / getattr(base.run, what) for one, base in zip(measured, without)]
-        of_them = f"**{median(ratios):.2f}**, {min(ratios):.2f} to {max(ratios):.2f}"
+        pairs = [(getattr(one.run, what), getattr(base.run, what)) for one, base in zip(measured, without)]
+        # A time of nothing is that of a run in which nothing was answered.
+        ratios = [with_it / alone for with_it, alone in pairs if with_it > 0 and alone > 0]
+        of_them = "nothing was answered"
+        if ratios:
+            of_them = f"**{median(ratios):.2f}**, {min(ratios):.2f} to {max(ratios):.2f}"
         cells.append("" if measured is without else of_them)
     if not all(one.run.kept_up for one in measured):
         cells[-2] += ", but the load generator could not keep up"

@@ -212,7 +212,7 @@ class Server:
     def assert_alive(self):
         """After whatever a test has done to it, the server still answers."""
         assert self.process.poll() is None, f"the server has exited with {self.process.returncode}\n{self.text()}"
-        wait_until(self.is_ready, "the server is ready again")
+        assert self.is_ready()
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()

@@ -263,6 +263,7 @@ TEST_F(Abuse, CallsAnotherModel) {
   other_ = [&](InferRequestPtr request) {
     EXPECT_EQ(request->model, "other");
     EXPECT_EQ(request->deadline, deadline);
+    EXPECT_TRUE(request->holds_resources) << "the one who calls runs";
     EXPECT_EQ(as_floats(request->inputs.at(0)), std::vector<float>({1, 2, 3}));
     InferResponse response;
     response.outputs.push_back(floats("answer", {7, 8}));
@@ -280,6 +281,7 @@ TEST_F(Abuse, ACallCarriesMoreThanInputs) {
   const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   other_ = [&](InferRequestPtr request) {
     EXPECT_EQ(request->id, "its own");
+    EXPECT_TRUE(request->holds_resources);
     EXPECT_EQ(request->outputs.at(0).name, "answer");
     EXPECT_EQ(std::get<int64_t>(*request->parameters.find("top")), 5);
     EXPECT_EQ(std::get<std::string>(*request->parameters.find("who")), "me");

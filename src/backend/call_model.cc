@@ -190,7 +190,6 @@ void inherit(const mm_request& parent, InferRequest& out) {
   out.deadline = parent.deadline;
   out.cancel = parent.cancel;
   out.priority = parent.priority;
-  out.holds_resources = parent.holds_resources;
   out.trace = parent.trace;
 }
 
@@ -209,6 +208,8 @@ Status start_call(mm_host_model* caller, const mm_call_model_args& args) {
   auto request = std::make_unique<InferRequest>(std::make_shared<NoSink>());
   request->model = args.model;
   request->version = args.version;
+  // Whoever calls runs on an instance that others may wait for, and holds what that takes: it must not wait itself.
+  request->holds_resources = true;
   for (uint32_t i = 0; i < args.input_count; ++i) {
     MM_ASSIGN_OR_RETURN(Tensor input, copy_tensor(args.inputs[i]));
     request->inputs.push_back(std::move(input));

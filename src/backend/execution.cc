@@ -21,7 +21,6 @@ void mm_request::open(mm_execution* owner, InferRequestPtr r) {
   execution = owner;
   id = r->id;
   priority = r->priority;
-  holds_resources = r->holds_resources;
   cancel = r->cancel;
   deadline = r->deadline;
   trace = r->trace;

@@ -92,7 +92,6 @@ struct mm_request {
   // Of the request, for request_cancelled and call_model, which may be asked while another thread ends it.
   std::string id;
   uint64_t priority = 0;
-  bool holds_resources = false;
   std::shared_ptr<modelmill::CancelToken> cancel;
   modelmill::TimePoint deadline = modelmill::kNever;
   modelmill::TraceContext trace;

@@ -79,7 +79,7 @@ TEST_F(ResponseCacheTest, ThoseNotUsedForLongestMakeRoom) {
 }
 
 TEST_F(ResponseCacheTest, ALargeAnswerMakesRoomForItselfAndOneThatIsTooLargeDoesNot) {
-  const std::string large(2'000, 'l');
+  const std::string large(20'000, 'l');
   ResponseCache cache({.bytes = size_of("z", large)});
   for (const char* asked : {"a", "b", "c"}) put(cache, asked, "1");
   EXPECT_FALSE(put(cache, "z", large + std::string(500, 'l')));

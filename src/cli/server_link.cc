@@ -161,6 +161,7 @@ Result<std::unique_ptr<ServerLink>> connect_server(const std::string& url, Conne
   HttpClient::Options options;
   options.call_timeout = connect.timeout;
   options.ca_file = std::move(connect.ca_file);
+  options.ca_setting = "--ca";
   return std::unique_ptr<ServerLink>(
       std::make_unique<RemoteLink>(std::move(base), std::move(options), std::move(connect.token)));
 }

@@ -14,6 +14,9 @@
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <utility>
 
+#include "client/authorities.h"
+#include "client/name_lookup.h"
+
 namespace modelmill {
 namespace {
 
@@ -45,8 +48,7 @@ class StreamOver : public ClientStream {
 
 class TcpStream final : public StreamOver<beast::tcp_stream> {
  public:
-  TcpStream(asio::io_context& context, tcp::resolver::results_type addresses)
-      : StreamOver(context), addresses_(std::move(addresses)) {}
+  TcpStream(asio::io_context& context, Addresses addresses) : StreamOver(context), addresses_(std::move(addresses)) {}
 
   void async_connect(Done done) override {
     stream_.async_connect(addresses_, [this, done = std::move(done)](error_code error, const tcp::endpoint&) {
@@ -57,7 +59,7 @@ class TcpStream final : public StreamOver<beast::tcp_stream> {
   }
 
  private:
-  const tcp::resolver::results_type addresses_;
+  const Addresses addresses_;
 };
 
 class UnixStream final : public StreamOver<beast::basic_stream<asio::local::stream_protocol>> {
@@ -101,7 +103,7 @@ class Tunnel {
 
 class TlsStream final : public StreamOver<beast::ssl_stream<beast::tcp_stream>> {
  public:
-  TlsStream(asio::io_context& context, std::unique_ptr<asio::ssl::context> tls, tcp::resolver::results_type addresses,
+  TlsStream(asio::io_context& context, std::unique_ptr<asio::ssl::context> tls, Addresses addresses,
             const std::string& host, std::unique_ptr<Tunnel> tunnel)
       : StreamOver(context, *tls), tls_(std::move(tls)), addresses_(std::move(addresses)), tunnel_(std::move(tunnel)) {
     stream_.set_verify_mode(asio::ssl::verify_peer);
@@ -127,30 +129,25 @@ class TlsStream final : public StreamOver<beast::ssl_stream<beast::tcp_stream>> 
 
  private:
   const std::unique_ptr<asio::ssl::context> tls_;
-  const tcp::resolver::results_type addresses_;
+  const Addresses addresses_;
   const std::unique_ptr<Tunnel> tunnel_;  // none: straight to the server
 };
 
 }  // namespace
 
 Result<std::unique_ptr<ClientStream>> make_client_stream(asio::io_context& context, const BaseUrl& url,
-                                                         const StreamPath& path) {
+                                                         const StreamPath& path, const std::atomic<bool>* cancel) {
   if (!url.unix_path.empty())
     return std::unique_ptr<ClientStream>(std::make_unique<UnixStream>(context, url.unix_path));
-  tcp::resolver resolver(context);
   error_code error;
   const BaseUrl& first = path.proxy.host.empty() ? url : path.proxy;
-  auto addresses = resolver.resolve(first.host, std::to_string(first.port), error);
+  Addresses addresses = look_up(first.host, first.port, cancel, error);
+  if (error == asio::error::operation_aborted) return cancelled("the call to " + url.text() + " was cancelled");
   if (error)
     return unavailable("cannot reach a server at " + url.text() + ": the host name '" + first.host + "'" +
                        (path.proxy.host.empty() ? "" : " of the proxy") + " is not known (" + error.message() + ")");
   if (!url.tls) return std::unique_ptr<ClientStream>(std::make_unique<TcpStream>(context, std::move(addresses)));
-  auto tls = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_client);
-  if (path.ca_file.empty())
-    tls->set_default_verify_paths(error);
-  else
-    tls->load_verify_file(path.ca_file, error);
-  if (error) return invalid_argument("--ca: '" + path.ca_file + "' has no certificate in PEM: " + error.message());
+  MM_ASSIGN_OR_RETURN(auto tls, trust_authorities(path.ca_file, path.ca_setting));
   std::unique_ptr<Tunnel> tunnel;
   if (!path.proxy.host.empty()) tunnel = std::make_unique<Tunnel>(url.authority(), path.proxy_credentials);
   return std::unique_ptr<ClientStream>(

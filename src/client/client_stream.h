@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/message.hpp>
@@ -39,15 +40,18 @@ class ClientStream {
 struct StreamPath {
   /// Authorities to trust with https, in PEM; empty: the system's.
   std::string ca_file = {};
+  /// What names that file, for errors; empty: nothing could.
+  std::string ca_setting = {};
   /// An HTTP proxy; its host is empty when there is none. https goes through a tunnel that it makes (CONNECT).
   BaseUrl proxy = {};
   /// Of Proxy-Authorization; empty: none.
   std::string proxy_credentials = {};
 };
 
-/// Not yet connected. The error is about names that are not known, and files that can't be read. Connecting ends with
-/// asio::error::access_denied when the proxy makes no tunnel.
+/// Not yet connected. The error is about names that are not known, and files that can't be read; CANCELLED soon after
+/// `cancel` is set, while a name is looked up. Connecting ends with asio::error::access_denied when the proxy makes no
+/// tunnel.
 Result<std::unique_ptr<ClientStream>> make_client_stream(boost::asio::io_context& context, const BaseUrl& url,
-                                                         const StreamPath& path);
+                                                         const StreamPath& path, const std::atomic<bool>* cancel);
 
 }  // namespace modelmill

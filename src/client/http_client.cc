@@ -82,8 +82,10 @@ struct HttpClient::Rep {
 
   Status connect() {
     buffer.clear();
-    MM_ASSIGN_OR_RETURN(auto fresh,
-                        make_client_stream(context, url, {options.ca_file, options.proxy, options.proxy_credentials}));
+    MM_ASSIGN_OR_RETURN(
+        auto fresh,
+        make_client_stream(context, url,
+                           {options.ca_file, options.ca_setting, options.proxy, options.proxy_credentials}, cancel));
     fresh->expires_after(options.connect_timeout);
     const ErrorCode error = run(*fresh, [&](auto done) { fresh->async_connect(std::move(done)); });
     if (error && is_cancelled()) return cancelled_call();
@@ -102,7 +104,8 @@ struct HttpClient::Rep {
         ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED;
     return unreachable("the TLS handshake failed: " + error.message() +
                        (unverified ? "; the server's certificate must be for '" + url.host +
-                                         "', and signed by an authority of this system or of --ca"
+                                         "', and signed by an authority of this system" +
+                                         (options.ca_setting.empty() ? "" : " or of " + options.ca_setting)
                                    : ""));
   }
 
@@ -138,6 +141,7 @@ struct HttpClient::Rep {
     http::response_parser<ReplyBody> parser;
     parser.body_limit(boost::none);
     parser.get().body().max_text = options.max_reply_bytes;
+    parser.get().body().cuts = options.cut_replies;
     parser.eager(true);
     if (request.method() == http::verb::head) parser.skip(true);
     ClientReply head;

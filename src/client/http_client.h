@@ -37,8 +37,12 @@ class HttpClient {
     std::chrono::milliseconds call_timeout{300'000};
     /// Answers above this many bytes are refused, except those that a sink takes.
     uint64_t max_reply_bytes = uint64_t{4} << 30;
+    /// Then they are cut there instead.
+    bool cut_replies = false;
     /// Authorities to trust with https, in PEM; empty: the system's.
     std::string ca_file = {};
+    /// What names that file, for errors; empty: nothing could.
+    std::string ca_setting = {};
     /// The longest silence within a call; zero: only call_timeout counts.
     std::chrono::milliseconds stall_timeout{0};
     /// An HTTP proxy to go through; its host is empty when there is none.

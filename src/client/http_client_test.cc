@@ -133,6 +133,32 @@ TEST(HttpClient, RefusesAnAnswerAboveItsLimit) {
   EXPECT_EQ(reply.status().code(), Code::kResourceExhausted);
 }
 
+TEST(HttpClient, CutsAnAnswerAtItsLimitWhereThatIsEnough) {
+  ScriptedServer server({{ok_answer(std::string(100'000, 'x')),
+                          "HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\n" + std::string(100, 'y'), ok_answer("z")}});
+  HttpClient::Options options;
+  options.max_reply_bytes = 50;
+  options.cut_replies = true;
+  HttpClient client(server.url(), options);
+  for (const auto& [status, body] : {std::pair(200, std::string(50, 'x')), {503, std::string(50, 'y')}, {200, "z"}}) {
+    const auto reply = client.get("/");
+    ASSERT_TRUE(reply.ok()) << reply.status().to_string();
+    EXPECT_EQ(reply->status, status);
+    EXPECT_EQ(reply->body, body);
+  }
+}
+
+TEST(HttpClient, NamesWhatSaysWhoIsTrusted) {
+  HttpClient::Options options;
+  options.ca_file = "/nowhere/ca.pem";
+  options.ca_setting = "SOME_SETTING";
+  BaseUrl url{"127.0.0.1", 1, ""};
+  url.tls = true;
+  const auto reply = HttpClient(url, options).get("/");
+  EXPECT_EQ(reply.status().code(), Code::kInvalidArgument);
+  EXPECT_THAT(reply.status().message(), HasSubstr("SOME_SETTING: '/nowhere/ca.pem' has no certificate in PEM"));
+}
+
 TEST(HttpClient, StopsWaitingForASilentServer) {
   asio::io_context context;
   tcp::acceptor silent(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));  // accepts by backlog only

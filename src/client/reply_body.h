@@ -20,6 +20,8 @@ struct ReplyBody {
     std::string text = {};
     /// Of `text`; what goes to the sink has no bound here.
     uint64_t max_text = UINT64_MAX;
+    /// What goes beyond that is passed over; else it is an error.
+    bool cuts = false;
     /// Takes the bytes of 2xx answers in the place of `text`, when it is set. An error ends the reading.
     std::function<Status(std::string_view)> sink = {};
     Status refused = {};  // what the sink said
@@ -44,10 +46,10 @@ struct ReplyBody {
         if (to_sink_()) {
           value_.refused = value_.sink(piece);
           if (!value_.refused.ok()) error = boost::asio::error::operation_aborted;
-        } else if (piece.size() > value_.max_text - value_.text.size()) {
-          error = boost::beast::http::error::body_limit;
+        } else if (const uint64_t room = value_.max_text - value_.text.size(); piece.size() <= room || value_.cuts) {
+          value_.text += piece.substr(0, room);
         } else {
-          value_.text += piece;
+          error = boost::beast::http::error::body_limit;
         }
         if (error) return taken;
         taken += piece.size();

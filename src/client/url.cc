@@ -2,6 +2,7 @@
 
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 
@@ -10,9 +11,11 @@ namespace {
 
 Status bad_url(std::string_view text, std::string_view why) {
   return invalid_argument(
-      "server URL '" + std::string(text) + "': " + std::string(why) +
+      "server URL '" + without_secrets(text) + "': " + std::string(why) +
       "; expected http://HOST:PORT, https://HOST:PORT or unix:PATH, for example http://127.0.0.1:8000");
 }
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
 bool is_host_char(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_' || c == ':' || c == '%';
@@ -37,6 +40,17 @@ std::string BaseUrl::text() const {
   return (tls ? "https://" : "http://") + authority() + prefix;
 }
 
+std::string without_secrets(std::string_view url) {
+  std::string text(url);
+  const size_t scheme_end = text.find("://");
+  const size_t begin = scheme_end == std::string::npos ? 0 : scheme_end + 3;
+  // A password may hold what ends a host.
+  if (const size_t at = text.rfind('@'); at != std::string::npos && at >= begin) text.replace(begin, at - begin, "...");
+  if (const size_t end = text.find_first_of("?#"); end != std::string::npos) text.replace(end + 1, text.npos, "...");
+  std::replace_if(text.begin(), text.end(), is_control, '?');
+  return text;
+}
+
 Result<BaseUrl> parse_base_url(std::string_view text) {
   BaseUrl url;
   std::string_view rest = text;
@@ -55,8 +69,8 @@ Result<BaseUrl> parse_base_url(std::string_view text) {
     rest.remove_prefix(scheme_end + 3);
     url.port = url.tls ? 443 : 80;
   }
-  if (rest.find_first_of("?#@ ") != std::string_view::npos) {
-    return bad_url(text, "it may not hold a user, a query, a fragment or a space");
+  if (rest.find_first_of("?#@ ") != std::string_view::npos || std::any_of(rest.begin(), rest.end(), is_control)) {
+    return bad_url(text, "it may not hold a user, a query, a fragment, a space or a control character");
   }
   if (const size_t slash = rest.find('/'); slash != std::string_view::npos) {
     url.prefix = rest.substr(slash);

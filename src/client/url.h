@@ -24,6 +24,10 @@ struct BaseUrl {
   std::string text() const;
 };
 
+/// A URL as messages may show it, whether it is one or not: without user, password, query, fragment and control
+/// characters.
+std::string without_secrets(std::string_view url);
+
 /// Reads "http://host[:port][/prefix]" (port 80 when left out), "https://host[:port][/prefix]" (443), "host[:port]"
 /// (8000), or "unix:path". The error names what is wrong with the text.
 Result<BaseUrl> parse_base_url(std::string_view text);

@@ -8,7 +8,9 @@
 namespace modelmill {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(ParseBaseUrl, ReadsWhatPeopleWrite) {
   struct Case {
@@ -40,12 +42,35 @@ TEST(ParseBaseUrl, SaysWhatIsWrong) {
         Case{"http://x:70000", "'70000' is not a port"}, Case{"http://x:8o", "'8o' is not a port"},
         Case{"http://x:", "port is missing"}, Case{"http://[::1", "'[' without ']'"}, Case{"http://[::1]8", "':PORT'"},
         Case{"http://u:p@x", "a user"}, Case{"http://x/?q=1", "a query"}, Case{"http://::1:80", "names no host"},
-        Case{"x y", "a space"}, Case{"http://a$b", "not a host name"}}) {
+        Case{"x y", "a space"}, Case{"http://x/a\r\nb", "a control character"}, Case{"http://x/\x7f", "a control"},
+        Case{"x\t", "a control character"}, Case{"http://a$b", "not a host name"}}) {
     const Result<BaseUrl> url = parse_base_url(c.text);
     ASSERT_FALSE(url.ok()) << c.text;
     EXPECT_EQ(url.status().code(), Code::kInvalidArgument);
     EXPECT_THAT(url.status().message(), HasSubstr(c.why)) << c.text;
   }
+}
+
+TEST(ParseBaseUrl, TellsNoSecrets) {
+  const struct {
+    const char* text;
+    const char* shown;
+  } cases[] = {
+      {"http://u:pass@x/p", "http://...@x/p"},
+      {"u:pass@x", "...@x"},
+      {"http://u:pa/ss@x", "http://...@x"},
+      {"http://u:p@ss@x", "http://...@x"},
+      {"http://x/p?key=pass", "http://x/p?..."},
+      {"http://x/p#pass", "http://x/p#..."},
+      {"http://u:pa?ss@x", "http://...@x"},
+      {"http://x/\x1b[31m", "http://x/?[31m"},
+      {"http://x/p", "http://x/p"},
+      {"ftp://u:pass@x", "ftp://...@x"},
+  };
+  for (const auto& one : cases) EXPECT_EQ(without_secrets(one.text), one.shown);
+  EXPECT_THAT(parse_base_url("http://u:pass@x").status().message(),
+              AllOf(HasSubstr("'http://...@x'"), Not(HasSubstr("pass"))));
+  EXPECT_THAT(parse_base_url("ftp://u:pass@x").status().message(), Not(HasSubstr("pass")));
 }
 
 TEST(BaseUrl, TheHostHeaderHasNoPortThatGoesWithoutSaying) {

@@ -34,7 +34,7 @@ std::vector<ExperimentEvent> ExperimentParts::snapshot() const {
 Status ExperimentParts::find(TimePoint now, int64_t now_ms) {
   MM_ASSIGN_OR_RETURN(const auto listed, files_.parts());
   looks_.emplace_back(now, now_ms);
-  for (; !looks_.empty() && now - looks_.front().first >= kRipe; looks_.pop_front()) looked_ms_ = looks_.front().second;
+  for (; !looks_.empty() && now - looks_.front().first >= kRipe; looks_.pop_front()) looked_ = looks_.front();
   std::set<uint64_t> there;
   for (const ExperimentFiles::Part& found : listed) {
     const uint64_t key = stable_hash(std::filesystem::path(found.file).filename().string());
@@ -49,7 +49,7 @@ Status ExperimentParts::find(TimePoint now, int64_t now_ms) {
     }
     std::error_code gone;
     const uint64_t size = std::filesystem::file_size(found.file, gone);
-    part.is_sized = !gone || gone == std::errc::no_such_file_or_directory;
+    if (gone && gone != std::errc::no_such_file_or_directory) part.unsized = now;
     if (!gone) part.sizes.emplace_back(now, size);
     for (; !part.sizes.empty() && now - part.sizes.front().first >= kRipe; part.sizes.pop_front())
       part.ripe = part.sizes.front().second;
@@ -93,7 +93,8 @@ Status ExperimentParts::take(bool all, const Take& take) {
       part.is_read = status.ok();
       part.read_until = until;
       if (status.ok()) part.problem.clear();
-      is_whole = is_whole && part.is_sized;
+      // As far as it was taken, it is what was there at that look only if its size was known then.
+      is_whole = is_whole && (!part.unsized || *part.unsized < looked_.first);
       if (status.ok() || status.code() == Code::kNotFound || status.code() == Code::kAborted) continue;
       part.is_bad = status.code() == Code::kDataLoss;
       is_whole = is_whole && part.is_bad;
@@ -105,7 +106,7 @@ Status ExperimentParts::take(bool all, const Take& take) {
                  {{"reason", status.message()}});
     }
   }
-  if (is_whole) ripe_ms_ = looked_ms_;
+  if (is_whole) ripe_ms_ = looked_.second;
   return ok_status();
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,18 +53,18 @@ class ExperimentParts {
     std::unique_ptr<JournalTail> tail;
     /// The file's size at looks of the last second.
     std::deque<std::pair<TimePoint, uint64_t>> sizes;
-    bool is_sized = true;     // at the last look
-    uint64_t ripe = 0;        // the file was so large a second ago
-    uint64_t read_until = 0;  // what was there before that was taken
-    bool is_read = false;     // as far as that, without an error
-    bool is_bad = false;      // it is no part, and is left out for good
-    std::string problem;      // the one that was logged last
+    std::optional<TimePoint> unsized;  // the last look that could not tell its size
+    uint64_t ripe = 0;                 // the file was so large a second ago
+    uint64_t read_until = 0;           // what was there before that was taken
+    bool is_read = false;              // as far as that, without an error
+    bool is_bad = false;               // it is no part, and is left out for good
+    std::string problem;               // the one that was logged last
   };
 
   const ExperimentFiles files_;
   const std::string replica_;
   std::deque<std::pair<TimePoint, int64_t>> looks_;  // of the last second, with their times since 1970
-  int64_t looked_ms_ = 0;                            // the last one before them
+  std::pair<TimePoint, int64_t> looked_{};           // the last one before them
   int64_t ripe_ms_ = 0;
   std::map<std::string, Part> parts_;   // by file
   std::map<uint64_t, uint64_t> known_;  // how far they were taken, by key

@@ -137,6 +137,22 @@ TEST_F(ControllerRetriesTest, WhatServesServesOnWhileItsSuccessorIsTriedAgain) {
   wait_for([&] { return served("late") == std::vector<int64_t>{2}; });
 }
 
+TEST_F(ControllerRetriesTest, WhatIsNotWantedGoesMeanwhileIfAnotherServes) {
+  mend();
+  folder_.write("late/2/model.onnx");
+  folder_.write("late/modelmill.yaml", "versions: {latest: 2}\n");
+  const auto core = with(2, seconds(60), ControlMode::kWatch);
+  EXPECT_THAT(served("late"), ElementsAre(1, 2));
+  backends_.models.erase("late");
+  folder_.write("late/3/model.onnx");
+  look(*core);
+  wait_for([&] { return served("late") == std::vector<int64_t>{2}; });
+  EXPECT_EQ(backends_.log.loads, 3);
+  mend();
+  core->retry_loads(soon(seconds(60)));
+  wait_for([&] { return served("late") == std::vector<int64_t>{2, 3}; });
+}
+
 TEST_F(ControllerRetriesTest, AStopEndsItAndTellsWhoWaits) {
   std::promise<Status> done;
   const auto core = with_a_client(5, done);

@@ -75,7 +75,7 @@ Result<std::unique_ptr<BackendInstance>> InstanceLoading::make_at(size_t index) 
   if (!instance.ok() && instance.status().code() == Code::kResourceExhausted && necessary)
     return claims_.make(model_, name, place);
   if (!instance.ok() || place.device == wanted) return instance;
-  take_claim_of_device(place, planned_);
+  take_claim_of_device(place, planned_, definition_);
   Log::info("an instance goes where there is room",
             {{"model", definition_.name}, {"instance", name}, {"gpu", place.device}, {"instead", wanted}});
   return instance;

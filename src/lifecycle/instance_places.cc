@@ -27,12 +27,19 @@ std::vector<GroupPlace> group_places(const ModelDefinition& definition) {
   return out;
 }
 
-void take_claim_of_device(InstancePlace& place, const std::vector<InstancePlace>& planned) {
-  for (const InstancePlace& other : planned)
-    if (other.kind == place.kind && other.device == place.device) {
-      place.claim = other.claim;
-      return;
-    }
+void take_claim_of_device(InstancePlace& place, const std::vector<InstancePlace>& planned,
+                          const ModelDefinition& definition) {
+  if (!place.claim) return;
+  const std::vector<GroupPlace> groups = group_places(definition);
+  const InstanceGroup* group = nullptr;
+  for (size_t i = 0; i < planned.size(); ++i)
+    if (planned[i].claim == place.claim) group = groups[i].group;
+  std::shared_ptr<ExecutionClaim> claim;
+  for (size_t i = 0; i < planned.size(); ++i) {
+    if (planned[i].kind != place.kind || planned[i].device != place.device || !planned[i].claim) continue;
+    if (!claim || groups[i].group == group) claim = planned[i].claim;
+  }
+  if (claim) place.claim = std::move(claim);
 }
 
 int threads_of_instance(const ModelDefinition& definition, const LoadSettings& settings) {
@@ -55,8 +62,9 @@ std::function<Result<std::unique_ptr<BackendInstance>>(BackendModel&, int, Insta
              BackendModel& model, int index, InstancePlace& place) -> Result<std::unique_ptr<BackendInstance>> {
     const ModelDefinition& definition = pattern->definition;
     const std::string name = definition.instance_groups.front().name + '_' + std::to_string(index);
+    const int wanted = place.device;
     MM_ASSIGN_OR_RETURN(auto instance, pattern->claims->make_anywhere(model, name, place, pattern->places));
-    take_claim_of_device(place, pattern->places);
+    if (place.device != wanted) take_claim_of_device(place, pattern->places, definition);
     if (needs_adapting(definition, model.info().signature))
       instance = adapt_instance(std::move(instance), definition, pattern->batched);
     if (pattern->open_size && !definition.decoupled)

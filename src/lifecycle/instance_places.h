@@ -24,8 +24,11 @@ struct GroupPlace {
 /// A place for each instance, in the order of the groups.
 std::vector<GroupPlace> group_places(const ModelDefinition& definition);
 
-/// What an instance takes, of an execution, where it is now: as others that are planned on the same device.
-void take_claim_of_device(InstancePlace& place, const std::vector<InstancePlace>& planned);
+/// What the executions of an instance take that has gone to another device than was planned: what those of its group
+/// take there, else as others that are planned there. One whose group takes nothing takes nothing there either.
+/// `planned` are the places of the definition's groups.
+void take_claim_of_device(InstancePlace& place, const std::vector<InstancePlace>& planned,
+                          const ModelDefinition& definition);
 
 /// Threads that an instance may use inside, as the model's configuration or the operator says; 0: nobody does.
 int threads_of_instance(const ModelDefinition& definition, const LoadSettings& settings);

@@ -39,7 +39,7 @@ std::vector<SwapVersion> ModelRecord::swap_versions() const {
   for (const auto& [number, version] : versions)
     out.push_back({number, version.serving ? version.stamp : std::string(),
                    version.loading.empty() ? version.tries.waiting() : version.loading, version.failed,
-                   version.draining > 0});
+                   version.draining > 0, version.loading.empty() && !version.tries.waiting().empty()});
   return out;
 }
 

@@ -25,6 +25,9 @@ constexpr uint64_t kTrialSeed = 47;
 constexpr int kComparedRows = 3;
 /// Larger batches aren't measured once a size does less than this part of the best rate.
 constexpr double kNotWorth = 0.7;
+/// Nor, where an execution takes a slice, after so many sizes that brought less than this times the best before them.
+constexpr double kGain = 1.02;
+constexpr int kSizesInVain = 2;
 /// Layouts with less than this part of the best rate are measured once only.
 constexpr double kFarBehind = 0.7;
 
@@ -287,6 +290,7 @@ class Trial {
   void measure(Contender& contender) const {
     auto& timings = contender.candidate.timings;
     double best = 0;
+    int in_vain = 0;
     for (size_t i = 0; !stop_; ++i) {
       const int64_t rows = std::min(int64_t{1} << i, max_rows());
       const std::optional<double> rate = executions_per_second(contender, rows);
@@ -297,9 +301,11 @@ class Trial {
         timings.push_back(now);
       else if (now.rows_per_second > timings[i].rows_per_second)
         timings[i] = now;
+      in_vain = now.rows_per_second < kGain * best ? in_vain + 1 : 0;
       best = std::max(best, now.rows_per_second);
-      const bool long_enough = now.milliseconds > 1e3 * to_seconds(trial_.longest) / 2;
-      if (rows >= max_rows() || long_enough || now.rows_per_second < kNotWorth * best) return;
+      const bool is_long = now.milliseconds > 1e3 * to_seconds(trial_.longest) / 2;
+      const bool is_flat = now.milliseconds > 1e3 * to_seconds(trial_.slice) && in_vain >= kSizesInVain;
+      if (rows >= max_rows() || is_long || is_flat || now.rows_per_second < kNotWorth * best) return;
     }
   }
 

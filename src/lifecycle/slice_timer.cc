@@ -64,8 +64,9 @@ std::optional<double> SliceTimer::rate(const LaneWork& work, Duration slice, con
     lane.thread = ::gettid();
     lane.failed = !work.execute(index);
     together.arrive_and_wait();
-    const ThreadTimes first = times_of_this_thread();
+    // The account within the time that it is taken off.
     const TimePoint begin = Clock::now();
+    const ThreadTimes first = times_of_this_thread();
     while (!lane.failed && !stop && (lane.runs == 0 || lane.took < slice)) {
       lane.failed = !work.execute(index);
       ++lane.runs;
@@ -73,6 +74,7 @@ std::optional<double> SliceTimer::rate(const LaneWork& work, Duration slice, con
     }
     const ThreadTimes last = times_of_this_thread();
     lane.times = {last.ran - first.ran, last.waited - first.waited};
+    lane.took = Clock::now() - begin;
     together.arrive_and_wait();
   };
   std::vector<std::thread> threads;
@@ -88,9 +90,10 @@ std::optional<double> SliceTimer::rate(const LaneWork& work, Duration slice, con
     times.ran += lane.times.ran;
     times.waited += lane.times.waited;
   }
-  // Of a lane: the time that passed less the waits, but no less than the cores must have been at work.
+  // Of a lane: the time that passed less the waits, but no less than the cores that it may use must have been at work.
   const double passed = (took - to_seconds(times.waited) / work.threads) / work.lanes;
-  return runs / std::max({passed, to_seconds(times.ran) / cores_, 1e-9});
+  const int cores = std::clamp(work.lanes * work.threads, 1, cores_);
+  return runs / std::max({passed, to_seconds(times.ran) / cores, 1e-9});
 }
 
 }  // namespace modelmill

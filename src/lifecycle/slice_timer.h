@@ -23,7 +23,8 @@ struct LaneWork {
 
 /// Measures what executions take on a machine that serves traffic meanwhile: times are less what others that ran on the
 /// cores took from them, as the kernel tells of each thread. Threads of the process that were there when the timer was
-/// made are others'; the caller's, the lanes', and those that runtimes started since are not.
+/// made are others'; the caller's, the lanes', and those that runtimes started since are not. What a runtime does on
+/// threads that it had before is measured with the waits for them.
 class SliceTimer {
  public:
   /// On a machine of so many cores.

@@ -33,6 +33,8 @@ SwapSteps plan_swap(const std::vector<SwapVersion>& versions, const std::vector<
   SwapSteps steps;
   const bool any_loading =
       std::any_of(versions.begin(), versions.end(), [](const SwapVersion& v) { return !v.loading.empty(); });
+  const bool any_begun = std::any_of(versions.begin(), versions.end(),
+                                     [](const SwapVersion& v) { return !v.loading.empty() && !v.waits; });
   const bool any_serves = std::any_of(wanted.begin(), wanted.end(), [&](const WantedVersion& w) {
     const SwapVersion* version = find(versions, w.version);
     return version != nullptr && !version->serving.empty();
@@ -44,12 +46,13 @@ SwapSteps plan_swap(const std::vector<SwapVersion>& versions, const std::vector<
     if (version == nullptr || version->loading.empty()) to_load.push_back(w.version);
   }
   const bool nothing_to_come = to_load.empty() && !any_loading;
+  // What is to be tried again may take its time: nobody waits for it where something else serves.
+  const bool is_over = to_load.empty() && !any_begun && (any_serves || wanted.empty());
   for (const SwapVersion& version : versions) {
     if (version.serving.empty()) continue;
     const WantedVersion* w = find(wanted, version.version);
     const bool replaced = w != nullptr && version.serving != w->stamp && version.failed != w->stamp;
-    if (resource ? w == nullptr || replaced : w == nullptr && nothing_to_come && (any_serves || wanted.empty()))
-      steps.unload.push_back(version.version);
+    if (resource ? w == nullptr || replaced : is_over && w == nullptr) steps.unload.push_back(version.version);
   }
   const bool making_room =
       resource && (!steps.unload.empty() ||

@@ -22,6 +22,7 @@ struct SwapVersion {
   std::string loading;
   std::string failed;     // what could not be loaded, last
   bool draining = false;  // something of it still answers its last requests
+  bool waits = false;     // what is loading has failed, and its next try is not due yet
 };
 
 struct SwapSteps {
@@ -32,8 +33,8 @@ struct SwapSteps {
 };
 
 /// What is to be done next so that what is wanted is served. Pure. `versions` has each number once.
-///   availability: new contents load beside what serves; what is not wanted goes when nothing is left to load, and only
-///                 if something that is wanted serves, or nothing is wanted.
+///   availability: new contents load beside what serves; what is not wanted goes when nothing is left to load but what
+///                 waits for its next try, and only if something that is wanted serves, or nothing is wanted.
 ///   resource:     what is not wanted, and what has another content, goes first; loading begins when it has gone.
 /// What failed is not tried again until its stamp changes.
 SwapSteps plan_swap(const std::vector<SwapVersion>& versions, const std::vector<WantedVersion>& wanted,

@@ -14,12 +14,12 @@ namespace {
 constexpr uint32_t kParentIsKnown = 256;
 constexpr uint32_t kParentIsRemote = 512;
 
+std::string sent_text(std::string_view text) { return as_utf8(text, kMostAttributeBytes); }
+
 template <typename Id>
 std::string bytes_of(const Id& id) {
   return {reinterpret_cast<const char*>(id.data()), id.size()};
 }
-
-std::string short_text(std::string_view text) { return as_utf8(text, kMostAttributeBytes); }
 
 void put(const AttributeValue& value, otlp::AnyValue& out) {
   std::visit(
@@ -32,7 +32,7 @@ void put(const AttributeValue& value, otlp::AnyValue& out) {
         else if constexpr (std::is_same_v<T, double>)
           out.set_double_value(v);
         else
-          out.set_string_value(short_text(v));
+          out.set_string_value(sent_text(v));
       },
       value);
 }
@@ -50,7 +50,7 @@ void put(const Span& span, std::chrono::nanoseconds epoch, otlp::Span& out) {
   } else {
     out.set_flags(kTraceSampled | kParentIsKnown);
   }
-  out.set_name(short_text(span.name));
+  out.set_name(sent_text(span.name));
   out.set_kind(span.kind == Span::Kind::kServer ? otlp::Span::SPAN_KIND_SERVER : otlp::Span::SPAN_KIND_INTERNAL);
   out.set_start_time_unix_nano(unix_ns(span.start, epoch));
   out.set_end_time_unix_nano(unix_ns(std::max(span.start, span.end), epoch));
@@ -66,7 +66,7 @@ void put(const Span& span, std::chrono::nanoseconds epoch, otlp::Span& out) {
   }
   if (span.status.ok()) return;
   out.mutable_status()->set_code(otlp::Status::STATUS_CODE_ERROR);
-  out.mutable_status()->set_message(short_text(span.status.message()));
+  out.mutable_status()->set_message(sent_text(span.status.message()));
 }
 
 }  // namespace
@@ -79,8 +79,8 @@ std::string export_message(const ExportOptions& options, const std::vector<Span>
   for (const auto& [key, value] : options.resource) resource[key] = value;
   for (const auto& [key, value] : resource) {
     otlp::KeyValue& attribute = *all.mutable_resource()->add_attributes();
-    attribute.set_key(short_text(key));
-    attribute.mutable_value()->set_string_value(short_text(value));
+    attribute.set_key(sent_text(key));
+    attribute.mutable_value()->set_string_value(sent_text(value));
   }
   otlp::ScopeSpans& scope = *all.add_scope_spans();
   scope.mutable_scope()->set_name(options.scope);

@@ -11,9 +11,6 @@
 
 namespace modelmill {
 
-/// What a text in a span may have; the rest is cut off.
-inline constexpr size_t kMostAttributeBytes = 4'096;
-
 /// The body of a POST with these spans: OTLP's ExportTraceServiceRequest. `epoch` is the time since 1970 at which the
 /// monotonic clock was zero.
 std::string export_message(const ExportOptions& options, const std::vector<Span>& spans,

@@ -4,6 +4,14 @@
 
 namespace modelmill {
 
+namespace {
+
+constexpr const char* kUsualPath = "/v1/traces";
+
+}  // namespace
+
+std::string shown_path(const ExportOptions& options) { return options.path == kUsualPath ? kUsualPath : "/..."; }
+
 Status set_collector(std::string_view url, ExportOptions& options) {
   std::string text(url);
   if (text.starts_with("unix:"))
@@ -16,7 +24,7 @@ Status set_collector(std::string_view url, ExportOptions& options) {
     text.insert(0, "http://");
   }
   MM_ASSIGN_OR_RETURN(BaseUrl server, parse_base_url(text));
-  options.path = server.prefix.empty() ? "/v1/traces" : server.prefix;
+  options.path = server.prefix.empty() ? kUsualPath : server.prefix;
   server.prefix.clear();
   options.server = std::move(server);
   return ok_status();

@@ -19,6 +19,8 @@ struct ExportOptions {
   std::vector<std::pair<std::string, std::string>> headers;
   /// Authorities to trust with https, in PEM; empty: the system's.
   std::string ca_file;
+  /// What names that file, for errors.
+  std::string ca_setting = "OTEL_EXPORTER_OTLP_CERTIFICATE";
   /// Of a connection, and of a whole call.
   std::chrono::milliseconds timeout{10'000};
   /// Spans that may wait. What comes beyond that is lost.
@@ -35,6 +37,9 @@ struct ExportOptions {
   /// Of who records.
   std::string scope = "modelmill", scope_version;
 };
+
+/// The path as logs and answers may show it: one of its own may hold a token.
+std::string shown_path(const ExportOptions& options);
 
 /// Sets server and path to what `url` says: "http://host:port/path", the same with https, or without "http://"; then
 /// the port is 4318 where it is left out. Without a path it is /v1/traces. INVALID_ARGUMENT for another text.

@@ -1,8 +1,10 @@
 #include "otlp/export_outcome.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
+#include "base/utf8.h"
 #include "otlp/export_message.h"
 
 namespace modelmill {
@@ -19,6 +21,19 @@ std::optional<milliseconds> asked_pause(const ClientReply& reply) {
   return milliseconds(1'000 * std::min<int64_t>(seconds, 3'600));
 }
 
+/// Any web server may answer 200, with a page of its own.
+std::string doubt_about(const ClientReply& reply) {
+  std::string type(reply.header("content-type"));
+  type.resize(std::min(type.find(';'), type.size()));
+  while (type.ends_with(' ')) type.pop_back();
+  std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return std::tolower(c); });
+  const bool protobuf = type.empty() || type == "application/x-protobuf" || type == "application/protobuf";
+  if (protobuf || reply.body.empty()) return "";
+  return "it took them, but answers in '" + as_utf8(type, 100) +
+         "' and not in application/x-protobuf; see whether the address is a collector's, with the path that it has "
+         "there";
+}
+
 }  // namespace
 
 ExportOutcome outcome_of(const Result<ClientReply>& reply) {
@@ -26,13 +41,15 @@ ExportOutcome outcome_of(const Result<ClientReply>& reply) {
   if (!reply.ok()) {
     const Code code = reply.status().code();
     const bool passes = code == Code::kUnavailable || code == Code::kDeadlineExceeded;
-    return {passes ? Kind::kTryAgain : Kind::kRefused, 0, reply.status().message(), {}};
+    return {passes ? Kind::kTryAgain : Kind::kRefused, 0, reply.status().message()};
   }
   if (reply->status / 100 == 2) {
+    std::string doubt = doubt_about(*reply);
+    if (!doubt.empty()) return {Kind::kTaken, 0, "", std::move(doubt)};
     ExportReply said = read_export_reply(reply->body);
-    return {Kind::kTaken, said.rejected, std::move(said.message), {}};
+    return {Kind::kTaken, said.rejected, std::move(said.message)};
   }
-  ExportOutcome outcome{Kind::kRefused, 0, "it answered " + std::to_string(reply->status), {}};
+  ExportOutcome outcome{Kind::kRefused, 0, "it answered " + std::to_string(reply->status)};
   for (const int passing : {429, 502, 503, 504})
     if (reply->status == passing) {
       outcome.kind = Kind::kTryAgain;

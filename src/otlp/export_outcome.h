@@ -20,8 +20,10 @@ struct ExportOutcome {
   Kind kind = Kind::kTaken;
   int64_t rejected = 0;
   std::string why;
+  /// What speaks against that it was a collector that took them; empty: nothing.
+  std::string doubt = {};
   /// What the collector asks to wait first.
-  std::optional<std::chrono::milliseconds> pause;
+  std::optional<std::chrono::milliseconds> pause = {};
 };
 
 ExportOutcome outcome_of(const Result<ClientReply>& reply);

@@ -40,6 +40,22 @@ TEST(ExportOutcome, ReadsWhatWasRejected) {
   }
 }
 
+TEST(ExportOutcome, DoubtsThatAPageIsACollectors) {
+  const auto doubt = [](std::string type, std::string body) {
+    ClientReply page = reply(200, "", std::move(body));
+    page.headers.emplace_back("content-type", std::move(type));
+    const ExportOutcome outcome = outcome_of(page);
+    EXPECT_EQ(outcome.kind, Kind::kTaken);
+    return outcome.doubt;
+  };
+  EXPECT_THAT(doubt("text/html; charset=utf-8", "<html>"), ::testing::HasSubstr("'text/html' and not in"));
+  EXPECT_THAT(doubt("application/json", "{}"), ::testing::HasSubstr("'application/json'"));
+  for (const char* type : {"application/x-protobuf", "Application/X-Protobuf ; v=1", "application/protobuf"})
+    EXPECT_EQ(doubt(type, std::string("\x0a\x02\x08\x02", 4)), "") << type;
+  EXPECT_EQ(doubt("text/plain", ""), "");
+  EXPECT_EQ(outcome_of(reply(200, "", "<html>")).doubt, "");  // it doesn't say what it is
+}
+
 TEST(PauseAfter, GrowsAndEnds) {
   const ExportOutcome outcome = outcome_of(reply(503));
   const auto pause = [&](int attempts, double chance) {

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <random>
 
+#include "base/utf8.h"
+
 namespace modelmill {
 namespace {
 
@@ -21,6 +23,14 @@ uint64_t random_not_zero() {
 }
 
 }  // namespace
+
+std::string short_text(std::string_view text) {
+  return text.size() <= kMostAttributeBytes ? std::string(text) : as_utf8(text, kMostAttributeBytes);
+}
+
+void Span::set_status(const Status& of) {
+  status = of.message().size() <= kMostAttributeBytes ? of : Status(of.code(), short_text(of.message()));
+}
 
 TraceId make_trace_id() {
   TraceId id;

@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kTellEvery = std::chrono::minutes(1);
+constexpr std::string_view kEnded = "the server has ended before they could be sent";
 /// An answer has next to nothing to say.
 constexpr uint64_t kMostReplyBytes = 64 * 1024;
 
@@ -21,7 +21,9 @@ HttpClient::Options client_options(const ExportOptions& options) {
   out.connect_timeout = options.timeout;
   out.call_timeout = options.timeout;
   out.max_reply_bytes = kMostReplyBytes;
+  out.cut_replies = true;  // its status says what became of the spans
   out.ca_file = options.ca_file;
+  out.ca_setting = options.ca_setting;
   return out;
 }
 
@@ -38,6 +40,9 @@ SpanExporter::SpanExporter(ExportOptions options, MetricRegistry& metrics)
       dropped_(counter(metrics, "dropped")),
       failed_(counter(metrics, "failed")),
       client_(options_.server, client_options(options_)),
+      losses_([this](int64_t spans, const std::string& why) {
+        Log::warning("spans are lost", {{"spans", spans}, {"collector", options_.server.text()}, {"reason", why}});
+      }),
       thread_([this] { work(); }) {}
 
 size_t SpanExporter::batch_size() const {
@@ -45,15 +50,19 @@ size_t SpanExporter::batch_size() const {
 }
 
 void SpanExporter::add(Span span) {
+  bool late = false;
   {
     const MutexLock lock(mutex_);
-    if (!stopping_ && queue_.size() < options_.max_queue) {
+    late = stopping_;
+    if (!late && queue_.size() < options_.max_queue) {
       queue_.push_back(std::move(span));
       if (queue_.size() == 1 || queue_.size() == batch_size()) changed_.notify_all();
       return;
     }
   }
-  lost(*dropped_, 1, "they come faster than the collector takes them; trace fewer requests, or let more spans wait");
+  lost(*dropped_, 1,
+       late ? "their requests ended after the last spans were sent, at the end of the server"
+            : "they come faster than the collector takes them; trace fewer requests, or let more spans wait");
 }
 
 void SpanExporter::stop() {
@@ -67,6 +76,7 @@ void SpanExporter::stop() {
   }
   cancelled_ = true;
   if (thread_.joinable()) thread_.join();
+  losses_.flush();
 }
 
 bool SpanExporter::is_stopping() {
@@ -109,21 +119,23 @@ ExportOutcome SpanExporter::post(const std::string& body) {
 
 void SpanExporter::send(const std::vector<Span>& spans) {
   const auto all = static_cast<int64_t>(spans.size());
-  if (given_up_ || cancelled_) return lost(*failed_, all, "the server has ended before they could be sent");
+  if (given_up_) return lost(*failed_, all, kEnded);
   const std::string body = export_message(options_, spans, monotonic_epoch());
   for (int attempts = 1;; ++attempts) {
+    if (cancelled_) return lost(*failed_, all, kEnded);
     const bool last = is_stopping();  // then there is no time for another
     const ExportOutcome outcome = post(body);
     if (outcome.kind == ExportOutcome::Kind::kTaken) {
       const int64_t rejected = std::min(outcome.rejected, all);
       exported_->add(static_cast<double>(all - rejected));
+      if (!outcome.doubt.empty()) doubt(outcome.doubt);
       if (rejected > 0) lost(*failed_, rejected, "the collector rejects them: " + outcome.why);
       return;
     }
     const auto pause = pause_after(attempts, outcome, options_.first_pause, chance());
     if (!pause || last) {
       given_up_ = last;
-      return lost(*failed_, all, "the collector does not take them: " + outcome.why);
+      return lost(*failed_, all, cancelled_ ? std::string(kEnded) : "the collector does not take them: " + outcome.why);
     }
     wait_for(*pause);  // cut short by the end, which is worth one attempt more
   }
@@ -131,16 +143,13 @@ void SpanExporter::send(const std::vector<Span>& spans) {
 
 void SpanExporter::lost(Counter& counter, int64_t spans, std::string_view why) {
   counter.add(static_cast<double>(spans));
-  int64_t told = 0;
-  {
-    const MutexLock lock(log_mutex_);
-    untold_ += spans;
-    const TimePoint now = Clock::now();
-    if (told_ != TimePoint{} && now - told_ < kTellEvery) return;
-    told_ = now;
-    told = std::exchange(untold_, 0);
-  }
-  Log::warning("spans are lost", {{"spans", told}, {"collector", options_.server.text()}, {"reason", why}});
+  losses_.add(spans, why);
+}
+
+/// Once is enough.
+void SpanExporter::doubt(const std::string& why) {
+  if (std::exchange(doubted_, true)) return;
+  Log::warning("spans may go to what is no collector", {{"collector", options_.server.text()}, {"reason", why}});
 }
 
 }  // namespace modelmill

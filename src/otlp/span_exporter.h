@@ -14,6 +14,7 @@
 #include "otlp/export_options.h"
 #include "otlp/export_outcome.h"
 #include "otlp/span.h"
+#include "otlp/span_losses.h"
 #include "runtime/metrics.h"
 
 namespace modelmill {
@@ -30,7 +31,8 @@ class SpanExporter {
 
   void add(Span span);
 
-  /// Sends what waits, once and for as long as the options allow; what is left then is lost. Later spans are, too.
+  /// Sends what waits, once and for as long as the options allow; what is left then is lost, and the log tells of all
+  /// that is untold. Later spans are lost, too.
   /// Idempotent.
   void stop();
 
@@ -42,6 +44,7 @@ class SpanExporter {
   /// Or until stop().
   void wait_for(std::chrono::milliseconds pause);
   bool is_stopping();
+  void doubt(const std::string& why);
   void lost(Counter& counter, int64_t spans, std::string_view why);
   size_t batch_size() const;
 
@@ -50,6 +53,7 @@ class SpanExporter {
   // The thread's.
   HttpClient client_;
   bool given_up_ = false;  // at the end: the collector has not taken a batch
+  bool doubted_ = false;   // that it is a collector
 
   std::atomic<bool> cancelled_{false};
   Mutex mutex_;
@@ -57,10 +61,8 @@ class SpanExporter {
   std::deque<Span> queue_ MM_GUARDED_BY(mutex_);
   bool stopping_ MM_GUARDED_BY(mutex_) = false;
   bool over_ MM_GUARDED_BY(mutex_) = false;  // the thread's work
-  Mutex log_mutex_;
-  TimePoint told_ MM_GUARDED_BY(log_mutex_){};
-  int64_t untold_ MM_GUARDED_BY(log_mutex_) = 0;  // spans that were lost since
-  std::thread thread_;                            // last: it uses the others
+  SpanLosses losses_;
+  std::thread thread_;  // last: it uses the others
 };
 
 }  // namespace modelmill

@@ -101,6 +101,21 @@ TEST_F(SpanExporterTest, WhatFindsNoRoomIsLost) {
   EXPECT_EQ(count("exported"), 0);
 }
 
+TEST_F(SpanExporterTest, OnlyTheStatusOfAPageCounts) {
+  const std::string page(1'000'000, 'x');
+  const auto with_page = [&](const std::string& status) {
+    return "HTTP/1.1 " + status + " x\r\nContent-Type: text/html\r\nContent-Length: 1000000\r\n\r\n" + page;
+  };
+  Collector collector({with_page("200"), with_page("503"), with_page("200")});
+  ExportOptions options = collector.options();
+  options.max_batch = 1;
+  SpanExporter exporter(options, metrics_);
+  add(exporter, 2);
+  EXPECT_TRUE(wait_until([&] { return count("exported") == 2; }));
+  EXPECT_THAT(collector.posts(), ElementsAre(1, 1, 1));
+  EXPECT_EQ(count("failed"), 0);
+}
+
 TEST_F(SpanExporterTest, TriesAgain) {
   Collector collector({answer(503), answer(429, "Retry-After: 0\r\n"), answer(200)});
   SpanExporter exporter(collector.options(), metrics_);

@@ -59,14 +59,14 @@ int64_t RequestQueue::foremost() const {
 bool RequestQueue::is_background_band(const Bands::value_type& band) { return band.first.first == kBackgroundPriority; }
 
 uint64_t RequestQueue::level_number(const InferRequest& request) const {
-  if (request.holds_resources) return kForemost;
+  if (is_foremost(request)) return kForemost;
   if (is_background(request)) return kBackgroundPriority;
   const bool named = request.priority > 0 && request.priority <= limits_.levels;
   return named ? request.priority : limits_.default_level;
 }
 
 RequestQueue::Level& RequestQueue::level_of(const InferRequest& request) {
-  if (only_level_ && !is_background(request) && !request.holds_resources) return *only_level_;
+  if (only_level_ && !is_background(request) && !is_foremost(request)) return *only_level_;
   const uint64_t number = level_number(request);
   const auto it = levels_.find(number);
   return it != levels_.end() ? it->second : add_level(number);
@@ -92,7 +92,7 @@ RequestQueue::Level& RequestQueue::add_level(uint64_t number) {
 }
 
 int64_t RequestQueue::rows_before(const InferRequest& request) const {
-  if (only_level_ && !request.holds_resources) return is_background(request) ? rows_ : only_level_->rows;
+  if (only_level_ && !is_foremost(request)) return is_background(request) ? rows_ : only_level_->rows;
   int64_t rows = 0;
   const uint64_t number = level_number(request);
   for (const auto& [at, level] : levels_)
@@ -290,10 +290,10 @@ void RequestQueue::view_from(Node* node, const BatchPolicy& policy, TimePoint no
   }
 }
 
-/// Fills the view with what can be served of the class, from its band and those behind it; false when nothing is left
-/// of it in its band (then `c` may be gone).
-bool RequestQueue::view_class(Bands::iterator band, Class& c, const BatchPolicy& policy, TimePoint now,
-                              std::vector<Dropped>& dropped) {
+/// Fills the view with what can be served of the class, from its band and those behind it up to `end`; false when
+/// nothing is left of it in its band (then `c` may be gone).
+bool RequestQueue::view_class(Bands::iterator band, Bands::iterator end, Class& c, const BatchPolicy& policy,
+                              TimePoint now, std::vector<Dropped>& dropped) {
   view_.clear();
   view_rows_.clear();
   view_total_ = 0;
@@ -303,7 +303,7 @@ bool RequestQueue::view_class(Bands::iterator band, Class& c, const BatchPolicy&
   view_from(c.first, policy, now, dropped);
   if (view_.empty()) return false;
   const bool background = is_background_band(*band);
-  for (++band; band != bands_.end() && view_total_ < policy.max_rows; ++band) {
+  for (++band; band != end && view_total_ < policy.max_rows; ++band) {
     if (!band->second.first || is_background_band(*band) != background) continue;
     uint64_t key = 0;
     Class* more = find_class(band->second, *view_.front()->request, key);
@@ -315,13 +315,15 @@ bool RequestQueue::view_class(Bands::iterator band, Class& c, const BatchPolicy&
 }
 
 RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, const InstanceView& instances,
-                                      std::vector<Dropped>& dropped, const CostModel* costs, const LoadView& load) {
+                                      std::vector<Dropped>& dropped, const CostModel* costs, const LoadView& load,
+                                      From from) {
   Next best;
   if (instances.idle == 0) return best;
   ++search_;
   int asked = 0;
   int searched = 0;
-  for (auto band = bands_.begin(); band != bands_.end(); ++band) {
+  const auto end = from == From::kAll ? bands_.end() : bands_.upper_bound({kForemost, true});
+  for (auto band = bands_.begin(); band != end; ++band) {
     Node* node = band->second.first;
     if (is_background_band(*band) && !nobody_waits()) break;
     while (node && asked < kClassesAsked && searched < kRequestsSearched) {
@@ -334,7 +336,7 @@ RequestQueue::Next RequestQueue::next(const BatchPolicy& policy, TimePoint now, 
       ++asked;
       const CostCurve* cost = costs ? costs->find(instances.kind, c.key) : nullptr;
       too_late_before_ = too_late_before(policy, cost, now);
-      const bool left = view_class(band, c, policy, now, dropped);
+      const bool left = view_class(band, end, c, policy, now, dropped);
       if (!left || c.first != node) {
         // The oldest went, so that a request of another class may come first now: look again.
         if (left) c.visited = 0;

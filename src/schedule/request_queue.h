@@ -19,10 +19,10 @@ namespace modelmill {
 /// The requests of one version that wait: by level of priority, and in each first come first served; what has waited
 /// for too long and may wait on (TimeoutAction::kDelay) comes after the rest of its level. Each request belongs to a
 /// shape class; a batch is cut from the class of the first request and takes later ones of that class only, also from
-/// lower levels, so that unequal shapes never meet. What somebody waits for who holds resources comes before all
-/// levels. What is in the background (request/background.h) comes after all levels, never waits in one batch with
-/// others nor runs while others wait, has no more than half of the room, and is dropped when others need it. Passive
-/// and not synchronised: it decides and hands over, and never calls a request's sink.
+/// lower levels, so that unequal shapes never meet. Where executions take resources, what others wait for who hold
+/// some comes before all levels. What is in the background (request/background.h) comes after all levels, never waits
+/// in one batch with others nor runs while others wait, has no more than half of the room, and is dropped when others
+/// need it. Passive and not synchronised: it decides and hands over, and never calls a request's sink.
 class RequestQueue {
  public:
   struct Limits {
@@ -34,6 +34,8 @@ class RequestQueue {
     uint64_t levels = 0;
     uint64_t default_level = 0;
     std::map<uint64_t, QueuePolicy> by_level;
+    /// Executions take resources: what others hold some for (InferRequest::holds_resources) comes before all levels.
+    bool holders_first = false;
 
     /// Waiting can come to an end by itself.
     bool has_timeouts() const;
@@ -68,10 +70,12 @@ class RequestQueue {
     BatchDecision decision;
     std::vector<InferRequestPtr> batch;  // when the decision is to cut
   };
+  /// What a batch is cut from.
+  enum class From { kAll, kForemost };
   /// Asks the policy, and takes out the batch that it cuts. Requests found cancelled or too late on the way go to
   /// `dropped`. `costs` may be null.
   Next next(const BatchPolicy& policy, TimePoint now, const InstanceView& instances, std::vector<Dropped>& dropped,
-            const CostModel* costs = nullptr, const LoadView& load = {});
+            const CostModel* costs = nullptr, const LoadView& load = {}, From from = From::kAll);
 
   /// Takes out, or moves behind, every request whose time in the queue is over.
   void expire(TimePoint now, std::vector<Dropped>& dropped);
@@ -85,7 +89,7 @@ class RequestQueue {
   std::vector<InferRequestPtr> drain();
 
   bool empty() const { return size_ == 0; }
-  /// Those that others hold resources for (InferRequest::holds_resources), which come before all levels.
+  /// Those that come before all levels (Limits::holders_first).
   int64_t foremost() const;
   /// It has nothing, but perhaps in the background.
   bool nobody_waits() const { return size_ == background_; }
@@ -128,6 +132,7 @@ class RequestQueue {
   static bool is_background_band(const Bands::value_type& band);
   Status check_share(const Level& background, int64_t bytes) const;
   bool make_room(const Level& level, int64_t bytes, std::vector<Dropped>& dropped);
+  bool is_foremost(const InferRequest& request) const { return limits_.holders_first && request.holds_resources; }
   uint64_t level_number(const InferRequest& request) const;
   Level& level_of(const InferRequest& request);
   Level& add_level(uint64_t number);
@@ -141,7 +146,7 @@ class RequestQueue {
   void drop(Node* node, Status status, std::vector<Dropped>& dropped);
   /// Drops or delays the node when it must not be served now; false when it is fit to be.
   bool weed(Node* node, TimePoint now, std::vector<Dropped>& dropped);
-  bool view_class(Bands::iterator band, Class& c, const BatchPolicy& policy, TimePoint now,
+  bool view_class(Bands::iterator band, Bands::iterator end, Class& c, const BatchPolicy& policy, TimePoint now,
                   std::vector<Dropped>& dropped);
   void view_from(Node* node, const BatchPolicy& policy, TimePoint now, std::vector<Dropped>& dropped);
   Status check_room(const Level& level, int64_t bytes) const;

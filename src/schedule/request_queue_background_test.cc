@@ -25,6 +25,7 @@ class RequestQueueBackgroundTest : public ::testing::TestWithParam<uint64_t> {
     limits_.max_bytes = 1 << 20;
     limits_.levels = GetParam();
     limits_.default_level = 1;
+    limits_.holders_first = true;
   }
   RequestQueue queue() { return RequestQueue("m", limits_, /*by_shape=*/false); }
   Status push(RequestQueue& queue, const std::string& id) {
@@ -39,9 +40,9 @@ class RequestQueueBackgroundTest : public ::testing::TestWithParam<uint64_t> {
   void push_all(RequestQueue& queue, const Ids& ids) {
     for (const std::string& id : ids) ASSERT_TRUE(push(queue, id).ok()) << id;
   }
-  Ids cut(RequestQueue& queue, const BatchPolicy& policy) {
+  Ids cut(RequestQueue& queue, const BatchPolicy& policy, RequestQueue::From from = RequestQueue::From::kAll) {
     Ids ids;
-    last_ = queue.next(policy, time_.now(), {1}, dropped_);
+    last_ = queue.next(policy, time_.now(), {1}, dropped_, nullptr, {}, from);
     for (const auto& request : last_.batch) {
       ids.push_back(request->id);
       request->complete({});
@@ -76,6 +77,25 @@ TEST_P(RequestQueueBackgroundTest, WhatAHolderOfResourcesWaitsForComesFirst) {
   for (const char* id : {"~c!", "d!", "a", "e", "~b"}) EXPECT_EQ(cut(queue, {.max_rows = 1}), Ids{id});
   EXPECT_EQ(queue.foremost(), 0);
   EXPECT_TRUE(queue.empty());
+}
+
+TEST_P(RequestQueueBackgroundTest, WhereNothingIsHeldAHolderComesFirstOfNobody) {
+  limits_.holders_first = false;
+  RequestQueue queue = this->queue();
+  push_all(queue, {"~b!", "a", "d!"});
+  EXPECT_EQ(queue.foremost(), 0);
+  for (const char* id : {"a", "d!", "~b!"}) EXPECT_EQ(cut(queue, {.max_rows = 1}), Ids{id});
+}
+
+TEST_P(RequestQueueBackgroundTest, TheForemostCanBeTakenAlone) {
+  constexpr auto kForemost = RequestQueue::From::kForemost;
+  RequestQueue queue = this->queue();
+  push_all(queue, {"a", "b!", "c", "~d", "~e!"});
+  EXPECT_EQ(cut(queue, {.max_rows = 3, .max_delay = 100us}, kForemost), Ids{}) << "two are no full batch";
+  EXPECT_EQ(last_.decision.until, time_.now() + 100us);
+  EXPECT_EQ(cut(queue, {.max_rows = 4}, kForemost), (Ids{"b!", "~e!"}));
+  EXPECT_EQ(cut(queue, {.max_rows = 4}, kForemost), Ids{});
+  EXPECT_EQ(cut(queue, {.max_rows = 4}), (Ids{"a", "c"}));
 }
 
 TEST_P(RequestQueueBackgroundTest, ItComesLastAndByItself) {

@@ -169,11 +169,12 @@ void VersionScheduler::lane_thread(Lane& lane) {
   lock_briefly(mutex_);
   bool ran = false;  // since it last looked for more
   while (!stopping_ && !lane.leaving) {
-    if (lane.ticket && !has_resources(lane)) continue;
+    const auto from = what_may_run(lane);
+    if (!from) continue;
     const TimePoint now = time_.now();
     const InstanceView instances{1 + static_cast<int>(idle_.size()), lane.kind};
     RequestQueue::Next next =
-        queue_.next(policy_, now, instances, dropped, cost_aware_ ? &costs_ : nullptr, load_view(now));
+        queue_.next(policy_, now, instances, dropped, cost_aware_ ? &costs_ : nullptr, load_view(now), *from);
     nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
     if (chooses_ && !dropped.empty()) note_dropped(dropped);
     if (lane.ticket && next.batch.empty()) lane.ticket->give_back(false);
@@ -217,17 +218,18 @@ void VersionScheduler::lane_thread(Lane& lane) {
   mutex_.unlock();
 }
 
-/// Whether the lane may begin what waits: it has taken what that needs, or needs nothing. Otherwise it has waited, and
-/// things may have changed.
-bool VersionScheduler::has_resources(Lane& lane) {
-  if (queue_.empty() || lane.ticket->try_take() || queue_.foremost() > 0) return true;
+/// What the lane may begin of what waits: all, as it has taken what that needs, or needs nothing; or only what waits
+/// for no resources. Nullopt: it has waited, and things may have changed.
+std::optional<RequestQueue::From> VersionScheduler::what_may_run(Lane& lane) {
+  if (!lane.ticket || queue_.empty() || lane.ticket->try_take()) return RequestQueue::From::kAll;
+  if (queue_.foremost() > 0) return RequestQueue::From::kForemost;
   mutex_.unlock();
   (void)lane.ticket->wait();
   lock_briefly(mutex_);
-  return false;
+  return std::nullopt;
 }
 
-/// A request is in the queue that others, who hold resources, wait for: it waits for none.
+/// A request is in the queue that an execution waits for: it waits for no resources.
 void VersionScheduler::let_past_limits() {
   for (const auto& seat : seats_)
     for (const auto& lane : seat->lanes)

@@ -54,7 +54,6 @@ TEST_F(VersionResources, WhatCameWhileItWaitedRunsTogether) {
   other.give_back(true);
   PendingBatch batch = stage_.take();
   EXPECT_THAT(batch.ids(), ElementsAre("a", "b", "c"));
-  EXPECT_TRUE(batch.requests.front()->holds_resources);
   EXPECT_EQ(limiter_->taken(kR), 1);
   EXPECT_FALSE(other.try_take());
   batch.finish();
@@ -82,6 +81,39 @@ TEST_F(VersionResources, WhoeverIsWaitedForByAHolderDoesNotWait) {
   PendingBatch batch = stage_.take();
   EXPECT_THAT(batch.ids(), ElementsAre("asked")) << "it comes before what was there already";
   batch.finish();
+  EXPECT_TRUE(asked->wait().ok());
+  EXPECT_EQ(version_->load().pending, 1);
+  caller.give_back(true);
+  stage_.take().finish();
+  EXPECT_TRUE(mine->wait().ok());
+}
+
+TEST_F(VersionResources, WhoHoldsNothingDoesNotComeAlong) {
+  VersionPlan plan = limited(3);
+  plan.batching.max_queue_delay = std::chrono::hours(1);
+  start(plan);
+  ExecutionTicket caller(claim());
+  ASSERT_TRUE(caller.try_take());
+  for (const char* id : {"x", "y", "z"}) submit(id);
+  for (const char* id : {"a", "b", "c"}) submit_held(id);
+  PendingBatch batch = stage_.take();
+  EXPECT_THAT(batch.ids(), ElementsAre("a", "b", "c"));
+  batch.finish();
+  caller.give_back(true);
+  PendingBatch rest = stage_.take();
+  EXPECT_THAT(rest.ids(), ElementsAre("x", "y", "z"));
+  rest.finish();
+}
+
+TEST_F(VersionResources, AnAnswerToAHolderIsNotHeldBackForOthers) {
+  VersionPlan plan = limited(1);
+  plan.batching.preserve_ordering = true;
+  start(plan);
+  ExecutionTicket caller(claim());
+  ASSERT_TRUE(caller.try_take());
+  auto mine = submit("mine");
+  auto asked = submit_held("asked");
+  stage_.take().finish();
   EXPECT_TRUE(asked->wait().ok());
   EXPECT_EQ(version_->load().pending, 1);
   caller.give_back(true);

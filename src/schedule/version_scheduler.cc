@@ -23,8 +23,8 @@ constexpr Duration kSuspensionToTell = std::chrono::seconds(1);
 
 RequestQueue::Limits limits_of(const VersionPlan& plan) {
   const BatchingDefinition& batching = plan.batching;
-  return {plan.max_queue_requests,         plan.max_queue_bytes,   batching.queue, batching.priority_levels,
-          batching.default_priority_level, batching.queue_by_level};
+  return {plan.max_queue_requests,         plan.max_queue_bytes,    batching.queue,        batching.priority_levels,
+          batching.default_priority_level, batching.queue_by_level, plan.takes_resources()};
 }
 
 }  // namespace
@@ -97,7 +97,9 @@ Status VersionScheduler::unloading() const {
 
 void VersionScheduler::submit(InferRequestPtr request) {
   request->times.queued = time_.now();
-  if (order_) order_->admit(*request);
+  // What an execution waits for may come before those who wait for what that execution holds: it can't be held back
+  // for them.
+  if (order_ && !request->holds_resources) order_->admit(*request);
   if (!cache_ || suspended()) return take_in(std::move(request));
   cache_->answer(std::move(request), [this](InferRequestPtr unknown) { take_in(std::move(unknown)); });
 }
@@ -278,8 +280,6 @@ void VersionScheduler::execute(Lane& lane, std::vector<InferRequestPtr> batch, C
     part.begin(lane.failed, lane.batch);
     if (!part.counted()) ++lane.uncounted;
   }
-  if (lane.ticket)
-    for (const InferRequestPtr& request : batch) request->holds_resources = true;
   stats().requests_dequeued(batch.size() - static_cast<size_t>(lane.uncounted));
   lane.padded = policy_.filled(lane.rows) - lane.rows;
   if (lane.padded > 0) {

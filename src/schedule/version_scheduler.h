@@ -36,7 +36,8 @@ namespace modelmill {
 /// for one that executes concurrently. At any moment a lane is owned by its thread, by an execution, or by nobody
 /// (idle). Whoever makes work looks for an idle lane; a lane that has finished looks for work; so no request waits
 /// while a lane is idle, unless the batch policy wants it to. Where executions take resources of the server's, a lane
-/// has them before it cuts a batch, or waits for them on its thread, outside the lock.
+/// has them before it cuts a batch, or waits for them on its thread, outside the lock. What another model's execution
+/// has asked for waits for none of them, nor for its place in the order of answers.
 ///
 /// Locks: `mutex_` guards the queue and the lanes' states; it is held for a few dozen instructions and never while a
 /// backend or a sink is called. Waking is done under it: once it is released, the requests may be complete and `*this`
@@ -118,7 +119,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void lane_thread(Lane& lane);
   void look_for_more() MM_REQUIRES(mutex_);
   void rest(Lane& lane, TimePoint until) MM_REQUIRES(mutex_);
-  bool has_resources(Lane& lane) MM_REQUIRES(mutex_);
+  std::optional<RequestQueue::From> what_may_run(Lane& lane) MM_REQUIRES(mutex_);
   void let_past_limits() MM_REQUIRES(mutex_);
   void execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, TimePoint start, Turn* turn,
                bool watched);

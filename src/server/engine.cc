@@ -79,7 +79,7 @@ SpanTarget span_target(const TraceConfig& config, MetricRegistry& metrics) {
   for (const std::string& warning : config.warnings) Log::warning("traces are not as asked", {{"reason", warning}});
   if (!config.opentelemetry) return {};
   const ExportOptions& options = config.collector;
-  Log::info("spans go to a collector", {{"collector", options.server.text()}, {"path", options.path}});
+  Log::info("spans go to a collector", {{"collector", options.server.text()}, {"path", shown_path(options)}});
   return {std::make_shared<SpanExporter>(options, metrics), config.sampling, told_of_spans(config)};
 }
 

@@ -140,7 +140,11 @@ Status check_trace_config(const TraceConfig& config) {
 
 std::vector<std::pair<std::string, std::string>> told_of_spans(const TraceConfig& config) {
   std::vector<std::pair<std::string, std::string>> told;
-  if (!config.given.url.empty()) told.emplace_back("url", config.given.url);
+  if (!config.given.url.empty()) {
+    const std::string shown = shown_path(config.collector);
+    told.emplace_back("url",
+                      shown == config.collector.path ? config.given.url : config.collector.server.text() + shown);
+  }
   for (const auto& [key, value] : config.given.resource) told.emplace_back("resource", key + "=" + value);
   const ExportOptions& options = config.collector;
   told.emplace_back("bsp_max_queue_size", std::to_string(options.max_queue));

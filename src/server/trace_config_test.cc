@@ -6,6 +6,7 @@
 namespace modelmill {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
@@ -43,6 +44,12 @@ TEST(TraceConfig, ReadsThoseOfSpans) {
               ElementsAre(Pair("url", "localhost:4000/v1/traces"), Pair("resource", "k=v=w"),
                           Pair("resource", "service.name=x"), Pair("bsp_max_queue_size", "1"),
                           Pair("bsp_schedule_delay", "0"), Pair("bsp_max_export_batch_size", "512")));
+}
+
+TEST(TraceConfig, TellsNoPathThatMayBeASecret) {
+  EXPECT_THAT(told_of_spans(with({"mode=opentelemetry", "opentelemetry,url=https://c/secret/v1/traces"})),
+              Contains(Pair("url", "https://c:443/...")));
+  EXPECT_THAT(told_of_spans(with({"mode=opentelemetry", "opentelemetry,url=c"})), Contains(Pair("url", "c")));
 }
 
 TEST(TraceConfig, ACollectorIsEnough) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/percent_text.h"
+#include "client/authorities.h"
 #include "server/version.h"
 
 namespace modelmill {
@@ -36,25 +37,28 @@ Status wrong(const std::string& name, const std::string& why) {
 }
 
 std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
+  constexpr std::string_view kBlanks = " \t\r\n";
+  text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
 }
 
-/// "key=value,key2=value2", with values as in W3C's baggage.
+/// "key=value,key2=value2", with values as in W3C's baggage. They may be secrets, so errors name keys alone.
 Result<NamedTexts> read_pairs(const std::string& name, std::string_view text) {
   NamedTexts out;
-  while (!text.empty()) {
+  for (int number = 1; !text.empty(); ++number) {
     const size_t end = std::min(text.find(','), text.size());
     const std::string_view pair = trimmed(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     if (pair.empty()) continue;
     const size_t equals = pair.find('=');
     if (equals == std::string_view::npos || equals == 0)
-      return wrong(name, "'" + std::string(pair) + "' is no KEY=VALUE");
+      return wrong(name, "number " + std::to_string(number) + " of its entries is no KEY=VALUE");
+    const std::string key(trimmed(pair.substr(0, equals)));
     auto value = decode_percents(trimmed(pair.substr(equals + 1)));
-    if (!value.ok()) return wrong(name, value.status().message());
-    out.emplace_back(trimmed(pair.substr(0, equals)), *std::move(value));
+    if (!value.ok())
+      return wrong(name,
+                   "the value of '" + key + "' has a '%' without two hexadecimal digits after it; a plain '%' is %25");
+    out.emplace_back(key, *std::move(value));
   }
   return out;
 }
@@ -76,10 +80,29 @@ bool is_header(const std::string& name, const std::string& value) {
 
 Status take_headers(const Variables& variables, ExportOptions& options) {
   const Variable headers = find(variables, "HEADERS");
-  MM_ASSIGN_OR_RETURN(options.headers, read_pairs(headers.name, headers.text));
-  for (const auto& [name, value] : options.headers)
+  MM_ASSIGN_OR_RETURN(NamedTexts pairs, read_pairs(headers.name, headers.text));
+  for (const auto& [name, value] : pairs)
     if (!is_header(name, value)) return wrong(headers.name, "'" + name + "' has a character that no header may have");
+  options.headers = std::move(pairs);
   return ok_status();
+}
+
+Status take_timeout(const Variables& variables, ExportOptions& options) {
+  const Variable timeout = find(variables, "TIMEOUT");
+  if (timeout.text.empty()) return ok_status();
+  MM_ASSIGN_OR_RETURN(const int64_t ms, read_number(timeout.name, timeout.text, 1));
+  options.timeout = std::chrono::milliseconds(ms);
+  return ok_status();
+}
+
+/// One that can't be read is better known at the start.
+Status take_certificate(const Variables& variables, ExportOptions& options) {
+  Variable file = find(variables, "CERTIFICATE");
+  if (file.text.empty()) return ok_status();
+  options.ca_file = std::move(file.text);
+  options.ca_setting = std::move(file.name);
+  if (!options.server.tls) return ok_status();
+  return trust_authorities(options.ca_file, options.ca_setting + " in the environment").status();
 }
 
 template <typename T>
@@ -91,16 +114,28 @@ Status take_number(const Variables& variables, const char* name, int64_t least, 
   return ok_status();
 }
 
-Status take_batches(const Variables& variables, TraceConfig& config) {
+/// What a value that can't be means: an error to who asked for traces, and else a warning, as programs that a server
+/// starts may have variables of their own there.
+Status settle(const Status& status, bool asked, TraceConfig& config) {
+  if (status.ok() || asked) return status;
+  config.warnings.push_back(status.message() + "; it is passed over");
+  return ok_status();
+}
+
+Status take_batches(const Variables& variables, bool asked, TraceConfig& config) {
   const TraceConfig::Given& given = config.given;
   ExportOptions& options = config.collector;
-  MM_RETURN_IF_ERROR(take_number(variables, "OTEL_BSP_MAX_QUEUE_SIZE", 1, given.queue, options.max_queue));
-  MM_RETURN_IF_ERROR(take_number(variables, "OTEL_BSP_SCHEDULE_DELAY", 0, given.delay, options.delay));
-  return take_number(variables, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, given.batch, options.max_batch);
+  const Status all[] = {
+      take_number(variables, "OTEL_BSP_MAX_QUEUE_SIZE", 1, given.queue, options.max_queue),
+      take_number(variables, "OTEL_BSP_SCHEDULE_DELAY", 0, given.delay, options.delay),
+      take_number(variables, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, given.batch, options.max_batch),
+  };
+  for (const Status& status : all) MM_RETURN_IF_ERROR(settle(status, asked, config));
+  return ok_status();
 }
 
 /// Later ones of a name count.
-Status take_resource(const Variables& variables, TraceConfig& config) {
+Status take_resource(const Variables& variables, bool asked, TraceConfig& config) {
   auto& resource = config.collector.resource;
   resource = {{"service.name", config.service},
               {"service.version", server_version()},
@@ -108,8 +143,11 @@ Status take_resource(const Variables& variables, TraceConfig& config) {
               {"telemetry.sdk.name", "modelmill"},
               {"telemetry.sdk.version", server_version()}};
   constexpr char kAttributes[] = "OTEL_RESOURCE_ATTRIBUTES";
-  MM_ASSIGN_OR_RETURN(const NamedTexts named, read_pairs(kAttributes, variables(kAttributes).value_or("")));
-  resource.insert(resource.end(), named.begin(), named.end());
+  const Result<NamedTexts> named = read_pairs(kAttributes, variables(kAttributes).value_or(""));
+  if (named.ok())
+    resource.insert(resource.end(), named->begin(), named->end());
+  else
+    MM_RETURN_IF_ERROR(settle(named.status(), asked, config));
   if (const auto name = variables("OTEL_SERVICE_NAME"); name && !name->empty())
     resource.emplace_back("service.name", *name);
   resource.insert(resource.end(), config.given.resource.begin(), config.given.resource.end());
@@ -167,7 +205,8 @@ Variable find_collector(const Variables& variables, TraceConfig& config) {
   if (endpoint.text.empty()) return endpoint;
   const Variable protocol = find(variables, "PROTOCOL");
   if (!protocol.text.empty() && protocol.text != "http/protobuf") {
-    config.warnings.push_back(protocol.name + "=" + protocol.text + ", so nothing is sent to " + endpoint.text +
+    config.warnings.push_back(protocol.name + "=" + protocol.text + ", so nothing is sent to the collector of " +
+                              endpoint.name +
                               ": OTLP is spoken as http/protobuf alone, which collectors take at port 4318");
     return {};
   }
@@ -179,31 +218,49 @@ Variable find_collector(const Variables& variables, TraceConfig& config) {
   return endpoint;
 }
 
-}  // namespace
-
-Status apply_trace_environment(const Variables& variables, bool may_begin, TraceConfig& config) {
-  if (!config.opentelemetry && (!may_begin || !config.file.empty() || is_switched_off(variables))) return ok_status();
+/// Where spans go, unless that is said; traces begin where the environment alone says it.
+Status take_collector(const Variables& variables, TraceConfig& config) {
   if (config.given.url.empty()) {
-    const Variable collector = find_collector(variables, config);
-    if (collector.text.empty() && !config.opentelemetry) return ok_status();
-    if (!collector.text.empty()) {
-      const bool begins = !config.opentelemetry;
+    const Variable named = find_collector(variables, config);
+    if (!named.text.empty()) {
       const Status status =
-          begins ? trace_to_collector(collector.text, config) : set_collector(collector.text, config.collector);
-      if (!status.ok()) return wrong(collector.name, status.message());
+          config.opentelemetry ? set_collector(named.text, config.collector) : trace_to_collector(named.text, config);
+      if (!status.ok()) return wrong(named.name, status.message());
     }
   }
-  MM_RETURN_IF_ERROR(take_headers(variables, config.collector));
-  config.collector.ca_file = find(variables, "CERTIFICATE").text;
-  if (const Variable timeout = find(variables, "TIMEOUT"); !timeout.text.empty()) {
-    MM_ASSIGN_OR_RETURN(const int64_t ms, read_number(timeout.name, timeout.text, 1));
-    config.collector.timeout = std::chrono::milliseconds(ms);
+  return config.opentelemetry ? take_certificate(variables, config.collector) : ok_status();
+}
+
+Status take_all(const Variables& variables, bool may_begin, TraceConfig& config) {
+  const bool asked = config.opentelemetry;
+  TraceConfig begun = config;
+  if (const Status status = take_collector(variables, begun); !status.ok()) {
+    if (asked) return status;
+    config.warnings.push_back(status.message() + "; so nothing is sent");
+    return ok_status();
   }
-  MM_RETURN_IF_ERROR(take_batches(variables, config));
-  MM_RETURN_IF_ERROR(take_resource(variables, config));
+  config = std::move(begun);
+  if (!config.opentelemetry) return ok_status();
+  MM_RETURN_IF_ERROR(settle(take_headers(variables, config.collector), asked, config));
+  MM_RETURN_IF_ERROR(settle(take_timeout(variables, config.collector), asked, config));
+  MM_RETURN_IF_ERROR(take_batches(variables, asked, config));
+  MM_RETURN_IF_ERROR(take_resource(variables, asked, config));
   config.collector.scope_version = server_version();
   if (may_begin) take_sampler(variables, config);
   return ok_status();
+}
+
+}  // namespace
+
+Status apply_trace_environment(const Variables& variables, bool may_begin, TraceConfig& config) {
+  // Files and secrets that values come from often end with a line.
+  const Variables plain = [&](const std::string& name) {
+    auto text = variables(name);
+    if (text) *text = std::string(trimmed(*text));
+    return text;
+  };
+  if (!config.opentelemetry && (!may_begin || !config.file.empty() || is_switched_off(plain))) return ok_status();
+  return take_all(plain, may_begin, config);
 }
 
 }  // namespace modelmill

@@ -11,8 +11,10 @@ namespace {
 
 using Caller = SpanSampling::Caller;
 using Values = std::map<std::string, std::string>;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::Pair;
 
 Status take(const Values& values, TraceConfig& config, bool may_begin = true) {
@@ -29,16 +31,16 @@ TraceConfig applied(const Values& values, TraceConfig config = {}) {
   EXPECT_TRUE(status.ok()) << status.message();
   return config;
 }
-std::string refusal(const Values& values) {
-  TraceConfig config;
-  Values all{{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"}};
-  all.insert(values.begin(), values.end());
-  return take(all, config).message();
-}
 TraceConfig asked_for() {
   TraceConfig config;
   EXPECT_TRUE(trace_to_collector("http://mine:1", config).ok());
   return config;
+}
+/// Of who asked for traces, but not for a collector.
+std::string refusal(const Values& values) {
+  TraceConfig config;
+  config.opentelemetry = true;
+  return take(values, config).message();
 }
 std::string service(const TraceConfig& config) {
   std::string name;
@@ -164,6 +166,77 @@ TEST(TraceEnvironment, Samplers) {
     EXPECT_EQ(config.sampling.share, one.share) << one.name << one.argument;
     EXPECT_EQ(config.warnings.size(), one.warnings) << one.name << one.argument;
   }
+}
+
+/// Python models may have use for variables that have none here.
+TEST(TraceEnvironment, WhatNobodyAskedForKeepsNoServerFromItsStart) {
+  const std::pair<const char*, const char*> values[] = {
+      {"OTEL_EXPORTER_OTLP_HEADERS", "x"},       {"OTEL_EXPORTER_OTLP_HEADERS", "x=a%0d%0ab"},
+      {"OTEL_EXPORTER_OTLP_TIMEOUT", "10s"},     {"OTEL_BSP_MAX_QUEUE_SIZE", "0"},
+      {"OTEL_BSP_SCHEDULE_DELAY", "-1"},         {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "many"},
+      {"OTEL_RESOURCE_ATTRIBUTES", "no.equals"},
+  };
+  for (const auto& value : values) {
+    const TraceConfig config = applied({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"}, value});
+    EXPECT_TRUE(config.opentelemetry) << value.first;
+    EXPECT_EQ(config.collector.server.text(), "http://c:1");
+    EXPECT_THAT(config.warnings, ElementsAre(AllOf(HasSubstr(value.first), HasSubstr("passed over"))));
+    EXPECT_TRUE(config.collector.headers.empty());
+    EXPECT_EQ(config.collector.timeout, std::chrono::milliseconds(10'000));
+    EXPECT_EQ(config.collector.max_queue, 2'048U);
+    EXPECT_EQ(service(config), "modelmill");
+  }
+}
+
+TEST(TraceEnvironment, ACollectorThatCannotBeIsNone) {
+  for (const char* endpoint : {"unix:///run/c.sock", "ftp://x", "http://u:pass@c", "http://c:0"}) {
+    const TraceConfig config = applied({{"OTEL_EXPORTER_OTLP_ENDPOINT", endpoint}});
+    EXPECT_FALSE(config.opentelemetry) << endpoint;
+    EXPECT_EQ(config.settings, TraceSettings());
+    EXPECT_TRUE(config.given.url.empty());
+    EXPECT_TRUE(check_trace_config(config).ok());
+    EXPECT_THAT(config.warnings, ElementsAre(AllOf(HasSubstr("OTEL_EXPORTER_OTLP_ENDPOINT"),
+                                                   HasSubstr("nothing is sent"), Not(HasSubstr("pass")))));
+  }
+}
+
+TEST(TraceEnvironment, AuthoritiesAreLookedAtFirst) {
+  const Values values{{"OTEL_EXPORTER_OTLP_ENDPOINT", "https://c"}, {"OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere.pem"}};
+  const auto names_it =
+      AllOf(HasSubstr("OTEL_EXPORTER_OTLP_CERTIFICATE in the environment"), HasSubstr("/nowhere.pem"));
+  const TraceConfig config = applied(values);
+  EXPECT_FALSE(config.opentelemetry);
+  EXPECT_THAT(config.warnings, ElementsAre(names_it));
+  EXPECT_THAT(refusal(values), names_it);
+}
+
+TEST(TraceEnvironment, BlanksAroundValuesAreNone) {
+  const TraceConfig config = applied({{"OTEL_EXPORTER_OTLP_ENDPOINT", " http://c\n"},
+                                      {"OTEL_EXPORTER_OTLP_HEADERS", "a=b\r\n,\tc\t=\td\n"},
+                                      {"OTEL_EXPORTER_OTLP_TIMEOUT", "20\n"},
+                                      {"OTEL_TRACES_SAMPLER", "always_off\n"}});
+  EXPECT_TRUE(config.warnings.empty());
+  EXPECT_EQ(config.collector.server.text(), "http://c:80");
+  EXPECT_THAT(config.collector.headers, ElementsAre(Pair("a", "b"), Pair("c", "d")));
+  EXPECT_EQ(config.collector.timeout, std::chrono::milliseconds(20));
+  EXPECT_EQ(config.sampling.share, 0);
+}
+
+TEST(TraceEnvironment, TellsNoSecrets) {
+  const Values of_headers[] = {
+      {{"OTEL_EXPORTER_OTLP_HEADERS", "a=b,Bearer secret"}},
+      {{"OTEL_EXPORTER_OTLP_HEADERS", "key=secret%"}},
+      {{"OTEL_EXPORTER_OTLP_HEADERS", "key=secret%0a"}},
+  };
+  for (const Values& values : of_headers)
+    EXPECT_THAT(refusal(values), AllOf(HasSubstr("OTEL_EXPORTER_OTLP_HEADERS"), Not(HasSubstr("secret"))));
+  EXPECT_THAT(refusal(of_headers[0]), HasSubstr("number 2 of its entries is no KEY=VALUE"));
+  EXPECT_THAT(refusal(of_headers[1]), HasSubstr("the value of 'key'"));
+  EXPECT_THAT(refusal({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:secret@c"}}),
+              AllOf(HasSubstr("http://...@c"), Not(HasSubstr("secret"))));
+  const TraceConfig spoken =
+      applied({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:secret@c/secret"}, {"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"}});
+  EXPECT_THAT(spoken.warnings, ElementsAre(Not(HasSubstr("secret"))));
 }
 
 TEST(TraceEnvironment, NamesTheVariableThatIsWrong) {

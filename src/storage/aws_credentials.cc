@@ -22,6 +22,7 @@ constexpr const char* kRolesPath = "/latest/meta-data/iam/security-credentials/"
 WebClient::Options service_requests(const Environment& environment) {
   WebClient::Options options = credential_requests(environment);
   options.ca_file = environment("AWS_CA_BUNDLE");
+  options.ca_setting = "AWS_CA_BUNDLE";
   return options;
 }
 

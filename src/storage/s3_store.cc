@@ -229,6 +229,7 @@ Result<std::unique_ptr<ObjectStore>> open_s3_store(const SourceUrl& url, WebClie
   std::string region =
       first_of({environment("AWS_REGION"), environment("AWS_DEFAULT_REGION"), profile.get("region"), "us-east-1"});
   options.ca_file = environment("AWS_CA_BUNDLE");
+  options.ca_setting = "AWS_CA_BUNDLE";
   return std::unique_ptr<ObjectStore>(
       std::make_unique<S3Store>(url, std::move(endpoint), std::move(profile), std::move(region), std::move(options)));
 }

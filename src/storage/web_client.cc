@@ -109,6 +109,7 @@ Result<WebClient::ClientPtr> WebClient::take(const BaseUrl& base) {
   options.stall_timeout = options_.stall_timeout;
   options.max_reply_bytes = options_.max_reply_bytes;
   options.ca_file = options_.ca_file;
+  options.ca_setting = options_.ca_setting;
   MM_ASSIGN_OR_RETURN(const ProxyChoice proxy, choose_proxy(base, options_.environment));
   options.proxy = proxy.url;
   options.proxy_credentials = proxy.credentials;

@@ -42,6 +42,8 @@ class WebClient {
     /// Of answers that are not given to a sink.
     uint64_t max_reply_bytes = uint64_t{64} << 20;
     std::string ca_file = {};
+    /// What names that file, for errors.
+    std::string ca_setting = {};
   };
   /// Makes the request complete just before each try: signatures and tokens have a time.
   using Prepare = std::function<Status(WebRequest&)>;

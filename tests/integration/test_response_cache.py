@@ -14,7 +14,8 @@ import python_workers
 import servers
 import torchserve_archives
 from changing_models import control, replace_file, write_version
-from personalities import free_ports, run_as, status
+from free_ports import free_ports
+from personalities import run_as, status
 from servers import wait_until
 from test_ensembles import X, affine, ensemble_config, step, tensors
 from test_shared_memory import region, shared_input, shm

@@ -288,7 +288,7 @@ def test_busy_collector(serve, repository):
 
 
 GARBAGE = {
-    "no protobuf": (200, b"<html>", {}),
+    "a page": (200, b"<html>", {"Content-Type": "text/html"}),
     "no http": b"hello\r\n\r\n",
     "refusal": (400, b"\xff\xfe", {}),
     "elsewhere": (302, b"", {"Location": "http://127.0.0.1:1/"}),
@@ -304,16 +304,17 @@ def test_garbage(serve, repository, kind):
         for _ in range(3):
             np.testing.assert_array_equal(infer(server).as_numpy("y"), ROW["x"] * 2)
         servers.wait_until(collector.messages, "spans came")
-        if kind == "no protobuf":
+        if kind in ("a page", "too much"):
             servers.wait_until(lambda: counts(server)["exported"] == 9, "they are taken for received")
         server.assert_alive()
         server.stop()
         if kind in ("refusal", "elsewhere"):
             assert "spans are lost" in server.log()
+        assert server.log().count("spans may go to what is no collector") == int(kind == "a page")
 
 
 def test_nobody_is_there(serve, repository):
-    """The log says so once, requests are answered, and the end is not held up."""
+    """Requests are answered, the end is not held up, and by then the log has told of each span that was lost."""
     with Collector() as gone:
         url = gone.url
     server = serve(repository, f"--trace-otlp={url}", AT_ONCE, "--trace-config=opentelemetry,bsp_max_queue_size=4")
@@ -321,7 +322,14 @@ def test_nobody_is_there(serve, repository):
         infer(server)
     servers.wait_until(lambda: counts(server)["dropped"] > 0, "what finds no room is dropped")
     server.stop()
-    assert server.log().count("spans are lost") == 1
+    lost = dict.fromkeys(("they come faster", "does not take them", "has ended"), 0)
+    for line in server.log().splitlines():
+        if "spans are lost" in line:
+            (why,) = (why for why in lost if why in line)
+            lost[why] += int(re.search(r"\bspans=(\d+)", line)[1])
+    assert sum(lost.values()) == 30
+    assert lost["they come faster"] > 0
+    assert lost["does not take them"] > 0
 
 
 def test_silence(serve, repository):
@@ -373,6 +381,43 @@ def test_a_models_calls(traced, collector, tmp_path):
     span = next(span for span in spans if span.name == "inner")
     assert answer["told"] == f"00-{span.trace_id.hex()}-{span.span_id.hex()}-01"
     assert without["told"] == ""
+
+
+def test_what_others_put_into_the_environment(serve, repository, collector):
+    """Wrong variables keep no server from its start unless it was asked for traces, and the log tells no secrets."""
+    wrong = {"OTEL_EXPORTER_OTLP_TIMEOUT": "10s", "OTEL_EXPORTER_OTLP_HEADERS": "key=secret%"}
+    server = serve(repository, env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **wrong})
+    infer(server)
+    assert tree(spans_of(server, collector)) == ONE
+    for variable in wrong:
+        assert f"{variable} in the environment" in server.log()
+    assert "secret" not in server.log()
+    server = serve(repository, env={"OTEL_EXPORTER_OTLP_ENDPOINT": "unix:///run/collector.sock"})
+    infer(server)
+    server.stop()
+    assert "so nothing is sent" in server.log()
+    for name, value in wrong.items():
+        env = {name: value}
+        result = servers.run_cli("serve", repository, f"--trace-otlp={collector.url}", env=env)
+        assert (result.returncode, name in result.stderr, "secret" in result.stderr) == (2, True, False), result.stderr
+
+
+def test_authorities_that_are_not_there(repository, tmp_path):
+    variable = "OTEL_EXPORTER_OTLP_CERTIFICATE"
+    env = {variable: str(tmp_path / "none.pem")}
+    result = servers.run_cli("serve", repository, "--trace-otlp=https://localhost:1", env=env)
+    assert result.returncode == 2
+    assert f"{variable} in the environment: '{tmp_path}/none.pem' has no certificate" in result.stderr
+
+
+def test_long_texts(traced, collector):
+    """What a client sends takes no more room than a span has."""
+    server = traced()
+    much = "x" * 1_000_000
+    infer(server, request_id=much)
+    infer(server, kind="grpc", request_id=much)
+    found = [attributes(span).get("triton.request_id") for span in spans_of(server, collector)]
+    assert found.count("x" * 4096) == 4
 
 
 @pytest.mark.parametrize(

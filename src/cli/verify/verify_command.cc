@@ -23,6 +23,7 @@ Result<Side> side_of(const std::string& url, const VerifyCommand& command) {
   MM_ASSIGN_OR_RETURN(side.url, parse_base_url(url));
   side.options.call_timeout = command.timeout;
   side.options.ca_file = command.ca;
+  side.options.ca_setting = "--ca";
   return side;
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -13,12 +14,12 @@ namespace modelmill {
 namespace {
 
 /// A span that is open, with its place in the trace of `request`.
-Span begin_span(const InferRequest& request, std::string name) {
+Span begin_span(const InferRequest& request, std::string_view name) {
   Span span;
   span.trace_id = request.trace.trace_id;
   span.id = make_span_id();
   span.parent = request.trace.parent_id;
-  span.name = std::move(name);
+  span.name = short_text(name);
   return span;
 }
 
@@ -46,9 +47,9 @@ void put_route(const RoutedRequest& routed, Span& span) {
         [&, &name = name](const auto& v) {
           using T = std::decay_t<decltype(v)>;
           if constexpr (std::is_same_v<T, uint64_t>)
-            span.attributes.emplace_back("modelmill." + name, static_cast<int64_t>(v));
+            span.set("modelmill." + name, static_cast<int64_t>(v));
           else
-            span.attributes.emplace_back("modelmill." + name, v);
+            span.set("modelmill." + name, v);
         },
         value);
 }
@@ -81,7 +82,7 @@ class RequestSink final : public SpanSink {
   void on_response(InferResponse response, bool final, bool has_response) override {
     count(has_response);
     if (!final) return next_->on_response(std::move(response), final, has_response);
-    span_.status = response.status;
+    span_.set_status(response.status);
     span_.add_event("INFER_RESPONSE_COMPLETE", Clock::now());
     if (routed_)
       put_route(*routed_, span_);
@@ -107,7 +108,7 @@ class ModelSink final : public SpanSink {
   void on_response(InferResponse response, bool final, bool has_response) override {
     count(has_response);
     if (!final) return next_->on_response(std::move(response), final, has_response);
-    span_.status = response.status;
+    span_.set_status(response.status);
     span_.end = Clock::now();
     put(response.times);
     next_->on_response(std::move(response), final, has_response);
@@ -161,7 +162,7 @@ void record_request(const std::shared_ptr<SpanExporter>& exporter, const TraceId
   span.start = request.times.received == TimePoint{} ? Clock::now() : request.times.received;
   if (!request.id.empty()) span.set("triton.request_id", request.id);
   enter(span, SpanRecording::kRequest, request.trace);
-  std::string model = routed ? std::string() : request.model;
+  std::string model = routed ? std::string() : short_text(request.model);
   stand_before(std::make_shared<RequestSink>(exporter, std::move(span), std::move(routed), std::move(model)), request);
 }
 

@@ -73,10 +73,10 @@ class RequestSpansTest : public ::testing::Test {
     catalog_.add(simple_description("wrong"), [](InferRequestPtr request) { request->fail(internal("broken")); });
   }
 
-  void ask(const std::string& model, TraceContext place = {}) {
+  void ask(const std::string& model, TraceContext place = {}, const std::string& id = "seven") {
     auto request = std::make_unique<InferRequest>(std::make_shared<RecordingSink>());
     request->model = model;
-    request->id = "seven";
+    request->id = id;
     request->trace = place;
     request->times.received = Clock::now();
     Tensor& x = request->inputs.emplace_back();
@@ -240,6 +240,21 @@ TEST_F(RequestSpansTest, ATraceGoesOnWhenSettingsChange) {
   ask("a", waiting->trace);
   testing::echo(simple_description("slow"), std::move(waiting));
   EXPECT_THAT(names(), UnorderedElementsAre("a", "compute", "slow", "InferRequest"));
+}
+
+TEST_F(RequestSpansTest, WhatClientsSayIsKeptShort) {
+  start(kAll);
+  const std::string much(1'000'000, 'x');
+  catalog_.add(simple_description("says"), [&](InferRequestPtr request) { request->fail(internal(much)); });
+  ask("says", {}, much);
+  ask(much);
+  int cut = 0;
+  for (const otlp::Span& span : spans()) {
+    EXPECT_LT(span.ByteSizeLong(), 4 * kMostAttributeBytes) << span.name();
+    if (const auto found = attributes(span); found.contains("triton.request_id"))
+      cut += found.at("triton.request_id") == much.substr(0, kMostAttributeBytes);
+  }
+  EXPECT_EQ(cut, 2);
 }
 
 TEST(SpanSampling, AShareIsTheSameForAll) {

@@ -2,8 +2,8 @@
 
 namespace modelmill {
 
-/// By the last seven bytes, which W3C wants to be random: those at and above a threshold belong to it, none where that is
-/// beyond them.
+/// By the last seven bytes, which W3C wants to be random: those at and above a threshold belong to it, none where that
+/// is beyond them.
 bool SpanSampling::in_share(const TraceId& trace) const {
   constexpr double kAll = static_cast<double>(uint64_t{1} << 56);
   uint64_t random = 0;
