@@ -297,7 +297,8 @@ def test_what_a_torchserve_handler_refuses_is_asked_again(serve, tmp_path):
     server = serve(tmp_path / "modelmill.yaml", "--python", torchserve_archives.VENV, "--response-cache-bytes=1MiB")
 
     def ask(body):
-        return [server.request("POST", "/predictions/anew", body)[:2] for _ in range(2)]
+        kind = {"Content-Type": "application/octet-stream"}
+        return [server.request("POST", "/predictions/anew", body, kind)[:2] for _ in range(2)]
 
     first, second = ask(b"fine")
     assert first == second and first[0] == 200
