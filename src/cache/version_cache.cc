@@ -86,10 +86,19 @@ void VersionCache::answer(InferRequestPtr request, const Run& run) {
   // All of it is read, and of an answer that is found compared.
   const bool is_work = bytes > kLoopBytes && cache_->could_take(bytes);
   if (!is_work || offload_ == nullptr || Turn::current() == nullptr) return look(std::move(request), run);
-  const auto waiting = std::make_shared<InferRequestPtr>(std::move(request));
   // Where too much waits already, it is computed: that is bounded by the queue.
-  if (!offload_->run([self = shared_from_this(), waiting, run] { self->look(std::move(*waiting), run); }))
-    run(std::move(*waiting));
+  if (waiting_.fetch_add(1, std::memory_order_relaxed) >= kMostWaiting) {
+    waiting_.fetch_sub(1, std::memory_order_relaxed);
+    return run(std::move(request));
+  }
+  const auto waiting = std::make_shared<InferRequestPtr>(std::move(request));
+  const auto look_later = [self = shared_from_this(), waiting, run] {
+    self->waiting_.fetch_sub(1, std::memory_order_relaxed);
+    self->look(std::move(*waiting), run);
+  };
+  if (offload_->run(look_later)) return;
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
+  run(std::move(*waiting));
 }
 
 void VersionCache::look(InferRequestPtr request, const Run& run) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -47,6 +48,7 @@ class VersionCache final : public std::enable_shared_from_this<VersionCache> {
 
  private:
   class Keeper;
+  static constexpr int kMostWaiting = 64;
 
   void look(InferRequestPtr request, const Run& run);
   /// Null: the answer is not there, and the request has a sink that keeps it if it may be kept. May throw
@@ -60,6 +62,8 @@ class VersionCache final : public std::enable_shared_from_this<VersionCache> {
   const std::shared_ptr<VersionStats> stats_;
   const Ground ground_;
   Offload* const offload_;
+  /// Large requests whose answers are yet to be looked for, which no queue's bounds know of.
+  std::atomic<int> waiting_{0};
   TimeSource& time_;
   const uint64_t owner_;
 };

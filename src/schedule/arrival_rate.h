@@ -16,7 +16,7 @@ class ArrivalRate {
 
   void add(int64_t rows, TimePoint now) {
     per_second_ = at(now) + static_cast<double>(rows) / memory_seconds_;
-    last_ = now;
+    last_ = std::max(last_, now);
   }
   double at(TimePoint now) const {
     if (per_second_ == 0) return 0;

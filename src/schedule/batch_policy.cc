@@ -174,6 +174,12 @@ BatchPolicy BatchPolicy::from(const BatchingDefinition& batching, int64_t max_ro
   return policy;
 }
 
+BatchPolicy without_waits(BatchPolicy policy) {
+  policy.max_delay = {};
+  policy.objective = {};
+  return policy;
+}
+
 int64_t BatchPolicy::filled(int64_t rows) const {
   const auto size = std::lower_bound(allowed.begin(), allowed.end(), rows);
   return size == allowed.end() ? rows : *size;

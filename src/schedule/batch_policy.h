@@ -79,6 +79,9 @@ struct BatchPolicy {
   int64_t smallest_goal() const { return preferred.empty() ? max_rows : preferred.front(); }
 };
 
+/// `policy` where an idle instance takes what there is at once.
+BatchPolicy without_waits(BatchPolicy policy);
+
 /// Decides over one kind of requests. A pure function; `cost` is what was learned of their kind, null or unknown:
 /// nothing.
 ///

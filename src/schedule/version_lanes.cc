@@ -172,11 +172,7 @@ void VersionScheduler::lane_thread(Lane& lane) {
     const auto from = what_may_run(lane);
     if (!from) continue;
     const TimePoint now = time_.now();
-    const InstanceView instances{1 + static_cast<int>(idle_.size()), lane.kind};
-    RequestQueue::Next next =
-        queue_.next(policy_, now, instances, dropped, cost_aware_ ? &costs_ : nullptr, load_view(now), *from);
-    nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
-    if (chooses_ && !dropped.empty()) note_dropped(dropped);
+    RequestQueue::Next next = next_for(lane, *from, now, dropped);
     if (lane.ticket && next.batch.empty()) lane.ticket->give_back(false);
     if (next.batch.empty() && dropped.empty()) {
       rows_awaited_ = next.decision.goal;
@@ -218,11 +214,27 @@ void VersionScheduler::lane_thread(Lane& lane) {
   mutex_.unlock();
 }
 
+/// The batch that the lane begins now, or until when it waits.
+RequestQueue::Next VersionScheduler::next_for(const Lane& lane, RequestQueue::From from, TimePoint now,
+                                              std::vector<RequestQueue::Dropped>& dropped) {
+  const InstanceView instances{1 + static_cast<int>(idle_.size()), lane.kind};
+  // What somebody waits for who may hold what others need waits for no more to come.
+  std::optional<BatchPolicy> at_once;
+  if (from == RequestQueue::From::kForemost) at_once = without_waits(policy_);
+  RequestQueue::Next next = queue_.next(at_once ? *at_once : policy_, now, instances, dropped,
+                                        cost_aware_ ? &costs_ : nullptr, at_once ? LoadView{} : load_view(now), from);
+  nobody_waits_.store(queue_.nobody_waits(), std::memory_order_relaxed);
+  if (chooses_ && !dropped.empty()) note_dropped(dropped);
+  return next;
+}
+
 /// What the lane may begin of what waits: all, as it has taken what that needs, or needs nothing; or only what waits
 /// for no resources. Nullopt: it has waited, and things may have changed.
 std::optional<RequestQueue::From> VersionScheduler::what_may_run(Lane& lane) {
   if (!lane.ticket || queue_.empty() || lane.ticket->try_take()) return RequestQueue::From::kAll;
   if (queue_.foremost() > 0) return RequestQueue::From::kForemost;
+  // Another instance may need other resources, or none.
+  wake_for_work();
   mutex_.unlock();
   (void)lane.ticket->wait();
   lock_briefly(mutex_);

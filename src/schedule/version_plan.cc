@@ -1,9 +1,13 @@
 // What a version's batches and instances are planned with: its load, and its objective.
 #include <algorithm>
 #include <limits>
+#include <string>
 #include <utility>
 
 #include "base/log.h"
+#include "catalog/shape_class.h"
+#include "request/background.h"
+#include "schedule/admission.h"
 #include "schedule/instance_gain.h"
 #include "schedule/lane.h"
 #include "schedule/version_scheduler.h"
@@ -72,6 +76,34 @@ LoadView VersionScheduler::load_view(TimePoint now) const {
   view.most_rows = planned_rows();
   if (plan_now_.rate > 0) view.most_wait = plan_now_.delay;
   return view;
+}
+
+/// Refuses what can't be answered in time.
+Status VersionScheduler::in_time(const InferRequest& request, int64_t rows) const {
+  if (!cost_aware_ || (policy_.objective == Duration{} && request.deadline == kNever)) return ok_status();
+  if (!idle_.empty() || (looking_ > 0 && queue_.empty())) return ok_status();
+  const uint64_t shape_class = by_shape_ ? shape_class_hash(request) : 0;
+  const CostCurve* cost = costs_.find(kind_, shape_class);
+  // What begins such a request has the rest of its rows to wait for.
+  const int64_t before = queue_.rows_before(request) + rows - request.batch_rows;
+  const WorkAhead ahead{before, lanes_, static_cast<int>(idle_.size())};
+  const Admission admission = admit(policy_, ahead, cost, request.times.queued, request.deadline,
+                                    share_.value() / plan_now_.caution, planned_rows());
+  const auto microseconds = [](Duration d) { return std::to_string(to_ns(d) / 1'000) + " us"; };
+  if (is_background(request) && admission.verdict != Admission::Verdict::kAdmitted)
+    return resource_exhausted("model '" + name() + "' would answer in about " + microseconds(admission.expected) +
+                              ", which is too late");
+  switch (admission.verdict) {
+    case Admission::Verdict::kAdmitted: return ok_status();
+    case Admission::Verdict::kMissesDeadline:
+      return deadline_exceeded("model '" + name() + "' would answer in about " + microseconds(admission.expected) +
+                               ", after the request's deadline; give it more time, or try again later");
+    case Admission::Verdict::kMissesObjective:
+      return unavailable("model '" + name() + "' would answer in about " + microseconds(admission.expected) +
+                         ", later than its objective of " + microseconds(policy_.objective) +
+                         " allows; try again later");
+  }
+  return ok_status();
 }
 
 /// So many rows, of one request, are in the queue since now.

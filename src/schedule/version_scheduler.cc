@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "catalog/shape_class.h"
 #include "request/background.h"
-#include "schedule/admission.h"
 #include "schedule/failure_reason.h"
 #include "schedule/lane.h"
 #include "schedule/padding_request.h"
@@ -100,14 +99,18 @@ void VersionScheduler::submit(InferRequestPtr request) {
   // What an execution waits for may come before those who wait for what that execution holds: it can't be held back
   // for them.
   if (order_ && !request->holds_resources) order_->admit(*request);
-  if (!cache_ || suspended()) return take_in(std::move(request));
-  cache_->answer(std::move(request), [this](InferRequestPtr unknown) { take_in(std::move(unknown)); });
+  if (!cache_ || suspended()) {
+    const TimePoint now = request->times.queued;
+    return take_in(std::move(request), now);
+  }
+  // To look for a large one's answer may have taken a while.
+  cache_->answer(std::move(request), [this](InferRequestPtr unknown) { take_in(std::move(unknown), time_.now()); });
 }
 
-void VersionScheduler::take_in(InferRequestPtr request) {
+void VersionScheduler::take_in(InferRequestPtr request, TimePoint now) {
   request->observer = this;
   stats().request_queued();
-  if (Status status = no_longer_wanted(*request, request->times.queued); !status.ok()) {
+  if (Status status = no_longer_wanted(*request, now); !status.ok()) {
     request->fail(std::move(status));
     return;
   }
@@ -166,34 +169,6 @@ Status VersionScheduler::enqueue(std::span<InferRequestPtr> parts, int64_t rows)
   // The request, and with it *this, may be gone when it was taken; what was dropped is pinned by itself.
   fail(dropped);
   return status;
-}
-
-/// Refuses what can't be answered in time.
-Status VersionScheduler::in_time(const InferRequest& request, int64_t rows) const {
-  if (!cost_aware_ || (policy_.objective == Duration{} && request.deadline == kNever)) return ok_status();
-  if (!idle_.empty() || (looking_ > 0 && queue_.empty())) return ok_status();
-  const uint64_t shape_class = by_shape_ ? shape_class_hash(request) : 0;
-  const CostCurve* cost = costs_.find(kind_, shape_class);
-  // What begins such a request has the rest of its rows to wait for.
-  const int64_t before = queue_.rows_before(request) + rows - request.batch_rows;
-  const WorkAhead ahead{before, lanes_, static_cast<int>(idle_.size())};
-  const Admission admission = admit(policy_, ahead, cost, request.times.queued, request.deadline,
-                                    share_.value() / plan_now_.caution, planned_rows());
-  const auto microseconds = [](Duration d) { return std::to_string(to_ns(d) / 1'000) + " us"; };
-  if (is_background(request) && admission.verdict != Admission::Verdict::kAdmitted)
-    return resource_exhausted("model '" + name() + "' would answer in about " + microseconds(admission.expected) +
-                              ", which is too late");
-  switch (admission.verdict) {
-    case Admission::Verdict::kAdmitted: return ok_status();
-    case Admission::Verdict::kMissesDeadline:
-      return deadline_exceeded("model '" + name() + "' would answer in about " + microseconds(admission.expected) +
-                               ", after the request's deadline; give it more time, or try again later");
-    case Admission::Verdict::kMissesObjective:
-      return unavailable("model '" + name() + "' would answer in about " + microseconds(admission.expected) +
-                         ", later than its objective of " + microseconds(policy_.objective) +
-                         " allows; try again later");
-  }
-  return ok_status();
 }
 
 void VersionScheduler::drop_unwanted() {

@@ -83,7 +83,7 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
 
   Status unloading() const;
   Status suspension() const;
-  void take_in(InferRequestPtr request);
+  void take_in(InferRequestPtr request, TimePoint now);
   bool hold_for_turn(InferRequestPtr& request);
   void enqueue(InferRequestPtr request);
   void enqueue_parts(InferRequestPtr request);
@@ -120,6 +120,8 @@ class VersionScheduler final : public ModelVersion, private RequestObserver {
   void look_for_more() MM_REQUIRES(mutex_);
   void rest(Lane& lane, TimePoint until) MM_REQUIRES(mutex_);
   std::optional<RequestQueue::From> what_may_run(Lane& lane) MM_REQUIRES(mutex_);
+  RequestQueue::Next next_for(const Lane& lane, RequestQueue::From from, TimePoint now,
+                              std::vector<RequestQueue::Dropped>& dropped) MM_REQUIRES(mutex_);
   void let_past_limits() MM_REQUIRES(mutex_);
   void execute(Lane& lane, std::vector<InferRequestPtr> batch, CutReason reason, TimePoint start, Turn* turn,
                bool watched);

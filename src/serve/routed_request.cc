@@ -53,6 +53,7 @@ RoutedRequest::Kept::Kept(const InferRequest& request)
       outputs(request.outputs),
       priority(request.priority),
       holds_resources(request.holds_resources),
+      keepable(request.keepable),
       timeout(request.timeout),
       deadline(request.deadline),
       received(request.times.received),
@@ -68,6 +69,7 @@ InferRequestPtr RoutedRequest::Kept::make(std::shared_ptr<ResponseSink> sink) co
   request->outputs = outputs;
   request->priority = priority;
   request->holds_resources = holds_resources;
+  request->keepable = keepable;
   request->timeout = timeout;
   request->deadline = deadline;
   request->times.received = received;

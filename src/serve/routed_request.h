@@ -86,6 +86,7 @@ class RoutedRequest final : public ResponseSink, public std::enable_shared_from_
     boost::container::small_vector<RequestedOutput, 2> outputs;
     uint64_t priority;
     bool holds_resources;
+    bool keepable;
     std::chrono::microseconds timeout;
     TimePoint deadline, received;
     std::shared_ptr<CancelToken> cancel;

@@ -109,6 +109,8 @@ struct ModelServer::Rep {
             &engine.lifecycle().control(), &engine.tracer(), config.shared_memory_keys,
             config.shared_memory_bytes > 0 ? config.shared_memory_bytes : config.limits.http_body,
             &engine.graph_states(), CudaDriver::of_machine, forwarding_of(config.forward_metadata)}) {}
+  /// What it still runs is about loops and the engine, which go before it.
+  ~Rep() { offload.stop(); }
 
   HttpOptions http_options() {
     const size_t inflated = config.http_inflated > 0 ? config.http_inflated : config.limits.inflated;
