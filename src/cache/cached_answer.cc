@@ -103,7 +103,7 @@ void CachedAnswer::take(const InferResponse& response) {
   answer_parameters_ = response.parameters;
   version_ = response.version;
   bytes_ = sizeof *this + kEntryBytes + bytes_of(parameters_) + bytes_of(answer_parameters_);
-  for (const std::string& name : wanted_) bytes_ += sizeof name + name.capacity();
+  for (const std::string& name : wanted_) bytes_ += sizeof(std::string) + name.capacity();
   for (Tensor& tensor : inputs_) bytes_ += make_lasting(tensor);
   for (Tensor& tensor : outputs_) bytes_ += make_lasting(tensor);
 }

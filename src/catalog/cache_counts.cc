@@ -61,7 +61,8 @@ std::vector<MetricRegistry::Handle> add_cache_series(const std::shared_ptr<const
       out.push_back(registry.counter_from(names.number, names.number_help, labels,
                                           [counts, outcome] { return static_cast<double>(counts->count(outcome)); }));
       out.push_back(registry.counter_from(names.duration, names.duration_help, labels, [counts, outcome] {
-        return static_cast<double>(counts->ns(outcome) / 1'000);
+        const uint64_t microseconds = counts->ns(outcome) / 1'000;
+        return static_cast<double>(microseconds);
       }));
     }
     if (settings.summaries)

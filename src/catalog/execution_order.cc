@@ -25,7 +25,8 @@ void ExecutionOrder::give_back(Runner& runner, bool ran) {
   runner.holds = false;
   for (const auto& [key, count] : *runner.needs) {
     const auto it = taken_.find(key);
-    if ((it->second -= count) == 0) taken_.erase(it);
+    it->second -= count;
+    if (it->second == 0) taken_.erase(it);
   }
   if (ran) runner.runs += runner.priority;
 }
