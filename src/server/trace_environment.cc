@@ -234,7 +234,7 @@ Status take_collector(const Variables& variables, TraceConfig& config) {
 Status take_all(const Variables& variables, bool may_begin, TraceConfig& config) {
   const bool asked = config.opentelemetry;
   TraceConfig begun = config;
-  if (const Status status = take_collector(variables, begun); !status.ok()) {
+  if (Status status = take_collector(variables, begun); !status.ok()) {
     if (asked) return status;
     config.warnings.push_back(status.message() + "; so nothing is sent");
     return ok_status();
