@@ -41,6 +41,7 @@ class DirectMembers final : public EnsembleMembers {
     request->complete(std::move(response));
   }
   void drop_unwanted(const EnsemblePlan::Step&) override {}
+  uint64_t changes() const override { return 0; }
   void call_at(TimePoint, std::function<void()>) override {}
 
  private:

@@ -20,7 +20,6 @@ namespace api = org::pytorch::serve::grpc;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::joined;
-using ::testing::Not;
 
 /// Adds what the catalog has, and notes what is scaled.
 class ScalingControl final : public modelmill::testing::NoModelControl {
